@@ -1,0 +1,259 @@
+"""Every error that kittui raises on purpose.
+
+Each says what failed, on which reference, and what to do next; the command line turns the class into
+an exit status, the interface into a marked row or a panel.
+
+    KittuiError                   code              exit status
+    ├── UsageError                usage             2
+    │   ├── BadReference          bad-reference     2
+    │   ├── AmbiguousReference    ambiguous         2
+    │   ├── ConfigError           bad-config        2
+    │   └── TerminalNeeded        terminal-needed   2
+    ├── NotFound                  not-found         1
+    ├── Refused                   refused           1
+    │   ├── ReadOnly              read-only         1
+    │   ├── TagMoved              tag-moved         1
+    │   ├── TagProtected          tag-protected     1
+    │   ├── Unsupported           unsupported       1
+    │   └── Conflict              conflict          1
+    ├── ContentError              bad-content       1
+    │   ├── DigestMismatch        digest-mismatch   1
+    │   ├── TooLarge              too-large         1
+    │   ├── Malformed             malformed         1
+    │   └── UnsafePath            unsafe-path       1
+    ├── StorageError              storage           1
+    │   └── DiskFull              disk-full         1
+    ├── AuthError                 auth              3
+    │   ├── Unauthorized          unauthorized      3
+    │   ├── Denied                denied            3
+    │   └── CredentialError       credentials       3
+    ├── NetworkError              network           4
+    │   ├── Unreachable           unreachable       4
+    │   ├── TlsError              tls               4
+    │   ├── ConnectionLost        connection-lost   4
+    │   ├── RateLimited           rate-limited      4
+    │   └── RegistryError         registry          4
+    └── Interrupted               interrupted       130
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KittuiError(Exception):
+    """Base of all expected failures.
+
+    `message` is one sentence of what failed, `hint` one of what to do, `reference` the place it failed on
+    (as a user would type it). All three are raw text: clean them where they meet a terminal.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, reference: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.reference = reference
+
+    def at(self, reference: str) -> KittuiError:
+        """Name the reference that was being worked on, unless one is named already; returns self."""
+        if self.reference is None:
+            self.reference = reference
+        return self
+
+
+class UsageError(KittuiError):
+    """The call itself is wrong: an option, an argument, a combination."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class BadReference(UsageError):
+    """A reference, tag, repository name or digest is not of its form."""
+
+    code = "bad-reference"
+
+
+class AmbiguousReference(UsageError):
+    """A reference without prefix names two places, and the command would change one of them."""
+
+    code = "ambiguous"
+
+
+class ConfigError(UsageError):
+    """config.yaml holds a mistake: names file, key and what is allowed."""
+
+    code = "bad-config"
+
+
+class TerminalNeeded(UsageError):
+    """The interface or a question needs a terminal and there is none."""
+
+    code = "terminal-needed"
+
+
+class NotFound(KittuiError):
+    """No such repository, tag, digest, file, key."""
+
+    code = "not-found"
+
+
+class Refused(KittuiError):
+    """kittui, the registry or the user would not do it."""
+
+    code = "refused"
+
+
+class ReadOnly(Refused):
+    """A change was asked for in read-only mode."""
+
+    code = "read-only"
+
+
+class TagMoved(Refused):
+    """A tag no longer points where the plan saw it point."""
+
+    code = "tag-moved"
+
+
+class TagProtected(Refused):
+    """The configuration protects the tag, or the registry has it immutable."""
+
+    code = "tag-protected"
+
+
+class Unsupported(Refused):
+    """This source has no such power (no catalog, no deletes, no ranges); the hint says what works instead."""
+
+    code = "unsupported"
+
+
+class Conflict(Refused):
+    """A file or a tag is in the way."""
+
+    code = "conflict"
+
+
+class ContentError(KittuiError):
+    """What was read is not what it should be."""
+
+    code = "bad-content"
+
+
+class DigestMismatch(ContentError):
+    """Bytes do not hash to the digest they were asked by."""
+
+    code = "digest-mismatch"
+
+
+class TooLarge(ContentError):
+    """Something is over the bound that kittui reads of its kind."""
+
+    code = "too-large"
+
+
+class Malformed(ContentError):
+    """A manifest, config, Kitfile, index, archive or header can't be parsed."""
+
+    code = "malformed"
+
+
+class UnsafePath(ContentError):
+    """A path in an archive or Kitfile leads outside its place, or is of a kind that is not written."""
+
+    code = "unsafe-path"
+
+
+class StorageError(KittuiError):
+    """The local disk would not: permissions, half-written files, a store of another shape."""
+
+    code = "storage"
+
+
+class DiskFull(StorageError):
+    """Not enough room, found before or while writing."""
+
+    code = "disk-full"
+
+
+class AuthError(KittuiError):
+    """Who you are, or what you may."""
+
+    code = "auth"
+    exit_status = 3
+
+
+class Unauthorized(AuthError):
+    """The registry wants a login."""
+
+    code = "unauthorized"
+
+
+class Denied(AuthError):
+    """The registry knows you and refuses, or a token realm is not to be trusted."""
+
+    code = "denied"
+
+
+class CredentialError(AuthError):
+    """A credentials file or helper can't be used."""
+
+    code = "credentials"
+
+
+class NetworkError(KittuiError):
+    """The network or the registry is in trouble; trying again may help."""
+
+    code = "network"
+    exit_status = 4
+
+
+class Unreachable(NetworkError):
+    """No connection: name, route, refused, timed out."""
+
+    code = "unreachable"
+
+
+class TlsError(NetworkError):
+    """The certificate is not accepted, or TLS is not spoken there."""
+
+    code = "tls"
+
+
+class ConnectionLost(NetworkError):
+    """The connection broke, stalled or ended early."""
+
+    code = "connection-lost"
+
+
+class RateLimited(NetworkError):
+    """429, and the bounded waits are used up."""
+
+    code = "rate-limited"
+
+
+class RegistryError(NetworkError):
+    """The registry answered what it should not, or with a 5xx; `status` is the HTTP status."""
+
+    code = "registry"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        hint: str | None = None,
+        reference: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, reference=reference)
+        self.status = status
+
+
+class Interrupted(KittuiError):
+    """The user stopped it."""
+
+    code = "interrupted"
+    exit_status = 130

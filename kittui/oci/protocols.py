@@ -1,0 +1,217 @@
+"""What every source offers: one pair of protocols over the kit store, registries, layouts and the tests' fakes.
+
+Errors are those of kittui.errors. Everything a source returns is verified as said, or labelled as unverified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.reference import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """One thing a source can do, can't do (why, and what to do about it), or has not been asked for yet."""
+
+    state: Literal["yes", "no", "unknown"]
+    reason: str = ""
+    remedy: str = ""
+
+    @property
+    def denied(self) -> bool:
+        """Whether it is known that this can't be done."""
+        return self.state == "no"
+
+
+YES = Power("yes")
+UNKNOWN = Power("unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The powers of a source as far as they are known now: asking it may turn `unknown` into yes or no."""
+
+    catalog: Power = UNKNOWN
+    write: Power = UNKNOWN
+    untag: Power = UNKNOWN
+    delete: Power = UNKNOWN
+    ranges: Power = UNKNOWN
+    referrers: Power = UNKNOWN
+    mount: Power = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryEntry:
+    """A repository in a listing. `problem`: why it can't be read; counts and sizes (bytes) only where known free."""
+
+    name: str
+    tag_count: int | None = None
+    size: int | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagEntry:
+    """A tag in a listing; `name` is None for a manifest without tag, `descriptor` None where only names were listed."""
+
+    name: str | None
+    descriptor: Descriptor | None = None
+    problem: str | None = None
+
+
+class BlobReader(Protocol):
+    """A stretch of a blob being read; closing the context that gave it stops the transfer at once."""
+
+    offset: int
+    """Where in the blob the stretch starts."""
+    length: int
+    """Bytes in the stretch."""
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """Fill some of the buffer and return how many bytes; 0 at the end of the stretch, never before it.
+
+        Raises ConnectionLost when the stretch ends early, ContentError when the source lies about its size.
+        """
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The stretch in pieces of the transport's own size."""
+        ...
+
+
+class BlobContent(Protocol):
+    """Bytes to upload that can be read again from any offset (for retries and resumed uploads)."""
+
+    def open(self, offset: int = 0) -> AbstractAsyncContextManager[BlobReader]:
+        """Read from an offset to the end."""
+        ...
+
+
+class BlobFiles(Protocol):
+    """The blobs of a source on this machine's disk, for a transfer that writes ranges in any order."""
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is, or would be."""
+        ...
+
+    def partial(self, digest: Digest) -> Path:
+        """Where an unfinished download of it lives (beside it `.json` for what is known of its ranges)."""
+        ...
+
+    async def commit(self, descriptor: Descriptor, partial: Path) -> None:
+        """Make a complete, verified, fsynced file the blob: rename and fsync the folder."""
+        ...
+
+    def lock(self, digest: Digest) -> AbstractAsyncContextManager[None]:
+        """One writer per digest over all kittui processes."""
+        ...
+
+
+class Repository(Protocol):
+    """One repository in a source. `target` is always a tag or a digest (which has a colon)."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def name(self) -> str:
+        """The name as `ls` prints it."""
+        ...
+
+    def reference(self, target: str | None = None) -> str:
+        """The prefixed reference of a tag or digest in here, as a user would type it."""
+        ...
+
+    @property
+    def files(self) -> BlobFiles | None:
+        """The blobs as files on this machine; None where they are not."""
+        ...
+
+    async def resolve(self, target: str) -> Descriptor:
+        """The manifest's descriptor, as cheaply as the source allows; raises NotFound."""
+        ...
+
+    async def manifest(self, target: str) -> Manifest:
+        """The manifest or index, its bytes verified against the digest asked for (or stated for the tag)."""
+        ...
+
+    def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
+        """All tags, page by page as they arrive; sources that know them add manifests without tag (name None)."""
+        ...
+
+    async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
+        """A small blob whole and verified; raises TooLarge above `limit` bytes before reading."""
+        ...
+
+    def open_blob(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[BlobReader]:
+        """Read a stretch, unverified; raises Unsupported at enter where a part is asked and only wholes are served."""
+        ...
+
+    async def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the repository holds the blob."""
+        ...
+
+    async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
+        """Store a blob; the source checks the digest. A cut is retried inside, resumed where the source can."""
+        ...
+
+    async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
+        """Take the blob over from another repository of the same source without moving bytes; False if it won't."""
+        ...
+
+    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+        """Store these very bytes, under the tag where one is given. A lost answer is judged by reading again."""
+        ...
+
+    async def untag(self, tag: str) -> None:
+        """Remove the tag alone, never another tag on its digest; raises Unsupported where that can't be done."""
+        ...
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove the manifest and with it every tag on it in this repository."""
+        ...
+
+    async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
+        """Manifests whose subject this is: the API, else the fallback tag. Unverified claims of the source."""
+        ...
+
+
+class Source(Protocol):
+    """A place where ModelKits live."""
+
+    @property
+    def place(self) -> Place: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
+        """All repositories, page by page; raises Unsupported where there is no catalog."""
+        ...
+
+    def repository(self, name: str) -> Repository:
+        """One repository by the name `ls` prints; nothing is asked of the source yet."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections; nothing of the source may be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class SupportsPing(Protocol):
+    """A source that can be asked whether it is there and accepts us."""
+
+    async def ping(self) -> str:
+        """One line on what answered; raises AuthError or NetworkError."""
+        ...
