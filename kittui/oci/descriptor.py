@@ -20,7 +20,7 @@ class Descriptor:
     media_type: str
     digest: Digest
     size: int
-    annotations: Mapping[str, str] = field(default=_NONE, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: _NONE, hash=False)
     artifact_type: str | None = None
 
     @classmethod
