@@ -1,0 +1,53 @@
+"""Where other parts of the interface plug in: one line per part.
+
+Commands are `Command`s (kittui/tui/commands.py). A tab is shown in the details pane behind Kitfile and Manifest. The
+layer hook gives the rows below a layer (its files); None leaves layers closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kittui.tui.selection import Node, Selection
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer, ModelKit
+    from kittui.oci.protocols import Repository
+    from kittui.tui.commands import Command
+    from kittui.tui.ports import Ports
+
+LayerRows = Callable[["Ports", "Repository", "ModelKit", "Layer"], Awaitable[Sequence[Node]]]
+"""Gives the rows below a layer when it is opened for the first time; errors become a marked row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A tab of the details pane.
+
+    `load` gives its lines (rich Text, already cleaned; see kittui.tui.lines for helpers) for the selection, and is
+    cancelled when the cursor moves on. `enabled` says whether the tab has anything to say for it.
+    """
+
+    id: str
+    title: str
+    load: Callable[[Ports, Selection], Awaitable[Sequence[Any]]]
+    enabled: Callable[[Selection], bool] = lambda selection: selection.is_tag
+
+
+def commands() -> Sequence[Command]:
+    """All commands of the browse screen, in the order of help and palette."""
+    from kittui.tui.screens.browse_commands import COMMANDS
+
+    return COMMANDS
+
+
+def tabs() -> Sequence[Tab]:
+    """The details pane's tabs behind the built-in ones."""
+    return ()
+
+
+def layer_rows() -> LayerRows | None:
+    """What fills the rows below a layer."""
+    return None

@@ -1,0 +1,67 @@
+"""What the interface is given: use cases as functions and settings as values. Nothing here opens a connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit, Stage
+    from kittui.oci.descriptor import Descriptor
+    from kittui.oci.digest import Digest
+    from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
+    from kittui.oci.reference import Place
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceEntry:
+    """A source in the tree: `label` as the configuration names it, `repositories` to show where there is no catalog."""
+
+    place: Place
+    label: str = ""
+    repositories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The part of the configuration that the interface reads.
+
+    `favourites` are references of repositories as `Repository.reference()` spells them; `keymap` maps command ids to
+    keys; `stages` are the lifecycle tags in their order; `problems` are sentences on mistakes in the configuration.
+    """
+
+    theme: str = "kittui-dark"
+    mouse: bool = True
+    reduced_motion: bool = False
+    ascii_marks: bool = False
+    read_only: bool = False
+    favourites: tuple[str, ...] = ()
+    keymap: Mapping[str, str] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
+    concurrency: int = 6
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Use cases, handed in by the composition root. Errors are KittuiErrors.
+
+    `source` opens a place (no request is made yet); `modelkit` reads a tag or digest, cached by digest for ever;
+    `cached` answers from that cache alone; `held` says which blobs are in the local store; `login` checks and keeps a
+    name and password for a host and returns a sentence; `locate` reads what a user types into a place, a repository's
+    name (empty: the whole place) and a target; `save_settings` keeps changed keys of the configuration (theme, favourites).
+    """
+
+    places: Sequence[PlaceEntry]
+    source: Callable[[Place], Awaitable[Source]]
+    repositories: Callable[[Source], AsyncIterator[Sequence[RepositoryEntry]]]
+    tags: Callable[[Repository], AsyncIterator[Sequence[TagEntry]]]
+    modelkit: Callable[[Repository, str], Awaitable[ModelKit]]
+    cached: Callable[[Digest], ModelKit | None]
+    held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]
+    login: Callable[[str, str, str], Awaitable[str]]
+    locate: Callable[[str], tuple[Place, str, str | None]]
+    settings: Settings = field(default_factory=Settings)
+    services: Mapping[str, Any] = field(default_factory=dict)
+    """What extensions need besides (their use cases), by name."""
