@@ -1,0 +1,162 @@
+"""Blobs as files: `blobs/<algorithm>/<hex>` (OCI image-spec, image-layout.md), read off the event loop."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kittui.disk.durable import storage_error
+from kittui.disk.threads import in_thread
+from kittui.errors import ConnectionLost, DigestMismatch, NotFound, StorageError, TooLarge
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import MANIFEST_LIMIT
+
+PIECE = 1024 * 1024
+"""Bytes read at once when a blob is streamed."""
+
+
+class FileReader:
+    """A stretch of an open file; see `oci.protocols.BlobReader`."""
+
+    def __init__(self, file: io.FileIO, name: str, offset: int, length: int) -> None:
+        self.offset = offset
+        self.length = length
+        self._file = file
+        self._name = name
+        self._left = length
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """Fill some of the buffer; 0 at the end of the stretch. Raises ConnectionLost if the file ends early."""
+        wanted = min(len(buffer), self._left)
+        if not wanted:
+            return 0
+        count = await in_thread(self._read, buffer[:wanted])
+        if not count:
+            raise ConnectionLost(
+                f"{self._name} ended {self._left} bytes early",
+                hint="The file was cut short; get the ModelKit again from where it came from.",
+            )
+        self._left -= count
+        return count
+
+    def _read(self, buffer: memoryview) -> int:
+        try:
+            return self._file.readinto(buffer) or 0
+        except OSError as error:
+            raise storage_error(error, f"read {self._name}") from error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._left:
+            buffer = bytearray(min(PIECE, self._left))
+            count = await self.readinto(memoryview(buffer))
+            yield bytes(buffer[:count])
+
+
+def open_regular(path: Path) -> io.FileIO | None:
+    """Open a file for reading, None where there is none; raises StorageError for a fifo, device or folder."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise storage_error(error, f"read {path}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise StorageError(f"{path} is not a plain file", hint="Only plain files are read; remove it.")
+    return io.FileIO(handle, "rb")
+
+
+class BlobFolder:
+    """The `blobs` folder of a store or layout, for reading."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is, or would be."""
+        return self.folder / digest.algorithm / digest.hex
+
+    def size(self, digest: Digest) -> int | None:
+        """Bytes of the blob's file, None where there is no plain file. Blocks."""
+        try:
+            status = self.path(digest).stat()
+        except (OSError, ValueError):
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def complaint(self, descriptor: Descriptor) -> str | None:
+        """Why the blob of a descriptor can't be had, judged by its file's size alone; None if it seems fine. Blocks."""
+        size = self.size(descriptor.digest)
+        if size is None:
+            return "its manifest is missing on disk"
+        if size != descriptor.size:
+            return f"its manifest has {size} bytes on disk and should have {descriptor.size}"
+        return None
+
+    def read(self, descriptor: Descriptor, limit: int, what: str = "the blob") -> bytes:
+        """A small blob whole and verified. Blocks. Raises TooLarge, NotFound, DigestMismatch, StorageError."""
+        if descriptor.size > limit:
+            raise TooLarge(f"{what} has {descriptor.size} bytes; kittui reads at most {limit} of its kind")
+        file = open_regular(self.path(descriptor.digest))
+        if file is None:
+            raise self._missing(descriptor.digest, what)
+        with file:
+            try:
+                raw = _read_all(file, descriptor.size + 1)
+            except OSError as error:
+                raise storage_error(error, f"read {what}") from error
+        if len(raw) != descriptor.size:
+            found = "more" if len(raw) > descriptor.size else str(len(raw))
+            raise DigestMismatch(
+                f"{what} {descriptor.digest.short} has {found} bytes on disk and should have {descriptor.size}",
+                hint="The file was cut short or overwritten; get the ModelKit again from where it came from.",
+            )
+        descriptor.digest.verify(raw, what)
+        return raw
+
+    def manifest(self, descriptor: Descriptor) -> Manifest:
+        """The manifest of a descriptor, verified. Blocks. Raises as `read`, and Malformed."""
+        raw = self.read(descriptor, MANIFEST_LIMIT, "the manifest")
+        return Manifest.parse(raw, descriptor.media_type or None, descriptor.digest)
+
+    @asynccontextmanager
+    async def open(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[FileReader]:
+        """Read a stretch, unverified; raises NotFound, DigestMismatch where the file's size is not the descriptor's."""
+        if offset < 0 or offset > descriptor.size or (length is not None and length < 0):
+            raise ValueError("the stretch lies outside of the blob")
+        file = await in_thread(open_regular, self.path(descriptor.digest))
+        if file is None:
+            raise self._missing(descriptor.digest, "the blob")
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            if size != descriptor.size:
+                raise DigestMismatch(
+                    f"the blob {descriptor.digest.short} has {size} bytes on disk and should have {descriptor.size}",
+                    hint="The file was cut short or overwritten; get the ModelKit again from where it came from.",
+                )
+            end = descriptor.size if length is None else min(descriptor.size, offset + length)
+            file.seek(offset)
+            yield FileReader(file, f"the blob {descriptor.digest.short}", offset, end - offset)
+
+    def _missing(self, digest: Digest, what: str) -> NotFound:
+        return NotFound(
+            f"{what} {digest.short} is missing on disk",
+            hint="Get the ModelKit again from where it came from, or remove its tag.",
+        )
+
+
+def _read_all(file: io.FileIO, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    left = limit
+    while left and (piece := file.read(min(left, PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,127 @@
+"""Where kit keeps its store, and the names of the files in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from kittui.errors import KittuiError
+from kittui.oci.reference import parse_reference, store_display
+
+_INDEX_NAME = re.compile(r"([-A-Za-z0-9_]*={0,3})-index\.json\Z")
+_TAGS_NAME = re.compile(r"([-A-Za-z0-9_]*={0,3})-tags\.json\Z")
+
+
+def store_root(flag: str | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of kit's store: `--store`, else $KITOPS_HOME, else the platform's place, as kit finds it.
+
+    Linux: $XDG_DATA_HOME/kitops or ~/.local/share/kitops; macOS: ~/Library/Caches/kitops;
+    Windows: %LOCALAPPDATA%\\kitops.
+    """
+    environ = os.environ if environ is None else environ
+    named = flag or environ.get("KITOPS_HOME")
+    if named:
+        return Path(named).absolute()
+    if sys.platform == "darwin":
+        return platformdirs.user_cache_path("kitops")
+    if sys.platform == "win32":
+        return platformdirs.user_data_path("kitops", appauthor=False)
+    shared = environ.get("XDG_DATA_HOME")
+    return Path(shared).absolute() / "kitops" if shared else Path.home() / ".local/share/kitops"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePaths:
+    """The paths in a store; kittui's own are all in `own`, outside of storage/, where kit searches every folder."""
+
+    root: Path
+
+    @property
+    def storage(self) -> Path:
+        """The OCI layout that kit keeps everything in."""
+        return self.root / "storage"
+
+    @property
+    def own(self) -> Path:
+        """kittui's folder: lock files, partial downloads, drafts of index files."""
+        return self.root / "kittui"
+
+    @property
+    def partial(self) -> Path:
+        """Unfinished blobs; on the same file system as the store, so that a rename makes them whole."""
+        return self.own / "partial"
+
+    @property
+    def blobs(self) -> Path:
+        """Manifests, configs and layers of all repositories."""
+        return self.storage / "blobs"
+
+    @property
+    def layout(self) -> Path:
+        """The file that makes storage/ an OCI layout."""
+        return self.storage / "oci-layout"
+
+    @property
+    def shared_index(self) -> Path:
+        """`index.json`: what kit's deletion takes as the whole of what is in use."""
+        return self.storage / "index.json"
+
+    def index(self, store_name: str) -> Path:
+        """`<B>-index.json` of a repository: its manifests."""
+        return self.storage / f"{encode_name(store_name)}-index.json"
+
+    def tags(self, store_name: str) -> Path:
+        """`<B>-tags.json` of a repository: its tags."""
+        return self.storage / f"{encode_name(store_name)}-tags.json"
+
+
+def encode_name(store_name: str) -> str:
+    """A repository's name in file names: padded URL-safe base64."""
+    return base64.urlsafe_b64encode(store_name.encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredName:
+    """A repository as its files name it: `store_name` None where the file's name is no repository's (see `problem`)."""
+
+    encoded: str
+    store_name: str | None
+    problem: str | None = None
+
+    @property
+    def display(self) -> str:
+        """As `ls` prints it; the file's own name where it can't be read."""
+        return self.encoded if self.store_name is None else store_display(self.store_name)
+
+
+def stored_names(file_names: list[str]) -> list[StoredName]:
+    """The repositories that the files of a storage/ folder are of, sorted by full name as kit sorts them."""
+    encoded = {match[1] for name in file_names if (match := _INDEX_NAME.match(name) or _TAGS_NAME.match(name))}
+    names = [decode_name(text) for text in encoded]
+    return sorted(names, key=lambda name: (name.store_name is None, name.store_name or "", name.encoded))
+
+
+def decode_name(encoded: str) -> StoredName:
+    """Read a file's name back; one that is no repository's name comes with a problem, never as an error."""
+    try:
+        store_name = base64.b64decode(encoded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return StoredName(encoded, None, f"the file name {encoded}-index.json is not base64: kit list fails on it")
+    if not _comes_back(store_name) or encode_name(store_name) != encoded:
+        return StoredName(encoded, None, f"{store_name[:100]!r} is not a repository name")
+    return StoredName(encoded, store_name)
+
+
+def _comes_back(store_name: str) -> bool:
+    try:
+        return parse_reference("local://" + store_display(store_name)).store_name == store_name
+    except KittuiError:
+        return False

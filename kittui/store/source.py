@@ -1,0 +1,93 @@
+"""kit's local store as a source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from kittui.disk.blobs import BlobFolder
+from kittui.disk.documents import IndexDocument, TagsDocument, read_documents
+from kittui.disk.durable import storage_error
+from kittui.disk.listing import content_size
+from kittui.disk.threads import in_thread
+from kittui.errors import BadReference, KittuiError
+from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
+from kittui.oci.reference import LOCAL, Place, parse_reference
+from kittui.store.repository import LocalRepository
+from kittui.store.root import StoredName, StorePaths, stored_names
+
+
+class LocalSource:
+    """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths = StorePaths(root)
+        self.blobs = BlobFolder(self.paths.blobs)
+
+    @property
+    def place(self) -> Place:
+        return LOCAL
+
+    @property
+    def capabilities(self) -> Capabilities:
+        write = self._writable()
+        return Capabilities(catalog=YES, write=write, untag=write, delete=write, ranges=YES, referrers=YES, mount=write)
+
+    def _writable(self) -> Power:
+        folder = self.paths.storage
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if os.access(folder, os.W_OK):
+            return YES
+        return Power("no", f"{folder} can't be written", "Change its owner or permissions, or choose another --store.")
+
+    async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
+        """All repositories that files in storage/ name, unreadable ones with their problem."""
+        names = await in_thread(self._names)
+        readable = [name.store_name for name in names if name.store_name is not None]
+        indexes = await read_documents([self.paths.index(name) for name in readable], IndexDocument.parse)
+        tags = await read_documents([self.paths.tags(name) for name in readable], TagsDocument.parse)
+        found = dict(zip(readable, zip(indexes, tags, strict=True), strict=True))
+        yield await in_thread(lambda: [self._entry(name, found) for name in names])
+
+    def _names(self) -> list[StoredName]:
+        try:
+            return stored_names([path.name for path in self.paths.storage.iterdir()])
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise storage_error(error, f"read the store {self.paths.storage}") from error
+
+    def _entry(
+        self,
+        name: StoredName,
+        found: dict[str, tuple[IndexDocument | KittuiError | None, TagsDocument | KittuiError | None]],
+    ) -> RepositoryEntry:
+        if name.store_name is None:
+            return RepositoryEntry(name.display, problem=name.problem)
+        index, tags = found[name.store_name]
+        if isinstance(index, KittuiError):
+            return RepositoryEntry(name.display, problem=index.message)
+        if isinstance(tags, KittuiError):
+            return RepositoryEntry(name.display, problem=tags.message)
+        count = len(tags.entries) if tags else 0
+        if index is None:
+            problem = "it has tags but no list of manifests, so kit doesn't see it"
+            return RepositoryEntry(name.display, count, problem=problem)
+        return RepositoryEntry(name.display, count, content_size(self.blobs, index.descriptors))
+
+    def repository(self, name: str) -> LocalRepository:
+        """One repository by the name `ls` prints; raises BadReference for what is no repository's name."""
+        reference = parse_reference("local://" + name)
+        if reference.target is not None:
+            raise BadReference(f"{name[:140]!r} names a tag or digest, not a repository")
+        return LocalRepository(self, reference.store_name)
+
+    async def ping(self) -> str:
+        """One line on the store: where it is, how many repositories; raises StorageError."""
+        names = await in_thread(self._names)
+        return f"kit's store in {self.paths.root}: {len(names)} repositories"
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
