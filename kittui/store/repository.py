@@ -10,15 +10,25 @@ from kittui.disk.blobs import FileReader
 from kittui.disk.documents import IndexDocument, TagsDocument, read_documents
 from kittui.disk.listing import find_nested, referrers_among
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError, NotFound
+from kittui.errors import BadReference, KittuiError, NotFound
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import TagEntry
-from kittui.oci.reference import store_display
+from kittui.oci.reference import check_tag, store_display
 
 if TYPE_CHECKING:
     from kittui.store.source import LocalSource
+
+
+def is_tag(text: str) -> bool:
+    """Whether it can be a tag: kit files `dst@sha256:…` under a name that can't be asked for again."""
+    try:
+        check_tag(text)
+    except BadReference:
+        return False
+    return True
+
 
 _REPAIR = "Run kittui doctor --repair."
 
@@ -112,6 +122,8 @@ class LocalRepository:
                 problem = complaints.get(
                     descriptor.digest, "the repository doesn't list its manifest, so kit doesn't see it"
                 )
+            if not is_tag(tag):
+                problem = "kit wrote a name that is no tag: reach the manifest by its digest"
             entries.append(TagEntry(tag, descriptor, problem))
         seen: set[Digest] = set(tagged)
         for entry in index.entries:

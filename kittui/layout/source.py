@@ -1,0 +1,141 @@
+"""An OCI image layout as a source (OCI image-spec, image-layout.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from kittui.disk.blobs import BlobFolder
+from kittui.disk.documents import IndexDocument, read_documents
+from kittui.disk.listing import content_size
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, Malformed, NotFound
+from kittui.layout.index import NamedEntry, named_entries
+from kittui.layout.repository import LayoutRepository
+from kittui.oci.manifest import load_object
+from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
+from kittui.oci.reference import WHOLE_LAYOUT, Place, check_host, check_repository
+
+
+def is_layout(path: str) -> bool:
+    """Whether a folder is an OCI image layout, whole or damaged: it has `oci-layout`, or index.json and blobs/."""
+    try:
+        folder = Path(path)
+        return (folder / "oci-layout").is_file() or ((folder / "index.json").is_file() and (folder / "blobs").is_dir())
+    except (OSError, ValueError):
+        return False
+
+
+class LayoutSource:
+    """A layout folder. One that isn't there is made by the first write; reading it raises NotFound."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.blobs = BlobFolder(directory / "blobs")
+
+    @property
+    def place(self) -> Place:
+        return Place("oci", directory=str(self.directory))
+
+    @property
+    def index_path(self) -> Path:
+        """`index.json`, which lists every manifest and names the tags."""
+        return self.directory / "index.json"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        write = self._writable()
+        return Capabilities(catalog=YES, write=write, untag=write, delete=write, ranges=YES, referrers=YES, mount=write)
+
+    def _writable(self) -> Power:
+        folder = self.directory.absolute()
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if os.access(folder, os.W_OK):
+            return YES
+        return Power("no", f"{folder} can't be written", "Change its owner or permissions, or copy the folder.")
+
+    async def read(self) -> IndexDocument:
+        """What `index.json` holds; raises NotFound where there is no layout, Malformed."""
+        [index] = await read_documents([self.index_path], IndexDocument.parse)
+        if isinstance(index, KittuiError):
+            raise index.at(str(self.place))
+        if index is None:
+            raise self._no_index()
+        return index
+
+    def _no_index(self) -> KittuiError:
+        if is_layout(str(self.directory)):
+            return Malformed(
+                "the layout has no index.json, so nothing in it has a name",
+                hint="Copy the layout again from where it came from.",
+                reference=str(self.place),
+            )
+        return NotFound(
+            f"{self.directory} is no OCI image layout",
+            hint="A layout is a folder with oci-layout, index.json and blobs/.",
+            reference=str(self.place),
+        )
+
+    async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
+        """The repositories that tags name, `.` first; a damaged index.json or oci-layout is a problem of `.`."""
+        try:
+            index = await self.read()
+        except NotFound:
+            raise
+        except KittuiError as error:
+            yield [RepositoryEntry(WHOLE_LAYOUT, problem=error.message)]
+            return
+        yield await in_thread(self._entries, named_entries(index))
+
+    def _entries(self, entries: Sequence[NamedEntry]) -> list[RepositoryEntry]:
+        grouped: dict[str, list[NamedEntry]] = {}
+        for entry in entries:
+            grouped.setdefault(entry.repository, []).append(entry)
+        problem = self._version_problem()
+        if problem or not grouped:
+            grouped.setdefault(WHOLE_LAYOUT, [])
+        return [
+            RepositoryEntry(
+                name,
+                len([entry for entry in grouped[name] if entry.tag is not None]),
+                content_size(self.blobs, [entry.descriptor for entry in grouped[name] if entry.descriptor]),
+                problem if name == WHOLE_LAYOUT else None,
+            )
+            for name in sorted(grouped, key=lambda name: (name != WHOLE_LAYOUT, name))
+        ]
+
+    def _version_problem(self) -> str | None:
+        """What is wrong with the `oci-layout` file. Versions 1.x are read alike."""
+        try:
+            raw = (self.directory / "oci-layout").read_bytes()[:4096]
+            version = load_object(raw, "oci-layout").get("imageLayoutVersion")
+        except FileNotFoundError:
+            return "the file oci-layout is missing, so other tools may refuse this layout"
+        except OSError as error:
+            return f"the file oci-layout can't be read: {error.strerror}"
+        except KittuiError as error:
+            return error.message
+        if isinstance(version, str) and version.startswith("1."):
+            return None
+        return f"oci-layout states the version {str(version)[:40]!r}; kittui knows 1.x"
+
+    def repository(self, name: str) -> LayoutRepository:
+        """One repository by the name `ls` prints; raises BadReference for what is none."""
+        if name != WHOLE_LAYOUT:
+            first, slash, tail = name.partition("/")
+            if slash and ("." in first or ":" in first):
+                check_host(first)
+                check_repository(tail)
+            else:
+                check_repository(name)
+        return LayoutRepository(self, name)
+
+    async def ping(self) -> str:
+        """One line on the layout; raises NotFound where there is none, StorageError."""
+        index = await self.read()
+        return f"an OCI image layout in {self.directory}: {len(index.entries)} entries"
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
