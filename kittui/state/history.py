@@ -1,0 +1,120 @@
+"""The append-only local history of tag changes: one JSON object a line in `history.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from filelock import FileLock
+
+from kittui.crashpoints import crash_point
+from kittui.disk.durable import make_folder, storage_error
+
+LINE_LIMIT = 64 * 1024
+"""Bytes of a line read at most; a reason longer than a line allows is cut when written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One tag that kittui moved: `before` and `after` are digests, None where there was or is no such tag.
+
+    `time` is UTC in ISO 8601, `repository` the prefixed reference without tag, `id` unique to the step that did it.
+    """
+
+    id: str
+    time: str
+    actor: str
+    action: str
+    repository: str
+    tag: str
+    before: str | None
+    after: str | None
+    reason: str = ""
+
+
+_FIELDS = frozenset(field.name for field in fields(Event))
+
+
+class History:
+    """Events in the order they happened; safe to append to from several processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "history.jsonl"
+
+    def append(self, event: Event) -> None:
+        """Add an event durably, once: an id that is among the last events already is not added again.
+
+        Raises StorageError.
+        """
+        make_folder(self.path.parent)
+        record = asdict(event)
+        record["reason"] = event.reason[:4096]
+        line = json.dumps(record).encode() + b"\n"
+        try:
+            with FileLock(self.path.with_suffix(".lock"), mode=0o600):
+                if any(known.id == event.id for known in self._tail()):
+                    return
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+                try:
+                    size = os.fstat(descriptor).st_size
+                    torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                    os.write(descriptor, b"\n" + line if torn else line)
+                    crash_point("history.before-fsync")
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise storage_error(error, f"write {self.path}") from error
+
+    def events(self, repository: str | None = None, tag: str | None = None) -> list[Event]:
+        """Newest first, of one repository and tag where given. A line torn by a crash is not an event."""
+        found = [
+            event
+            for event in self._read(0)
+            if (repository is None or event.repository == repository) and (tag is None or event.tag == tag)
+        ]
+        found.reverse()
+        return found
+
+    def _tail(self) -> Iterator[Event]:
+        """The events in the last lines: an event that a rerun might write again is among them."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return iter(())
+        return self._read(max(0, size - 4 * LINE_LIMIT))
+
+    def _read(self, offset: int) -> Iterator[Event]:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                while line := file.readline(LINE_LIMIT):
+                    event = _parse(line)
+                    if event is not None:
+                        yield event
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_error(error, f"read {self.path}") from error
+
+
+def _parse(line: bytes) -> Event | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    known = {key: value for key, value in record.items() if key in _FIELDS}
+    try:
+        event = Event(**known)
+    except TypeError:
+        return None
+    texts = (event.id, event.time, event.actor, event.action, event.repository, event.tag, event.reason)
+    ends = (event.before, event.after)
+    if all(isinstance(text, str) for text in texts) and all(end is None or isinstance(end, str) for end in ends):
+        return event
+    return None

@@ -1,0 +1,177 @@
+"""The journal of tag changes: what was planned is on disk before anything is done, so that a rerun can finish it.
+
+`journal/<id>.json` is one change of one or several tags, `journal/manifests/<algorithm>-<hex>` the bytes of every
+manifest that a tag pointed to before or points to after it, which is what undo puts back.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from filelock import AsyncFileLock, Timeout
+
+from kittui.disk.durable import make_folder, replace_file, storage_error
+from kittui.errors import Conflict, ContentError, KittuiError
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+
+ENTRY_LIMIT = 1024 * 1024
+"""Bytes of a journal entry read at most."""
+KEPT = 500
+"""Entries kept; older ones are dropped with the manifests that no entry names any more."""
+
+StepState = Literal["planned", "started", "done"]
+EntryState = Literal["open", "done", "undone", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A tag to move: digests before and after, None for no such tag; `started` is written before the PUT."""
+
+    tag: str
+    before: str | None
+    after: str | None
+    state: StepState = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change: its steps in the order they are done. `deleted` are digests removed with their tags."""
+
+    id: str
+    time: str
+    actor: str
+    action: str
+    repository: str
+    steps: tuple[Step, ...]
+    reason: str = ""
+    state: EntryState = "open"
+    deleted: tuple[str, ...] = ()
+
+    def mark(self, position: int, state: StepState) -> Entry:
+        """The entry with one step in another state."""
+        steps = list(self.steps)
+        steps[position] = replace(steps[position], state=state)
+        return replace(self, steps=tuple(steps))
+
+
+class Journal:
+    """The entries in a state folder; every write is durable when the call returns. Errors are StorageError."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "journal"
+        self._manifests = self.directory / "manifests"
+
+    def write(self, entry: Entry) -> None:
+        """Put the entry on disk, replacing its former state."""
+        self._replace(self.directory / f"{entry.id}.json", json.dumps(asdict(entry), indent=1).encode())
+
+    def keep(self, manifest: Manifest) -> None:
+        """Keep a manifest's bytes for undo."""
+        path = self._path(manifest.digest)
+        if not path.exists():
+            document = {"mediaType": manifest.media_type, "raw": manifest.raw.decode("latin-1")}
+            self._replace(path, json.dumps(document).encode())
+
+    def manifest(self, digest: Digest) -> Manifest | None:
+        """The kept manifest, verified; None where it was not kept or is no longer readable."""
+        try:
+            document = json.loads(self._path(digest).read_bytes())
+            return Manifest.parse(document["raw"].encode("latin-1"), document["mediaType"], digest)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, ContentError):
+            return None
+        except OSError as error:
+            raise storage_error(error, f"read {self._path(digest)}") from error
+
+    def entries(self, repository: str | None = None) -> list[Entry]:
+        """Newest first; files that are no entries are passed over."""
+        try:
+            paths = sorted((path for path in self.directory.glob("*.json")), reverse=True)
+            found = [entry for path in paths if (entry := _read(path)) is not None]
+        except OSError as error:
+            raise storage_error(error, f"read {self.directory}") from error
+        return [entry for entry in found if repository is None or entry.repository == repository]
+
+    def prune(self) -> None:
+        """Drop what is older than the newest KEPT entries; open ones stay."""
+        entries = self.entries()
+        kept = [entry for position, entry in enumerate(entries) if position < KEPT or entry.state == "open"]
+        if len(kept) == len(entries):
+            return
+        ids = {entry.id for entry in kept}
+        for entry in entries:
+            if entry.id not in ids:
+                (self.directory / f"{entry.id}.json").unlink(missing_ok=True)
+        named = {digest for entry in kept for step in entry.steps for digest in (step.before, step.after)}
+        named.update(digest for entry in kept for digest in entry.deleted)
+        names = {digest.replace(":", "-") for digest in named if digest}
+        for path in self._manifests.iterdir():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def lock(self, repository: str) -> AsyncIterator[None]:
+        """Let one kittui process at a time change a repository's tags; raises Conflict after 20 s of waiting."""
+        make_folder(self.directory)
+        name = sha256(repository.encode()).hexdigest()[:16]
+        lock = AsyncFileLock(self.directory / f"{name}.lock", timeout=20, mode=0o600)
+        try:
+            await lock.acquire()
+        except Timeout:
+            raise Conflict(
+                f"another kittui is changing tags of {repository}", hint="Let it end, then try again."
+            ) from None
+        try:
+            yield
+        finally:
+            await lock.release()
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        make_folder(path.parent)
+        replace_file(path, content, temporary=path.parent, point="journal")
+
+    def _path(self, digest: Digest) -> Path:
+        return self._manifests / f"{digest.algorithm}-{digest.hex}"
+
+
+def new_id() -> str:
+    """An entry's id: sorts by time, unique among processes."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
+
+
+def now() -> str:
+    """The time as history and journal write it: UTC, seconds, ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(ENTRY_LIMIT))
+        return _entry(document)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError, KittuiError):
+        return None
+
+
+def _entry(document: dict[str, Any]) -> Entry:
+    steps = tuple(
+        Step(str(step["tag"]), _digest(step["before"]), _digest(step["after"]), step["state"])
+        for step in document["steps"]
+    )
+    if any(step.state not in get_args(StepState) for step in steps) or document["state"] not in get_args(EntryState):
+        raise ValueError(document["state"])
+    texts = {name: str(document[name]) for name in ("id", "time", "actor", "action", "repository", "reason")}
+    deleted = tuple(Digest.parse(digest) for digest in document["deleted"])
+    return Entry(steps=steps, state=document["state"], deleted=deleted, **texts)
+
+
+def _digest(value: Any) -> Digest | None:
+    return None if value is None else Digest.parse(value)

@@ -1,0 +1,89 @@
+"""What is uploaded: bytes in memory, a blob of another source, and either with its progress watched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.protocols import BlobContent, BlobReader, Repository
+
+PIECE = 1024 * 1024
+"""Bytes handed on at once."""
+
+
+class _BytesReader:
+    def __init__(self, content: bytes, offset: int) -> None:
+        self.offset = offset
+        self.length = len(content) - offset
+        self._view = memoryview(content)[offset:]
+
+    async def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self._view))
+        buffer[:count] = self._view[:count]
+        self._view = self._view[count:]
+        return count
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._view:
+            piece, self._view = self._view[:PIECE], self._view[PIECE:]
+            yield bytes(piece)
+
+
+class BytesContent:
+    """Bytes in memory as content to upload."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @asynccontextmanager
+    async def open(self, offset: int = 0) -> AsyncIterator[BlobReader]:
+        """Read from an offset to the end."""
+        yield _BytesReader(self._content, offset)
+
+
+class BlobOf:
+    """A blob of a repository as content to upload somewhere else."""
+
+    def __init__(self, repository: Repository, descriptor: Descriptor) -> None:
+        self._repository = repository
+        self._descriptor = descriptor
+
+    def open(self, offset: int = 0) -> AbstractAsyncContextManager[BlobReader]:
+        """Read from an offset to the end; a part is asked for only where the offset is not 0."""
+        return self._repository.open_blob(self._descriptor, offset)
+
+
+class _WatchedReader:
+    def __init__(self, reader: BlobReader, moved: Callable[[int], None]) -> None:
+        self.offset = reader.offset
+        self.length = reader.length
+        self._reader = reader
+        self._moved = moved
+        self._at = reader.offset
+
+    async def readinto(self, buffer: memoryview) -> int:
+        count = await self._reader.readinto(buffer)
+        self._at += count
+        self._moved(self._at)
+        return count
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._reader:
+            self._at += len(piece)
+            self._moved(self._at)
+            yield piece
+
+
+class Watched:
+    """Content that calls `moved` with the offset reached, as it is read."""
+
+    def __init__(self, content: BlobContent, moved: Callable[[int], None]) -> None:
+        self._content = content
+        self._moved = moved
+
+    @asynccontextmanager
+    async def open(self, offset: int = 0) -> AsyncIterator[BlobReader]:
+        """Read from an offset to the end."""
+        async with self._content.open(offset) as reader:
+            yield _WatchedReader(reader, self._moved)

@@ -1,0 +1,128 @@
+"""Promote and roll back: champion -> rollback, challenger -> champion, so that champion always resolves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from kittui.errors import NotFound, UsageError
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import check_tag
+from kittui.usecases.siblings import keeps_a_tag
+from kittui.usecases.tag_changes import ChangePlan, TagChange, manifest_at
+
+CHALLENGER, CHAMPION, ROLLBACK, RETIRED = "challenger", "champion", "rollback", "retired"
+_EARLIER = frozenset({"tuning", "validating", "trained", "tuned", CHALLENGER, RETIRED})
+"""Stages that nothing falls back from: moving them leaves rollback alone."""
+LOOKUPS = 2
+"""Tags resolved at most to learn whether a digest keeps one."""
+
+
+async def plan_promote(
+    repository: Repository,
+    origin: str = CHALLENGER,
+    target: str = CHAMPION,
+    *,
+    retire: bool = False,
+    known: Mapping[str, Digest] | None = None,
+    lookups: int = LOOKUPS,
+) -> ChangePlan:
+    """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
+
+    `retire` also tags what rollback held until now `retired`. Raises NotFound without an origin tag, UsageError for
+    tags that can't be promoted from or to.
+    """
+    check_tag(origin)
+    check_tag(target)
+    if origin == target or ROLLBACK in (origin, target):
+        raise UsageError(
+            f"{origin} can't be promoted to {target}",
+            hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
+            reference=repository.reference(),
+        )
+    moves_rollback = target not in _EARLIER
+    wanted = [origin, target, *([ROLLBACK] if moves_rollback else []), *([RETIRED] if retire else [])]
+    tags = dict(zip(wanted, await asyncio.gather(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
+    new, old = tags[origin], tags[target]
+    if new is None:
+        raise NotFound(
+            f"there is no tag {origin}",
+            hint="Tag the ModelKit to promote first, or name its tag with --from.",
+            reference=repository.reference(origin),
+        )
+    names = _names(tags)
+    watched = {origin: new.digest}
+    if old is not None and old.digest == new.digest:
+        current = {tag: manifest.digest if manifest else None for tag, manifest in tags.items()}
+        return ChangePlan(repository, "promote", (), watched | current, names=names)
+    changes: list[TagChange] = []
+    orphans: tuple[Digest, ...] = ()
+    unread = 0
+    if old is not None and moves_rollback:
+        fallen = tags[ROLLBACK]
+        if fallen is None or fallen.digest != old.digest:
+            if fallen is not None and fallen.digest != new.digest:
+                leaving = {ROLLBACK, target}
+                kept, unread = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
+                if kept is None and not unread:
+                    orphans = (fallen.digest,)
+                elif kept is not None:
+                    names[fallen.digest] = (kept,)
+                retired = tags.get(RETIRED)
+                if retire and (retired is None or retired.digest != fallen.digest):
+                    changes.append(TagChange(RETIRED, retired, fallen))
+                    orphans = ()
+            changes.append(TagChange(ROLLBACK, fallen, old))
+    changes.append(TagChange(target, old, new))
+    notes = () if old is not None else (f"there is no {target} yet: {ROLLBACK} is left alone",)
+    return ChangePlan(
+        repository, "promote", tuple(changes), watched, orphans, unread, names, notes, read_at=time.monotonic()
+    )
+
+
+async def plan_rollback(
+    repository: Repository,
+    target: str = CHAMPION,
+    *,
+    known: Mapping[str, Digest] | None = None,
+    lookups: int = LOOKUPS,
+) -> ChangePlan:
+    """target := rollback's digest; rollback stays, so that again is nothing to do. Raises NotFound without rollback."""
+    check_tag(target)
+    fallback, current = await asyncio.gather(manifest_at(repository, ROLLBACK), manifest_at(repository, target))
+    if fallback is None:
+        raise NotFound(
+            f"there is no tag {ROLLBACK} to go back to",
+            hint=f"Tag the ModelKit that should be {target} again: kittui tag REPO:TAG {target}.",
+            reference=repository.reference(ROLLBACK),
+        )
+    tags = {ROLLBACK: fallback, target: current}
+    watched: dict[str, Digest | None] = {ROLLBACK: fallback.digest}
+    if current is not None and current.digest == fallback.digest:
+        return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags))
+    names = _names(tags)
+    orphans: tuple[Digest, ...] = ()
+    unread = 0
+    if current is not None:
+        kept, unread = await keeps_a_tag(repository, current.digest, {target}, _digests(tags, known), lookups)
+        if kept is not None:
+            names[current.digest] = (kept,)
+        elif not unread:
+            orphans = (current.digest,)
+    change = TagChange(target, current, fallback)
+    return ChangePlan(repository, "rollback", (change,), watched, orphans, unread, names, read_at=time.monotonic())
+
+
+def _names(tags: Mapping[str, Manifest | None]) -> dict[Digest, tuple[str, ...]]:
+    names: dict[Digest, tuple[str, ...]] = {}
+    for tag, manifest in tags.items():
+        if manifest is not None:
+            names[manifest.digest] = (*names.get(manifest.digest, ()), tag)
+    return names
+
+
+def _digests(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[str, Digest]:
+    return {**(known or {}), **{tag: manifest.digest for tag, manifest in tags.items() if manifest is not None}}

@@ -1,0 +1,256 @@
+"""Promote and roll back on the dict-backed source: contract.md section 5 and registries.md 37, 38, 39."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes.memory import MemoryRepository, MemorySource
+
+from kittui.crashpoints import crashing
+from kittui.errors import ConnectionLost, NotFound, ReadOnly, TagMoved, UsageError
+from kittui.oci.traffic import metered
+from kittui.usecases import tag_changes
+from kittui.usecases.history import read_history
+from kittui.usecases.ledger import Ledger, Rules
+from kittui.usecases.promote import plan_promote, plan_rollback
+from kittui.usecases.tag_changes import apply_changes
+from kittui.usecases.undo import apply_undo, last_change, plan_undo
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+def die() -> None:
+    raise Killed
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "state", "tester@here")
+
+
+@pytest.fixture
+def fraud() -> MemoryRepository:
+    repository = MemorySource().repository("fraud")
+    repository.add_kit("nine", "v0.9.0", "rollback")
+    repository.add_kit("one", "v1.0.0", "champion")
+    repository.add_kit("two", "v1.1.0", "challenger")
+    return repository
+
+
+def tags(repository: MemoryRepository) -> dict[str, str]:
+    versions = {repository.tagged[tag]: tag for tag in repository.tagged if tag.startswith("v")}
+    return {tag: versions[at] for tag, at in repository.tagged.items() if not tag.startswith("v")}
+
+
+async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository, ledger: Ledger) -> None:
+    plan = await plan_promote(fraud)
+    assert [change.tag for change in plan.changes] == ["rollback", "champion"]
+    with metered() as traffic:
+        done = await apply_changes(plan, ledger, Rules(), reason="better recall")
+    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    puts = [what for verb, what in fraud.source.requests if verb == "PUT"]
+    assert puts == ["fraud/rollback", "fraud/champion"]
+    assert traffic.requests == 6
+    assert [change["tag"] for change in done.to_json()["changes"]] == ["rollback", "champion"]
+    events = (await read_history(fraud, ledger)).to_json()["events"]
+    assert [(event["tag"], event["action"], event["reason"]) for event in events] == [
+        ("champion", "promote", "better recall"),
+        ("rollback", "promote", "better recall"),
+    ]
+
+
+async def test_the_whole_promotion_takes_at_most_12_requests(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert len(fraud.source.requests) <= 12
+
+
+async def test_again_changes_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    fraud.source.requests.clear()
+    done = await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert done.to_json()["changes"] == []
+    assert not [verb for verb, _ in fraud.source.requests if verb == "PUT"]
+
+
+async def test_without_champion_rollback_is_left_alone(fraud: MemoryRepository, ledger: Ledger) -> None:
+    del fraud.tagged["champion"]
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+
+
+async def test_earlier_stages_do_not_touch_rollback(fraud: MemoryRepository, ledger: Ledger) -> None:
+    fraud.tagged["tuned"] = fraud.tagged["v0.9.0"]
+    await apply_changes(await plan_promote(fraud, "tuned", "challenger"), ledger, Rules())
+    assert tags(fraud)["challenger"] == "v0.9.0"
+    assert tags(fraud)["rollback"] == "v0.9.0"
+    assert tags(fraud)["champion"] == "v1.0.0"
+
+
+async def test_rollback_goes_back_and_again_is_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_rollback(fraud), ledger, Rules())
+    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert (await plan_rollback(fraud)).changes == ()
+
+
+async def test_no_challenger_is_not_found(fraud: MemoryRepository) -> None:
+    del fraud.tagged["challenger"]
+    with pytest.raises(NotFound, match="challenger"):
+        await plan_promote(fraud)
+    with pytest.raises(UsageError):
+        await plan_promote(fraud, "rollback")
+
+
+async def test_a_digest_that_loses_its_last_tag_is_said_and_can_be_retired(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    lost = fraud.tagged.pop("v0.9.0")
+    plan = await plan_promote(fraud, lookups=9)
+    assert plan.orphans == (lost,)
+    plan = await plan_promote(fraud, retire=True, lookups=9)
+    assert plan.orphans == ()
+    await apply_changes(plan, ledger, Rules())
+    assert fraud.tagged["retired"] == lost
+
+
+async def test_a_kept_tag_is_no_orphan(fraud: MemoryRepository) -> None:
+    plan = await plan_promote(fraud)
+    assert plan.orphans == ()
+    assert plan.unread == 0
+
+
+@pytest.mark.parametrize("moved", ["champion", "challenger", "rollback"])
+async def test_check_38_a_tag_that_moved_after_the_preview_is_refused_without_a_put(
+    fraud: MemoryRepository, ledger: Ledger, moved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = await plan_promote(fraud)
+    fraud.add_kit("other", moved)
+    monkeypatch.setattr(tag_changes, "FRESH", -1.0)
+    with pytest.raises(TagMoved, match=moved):
+        await apply_changes(plan, ledger, Rules())
+    assert not [verb for verb, _ in fraud.source.requests if verb == "PUT"]
+
+
+async def test_a_champion_that_moves_while_rollback_is_put_is_not_overwritten(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    plan = await plan_promote(fraud)
+    other = fraud.add_kit("other", "v2.0.0")
+
+    def race(repository: MemoryRepository, _verb: str, what: str) -> None:
+        if what == "rollback":
+            repository.tagged["champion"] = other.digest
+
+    fraud.source.after_put.append(race)
+    with pytest.raises(TagMoved, match="champion"):
+        await apply_changes(plan, ledger, Rules())
+    assert fraud.tagged["champion"] == other.digest
+
+
+POINTS = ["journal.before-fsync", "journal.before-rename", "tags.before-put", "tags.after-put", "history.before-fsync"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("nth", range(1, 9))
+async def test_check_37_killed_at_each_step_a_rerun_ends_in_the_same_state(
+    fraud: MemoryRepository, ledger: Ledger, point: str, nth: int
+) -> None:
+    left = nth
+    champions = []
+
+    def once() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            die()
+
+    fraud.source.hooks.append(lambda repository, _verb, _what: champions.append(repository.tagged.get("champion")))
+    with crashing(point, once):
+        try:
+            await apply_changes(await plan_promote(fraud), ledger, Rules())
+        except Killed:
+            pass
+        else:
+            pytest.skip("the point is not reached so often")
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert None not in champions
+    events = ledger.history.events()
+    assert sorted(event.tag for event in events) == ["champion", "rollback"]
+    undo = await plan_undo(fraud, ledger)
+    await apply_undo(undo, ledger, Rules())
+    assert tags(fraud)["champion"] == "v1.0.0"
+
+
+async def test_check_39_a_put_whose_answer_was_lost_is_recognised(fraud: MemoryRepository, ledger: Ledger) -> None:
+    lost = []
+
+    def drop(_repository: MemoryRepository, _verb: str, what: str) -> None:
+        lost.append(what)
+        raise ConnectionLost("the answer was lost")
+
+    fraud.source.after_put.append(drop)
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert lost == ["rollback", "champion"]
+    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+
+
+async def test_a_dead_connection_says_run_again_and_running_again_finishes(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    def dead(_repository: MemoryRepository, verb: str, what: str) -> None:
+        if verb == "PUT" and what == "champion":
+            fraud.source.hooks.append(gone)
+            raise ConnectionLost("cut")
+
+    def gone(_repository: MemoryRepository, _verb: str, _what: str) -> None:
+        raise ConnectionLost("cut")
+
+    fraud.source.hooks.append(dead)
+    with pytest.raises(ConnectionLost) as caught:
+        await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert "again" in (caught.value.hint or "")
+    assert tags(fraud)["champion"] == "v1.0.0"
+    fraud.source.hooks.clear()
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+
+
+async def test_undo_takes_the_whole_promotion_back(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert last_change(ledger) is None
+
+
+async def test_undo_refuses_when_the_tag_moved_since(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    fraud.add_kit("other", "champion")
+    with pytest.raises(TagMoved, match="champion"):
+        await plan_undo(fraud, ledger)
+
+
+async def test_undo_puts_back_a_manifest_that_the_registry_dropped(fraud: MemoryRepository, ledger: Ledger) -> None:
+    lost = fraud.tagged.pop("v0.9.0")
+    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    del fraud.manifests[lost]
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    assert fraud.tagged["rollback"] == lost
+    assert lost in fraud.manifests
+
+
+async def test_read_only_refuses_before_any_request(fraud: MemoryRepository, ledger: Ledger) -> None:
+    plan = await plan_promote(fraud)
+    fraud.source.requests.clear()
+    with pytest.raises(ReadOnly):
+        await apply_changes(plan, ledger, Rules(read_only=True))
+    assert fraud.source.requests == []
+
+
+async def test_promote_is_exempt_from_protection_where_it_asks_to_be(fraud: MemoryRepository, ledger: Ledger) -> None:
+    rules = Rules(protected=frozenset({"champion"}))
+    await apply_changes(await plan_promote(fraud), ledger, rules, typed=None)
+    assert tags(fraud)["champion"] == "v1.1.0"
