@@ -1,0 +1,255 @@
+"""Writing blobs into a folder: one writer per digest, verified before they are visible, durable once they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from kittui.crashpoints import crash_point
+from kittui.disk.blobs import PIECE, BlobFolder
+from kittui.disk.durable import make_folder, storage_error, sync_folder
+from kittui.disk.locks import file_lock
+from kittui.disk.threads import in_thread
+from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import BlobContent
+
+MARGIN = 64 * 1024 * 1024
+"""Bytes left free on the disk whatever is written."""
+_RETRIES = 3
+_FICLONE = 0x40049409
+"""Linux's ioctl that shares a file's blocks (btrfs, XFS, bcachefs)."""
+
+
+class FolderFiles:
+    """The blobs of a store or layout as files; satisfies `oci.protocols.BlobFiles`.
+
+    `own` is kittui's folder on the same file system; `prepare` makes what the store or layout needs around its blobs.
+    """
+
+    def __init__(self, blobs: BlobFolder, own: Path, prepare: Callable[[], None]) -> None:
+        self._blobs = blobs
+        self._own = own
+        self._prepare = prepare
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is, or would be."""
+        return self._blobs.path(digest)
+
+    def partial(self, digest: Digest) -> Path:
+        """Where an unfinished download of it lives; its folder is there once the digest's lock is held."""
+        return self._own / "partial" / f"{digest.algorithm}-{digest.hex}"
+
+    @asynccontextmanager
+    async def lock(self, digest: Digest) -> AsyncIterator[None]:
+        """One writer per digest over all kittui processes."""
+        async with file_lock(self._own / "locks" / f"{digest.algorithm}-{digest.hex}", transient=True):
+            make_folder(self._own / "partial")
+            yield
+
+    async def commit(self, descriptor: Descriptor, partial: Path) -> None:
+        """Make a complete, verified, fsynced file the blob: rename, fsync the folder, drop the notes on its ranges.
+
+        Raises DigestMismatch where the file's size is not the descriptor's: it was not complete.
+        """
+        await in_thread(self._commit, descriptor, partial)
+
+    def _commit(self, descriptor: Descriptor, partial: Path) -> None:
+        target = self.path(descriptor.digest)
+        self._prepare()
+        make_folder(target.parent)
+        try:
+            status = partial.stat()
+            if status.st_size != descriptor.size:
+                raise DigestMismatch(
+                    f"{partial.name} has {status.st_size} bytes and should have {descriptor.size}",
+                    hint="Run it again: nothing of it was kept as a blob.",
+                )
+            if status.st_nlink == 1:
+                partial.chmod(0o600)
+            crash_point("blob.before-rename")
+            partial.replace(target)
+            crash_point("blob.after-rename")
+            sync_folder(target.parent)
+            crash_point("blob.after-fsync")
+            sidecar = partial.with_name(partial.name + ".json")
+            with suppress(OSError):
+                sidecar.unlink()
+        except OSError as error:
+            raise storage_error(error, f"store the blob {descriptor.digest.short}") from error
+
+    def write(self, descriptor: Descriptor, raw: bytes) -> None:
+        """Store a small blob that was verified already, unless it is there. Blocks."""
+        if self._blobs.size(descriptor.digest) == descriptor.size:
+            return
+        folder = self._own / "partial"
+        make_folder(folder)
+        try:
+            handle, name = tempfile.mkstemp(dir=folder, prefix=".write-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(raw)
+                _sync(file.fileno())
+        except OSError as error:
+            raise storage_error(error, f"store the blob {descriptor.digest.short}") from error
+        self._commit(descriptor, Path(name))
+
+    async def store(self, descriptor: Descriptor, content: BlobContent) -> None:
+        """Read a blob from anywhere and store it, verified; a connection that is lost is taken up where it broke.
+
+        Raises DigestMismatch, DiskFull, StorageError and what the content raises; nothing is left behind then.
+        """
+        async with self.lock(descriptor.digest):
+            if await in_thread(self._blobs.size, descriptor.digest) == descriptor.size:
+                return
+            draft = self.partial(descriptor.digest).with_name(f".put-{descriptor.digest.hex}")
+            try:
+                await in_thread(check_room, draft.parent, descriptor.size)
+                await self._receive(descriptor, content, draft)
+                await self.commit(descriptor, draft)
+            finally:
+                with suppress(OSError):
+                    draft.unlink()
+
+    async def _receive(self, descriptor: Descriptor, content: BlobContent, draft: Path) -> None:
+        hasher = descriptor.digest.hasher()
+        buffer = memoryview(bytearray(PIECE))
+        done = 0
+        failures = 0
+
+        def keep(piece: memoryview) -> None:
+            hasher.update(piece)
+            try:
+                file.write(piece)
+            except OSError as error:
+                raise storage_error(error, f"write {draft}") from error
+
+        try:
+            file = draft.open("wb", buffering=0)
+        except OSError as error:
+            raise storage_error(error, f"write {draft}") from error
+        with file:
+            while done < descriptor.size:
+                before = done
+                try:
+                    async with content.open(done) as reader:
+                        while count := await reader.readinto(buffer):
+                            done += count
+                            if done > descriptor.size:
+                                raise DigestMismatch(
+                                    f"more than the {descriptor.size} bytes of {descriptor.digest.short} were sent",
+                                    hint="The source serves other bytes than its manifest states; nothing was kept.",
+                                )
+                            await in_thread(keep, buffer[:count])
+                    if done < descriptor.size:
+                        raise ConnectionLost(f"{descriptor.digest.short} ended {descriptor.size - done} bytes early")
+                except ConnectionLost:
+                    failures = 0 if done > before else failures + 1
+                    if failures >= _RETRIES:
+                        raise
+            if hasher.hexdigest() != descriptor.digest.hex:
+                raise DigestMismatch(
+                    f"the blob does not match its digest {descriptor.digest.short}",
+                    hint="The source served other bytes than it promised; nothing of them was kept.",
+                )
+            await in_thread(_sync, file.fileno())
+
+    async def adopt(self, descriptor: Descriptor, origin: Path) -> bool:
+        """Take a blob over from another folder on this machine: shared blocks, else a hard link, else a copy; verified.
+
+        False where the origin has no such file. Raises DigestMismatch, DiskFull, StorageError.
+        """
+        async with self.lock(descriptor.digest):
+            if await in_thread(self._blobs.size, descriptor.digest) == descriptor.size:
+                return True
+            draft = self.partial(descriptor.digest).with_name(f".put-{descriptor.digest.hex}")
+            try:
+                if not await in_thread(_bring, descriptor, origin, draft):
+                    return False
+                await self.commit(descriptor, draft)
+            finally:
+                with suppress(OSError):
+                    draft.unlink()
+        return True
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raise DiskFull unless a file of `size` bytes fits beside the margin. Blocks."""
+    free = shutil.disk_usage(folder).free
+    if free < size + MARGIN:
+        raise DiskFull(
+            f"{size} bytes are needed in {folder} and only {max(0, free - MARGIN)} can be used",
+            hint="Free some space and run it again.",
+        )
+
+
+def _sync(descriptor: int) -> None:
+    crash_point("blob.before-fsync")
+    os.fsync(descriptor)
+
+
+def _bring(descriptor: Descriptor, origin: Path, draft: Path) -> bool:
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    try:
+        with origin.open("rb") as source:
+            linked = False
+            if not _clone(source.fileno(), draft):
+                linked = _link(origin, source.fileno(), draft)
+                if not linked:
+                    check_room(draft.parent, os.fstat(source.fileno()).st_size)
+                    shutil.copyfile(origin, draft)
+            with draft.open("rb") as copy:
+                _verify(descriptor, copy)
+                if not linked:
+                    _sync(copy.fileno())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise storage_error(error, f"copy {origin}") from error
+    return True
+
+
+def _clone(source: int, draft: Path) -> bool:
+    try:
+        from fcntl import ioctl
+    except ImportError:
+        return False
+    with draft.open("wb") as target:
+        try:
+            ioctl(target.fileno(), _FICLONE, source)
+        except OSError:
+            draft.unlink()
+            return False
+    return True
+
+
+def _link(origin: Path, source: int, draft: Path) -> bool:
+    """Only files that nobody else can write: who can write one name of a linked file writes them all."""
+    status = os.fstat(source)
+    if os.name == "nt" or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        return False
+    try:
+        os.link(origin, draft, follow_symlinks=True)
+    except OSError:
+        return False
+    return draft.stat().st_ino == status.st_ino
+
+
+def _verify(descriptor: Descriptor, file: BinaryIO) -> None:
+    hasher = descriptor.digest.hasher()
+    size = 0
+    buffer = memoryview(bytearray(PIECE))
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]
+        hasher.update(buffer[:count])
+        size += count
+    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
+        raise DigestMismatch(
+            f"the local blob {descriptor.digest.short} does not match its digest",
+            hint="The file was damaged; get the ModelKit again from where it came from.",
+        )
