@@ -1,0 +1,103 @@
+"""How one registry is reached: which host and scheme, how TLS is checked, how long to wait."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DOCKER_HUB = "docker.io"
+_DOCKER_API = "registry-1.docker.io"
+_DOCKER_NAMES = frozenset({DOCKER_HUB, "index.docker.io", _DOCKER_API})
+
+CERTIFICATE_VARIABLE = "KITOPS_CLIENT_CERT"
+KEY_VARIABLE = "KITOPS_CLIENT_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The user's word on one registry.
+
+    `plain_http`: speak HTTP, which also means that credentials cross the network readable. `tls_verify` False accepts
+    any certificate. `ca_cert`: PEM file of authorities trusted besides the system's. `cert` and `key`: PEM files of a
+    client certificate (also from $KITOPS_CLIENT_CERT and $KITOPS_CLIENT_KEY, as in kit). `realms`: hosts, with port
+    where it isn't 443, that may be given the registry's credentials in exchange for a token.
+    """
+
+    plain_http: bool = False
+    tls_verify: bool = True
+    ca_cert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    realms: frozenset[str] = frozenset()
+
+    def completed(self, environ: Mapping[str, str]) -> Access:
+        """The same with the client certificate that kit's environment variables name, unless one is given."""
+        cert, key = environ.get(CERTIFICATE_VARIABLE), environ.get(KEY_VARIABLE)
+        if self.cert is not None or not cert:
+            return self
+        return Access(
+            self.plain_http, self.tls_verify, self.ca_cert, Path(cert), Path(key) if key else None, self.realms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds; a transfer below `stall_rate` bytes per second over `stall` seconds is given up."""
+
+    connect: float = 10.0
+    read: float = 30.0
+    stall: float = 60.0
+    stall_rate: float = 1024.0
+    longest_wait: float = 60.0
+    tries: int = 5
+    backoff: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Told while a request is held back: for how many seconds, why, and which try (from 1) has just failed."""
+
+    host: str
+    seconds: float
+    reason: str
+    attempt: int
+
+
+OnWait = Callable[[Wait], None]
+OnWarning = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told of waits and of the registry's own warnings (raw text: clean it where it meets a terminal)."""
+
+    on_wait: OnWait = field(default=lambda _: None)
+    on_warning: OnWarning = field(default=lambda _: None)
+
+
+def api_host(host: str) -> str:
+    """The host that answers for a registry: Docker Hub's API lives beside its name."""
+    return _DOCKER_API if host in _DOCKER_NAMES else host
+
+
+def split_host(host: str) -> tuple[str, int | None]:
+    """Name (brackets of IPv6 removed, lower case) and port of HOST[:PORT]."""
+    if host.startswith("["):
+        name, _, rest = host[1:].partition("]")
+        port = rest.removeprefix(":")
+    else:
+        name, _, port = host.partition(":")
+    return name.lower(), int(port) if port.isdigit() else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether HOST[:PORT] is this machine by its very name: `localhost` or a loopback address."""
+    name = split_host(host)[0]
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,245 @@
+"""Proving who we are to one registry: challenges answered, tokens fetched once and kept until they run out.
+
+Sources: distribution's token authentication specification (GET and the OAuth2 POST), RFC 7617 (Basic).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from kittui.errors import Denied, RegistryError, Unauthorized
+from kittui.registry.credentials import Credential, Credentials
+from kittui.registry.headers import Challenge
+from kittui.registry.problems import Complaint, http_problem
+from kittui.registry.realm import Realm, UntrustedRealm, check_addresses, judge_realm
+
+CLIENT_ID = "kittui"
+_SHORTEST = 60.0
+_EARLY = 5.0
+_TOKEN_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """What a token is asked for: `repository:team/fraud:pull,push`."""
+
+    kind: str
+    name: str
+    actions: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}:{','.join(sorted(self.actions))}"
+
+    def covers(self, other: Scope) -> bool:
+        """Whether a token for this does for the other too."""
+        return (self.kind, self.name) == (other.kind, other.name) and self.actions >= other.actions
+
+
+def repository_scope(name: str, *actions: str) -> Scope:
+    """Actions (pull, push, delete) on a repository."""
+    return Scope("repository", name, frozenset(actions))
+
+
+CATALOG = Scope("registry", "catalog", frozenset({"*"}))
+Scopes = frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What is sent to a realm: a GET of `url`, or a POST of `form`."""
+
+    url: str
+    authorization: str | None = None
+    form: bytes | None = None
+
+
+TokenSender = Callable[[TokenRequest], Awaitable[tuple[int, bytes]]]
+"""Sends it (with retries, without following redirects) and returns status and bounded body."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    header: str
+    until: float
+
+
+class Authenticator:
+    """The Authorization of one registry's requests, by scopes; safe to use from many tasks at once.
+
+    `registry` is HOST[:PORT] of the API, `secure` whether it is spoken to over TLS, `lookup` the name under which
+    credentials are kept. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        registry: str,
+        lookup: str,
+        credentials: Credentials,
+        send: TokenSender,
+        *,
+        accepted: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.registry = registry
+        self.lookup = lookup
+        self.secure = True
+        self._credentials = credentials
+        self._send = send
+        self._accepted = accepted
+        self._clock = clock
+        self._basic: str | None = None
+        self._realm: Realm | None = None
+        self._service = ""
+        self._tokens: dict[Scopes, _Token] = {}
+        self._pending: dict[Scopes, asyncio.Task[str]] = {}
+        self._found: dict[str, Credential | None] = {}
+
+    async def header(self, scopes: Scopes) -> str | None:
+        """The Authorization to send first: None until a challenge was seen."""
+        if self._realm is not None:
+            return await self._token(scopes)
+        return self._basic
+
+    async def answer(self, challenges: Sequence[Challenge], scopes: Scopes, rejected: str | None) -> str:
+        """The Authorization after a 401 of a request that carried `rejected`.
+
+        Raises Unauthorized where there is nothing to answer with, Denied for a realm that may not be asked or be told.
+        """
+        bearer = next((each for each in challenges if each.scheme == "bearer" and each.parameters.get("realm")), None)
+        if bearer is not None:
+            realm = judge_realm(bearer.parameters["realm"], self.registry, secure=self.secure, accepted=self._accepted)
+            if self._realm is None or self._realm != realm or self._service != bearer.parameters.get("service", ""):
+                await check_addresses(realm, self.registry)
+                self._realm, self._service = realm, bearer.parameters.get("service", "")
+                self._tokens.clear()
+            self._drop(rejected)
+            return await self._token(scopes)
+        if any(each.scheme == "basic" for each in challenges):
+            credential = await self._credential(scopes)
+            if credential is None or not credential.password:
+                raise Unauthorized(f"{self.lookup} wants a login", hint=f"Run: kittui login {self.lookup}")
+            header = _basic(credential)
+            if header == rejected:
+                raise await self.refusal(scopes, Complaint())
+            self._basic = header
+            return header
+        raise Unauthorized(
+            f"{self.lookup} wants a login of a kind that kittui doesn't know",
+            hint="kittui answers the schemes Bearer and Basic.",
+        )
+
+    async def refusal(self, scopes: Scopes, complaint: Complaint, doing: str = "read") -> Unauthorized | Denied:
+        """The error of an answer 401 that stayed 401 with everything we have."""
+        known = await self._credential(scopes) is not None
+        error = http_problem(401, complaint, self.lookup, doing, has_credentials=known)
+        assert isinstance(error, Unauthorized | Denied)  # noqa: S101 - what http_problem makes of 401
+        return error
+
+    def _drop(self, header: str | None) -> None:
+        for scopes in [scopes for scopes, token in self._tokens.items() if token.header == header]:
+            del self._tokens[scopes]
+
+    async def _credential(self, scopes: Scopes) -> Credential | None:
+        repository = next((scope.name for scope in sorted(scopes, key=str) if scope.kind == "repository"), "")
+        if repository not in self._found:
+            self._found[repository] = await self._credentials.find(self.lookup, repository)
+        return self._found[repository]
+
+    async def _token(self, scopes: Scopes) -> str:
+        now = self._clock()
+        for held, token in list(self._tokens.items()):
+            if token.until <= now:
+                del self._tokens[held]
+            elif all(any(have.covers(need) for have in held) for need in scopes):
+                return token.header
+        task = self._pending.get(scopes)
+        if task is None:
+            task = asyncio.create_task(self._fetch(scopes), name="kittui token")
+            self._pending[scopes] = task
+            task.add_done_callback(lambda done: self._settled(scopes, done))
+        return await asyncio.shield(task)
+
+    def _settled(self, scopes: Scopes, task: asyncio.Task[str]) -> None:
+        self._pending.pop(scopes, None)
+        if not task.cancelled():
+            task.exception()
+
+    async def _fetch(self, scopes: Scopes) -> str:
+        realm, service = self._realm, self._service
+        if realm is None:
+            raise Unauthorized(f"{self.lookup} has not said where tokens are given out")
+        credential = await self._credential(scopes)
+        if credential is not None and not realm.trusted:
+            raise UntrustedRealm(
+                f"{self.lookup} wants the credentials for it sent to {realm.host}",
+                realm=realm.host,
+                hint=f"They were not. If that is right, accept it: realms: ['{realm.host}'] in config.yaml.",
+            )
+        status, body = await self._send(_token_request(realm.url, service, scopes, credential))
+        if status != 200:
+            raise self._token_problem(status, body, credential)
+        token, lifetime = _parse_token(body, self.lookup)
+        header = f"Bearer {token}"
+        self._tokens[scopes] = _Token(header, self._clock() + max(lifetime, _SHORTEST) - _EARLY)
+        return header
+
+    def _token_problem(self, status: int, body: bytes, credential: Credential | None) -> Exception:
+        complaint = Complaint.parse(body)
+        if status in (400, 401, 403) and credential is not None:
+            return Denied(
+                f"the token service of {self.lookup} refused the login",
+                hint=f"Check user name and password: kittui login {self.lookup}",
+            )
+        if status in (400, 401, 403):
+            return Unauthorized(f"{self.lookup} wants a login", hint=f"Run: kittui login {self.lookup}")
+        return http_problem(status, complaint, self.lookup, "fetch a token")
+
+
+def _basic(credential: Credential) -> str:
+    pair = f"{credential.username}:{credential.password}".encode()
+    return "Basic " + base64.b64encode(pair).decode("ascii")
+
+
+def _token_request(realm: str, service: str, scopes: Scopes, credential: Credential | None) -> TokenRequest:
+    words = [str(scope) for scope in sorted(scopes, key=str)]
+    if credential is not None and credential.identity_token:
+        form = {
+            "grant_type": "refresh_token",
+            "service": service,
+            "client_id": CLIENT_ID,
+            "refresh_token": credential.identity_token,
+        }
+        if words:
+            form["scope"] = " ".join(words)
+        return TokenRequest(realm, form=urlencode(form).encode("ascii"))
+    parts = urlsplit(realm)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if service:
+        query.append(("service", service))
+    query += [("scope", word) for word in words]
+    authorization = None
+    if credential is not None and credential.password:
+        query.append(("account", credential.username))
+        authorization = _basic(credential)
+    return TokenRequest(urlunsplit(parts._replace(query=urlencode(query))), authorization)
+
+
+def _parse_token(body: bytes, registry: str) -> tuple[str, float]:
+    try:
+        document = json.loads(body)
+        token = document.get("token") or document.get("access_token")
+        lifetime = document.get("expires_in")
+    except (ValueError, RecursionError, AttributeError):
+        token, lifetime = None, None
+    usable = isinstance(token, str) and len(token) <= _TOKEN_LIMIT and token.isascii() and token.isprintable()
+    if not isinstance(token, str) or not usable or not token:
+        raise RegistryError(f"the token service of {registry} gave no usable token", hint="Try again later.")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime < 10**9:
+        lifetime = _SHORTEST
+    return token, float(lifetime)

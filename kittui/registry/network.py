@@ -1,0 +1,133 @@
+"""The HTTP client: TLS as the user wants it, the proxies of the environment, no cookies."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+
+import httpx
+
+from kittui import __version__
+from kittui.errors import ConfigError
+from kittui.registry.access import Access, Patience, is_loopback, split_host
+
+USER_AGENT = f"kittui/{__version__}"
+_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0)
+
+
+def open_client(access: Access, environ: Mapping[str, str], patience: Patience) -> httpx.AsyncClient:
+    """A client for the registries that are reached this way; nothing is read or connected yet.
+
+    It follows no redirects, keeps no cookies, sends no credentials of its own (netrc) and asks for no compression.
+    """
+    jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(
+        transport=_Router(access, environ, patience),
+        cookies=jar,
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Accept": "*/*"},
+        timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+class _Router(httpx.AsyncBaseTransport):
+    """Chooses the way for each request: straight, through a proxy, or by the fast reader of blobs."""
+
+    def __init__(self, access: Access, environ: Mapping[str, str], patience: Patience) -> None:
+        self._access = access
+        self._proxies = _proxies(environ)
+        self._tls: ssl.SSLContext | None = None
+        self._ways: dict[str, httpx.AsyncBaseTransport] = {}
+        self._opening = asyncio.Lock()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send by the way that the URL asks for."""
+        proxy = self._proxy(request.url)
+        way = await self._way(proxy, request.url.scheme)
+        return await way.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for way in self._ways.values():
+            await way.aclose()
+
+    def _proxy(self, url: httpx.URL) -> str:
+        proxy = self._proxies.get(url.scheme) or self._proxies.get("all", "")
+        host = url.netloc.decode("ascii").rpartition("@")[2]
+        if not proxy or is_loopback(host) or _bypasses(host, self._proxies.get("no", "")):
+            return ""
+        return proxy
+
+    async def _way(self, proxy: str, scheme: str) -> httpx.AsyncBaseTransport:
+        """One pool per proxy; TLS settings are read from disk only when the first https request needs them."""
+        secure = scheme == "https" or proxy.startswith("https:")
+        key = f"{proxy} {secure}"
+        async with self._opening:
+            way = self._ways.get(key)
+            if way is None:
+                if secure and self._tls is None:
+                    self._tls = await asyncio.to_thread(tls_context, self._access)
+                verify = self._tls if secure and self._tls else False
+                way = httpx.AsyncHTTPTransport(verify=verify, limits=_LIMITS, proxy=proxy or None, trust_env=False)
+                self._ways[key] = way
+            return way
+
+
+def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The proxy URLs by scheme, lower-case variables first, as everywhere; `no` holds the exceptions."""
+    found: dict[str, str] = {}
+    for name, value in environ.items():
+        lower = name.lower()
+        if lower.endswith("_proxy") and value and (name == lower or lower[:-6] not in found):
+            found[lower[:-6]] = value if "://" in value or lower == "no_proxy" else f"http://{value}"
+    return found
+
+
+def _bypasses(host: str, exceptions: str) -> bool:
+    """Whether NO_PROXY names the host: `*`, a name with all below it, HOST:PORT, an address, or a network (CIDR)."""
+    name = split_host(host)[0]
+    for entry in (part.strip().lower() for part in exceptions.split(",")):
+        if not entry:
+            continue
+        if entry in ("*", host.lower(), name) or name.endswith("." + entry.lstrip("*.")):
+            return True
+        try:
+            if ipaddress.ip_address(name) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def tls_context(access: Access) -> ssl.SSLContext:
+    """How certificates are checked, and which one is shown; raises ConfigError for files that can't be used."""
+    context = ssl.create_default_context()
+    if not any(ssl.get_default_verify_paths()[:2]):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    if not access.tls_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if access.ca_cert is not None:
+        _load(access.ca_cert, "the authorities' certificates", lambda: context.load_verify_locations(access.ca_cert))
+    if access.cert is not None:
+        cert, key = access.cert, access.key
+        _load(cert, "the client certificate", lambda: context.load_cert_chain(cert, key))
+    return context
+
+
+def _load(path: Path, what: str, load: Callable[[], None]) -> None:
+    try:
+        load()
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or error.args[-1]
+        raise ConfigError(
+            f"{what} in {path} can't be used: {reason}",
+            hint="It must be a readable PEM file, and a key must fit its certificate.",
+        ) from error

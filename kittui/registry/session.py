@@ -1,0 +1,381 @@
+"""One registry's HTTP: authentication, redirects by hand, bounded retries, and a pause that all tasks share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import tenacity
+
+from kittui.errors import ConnectionLost, KittuiError, NetworkError, RateLimited, RegistryError, TooLarge, Unreachable
+from kittui.oci.traffic import count
+from kittui.registry.access import Access, Listeners, Patience, Wait, api_host, is_loopback, split_host
+from kittui.registry.auth import Authenticator, Scopes, TokenRequest
+from kittui.registry.credentials import Credentials
+from kittui.registry.headers import parse_challenges, parse_length, parse_retry_after, parse_warnings
+from kittui.registry.network import open_client
+from kittui.registry.problems import BODY_LIMIT, Complaint, http_problem, transport_problem
+
+log = logging.getLogger("kittui.registry")
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PROBE_SECONDS = 3.0
+
+Body = Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the distribution-spec has it. `path` is below /v2/, or an absolute URL in `url` is used instead.
+
+    `body` is bytes, or opens a fresh stream for every try. `doing` completes "could not ...", `ok` are the statuses
+    that are no error. `repeat`: trying again does no harm.
+    """
+
+    method: str
+    path: str = ""
+    doing: str = "ask"
+    scopes: Scopes = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ok: Collection[int] = (200,)
+    body: bytes | Body | None = None
+    url: httpx.URL | None = None
+    repeat: bool = True
+    extensions: MutableMapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: its body is bounded and as received, `url` is where it came from in the end."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    url: httpx.URL
+
+
+class _Again(Exception):
+    """A try failed in a way that another may not; `seconds` is how long the registry wants to be left alone."""
+
+    def __init__(self, problem: KittuiError, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.problem = problem
+        self.reason = reason
+        self.seconds = seconds
+
+
+class Session:
+    """The exchange with one registry, HOST[:PORT] as users write it. Nothing is sent before the first call."""
+
+    def __init__(
+        self,
+        host: str,
+        access: Access,
+        credentials: Credentials,
+        listeners: Listeners,
+        patience: Patience,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.host = host
+        self.api = api_host(host)
+        self.patience = patience
+        self._access = access.completed(environ)
+        self._listeners = listeners
+        self._client = open_client(self._access, environ, patience)
+        self._auth = Authenticator(self.api, host, credentials, self._send_token, accepted=access.realms)
+        self._base: httpx.URL | None = None
+        self._locating = asyncio.Lock()
+        self._introduced = asyncio.Lock()
+        self._known = False
+        self._free_at = 0.0
+        self._warned: set[str] = set()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    @property
+    def secure(self) -> bool | None:
+        """Whether TLS is spoken; None while nothing was asked yet."""
+        return None if self._base is None else self._base.scheme == "https"
+
+    async def base(self) -> httpx.URL:
+        """`https://API-HOST/v2/`; HTTP where the user allows it, or on loopback when TLS is not spoken there."""
+        async with self._locating:
+            if self._base is None:
+                secure = not self._access.plain_http
+                if secure and is_loopback(self.api):
+                    secure = await _speaks_tls(self.api)
+                self._base = httpx.URL(f"{'https' if secure else 'http'}://{self.api}/v2/")
+                self._auth.secure = secure
+        return self._base
+
+    async def ask(self, call: Call, limit: int = BODY_LIMIT) -> Answer:
+        """Send and read the whole answer; raises TooLarge above `limit` bytes, and what http_problem says."""
+
+        async def once() -> Answer:
+            response = await self._obtain(call)
+            try:
+                body = await read_bounded(response, limit, call.doing) if call.method != "HEAD" else b""
+                return Answer(response.status_code, response.headers, body, response.request.url)
+            finally:
+                await response.aclose()
+
+        answer: Answer = await self._retrying(call, once)
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[httpx.Response]:
+        """Send and hand over the response with its body unread; leaving the block drops what is left of it."""
+        response: httpx.Response = await self._retrying(call, lambda: self._obtain(call))
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _retrying(self, call: Call, once: Callable[[], Any]) -> Any:
+        tries = self.patience.tries if call.repeat else 1
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            failure = state.outcome.exception() if state.outcome else None
+            jitter = tenacity.wait_random_exponential(multiplier=self.patience.backoff, max=8.0)(state)
+            asked = failure.seconds if isinstance(failure, _Again) else None
+            return jitter if asked is None else min(asked, self.patience.longest_wait) + min(jitter, 0.25)
+
+        def told(state: tenacity.RetryCallState) -> None:
+            failure = state.outcome.exception() if state.outcome else None
+            seconds = state.next_action.sleep if state.next_action else 0.0
+            log.info("%s: %s; trying again in %.1f s", self.host, failure, seconds)
+            if isinstance(failure, _Again) and failure.seconds is not None:
+                self._free_at = max(self._free_at, asyncio.get_running_loop().time() + seconds)
+            self._listeners.on_wait(Wait(self.host, seconds, str(failure), state.attempt_number))
+
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(tries),
+            wait=pause,
+            retry=tenacity.retry_if_exception_type(_Again),
+            before_sleep=told,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._tried(call, once))
+        except _Again as failure:
+            raise failure.problem from failure.problem.__cause__
+
+    def _tried(self, call: Call, once: Callable[[], Any]) -> Callable[[], Any]:
+        """Make failures that another try may cure into _Again, and wait while the registry wants to be left alone."""
+
+        async def attempt() -> Any:
+            await asyncio.sleep(self._free_at - asyncio.get_running_loop().time())
+            try:
+                return await once()
+            except ConnectionLost as error:
+                raise _Again(error, error.message) from error
+            except Unreachable as error:
+                if not self._known:
+                    raise
+                raise _Again(error, error.message) from error
+
+        return attempt
+
+    async def _obtain(self, call: Call) -> httpx.Response:
+        """One try: the response of the last hop, its status one of `ok`."""
+        base = await self.base()
+        if self._known:
+            response = await self._follow(call, base)
+        else:
+            async with self._introduced:
+                response = await self._follow(call, base)
+                self._known = True
+        self._notice(response)
+        if response.status_code in call.ok:
+            return response
+        try:
+            raise await self._complain(call, response)
+        finally:
+            await response.aclose()
+
+    async def _complain(self, call: Call, response: httpx.Response) -> Exception:
+        status = response.status_code
+        complaint = Complaint.parse(await read_some(response))
+        home = origin(response.request.url) == origin(await self.base())
+        if status == 401 and home:
+            return await self._auth.refusal(call.scopes, complaint, call.doing)
+        host = self.host if home else response.request.url.host
+        problem = http_problem(status, complaint, host, call.doing)
+        if status in _RETRIED:
+            seconds = parse_retry_after(response.headers.get("Retry-After"))
+            reason = "the rate of requests is limited" if isinstance(problem, RateLimited) else f"answered {status}"
+            return _Again(problem, reason, seconds)
+        return problem
+
+    async def _follow(self, call: Call, base: httpx.URL) -> httpx.Response:
+        """Redirects of reads, by hand: at most five, never from https to http, no credentials off the registry."""
+        url = call.url or base.join(call.path)
+        home = origin(base)
+        response = await self._authorised(call, url, home)
+        hops = 0
+        while response.status_code in REDIRECTS and response.status_code not in call.ok:
+            location = response.headers.get("Location")
+            await response.aclose()
+            hops += 1
+            if call.method not in ("GET", "HEAD") or location is None or hops > _MOST_REDIRECTS:
+                raise RegistryError(
+                    f"could not {call.doing}: {self.host} redirects in a way that is not followed",
+                    status=response.status_code,
+                )
+            url = self.join(url, location)
+            response = await self._authorised(call, url, home)
+        return response
+
+    def join(self, url: httpx.URL, location: str) -> httpx.URL:
+        """The absolute form of a Location; raises RegistryError for other schemes and for https turned into http."""
+        try:
+            target = url.join(location)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise RegistryError(f"{self.host} sends to an address that can't be used") from error
+        if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+            raise RegistryError(f"{self.host} sends to an address that can't be used")
+        if url.scheme == "https" and target.scheme == "http":
+            raise RegistryError(
+                f"{self.host} sends from https to plain http on {target.host}", hint="That is never followed."
+            )
+        return target
+
+    async def _authorised(self, call: Call, url: httpx.URL, home: tuple[str, str, int]) -> httpx.Response:
+        """Send with our credentials to the registry's own origin, and to any other place without."""
+        if origin(url) != home:
+            return await self._send(call, url, None)
+        authorization = await self._auth.header(call.scopes)
+        response = await self._send(call, url, authorization)
+        if response.status_code != 401:
+            return response
+        challenges = parse_challenges(response.headers.get_list("WWW-Authenticate"))
+        await read_some(response)
+        await response.aclose()
+        authorization = await self._auth.answer(challenges, call.scopes, authorization)
+        return await self._send(call, url, authorization)
+
+    async def _send(self, call: Call, url: httpx.URL, authorization: str | None) -> httpx.Response:
+        headers = dict(call.headers)
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        body = call.body if isinstance(call.body, bytes) or call.body is None else call.body()
+        return await self._transmit(
+            self._client.build_request(
+                call.method, url, headers=headers, content=body, extensions=dict(call.extensions)
+            )
+        )
+
+    async def _transmit(self, request: httpx.Request) -> httpx.Response:
+        length = parse_length(request.headers.get("Content-Length"))
+        count(requests=1, sent=length or 0)
+        try:
+            response = await self._client.send(request, stream=True, auth=None)
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+            log.info("%s %s: %s", request.method, _loggable(request.url), type(error).__name__)
+            raise transport_problem(error, request.url.host, secure=request.url.scheme == "https") from error
+        log.debug("%s %s: %d", request.method, _loggable(request.url), response.status_code)
+        return response
+
+    async def _send_token(self, request: TokenRequest) -> tuple[int, bytes]:
+        """Ask a token realm: retried like everything, redirects not followed."""
+        headers = {"Accept": "application/json"}
+        if request.authorization:
+            headers["Authorization"] = request.authorization
+        if request.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        method = "GET" if request.form is None else "POST"
+
+        async def once() -> tuple[int, bytes]:
+            try:
+                built = self._client.build_request(method, request.url, headers=headers, content=request.form)
+            except (httpx.InvalidURL, ValueError) as error:
+                raise RegistryError(f"the token realm of {self.host} is no usable address") from error
+            response = await self._transmit(built)
+            try:
+                body = await read_bounded(response, 1024 * 1024, "fetch a token")
+            finally:
+                await response.aclose()
+            if response.status_code in _RETRIED:
+                problem = http_problem(response.status_code, Complaint.parse(body), self.host, "fetch a token")
+                raise _Again(problem, "no token yet", parse_retry_after(response.headers.get("Retry-After")))
+            return response.status_code, body
+
+        result: tuple[int, bytes] = await self._retrying(Call(method), once)
+        return result
+
+    def _notice(self, response: httpx.Response) -> None:
+        for text in parse_warnings(response.headers.get_list("Warning")):
+            if text not in self._warned and len(self._warned) < 100:
+                self._warned.add(text)
+                self._listeners.on_warning(text)
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host and port: credentials never leave it."""
+    return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
+
+
+def _loggable(url: httpx.URL) -> str:
+    """A URL for the log: queries hold signatures and upload states, so they are left out."""
+    return str(url.copy_with(query=None, fragment=None, username=None, password=None))
+
+
+async def read_bounded(response: httpx.Response, limit: int, doing: str) -> bytes:
+    """The body as received; raises TooLarge above `limit` bytes, ConnectionLost when it ends early."""
+    stated = parse_length(response.headers.get("Content-Length"))
+    if stated is not None and stated > limit:
+        raise TooLarge(f"could not {doing}: the answer has {stated} bytes, over the limit of {limit}")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_raw():
+            size += len(part)
+            count(received=len(part))
+            if size > limit:
+                raise TooLarge(f"could not {doing}: the answer is over the limit of {limit} bytes")
+            parts.append(part)
+    except httpx.HTTPError as error:
+        raise transport_problem(error, response.request.url.host, secure=False) from error
+    return b"".join(parts)
+
+
+async def read_some(response: httpx.Response) -> bytes:
+    """The first 64 KiB of an error's body; what can't be read is as good as nothing."""
+    try:
+        return await read_bounded(response, BODY_LIMIT, "read the error")
+    except (TooLarge, NetworkError):
+        return b""
+
+
+async def _speaks_tls(host: str) -> bool:
+    """Whether a TLS handshake succeeds on loopback, whatever the certificate; raises Unreachable if nobody listens."""
+    name, port = split_host(host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(name, port or 443, ssl=context)
+    except (ssl.SSLError, TimeoutError, ConnectionResetError, ConnectionAbortedError):
+        return False
+    except OSError as error:
+        if port is None:
+            return False
+        raise Unreachable(
+            f"{host} can't be reached: {error.strerror or 'no connection'}", hint="Is the registry running?"
+        ) from error
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
