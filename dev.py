@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Set kittui up from a fresh clone and run it, or all its checks, with nothing but Python and pip.
+
+    python3 dev.py demo        open the demo
+    python3 dev.py test        run every check and test, installing what they need
+    python3 dev.py run ...     run any command in kittui's environment (`run kittui ls`)
+
+Everything is put into this folder (`.tools`, `.venv`), so a Python that the system manages (PEP 668) is left alone.
+The one exception: `test` installs skopeo from the system's packages when it may, because it needs their libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOOLS = HERE / ".tools"
+VENV = HERE / ".venv"
+UV = "uv>=0.13,<0.14"
+REGISTRY = TOOLS / "debian" / "usr" / "bin"
+
+CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("format", ("ruff", "format", "--check", ".")),
+    ("lint", ("ruff", "check", ".")),
+    ("types", ("mypy",)),
+    ("import contracts", ("lint-imports",)),
+    ("snapshots", ("pytest", "-m", "snapshot")),
+    ("tests", ("pytest", "-m", "not snapshot", "-n", "2", "--dist", "worksteal")),
+)
+NO_TESTS = 5
+"""pytest's exit status where nothing was collected."""
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment, with kittui's tools in front and what would mislead pip and uv left out."""
+    env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
+    env["PATH"] = os.pathsep.join(
+        [str(VENV / "bin"), str(TOOLS / "bin"), env.get("PATH", os.defpath + ":/usr/bin"), str(REGISTRY)]
+    )
+    env.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    env.update(UV_PROJECT_ENVIRONMENT=str(VENV), UV_PYTHON_DOWNLOADS="never")
+    env.setdefault("UV_SYSTEM_CERTS", "1")
+    env.setdefault("UV_LINK_MODE", "copy")
+    if not _writable(env.get("HOME")):
+        home = TOOLS / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        env["HOME"] = str(home)
+    return env
+
+
+def _writable(folder: str | None) -> bool:
+    return bool(folder) and Path(str(folder)).is_dir() and os.access(str(folder), os.W_OK | os.X_OK)
+
+
+def run(command: Sequence[str], env: Mapping[str, str], *, quiet: bool = False) -> int:
+    """Run a command in this folder and return its exit status; `quiet` shows its output only if it fails."""
+    if not quiet:
+        return subprocess.run(command, cwd=HERE, env=env, check=False).returncode
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=HERE, env=env, check=False, **pipes)
+    if done.returncode:
+        sys.stderr.buffer.write(done.stdout)
+    return done.returncode
+
+
+def say(text: str) -> None:
+    """Tell on stderr what goes on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def prepare(env: Mapping[str, str], *groups: str) -> None:
+    """Make the environment of uv.lock in `.venv`; ends the program with a sentence where that fails."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - older ones are told so
+        sys.exit(f"kittui needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: python3.11 dev.py ...")
+    if not (TOOLS / "bin" / "uv").exists():
+        say("Getting uv, which installs the rest (into .tools) ...")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--no-warn-script-location"]
+        if run([*pip, "--root-user-action=ignore", "--target", str(TOOLS), UV], env, quiet=True):
+            sys.exit("pip could not install uv: is python3-pip installed, is the package index reachable?")
+    say("Installing what kittui needs (into .venv) ...")
+    sync = ["uv", "sync", "--locked", "--inexact", "--quiet", "--python", sys.executable, "--no-default-groups"]
+    for group in groups:
+        sync += ["--group", group]
+    if run([str(TOOLS / "bin" / "uv"), *sync[1:]], env):
+        sys.exit("uv could not make the environment of uv.lock; the lines above say why.")
+
+
+def install_registry(env: Mapping[str, str]) -> None:
+    """Unpack Debian's docker-registry into `.tools`: without root, and without starting the service it comes with."""
+    if shutil.which("docker-registry", path=env["PATH"]):
+        return
+    if not shutil.which("apt-get", path=env["PATH"]) or not shutil.which("dpkg-deb", path=env["PATH"]):
+        say("docker-registry is missing and this is no Debian: install it to run the tests against a real registry.")
+        return
+    say("Getting docker-registry (into .tools) ...")
+    apt = TOOLS / "apt"
+    for folder in ("lists/partial", "archives/partial", "download"):
+        (apt / folder).mkdir(parents=True, exist_ok=True)
+    options = ["-qq", "-o", f"Dir::State::Lists={apt}/lists", "-o", f"Dir::Cache={apt}", "-o", "Debug::NoLocking=1"]
+    if os.geteuid() == 0:
+        options += ["-o", "APT::Sandbox::User=root"]
+    failed = run(["apt-get", *options, "update"], env, quiet=True)
+    unpack = (
+        f'cd "{apt}/download" && apt-get "$@" download docker-registry && dpkg-deb -x *.deb "{REGISTRY.parents[1]}"'
+    )
+    if failed or run(["sh", "-c", unpack, "sh", *options], env, quiet=True):
+        say("docker-registry could not be had from Debian's packages. As root: apt-get install docker-registry")
+
+
+def install_skopeo(env: Mapping[str, str]) -> None:
+    """Install skopeo with apt-get, as root or with a sudo that asks nothing."""
+    if shutil.which("skopeo", path=env["PATH"]) or not shutil.which("apt-get", path=env["PATH"]):
+        return
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if not root or (shutil.which("sudo", path=env["PATH"]) and not run(["sudo", "-n", "true"], env, quiet=True)):
+        say("Installing skopeo (with apt-get) ...")
+        quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
+        apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+        if not run([*apt, "update"], quiet, quiet=True) and not run(
+            [*apt, "install", "-y", "--no-install-recommends", "skopeo"], quiet, quiet=True
+        ):
+            return
+    say("skopeo could not be installed: the tests that compare with it skip. As root: apt-get install skopeo")
+
+
+def test(env: dict[str, str]) -> int:
+    """Run every check, whatever the others said, and return 0 only where all are fine."""
+    prepare(env, "dev")
+    install_registry(env)
+    install_skopeo(env)
+    failed = []
+    for name, command in CHECKS:
+        say(f"\n== {name}: {' '.join(command)}")
+        start = time.monotonic()
+        status = run([str(VENV / "bin" / command[0]), *command[1:]], env)
+        if status == NO_TESTS and command[0] == "pytest":
+            status = 0
+        if status:
+            failed.append(name)
+        say(f"== {name}: {'FAILED' if status else 'ok'} in {time.monotonic() - start:.1f} s")
+    say(f"\nFailed: {', '.join(failed)}" if failed else "\nAll checks and tests passed.")
+    return 1 if failed else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the first argument says."""
+    env = environment()
+    if arguments[:1] == ["test"] and len(arguments) == 1:
+        return test(env)
+    if arguments[:1] == ["demo"]:
+        prepare(env)
+        os.execve(VENV / "bin" / "kittui", ["kittui", *arguments], env)
+    if arguments[:1] == ["run"] and len(arguments) > 1:
+        prepare(env, "dev")
+        program = shutil.which(arguments[1], path=env["PATH"]) or arguments[1]
+        os.execve(program, list(arguments[1:]), env)
+    say(__doc__.strip())
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
