@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 from kittui.disk.blobs import FileReader
 from kittui.disk.documents import IndexDocument, TagsDocument, read_documents
+from kittui.disk.files import FolderFiles
 from kittui.disk.listing import find_nested, referrers_among
 from kittui.disk.threads import in_thread
 from kittui.errors import BadReference, KittuiError, NotFound
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.protocols import TagEntry
+from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.protocols import BlobContent, Repository, TagEntry
 from kittui.oci.reference import check_tag, store_display
+from kittui.store.readable import check_config, check_manifest
+from kittui.store.writer import Change, plain
 
 if TYPE_CHECKING:
     from kittui.store.source import LocalSource
@@ -155,3 +159,80 @@ class LocalRepository:
         """Manifests of the repository whose subject this is."""
         index, _ = await self._read()
         return await in_thread(referrers_among, self._source.blobs, index.descriptors, digest)
+
+    @property
+    def files(self) -> FolderFiles:
+        """The store's blobs as files."""
+        return self._source.writer.files
+
+    async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
+        """Store a blob, verified; what can be read again from an offset is taken up there after a cut."""
+        await self.files.store(descriptor, content)
+
+    async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
+        """Have the blob from any repository whose blobs are files on this machine; False where it has none."""
+        if await self.has_blob(descriptor):
+            return True
+        if origin.files is None:
+            return False
+        return await self.files.adopt(descriptor, origin.files.path(descriptor.digest))
+
+    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+        """List the manifest here, under the tag where one is given; a tag that exists moves, as with `kit tag`.
+
+        Raises Unsupported for what is no ModelKit in kit's format and Malformed for one that kit can't decode (each
+        `kit list` would fail on it), NotFound where blobs of it are not in the store.
+        """
+        if tag is not None:
+            check_tag(tag)
+        manifest = Manifest.parse(raw, media_type)
+        check_manifest(manifest)
+        descriptor = plain(manifest.descriptor)
+        writer = self._source.writer
+        async with writer.lock():
+            await in_thread(self._check_blobs, manifest)
+            _, tags = await self._read()
+            entry = tags.entries.get(tag) if tag is not None else None
+            before = entry.descriptor.digest if entry is not None and entry.descriptor is not None else None
+            await in_thread(self.files.write, descriptor, raw)
+            await writer.apply(Change(self.store_name, listed=descriptor, tag=tag, before=before))
+        return descriptor
+
+    def _check_blobs(self, manifest: Manifest) -> None:
+        blobs = self._source.blobs
+        parts = [part for part in (manifest.config, *manifest.layers) if part is not None]
+        missing = {part.digest for part in parts if blobs.size(part.digest) != part.size}
+        if missing:
+            raise NotFound(
+                f"{len(missing)} blobs of the ModelKit are not in the store, {min(missing)} is one",
+                hint="Run the transfer again: it brings what is missing.",
+                reference=self.reference(),
+            )
+        if manifest.config is not None:
+            check_config(blobs.read(manifest.config, CONFIG_LIMIT, "the config"))
+
+    async def untag(self, tag: str) -> None:
+        """Remove the tag alone; its manifest stays, without tag if this was the last. Raises NotFound."""
+        writer = self._source.writer
+        async with writer.lock():
+            _, tags = await self._read()
+            entry = tags.entries.get(tag)
+            if entry is None:
+                raise self._not_found(tag)
+            before = entry.descriptor.digest if entry.descriptor is not None else None
+            await writer.apply(Change(self.store_name, tag=tag, before=before))
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove the manifest with all its tags here, and those of its blobs that no ModelKit in the store needs.
+
+        A manifest that another repository lists too stays there, as with `kit remove`. Raises NotFound.
+        """
+        writer = self._source.writer
+        async with writer.lock():
+            index, tags = await self._read()
+            descriptor = index.find(digest)
+            if descriptor is None and not tags.on(digest):
+                raise self._not_found(digest)
+            released = await in_thread(writer.below, descriptor) if descriptor else {digest}
+            await writer.apply(Change(self.store_name, dropped=digest))
+            await in_thread(writer.collect, released)

@@ -78,6 +78,12 @@ class StorePaths:
         """`<B>-index.json` of a repository: its manifests."""
         return self.storage / f"{encode_name(store_name)}-index.json"
 
+    def all_indexes(self) -> list[Path]:
+        """The `<B>-index.json` files there are. Blocks."""
+        if not self.storage.is_dir():
+            return []
+        return sorted(path for path in self.storage.iterdir() if _INDEX_NAME.match(path.name))
+
     def tags(self, store_name: str) -> Path:
         """`<B>-tags.json` of a repository: its tags."""
         return self.storage / f"{encode_name(store_name)}-tags.json"

@@ -16,14 +16,19 @@ from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
 from kittui.oci.reference import LOCAL, Place, parse_reference
 from kittui.store.repository import LocalRepository
 from kittui.store.root import StoredName, StorePaths, stored_names
+from kittui.store.writer import StoreWriter
 
 
 class LocalSource:
-    """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`."""
+    """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`.
 
-    def __init__(self, root: Path) -> None:
+    `recheck` is how many seconds after a change kittui looks whether a kit that ran at the same time has undone it.
+    """
+
+    def __init__(self, root: Path, *, recheck: float = 0.5) -> None:
         self.paths = StorePaths(root)
         self.blobs = BlobFolder(self.paths.blobs)
+        self.writer = StoreWriter(self.paths, self.blobs, recheck)
 
     @property
     def place(self) -> Place:

@@ -1,0 +1,241 @@
+"""Changing kit's index files so that nothing is lost: not by a crash, not by another kittui, and hardly by kit.
+
+Order for what is added: blobs, index.json, `<B>-index.json`, `<B>-tags.json`; for what is removed the reverse. At every
+moment `kit list` works on what is there. kit takes no lock and writes back what it read when it started, so each change
+is looked at again a moment later, and made again if kit's write undid it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kittui.disk.blobs import BlobFolder
+from kittui.disk.documents import IndexDocument, IndexEntry, TagsDocument, read_document
+from kittui.disk.durable import make_folder, remove_file, replace_file
+from kittui.disk.files import FolderFiles
+from kittui.disk.locks import file_lock
+from kittui.disk.reach import reachable
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, StorageError
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import OCI_MANIFEST
+from kittui.store.root import StorePaths
+
+_LOG = logging.getLogger(__name__)
+
+REAPPLIED = 5
+"""Times that a change is made again at most."""
+PATIENCE = 120.0
+"""Seconds to wait for another kittui's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one repository: manifests listed or dropped, a tag set or removed.
+
+    `before` is what the tag held: where it holds that again after the change, kit's write has undone it; where it
+    holds a third thing, somebody moved it meanwhile and it is left alone.
+    """
+
+    store_name: str
+    listed: Descriptor | None = None
+    dropped: Digest | None = None
+    tag: str | None = None
+    before: Digest | None = None
+
+
+def plain(descriptor: Descriptor) -> Descriptor:
+    """The descriptor as kit writes it in all three files: media type, digest and size alone."""
+    return Descriptor(descriptor.media_type or OCI_MANIFEST, descriptor.digest, descriptor.size)
+
+
+def with_manifest(index: IndexDocument, descriptor: Descriptor) -> IndexDocument:
+    """The index with a manifest listed once, with these very media type and size."""
+    wanted = IndexEntry.of(plain(descriptor))
+    same = [entry for entry in index.entries if entry.descriptor and entry.descriptor.digest == descriptor.digest]
+    if len(same) == 1 and same[0].document == wanted.document:
+        return index
+    if not same:
+        return IndexDocument((*index.entries, wanted), index.fields)
+    kept = [wanted if entry is same[0] else entry for entry in index.entries if entry not in same[1:]]
+    return IndexDocument(tuple(kept), index.fields)
+
+
+def without_manifest(index: IndexDocument, digest: Digest) -> IndexDocument:
+    """The index without a manifest, whatever media type and size it is listed with."""
+    kept = tuple(entry for entry in index.entries if not entry.descriptor or entry.descriptor.digest != digest)
+    return IndexDocument(kept, index.fields)
+
+
+class StoreWriter:
+    """Changes to one store. Methods whose name starts with an underscore block and run in a thread under the lock."""
+
+    def __init__(self, paths: StorePaths, blobs: BlobFolder, recheck: float) -> None:
+        self._paths = paths
+        self._blobs = blobs
+        self._recheck = recheck
+        self.files = FolderFiles(blobs, paths.own, self.prepare)
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """The lock of the store's index files, between kittui processes."""
+        return file_lock(self._paths.own / "store.lock", patience=PATIENCE)
+
+    def prepare(self) -> None:
+        """Make what kit makes in a new store: the folders, oci-layout, index.json. Blocks."""
+        make_folder(self._paths.blobs / "sha256")
+        if not self._paths.layout.exists():
+            self._replace(self._paths.layout, b'{"imageLayoutVersion":"1.0.0"}', "store.layout")
+        if not self._paths.shared_index.exists():
+            self._replace(self._paths.shared_index, IndexDocument().raw(media_type=True), "store.index")
+
+    async def apply(self, change: Change) -> None:
+        """Make a change and see that it lasts; the caller holds the lock. Raises Malformed, StorageError, DiskFull.
+
+        A file that can't be parsed is never overwritten: nothing is changed then.
+        """
+        await in_thread(self._make, change)
+        for _ in range(REAPPLIED):
+            await asyncio.sleep(self._recheck)
+            if await in_thread(self._holds, change):
+                return
+            await in_thread(self._make, change)
+        raise StorageError(
+            "another program keeps writing its own state over the store's index",
+            hint="Wait for kit to finish, then run this again.",
+        )
+
+    def _make(self, change: Change) -> None:
+        self.prepare()
+        name = change.store_name
+        read_document(self._paths.tags(name), TagsDocument.parse, TagsDocument())
+        read_document(self._paths.index(name), IndexDocument.parse, IndexDocument())
+        steps: list[Callable[[], None]] = [
+            lambda: self._edit_shared(change),
+            lambda: self._edit_index(change),
+            lambda: self._edit_tags(change),
+        ]
+        if change.listed is None:
+            steps.reverse()
+        for step in steps:
+            step()
+
+    def _edit_shared(self, change: Change) -> None:
+        def edit(index: IndexDocument) -> IndexDocument:
+            if change.listed is not None:
+                return with_manifest(index, change.listed)
+            if change.dropped is not None and not self._listed_anywhere(change.dropped):
+                return without_manifest(index, change.dropped)
+            return index
+
+        self.edit_shared(edit)
+
+    def edit_shared(self, edit: Callable[[IndexDocument], IndexDocument]) -> None:
+        """Read index.json, change it, write it if it differs. Blocks; the lock is held."""
+        index = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
+        edited = edit(index)
+        if edited.entries != index.entries:
+            self._replace(self._paths.shared_index, edited.raw(media_type=True), "store.index")
+
+    def _edit_index(self, change: Change) -> None:
+        def edit(index: IndexDocument) -> IndexDocument:
+            if change.listed is not None:
+                return with_manifest(index, change.listed)
+            return index if change.dropped is None else without_manifest(index, change.dropped)
+
+        self.edit_index(change.store_name, edit)
+
+    def edit_index(self, store_name: str, edit: Callable[[IndexDocument], IndexDocument]) -> None:
+        """Read a repository's index, change it, write it if it differs; an empty one is deleted. Blocks."""
+        path = self._paths.index(store_name)
+        index = read_document(path, IndexDocument.parse, IndexDocument())
+        edited = edit(index)
+        if not edited.entries:
+            remove_file(path, point="store.repository-index")
+        elif edited.entries != index.entries:
+            self._replace(path, edited.raw(media_type=False), "store.repository-index")
+
+    def _edit_tags(self, change: Change) -> None:
+        def edit(tags: dict[str, IndexEntry]) -> dict[str, IndexEntry]:
+            if change.dropped is not None:
+                tags = {
+                    tag: entry
+                    for tag, entry in tags.items()
+                    if not entry.descriptor or entry.descriptor.digest != change.dropped
+                }
+            elif change.tag is not None and change.listed is None:
+                tags = {tag: entry for tag, entry in tags.items() if tag != change.tag}
+            elif change.tag is not None and change.listed is not None:
+                tags = {**tags, change.tag: IndexEntry.of(plain(change.listed))}
+            return tags
+
+        self.edit_tags(change.store_name, edit)
+
+    def edit_tags(self, store_name: str, edit: Callable[[dict[str, IndexEntry]], dict[str, IndexEntry]]) -> None:
+        """Read a repository's tags, change them, write them if they differ; an empty file is deleted. Blocks."""
+        path = self._paths.tags(store_name)
+        tags = read_document(path, TagsDocument.parse, TagsDocument())
+        edited = edit(tags.entries)
+        if not edited:
+            remove_file(path, point="store.tags")
+        elif edited != tags.entries:
+            self._replace(path, TagsDocument(edited).raw(), "store.tags")
+
+    def _replace(self, path: Path, raw: bytes, point: str) -> None:
+        replace_file(path, raw, temporary=self._paths.own, point=point)
+
+    def _holds(self, change: Change) -> bool:
+        """Whether a change made a moment ago is still to be seen, or somebody has changed the same thing since."""
+        index = read_document(self._paths.index(change.store_name), IndexDocument.parse, IndexDocument())
+        tags = read_document(self._paths.tags(change.store_name), TagsDocument.parse, TagsDocument())
+        shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
+        if change.dropped is not None:
+            if change.dropped in index.digests or tags.on(change.dropped):
+                return False
+            return change.dropped not in shared.digests or self._listed_anywhere(change.dropped)
+        entry = tags.entries.get(change.tag) if change.tag is not None else None
+        now = entry.descriptor.digest if entry is not None and entry.descriptor is not None else None
+        if change.listed is None:
+            return entry is None or now != change.before
+        if change.listed.digest not in index.digests or change.listed.digest not in shared.digests:
+            return False
+        return change.tag is None or (now is not None and (now == change.listed.digest or now != change.before))
+
+    def indexes(self) -> list[IndexDocument]:
+        """The indexes of all repositories, those with unreadable names too. Blocks; raises Malformed, StorageError."""
+        return [read_document(path, IndexDocument.parse, IndexDocument()) for path in self._paths.all_indexes()]
+
+    def _listed_anywhere(self, digest: Digest) -> bool:
+        """Whether a repository lists the manifest; one that can't be read is taken to."""
+        try:
+            return any(digest in index.digests for index in self.indexes())
+        except KittuiError:
+            return True
+
+    def below(self, descriptor: Descriptor) -> set[Digest]:
+        """The manifest and what it refers to: what its deletion may release. Blocks."""
+        try:
+            return reachable(self._blobs, [descriptor])
+        except KittuiError:
+            return {descriptor.digest}
+
+    def collect(self, released: Iterable[Digest]) -> list[Digest]:
+        """Delete those of the released blobs that nothing listed refers to any more, and return them. Blocks.
+
+        The lock is held. Where an index or manifest can't be read, its blobs aren't known and nothing is deleted:
+        `kittui doctor --repair` frees them later.
+        """
+        try:
+            shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
+            listed = [entry for index in (*self.indexes(), shared) for entry in index.descriptors]
+            used = reachable(self._blobs, listed)
+        except KittuiError as error:
+            _LOG.warning("blobs are kept since the store can't be read whole: %s", error.message)
+            return []
+        gone = sorted(set(released) - used)
+        return [digest for digest in gone if remove_file(self._blobs.path(digest), point="store.blob")]
