@@ -29,7 +29,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("lint", ("ruff", "check", ".")),
     ("types", ("mypy",)),
-    ("import contracts", ("lint-imports",)),
+    ("import contracts", ("lint-imports", "--no-logo")),
     ("snapshots", ("pytest", "-m", "snapshot")),
     ("tests", ("pytest", "-m", "not snapshot", "-n", "2", "--dist", "worksteal")),
 )
