@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from kittui.disk.blobs import FileReader
 from kittui.disk.documents import IndexDocument
+from kittui.disk.files import FolderFiles
 from kittui.disk.listing import find_nested, referrers_among
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError, NotFound
+from kittui.errors import Conflict, KittuiError, NotFound
 from kittui.layout.index import NamedEntry, named_entries
+from kittui.layout.writer import adopted, dropped, listed, untagged
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import INDEXES
-from kittui.oci.protocols import TagEntry
-from kittui.oci.reference import Reference
+from kittui.oci.protocols import BlobContent, Repository, TagEntry
+from kittui.oci.reference import Reference, check_tag
 
 if TYPE_CHECKING:
     from kittui.layout.source import LayoutSource
@@ -118,3 +120,87 @@ class LayoutRepository:
                 except KittuiError:
                     continue
         return await in_thread(referrers_among, self._source.blobs, listed, digest)
+
+    @property
+    def files(self) -> FolderFiles:
+        """The layout's blobs as files."""
+        return self._source.writer.files
+
+    async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
+        """Store a blob, verified; a layout that isn't there is made."""
+        await self.files.store(descriptor, content)
+
+    async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
+        """Have the blob from any repository whose blobs are files on this machine; False where it has none."""
+        if await self.has_blob(descriptor):
+            return True
+        if origin.files is None:
+            return False
+        return await self.files.adopt(descriptor, origin.files.path(descriptor.digest))
+
+    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+        """List the manifest or index, under the tag where one is given; a tag that exists moves.
+
+        Raises NotFound where config, layers or the manifests of an index are not in the layout.
+        """
+        if tag is not None:
+            check_tag(tag)
+        manifest = Manifest.parse(raw, media_type)
+        descriptor = manifest.descriptor
+        writer = self._source.writer
+        async with writer.lock():
+            await in_thread(self._check_blobs, manifest)
+
+            def change(index: IndexDocument) -> IndexDocument:
+                return adopted(listed(index, descriptor, self._name, tag), manifest.manifests)
+
+            await in_thread(self.files.write, descriptor, raw)
+            await in_thread(writer.edit, change)
+        return descriptor
+
+    def _check_blobs(self, manifest: Manifest) -> None:
+        blobs = self._source.blobs
+        parts = [part for part in (manifest.config, *manifest.layers, *manifest.manifests) if part is not None]
+        missing = {part.digest for part in parts if blobs.size(part.digest) != part.size}
+        if missing:
+            raise NotFound(
+                f"{len(missing)} blobs of the manifest are not in the layout, {min(missing)} is one",
+                hint="Run the transfer again: it brings what is missing.",
+                reference=self.reference(),
+            )
+
+    async def untag(self, tag: str) -> None:
+        """Remove the name alone; the manifest stays listed, without name if this was the last. Raises NotFound."""
+        writer = self._source.writer
+        await self.resolve(tag)
+        async with writer.lock():
+            await self.resolve(tag)
+            await in_thread(writer.edit, lambda index: untagged(index, self._name, tag))
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove the manifest with all its tags here, and those of its blobs that nothing in the layout needs.
+
+        A manifest that another repository of the layout names too stays there. Raises NotFound, and Conflict for one
+        that is listed only inside of an index.
+        """
+        writer = self._source.writer
+        await self._source.read()
+        async with writer.lock():
+            index = await self._source.read()
+            descriptor = index.find(digest)
+            if descriptor is None:
+                await self.resolve(digest)
+                raise Conflict(
+                    f"{digest} is part of an index in the layout, which would be broken without it",
+                    hint="Remove the index instead.",
+                    reference=self.reference(digest),
+                )
+            if dropped(index, self._name, digest).entries == index.entries:
+                raise NotFound(
+                    f"{self.reference()} has no manifest {digest}: another repository of the layout has",
+                    hint=f"kittui ls {self._source.place} lists them.",
+                    reference=self.reference(digest),
+                )
+            released = await in_thread(writer.below, descriptor)
+            await in_thread(writer.edit, lambda now: dropped(now, self._name, digest))
+            await in_thread(writer.collect, released)

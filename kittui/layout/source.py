@@ -13,6 +13,7 @@ from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed, NotFound
 from kittui.layout.index import NamedEntry, named_entries
 from kittui.layout.repository import LayoutRepository
+from kittui.layout.writer import LayoutWriter
 from kittui.oci.manifest import load_object
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
 from kittui.oci.reference import WHOLE_LAYOUT, Place, check_host, check_repository
@@ -33,6 +34,7 @@ class LayoutSource:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.blobs = BlobFolder(directory / "blobs")
+        self.writer = LayoutWriter(directory, self.blobs)
 
     @property
     def place(self) -> Place:

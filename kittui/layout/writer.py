@@ -1,0 +1,188 @@
+"""Changing a layout's `index.json`: read again, changed and replaced whole under a lock between kittui processes.
+
+Names as skopeo, oras and regctl keep them: one entry per name with `org.opencontainers.image.ref.name`, an entry
+without it for a manifest that has no name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from kittui.disk.blobs import BlobFolder
+from kittui.disk.documents import IndexDocument, IndexEntry, read_document
+from kittui.disk.durable import make_folder, remove_file, replace_file
+from kittui.disk.files import FolderFiles
+from kittui.disk.locks import file_lock
+from kittui.disk.reach import reachable
+from kittui.errors import Conflict, KittuiError
+from kittui.layout.index import join_name, named_entries
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import REF_NAME
+
+_LOG = logging.getLogger(__name__)
+PATIENCE = 120.0
+"""Seconds to wait for another kittui's lock."""
+
+
+class LayoutWriter:
+    """Changes to one layout. kittui's own folder in it, `.kittui`, is there only while something is written."""
+
+    def __init__(self, directory: Path, blobs: BlobFolder) -> None:
+        self._directory = directory
+        self._blobs = blobs
+        self._own = directory / ".kittui"
+        self.files = FolderFiles(blobs, self._own, self.prepare)
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncIterator[None]:
+        """The lock of index.json."""
+        try:
+            async with file_lock(self._own / "layout.lock", transient=True, patience=PATIENCE):
+                yield
+        finally:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        for folder in (self._own / "locks", self._own / "partial", self._own):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def prepare(self) -> None:
+        """Make an empty layout where there is none. Blocks; raises Conflict where the folder holds other things."""
+        if not (self._directory / "oci-layout").exists() and self._occupied():
+            raise Conflict(
+                f"{self._directory} is no OCI image layout and is not empty",
+                hint="Name a new or an empty folder, or an existing layout.",
+            )
+        make_folder(self._directory / "blobs" / "sha256")
+        if not (self._directory / "oci-layout").exists():
+            self._replace("oci-layout", b'{"imageLayoutVersion":"1.0.0"}', "layout.version")
+        if not (self._directory / "index.json").exists():
+            self._replace("index.json", IndexDocument().raw(media_type=True), "layout.index")
+
+    def _occupied(self) -> bool:
+        ours = {"blobs", "index.json", self._own.name}
+        try:
+            return any(path.name not in ours for path in self._directory.iterdir())
+        except OSError:
+            return False
+
+    def edit(self, change: Callable[[IndexDocument], IndexDocument]) -> None:
+        """Read index.json, change it, write it if it differs. Blocks under the lock. Raises Malformed, StorageError."""
+        self.prepare()
+        index = read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
+        edited = change(index)
+        if edited.entries != index.entries:
+            self._replace("index.json", edited.raw(media_type=True), "layout.index")
+
+    def _replace(self, name: str, raw: bytes, point: str) -> None:
+        replace_file(self._directory / name, raw, temporary=self._own, point=point, mode=0o644)
+
+    def below(self, descriptor: Descriptor) -> set[Digest]:
+        """The manifest and what it refers to: what its deletion may release. Blocks."""
+        try:
+            return reachable(self._blobs, [descriptor])
+        except KittuiError:
+            return {descriptor.digest}
+
+    def collect(self, released: Iterable[Digest]) -> list[Digest]:
+        """Delete those of the released blobs that nothing listed refers to any more. Blocks; the lock is held.
+
+        Where a manifest can't be read nothing is deleted, since what it refers to isn't known.
+        """
+        index = read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
+        if any(entry.descriptor is None for entry in index.entries):
+            _LOG.warning("blobs are kept: an entry of the layout's index.json can't be read")
+            return []
+        try:
+            used = reachable(self._blobs, index.descriptors)
+        except KittuiError as error:
+            _LOG.warning("blobs are kept since the layout can't be read whole: %s", error.message)
+            return []
+        gone = sorted(set(released) - used)
+        return [digest for digest in gone if remove_file(self._blobs.path(digest), point="layout.blob")]
+
+
+def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: str | None) -> IndexDocument:
+    """The index with a manifest listed, under the tag where one is given.
+
+    What had the tag stays, without a name if it has no other. An entry without name of the same manifest gets this one.
+    """
+    if tag is None:
+        return (
+            index if descriptor.digest in index.digests else _with(index, [*index.entries, IndexEntry.of(descriptor)])
+        )
+    for entry in named_entries(index):
+        if entry.repository == repository and entry.tag == tag:
+            if entry.descriptor is not None and entry.descriptor.digest == descriptor.digest:
+                return index
+            index = untagged(index, repository, tag)
+            break
+    named = IndexEntry.of(_annotated(descriptor, {REF_NAME: join_name(repository, tag)}))
+    for number, existing in enumerate(index.entries):
+        found = existing.descriptor
+        if found is not None and found.digest == descriptor.digest and REF_NAME not in found.annotations:
+            kept = IndexEntry.of(_annotated(found, {**found.annotations, REF_NAME: join_name(repository, tag)}))
+            return _with(index, [*index.entries[:number], _keeping(existing, kept), *index.entries[number + 1 :]])
+    return _with(index, [*index.entries, named])
+
+
+def untagged(index: IndexDocument, repository: str, tag: str) -> IndexDocument:
+    """The index without a tag; its manifest stays listed, without name if it has no other."""
+    result: list[IndexEntry] = []
+    for entry in named_entries(index):
+        if entry.repository != repository or entry.tag != tag:
+            result.append(entry.entry)
+            continue
+        descriptor = entry.descriptor
+        others = (other for other in index.entries if other is not entry.entry and other.descriptor)
+        if descriptor is None or any(o.descriptor and o.descriptor.digest == descriptor.digest for o in others):
+            continue
+        bare = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
+        result.append(_keeping(entry.entry, IndexEntry.of(_annotated(descriptor, bare))))
+    return _with(index, result)
+
+
+def dropped(index: IndexDocument, repository: str, digest: Digest) -> IndexDocument:
+    """The index without a manifest's entries in one repository; those without name belong to all."""
+    kept = [
+        entry.entry
+        for entry in named_entries(index)
+        if entry.descriptor is None
+        or entry.descriptor.digest != digest
+        or (entry.repository != repository and REF_NAME in entry.descriptor.annotations)
+    ]
+    return _with(index, kept)
+
+
+def adopted(index: IndexDocument, children: Iterable[Descriptor]) -> IndexDocument:
+    """The index without the nameless entries of manifests that an index now holds: they are reached through it."""
+    digests = {child.digest for child in children}
+    kept = [
+        entry
+        for entry in index.entries
+        if entry.descriptor is None
+        or entry.descriptor.digest not in digests
+        or REF_NAME in entry.descriptor.annotations
+    ]
+    return _with(index, kept)
+
+
+def _with(index: IndexDocument, entries: Iterable[IndexEntry]) -> IndexDocument:
+    return IndexDocument(tuple(entries), index.fields)
+
+
+def _annotated(descriptor: Descriptor, annotations: dict[str, str]) -> Descriptor:
+    return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size, annotations, descriptor.artifact_type)
+
+
+def _keeping(old: IndexEntry, new: IndexEntry) -> IndexEntry:
+    """The new annotations in the old entry, so that fields kittui doesn't know (platform, data) stay."""
+    document = {key: value for key, value in old.document.items() if key != "annotations"}
+    if "annotations" in new.document:
+        document["annotations"] = new.document["annotations"]
+    return IndexEntry(document, new.descriptor)
