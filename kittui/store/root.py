@@ -101,6 +101,7 @@ class StoredName:
     encoded: str
     store_name: str | None
     problem: str | None = None
+    breaks_kit: bool = False
 
     @property
     def display(self) -> str:
@@ -120,7 +121,7 @@ def decode_name(encoded: str) -> StoredName:
     try:
         store_name = base64.b64decode(encoded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        return StoredName(encoded, None, f"the file name {encoded}-index.json is not base64: kit list fails on it")
+        return StoredName(encoded, None, f"{encoded} is not a repository's name in base64", breaks_kit=True)
     if not _comes_back(store_name) or encode_name(store_name) != encoded:
         return StoredName(encoded, None, f"{store_name[:100]!r} is not a repository name")
     return StoredName(encoded, store_name)

@@ -1,0 +1,337 @@
+"""What is wrong with a store, and what of it can be mended without losing anything."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kittui.disk.blobs import BlobFolder
+from kittui.disk.documents import IndexDocument, TagsDocument, read_document
+from kittui.disk.reach import reachable
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.reference import store_display
+from kittui.store.readable import check_config, check_manifest
+from kittui.store.root import StoredName, StorePaths, stored_names
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+"""Age in seconds from which an unfinished download counts as left over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `kind` is a fixed word, `subject` the repository, tag, digest or file it is about.
+
+    `breaks_kit`: every `kit list` fails on it. `remedy`: what to do where `repair_store` leaves it alone.
+    """
+
+    kind: str
+    subject: str
+    detail: str
+    repairable: bool = True
+    breaks_kit: bool = False
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """What stands in a store: counts, bytes on disk, bytes that no ModelKit uses, and the problems."""
+
+    root: Path
+    repositories: int = 0
+    tags: int = 0
+    manifests: int = 0
+    blobs: int = 0
+    size: int = 0
+    unused: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class Survey:
+    """A store as read once: what `inspect_store` judges and `repair_store` mends from."""
+
+    paths: StorePaths
+    indexes: dict[str, IndexDocument] = field(default_factory=dict)
+    tags: dict[str, TagsDocument] = field(default_factory=dict)
+    shared: IndexDocument | None = None
+    sizes: dict[Digest, int] = field(default_factory=dict)
+    unused: list[Digest] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+    broken: list[tuple[Path, KittuiError]] = field(default_factory=list)
+    misnamed: list[Path] = field(default_factory=list)
+    unnamed: list[IndexDocument] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def blobs(self) -> BlobFolder:
+        """The store's blobs."""
+        return BlobFolder(self.paths.blobs)
+
+
+async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
+    """Look at everything in a store; with `verify`, hash every blob too. A missing store is an empty report.
+
+    Raises StorageError where the folder itself can't be read; every other trouble is a problem in the report.
+    """
+    survey = await in_thread(survey_store, root, verify=verify)
+    return StoreReport(
+        root,
+        len(survey.indexes),
+        sum(len(tags.entries) for tags in survey.tags.values()),
+        len({digest for index in survey.indexes.values() for digest in index.digests}),
+        len(survey.sizes),
+        sum(survey.sizes.values()),
+        sum(survey.sizes.get(digest, 0) for digest in survey.unused),
+        tuple(survey.problems),
+    )
+
+
+def survey_store(root: Path, *, verify: bool = False) -> Survey:
+    """Read a store whole. Blocks."""
+    survey = Survey(StorePaths(root))
+    _look_at_credentials(survey)
+    if not survey.paths.storage.is_dir():
+        return survey
+    _read_indexes(survey)
+    _read_blobs(survey, verify)
+    for name, index in survey.indexes.items():
+        _look_at_repository(survey, name, index)
+    _look_at_shared_index(survey)
+    _look_for_unused(survey)
+    _look_for_leftovers(survey)
+    return survey
+
+
+def _read_indexes(survey: Survey) -> None:
+    paths = survey.paths
+    for name in stored_names([path.name for path in paths.storage.iterdir()]):
+        if name.store_name is None:
+            _misnamed(survey, name)
+            continue
+        try:
+            index = read_document(paths.index(name.store_name), IndexDocument.parse, IndexDocument())
+            survey.indexes[name.store_name] = index
+        except KittuiError as error:
+            _broken(survey, paths.index(name.store_name), error)
+        try:
+            tags = read_document(paths.tags(name.store_name), TagsDocument.parse, TagsDocument())
+            survey.tags[name.store_name] = tags
+        except KittuiError as error:
+            _broken(survey, paths.tags(name.store_name), error)
+    try:
+        survey.shared = read_document(paths.shared_index, IndexDocument.parse, IndexDocument())
+    except KittuiError as error:
+        _broken(survey, paths.shared_index, error)
+    for folder in (path for path in paths.storage.iterdir() if path.is_dir()):
+        for found in folder.rglob("index.json"):
+            survey.problems.append(
+                Problem(
+                    "migration",
+                    str(found.relative_to(paths.root)),
+                    f"kit takes this for a store of an old form, and deletes the folder {folder.name} when it is run",
+                    repairable=False,
+                    remedy="Move the file out of storage/ before kit is run again.",
+                )
+            )
+
+
+def _misnamed(survey: Survey, name: StoredName) -> None:
+    path = survey.paths.storage / f"{name.encoded}-index.json"
+    if name.breaks_kit:
+        survey.misnamed.append(path)
+    survey.problems.append(
+        Problem(
+            "bad-name",
+            path.name,
+            name.problem or "",
+            repairable=name.breaks_kit,
+            breaks_kit=name.breaks_kit,
+            remedy="" if name.breaks_kit else "kit can use it under that name; kittui can't.",
+        )
+    )
+    try:
+        survey.unnamed.append(read_document(path, IndexDocument.parse, IndexDocument()))
+    except KittuiError as error:
+        _broken(survey, path, error)
+
+
+def _broken(survey: Survey, path: Path, error: KittuiError) -> None:
+    survey.broken.append((path, error))
+    survey.problems.append(Problem("unreadable-index", path.name, error.message, breaks_kit=True))
+
+
+def _read_blobs(survey: Survey, verify: bool) -> None:
+    for algorithm in ("sha256", "sha512"):
+        folder = survey.paths.blobs / algorithm
+        if not folder.is_dir():
+            continue
+        for path in folder.iterdir():
+            try:
+                digest = Digest.parse(f"{algorithm}:{path.name}")
+            except KittuiError:
+                continue
+            size = survey.blobs.size(digest)
+            if size is None:
+                continue
+            survey.sizes[digest] = size
+            if verify and not _matches(path, digest):
+                survey.problems.append(
+                    Problem(
+                        "damaged-blob",
+                        digest,
+                        "its bytes do not match its digest",
+                        repairable=False,
+                        remedy="Remove the ModelKits that use it and pull them again; what is on disk is not downloaded.",
+                    )
+                )
+
+
+def _matches(path: Path, digest: Digest) -> bool:
+    hasher = digest.hasher()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            hasher.update(piece)
+    return hasher.hexdigest() == digest.hex
+
+
+def _look_at_repository(survey: Survey, name: str, index: IndexDocument) -> None:
+    display = store_display(name)
+    for entry in index.entries:
+        if entry.descriptor is None:
+            problem = Problem("bad-entry", display, entry.problem or "", breaks_kit=True)
+            survey.problems.append(problem)
+    for descriptor in index.descriptors:
+        survey.problems += _manifest_problems(survey, f"{display}@{descriptor.digest}", descriptor)
+    tags = survey.tags.get(name, TagsDocument())
+    for tag, entry in tags.entries.items():
+        digest = entry.descriptor.digest if entry.descriptor is not None else None
+        if digest is None:
+            survey.problems.append(Problem("dangling-tag", f"{display}:{tag}", entry.problem or ""))
+        elif digest not in index.digests:
+            there = digest in survey.sizes
+            detail = "the repository doesn't list its manifest, so kit doesn't see it"
+            if not there:
+                detail = "its manifest is not in the store any more"
+            survey.problems.append(Problem("dangling-tag", f"{display}:{tag}", detail))
+
+
+def _manifest_problems(survey: Survey, subject: str, descriptor: Descriptor) -> Iterable[Problem]:
+    if complaint := survey.blobs.complaint(descriptor):
+        yield Problem("missing-manifest", subject, complaint, breaks_kit=True)
+        return
+    try:
+        manifest = survey.blobs.manifest(descriptor)
+        check_manifest(manifest)
+    except KittuiError as error:
+        yield Problem(
+            "not-a-modelkit",
+            subject,
+            error.message,
+            repairable=False,
+            breaks_kit=True,
+            remedy="Remove it from the store.",
+        )
+        return
+    again = "Pull it again: what is there is not downloaded twice."
+    for layer in manifest.layers:
+        if survey.sizes.get(layer.digest) != layer.size:
+            yield Problem(
+                "missing-blob",
+                subject,
+                f"its layer {layer.digest.short} is missing or cut short on disk",
+                repairable=False,
+                remedy=again,
+            )
+    config = manifest.config
+    if config is None:
+        return
+    try:
+        check_config(survey.blobs.read(config, CONFIG_LIMIT, "its config"))
+    except KittuiError as error:
+        yield Problem("missing-blob", subject, error.message, repairable=False, breaks_kit=True, remedy=again)
+
+
+def _look_at_shared_index(survey: Survey) -> None:
+    if survey.shared is None:
+        return
+    listed = {digest: name for name, index in survey.indexes.items() for digest in index.digests}
+    for digest, name in listed.items():
+        if digest not in survey.shared.digests:
+            survey.problems.append(
+                Problem(
+                    "not-in-index",
+                    f"{store_display(name)}@{digest}",
+                    "index.json doesn't list it, so a kit remove of another ModelKit may delete its layers",
+                )
+            )
+    if survey.broken:
+        return
+    unnamed = {digest for index in survey.unnamed for digest in index.digests}
+    for descriptor in survey.shared.descriptors:
+        if descriptor.digest not in listed and descriptor.digest not in unnamed:
+            there = descriptor.digest in survey.sizes
+            detail = "no repository lists it: a kit that ran at the same time as another lost it"
+            survey.problems.append(
+                Problem("unlisted-manifest", descriptor.digest, detail if there else "it is not in the store any more")
+            )
+
+
+def _look_for_unused(survey: Survey) -> None:
+    if survey.broken or survey.shared is None or _is_pulling(survey.paths):
+        return
+    indexes = (*survey.indexes.values(), *survey.unnamed, survey.shared)
+    listed = [entry for index in indexes for entry in index.descriptors]
+    tagged = [entry.descriptor for tags in survey.tags.values() for entry in tags.entries.values() if entry.descriptor]
+    try:
+        used = reachable(survey.blobs, [*listed, *tagged])
+    except KittuiError:
+        return
+    now = time.time()
+    survey.unused = sorted(
+        digest for digest in survey.sizes.keys() - used if now - survey.blobs.path(digest).stat().st_mtime > HOUR
+    )
+    if survey.unused:
+        size = sum(survey.sizes[digest] for digest in survey.unused)
+        survey.problems.append(
+            Problem("unused-blobs", "blobs", f"{len(survey.unused)} blobs, {size} bytes, that no ModelKit uses")
+        )
+
+
+def _is_pulling(paths: StorePaths) -> bool:
+    """Whether somebody seems to be downloading: the blobs of an unfinished pull are in no index yet."""
+    for folder in (paths.storage / "ingest", paths.partial):
+        if folder.is_dir() and any(time.time() - path.stat().st_mtime < HOUR for path in folder.iterdir()):
+            return True
+    return False
+
+
+def _look_for_leftovers(survey: Survey) -> None:
+    now = time.time()
+    for folder, age in ((survey.paths.partial, DAY), (survey.paths.own, HOUR)):
+        if not folder.is_dir():
+            continue
+        for path in folder.iterdir():
+            ours = folder == survey.paths.partial or path.name.startswith(".write-")
+            if ours and path.is_file() and now - path.stat().st_mtime > age:
+                survey.leftovers.append(path)
+    if survey.leftovers:
+        size = sum(path.stat().st_size for path in survey.leftovers)
+        survey.problems.append(
+            Problem(
+                "leftovers", "kittui/partial", f"{len(survey.leftovers)} unfinished downloads, {size} bytes, a day old"
+            )
+        )
+
+
+def _look_at_credentials(survey: Survey) -> None:
+    path = survey.paths.root / "credentials.json"
+    if os.name != "nt" and path.is_file() and path.stat().st_mode & 0o077:
+        survey.problems.append(Problem("open-credentials", str(path), "others on this machine can read your logins"))
