@@ -1,117 +1,123 @@
-"""Reading blobs: stretches over HTTP ranges, never more than was asked for, and wholes that are verified."""
+"""Reading blobs of one repository: stretches by HTTP range, never more than was asked for; small wholes verified."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 
-from kittui.errors import ConnectionLost, ContentError, RegistryError
-from kittui.oci.traffic import count
-from kittui.registry.access import Patience
-from kittui.registry.problems import transport_problem
+from kittui.errors import ConnectionLost, Denied, Malformed, NetworkError, RegistryError, TooLarge, Unsupported
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import YES, BlobReader, Power
+from kittui.registry.auth import repository_scope
+from kittui.registry.headers import parse_content_range, parse_length
+from kittui.registry.readers import BytesReader, HttpBlobReader
+from kittui.registry.session import Call, Session
+
+_RESOLVED_SECONDS = 300.0
+NO_RANGES = Power("no", "this registry does not serve parts of a blob", "Pull the ModelKit: whole layers can be read.")
 
 
-class StallWatch:
-    """Notices a connection that trickles: only time spent waiting for the network counts."""
+class Blobs:
+    """The blobs of the repository `name`; `learn` is told whether the registry serves ranges."""
 
-    def __init__(self, patience: Patience, host: str) -> None:
-        self._window = patience.stall
-        self._rate = patience.stall_rate
-        self._host = host
-        self._waited = 0.0
-        self._received = 0
+    def __init__(self, session: Session, name: str, learn: Callable[..., None]) -> None:
+        self._session = session
+        self._name = name
+        self._scopes = frozenset({repository_scope(name, "pull")})
+        self._learn = learn
+        self._elsewhere: dict[Digest, tuple[httpx.URL, float]] = {}
 
-    def saw(self, seconds: float, received: int) -> None:
-        """Note one read; raises ConnectionLost when a whole window brought less than the lowest rate."""
-        self._waited += seconds
-        self._received += received
-        if self._waited < self._window:
+    async def read(self, descriptor: Descriptor, limit: int) -> bytes:
+        """Whole and verified; tried again when the connection breaks. Raises TooLarge, DigestMismatch."""
+        if descriptor.size > limit:
+            raise TooLarge(
+                f"the blob {descriptor.digest.short} has {descriptor.size} bytes, more than the {limit} that are read"
+            )
+        tries = self._session.patience.tries
+        for attempt in range(1, tries + 1):
+            try:
+                async with self.open(descriptor) as reader:
+                    content = b"".join([piece async for piece in reader])
+            except ConnectionLost as error:
+                if attempt == tries:
+                    raise
+                await self._session.pause(attempt, error)
+                continue
+            descriptor.digest.verify(content, f"the blob {descriptor.digest.short}")
+            return content
+        raise AssertionError("the last try returns or raises")
+
+    @asynccontextmanager
+    async def open(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[BlobReader]:
+        """By range where a part is asked for; a whole is asked for without. Raises Unsupported, NotFound."""
+        length = descriptor.size - offset if length is None else length
+        if offset < 0 or length < 0 or offset + length > descriptor.size:
+            raise Malformed(f"bytes {offset} to {offset + length} are not in a blob of {descriptor.size}")
+        if length == 0:
+            yield BytesReader(b"", offset)
             return
-        if self._received < self._rate * self._waited:
-            raise ConnectionLost(
-                f"{self._host} has almost stopped sending ({self._received} bytes in {self._waited:.0f} s)",
-                hint="Try again; what has been transferred is kept.",
-            )
-        self._waited = 0.0
-        self._received = 0
-
-
-class HttpBlobReader:
-    """A stretch of a blob in the body of one response."""
-
-    def __init__(self, response: httpx.Response, offset: int, length: int, patience: Patience) -> None:
-        self.offset = offset
-        self.length = length
-        self._host = response.request.url.host
-        self._left = length
-        self._pieces = response.aiter_raw()
-        self._rest = memoryview(b"")
-        self._watch = StallWatch(patience, self._host)
-
-    async def readinto(self, buffer: memoryview) -> int:
-        """Fill some of the buffer; 0 only at the end of the stretch. Raises ConnectionLost, ContentError."""
-        if not self._rest and not await self._more():
-            return 0
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The stretch in pieces of the transport's own size."""
-        while self._rest or await self._more():
-            piece, self._rest = bytes(self._rest), memoryview(b"")
-            yield piece
-
-    async def _more(self) -> bool:
-        """Take the next piece; False when the stretch is complete."""
-        if self._left == 0:
-            return False
-        started = time.monotonic()
+        whole = offset == 0 and length == descriptor.size
+        headers = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
+        response = await self._response(descriptor, headers)
         try:
-            piece = await anext(self._pieces, b"")
-        except httpx.HTTPError as error:
-            raise transport_problem(error, self._host, secure=False) from error
-        if not piece:
-            raise ConnectionLost(
-                f"{self._host} ended {self._left} bytes early", hint="Try again; what has been transferred is kept."
+            self._check(response, descriptor, offset, length, whole=whole)
+            yield HttpBlobReader(response, offset, length, self._session.patience)
+        finally:
+            await response.aclose()
+
+    async def _response(self, descriptor: Descriptor, headers: dict[str, str]) -> httpx.Response:
+        """From where the registry sent us for this blob lately; the registry is asked again when that has expired."""
+        digest = descriptor.digest
+        doing = f"read the blob {digest.short}"
+        lately = self._elsewhere.pop(digest, None)
+        if lately is not None and time.monotonic() - lately[1] < _RESOLVED_SECONDS:
+            again = Call("GET", doing=doing, headers=headers, ok=range(200, 600), url=lately[0], repeat=False)
+            with suppress(NetworkError):
+                response = await self._session.begin(again)
+                if response.status_code in (200, 206):
+                    self._elsewhere[digest] = lately
+                    return response
+                await response.aclose()
+        ok = (200, 206, 400, 403, 416) if headers else (200,)
+        call = Call("GET", f"{self._name}/blobs/{digest}", doing, self._scopes, headers, ok=ok)
+        response = await self._session.begin(call)
+        if response.status_code in (200, 206) and not self._session.is_home(response):
+            self._elsewhere[digest] = (response.request.url, time.monotonic())
+        return response
+
+    def _check(
+        self, response: httpx.Response, descriptor: Descriptor, offset: int, length: int, *, whole: bool
+    ) -> None:
+        """Raise unless the body is exactly the stretch that was asked for."""
+        host = self._session.host
+        if response.status_code == 206:
+            written = response.headers.get("Content-Range")
+            found = parse_content_range(written)
+            asked = (offset, length)
+            if found is None or (found.start, found.length) != asked or found.total not in (None, descriptor.size):
+                raise RegistryError(
+                    f"{host} answered another range than was asked for ({(written or 'none stated')[:100]})",
+                    status=206,
+                    hint="The registry or a proxy before it is at fault; the whole layer can still be pulled.",
+                )
+            self._learn(ranges=YES)
+        elif response.status_code == 403 and self._session.is_home(response):
+            raise Denied(
+                f"{host} does not allow to read the blob {descriptor.digest.short}",
+                hint=f"Ask for access, or log in as someone else: kittui login {host}",
             )
-        count(received=len(piece))
-        self._watch.saw(time.monotonic() - started, len(piece))
-        if len(piece) > self._left:
-            raise ContentError(
-                f"{self._host} sends more bytes than the blob has",
-                hint="Nothing of it was kept: the registry is at fault.",
+        elif response.status_code != 200 or not whole:
+            self._learn(ranges=NO_RANGES)
+            raise Unsupported(f"{host}: {NO_RANGES.reason}", hint=NO_RANGES.remedy)
+        stated = parse_length(response.headers.get("Content-Length"))
+        if stated is not None and stated != length:
+            raise RegistryError(
+                f"{host} has {stated} bytes where {length} were asked for ({descriptor.digest.short})",
+                hint="The ModelKit can't be read as its manifest describes it.",
             )
-        self._left -= len(piece)
-        self._rest = memoryview(piece)
-        return True
-
-
-class EmptyReader:
-    """A stretch of no bytes: nothing is asked of the registry for it."""
-
-    def __init__(self, offset: int) -> None:
-        self.offset = offset
-        self.length = 0
-
-    async def readinto(self, buffer: memoryview) -> int:
-        """Nothing."""
-        return 0
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Nothing."""
-        nothing: tuple[bytes, ...] = ()
-        for piece in nothing:
-            yield piece
-
-
-def wrong_range(host: str, found: str | None) -> RegistryError:
-    """The error of a 206 whose Content-Range is not what was asked for."""
-    return RegistryError(
-        f"{host} answered another range than was asked for ({(found or 'none stated')[:100]})",
-        status=206,
-        hint="The registry or a proxy before it is at fault; the whole layer can still be pulled.",
-    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -46,6 +48,16 @@ class Complaint:
             return cls()
         words = [text for text in (message, detail) if isinstance(text, str) and text]
         return cls(code[:100] if isinstance(code, str) else "", " - ".join(words)[:500])
+
+
+@contextmanager
+def naming(reference: str) -> Iterator[None]:
+    """Have every error of the block name the reference it happened on."""
+    try:
+        yield
+    except KittuiError as error:
+        error.at(reference)
+        raise
 
 
 def http_problem(

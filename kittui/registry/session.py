@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,10 +65,14 @@ class Answer:
 
 
 class _Again(Exception):
-    """A try failed in a way that another may not; `seconds` is how long the registry wants to be left alone."""
+    """A try failed in a way that another may not; `seconds` is how long the registry wants to be left alone.
+
+    `harmless`: the request was turned away before anything was done, so that even a change may be sent again.
+    """
 
     def __init__(self, problem: KittuiError, reason: str, seconds: float | None = None) -> None:
         super().__init__(reason)
+        self.harmless = isinstance(problem, RateLimited)
         self.problem = problem
         self.reason = reason
         self.seconds = seconds
@@ -133,17 +138,14 @@ class Session:
         answer: Answer = await self._retrying(call, once)
         return answer
 
-    @asynccontextmanager
-    async def stream(self, call: Call) -> AsyncIterator[httpx.Response]:
-        """Send and hand over the response with its body unread; leaving the block drops what is left of it."""
+    async def begin(self, call: Call) -> httpx.Response:
+        """Send and give the response with its body unread: close it, which drops what is left of the body."""
         response: httpx.Response = await self._retrying(call, lambda: self._obtain(call))
-        try:
-            yield response
-        finally:
-            await response.aclose()
+        return response
 
     async def _retrying(self, call: Call, once: Callable[[], Any]) -> Any:
-        tries = self.patience.tries if call.repeat else 1
+        def again(failure: BaseException) -> bool:
+            return isinstance(failure, _Again) and (call.repeat or failure.harmless)
 
         def pause(state: tenacity.RetryCallState) -> float:
             failure = state.outcome.exception() if state.outcome else None
@@ -160,9 +162,9 @@ class Session:
             self._listeners.on_wait(Wait(self.host, seconds, str(failure), state.attempt_number))
 
         retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(tries),
+            stop=tenacity.stop_after_attempt(self.patience.tries),
             wait=pause,
-            retry=tenacity.retry_if_exception_type(_Again),
+            retry=tenacity.retry_if_exception(again),
             before_sleep=told,
             reraise=True,
         )
@@ -237,14 +239,20 @@ class Session:
             response = await self._authorised(call, url, home)
         return response
 
-    def join(self, url: httpx.URL, location: str) -> httpx.URL:
-        """The absolute form of a Location; raises RegistryError for other schemes and for https turned into http."""
+    def join(self, url: httpx.URL, location: str, *, upgrade: bool = False) -> httpx.URL:
+        """The absolute form of a Location; raises RegistryError for other schemes and for https turned into http.
+
+        `upgrade`: an http address on the very host that was asked over https is taken to be https, as registries
+        behind a proxy that ends TLS name themselves.
+        """
         try:
             target = url.join(location)
         except (httpx.InvalidURL, ValueError) as error:
             raise RegistryError(f"{self.host} sends to an address that can't be used") from error
         if target.scheme not in ("http", "https") or not target.host or target.userinfo:
             raise RegistryError(f"{self.host} sends to an address that can't be used")
+        if upgrade and url.scheme == "https" and target.scheme == "http" and target.host == url.host:
+            target = target.copy_with(scheme="https", port=url.port)
         if url.scheme == "https" and target.scheme == "http":
             raise RegistryError(
                 f"{self.host} sends from https to plain http on {target.host}", hint="That is never followed."
@@ -270,15 +278,17 @@ class Session:
         if authorization is not None:
             headers["Authorization"] = authorization
         body = call.body if isinstance(call.body, bytes) or call.body is None else call.body()
-        return await self._transmit(
-            self._client.build_request(
-                call.method, url, headers=headers, content=body, extensions=dict(call.extensions)
-            )
+        request = self._client.build_request(
+            call.method, url, headers=headers, content=body, extensions=dict(call.extensions)
         )
+        try:
+            return await self._transmit(request, len(body) if isinstance(body, bytes) else 0)
+        finally:
+            if isinstance(body, AsyncGenerator):
+                await body.aclose()
 
-    async def _transmit(self, request: httpx.Request) -> httpx.Response:
-        length = parse_length(request.headers.get("Content-Length"))
-        count(requests=1, sent=length or 0)
+    async def _transmit(self, request: httpx.Request, sent: int = 0) -> httpx.Response:
+        count(requests=1, sent=sent)
         try:
             response = await self._client.send(request, stream=True, auth=None)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
@@ -301,7 +311,7 @@ class Session:
                 built = self._client.build_request(method, request.url, headers=headers, content=request.form)
             except (httpx.InvalidURL, ValueError) as error:
                 raise RegistryError(f"the token realm of {self.host} is no usable address") from error
-            response = await self._transmit(built)
+            response = await self._transmit(built, len(request.form or b""))
             try:
                 body = await read_bounded(response, 1024 * 1024, "fetch a token")
             finally:
@@ -313,6 +323,21 @@ class Session:
 
         result: tuple[int, bytes] = await self._retrying(Call(method), once)
         return result
+
+    async def pause(self, attempt: int, problem: KittuiError | None) -> None:
+        """Wait before a caller's own next try, longer each time; the listener is told."""
+        seconds = random.uniform(0.5, 1.0) * min(self.patience.backoff * 2**attempt, 8.0)  # noqa: S311 - jitter
+        reason = problem.message if problem else "the upload is begun again"
+        self._listeners.on_wait(Wait(self.host, seconds, reason, attempt))
+        await asyncio.sleep(seconds)
+
+    def is_busy(self, problem: KittuiError | None) -> bool:
+        """Whether a registry that has answered before is out of reach or limits the rate: trying again may help."""
+        return isinstance(problem, RateLimited) or (self._known and isinstance(problem, Unreachable))
+
+    def is_home(self, response: httpx.Response) -> bool:
+        """Whether a response came from the registry itself, not from where it redirected to."""
+        return self._base is not None and origin(response.request.url) == origin(self._base)
 
     def _notice(self, response: httpx.Response) -> None:
         for text in parse_warnings(response.headers.get_list("Warning")):

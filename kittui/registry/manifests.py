@@ -1,0 +1,131 @@
+"""Manifests of one repository: read, looked up and stored (distribution-spec, "Pulling" and "Pushing Manifests")."""
+
+from __future__ import annotations
+
+from kittui.crashpoints import crash_point
+from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NetworkError, NotFound, RegistryError, TooLarge
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import ACCEPT_MANIFESTS, MANIFEST_LIMIT, MANIFEST_WRITE_LIMIT
+from kittui.oci.reference import check_tag
+from kittui.registry.auth import repository_scope
+from kittui.registry.headers import parse_length
+from kittui.registry.session import Answer, Call, Session
+
+_ACCEPT = ", ".join(ACCEPT_MANIFESTS)
+
+
+def check_target(target: str) -> str:
+    """A tag or digest before it becomes part of a URL; raises BadReference."""
+    return Digest.parse(target) if ":" in target else check_tag(target)
+
+
+class Manifests:
+    """The manifests of the repository `name`."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._name = name
+        self._pull = frozenset({repository_scope(name, "pull")})
+        self._push = frozenset({repository_scope(name, "pull", "push")})
+
+    async def resolve(self, target: str) -> Descriptor:
+        """By HEAD; by GET where the registry leaves out digest or size there. Raises NotFound."""
+        found = await self._look(target)
+        return found or (await self.read(target)).descriptor
+
+    async def _look(self, target: str) -> Descriptor | None:
+        """What HEAD says; None where that is too little. Raises NotFound."""
+        target = check_target(target)
+        path = f"{self._name}/manifests/{target}"
+        call = Call("HEAD", path, f"look up {target}", self._pull, {"Accept": _ACCEPT}, ok=(200, 405))
+        answer = await self._session.ask(call)
+        stated = answer.headers.get("Docker-Content-Digest")
+        size = parse_length(answer.headers.get("Content-Length"))
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        if answer.status != 200 or not stated or not size or not media_type:
+            return None
+        digest = Digest.parse(stated)
+        if ":" in target and digest != target:
+            raise DigestMismatch(
+                f"{self._session.host} answers another digest than was asked for: {digest.short}",
+                hint="The registry is at fault.",
+            )
+        return Descriptor(media_type, digest, size)
+
+    async def read(self, target: str) -> Manifest:
+        """Verified against the digest that was asked for, or that the registry states for the tag."""
+        target = check_target(target)
+        path = f"{self._name}/manifests/{target}"
+        call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
+        answer = await self._session.ask(call, MANIFEST_LIMIT)
+        stated = answer.headers.get("Docker-Content-Digest")
+        digest = Digest.parse(target) if ":" in target else Digest.parse(stated) if stated else None
+        return Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
+
+    async def put(self, raw: bytes, media_type: str, target: str) -> Answer | None:
+        """Store exactly these bytes under a tag or their digest.
+
+        When the answer is lost, the target is looked up: None if it holds these bytes already, else they are sent
+        again. Raises TooLarge above 4 MiB, NotFound where blobs are missing, DigestMismatch.
+        """
+        target = check_target(target)
+        if len(raw) > MANIFEST_WRITE_LIMIT:
+            raise TooLarge(f"the manifest is over {MANIFEST_WRITE_LIMIT // 1024 // 1024} MiB: registries refuse it")
+        digest = Digest.of(raw)
+        call = Call(
+            "PUT",
+            f"{self._name}/manifests/{target}",
+            f"store the manifest {target}",
+            self._push,
+            {"Content-Type": media_type},
+            ok=(200, 201),
+            body=raw,
+            repeat=False,
+        )
+        crash_point("registry.manifest.before-put")
+        for attempt in range(1, self._session.patience.tries + 1):
+            try:
+                answer = await self._session.ask(call)
+            except NetworkError as error:
+                if not self._may_be_lost(error) or attempt == self._session.patience.tries:
+                    raise
+                await self._session.pause(attempt, error)
+                if await self._holds(target, digest):
+                    crash_point("registry.manifest.after-put")
+                    return None
+                continue
+            crash_point("registry.manifest.after-put")
+            stated = answer.headers.get("Docker-Content-Digest")
+            if stated and stated.startswith("sha256:") and stated != digest:
+                raise DigestMismatch(
+                    f"{self._session.host} stored other bytes than were sent: {stated[:80]}",
+                    hint="A proxy or the registry changes manifests: nothing there can be relied on.",
+                )
+            return answer
+        raise AssertionError("the last try returns or raises")
+
+    def _may_be_lost(self, error: KittuiError) -> bool:
+        """Whether the bytes may have been stored though no good answer came."""
+        if isinstance(error, RegistryError):
+            return error.status is None or error.status >= 500 or error.status == 408
+        return isinstance(error, ConnectionLost) or self._session.is_busy(error)
+
+    async def _holds(self, target: str, digest: Digest) -> bool:
+        try:
+            return (await self.resolve(target)).digest == digest
+        except NotFound:
+            return False
+
+    async def delete(self, target: str) -> Answer:
+        """DELETE by tag or digest: every status below 500 is for the caller to judge (401 and 403 are not)."""
+        target = check_target(target)
+        scopes = frozenset({repository_scope(self._name, "delete", "pull")})
+        ok = (200, 202, 204, 400, 404, 405, 409, 501)
+        crash_point("registry.manifest.before-delete")
+        answer = await self._session.ask(
+            Call("DELETE", f"{self._name}/manifests/{target}", f"remove {target}", scopes, ok=ok)
+        )
+        crash_point("registry.manifest.after-delete")
+        return answer

@@ -1,0 +1,135 @@
+"""Removing from a registry: a tag alone where that can be done, a manifest with all its tags where that is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from uuid import uuid4
+
+from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unsupported
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
+from kittui.oci.protocols import YES, Power
+from kittui.oci.reference import check_tag
+from kittui.registry.manifests import Manifests
+from kittui.registry.problems import Complaint, http_problem
+from kittui.registry.session import Answer, Session
+from kittui.registry.uploads import Uploads
+
+NO_UNTAG = Power(
+    "no",
+    "this registry can't remove a tag alone (it deletes by digest only, as Distribution 2.8 does)",
+    "Move the tag instead (kittui tag), remove it with a placeholder (kittui remove --placeholder), "
+    "or delete the ModelKit with all its tags (kittui remove --delete).",
+)
+NO_DELETE = Power(
+    "no",
+    "deleting is switched off in this registry",
+    "Its operator can allow it: REGISTRY_STORAGE_DELETE_ENABLED=true, or storage.delete.enabled: true in its "
+    "configuration.",
+)
+_NOBODY = Digest("sha256:" + "0" * 64)
+_EMPTY = b"{}"
+Learn = Callable[..., None]
+
+
+class Removal:
+    """What removes from one repository; `learn` is told what the registry turns out to be able to do."""
+
+    def __init__(self, session: Session, manifests: Manifests, uploads: Uploads, learn: Learn) -> None:
+        self._session = session
+        self._manifests = manifests
+        self._uploads = uploads
+        self._learn = learn
+
+    async def untag(self, tag: str) -> None:
+        """DELETE by tag. Raises NotFound, and Unsupported where the registry only deletes by digest."""
+        answer = await self._manifests.delete(check_tag(tag))
+        complaint = Complaint.parse(answer.body)
+        if answer.status in (200, 202, 204):
+            self._learn(untag=YES)
+            return
+        if answer.status == 404 or complaint.code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN"):
+            raise NotFound(f"there is no tag {tag}", hint="It may have been removed already.")
+        if answer.status == 405 and (await self.probe_deletes()).denied:
+            self._learn(untag=NO_DELETE)
+            raise self._unsupported(NO_DELETE)
+        if answer.status in (400, 405, 501):
+            await self._manifests.resolve(tag)
+            self._learn(untag=NO_UNTAG)
+            raise self._unsupported(NO_UNTAG)
+        raise self._problem(answer, f"remove the tag {tag}")
+
+    async def delete(self, digest: Digest) -> None:
+        """DELETE by digest: every tag on it in this repository goes too. Raises NotFound, Unsupported."""
+        answer = await self._manifests.delete(Digest.parse(digest))
+        complaint = Complaint.parse(answer.body)
+        if answer.status in (200, 202, 204):
+            self._learn(delete=YES)
+            return
+        if answer.status == 404 or complaint.code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN"):
+            raise NotFound(f"there is no manifest {digest.short}", hint="It may have been deleted already.")
+        if answer.status in (405, 501):
+            self._learn(delete=NO_DELETE)
+            raise self._unsupported(NO_DELETE)
+        raise self._problem(answer, f"delete the manifest {digest.short}")
+
+    async def probe_deletes(self) -> Power:
+        """Find out, without deleting anything, whether deletes are allowed: by a digest that nothing has."""
+        try:
+            answer = await self._manifests.delete(_NOBODY)
+        except Denied as error:
+            return Power("no", error.message, error.hint or "")
+        power = NO_DELETE if answer.status in (405, 501) else YES
+        self._learn(delete=power)
+        return power
+
+    async def untag_by_placeholder(self, tag: str) -> None:
+        """Remove a tag where only digests can be deleted: move it to a manifest of its own, then delete that one.
+
+        The other tags of what it pointed to stay. Deletes are probed first; when the last step fails, the tag is put
+        back. Raises Unsupported where deletes are off, NotFound, and what its requests raise.
+        """
+        before = await self._manifests.read(check_tag(tag))
+        power = await self.probe_deletes()
+        if power.denied:
+            raise self._unsupported(power)
+        config = Descriptor(OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
+        await self._uploads.put_bytes(config, _EMPTY)
+        placeholder = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "artifactType": "application/vnd.kittui.placeholder.v1",
+                "config": config.to_json(),
+                "layers": [],
+                "annotations": {"dev.kittui.placeholder": str(uuid4())},
+            },
+            separators=(",", ":"),
+        ).encode("ascii")
+        undone = asyncio.create_task(self._swap_out(tag, before.raw, before.media_type, placeholder))
+        await asyncio.shield(undone)
+
+    async def _swap_out(self, tag: str, before: bytes, media_type: str, placeholder: bytes) -> None:
+        """Both steps, or neither: finished even when the caller is cancelled between them."""
+        await self._manifests.put(placeholder, OCI_MANIFEST, tag)
+        try:
+            await self.delete(Digest.of(placeholder))
+        except KittuiError:
+            await self._manifests.put(before, media_type, tag)
+            raise
+
+    def _unsupported(self, power: Power) -> Unsupported:
+        return Unsupported(f"{self._session.host}: {power.reason}", hint=power.remedy)
+
+    def _problem(self, answer: Answer, doing: str) -> KittuiError:
+        complaint = Complaint.parse(answer.body)
+        if answer.status == 409:
+            return RegistryError(
+                f"could not {doing}: something else in the registry still needs it ({complaint})",
+                status=409,
+                hint="Remove what refers to it first (an index, a signature).",
+            )
+        return http_problem(answer.status, complaint, self._session.host, doing)
