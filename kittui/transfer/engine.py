@@ -1,0 +1,120 @@
+"""Carrying a plan out: every blob by the cheapest way that works, then the manifests below the top one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from kittui.crashpoints import crash_point
+from kittui.disk.threads import in_thread
+from kittui.errors import DiskFull, KittuiError
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import BlobFiles
+from kittui.transfer.content import BlobOf, Watched
+from kittui.transfer.fetch import Tuning, fetch_blob
+from kittui.transfer.plan import BlobPlan, TransferPlan
+from kittui.transfer.progress import Outcome, Progress
+
+MARGIN = 64 * 1024 * 1024
+"""Bytes of disk that a transfer leaves free."""
+
+
+async def transfer_blobs(
+    plan: TransferPlan, progress: Progress, tuning: Tuning | None = None
+) -> Mapping[Digest, Outcome]:
+    """Bring every blob and every manifest but the top one to the destination.
+
+    Raises DiskFull before it starts where room is short, and the first error of any blob; what is complete by then
+    stays, what is not is resumed by the next run. A cancel ends it within a second.
+    """
+    tuning = tuning or Tuning()
+    progress.begin([blob.descriptor for blob in plan.blobs])
+    if plan.destination.files is not None:
+        await in_thread(check_space, plan, plan.destination.files)
+    outcomes: dict[Digest, Outcome] = {}
+    for blob in plan.blobs:
+        if blob.way == "present":
+            outcomes[blob.descriptor.digest] = "present"
+            progress.end(blob.descriptor.digest, "present")
+    gate = asyncio.Semaphore(tuning.blobs)
+    connections = asyncio.Semaphore(tuning.connections)
+
+    async def move(blob: BlobPlan) -> None:
+        async with gate:
+            outcome = await _move(plan, blob, progress, connections, tuning)
+        outcomes[blob.descriptor.digest] = outcome
+        progress.end(blob.descriptor.digest, outcome)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for blob in plan.blobs:
+                if blob.way != "present":
+                    group.create_task(move(blob))
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
+    progress.phase = "committing"
+    for manifest in plan.manifests[:-1]:
+        crash_point("transfer.before-child-put")
+        await plan.destination.put_manifest(manifest.raw, manifest.media_type)
+    return outcomes
+
+
+async def _move(
+    plan: TransferPlan, blob: BlobPlan, progress: Progress, connections: asyncio.Semaphore, tuning: Tuning
+) -> Outcome:
+    descriptor, destination = blob.descriptor, plan.destination
+    if blob.way == "mount" and await destination.mount_blob(descriptor, plan.origin):
+        return "mounted" if plan.origin.files is None else "copied"
+    if destination.files is not None:
+        return await fetch_blob(plan.origin, descriptor, destination.files, progress, connections, tuning)
+    content = Watched(BlobOf(plan.origin, descriptor), lambda at: progress.reach(descriptor.digest, at))
+    async with connections:
+        crash_point("transfer.before-upload")
+        await destination.put_blob(descriptor, content)
+    return "copied"
+
+
+def check_space(plan: TransferPlan, files: BlobFiles) -> None:
+    """Raise DiskFull where the bytes still missing and the margin do not fit. Blocks."""
+    wanted = [blob.descriptor for blob in plan.blobs if blob.way == "copy"]
+    if not wanted:
+        return
+    folder = files.path(wanted[0].digest).parent
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    missing = sum(max(0, blob.size - _held(files, blob)) for blob in wanted)
+    if missing + MARGIN > free:
+        raise DiskFull(
+            f"no room on the disk of {folder}: {missing + MARGIN - free} bytes short",
+            hint=(
+                f"{missing} bytes are missing and {MARGIN // 1024 // 1024} MiB stay free; {free} are free. "
+                "Free some space, or use another --store."
+            ),
+        )
+
+
+def _held(files: BlobFiles, blob: Descriptor) -> int:
+    """Bytes that a partial download of a blob takes up already."""
+    path: Path = files.partial(blob.digest)
+    try:
+        return os.stat(path).st_blocks * 512  # noqa: PTH116
+    except OSError:
+        return 0
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to show of a group: a bug before anything else, then the first expected failure."""
+    leaves: list[BaseException] = []
+    pending: list[BaseException] = [errors]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending[:0] = error.exceptions
+        else:
+            leaves.append(error)
+    return next((error for error in leaves if not isinstance(error, KittuiError)), leaves[0])

@@ -1,0 +1,294 @@
+"""Getting one blob into files on this machine: ranges over several connections, retried, resumed, verified."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kittui.crashpoints import crash_point
+from kittui.disk.durable import make_folder, storage_error
+from kittui.disk.threads import in_thread
+from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, RegistryError, Unsupported
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.protocols import BlobFiles, Repository
+from kittui.transfer.partial import Partial
+from kittui.transfer.progress import Outcome, Progress
+
+BUFFER = 1024 * 1024
+"""Bytes a connection reads before they are written."""
+STRETCH = 16 * 1024 * 1024
+"""Bytes asked for at least in one request of a big blob."""
+LONGEST_STRETCH = 256 * 1024 * 1024
+SMALL = 1024 * 1024
+"""Blobs up to this many bytes are read in one piece."""
+ATTEMPTS = 7
+"""Failures in a row without a byte of progress after which a blob is given up."""
+LONGEST_WAIT = 20.0
+SLOW_BYTES, SLOW_SECONDS = 60 * 1024, 60.0
+"""A connection that brings less than so many bytes in so many seconds is taken as dead."""
+HASH_EVERY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How hard to pull: blobs at once, connections in all, and the waits between attempts (seconds)."""
+
+    blobs: int = 6
+    connections: int = 4
+    first_wait: float = 0.5
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+async def fetch_blob(
+    origin: Repository,
+    descriptor: Descriptor,
+    files: BlobFiles,
+    progress: Progress,
+    connections: asyncio.Semaphore,
+    tuning: Tuning,
+) -> Outcome:
+    """Have a blob in the files, verified and durable.
+
+    Resumes what an earlier run left. Bytes that do not match the digest are thrown away and asked for once more.
+    Raises DigestMismatch, NetworkError after the attempts are used up (the partial stays), DiskFull.
+    """
+    async with files.lock(descriptor.digest):
+        if await in_thread(_is_there, files, descriptor):
+            return "present"
+        if descriptor.size <= SMALL:
+            return await _fetch_small(origin, descriptor, files, progress, connections, tuning)
+        for attempt in (1, 2):
+            partial = await Partial.open(files.partial(descriptor.digest), descriptor)
+            try:
+                progress.hold(descriptor.digest, partial.held)
+                await _Fetch(origin, descriptor, partial, progress, connections, tuning).run()
+                await partial.verify()
+                await partial.sync()
+                crash_point("transfer.before-commit")
+                await files.commit(descriptor, partial.path)
+                crash_point("transfer.after-commit")
+                partial.forget()
+                return "resumed" if partial.held else "copied"
+            except DigestMismatch:
+                partial.discard()
+                if attempt == 2:
+                    raise
+            finally:
+                partial.close()
+    raise AssertionError("unreachable")
+
+
+def _is_there(files: BlobFiles, descriptor: Descriptor) -> bool:
+    path = files.path(descriptor.digest)
+    return path.is_file() and path.stat().st_size == descriptor.size
+
+
+async def _fetch_small(
+    origin: Repository,
+    descriptor: Descriptor,
+    files: BlobFiles,
+    progress: Progress,
+    connections: asyncio.Semaphore,
+    tuning: Tuning,
+) -> Outcome:
+    """A blob that fits into one buffer: verified in memory, then written and committed in one go."""
+    failures = mismatches = 0
+    buffer = memoryview(bytearray(descriptor.size))
+    while True:
+        at = 0
+        try:
+            async with connections, origin.open_blob(descriptor) as reader, asyncio.timeout(SLOW_SECONDS):
+                while at < descriptor.size:
+                    count = await reader.readinto(buffer[at:])
+                    if not count:
+                        raise ConnectionLost("the connection ended early", hint="Run it again.")
+                    at += count
+                    progress.reach(descriptor.digest, at)
+            descriptor.digest.verify(bytes(buffer), f"the blob {descriptor.digest.short}")
+            break
+        except DigestMismatch:
+            mismatches += 1
+            if mismatches == 2:
+                raise
+        except (NetworkError, TimeoutError) as error:
+            lost = error if isinstance(error, NetworkError) else ConnectionLost("the connection stalled")
+            failures = await wait_again(lost, failures, at, descriptor, progress, tuning)
+    path = files.partial(descriptor.digest)
+    await in_thread(_write_small, path, buffer)
+    crash_point("transfer.before-small-commit")
+    await files.commit(descriptor, path)
+    progress.note = None
+    return "copied"
+
+
+def _write_small(path: Path, content: memoryview) -> None:
+    make_folder(path.parent)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            crash_point("transfer.before-small-fsync")
+            os.fsync(file.fileno())
+        path.with_name(path.name + ".json").unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, f"write {path}") from error
+
+
+async def wait_again(
+    error: NetworkError, failures: int, done: int, descriptor: Descriptor, progress: Progress, tuning: Tuning
+) -> int:
+    """Wait before the next attempt and return the failures in a row; raise when waiting can't help any more."""
+    if isinstance(error, RegistryError) and error.status is not None and error.status < 500:
+        raise error
+    failures += 1
+    progress.reach(descriptor.digest, done)
+    if failures >= ATTEMPTS:
+        held = f"The {done} bytes here are kept: run it again to go on."
+        error.hint = held if error.hint is None else f"{error.hint} {held}"
+        raise error
+    wait = min(LONGEST_WAIT, tuning.first_wait * 2 ** (failures - 1)) * random.uniform(0.8, 1.2)  # noqa: S311
+    progress.note = f"{error.message} at {100 * done // max(1, descriptor.size)} %; trying again in {wait:.0f} s"
+    await tuning.sleep(wait)
+    return failures
+
+
+class _Fetch:
+    """One run over the gaps of a partial file."""
+
+    def __init__(
+        self,
+        origin: Repository,
+        descriptor: Descriptor,
+        partial: Partial,
+        progress: Progress,
+        connections: asyncio.Semaphore,
+        tuning: Tuning,
+    ) -> None:
+        self.origin = origin
+        self.descriptor = descriptor
+        self.partial = partial
+        self.progress = progress
+        self.connections = connections
+        self.tuning = tuning
+        self.grown = asyncio.Event()
+        self.served = asyncio.Event()
+        """Set once it is known whether the source serves parts."""
+        ranges = origin.source.capabilities.ranges
+        self.ranged = not ranges.denied
+        if ranges.state != "unknown":
+            self.served.set()
+        stretch = max(STRETCH, min(LONGEST_STRETCH, descriptor.size // (tuning.connections * 8)))
+        self.gaps = deque(partial.done.missing(descriptor.size, stretch))
+
+    async def run(self) -> None:
+        """Fill the gaps."""
+        hashing = asyncio.create_task(self._hash())
+        try:
+            if self.ranged and self.gaps:
+                async with asyncio.TaskGroup() as group:
+                    for number in range(min(self.tuning.connections, len(self.gaps))):
+                        group.create_task(self._worker(first=number == 0))
+            if not self.partial.complete:
+                await self._whole()
+        finally:
+            hashing.cancel()
+            await asyncio.gather(hashing, return_exceptions=True)
+            self.progress.note = None
+
+    async def _hash(self) -> None:
+        """Follow the writers, so that little is left to hash when the last byte is there."""
+        hashed = 0
+        while True:
+            await self.grown.wait()
+            self.grown.clear()
+            if self.partial.done.frontier - hashed >= HASH_EVERY:
+                hashed = self.partial.done.frontier
+                await self.partial.hash_on()
+
+    async def _worker(self, *, first: bool) -> None:
+        """Fill one gap after the other over one connection, until there is none or parts are not served."""
+        if not first:
+            await self.served.wait()
+        buffer = memoryview(bytearray(min(BUFFER, self.descriptor.size)))
+        failures = 0
+        try:
+            async with self.connections:
+                while self.gaps and self.ranged:
+                    start, end = self.gaps.popleft()
+                    at = start
+                    length = end - start if end - start < self.descriptor.size else None
+                    try:
+                        async with self.origin.open_blob(self.descriptor, start, length) as reader:
+                            while at < end:
+                                at += await self._step(reader.readinto, buffer[: end - at], at)
+                                failures = 0
+                                self.served.set()
+                    except Unsupported:
+                        self.ranged = False
+                    except NetworkError as error:
+                        reached = self.partial.done.reach(at)
+                        if reached < end:
+                            self.gaps.appendleft((reached, end))
+                        failures = await self._failed(error, 0 if reached > start else failures)
+        finally:
+            self.served.set()
+
+    async def _whole(self) -> None:
+        """Read from the start, where parts are not served; a cut means from the start again."""
+        buffer = memoryview(bytearray(min(BUFFER, self.descriptor.size)))
+        furthest = failures = 0
+        async with self.connections:
+            while not self.partial.complete:
+                at = 0
+                try:
+                    async with self.origin.open_blob(self.descriptor) as reader:
+                        while at < self.descriptor.size:
+                            at += await self._step(reader.readinto, buffer[: self.descriptor.size - at], at)
+                except NetworkError as error:
+                    failures = await self._failed(error, 0 if at > furthest else failures)
+                    furthest = max(furthest, at)
+
+    async def _step(self, readinto: Callable[[memoryview], Awaitable[int]], buffer: memoryview, at: int) -> int:
+        """Fill a buffer as far as bytes come without delay, write it, and count it as progress."""
+        filled = 0
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SLOW_SECONDS
+        while filled < len(buffer):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    count = await readinto(buffer[filled:])
+            except TimeoutError:
+                if filled >= SLOW_BYTES:
+                    break
+                raise ConnectionLost(
+                    f"the connection brought less than {SLOW_BYTES} bytes in {SLOW_SECONDS:.0f} s",
+                    hint="Run it again later: what is here is kept.",
+                ) from None
+            except BaseException:
+                if filled:
+                    await self._keep(at, buffer[:filled])
+                raise
+            if not count:
+                break
+            filled += count
+            self.progress.reach(self.descriptor.digest, self.progress.blobs[self.descriptor.digest].done + count)
+        if not filled:
+            raise ConnectionLost("the connection ended early", hint="Run it again: what is here is kept.")
+        await self._keep(at, buffer[:filled])
+        return filled
+
+    async def _keep(self, at: int, content: memoryview) -> None:
+        await self.partial.write(at, content)
+        self.progress.reach(self.descriptor.digest, self.partial.done.total)
+        self.progress.note = None
+        self.grown.set()
+
+    async def _failed(self, error: NetworkError, failures: int) -> int:
+        done = self.partial.done.total
+        return await wait_again(error, failures, done, self.descriptor, self.progress, self.tuning)

@@ -1,0 +1,118 @@
+"""What a transfer would move: from the manifests, and from what the destination has. Shown before anything moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kittui.errors import Malformed, NotFound, TooLarge
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Repository
+
+Way = Literal["present", "mount", "copy"]
+
+ASKED_AT_ONCE = 8
+DEPTH, MANIFESTS = 4, 1000
+"""Indexes in indexes, and manifests in all, that are followed at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPlan:
+    """A blob and how it gets there: it is there, is taken over without moving bytes, or is copied."""
+
+    descriptor: Descriptor
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPlan:
+    """One ModelKit (or index with what it lists) from one repository to another; `manifests` end with the top one."""
+
+    origin: Repository
+    destination: Repository
+    manifests: tuple[Manifest, ...]
+    blobs: tuple[BlobPlan, ...]
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest that was asked for."""
+        return self.manifests[-1]
+
+    @property
+    def missing(self) -> int:
+        """Bytes to move, without manifests; what an earlier run left is not taken off."""
+        return sum(blob.descriptor.size for blob in self.blobs if blob.way == "copy")
+
+    @property
+    def total(self) -> int:
+        """Bytes of all blobs, each once."""
+        return sum(blob.descriptor.size for blob in self.blobs)
+
+    @property
+    def requests(self) -> int:
+        """Requests that the destination or origin will get at least, without authentication."""
+        return len(self.manifests) + sum(1 + (blob.way == "copy") for blob in self.blobs if blob.way != "present")
+
+
+def blobs_of(manifests: Sequence[Manifest]) -> tuple[Descriptor, ...]:
+    """Every blob that the manifests name, each once, in their order.
+
+    Raises Malformed where one digest is given two sizes.
+    """
+    found: dict[Digest, Descriptor] = {}
+    for manifest in manifests:
+        for blob in (*((manifest.config,) if manifest.config else ()), *manifest.layers):
+            known = found.setdefault(blob.digest, blob)
+            if known.size != blob.size:
+                raise Malformed(f"the manifest gives {blob.digest.short} two sizes: {known.size} and {blob.size} bytes")
+    return tuple(found.values())
+
+
+async def plan_transfer(origin: Repository, target: str, destination: Repository) -> TransferPlan:
+    """Read the manifest (and what an index lists) and ask the destination what it has. Raises NotFound, Malformed."""
+    manifests = await _tree(origin, await origin.manifest(target))
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
+    mounts = can_take_over(origin, destination)
+
+    async def way(blob: Descriptor) -> BlobPlan:
+        async with gate:
+            if await _has(destination, blob):
+                return BlobPlan(blob, "present")
+        return BlobPlan(blob, "mount" if mounts else "copy")
+
+    blobs = await asyncio.gather(*(way(blob) for blob in blobs_of(manifests)))
+    return TransferPlan(origin, destination, manifests, tuple(blobs))
+
+
+def can_take_over(origin: Repository, destination: Repository) -> bool:
+    """Whether the destination may get blobs without moving bytes over the network: same source, or both on disk."""
+    if origin.files is not None and destination.files is not None:
+        return True
+    return origin.source.place == destination.source.place and not destination.source.capabilities.mount.denied
+
+
+async def _has(repository: Repository, blob: Descriptor) -> bool:
+    try:
+        return await repository.has_blob(blob)
+    except NotFound:
+        return False
+
+
+async def _tree(origin: Repository, top: Manifest) -> tuple[Manifest, ...]:
+    """The manifest and all that it lists, children first."""
+    found: dict[Digest, Manifest] = {}
+
+    async def visit(manifest: Manifest, depth: int) -> None:
+        if depth > DEPTH or len(found) > MANIFESTS:
+            raise TooLarge(f"the index lists more than {MANIFESTS} manifests, or nests deeper than {DEPTH}")
+        for child in manifest.manifests:
+            if child.digest not in found:
+                await visit(await origin.manifest(child.digest), depth + 1)
+        found[manifest.digest] = manifest
+
+    await visit(top, 0)
+    return tuple(found.values())
