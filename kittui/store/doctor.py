@@ -189,7 +189,7 @@ def _read_blobs(survey: Survey, verify: bool) -> None:
                         digest,
                         "its bytes do not match its digest",
                         repairable=False,
-                        remedy="Remove the ModelKits that use it and pull them again; what is on disk is not downloaded.",
+                        remedy="Remove the ModelKits that use it and pull them again: what is on disk is kept.",
                     )
                 )
 
