@@ -198,7 +198,8 @@ class Uploads:
             return None
         reached = parse_upload_range(answer.headers.get("Range"))
         if answer.status not in (200, 204) or reached is None or reached == 1:
-            await self._abort(upload)
+            if answer.status != 404:
+                await self._abort(upload)
             return None
         if "Location" not in answer.headers:
             return _Upload(upload.url, reached, upload.shortest)
