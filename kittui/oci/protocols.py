@@ -215,3 +215,12 @@ class SupportsPing(Protocol):
     async def ping(self) -> str:
         """One line on what answered; raises AuthError or NetworkError."""
         ...
+
+
+@runtime_checkable
+class SupportsDeleteProbe(Protocol):
+    """A repository that can be asked whether it deletes at all, without deleting anything."""
+
+    async def probe_deletes(self) -> Power:
+        """Yes, or no with the reason and what to do about it."""
+        ...

@@ -16,7 +16,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.transfer.content import BytesContent
@@ -177,6 +177,8 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
             hint="Nothing was changed; look at the tag and plan again.",
             reference=repository.reference(plan.tag),
         )
+    if isinstance(repository, SupportsDeleteProbe) and (power := await repository.probe_deletes()).denied:
+        raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(plan.tag))
     entry = await _begin(plan, ledger, "remove", reason, ())
     if PLACEHOLDER in plan.manifest.annotations:
         dummy = plan.manifest

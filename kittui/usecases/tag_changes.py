@@ -171,11 +171,14 @@ class _Applying:
         """Read every tag of the plan again, those to be moved last; TagMoved names the first that is elsewhere."""
         expected: dict[str, Digest | None] = dict(self.plan.watched)
         expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes))
+        targets = {change.tag: _digest(change.after) for change in self.plan.changes}
         found = await asyncio.gather(*(digest_at(self.repository, tag) for tag in expected))
         for (tag, digest), current in zip(expected.items(), found, strict=True):
-            if current != digest:
+            if current != digest and current != targets.get(tag, digest):
                 raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
-        self.seen = {self.plan.changes[0].tag: _digest(self.plan.changes[0].before)}
+            self.seen[tag] = current
+        first = self.plan.changes[0].tag
+        self.seen = {first: self.seen[first]}
 
     async def _continued(self, wanted: tuple[Step, ...]) -> Entry | None:
         """Judge entries that a crash or a lost connection left open; return the one that this run goes on with."""

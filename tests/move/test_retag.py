@@ -1,0 +1,106 @@
+"""Retag on the dict-backed source: few requests, the same bytes, nobody's move overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes.memory import MemoryRepository, MemorySource
+
+from kittui.errors import BadReference, NotFound, TagMoved, TagProtected
+from kittui.oci.traffic import metered
+from kittui.usecases import tag_changes
+from kittui.usecases.ledger import Ledger, Rules
+from kittui.usecases.retag import apply_retag, plan_retag
+from kittui.usecases.undo import apply_undo, plan_undo
+
+TAR = "application/vnd.kitops.modelkit.model.v1.tar"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "state", "tester@here")
+
+
+@pytest.fixture
+def fraud() -> MemoryRepository:
+    repository = MemorySource().repository("fraud")
+    repository.add_kit("one", "v1.0.0", layers=[(TAR, b"x" * 1000)])
+    repository.add_kit("two", "champion")
+    return repository
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+async def test_a_retag_takes_at_most_5_requests_and_moves_no_layer(
+    fraud: MemoryRepository, ledger: Ledger, looked_at: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = fraud.manifests[fraud.tagged["v1.0.0"]][1]
+    if looked_at:
+        monkeypatch.setattr(tag_changes, "FRESH", -1.0)
+    with metered() as traffic:
+        plan = await plan_retag(fraud, fraud.tagged["v1.0.0"], [(fraud, "champion")])
+        assert plan.overwritten == ("champion",)
+        await apply_retag(plan, ledger, Rules())
+    assert traffic.requests <= 5
+    assert fraud.manifests[fraud.tagged["champion"]][1] == raw
+    blobs = {f"fraud/{digest}" for digest in fraud.blobs}
+    assert not [what for _, what in fraud.source.requests if what in blobs]
+
+
+async def test_check_45_several_tags_are_several_puts_each_read_after(fraud: MemoryRepository, ledger: Ledger) -> None:
+    plan = await plan_retag(fraud, "v1.0.0", [(fraud, "a"), (fraud, "b"), (fraud, "a")])
+    await apply_retag(plan, ledger, Rules())
+    asked = [what for what in fraud.source.requests if what[0] in ("PUT", "HEAD")]
+    for tag in "ab":
+        assert asked.index(("PUT", f"fraud/{tag}")) < len(asked) - 1 - asked[::-1].index(("HEAD", f"fraud/{tag}"))
+    assert fraud.tagged["a"] == fraud.tagged["b"] == fraud.tagged["v1.0.0"]
+
+
+async def test_across_repositories_layers_are_mounted(fraud: MemoryRepository, ledger: Ledger) -> None:
+    team = fraud.source.repository("team/fraud")
+    with metered() as traffic:
+        await apply_retag(await plan_retag(fraud, "v1.0.0", [(team, "prod")]), ledger, Rules())
+    assert team.tagged["prod"] == fraud.tagged["v1.0.0"]
+    assert traffic.sent == 0
+
+
+async def test_across_registries_layers_are_copied(fraud: MemoryRepository, ledger: Ledger) -> None:
+    far = MemorySource("far.test").repository("fraud")
+    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(far, "prod"), (fraud, "x")]), ledger, Rules())
+    assert far.tagged["prod"] == fraud.tagged["v1.0.0"]
+    assert [entry["repository"] for entry in done.to_json()["repositories"]] == [
+        "remote://registry.test/fraud",
+        "remote://far.test/fraud",
+    ]
+
+
+async def test_a_tag_that_points_there_is_nothing_to_do(fraud: MemoryRepository, ledger: Ledger) -> None:
+    fraud.tagged["x"] = fraud.tagged["v1.0.0"]
+    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "x")]), ledger, Rules())
+    assert done.to_json() == {"repository": "remote://registry.test/fraud", "changes": [], "deleted": []}
+
+
+async def test_check_38_a_tag_that_moved_since_is_not_overwritten(fraud: MemoryRepository, ledger: Ledger) -> None:
+    plan = await plan_retag(fraud, "v1.0.0", [(fraud, "champion")])
+    other = fraud.add_kit("three", "champion")
+    with pytest.raises(TagMoved, match="champion"):
+        await apply_retag(plan, ledger, Rules())
+    assert fraud.tagged["champion"] == other.digest
+
+
+async def test_a_created_tag_is_undone_by_untagging(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "new")]), ledger, Rules())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    assert "new" not in fraud.tagged
+
+
+async def test_refusals(fraud: MemoryRepository, ledger: Ledger) -> None:
+    with pytest.raises(BadReference):
+        await plan_retag(fraud, "v1.0.0", [(fraud, "not a tag")])
+    with pytest.raises(NotFound):
+        await plan_retag(fraud, "v9", [(fraud, "x")])
+    rules = Rules(protected=frozenset({"champion"}))
+    plan = await plan_retag(fraud, "v1.0.0", [(fraud, "champion")])
+    with pytest.raises(TagProtected):
+        await apply_retag(plan, ledger, rules)
+    await apply_retag(plan, ledger, rules, typed=["champion"])

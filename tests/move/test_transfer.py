@@ -1,0 +1,108 @@
+"""Pull, push and copy as use cases: the tag last, the history written, parents followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes.memory import MemoryRepository, MemorySource
+
+from kittui.errors import ReadOnly, Refused, TagProtected, TooLarge
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import Reference
+from kittui.store import LocalSource
+from kittui.store.repository import LocalRepository
+from kittui.usecases.ledger import Ledger, Rules
+from kittui.usecases.transfer import apply_move, parents_of, plan_move
+from kittui.usecases.undo import apply_undo, plan_undo
+
+TAR = "application/vnd.kitops.modelkit.model.v1.tar"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "state", "tester@here")
+
+
+@pytest.fixture
+def origin() -> MemoryRepository:
+    repository = MemorySource().repository("fraud")
+    repository.add_kit("one", "v1", layers=[(TAR, b"x" * 5000), (TAR, b"y"), (TAR, b"y")], model={"path": "m"})
+    return repository
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> LocalRepository:
+    return LocalSource(tmp_path / "home", recheck=0).repository("registry.test/fraud")
+
+
+async def test_a_pull_ends_with_the_tag_and_tells_what_it_cost(
+    origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
+) -> None:
+    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    answer = moved.to_json()
+    assert answer["reference"] == "local://registry.test/fraud:v1"
+    assert [layer["outcome"] for layer in answer["layers"]] == ["copied"] * 3
+    assert answer["traffic"]["bytes"] > 5000
+    assert (await destination.resolve("v1")).digest == origin.tagged["v1"]
+    assert [(event.action, event.tag) for event in ledger.history.events()] == [("pull", "v1")]
+    again = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    assert [layer["outcome"] for layer in again.to_json()["layers"]] == ["present"] * 3
+    assert len(ledger.history.events()) == 1
+
+
+async def test_a_pull_by_digest_leaves_no_tag(
+    origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
+) -> None:
+    digest = origin.tagged["v1"]
+    await apply_move(await plan_move("pull", origin, digest, destination), ledger, Rules())
+    assert (await destination.resolve(digest)).digest == digest
+
+
+async def test_a_push_over_a_tag_can_be_undone(
+    origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
+) -> None:
+    await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    other = origin.add_kit("two", "prod")
+    plan = await plan_move("push", destination, "v1", origin, "prod")
+    with pytest.raises(TagProtected):
+        await apply_move(plan, ledger, Rules(protected=frozenset({"prod"})))
+    with pytest.raises(ReadOnly):
+        await apply_move(plan, ledger, Rules(read_only=True))
+    await apply_move(plan, ledger, Rules())
+    assert origin.tagged["prod"] == origin.tagged["v1"]
+    await apply_undo(await plan_undo(origin, ledger), ledger, Rules())
+    assert origin.tagged["prod"] == other.digest
+
+
+async def test_a_damaged_copy_is_completed_by_pulling_again(
+    origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
+) -> None:
+    plan = await plan_move("pull", origin, "v1", destination, "v1")
+    await apply_move(plan, ledger, Rules())
+    assert destination.files is not None
+    destination.files.path(plan.manifest.layers[0].digest).unlink()
+    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    assert moved.to_json()["layers"][0]["outcome"] == "copied"
+
+
+def finder(repository: MemoryRepository):
+    async def find(reference: Reference) -> tuple[Repository, str]:
+        return repository, reference.target or "latest"
+
+    return find
+
+
+async def test_parents_are_followed_ten_deep_and_not_in_circles() -> None:
+    repository = MemorySource().repository("kits")
+    repository.add_kit("base", "p0", model={"path": "./model"})
+    for number in range(1, 12):
+        repository.add_kit(f"kit {number}", f"p{number}", model={"path": f"registry.test/kits:p{number - 1}"})
+    ten = await repository.manifest("p10")
+    chain = await parents_of(repository, ten, finder(repository))
+    assert [target for _, target in chain] == [f"p{number}" for number in range(9, -1, -1)]
+    with pytest.raises(TooLarge):
+        await parents_of(repository, await repository.manifest("p11"), finder(repository))
+    repository.tagged["p3"] = repository.tagged["p7"]
+    with pytest.raises(Refused, match="circle"):
+        await parents_of(repository, ten, finder(repository))
