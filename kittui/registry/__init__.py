@@ -2,6 +2,7 @@
 
 from kittui.registry.access import Access, Patience, Wait
 from kittui.registry.credentials import ANONYMOUS, Credential, Credentials, FixedCredentials
+from kittui.registry.keyring import CredentialStore
 from kittui.registry.realm import UntrustedRealm
 from kittui.registry.source import RegistrySource
 
@@ -9,6 +10,7 @@ __all__ = [
     "ANONYMOUS",
     "Access",
     "Credential",
+    "CredentialStore",
     "Credentials",
     "FixedCredentials",
     "Patience",

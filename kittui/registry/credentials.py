@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,4 +39,3 @@ class FixedCredentials:
 
 
 ANONYMOUS = FixedCredentials()
-OnCredentialWarning = Callable[[str], None]
