@@ -1,0 +1,1 @@
+"""What changed between two versions of something: pure algorithms from values to values, without IO."""

@@ -1,0 +1,155 @@
+"""Structural differences of documents: nested maps and lists, as Kitfiles and JSON hold them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kittui.compare.changes import ValueChange
+from kittui.compare.lines import matching_blocks
+
+_PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+\Z")
+_IDENTITIES = ("name", "path", "id")
+_DEPTH = 200
+
+
+def compare_documents(a: Any, b: Any, path: str = "") -> tuple[ValueChange, ...]:
+    """What differs between two documents, in a's order and then b's additions.
+
+    Maps are compared by key; lists of maps by `name`, else `path`, else `id` where that tells them apart, other lists
+    by their values. Paths read `model.parameters.lr`, `datasets[training].path`, `authors[0]`. Numbers of equal value
+    and other type (1 and 1.0) differ, as do true and 1. Below 200 levels documents are compared whole.
+    """
+    found: list[ValueChange] = []
+    _compare(path, a, b, found, 0)
+    return tuple(found)
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Equality of JSON values that tells true from 1 and 1 from 1.0."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Mapping):
+        return a.keys() == b.keys() and all(same_value(value, b[key]) for key, value in a.items())
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    if isinstance(a, float) and a != a:
+        return bool(b != b)
+    return bool(a == b)
+
+
+def change_in_percent(a: Any, b: Any) -> float | None:
+    """How much a number changed, in percent of the first; None where that means nothing (no numbers, from zero)."""
+    for value in (a, b):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+    try:
+        percent = (float(b) - float(a)) / abs(float(a)) * 100
+    except (ZeroDivisionError, OverflowError):
+        return None
+    return percent if abs(percent) < float("inf") else None
+
+
+def _join(path: str, key: str) -> str:
+    if not _PLAIN_KEY.match(key):
+        quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{path}["{quoted}"]'
+    return f"{path}.{key}" if path else key
+
+
+def _compare(path: str, a: Any, b: Any, found: list[ValueChange], depth: int) -> None:
+    if depth < _DEPTH and isinstance(a, Mapping) and isinstance(b, Mapping):
+        for key in [*a, *(key for key in b if key not in a)]:
+            where = _join(path, str(key))
+            if key not in b:
+                found.append(ValueChange(where, "removed", a[key], None))
+            elif key not in a:
+                found.append(ValueChange(where, "added", None, b[key]))
+            else:
+                _compare(where, a[key], b[key], found, depth + 1)
+    elif depth < _DEPTH and isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        _lists(path, a, b, found, depth)
+    else:
+        try:
+            same = same_value(a, b)
+        except RecursionError:
+            same = False
+        if not same:
+            found.append(ValueChange(path, "changed", a, b))
+
+
+def _lists(path: str, a: Sequence[Any], b: Sequence[Any], found: list[ValueChange], depth: int) -> None:
+    identity = _identity(a, b)
+    if identity:
+        names_a = _names(a, identity)
+        names_b = _names(b, identity)
+        first: dict[str, Any] = dict(zip(names_a, a, strict=True))
+        second: dict[str, Any] = dict(zip(names_b, b, strict=True))
+        for name in [*first, *(name for name in second if name not in first)]:
+            where = f"{path}[{name}]"
+            if name not in second:
+                found.append(ValueChange(where, "removed", first[name], None))
+            elif name not in first:
+                found.append(ValueChange(where, "added", None, second[name]))
+            else:
+                _compare(where, first[name], second[name], found, depth + 1)
+        common_a = [name for name in names_a if name in second]
+        common_b = [name for name in names_b if name in first]
+        if common_a != common_b:
+            found.append(ValueChange(path, "moved", common_a, common_b))
+        return
+    if len(a) == len(b) and all(isinstance(x, Mapping | list | tuple) for x in (*a, *b)):
+        for number, (x, y) in enumerate(zip(a, b, strict=True)):
+            _compare(f"{path}[{number}]", x, y, found, depth + 1)
+        return
+    _values(path, a, b, found)
+
+
+def _values(path: str, a: Sequence[Any], b: Sequence[Any], found: list[ValueChange]) -> None:
+    """Lists of plain values: aligned, so that one more at the front is one addition."""
+    start_a = start_b = 0
+    keys_a, keys_b = [_key(x) for x in a], [_key(x) for x in b]
+    for block_a, block_b, size in [*matching_blocks(keys_a, keys_b), (len(a), len(b), 0)]:
+        while start_a < block_a and start_b < block_b:
+            found.append(ValueChange(f"{path}[{start_b}]", "changed", a[start_a], b[start_b]))
+            start_a, start_b = start_a + 1, start_b + 1
+        found += [ValueChange(f"{path}[{at}]", "removed", a[at], None) for at in range(start_a, block_a)]
+        found += [ValueChange(f"{path}[{at}]", "added", None, b[at]) for at in range(start_b, block_b)]
+        start_a, start_b = block_a + size, block_b + size
+
+
+def _key(value: Any) -> str:
+    try:
+        return f"{type(value).__name__}:{value!r}"
+    except RecursionError:
+        return f"deep:{id(value)}"
+
+
+def _identity(a: Sequence[Any], b: Sequence[Any]) -> str | None:
+    """The field that tells the maps of both lists apart; unnamed entries fall back to the next field one by one."""
+    if not (a or b) or not all(isinstance(x, Mapping) for x in (*a, *b)):
+        return None
+    for field in _IDENTITIES:
+        if all(_text(x, field) for x in (*a, *b)) and all(
+            len({_text(x, field) for x in side}) == len(side) for side in (a, b)
+        ):
+            return field
+    if all(any(_text(x, field) for field in _IDENTITIES) for x in (*a, *b)):
+        return "name"
+    return None
+
+
+def _names(side: Sequence[Any], identity: str) -> list[str]:
+    names: list[str] = []
+    seen: dict[str, int] = {}
+    for entry in side:
+        name = _text(entry, identity) or next(filter(None, (_text(entry, field) for field in _IDENTITIES)), "")
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return names
+
+
+def _text(entry: Any, field: str) -> str:
+    value = entry.get(field)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""

@@ -1,0 +1,292 @@
+"""What two stretches of tensor bytes differ in, as numbers: with numpy, or slower and to the same figures without.
+
+Types are named as in safetensors (https://github.com/huggingface/safetensors#format) and GGUF
+(https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). All values are little-endian.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import compress
+from operator import ne
+from types import ModuleType
+from typing import Any
+
+from kittui.compare.changes import Figures
+
+_CODES = {
+    "F64": "d", "F32": "f", "F16": "e", "I64": "q", "I32": "i", "I16": "h", "I8": "b",
+    "U64": "Q", "U32": "I", "U16": "H", "U8": "B", "BOOL": "B",
+}  # fmt: skip
+_NUMPY_TYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
+}  # fmt: skip
+_ALIASES = {
+    "FLOAT64": "F64", "FLOAT32": "F32", "FLOAT16": "F16", "BFLOAT16": "BF16", "DOUBLE": "F64", "FLOAT": "F32",
+    "HALF": "F16", "INT64": "I64", "INT32": "I32", "INT16": "I16", "INT8": "I8", "UINT64": "U64", "UINT32": "U32",
+    "UINT16": "U16", "UINT8": "U8", "LONG": "I64", "INT": "I32", "SHORT": "I16", "CHAR": "I8", "BYTE": "U8",
+    "F8_E4M3FN": "F8_E4M3", "FLOAT8_E4M3FN": "F8_E4M3", "FLOAT8_E5M2": "F8_E5M2", "F8_E8M0FNU": "F8_E8M0",
+    "FLOAT8_E8M0FNU": "F8_E8M0", "INT4": "I4", "UINT4": "U4", "FLOAT4_E2M1": "F4", "F4_E2M1": "F4",
+}  # fmt: skip
+_TABLES_8 = {"F8_E4M3", "F8_E5M2", "F8_E8M0"}
+_NIBBLES = {"F4", "I4", "U4"}
+BLOCKS = {
+    "Q4_0": (18, 32), "Q4_1": (20, 32), "Q5_0": (22, 32), "Q5_1": (24, 32), "Q8_0": (34, 32), "Q8_1": (36, 32),
+    "Q2_K": (84, 256), "Q3_K": (110, 256), "Q4_K": (144, 256), "Q5_K": (176, 256), "Q6_K": (210, 256),
+    "Q8_K": (292, 256), "IQ2_XXS": (66, 256), "IQ2_XS": (74, 256), "IQ3_XXS": (98, 256), "IQ1_S": (50, 256),
+    "IQ4_NL": (18, 32), "IQ3_S": (110, 256), "IQ2_S": (82, 256), "IQ4_XS": (136, 256), "IQ1_M": (56, 256),
+    "TQ1_0": (54, 256), "TQ2_0": (66, 256), "MXFP4": (17, 32),
+}  # fmt: skip
+"""GGUF's packed types: bytes and values of a block. Their blocks are compared, not the values in them."""
+
+PIECE = 1024 * 1024
+"""Bytes that are worked on at once: small enough for the processor's cache."""
+
+
+def canonical(dtype: str) -> str:
+    """The name that this module knows a type by."""
+    name = dtype.upper().removeprefix("TORCH.")
+    return _ALIASES.get(name, name)
+
+
+def width(dtype: str) -> int:
+    """Bytes of the smallest piece of a type that can be decoded alone: an element, a pair of nibbles, a block."""
+    name = canonical(dtype)
+    if name in _CODES:
+        return array(_CODES[name]).itemsize if name != "F16" else 2
+    if name == "BF16":
+        return 2
+    return BLOCKS[name][0] if name in BLOCKS else 1
+
+
+def decodes(dtype: str) -> bool:
+    """Whether values of this type can be read as numbers."""
+    name = canonical(dtype)
+    return name in _CODES or name == "BF16" or name in _TABLES_8 or name in _NIBBLES
+
+
+def per_width(dtype: str) -> int:
+    """Elements in `width` bytes: two for types of four bits, one else (a block counts as one)."""
+    return 2 if canonical(dtype) in _NIBBLES else 1
+
+
+def find_numpy() -> ModuleType | None:
+    """numpy where it is installed."""
+    try:
+        import numpy
+    except ImportError:
+        return None
+    return numpy
+
+
+@dataclass(slots=True)
+class Meter:
+    """Adds up the figures of one pair of tensors, stretch by stretch.
+
+    `numpy` is the module, or None for the path without it. Both sides' stretches must hold the same elements:
+    multiples of `width(dtype)` bytes each.
+    """
+
+    dtype_a: str
+    dtype_b: str
+    numpy: ModuleType | None = None
+
+    count: int = 0
+    changed: int = 0
+    finite: int = 0
+    max_abs: float = 0.0
+    sum_abs: float = 0.0
+    squares_diff: float = 0.0
+    squares_a: float = 0.0
+    nonfinite_a: int = 0
+    nonfinite_b: int = 0
+
+    @property
+    def numeric(self) -> bool:
+        """Whether values are decoded, so that there is more to tell than how much changed."""
+        return decodes(self.dtype_a) and decodes(self.dtype_b)
+
+    def feed(self, a: memoryview, b: memoryview) -> None:
+        """Take the next stretch of both sides; raises ValueError when they don't hold the same elements."""
+        unit_a, unit_b = width(self.dtype_a), width(self.dtype_b)
+        elements = len(a) // unit_a * per_width(self.dtype_a)
+        if len(a) % unit_a or len(b) % unit_b or elements != len(b) // unit_b * per_width(self.dtype_b):
+            raise ValueError("the stretches do not hold the same elements")
+        step = PIECE // 8 if self.numpy else PIECE // 16
+        for start in range(0, elements, step):
+            stop = min(elements, start + step)
+            part_a = _cut(a, start, stop, unit_a, per_width(self.dtype_a))
+            part_b = _cut(b, start, stop, unit_b, per_width(self.dtype_b))
+            if not self.numeric:
+                self.count += stop - start
+                self.changed += _blocks_changed(part_a, part_b, unit_a)
+            elif self.numpy:
+                self._feed_numpy(self.numpy, part_a, part_b)
+            else:
+                self._feed_plain(part_a, part_b)
+
+    def figures(self) -> Figures:
+        """The figures of what was fed so far."""
+        if not self.numeric:
+            unit = "blocks" if canonical(self.dtype_a) in BLOCKS else "bytes"
+            return Figures(self.count, self.changed, unit=unit)
+        return Figures(
+            self.count, self.changed, self.finite, self.max_abs, self.sum_abs, self.squares_diff, self.squares_a,
+            self.nonfinite_a, self.nonfinite_b,
+        )  # fmt: skip
+
+    def _feed_numpy(self, numpy: ModuleType, a: memoryview, b: memoryview) -> None:
+        x, y = _numpy_values(numpy, self.dtype_a, a), _numpy_values(numpy, self.dtype_b, b)
+        self.count += len(x)
+        if canonical(self.dtype_a) == canonical(self.dtype_b):
+            bits_a, bits_b = _numpy_bits(numpy, self.dtype_a, a), _numpy_bits(numpy, self.dtype_b, b)
+            self.changed += int(numpy.count_nonzero(bits_a != bits_b))
+        else:
+            self.changed += int(numpy.count_nonzero((x != y) & ~(numpy.isnan(x) & numpy.isnan(y))))
+        finite_a, finite_b = numpy.isfinite(x), numpy.isfinite(y)
+        both = finite_a & finite_b
+        whole = int(numpy.count_nonzero(both))
+        if whole < len(x):
+            self.nonfinite_a += len(x) - int(numpy.count_nonzero(finite_a))
+            self.nonfinite_b += len(x) - int(numpy.count_nonzero(finite_b))
+            x, y = x[both], y[both]
+        self.finite += whole
+        if not whole:
+            return
+        with numpy.errstate(over="ignore"):
+            self.squares_a += float(numpy.dot(x, x))
+            difference = numpy.abs(y - x)
+            self.max_abs = max(self.max_abs, float(difference.max()))
+            self.sum_abs += float(difference.sum())
+            self.squares_diff += float(numpy.dot(difference, difference))
+
+    def _feed_plain(self, a: memoryview, b: memoryview) -> None:
+        x, y = _plain_values(self.dtype_a, a), _plain_values(self.dtype_b, b)
+        self.count += len(x)
+        if canonical(self.dtype_a) == canonical(self.dtype_b):
+            bits_a, bits_b = _plain_bits(self.dtype_a, a), _plain_bits(self.dtype_b, b)
+            self.changed += sum(map(ne, bits_a, bits_b))
+        else:
+            self.changed += sum(1 for old, new in zip(x, y, strict=True) if old != new and (old == old or new == new))
+        finite_a, finite_b = list(map(math.isfinite, x)), list(map(math.isfinite, y))
+        if not all(finite_a) or not all(finite_b):
+            self.nonfinite_a += finite_a.count(False)
+            self.nonfinite_b += finite_b.count(False)
+            both = [old and new for old, new in zip(finite_a, finite_b, strict=True)]
+            x, y = list(compress(x, both)), list(compress(y, both))
+        self.finite += len(x)
+        differences = [abs(new - old) for old, new in zip(x, y, strict=True)]
+        self.max_abs = max(self.max_abs, max(differences, default=0.0))
+        self.squares_a += _sum([value * value for value in x])
+        self.sum_abs += _sum(differences)
+        self.squares_diff += _sum([value * value for value in differences])
+
+
+def _sum(values: Sequence[float]) -> float:
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
+
+
+def _cut(side: memoryview, start: int, stop: int, unit: int, each: int) -> memoryview:
+    return side[start // each * unit : -(-stop // each) * unit]
+
+
+def _blocks_changed(a: memoryview, b: memoryview, unit: int) -> int:
+    if bytes(a) == bytes(b):
+        return 0
+    if unit == 1:
+        return sum(map(ne, bytes(a), bytes(b)))
+    return sum(1 for at in range(0, len(a), unit) if bytes(a[at : at + unit]) != bytes(b[at : at + unit]))
+
+
+@cache
+def _table(name: str) -> array[float]:
+    """All values of a type of 8 or 16 bits, by their bits."""
+    if name == "BF16":
+        patterns = array("I", (bits << 16 for bits in range(65536)))
+        return array("d", array("f", patterns.tobytes()))
+    if name == "F16":
+        return array("d", struct.unpack("<65536e", struct.pack("<65536H", *range(65536))))
+    return array("d", (_small_float(name, bits) for bits in range(256)))
+
+
+def _small_float(name: str, bits: int) -> float:
+    """A value of 8 bits (OCP 8-bit Floating Point Specification 1.0; E8M0: Microscaling Formats 1.0)."""
+    if name == "F8_E8M0":
+        return math.nan if bits == 255 else math.ldexp(1.0, bits - 127)
+    mantissa_bits, bias = (3, 7) if name == "F8_E4M3" else (2, 15)
+    sign = -1.0 if bits & 0x80 else 1.0
+    exponent = (bits & 0x7F) >> mantissa_bits
+    mantissa = bits & ((1 << mantissa_bits) - 1)
+    if name == "F8_E4M3" and bits & 0x7F == 0x7F:
+        return math.nan
+    if name == "F8_E5M2" and exponent == 31:
+        return math.nan if mantissa else sign * math.inf
+    if exponent == 0:
+        return sign * math.ldexp(mantissa, 1 - bias - mantissa_bits)
+    return sign * math.ldexp((1 << mantissa_bits) + mantissa, exponent - bias - mantissa_bits)
+
+
+@cache
+def _nibbles(name: str) -> tuple[float, ...]:
+    """The sixteen values of a type of 4 bits (E2M1: Microscaling Formats 1.0)."""
+    if name == "F4":
+        positive = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+        return (*positive, *(-value for value in positive))
+    return tuple(float(bits - 16 if name == "I4" and bits > 7 else bits) for bits in range(16))
+
+
+def _plain_values(dtype: str, side: memoryview) -> list[float]:
+    name = canonical(dtype)
+    if name in _NIBBLES:
+        table = _nibbles(name)
+        return [table[half] for byte in side.cast("B").tolist() for half in (byte & 15, byte >> 4)]
+    if name in _TABLES_8:
+        return list(map(_table(name).__getitem__, side.cast("B").tolist()))
+    if name in ("BF16", "F16"):
+        return list(map(_table(name).__getitem__, _swapped("H", side)))
+    return list(map(float, _swapped(_CODES[name], side)))
+
+
+def _plain_bits(dtype: str, side: memoryview) -> Sequence[int]:
+    name = canonical(dtype)
+    if name in _NIBBLES:
+        return [half for byte in side.cast("B").tolist() for half in (byte & 15, byte >> 4)]
+    return _swapped({1: "B", 2: "H", 4: "I", 8: "Q"}[width(dtype)], side)
+
+
+def _swapped(code: str, side: memoryview) -> array[Any]:
+    values: array[Any] = array(code)
+    values.frombytes(side)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def _numpy_values(numpy: ModuleType, dtype: str, side: memoryview) -> Any:
+    name = canonical(dtype)
+    if name in _CODES:
+        return numpy.frombuffer(side, _NUMPY_TYPES[name]).astype(numpy.float64)
+    if name == "BF16":
+        return (numpy.frombuffer(side, "<u2").astype(numpy.uint32) << 16).view(numpy.float32).astype(numpy.float64)
+    if name in _TABLES_8:
+        return numpy.array(_table(name))[numpy.frombuffer(side, numpy.uint8)]
+    return numpy.array(_nibbles(name))[_numpy_bits(numpy, dtype, side)]
+
+
+def _numpy_bits(numpy: ModuleType, dtype: str, side: memoryview) -> Any:
+    if canonical(dtype) in _NIBBLES:
+        packed = numpy.frombuffer(side, numpy.uint8)
+        halves = numpy.empty(len(packed) * 2, numpy.uint8)
+        halves[0::2], halves[1::2] = packed & 15, packed >> 4
+        return halves
+    return numpy.frombuffer(side, f"<u{width(dtype)}")

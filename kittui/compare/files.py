@@ -1,0 +1,110 @@
+"""Files of two layers: added, removed, changed, moved, or not compared for want of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kittui.compare.changes import FileChange, FileSide, Status
+
+
+def compare_files(layer_type: str, a: Sequence[FileSide], b: Sequence[FileSide]) -> tuple[FileChange, ...]:
+    """What became of each path, in b's order with removed ones where they stood.
+
+    Contents are told by their digests; of equal size and not read on both sides is `not_compared`. Folders count only
+    where their mode changed, or where they are empty. Of a path that is listed twice the last one counts, as in tar.
+    """
+    first = {entry.path: entry for entry in a}
+    second = {entry.path: entry for entry in b}
+    busy_a, busy_b = _parents(first), _parents(second)
+    changes: list[FileChange] = []
+    pending = [path for path in first if path not in second]
+    order_a = {path: number for number, path in enumerate(first)}
+    for path, new in second.items():
+        old = first.get(path)
+        if old is None:
+            if new.kind != "dir" or path not in busy_b:
+                changes.append(FileChange(layer_type, path, "added", size_b=new.size, mode_b=new.mode))
+            continue
+        while pending and order_a[pending[0]] < order_a[path]:
+            _removed(changes, layer_type, first[pending.pop(0)], busy_a)
+        status, note = judge(old, new)
+        if new.kind == "dir" and old.kind == "dir" and status == "same":
+            continue
+        changes.append(FileChange(layer_type, path, status, old.size, new.size, old.mode, new.mode, note=note))
+    for path in pending:
+        _removed(changes, layer_type, first[path], busy_a)
+    return tuple(changes)
+
+
+def judge(a: FileSide, b: FileSide) -> tuple[Status, str]:
+    """What became of one path, and why."""
+    notes = []
+    status: Status = "same"
+    if a.kind != b.kind:
+        return "changed", f"{a.kind} → {b.kind}"
+    if a.mode is not None and b.mode is not None and a.mode != b.mode:
+        status = "changed"
+        notes.append(f"mode {a.mode:o} → {b.mode:o}")
+    if a.kind == "symlink" and a.link != b.link:
+        return "changed", "; ".join([*notes, f"points to {a.link} → {b.link}"])
+    if a.kind == "file":
+        if a.size is None or b.size is None:
+            return ("changed" if notes else "not_compared"), "; ".join([*notes, "size unknown"])
+        if a.size != b.size or (a.digest and b.digest and a.digest != b.digest):
+            status = "changed"
+        elif a.size and not (a.digest and b.digest):
+            notes.append("same size, content not read")
+            status = "changed" if status == "changed" else "not_compared"
+    return status, "; ".join(notes)
+
+
+def find_moves(
+    changes: Sequence[FileChange], a: dict[tuple[str, str], str], b: dict[tuple[str, str], str]
+) -> tuple[FileChange, ...]:
+    """Join a removed and an added file of one content into a moved one, over all layers.
+
+    `a` and `b` give digests by (layer type, path) for files that were read; empty files never move. Of several
+    candidates the one with the same file name, then the first, is taken.
+    """
+    gone: dict[str, list[FileChange]] = {}
+    for change in changes:
+        digest = a.get((change.layer_type, change.path))
+        if change.status == "removed" and change.size_a and digest:
+            gone.setdefault(digest, []).append(change)
+    taken: set[int] = set()
+    moved: dict[int, FileChange] = {}
+    for number, change in enumerate(changes):
+        digest = b.get((change.layer_type, change.path))
+        if change.status != "added" or not digest:
+            continue
+        candidates = [old for old in gone.get(digest, ()) if id(old) not in taken]
+        if not candidates:
+            continue
+        name = change.path.rpartition("/")[2]
+        old = min(candidates, key=lambda entry: entry.path.rpartition("/")[2] != name)
+        taken.add(id(old))
+        note = f"mode {old.mode_a:o} → {change.mode_b:o}" if _modes_differ(old, change) else ""
+        moved[number] = replace(
+            change, status="moved", size_a=old.size_a, mode_a=old.mode_a, path_a=old.path, note=note
+        )
+    return tuple(moved.get(number, change) for number, change in enumerate(changes) if id(change) not in taken)
+
+
+def _modes_differ(old: FileChange, new: FileChange) -> bool:
+    return old.mode_a is not None and new.mode_b is not None and old.mode_a != new.mode_b
+
+
+def _parents(entries: dict[str, FileSide]) -> set[str]:
+    parents: set[str] = set()
+    for path in entries:
+        head = path.rstrip("/").rpartition("/")[0]
+        while head and head not in parents:
+            parents.add(head)
+            head = head.rpartition("/")[0]
+    return parents
+
+
+def _removed(changes: list[FileChange], layer_type: str, old: FileSide, busy: set[str]) -> None:
+    if old.kind != "dir" or old.path not in busy:
+        changes.append(FileChange(layer_type, old.path, "removed", size_a=old.size, mode_a=old.mode))

@@ -1,0 +1,102 @@
+"""Tensors of two model files by their headers, and what figures say of whole modules."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kittui.compare.changes import Figures, TensorChange, TensorSide
+
+CONFIDENCE = 0.95
+WINDOW = 4096
+"""Bytes of one random window."""
+
+
+def compare_tensors(file: str, a: Sequence[TensorSide], b: Sequence[TensorSide]) -> tuple[TensorChange, ...]:
+    """What headers alone say: added, removed, reshaped, recast; all else is `not_compared`. In b's order."""
+    first = {tensor.name: tensor for tensor in a}
+    second = {tensor.name: tensor for tensor in b}
+    changes = [
+        TensorChange(file, tensor.name, "removed", tensor) for tensor in first.values() if tensor.name not in second
+    ]
+    for tensor in second.values():
+        old = first.get(tensor.name)
+        if old is None:
+            changes.append(TensorChange(file, tensor.name, "added", None, tensor))
+        elif old.shape != tensor.shape:
+            changes.append(TensorChange(file, tensor.name, "changed", old, tensor, "reshaped"))
+        elif old.dtype != tensor.dtype:
+            changes.append(TensorChange(file, tensor.name, "changed", old, tensor, "recast"))
+        elif tensor.size == old.size == 0:
+            changes.append(TensorChange(file, tensor.name, "same", old, tensor, note="empty"))
+        else:
+            changes.append(TensorChange(file, tensor.name, "not_compared", old, tensor))
+    return tuple(changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """Figures of all tensors below one prefix (`encoder.layers.3`); empty is the whole file."""
+
+    name: str
+    tensors: int
+    changed: int
+    figures: Figures
+
+
+def sum_modules(changes: Iterable[TensorChange], depth: int | None = None) -> tuple[Module, ...]:
+    """Figures added up per module, most changed first (by relative norm, then by fraction).
+
+    A tensor belongs to every prefix of its name, cut at dots; `depth` keeps prefixes of at most so many parts.
+    """
+    sums: dict[str, tuple[int, int, Figures]] = {}
+    for change in changes:
+        figures = change.figures
+        if figures is None:
+            continue
+        parts = change.name.split(".")[:-1]
+        for size in range(min(len(parts), depth if depth is not None else 16) + 1):
+            name = ".".join(parts[:size])
+            if name in sums:
+                tensors, changed, total = sums[name]
+                sums[name] = (tensors + 1, changed + (figures.changed > 0), total + figures)
+            else:
+                sums[name] = (1, int(figures.changed > 0), figures)
+    modules = [Module(name, *entry) for name, entry in sums.items()]
+    return tuple(sorted(modules, key=lambda module: (*heat(module.figures), module.name)))
+
+
+def heat(figures: Figures) -> tuple[float, float]:
+    """A sort key: the most changed come first."""
+    norm = figures.relative_norm
+    return (-(norm if norm is not None and math.isfinite(norm) else figures.fraction), -figures.fraction)
+
+
+def random_windows(size: int, count: int, chance: random.Random, width: int = WINDOW) -> list[tuple[int, int]]:
+    """Different blocks of a grid over `size` bytes, chosen at random: (offset, length) in rising order."""
+    blocks = -(-size // width)
+    chosen = sorted(chance.sample(range(blocks), min(count, blocks)))
+    return [(block * width, min(width, size - block * width)) for block in chosen]
+
+
+def undetected_share(windows: int, size: int, width: int = WINDOW, confidence: float = CONFIDENCE) -> float:
+    """The largest share of blocks that may have changed when so many random ones had not, at a confidence.
+
+    From (1 - share) ** windows = 1 - confidence; drawing without replacement only makes it smaller; 0 when all were
+    read.
+    """
+    if windows >= -(-size // width):
+        return 0.0
+    return 1 - (1 - confidence) ** (1 / windows) if windows else 1.0
+
+
+def sampled_words(windows: int, size: int, width: int = WINDOW) -> str:
+    """What may be said when random windows showed no difference: never that it is the same."""
+    share = undetected_share(windows, size, width)
+    read = min(100.0, windows * width / size * 100) if size else 100.0
+    return (
+        f"no difference in {windows} random windows of {width // 1024} KiB ({read:.2g} % read): with "
+        f"{CONFIDENCE * 100:.0f} % confidence less than {share * 100:.2g} % of its blocks changed; not called same"
+    )
