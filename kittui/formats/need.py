@@ -18,7 +18,7 @@ class Need(NamedTuple):
 
 
 Steps: TypeAlias = Generator[tuple[Need, ...], tuple[bytes, ...], T]
-"""A parser under way: yields Needs (several at once may be read in parallel), is sent one answer for each, returns T."""
+"""A parser under way: yields Needs (several may be read in parallel), is sent one answer for each, returns T."""
 
 
 def fetch(offset: int, length: int) -> Steps[bytes]:

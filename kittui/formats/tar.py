@@ -1,4 +1,4 @@
-"""Tar archives, walked header by header (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format").
+"""Tar archives, walked header by header (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Standard").
 
 Only headers are read: content is jumped over where that is worth a request, and read through where files are small.
 """
@@ -30,7 +30,7 @@ class FileEntry(NamedTuple):
     """One entry of a layer.
 
     `path` is exact (bytes that are no UTF-8 as lone surrogates), without trailing slash. `size` is bytes of content,
-    `offset` where they start in the uncompressed layer, `mode` the permission bits. `problem` says why it can't be read.
+    `offset` where they start in the uncompressed layer, `mode` the permission bits. `problem`: why it can't be read.
     """
 
     path: str
@@ -46,8 +46,8 @@ class FileEntry(NamedTuple):
 class Pace:
     """How greedily to read ahead, in bytes.
 
-    `first` is asked for at the start and after a jump; each further window grows by a quarter of what was useful so far,
-    up to `most`, so that what is read in vain stays a fraction of what was needed. A file of more than `gap` bytes is
+    `first` is asked for at the start and after a jump; each further window grows by a quarter of what was useful
+    so far, up to `most`, so that what is read in vain stays a fraction of what was needed. A file of more than `gap` bytes is
     jumped over: about what the link carries in one round trip.
     """
 
@@ -130,7 +130,9 @@ class TarWalk:
             if kind in b"xXgLK":
                 chain += 1
                 if chain > CHAIN_LIMIT:
-                    raise Malformed(f"more than {CHAIN_LIMIT} extension headers before one entry at byte {self.position}")
+                    raise Malformed(
+                        f"more than {CHAIN_LIMIT} extension headers before one entry at byte {self.position}"
+                    )
                 extra = yield from self._extension(kind, size, extra)
                 continue
             chain = 0
@@ -255,7 +257,7 @@ def _check(head: bytes, position: int) -> None:
 
 
 def _number(field: bytes, position: int) -> int:
-    """A number field: octal digits, or base 256 where the first bit is set; raises Malformed when negative or over 2^63."""
+    """A number field: octal digits, or base 256 where the first bit is set; raises Malformed below 0 and over 2^63."""
     if field[0] & 0x80:
         if field[0] & 0x40:
             raise Malformed(f"a negative number in the header at byte {position}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from typing import IO, Any, cast
 
 import zstandard
 
@@ -14,15 +16,19 @@ PIECE = 128 * 1024
 """Bytes of output that are in memory at once."""
 
 
-class _Sink:
-    """What zstandard writes into: it looks for a method of this name."""
+class _Sink(io.RawIOBase):
+    """What zstandard writes into."""
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
         self._sink = sink
 
-    def write(self, piece: bytes) -> int:
-        self._sink(bytes(piece))
-        return len(piece)
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        content = bytes(piece)
+        self._sink(content)
+        return len(content)
 
 
 class Unzstd:
@@ -30,7 +36,7 @@ class Unzstd:
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
         decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT)
-        self._writer = decompressor.stream_writer(_Sink(sink), write_size=PIECE, closefd=False)
+        self._writer = decompressor.stream_writer(cast(IO[bytes], _Sink(sink)), write_size=PIECE, closefd=False)
         self._input = 0
 
     def push(self, piece: bytes) -> None:

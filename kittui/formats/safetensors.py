@@ -1,0 +1,130 @@
+"""safetensors headers: 8 bytes of length, then JSON (huggingface/safetensors, README, "Format").
+
+Sharded models name their shards in `*.safetensors.index.json` (`weight_map`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from kittui.errors import Malformed
+from kittui.formats.need import Steps, fetch_exactly
+from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+
+HEADER_LIMIT = 100_000_000
+"""Bytes of a header read at most, the limit of the safetensors library itself."""
+FIRST = 32 * 1024
+"""Bytes asked for first: most headers end within."""
+
+BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64,
+    "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+}  # fmt: skip
+"""Bits of one number of each dtype."""
+
+
+def read_safetensors(size: int) -> Steps[Weights]:
+    """The header of a file of `size` bytes; raises Malformed. Tensors whose place lies are marked, not dropped."""
+    first = yield from fetch_exactly(0, min(size, FIRST), "the safetensors file")
+    if len(first) < 8:
+        raise Malformed("the safetensors file is too short for a header")
+    length = int.from_bytes(first[:8], "little")
+    if length > HEADER_LIMIT or length > size - 8:
+        raise Malformed(f"the safetensors header says it has {length} bytes, which can't be in a file of {size}")
+    raw = first[8 : 8 + length]
+    if len(raw) < length:
+        raw += yield from fetch_exactly(8 + len(raw), length - len(raw), "the safetensors header")
+    return parse_header(raw, size)
+
+
+def parse_header(raw: bytes, size: int) -> Weights:
+    """The JSON of a header; `size` is the whole file's length in bytes. Raises Malformed."""
+    header = _load(raw, "the safetensors header")
+    base = 8 + len(raw)
+    tensors: list[Tensor] = []
+    metadata: dict[str, Any] = {}
+    spans: list[tuple[int, int, int]] = []
+    for name, value in header.items():
+        if name == "__metadata__":
+            metadata = value if isinstance(value, dict) else {"__metadata__": value}
+            continue
+        tensor = _tensor(name, value, base, size)
+        if tensor.offset is not None and tensor.nbytes:
+            spans.append((tensor.offset, tensor.offset + tensor.nbytes, len(tensors)))
+        tensors.append(tensor)
+        if len(tensors) >= TENSORS_LIMIT:
+            raise Malformed(f"the safetensors header lists more than {TENSORS_LIMIT} tensors")
+    end, holes = base, False
+    for start, stop, number in sorted(spans):
+        if start < end and tensors[number].problem is None:
+            tensors[number] = tensors[number]._replace(problem="its bytes overlap those of another tensor")
+        holes = holes or start > end
+        end = max(end, stop)
+    problem = None
+    if any(tensor.problem for tensor in tensors):
+        problem = "the header does not fit the file: some tensors are marked"
+    elif holes or end != size:
+        problem = "the header leaves bytes of the file unaccounted for"
+    order = sorted(range(len(tensors)), key=lambda number: (tensors[number].offset or 0, tensors[number].name))
+    return Weights("safetensors", tuple(tensors[number] for number in order), metadata, problem)
+
+
+def _load(raw: bytes, what: str) -> dict[str, Any]:
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise Malformed(f"{what} names something twice")
+        return found
+
+    try:
+        document = json.loads(raw.decode("utf-8"), object_pairs_hook=distinct, parse_int=_integer)
+    except (ValueError, RecursionError):
+        raise Malformed(f"{what} is not valid JSON") from None
+    if not isinstance(document, dict):
+        raise Malformed(f"{what} is not a JSON object")
+    return document
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= 20 else -1
+
+
+def _tensor(name: str, value: Any, base: int, size: int) -> Tensor:
+    if not isinstance(value, dict):
+        return Tensor(name, "?", (), problem="its entry is not an object")
+    dtype, shape, offsets = value.get("dtype"), value.get("shape"), value.get("data_offsets")
+    dtype = dtype if isinstance(dtype, str) else "?"
+    if not isinstance(shape, list) or len(shape) > 64 or not all(_is_count(number) for number in shape):
+        return Tensor(name, dtype, (), problem="its shape is not a list of counts")
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_count(number) for number in offsets):
+        return Tensor(name, dtype, tuple(shape), problem="its offsets are not two counts")
+    begin, end = offsets
+    problem = None
+    if begin > end or base + end > size:
+        problem = "its bytes lie outside of the file"
+    elif dtype not in BITS:
+        problem = f"its dtype {dtype[:40]} is not known"
+    elif prod(shape) * BITS[dtype] != (end - begin) * 8:
+        problem = "its bytes do not fit its shape"
+    return Tensor(name, dtype, tuple(shape), base + begin, max(0, end - begin), problem)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+
+
+def parse_shard_index(raw: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    """A `*.safetensors.index.json` (or `pytorch_model.bin.index.json`): tensor name -> shard's file name, and metadata.
+
+    Raises Malformed; names that lead out of the folder are refused.
+    """
+    document = _load(raw, "the shard index")
+    weight_map, metadata = document.get("weight_map"), document.get("metadata", {})
+    fits: Callable[[Any], bool] = lambda value: isinstance(value, str) and "/" not in value and value not in ("", "..")  # noqa: E731
+    if not isinstance(weight_map, dict) or not all(fits(value) for value in weight_map.values()):
+        raise Malformed("the shard index has no usable weight_map")
+    return weight_map, metadata if isinstance(metadata, dict) else {}

@@ -1,0 +1,76 @@
+"""What a model file holds, whatever its format: tensors with type, shape and place, and metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+TENSORS_LIMIT = 1_000_000
+"""Tensors listed at most."""
+
+
+class Tensor(NamedTuple):
+    """One tensor.
+
+    `dtype` is the format's own word in upper case (F32, BF16, Q4_K). `offset` (in the file) and `nbytes` are None where
+    the header does not tell; `file` names another file where the tensor's bytes lie there.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int | None = None
+    nbytes: int | None = None
+    problem: str | None = None
+    file: str | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the tensor."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The header of a model file. `notes`: sentences on what was left out or summarised; `problem`: what is wrong."""
+
+    format: str
+    tensors: tuple[Tensor, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in all tensors."""
+        return sum(tensor.parameters for tensor in self.tensors)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors whose size is known."""
+        return sum(tensor.nbytes or 0 for tensor in self.tensors)
+
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """Parameters by dtype, most first."""
+        counts: dict[str, int] = {}
+        for tensor in self.tensors:
+            counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.parameters
+        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+    def dump(self) -> bytes:
+        """As bytes, for a cache."""
+        return json.dumps([self.format, self.tensors, self.metadata, self.problem, self.notes]).encode()
+
+    @classmethod
+    def load(cls, content: bytes) -> Weights:
+        """What `dump` wrote; raises ValueError for anything else."""
+        try:
+            form, tensors, metadata, problem, notes = json.loads(content)
+            listed = tuple(Tensor(row[0], row[1], tuple(row[2]), *row[3:]) for row in tensors)
+        except (TypeError, IndexError, RecursionError) as error:
+            raise ValueError("not a cached header") from error
+        return cls(form, listed, metadata, problem, tuple(notes))

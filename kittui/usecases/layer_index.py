@@ -1,0 +1,150 @@
+"""What is remembered of layers: listings, gzip checkpoints, tensor lists; in memory, and on disk with a cache.
+
+What was verified is keyed by its digest and serves every source. What was not is keyed by source and digest, so that
+one lying registry can't fill another's view.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from kittui.disk.threads import in_thread
+from kittui.formats.tar import FileEntry
+from kittui.formats.weights import Weights
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer
+    from kittui.oci.protocols import Repository
+    from kittui.state.indexes import IndexCache
+
+Value = TypeVar("Value")
+
+VERSION = 1
+"""Of what the entries look like: another one is not read."""
+MEMORY = 64
+"""Entries of each kind kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerListing:
+    """The files of a layer.
+
+    `complete`: the walk came to the archive's end. `verified`: they come from bytes that hash to the layer's digest.
+    `output` is bytes of the uncompressed layer, as far as they were read. `problem` says why the listing stops early.
+    """
+
+    files: tuple[FileEntry, ...]
+    complete: bool
+    verified: bool
+    output: int
+    problem: str | None = None
+
+    def dump(self) -> bytes:
+        """As bytes, for a cache."""
+        return json.dumps([VERSION, self.complete, self.verified, self.output, self.problem, self.files]).encode()
+
+    @classmethod
+    def load(cls, content: bytes) -> LayerListing:
+        """What `dump` wrote; raises ValueError for anything else."""
+        try:
+            version, complete, verified, output, problem, files = json.loads(content)
+            if version != VERSION:
+                raise ValueError("of another version")
+            return cls(tuple(FileEntry(*row) for row in files), complete, verified, output, problem)
+        except (TypeError, RecursionError) as error:
+            raise ValueError("not a cached listing") from error
+
+
+class LayerIndexes:
+    """Listings, gzip checkpoints and tensor lists by layer."""
+
+    def __init__(self, cache: IndexCache | None) -> None:
+        self._cache = cache
+        self._listings: OrderedDict[str, LayerListing] = OrderedDict()
+        self._indexes: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
+
+    async def _get(self, key: str) -> bytes | None:
+        return await in_thread(self._cache.get, key) if self._cache is not None else None
+
+    async def _put(self, key: str, content: bytes) -> None:
+        if self._cache is not None:
+            await in_thread(self._cache.put, key, content)
+
+    async def listing(self, repository: Repository, layer: Layer) -> LayerListing | None:
+        """What is known of the layer: verified, else what this very source once served."""
+        for key in _keys(repository, layer):
+            found = self._listings.get(key)
+            if found is not None:
+                return found
+            content = await self._get("files " + key)
+            if content is None:
+                continue
+            try:
+                found = await in_thread(LayerListing.load, content)
+            except ValueError:
+                continue
+            _remember(self._listings, key, found)
+            return found
+        return None
+
+    async def keep_listing(self, repository: Repository, layer: Layer, listing: LayerListing) -> None:
+        """Remember a listing; one that broke off without a fault of the layer's own is not."""
+        if not listing.complete and not listing.problem:
+            return
+        verified, unverified = _keys(repository, layer)
+        key = verified if listing.verified else unverified
+        _remember(self._listings, key, listing)
+        await self._put("files " + key, await in_thread(listing.dump))
+
+    async def index(self, layer: Layer) -> tuple[bytes, int] | None:
+        """The gzip checkpoints and the bytes of output; only made by passes that verified the layer."""
+        key = str(layer.digest)
+        found = self._indexes.get(key)
+        if found is None:
+            content = await self._get("gzip " + key)
+            if content is None or len(content) < 8:
+                return None
+            found = content[8:], int.from_bytes(content[:8], "big")
+            _remember(self._indexes, key, found, 4)
+        return found
+
+    async def keep_index(self, layer: Layer, index: bytes, output: int) -> None:
+        """Remember checkpoints."""
+        _remember(self._indexes, str(layer.digest), (index, output), 4)
+        await self._put(f"gzip {layer.digest}", output.to_bytes(8, "big") + index)
+
+    async def weights(self, repository: Repository, layer: Layer, entry: FileEntry) -> Weights | None:
+        """A model file's header that was read before."""
+        for key in _keys(repository, layer):
+            content = await self._get(f"weights {VERSION} {key} {entry.offset} {entry.size} {entry.path}")
+            if content is not None:
+                try:
+                    return await in_thread(Weights.load, content)
+                except ValueError:
+                    continue
+        return None
+
+    async def keep_weights(
+        self, repository: Repository, layer: Layer, entry: FileEntry, weights: Weights, *, verified: bool
+    ) -> None:
+        """Remember a model file's header."""
+        key = _keys(repository, layer)[0 if verified else 1]
+        await self._put(f"weights {VERSION} {key} {entry.offset} {entry.size} {entry.path}", weights.dump())
+
+
+def _keys(repository: Repository, layer: Layer) -> tuple[str, str]:
+    """Keys for what was verified, and for what this source served. How a layer is read depends on its media type."""
+    how = f"{layer.digest} {layer.compression} {layer.format}"
+    if layer.format == "raw":
+        how += f" {layer.path}"
+    return how, f"{repository.source.place} {how}"
+
+
+def _remember(memory: OrderedDict[str, Value], key: str, value: Value, limit: int = MEMORY) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > limit:
+        memory.popitem(last=False)
