@@ -1,0 +1,50 @@
+"""The demo's ModelKits, one module per project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kittui.demo.pack import Compression, File, Packed, pack
+from kittui.oci.media_types import CREATED
+
+Files = Mapping[str, str | bytes | File]
+"""The folder that is packed: what starts with #! may run."""
+
+VERSION = "kittui-demo"
+"""What stands in the manifests as the version of kit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """A packed ModelKit and the tags on it."""
+
+    repository: str
+    tags: tuple[str, ...]
+    packed: Packed
+
+
+def kit(
+    repository: str,
+    tags: str,
+    created: str,
+    kitfile: Mapping[str, Any],
+    files: Files,
+    compression: Compression = "none",
+) -> Kit:
+    """Pack one: `tags` separated by spaces, `created` a day."""
+    tree = {path: _file(content) for path, content in files.items()}
+    annotations = {CREATED: f"{created}T09:00:00Z"}
+    packed = pack(
+        {"manifestVersion": "1.0.0", **kitfile}, tree, version=VERSION, compression=compression, annotations=annotations
+    )
+    return Kit(repository, tuple(tags.split()), packed)
+
+
+def _file(content: str | bytes | File) -> File:
+    if isinstance(content, File):
+        return content
+    if isinstance(content, bytes):
+        return File(content)
+    return File(content.encode(), 0o755 if content.startswith("#!") else 0o644)
