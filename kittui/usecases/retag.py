@@ -62,9 +62,8 @@ async def plan_retag(repository: Repository, target: str, destinations: Sequence
         check_tag(tag)
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
-    manifest, *before = await asyncio.gather(
-        repository.manifest(target), *(manifest_at(repository, tag) for tag in own)
-    )
+    manifest = await repository.manifest(target)
+    before = await asyncio.gather(*(manifest_at(repository, tag) for tag in own))
     changes = tuple(
         TagChange(tag, old, manifest)
         for tag, old in zip(own, before, strict=True)
