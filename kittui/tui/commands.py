@@ -37,10 +37,10 @@ def on_repository(selection: Selection) -> bool:
 class Command:
     """Something the user can do to the selection.
 
-    `id` is what the keymap names; `keys` as Textual spells them, comma separated; `label` one or two words for the footer;
-    `tooltip` a sentence for help and palette. `run` may wait for dialogs: it runs in a worker of its own, and a KittuiError
-    from it is shown with its hint. `enabled` must be cheap and pure: it is asked at each cursor move. `rank` orders the
-    footer (lower comes first, 0 is not in the footer), `heading` groups the help screen.
+    `id` is what the keymap names; `keys` as Textual spells them, comma separated; `label` one or two words for the
+    footer; `tooltip` a sentence for help and palette. `run` may wait for dialogs: it runs in a worker of its own, and
+    a KittuiError from it is shown with its hint. `enabled` must be cheap and pure: it is asked at each cursor move.
+    `rank` orders the footer (lower comes first, 0 is not in the footer), `heading` groups the help screen.
     """
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Ports:
     `source` opens a place (no request is made yet); `modelkit` reads a tag or digest, cached by digest for ever;
     `cached` answers from that cache alone; `held` says which blobs are in the local store; `login` checks and keeps a
     name and password for a host and returns a sentence; `locate` reads what a user types into a place, a repository's
-    name (empty: the whole place) and a target; `save_settings` keeps changed keys of the configuration (theme, favourites).
+    name (empty: the whole place) and a target; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists
+    what refers to a digest; `save_favourites` keeps them for the next time; `clock` tells the time for ages.
     """
 
     places: Sequence[PlaceEntry]
@@ -62,6 +64,10 @@ class Ports:
     held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]
     login: Callable[[str, str, str], Awaitable[str]]
     locate: Callable[[str], tuple[Place, str, str | None]]
+    kitfile_yaml: Callable[[ModelKit], str]
+    signatures: Callable[[Repository, Digest], Awaitable[Sequence[Descriptor]]]
+    save_favourites: Callable[[Sequence[str]], Awaitable[None]]
+    clock: Callable[[], datetime] = lambda: datetime.now().astimezone()
     settings: Settings = field(default_factory=Settings)
     services: Mapping[str, Any] = field(default_factory=dict)
     """What extensions need besides (their use cases), by name."""

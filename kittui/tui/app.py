@@ -1,0 +1,147 @@
+"""The application: themes, keymap, toasts, clipboard. What is shown is the screens' business."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui import extensions, theme
+from kittui.tui.commands import Command
+from kittui.tui.keymap import display_keys, usable_keymap
+from kittui.tui.ports import Ports
+from kittui.tui.screens.browse import BrowseScreen
+
+
+class KittuiApp(App[None], inherit_bindings=False):
+    """The terminal interface over the use cases in `ports`; `start` is what the user named to open first."""
+
+    TITLE = "kittui"
+    CSS_PATH = "screens/browse.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "colon,ctrl+p", "command_palette", "Palette", id="palette", tooltip="Find a command by name", show=False
+        ),
+        Binding("q", "leave", "Quit", id="quit", tooltip="Quit; asks only while a transfer runs", show=False),
+        Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
+    ]
+
+    def __init__(self, ports: Ports, start: str | None = None) -> None:
+        super().__init__()
+        self.ports = ports
+        self._start = start
+        self._activities: dict[str, str] = {}
+        self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
+        self.animation_level = "none"
+        for each in theme.THEMES:
+            self.register_theme(each)
+        self.theme = ports.settings.theme if ports.settings.theme in theme.NAMES else theme.DEFAULT
+        self._keymap_problems: list[str] = []
+
+    def get_default_screen(self) -> Screen[None]:
+        """Browsing is where everything starts."""
+        return BrowseScreen(self.ports)
+
+    @property
+    def browse(self) -> BrowseScreen:
+        """The browse screen, under whatever is open above it."""
+        screen = self.screen_stack[0]
+        if not isinstance(screen, BrowseScreen):
+            raise TypeError("the first screen is the browse screen")
+        return screen
+
+    def on_mount(self) -> None:
+        """Take the user's keys, open what was asked for, tell of mistakes in the configuration."""
+        keymap, problems = usable_keymap(self.ports.settings.keymap, self)
+        self.set_keymap(keymap)
+        for problem in (*self.ports.settings.problems, *problems):
+            self.notify(clean(problem), severity="warning", markup=False, timeout=15)
+        if self._start:
+            try:
+                place, name, target = self.ports.locate(self._start)
+            except KittuiError as error:
+                self.fail(error)
+            else:
+                self.browse.open(place, name, target)
+
+    @property
+    def activities(self) -> Iterable[str]:
+        """What is under way, for the header."""
+        return self._activities.values()
+
+    def activity(self, key: str, text: str | None) -> None:
+        """Put a text into the header, or take it away."""
+        if text is None:
+            self._activities.pop(key, None)
+        else:
+            self._activities[key] = clean(text)
+        self.browse.tell()
+
+    def key_of(self, command: Command) -> str:
+        """The key of a command as it is shown, after the user's keymap."""
+        return display_keys(self.ports.settings.keymap.get(command.id) or command.keys)[0]
+
+    def toast(self, text: str, *, undo: str | None = None) -> None:
+        """Say what was done, and with which key it is taken back."""
+        back = next((command for command in extensions.commands() if command.id == undo), None)
+        tail = f"\n{self.key_of(back)} undoes it" if back else ""
+        self.notify(clean(text) + tail, markup=False, timeout=6)
+
+    def fail(self, error: KittuiError) -> None:
+        """Say what failed and what to do."""
+        text = "\n".join(clean(part) for part in (error.message, error.hint) if part)
+        title = clean(error.reference) if error.reference else ""
+        self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False, timeout=12)
+
+    def copy(self, text: str) -> None:
+        """Copy by OSC 52, and always show the text: no terminal says whether it took it."""
+        self.copy_to_clipboard(text)
+        shown = text if len(text) <= 600 else f"{text[:600]}…"
+        self.notify(f"Copied\n{clean(shown)}", markup=False, timeout=8)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Send OSC 52 ended by ST; inside tmux wrapped so that it passes through to the terminal."""
+        self._clipboard = text
+        sequence = f"\x1b]52;c;{base64.b64encode(text.encode('utf-8', 'replace')).decode()}\x1b\\"
+        if os.environ.get("TMUX"):
+            sequence = "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def action_help(self) -> None:
+        """Show every key that is live on the screen below."""
+        from kittui.tui.dialogs.help import HelpDialog
+        from kittui.tui.help import legend, sections
+
+        self.push_screen(HelpDialog(sections(self), legend(self.ports.settings)))
+
+    async def action_leave(self) -> None:
+        """Quit, at once where nothing is under way."""
+        if not self._activities:
+            self.exit()
+            return
+        self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
+
+    async def _ask_to_leave(self) -> None:
+        from kittui.tui.dialogs.confirm import ConfirmDialog
+
+        under_way = list(self._activities.values())
+        if await self.push_screen_wait(
+            ConfirmDialog(
+                "Quit", ["Under way:", *under_way, "", "What was transferred is kept and resumed next time."], "Quit"
+            )
+        ):
+            self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every command that does something now, then the themes."""
+        from kittui.tui.help import palette
+
+        yield from palette(self, screen)

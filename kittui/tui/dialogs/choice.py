@@ -1,0 +1,80 @@
+"""Choosing one of a few things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from kittui.tui.dialogs.dialog import Dialog, Part, Words
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[Value]):
+    """One line to choose. Texts are cleaned by whoever makes it; `refused` says why it can't be chosen now."""
+
+    value: Value
+    label: str
+    detail: str = ""
+    refused: str = ""
+
+
+class ChoiceDialog(Dialog[Value]):
+    """A list of choices under some words; answers the value of the one chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "move(1)", "Down", id="dialog.down", show=False),
+        Binding("k", "move(-1)", "Up", id="dialog.up", show=False),
+        Binding("q", "cancel", "Cancel", id="dialog.quit", show=False),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[Choice[Value]], words: Sequence[Part] = ()) -> None:
+        super().__init__(title)
+        self._choices = list(choices)
+        self._words = list(words)
+
+    def body(self) -> ComposeResult:
+        """Words, then the choices."""
+        if self._words:
+            yield Words(self._words)
+        width = min(26, max(len(choice.label) for choice in self._choices))
+        yield OptionList(
+            *(
+                Option(
+                    Content.assemble(
+                        (f"{choice.label:<{width}}", "$kit-faint" if choice.refused else "$kit-text"),
+                        (f"  {choice.refused or choice.detail}", "$kit-muted"),
+                    ),
+                    disabled=bool(choice.refused),
+                )
+                for choice in self._choices
+            )
+        )
+
+    def on_mount(self) -> None:
+        """The first choice that is allowed has the cursor."""
+        options = self.query_one(OptionList)
+        options.focus()
+        options.action_first()
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor."""
+        options = self.query_one(OptionList)
+        if step > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._choices[event.option_index].value)

@@ -1,0 +1,88 @@
+"""What all dialogs share: a titled box, Esc to cancel, never wider than the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+Answer = TypeVar("Answer")
+Part = str | Content
+"""A line in a dialog: a cleaned text, or styled content made of cleaned texts."""
+
+
+class Box(Vertical):
+    """The frame of a dialog; its border carries the title and the keys."""
+
+
+class Words(Widget):
+    """Lines of a dialog. Texts are shown as they are, never as markup."""
+
+    DEFAULT_CSS = "Words { height: auto; width: 1fr; color: $kit-text; }"
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        super().__init__()
+        self._parts = list(parts)
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Say something else."""
+        self._parts = list(parts)
+        self.refresh(layout=True)
+
+    def render(self) -> Content:
+        """One part a line."""
+        return Content("\n").join([part if isinstance(part, Content) else Content(part) for part in self._parts])
+
+
+class Dialog(ModalScreen[Answer | None]):
+    """A box in the middle of the screen. Subclasses give `body()` and dismiss with an answer; None is cancelled."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $kit-background 60%; }
+    Dialog:ansi { background: transparent; }
+    Dialog Box {
+        width: 72; max-width: 100%; height: auto; max-height: 100%; background: $kit-background; color: $kit-text;
+        border: round $kit-accent; border-title-color: $kit-accent; border-title-style: bold;
+        border-subtitle-color: $kit-muted; padding: 0 1; overflow-y: auto; scrollbar-size-vertical: 1;
+    }
+    Dialog Input {
+        border: none; height: 1; padding: 0; background: $kit-surface; color: $kit-text; width: 1fr; margin: 0;
+    }
+    Dialog OptionList {
+        border: none; background: $kit-background; height: auto; max-height: 16; padding: 0; color: $kit-text;
+        scrollbar-size-vertical: 1; margin: 1 0 0 0;
+    }
+    Dialog OptionList > .option-list--option { padding: 0 1; }
+    Dialog OptionList > .option-list--option-disabled { color: $kit-faint; }
+    Dialog .warn { color: $kit-warn; }
+    Dialog .muted { color: $kit-muted; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="dialog.cancel", tooltip="Close without doing anything")
+    ]
+    KEYS: ClassVar[str] = "Enter Choose · Esc Cancel"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    def body(self) -> ComposeResult:
+        """The widgets in the box."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """The box around the body."""
+        with Box() as box:
+            box.border_title = Content(self._title)  # type: ignore[assignment]
+            box.border_subtitle = Content(self.KEYS)  # type: ignore[assignment]
+            yield from self.body()
+
+    def action_cancel(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)

@@ -1,0 +1,90 @@
+"""Asking for one line of text, with completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input
+
+from kittui.terminal import clean
+from kittui.tui.dialogs.dialog import Dialog, Part, Words
+
+SHOWN = 6
+
+
+class InputDialog(Dialog[str]):
+    """One line of text; `check` returns what is wrong with it (empty: nothing), `complete` texts it could become."""
+
+    KEYS: ClassVar[str] = "Enter Done · Tab Complete · Esc Cancel"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "Complete", id="dialog.complete", tooltip="Take the first completion", priority=True)
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        words: Sequence[Part] = (),
+        *,
+        value: str = "",
+        placeholder: str = "",
+        check: Callable[[str], str] = lambda _: "",
+        complete: Callable[[str], Iterable[str]] = lambda _: (),
+        password: bool = False,
+    ) -> None:
+        super().__init__(title)
+        self._words = list(words)
+        self._value, self._placeholder = value, placeholder
+        self._check, self._complete, self._password = check, complete, password
+        self._offers: list[str] = []
+
+    def body(self) -> ComposeResult:
+        """Words, the line, completions, what is wrong."""
+        if self._words:
+            yield Words(self._words)
+        entry = Input(self._value, placeholder=self._placeholder, password=self._password)
+        entry.cursor_blink = False
+        yield entry
+        yield Words([""])
+
+    def on_mount(self) -> None:
+        """Offer completions at once."""
+        self.query_one(Input).focus()
+        self._offer(self._value)
+
+    def _offer(self, text: str) -> None:
+        offers: list[str] = []
+        for offer in self._complete(text):
+            if offer != text:
+                offers.append(offer)
+            if len(offers) == SHOWN:
+                break
+        self._offers = offers
+        self.query(Words).last().show(
+            [Content.assemble((clean(offer), "$kit-muted")) for offer in offers] if offers else [""]
+        )
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._offer(event.value)
+
+    def action_complete(self) -> None:
+        """Take the first completion."""
+        if self._offers:
+            entry = self.query_one(Input)
+            entry.value = self._offers[0]
+            entry.cursor_position = len(entry.value)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        wrong = self._check(event.value)
+        if wrong:
+            self.query(Words).last().show([Content.assemble((f"✗ {wrong}", "$kit-bad"))])
+        else:
+            self.dismiss(event.value)

@@ -1,0 +1,204 @@
+"""The details pane: Kitfile, manifest as received, and the tabs that other parts add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import work
+from textual.message import Message
+
+from kittui.errors import KittuiError
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.terminal import clean
+from kittui.tui.extensions import Tab
+from kittui.tui.kit_commands import kit_commands
+from kittui.tui.lines import clean_line, heading, highlight_yaml, json_page, pairs, stacked
+from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.state import READY, State, of_error
+from kittui.tui.ports import Ports
+from kittui.tui.selection import Selection
+from kittui.tui.sizes import size_text
+from kittui.tui.widgets.lines import Line, Lines, Page
+
+
+class DetailsPane(Pane):
+    """What is written about one ModelKit."""
+
+    NUMBER: ClassVar[int] = 4
+
+    class Turned(Message):
+        """Another tab is shown."""
+
+    def __init__(self, ports: Ports, tabs: Sequence[Tab]) -> None:
+        super().__init__()
+        self._ports = ports
+        self._tabs = (Tab("kitfile", "Kitfile", kitfile_page), Tab("manifest", "Manifest", manifest_page), *tabs)
+        self._tab = self._tabs[0]
+        self._selection = Selection()
+        self._problem: str | None = None
+        self._found: tuple[int, int] = (0, 0)
+        self._lines = Lines()
+
+    def make_body(self) -> Lines:
+        """The text."""
+        return self._lines
+
+    @property
+    def body(self) -> Lines:
+        """The text."""
+        return self._lines
+
+    @property
+    def filled(self) -> bool:
+        """Whether there is text."""
+        return bool(self._lines.page.lines)
+
+    @property
+    def tab(self) -> str:
+        """The id of the tab that is shown."""
+        return self._tab.id
+
+    @property
+    def tabs(self) -> Sequence[Tab]:
+        """All tabs, in the order of their number keys."""
+        return self._tabs
+
+    @property
+    def page(self) -> Page:
+        """What is shown."""
+        return self._lines.page
+
+    def on_mount(self) -> None:
+        """Nothing is chosen yet."""
+        self.show(self._selection)
+
+    def turn_to(self, tab_id: str) -> bool:
+        """Show a tab; False when there is none of that id."""
+        tab = next((tab for tab in self._tabs if tab.id == tab_id), None)
+        if tab is None:
+            return False
+        if tab is not self._tab:
+            self._tab = tab
+            self.filter = ""
+            self._lines.show(Page())
+            self.show(self._selection, self._problem)
+            self.post_message(self.Turned())
+        return True
+
+    def turn_by(self, step: int) -> None:
+        """Show the next or the previous tab."""
+        self.turn_to(self._tabs[(self._tabs.index(self._tab) + step) % len(self._tabs)].id)
+
+    def show(self, selection: Selection, problem: str | None = None) -> None:
+        """Show what the tab says of a selection, or why it says nothing."""
+        self._selection, self._problem = selection, problem
+        self.filter, self._found = "", (0, 0)
+        if not selection.is_tag:
+            self._lines.show(Page())
+            self.set_state(State("empty", "Choose a tag.", "Its Kitfile, manifest and more show here."))
+        elif problem is not None:
+            self._lines.show(Page())
+            self.set_state(State("failed", clean(problem), "", "Press `r` to ask again."))
+        elif selection.modelkit is None:
+            self._lines.show(Page())
+            self.set_state(State("loading", f"Reading {clean(selection.target or '')} …"))
+        else:
+            self._load(selection)
+        self.retitle()
+
+    @work(exclusive=True, group="details")
+    async def _load(self, selection: Selection) -> None:
+        try:
+            if self._tab.id == "kitfile":
+                self._lines.show(kitfile_lines(self._ports, selection, None))
+                self.set_state(READY)
+            elif not self.filled:
+                self.set_state(State("loading", f"Reading the {self._tab.title.lower()} …"))
+            page = await self._tab.load(self._ports, selection)
+            page = page if isinstance(page, Page) else Page(page)
+            self._lines.show(page, keep=self._tab.id == "kitfile")
+            self.set_state(READY if page.lines else State("empty", f"There is no {self._tab.title.lower()} yet."))
+        except KittuiError as error:
+            self.set_state(of_error(error, stale=self.filled))
+        self.retitle()
+
+    def set_filter(self, text: str) -> None:
+        """Find lines that hold the text."""
+        self.filter = text
+        self._found = self._lines.find(text)
+        self.retitle()
+
+    def find_next(self, step: int) -> None:
+        """Go to the next or previous line found."""
+        self._found = self._lines.find_next(step)
+        self.retitle()
+
+    def retitle(self) -> None:
+        """All tabs by number, the shown one in the text colour."""
+        parts: list[tuple[str, str]] = []
+        for number, tab in enumerate(self._tabs, self.NUMBER):
+            shown = tab is self._tab
+            accent = shown and self.title_bar.active
+            parts += [
+                (f"{number} ", "$kit-accent" if accent else "$kit-muted"),
+                (tab.title, "$kit-accent bold" if accent else "$kit-text" if shown else "$kit-faint"),
+                ("  ", ""),
+            ]
+        if self.filter:
+            parts += [("/", "$kit-accent"), (clean(self.filter), "$kit-accent bold")]
+        self.title_bar.parts = tuple(parts)
+        self.title_bar.right = "{} of {}".format(*self._found) if self.filter else ""
+
+
+async def kitfile_page(ports: Ports, selection: Selection) -> Page:
+    """The Kitfile tab, once it is known which signatures there are."""
+    signatures: Sequence[Descriptor] | None = None
+    if selection.repository is not None and selection.digest is not None:
+        try:
+            signatures = await ports.signatures(selection.repository, Digest(selection.digest))
+        except KittuiError:
+            signatures = None
+    return kitfile_lines(ports, selection, signatures)
+
+
+async def manifest_page(_: Ports, selection: Selection) -> Page:
+    """The manifest tab: every token as received."""
+    if selection.modelkit is None:
+        return Page()
+    return json_page(selection.modelkit.manifest.raw)
+
+
+def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Descriptor] | None) -> Page:
+    """Reference and digest, the Kitfile, annotations, signatures, commands."""
+    modelkit, repository = selection.modelkit, selection.repository
+    if modelkit is None or repository is None or selection.target is None:
+        return Page()
+    lines: list[Line] = [
+        ((clean(repository.reference(selection.target)), "text+bold"),),
+        ((str(modelkit.digest), "muted"),),
+    ]
+    kind = clean(modelkit.label)
+    if modelkit.kind != "modelkit":
+        lines.append(((kind, "special"), (f"  {size_text(modelkit.size)}", "muted")))
+    lines += [((f"▲ {clean(problem)}", "warn"),) for problem in modelkit.problems]
+    lines.append("")
+    text = ports.kitfile_yaml(modelkit) if modelkit.kitfile else ""
+    if text:
+        lines += [highlight_yaml(clean_line(line)) for line in text.splitlines()]
+    else:
+        lines.append((("It carries no Kitfile.", "muted"),))
+    if modelkit.annotations:
+        lines += ["", heading("annotations"), *stacked(modelkit.annotations)]
+    lines += ["", heading("signatures")]
+    if signatures is None:
+        lines.append((("not asked for yet", "faint"),))
+    elif not signatures:
+        lines.append((("none", "muted"),))
+    else:
+        for signature in signatures:
+            what = clean(signature.artifact_type or signature.media_type)
+            lines.append((("● present, not verified  ", "warn"), (f"{signature.digest.short}  {what}", "muted")))
+    lines += ["", heading("commands"), *pairs(kit_commands(repository, selection.target), "string")]
+    return Page(lines, raw=text or None)

@@ -1,0 +1,230 @@
+"""What all panes share: a title line, a filter as you type, a designed state, and the debounce behind the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from kittui.tui.panes.filtering import FilterInput
+from kittui.tui.panes.state import MARKS, READY, State
+from kittui.tui.widgets.bars import shorten
+
+REST: Final = 0.12
+"""Seconds that a cursor rests before what depends on it is loaded."""
+PATIENCE: Final = 0.3
+"""Seconds before a spinner says that something takes its time."""
+FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class PaneTitle(Widget):
+    """Number and name of a pane on the left, the filter, and how many rows on the right."""
+
+    DEFAULT_CSS = """
+    PaneTitle { height: 1; background: $kit-surface; color: $kit-muted; }
+    """
+    parts: reactive[tuple[tuple[str, str], ...]] = reactive((), layout=False)
+    right: reactive[str] = reactive("", layout=False)
+    active: reactive[bool] = reactive(False, layout=False)
+
+    def render(self) -> Content:
+        """One accent: the pane that has the keys."""
+        bar = ("▌", "$kit-accent") if self.active else (" ", "")
+        left = Content.assemble(bar, *self.parts)
+        right = Content.assemble((f" {self.right} ", "$kit-muted")) if self.right else Content(" ")
+        room = self.size.width - right.cell_length
+        if left.cell_length > room:
+            left = left.truncate(max(1, room), ellipsis=True)
+        return Content.assemble(left, " " * (self.size.width - left.cell_length - right.cell_length), right)
+
+
+class Note(Widget):
+    """A state in words: a panel where there are no rows, one line below rows."""
+
+    DEFAULT_CSS = """
+    Note { display: none; background: $kit-background; color: $kit-text; }
+    Note.panel { display: block; layer: over; height: 1fr; margin: 1 0 0 0; padding: 1 2; }
+    Note.line { display: block; height: 1; padding: 0 1; background: $kit-surface; }
+    """
+    shown: reactive[State] = reactive(READY, layout=False)
+    frame: reactive[int] = reactive(0, layout=False)
+
+    def render(self) -> Content:
+        """The mark, the headline; below it why, and what to do."""
+        state = self.shown
+        mark, style = MARKS.get(state.kind, ("", ""))
+        if state.kind == "loading" and self.frame:
+            mark = FRAMES[self.frame % len(FRAMES)]
+        pieces: list[tuple[str, str]] = [(f"{mark} ", style), (state.headline, "$kit-text")]
+        if self.has_class("line"):
+            if state.step:
+                pieces.append((" ", ""))
+            return Content.assemble(*pieces, *_keyed(state.step, "$kit-muted")).truncate(self.size.width, ellipsis=True)
+        if state.explanation:
+            pieces.append((f"\n\n{state.explanation}", "$kit-muted"))
+        if state.step:
+            pieces.append(("\n\n", ""))
+        return Content.assemble(*pieces, *_keyed(state.step, "$kit-text"))
+
+
+def _keyed(step: str, style: str) -> list[tuple[str, str]]:
+    return [(text, "$kit-accent bold" if number % 2 else style) for number, text in enumerate(step.split("`")) if text]
+
+
+class Pane(Widget):
+    """A titled pane around one body widget."""
+
+    DEFAULT_CSS = """
+    Pane { background: $kit-background; layout: vertical; layers: under over; }
+    Pane > * { layer: under; }
+    Pane > Input {
+        display: none; border: none; height: 1; padding: 0 1; background: $kit-surface; color: $kit-text;
+    }
+    Pane > Input.open { display: block; }
+    """
+    NUMBER: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = READY
+        self._rest: Timer | None = None
+        self._patience: Timer | None = None
+        self._spinner: Timer | None = None
+        self.filter = ""
+
+    def make_body(self) -> Widget:
+        """The widget that shows the pane's rows or lines and takes the focus."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """Title, body, note; the filter's input is added when it is first wanted."""
+        yield PaneTitle()
+        yield self.make_body()
+        yield Note()
+
+    @property
+    def title_bar(self) -> PaneTitle:
+        """The title line."""
+        return self.query_one(PaneTitle)
+
+    @property
+    def body(self) -> Widget:
+        """The widget that takes the focus."""
+        raise NotImplementedError
+
+    @property
+    def filled(self) -> bool:
+        """Whether there is anything to show besides the state."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> State:
+        """The state that the pane is in."""
+        return self._state
+
+    def on_descendant_focus(self) -> None:
+        """The title of the pane with the keys is drawn in the accent."""
+        self.title_bar.active = True
+        self.retitle()
+
+    def on_descendant_blur(self) -> None:
+        """And only that one."""
+        self.title_bar.active = self.has_focus_within
+        self.retitle()
+
+    def retitle(self) -> None:
+        """Say again in the title what the pane shows."""
+        raise NotImplementedError
+
+    def set_title(self, name: str, right: str = "", *, about: str = "") -> None:
+        """Write the title: name, what it is about, the filter, and on the right how many."""
+        style = "$kit-accent bold" if self.title_bar.active else "$kit-text"
+        parts = [(f"{self.NUMBER} ", "$kit-accent" if self.title_bar.active else "$kit-muted"), (name, style)]
+        if about:
+            parts += [(" · ", "$kit-faint"), (about, "$kit-muted")]
+        if self.filter:
+            parts += [("  /", "$kit-accent"), (shorten(self.filter, 20), "$kit-accent bold")]
+        self.title_bar.parts = tuple(parts)
+        self.title_bar.right = right
+
+    def set_state(self, state: State) -> None:
+        """Show a state; a spinner appears only when loading takes more than 300 ms."""
+        self._state = state
+        for timer in (self._patience, self._spinner):
+            if timer is not None:
+                timer.stop()
+        self._patience = self._spinner = None
+        note = self.query_one(Note)
+        note.frame = 0
+        note.shown = state
+        if state.kind == "loading":
+            note.remove_class("panel", "line")
+            self._patience = self.set_timer(PATIENCE, self._lose_patience)
+            return
+        self._place_note()
+
+    def _place_note(self) -> None:
+        note, filled = self.query_one(Note), self.filled
+        quiet = self._state.kind == "ready"
+        note.set_class(not quiet and not filled, "panel")
+        note.set_class(not quiet and filled, "line")
+        note.refresh()
+
+    def _lose_patience(self) -> None:
+        self._place_note()
+        if not self.app.reduced_motion:  # type: ignore[attr-defined]
+            self._spinner = self.set_interval(0.1, self._spin)
+
+    def _spin(self) -> None:
+        self.query_one(Note).frame += 1
+
+    def set_filter(self, text: str) -> None:
+        """Show what holds the text."""
+        raise NotImplementedError
+
+    def find_next(self, step: int) -> None:
+        """Go to the next or previous match."""
+        raise NotImplementedError
+
+    async def open_filter(self) -> None:
+        """Let a filter be typed below the title."""
+        found = self.query(FilterInput)
+        entry = found.first() if found else FilterInput()
+        if not found:
+            await self.mount(entry, after=self.title_bar)
+        entry.value = self.filter
+        entry.cursor_position = len(entry.value)
+        entry.add_class("open")
+        entry.focus()
+
+    def close_filter(self) -> None:
+        """Drop the filter."""
+        if self.filter:
+            self.set_filter("")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self.filter:
+            self.set_filter(event.value)
+
+    def on_filter_input_left(self, event: FilterInput.Left) -> None:
+        """Back to the rows."""
+        event.stop()
+        if not event.keep:
+            self.close_filter()
+        self.query_one(FilterInput).remove_class("open")
+        self.body.focus()
+
+    def when_resting(self, callback: Callable[[], None]) -> None:
+        """Call back once the cursor has rested; a newer call replaces an older one."""
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, callback)

@@ -1,0 +1,364 @@
+"""The repositories pane: one tree over the store, registries and layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import ClassVar
+
+from textual import on, work
+from textual.message import Message
+
+from kittui.errors import KittuiError
+from kittui.oci.protocols import Repository, RepositoryEntry
+from kittui.oci.reference import Place
+from kittui.terminal import clean
+from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.state import READY, State, of_error
+from kittui.tui.panes.tree import FavouritesRow, GroupRow, PlaceRow, RepositoryRow, TreeRow, flatten, folds, group
+from kittui.tui.ports import PlaceEntry, Ports
+from kittui.tui.sizes import size_text
+from kittui.tui.widgets.rows import Column, Rows, Spans
+
+FEW = 100
+"""Up to so many repositories, namespaces start unfolded."""
+PAGE_PAUSE = 0.15
+"""Seconds between two drawings of a listing that is still arriving."""
+
+
+class RepositoriesPane(Pane):
+    """Places, namespaces, repositories."""
+
+    NUMBER: ClassVar[int] = 1
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+    class Rested(Message):
+        """The cursor has stayed on a row."""
+
+    class Entered(Message):
+        """Enter on a repository."""
+
+    def __init__(self, ports: Ports, favourites: set[str]) -> None:
+        super().__init__()
+        self._ports = ports
+        self._favourites = favourites
+        self._places = [PlaceRow(entry, clean(entry.label) or place_label(entry.place)) for entry in ports.places]
+        self._heading = FavouritesRow([])
+        self._wanted: tuple[Place, str] | None = None
+        self._newest_first = False
+        self._rows: Rows[TreeRow] = Rows(
+            (Column("", 10, sticky=True, flex=True), Column("", 7, "right")), self._cells, id, titles=False
+        )
+
+    def make_body(self) -> Rows[TreeRow]:
+        """The tree."""
+        return self._rows
+
+    @property
+    def body(self) -> Rows[TreeRow]:
+        """The tree."""
+        return self._rows
+
+    @property
+    def filled(self) -> bool:
+        """Whether a row is shown."""
+        return bool(self._rows.rows)
+
+    @property
+    def current(self) -> TreeRow | None:
+        """The row under the cursor."""
+        return self._rows.current
+
+    @property
+    def place(self) -> PlaceRow | None:
+        """The place that the cursor is in."""
+        row = self.current
+        while isinstance(row, GroupRow):
+            row = next((place for place in self._places if _holds(place.groups, row)), None)
+        return row.place if isinstance(row, RepositoryRow) else row if isinstance(row, PlaceRow) else None
+
+    @property
+    def places(self) -> Sequence[PlaceRow]:
+        """All places in the tree."""
+        return self._places
+
+    def on_mount(self) -> None:
+        """Unfold the first place at once; the others are asked when they are opened."""
+        self.rebuild()
+        if self._places and self._wanted is None:
+            self.unfold(self._places[0])
+
+    def open(self, place: Place, name: str = "") -> None:
+        """Put a place, and perhaps a repository in it, into the tree and under the cursor."""
+        row = next((row for row in self._places if row.entry.place == place), None)
+        if row is None:
+            row = PlaceRow(PlaceEntry(place), place_label(place))
+            self._places.append(row)
+        self._wanted = (place, name)
+        if name and all(found.entry.name != name for found in row.found):
+            row.entry = replace(row.entry, repositories=(*row.entry.repositories, name))
+        self.clear_filter()
+        self.unfold(row, again=bool(name) and row.asked)
+        self.rebuild(row)
+
+    def clear_filter(self) -> None:
+        """Show everything again."""
+        if self.filter:
+            self.filter = ""
+            self.rebuild()
+
+    def set_filter(self, text: str) -> None:
+        """Show what holds the text, and all above it."""
+        self.filter = text
+        self.rebuild()
+
+    def unfold(self, row: PlaceRow, *, again: bool = False) -> None:
+        """Show what is in a place, asking for it the first time."""
+        row.unfolded = True
+        if not row.asked or again:
+            row.asked = True
+            self._load(row)
+        self.rebuild()
+
+    def reload(self) -> None:
+        """Ask the place under the cursor again."""
+        if place := self.place:
+            self._load(place)
+
+    def toggle_favourite(self) -> str | None:
+        """Make the repository under the cursor a favourite, or not; returns its reference."""
+        row = self.current
+        if not isinstance(row, RepositoryRow):
+            return None
+        reference = row.repository.reference()
+        self._favourites.symmetric_difference_update({reference})
+        for place in self._places:
+            for found in place.found:
+                found.favourite = found.repository.reference() in self._favourites
+        self.rebuild()
+        return reference
+
+    def count(self, repository: Repository, tags: int) -> None:
+        """Say how many tags a repository has, now that they were listed."""
+        for row in self._rows.rows:
+            if isinstance(row, RepositoryRow) and row.repository is repository and row.tags != tags:
+                row.tags = tags
+                self._rows.touch(row)
+
+    def find_next(self, step: int) -> None:
+        """Go to the next or previous repository whose name holds the filter."""
+        rows, needle = self._rows.rows, self.filter.casefold()
+        for distance in range(1, len(rows) + 1):
+            number = (self._rows.cursor + step * distance) % len(rows)
+            row = rows[number]
+            if isinstance(row, RepositoryRow) and needle in row.entry.name.casefold():
+                self._rows.move_to(number)
+                return
+
+    def cycle_sort(self) -> None:
+        """Order the repositories of a place by name, forwards or backwards."""
+        self._newest_first = not self._newest_first
+        for place in self._places:
+            self._regroup(place)
+        self.rebuild()
+
+    def rebuild(self, current: TreeRow | None = None) -> None:
+        """Work out again which rows are shown."""
+        loved = [found for place in self._places for found in place.found if found.favourite]
+        copies = {id(row.repository): row for row in self._heading.found}
+        self._heading.found = [
+            copies.get(id(row.repository)) or replace(row, shown=row.entry.name, depth=1) for row in loved
+        ]
+        top: list[FavouritesRow | PlaceRow] = [self._heading] if loved else []
+        self._rows.show(flatten([*top, *self._places], self.filter), current)
+        self.retitle()
+        self._judge()
+
+    def retitle(self) -> None:
+        """How many repositories there are, and with a filter how many of them are shown."""
+        total = sum(len(place.found) for place in self._places)
+        shown = sum(isinstance(row, RepositoryRow) for row in self._rows.rows)
+        right = f"{shown} of {total}" if self.filter else str(total or "")
+        self.set_title("Repositories", ("↑ " if self._newest_first else "") + right)
+
+    @work(group="repositories", exit_on_error=True)
+    async def _load(self, row: PlaceRow) -> None:
+        """Read a place's repositories page by page; what was there stays until the new listing is whole."""
+        host = row.label
+        row.state = State("loading", f"Asking {host} for its repositories …")
+        self._judge()
+        found: dict[str, RepositoryRow] = {}
+        known = {each.entry.name: each for each in row.found}
+        shown_at = 0.0
+        try:
+            if row.source is None:
+                row.source = await self._ports.source(row.entry.place)
+            for name in row.entry.repositories:
+                found[name] = self._row(row, RepositoryEntry(name), known.get(name), typed=True)
+            if found:
+                self._take(row, found)
+            async for page in self._ports.repositories(row.source):
+                for entry in page:
+                    found[entry.name] = self._row(row, entry, known.get(entry.name))
+                if monotonic() - shown_at > PAGE_PAUSE:
+                    self._take(row, found)
+                    shown_at = monotonic()
+            row.state = READY
+            if not found:
+                row.state = _empty(row)
+        except KittuiError as error:
+            row.state = of_error(error, row.entry.place.host, stale=bool(row.found))
+            if found and row.state.kind == "absent":
+                row.state = replace(row.state, kind="ready")
+        self._take(row, found or {each.entry.name: each for each in row.found})
+
+    def _row(
+        self, place: PlaceRow, entry: RepositoryEntry, before: RepositoryRow | None, *, typed: bool = False
+    ) -> RepositoryRow:
+        if before is not None:
+            before.entry, before.typed = entry, typed
+            before.tags, before.size = entry.tag_count or before.tags, entry.size or before.size
+            return before
+        if place.source is None:
+            raise AssertionError("a place is opened before its repositories are")
+        repository = place.source.repository(entry.name)
+        return RepositoryRow(
+            place,
+            entry,
+            repository,
+            entry.name,
+            typed,
+            repository.reference() in self._favourites,
+            tags=entry.tag_count,
+            size=entry.size,
+        )
+
+    def _take(self, place: PlaceRow, found: dict[str, RepositoryRow]) -> None:
+        place.found = list(found.values())
+        self._regroup(place)
+        current: TreeRow | None = None
+        if self._wanted and self._wanted[0] == place.entry.place:
+            current = found.get(self._wanted[1]) or place
+            if current is not place:
+                self._wanted = None
+                if isinstance(current, RepositoryRow):
+                    _unfold_to(place.groups, current)
+        self.rebuild(current)
+        if isinstance(current, RepositoryRow):
+            self.post_message(self.Entered())
+
+    def _regroup(self, place: PlaceRow) -> None:
+        place.groups = group(place.found, len(place.found) <= FEW, folds(place.groups))
+        if self._newest_first:
+            place.groups.reverse()
+
+    def _judge(self) -> None:
+        """The note speaks for the place under the cursor, and for a filter that leaves nothing."""
+        place = self.place
+        if self.filter and not self._rows.rows:
+            self.set_state(
+                State("empty", f"No repository holds “{clean(self.filter)}”.", "", "`Esc` clears the filter.")
+            )
+        elif place is not None and place.state != self.state:
+            self.set_state(place.state)
+        elif place is None and self.state.kind != "ready":
+            self.set_state(READY)
+
+    @on(Rows.Highlighted)
+    def _moved(self, event: Rows.Highlighted) -> None:
+        event.stop()
+        self._judge()
+        self.post_message(self.Moved())
+        self.when_resting(lambda: self.post_message(self.Rested()))
+
+    @on(Rows.Opened)
+    def _opened(self, event: Rows.Opened) -> None:
+        event.stop()
+        row = self.current
+        if isinstance(row, RepositoryRow):
+            self.post_message(self.Entered())
+        elif row is not None:
+            self._fold(row, not row.unfolded)
+
+    @on(Rows.Folded)
+    def _folded(self, event: Rows.Folded) -> None:
+        event.stop()
+        row = self.current
+        if row is None:
+            return
+        if not isinstance(row, RepositoryRow) and row.unfolded != event.unfold:
+            self._fold(row, event.unfold)
+        elif not event.unfold:
+            self._to_parent(row)
+        elif isinstance(row, RepositoryRow):
+            self.post_message(self.Entered())
+        else:
+            self._rows.action_move(1)
+
+    def _fold(self, row: PlaceRow | GroupRow | FavouritesRow, unfold: bool) -> None:
+        if isinstance(row, PlaceRow) and unfold:
+            self.unfold(row)
+            return
+        row.unfolded = unfold
+        self.rebuild()
+
+    def _to_parent(self, row: TreeRow) -> None:
+        for number in range(self._rows.cursor - 1, -1, -1):
+            if self._rows.rows[number].depth < row.depth:
+                self._rows.move_to(number)
+                return
+
+    def _cells(self, row: TreeRow) -> Sequence[Spans]:
+        pad = "  " * row.depth
+        if isinstance(row, FavouritesRow):
+            return (
+                (("▾ " if row.unfolded else "▸ ", "muted"), ("★ Favourites", "text+bold")),
+                ((str(len(row.found)), "muted"),),
+            )
+        fold = "▾ " if not isinstance(row, RepositoryRow) and row.unfolded else "▸ "
+        if isinstance(row, PlaceRow):
+            size = sum(each.size or 0 for each in row.found)
+            total = size_text(size) if size else str(len(row.found) or "")
+            mark = ((" ▲", "warn"),) if row.state.kind in ("failed", "login", "stale") else ()
+            return (((fold, "muted"), (row.label, "text+bold"), *mark), ((total, "muted"),))
+        if isinstance(row, GroupRow):
+            return (((pad + fold, "muted"), (clean(row.name) + "/", "text")), ((str(row.count), "faint"),))
+        name = [(f"{pad}  ", "text"), (clean(row.shown), "bad" if row.entry.problem else "text")]
+        if row.favourite and row.depth > 0 and row not in self._heading.found:
+            name.append((" ★", "accent"))
+        if row.typed:
+            name.append((" typed", "faint"))
+        count = "!" if row.entry.problem else f"{row.tags}" if row.tags is not None else ""
+        return (name, ((count, "bad+bold" if row.entry.problem else "muted"),))
+
+
+def place_label(place: Place) -> str:
+    """A place as the tree names it."""
+    if place.kind == "local":
+        return "Local store"
+    return clean(place.host or place.directory)
+
+
+def _holds(rows: Sequence[GroupRow | RepositoryRow], wanted: TreeRow) -> bool:
+    return any(row is wanted or (isinstance(row, GroupRow) and _holds(row.children, wanted)) for row in rows)
+
+
+def _unfold_to(rows: Sequence[GroupRow | RepositoryRow], wanted: RepositoryRow) -> None:
+    for row in rows:
+        if isinstance(row, GroupRow) and _holds(row.children, wanted):
+            row.unfolded = True
+            _unfold_to(row.children, wanted)
+
+
+def _empty(row: PlaceRow) -> State:
+    if row.entry.place.kind == "local":
+        return State(
+            "empty",
+            "The local store holds no ModelKits yet.",
+            "What `kit pack` makes and what kittui pulls shows here.".replace("`", ""),
+            "Press `o` to open a registry, or try: kittui demo",
+        )
+    return State("empty", f"{row.label} holds no repositories.", "What is pushed there shows here.", "`r` asks again.")

@@ -1,0 +1,52 @@
+"""What a pane says when it isn't simply full of rows: in words, with what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kittui.errors import AuthError, ConnectionLost, Denied, KittuiError, RateLimited, Unauthorized, Unreachable
+from kittui.terminal import clean
+
+Kind = Literal["ready", "loading", "empty", "failed", "login", "absent", "partial", "stale"]
+
+MARKS: Final = {
+    "loading": ("◌", "$kit-muted"),
+    "empty": ("○", "$kit-muted"),
+    "failed": ("✗", "$kit-bad"),
+    "login": ("▲", "$kit-warn"),
+    "absent": ("○", "$kit-accent"),
+    "partial": ("▲", "$kit-warn"),
+    "stale": ("▲", "$kit-warn"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A headline, perhaps an explanation, and the next step. Texts are clean; in the step, keys stand in backquotes."""
+
+    kind: Kind
+    headline: str = ""
+    explanation: str = ""
+    step: str = ""
+
+
+READY: Final = State("ready")
+
+
+def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool = False) -> State:
+    """The state that an error puts a pane in; `host` is who was asked, `stale` that older rows are still shown."""
+    message, hint = clean(error.message), clean(error.hint or "")
+    message = message[:1].upper() + message[1:]
+    if isinstance(error, Unauthorized):
+        who = clean(host) or "This registry"
+        return State(
+            "login", f"{who} wants a login.", message, f"Press `L` to log in, or run: kittui login {clean(host)}"
+        )
+    if isinstance(error, AuthError | Denied):
+        return State("login", message, hint, f"Press `L` to log in as someone else, or `{key}` to ask again.")
+    if error.code == "unsupported":
+        return State("absent", message, hint, "Press `o` to type a repository, or add it to config.yaml.")
+    if isinstance(error, Unreachable | ConnectionLost | RateLimited):
+        return State("stale" if stale else "failed", message, hint, f"Press `{key}` to try again.")
+    return State("stale" if stale else "failed", message, hint, f"Press `{key}` to try again.")

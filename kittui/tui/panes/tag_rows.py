@@ -1,0 +1,153 @@
+"""Tags as values: rows that fill in, their orders, groups and the filter. No widgets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository, TagEntry
+
+if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit, Stage
+
+Order = Literal["stage", "name", "newest", "largest"]
+ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
+Held = Literal["", "all", "part"]
+
+_DIGITS = re.compile(r"\d+")
+_VERSION = re.compile(r"v?\d")
+
+
+@dataclass(slots=True, eq=False)
+class TagRow:
+    """A tag, or a manifest without one. `modelkit` and `held` fill in when the row has been in view."""
+
+    repository: Repository
+    entry: TagEntry
+    order: str
+    text: str
+    modelkit: ModelKit | None = None
+    problem: str | None = None
+    created: str | None = None
+    held: Held = ""
+    asked: bool = False
+    ditto: bool = False
+
+    @classmethod
+    def of(cls, repository: Repository, entry: TagEntry) -> TagRow:
+        """A row that knows what the listing said."""
+        name = entry.name or (entry.descriptor.digest if entry.descriptor else "")
+        text = name.casefold()
+        return cls(repository, entry, _DIGITS.sub(_pad, text), text, problem=entry.problem)
+
+    @property
+    def target(self) -> str:
+        """The tag, or the digest of a manifest without one."""
+        return self.entry.name or (str(self.entry.descriptor.digest) if self.entry.descriptor else "")
+
+    @property
+    def digest(self) -> Digest | None:
+        """The manifest's digest where it is known."""
+        if self.modelkit is not None:
+            return self.modelkit.digest
+        return self.entry.descriptor.digest if self.entry.descriptor else None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What marks remember."""
+        return (str(self.repository.source.place), self.repository.name, self.target)
+
+
+def _pad(match: re.Match[str]) -> str:
+    return match[0].zfill(12)
+
+
+@dataclass(slots=True)
+class TagList:
+    """All tags of a repository, kept for as long as the program runs so that coming back asks for nothing."""
+
+    repository: Repository
+    stages: Sequence[Stage]
+    rows: list[TagRow] = field(default_factory=list)
+    complete: bool = False
+
+    def stage_of(self, row: TagRow) -> Stage | None:
+        """The stage that the row's tag is."""
+        return next((stage for stage in self.stages if stage.name == row.entry.name), None)
+
+    def stages_by_digest(self) -> dict[Digest, Stage]:
+        """Where each digest stands: the first stage tag that points to it."""
+        tags = {stage.name: stage for stage in reversed(self.stages)}
+        found: dict[Digest, Stage] = {}
+        ranks = {stage.name: rank for rank, stage in enumerate(self.stages)}
+        for row in self.rows:
+            stage = tags.get(row.entry.name or "")
+            if stage is not None and row.digest is not None:
+                before = found.get(row.digest)
+                if before is None or ranks[stage.name] < ranks[before.name]:
+                    found[row.digest] = stage
+        return found
+
+    def ordered(self, order: Order, *, grouped: bool) -> list[TagRow]:
+        """The rows in an order; grouped, tags known to share a digest come one behind the other."""
+        rows = _sort(self.rows, order, {stage.name: rank for rank, stage in enumerate(self.stages)})
+        for row in rows:
+            row.ditto = False
+        return _group(rows) if grouped else rows
+
+
+def _sort(rows: Iterable[TagRow], order: Order, ranks: dict[str, int]) -> list[TagRow]:
+    if order == "name":
+        return sorted(rows, key=lambda row: row.order)
+    if order == "largest":
+        return sorted(rows, key=lambda row: -(row.modelkit.size if row.modelkit else -1))
+    if order == "newest":
+        return sorted(rows, key=lambda row: row.created or "", reverse=True)
+    stages: list[TagRow] = []
+    versions: list[TagRow] = []
+    others: list[TagRow] = []
+    untagged: list[TagRow] = []
+    for row in rows:
+        name = row.entry.name
+        if name is None:
+            untagged.append(row)
+        elif name in ranks:
+            stages.append(row)
+        elif _VERSION.match(name):
+            versions.append(row)
+        else:
+            others.append(row)
+    stages.sort(key=lambda row: ranks[row.entry.name or ""])
+    versions.sort(key=lambda row: row.order.removeprefix("v"), reverse=True)
+    others.sort(key=lambda row: row.order)
+    return [*stages, *versions, *others, *untagged]
+
+
+def _group(rows: Sequence[TagRow]) -> list[TagRow]:
+    together: dict[object, list[TagRow]] = {}
+    for row in rows:
+        together.setdefault(row.digest or id(row), []).append(row)
+    result: list[TagRow] = []
+    for members in together.values():
+        for row in members[1:]:
+            row.ditto = True
+        result.extend(members)
+    return result
+
+
+def matching(rows: Sequence[TagRow], needle: str) -> list[TagRow]:
+    """Rows whose tag holds the text, or whose digest starts with it."""
+    needle = needle.casefold()
+    if not needle:
+        return list(rows)
+    found = [row for row in rows if needle in row.text]
+    if len(needle) >= 4 and set(needle.removeprefix("sha256:")) <= set("0123456789abcdef"):
+        head = needle.removeprefix("sha256:")
+        known = set(map(id, found))
+        found += [
+            row for row in rows if id(row) not in known and (digest := row.digest) and digest.hex.startswith(head)
+        ]
+    return found

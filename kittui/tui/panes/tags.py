@@ -1,0 +1,427 @@
+"""The tags pane: names at once; what only a manifest tells fills in for the rows in view."""
+
+from __future__ import annotations
+
+from asyncio import Semaphore
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.message import Message
+from textual.reactive import var
+from textual.worker import Worker
+
+from kittui.errors import KittuiError
+from kittui.oci.protocols import Repository
+from kittui.terminal import clean
+from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.state import READY, State, of_error
+from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, matching
+from kittui.tui.ports import Ports
+from kittui.tui.selection import Mark
+from kittui.tui.sizes import age_text, size_text
+from kittui.tui.widgets.rows import Column, Rows, Spans
+
+PAGE_PAUSE = 0.15
+"""Seconds between two drawings of a listing that is still arriving."""
+
+CHOOSE = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
+
+
+class TagsPane(Pane):
+    """The tags of one repository."""
+
+    NUMBER: ClassVar[int] = 2
+    repository: var[Repository | None] = var(None)
+
+    class Moved(Message):
+        """The cursor is on another tag, or none."""
+
+    class Rested(Message):
+        """The cursor has stayed on a tag."""
+
+    class Entered(Message):
+        """Enter on a tag."""
+
+    class Read(Message):
+        """A tag's manifest has been read, or could not be."""
+
+        def __init__(self, row: TagRow) -> None:
+            super().__init__()
+            self.row = row
+
+    class Counted(Message):
+        """A repository's tags have all been listed."""
+
+        def __init__(self, repository: Repository, count: int) -> None:
+            super().__init__()
+            self.repository = repository
+            self.count = count
+
+    def __init__(self, ports: Ports, marks: dict[tuple[str, str, str], Mark]) -> None:
+        super().__init__()
+        self._ports = ports
+        self._marks = marks
+        self._lists: dict[tuple[str, str], TagList] = {}
+        self._list: TagList | None = None
+        self._reading: dict[int, Worker[None]] = {}
+        self._limit = Semaphore(ports.settings.concurrency)
+        self._order: Order = "stage"
+        self._grouped = False
+        self._stages: dict[Any, Any] = {}
+        self._wanted: str | None = None
+        self._shown: tuple[str, list[TagRow]] | None = None
+        self._rows: Rows[TagRow] = Rows(
+            (
+                Column("tag", 14, sticky=True, flex=True),
+                Column("digest", 12),
+                Column("size", 7, "right"),
+                Column("age", 6, "right"),
+                Column("stage", 10),
+                Column("", 1),
+            ),
+            self._cells,
+            lambda row: row.key,
+        )
+        self._rows.marked.update(marks)
+
+    def make_body(self) -> Rows[TagRow]:
+        """The list."""
+        return self._rows
+
+    @property
+    def body(self) -> Rows[TagRow]:
+        """The list."""
+        return self._rows
+
+    @property
+    def filled(self) -> bool:
+        """Whether a row is shown."""
+        return bool(self._rows.rows)
+
+    @property
+    def current(self) -> TagRow | None:
+        """The row under the cursor."""
+        return self._rows.current
+
+    @property
+    def order(self) -> Order:
+        """How the rows are ordered."""
+        return self._order
+
+    @property
+    def grouped(self) -> bool:
+        """Whether tags on one digest are shown as one group."""
+        return self._grouped
+
+    def on_mount(self) -> None:
+        """Nothing is chosen yet."""
+        self.set_state(CHOOSE)
+        self.retitle()
+
+    def watch_repository(self, repository: Repository | None) -> None:
+        """Show another repository: from memory if it was listed before."""
+        self._stop_reading()
+        self.filter = ""
+        if repository is None:
+            self._list = None
+            self._rows.show(())
+            self.set_state(CHOOSE)
+            self.retitle()
+            return
+        key = (str(repository.source.place), repository.name)
+        self._list = self._lists.get(key)
+        if self._list is None:
+            self._list = self._lists[key] = TagList(repository, self._ports.settings.stages)
+        if self._list.complete:
+            self.set_state(READY if self._list.rows else _empty(repository))
+            self._judge()
+        self._rows.show(())
+        self.rebuild(first=True)
+        if not self._list.complete:
+            self._load(self._list)
+
+    def look_for(self, target: str) -> None:
+        """Put the cursor on this tag or digest as soon as it is listed."""
+        self._wanted = target
+        self._find_wanted()
+
+    def reload(self) -> None:
+        """List again, and ask again for what the tags in view point to."""
+        if self._list is not None:
+            self._stop_reading()
+            self._load(self._list)
+
+    def forget(self, place: str | None = None, name: str | None = None) -> None:
+        """Drop what is remembered of a repository, or of all."""
+        for key in [key for key in self._lists if place is None or key == (place, name)]:
+            if self._lists[key] is not self._list:
+                del self._lists[key]
+        if self._list is not None and (place is None or self._key(self._list.repository) == (place, name)):
+            self.reload()
+
+    @staticmethod
+    def _key(repository: Repository) -> tuple[str, str]:
+        return (str(repository.source.place), repository.name)
+
+    def set_filter(self, text: str) -> None:
+        """Show only tags that hold the text."""
+        self.filter = text
+        self.rebuild()
+        self._judge()
+
+    def find_next(self, step: int) -> None:
+        """Go to the next or previous row; with a filter, every row is a match."""
+        if self._rows.rows:
+            self._rows.move_to((self._rows.cursor + step) % len(self._rows.rows))
+
+    def cycle_sort(self) -> str:
+        """Take the next order; returns its name."""
+        self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
+        self._shown = None
+        self.rebuild()
+        return self._order
+
+    def toggle_group(self) -> bool:
+        """Show tags on one digest together, or not; returns which."""
+        self._grouped = not self._grouped
+        self._shown = None
+        self.rebuild()
+        return self._grouped
+
+    def toggle_mark(self) -> bool:
+        """Mark the tag under the cursor, or not, and go on to the next one."""
+        row = self.current
+        if row is None:
+            return False
+        if row.key in self._marks:
+            del self._marks[row.key]
+        else:
+            self._marks[row.key] = Mark(row.repository, row.target, row.digest)
+        self.remark()
+        self._rows.action_move(1)
+        return True
+
+    def remark(self) -> None:
+        """Draw the marks again."""
+        self._rows.marked.clear()
+        self._rows.marked.update(self._marks)
+        self._rows.touch()
+
+    def rebuild(self, *, first: bool = False) -> None:
+        """Order and filter again; the cursor stays on its row."""
+        if self._list is None:
+            return
+        before = self._shown
+        if before is not None and not first and self.filter.startswith(before[0]) and before[0]:
+            rows = matching(before[1], self.filter)
+        else:
+            rows = matching(self._list.ordered(self._order, grouped=self._grouped), self.filter)
+        self._shown = (self.filter, rows)
+        self._rows.show(rows, rows[0] if first and rows else None)
+        self.retitle()
+
+    def retitle(self) -> None:
+        """The repository, how many tags, in which order."""
+        rows = self._list.rows if self._list else []
+        right = f"{len(self._rows.rows):,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
+        notes = ["" if self._order == "stage" else self._order, "grouped" if self._grouped else ""]
+        right = " ".join(note for note in (*notes, right) if note)
+        about = clean(self._list.repository.name) if self._list else ""
+        self.set_title("Tags", right, about=about)
+
+    @work(exclusive=True, group="tags")
+    async def _load(self, tags: TagList) -> None:
+        """List a repository's tags page by page; what was there stays until the new listing is whole."""
+        repository = tags.repository
+        host = clean(repository.source.place.host) or "the local disk"
+        self.set_state(State("loading", f"Asking {host} for the tags of {clean(repository.name)} …"))
+        before = {row.target: row for row in tags.rows}
+        rows: list[TagRow] = []
+        shown_at = 0.0
+        try:
+            async for page in self._ports.tags(repository):
+                rows.extend(self._row(repository, entry, before) for entry in page)
+                if not before and monotonic() - shown_at > PAGE_PAUSE:
+                    self._take(tags, rows)
+                    shown_at = monotonic()
+        except KittuiError as error:
+            stale = bool(before or rows)
+            self._take(tags, rows if len(rows) > len(before) else tags.rows)
+            self.set_state(of_error(error, repository.source.place.host, stale=stale))
+            return
+        tags.complete = True
+        self._take(tags, rows)
+        self.set_state(READY if rows else _empty(repository))
+        self._judge()
+        self._rows.view_again()
+        self.post_message(self.Counted(repository, sum(row.entry.name is not None for row in rows)))
+
+    def _row(self, repository: Repository, entry: Any, before: dict[str, TagRow]) -> TagRow:
+        row = before.get(entry.name or (str(entry.descriptor.digest) if entry.descriptor else ""))
+        if row is None:
+            row = TagRow.of(repository, entry)
+        else:
+            row.entry, row.asked, row.problem = entry, False, entry.problem
+            if entry.descriptor is not None and row.digest != entry.descriptor.digest:
+                row.modelkit = None
+        if entry.descriptor is not None and row.modelkit is None:
+            self._keep(row, self._ports.cached(entry.descriptor.digest))
+        return row
+
+    def _keep(self, row: TagRow, modelkit: Any) -> None:
+        if modelkit is not None:
+            row.modelkit = modelkit
+            row.created = modelkit.created
+
+    def _take(self, tags: TagList, rows: list[TagRow]) -> None:
+        tags.rows = list(rows)
+        self._shown = None
+        if tags is not self._list:
+            return
+        self._stages = tags.stages_by_digest()
+        first = not self._rows.rows
+        self.rebuild(first=first)
+        self._find_wanted()
+
+    def _find_wanted(self) -> None:
+        if self._wanted is None:
+            return
+        for number, row in enumerate(self._rows.rows):
+            if row.target == self._wanted or row.digest == self._wanted:
+                self._wanted = None
+                self._rows.move_to(number)
+                self.post_message(self.Moved())
+                return
+
+    def _judge(self) -> None:
+        """The note tells of tags that could not be read, and of a filter that leaves nothing."""
+        if self._list is None or self.state.kind in ("loading", "failed", "login", "stale", "absent"):
+            return
+        bad = sum(row.problem is not None for row in self._list.rows) if len(self._list.rows) <= 20_000 else 0
+        if self.filter and not self._rows.rows:
+            text = clean(self.filter)
+            self.set_state(
+                State("empty", f"No tag of {len(self._list.rows):,} holds “{text}”.", "", "`Esc` clears the filter.")
+            )
+        elif bad:
+            total = len(self._list.rows)
+            self.set_state(State("partial", f"{bad} of {total:,} tags could not be read.", "", "Their rows say why."))
+        elif self.state.kind in ("empty", "partial") and self._list.rows:
+            self.set_state(READY)
+
+    @on(Rows.Viewed)
+    def _viewed(self, event: Rows.Event) -> None:
+        """Read what the rows in view point to; what scrolled away before it was asked is no longer wanted."""
+        event.stop()
+        visible = list(self._rows.in_view)
+        wanted = set(map(id, visible))
+        for key in [key for key in self._reading if key not in wanted]:
+            self._reading.pop(key).cancel()
+        for row in visible:
+            self.read(row)
+
+    def read(self, row: TagRow) -> None:
+        """Read one row's manifest and config, unless that was done."""
+        if row.asked or id(row) in self._reading or row.entry.problem:
+            return
+        self._reading[id(row)] = self._read(row)
+
+    def _stop_reading(self) -> None:
+        for worker in self._reading.values():
+            worker.cancel()
+        self._reading.clear()
+
+    @work(group="rows")
+    async def _read(self, row: TagRow) -> None:
+        try:
+            async with self._limit:
+                digest = row.entry.descriptor.digest if row.entry.descriptor else None
+                target = str(digest) if digest else row.target
+                modelkit = await self._ports.modelkit(row.repository, target)
+            self._keep(row, modelkit)
+            row.problem = None
+            if row.repository.source.place.kind != "local":
+                blobs = list(modelkit.manifest.layers)
+                held = await self._ports.held(blobs)
+                count = sum(blob.digest in held for blob in blobs)
+                row.held = "all" if blobs and count == len(blobs) else "part" if count else ""
+        except KittuiError as error:
+            row.problem = error.message
+        row.asked = True
+        self._reading.pop(id(row), None)
+        self._was_read(row)
+
+    def _was_read(self, row: TagRow) -> None:
+        if self._list is None or row.repository is not self._list.repository:
+            return
+        digest = row.digest
+        stage = self._list.stage_of(row)
+        if stage is not None and digest is not None and digest not in self._stages:
+            self._stages = self._list.stages_by_digest()
+            self._rows.touch()
+        else:
+            self._rows.touch(row)
+        if self._grouped:
+            self._shown = None
+            self.rebuild()
+        if row.problem:
+            self._judge()
+        self.post_message(self.Read(row))
+
+    @on(Rows.Highlighted)
+    def _moved(self, event: Rows.Event) -> None:
+        event.stop()
+        self.post_message(self.Moved())
+        self.when_resting(lambda: self.post_message(self.Rested()))
+
+    @on(Rows.Opened)
+    def _opened(self, event: Rows.Event) -> None:
+        event.stop()
+        self.post_message(self.Entered())
+
+    @on(Rows.Folded)
+    def _folded(self, event: Rows.Event) -> None:
+        event.stop()
+
+    def _cells(self, row: TagRow) -> Sequence[Spans]:
+        stage = self._list.stage_of(row) if self._list else None
+        plain = self._ports.settings.ascii_marks
+        name = clean(row.entry.name or "(no tag)")
+        if stage is not None:
+            tag: Spans = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.role), (name, "text+bold"))
+        else:
+            tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
+        if row.problem is not None:
+            return (tag, (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),), ())
+        digest = row.digest
+        if digest is None:
+            return (tag, (("·", "faint"),), (), (), (), ())
+        if row.ditto:
+            held = ((_held(row), "good"),)
+            return (tag, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), (), held)
+        modelkit = row.modelkit
+        size = size_text(modelkit.size) if modelkit else ""
+        age = age_text(row.created, self._ports.clock()) if row.created else ""
+        at = self._stages.get(digest)
+        if modelkit is not None and modelkit.kind not in ("modelkit", "modelpack"):
+            where: Spans = ((clean(modelkit.label), "special"),)
+        elif at is not None:
+            where = ((clean(at.name), at.role),)
+        else:
+            where = ()
+        return (tag, ((digest.short, "muted"),), ((size, "text"),), ((age, "muted"),), where, ((_held(row), "good"),))
+
+
+def _held(row: TagRow) -> str:
+    return {"all": "●", "part": "◐", "": " "}[row.held]
+
+
+def _empty(repository: Repository) -> State:
+    return State(
+        "empty",
+        f"{clean(repository.name)} has no tags.",
+        "A tag shows here as soon as one is pushed or packed.",
+        "`r` asks again.",
+    )

@@ -1,0 +1,146 @@
+"""The repositories tree as values: places, namespaces and repositories, and which of them are unfolded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kittui.oci.protocols import Repository, RepositoryEntry, Source
+from kittui.tui.panes.state import READY, State
+from kittui.tui.ports import PlaceEntry
+
+
+@dataclass(slots=True, eq=False)
+class PlaceRow:
+    """A source. `asked` says whether its repositories were ever asked for."""
+
+    entry: PlaceEntry
+    label: str
+    source: Source | None = None
+    state: State = READY
+    asked: bool = False
+    found: list[RepositoryRow] = field(default_factory=list)
+    groups: list[GroupRow | RepositoryRow] = field(default_factory=list)
+    unfolded: bool = False
+    depth: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class GroupRow:
+    """A namespace that at least two repositories share."""
+
+    name: str
+    path: str
+    children: list[GroupRow | RepositoryRow]
+    unfolded: bool
+    depth: int
+    count: int
+
+
+@dataclass(slots=True, eq=False)
+class RepositoryRow:
+    """A repository; `shown` is the part of its name behind its groups."""
+
+    place: PlaceRow
+    entry: RepositoryEntry
+    repository: Repository
+    shown: str
+    typed: bool = False
+    favourite: bool = False
+    depth: int = 1
+    tags: int | None = None
+    size: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class FavouritesRow:
+    """The heading above favourites of all places."""
+
+    found: list[RepositoryRow]
+    unfolded: bool = True
+    depth: int = 0
+
+
+TreeRow = PlaceRow | GroupRow | RepositoryRow | FavouritesRow
+
+
+def group(rows: Sequence[RepositoryRow], unfolded: bool, kept: dict[str, bool]) -> list[GroupRow | RepositoryRow]:
+    """Group repositories by the namespaces they share; `kept` says which namespaces were folded or not before."""
+    ordered = sorted(rows, key=lambda row: row.entry.name)
+    return _group(ordered, "", 1, unfolded, kept)
+
+
+def _group(
+    rows: Sequence[RepositoryRow], prefix: str, depth: int, unfolded: bool, kept: dict[str, bool]
+) -> list[GroupRow | RepositoryRow]:
+    result: list[GroupRow | RepositoryRow] = []
+    start = 0
+    while start < len(rows):
+        head, slash, _ = rows[start].entry.name[len(prefix) :].partition("/")
+        end = start + 1
+        while end < len(rows) and slash and rows[end].entry.name.startswith(f"{prefix}{head}/"):
+            end += 1
+        if end - start < 2:
+            row = rows[start]
+            row.shown, row.depth = row.entry.name[len(prefix) :], depth
+            result.append(row)
+        else:
+            path = _shared(rows[start:end], f"{prefix}{head}/")
+            children = _group(rows[start:end], path, depth + 1, unfolded, kept)
+            name = path[len(prefix) : -1]
+            result.append(GroupRow(name, path, children, kept.get(path, unfolded), depth, end - start))
+        start = end
+    return result
+
+
+def _shared(rows: Sequence[RepositoryRow], prefix: str) -> str:
+    """The longest namespace, ending in a slash, that all of these are in."""
+    first, last = rows[0].entry.name, rows[-1].entry.name
+    while True:
+        head, slash, _ = first[len(prefix) :].partition("/")
+        longer = f"{prefix}{head}/"
+        if not slash or not all(row.entry.name.startswith(longer) for row in (rows[len(rows) // 2], rows[-1])):
+            return prefix
+        if not last.startswith(longer):
+            return prefix
+        prefix = longer
+
+
+def folds(rows: Iterable[GroupRow | RepositoryRow]) -> dict[str, bool]:
+    """Which namespaces are unfolded now, to keep it over a new listing."""
+    kept: dict[str, bool] = {}
+    for row in rows:
+        if isinstance(row, GroupRow):
+            kept[row.path] = row.unfolded
+            kept.update(folds(row.children))
+    return kept
+
+
+def flatten(top: Sequence[FavouritesRow | PlaceRow], needle: str = "") -> list[TreeRow]:
+    """The rows to show: what is unfolded or, with a filter, what holds the text and all above it."""
+    needle = needle.casefold()
+    shown: list[TreeRow] = []
+    for row in top:
+        below = list(_below(row, needle))
+        if not needle or below or (isinstance(row, PlaceRow) and needle in row.label.casefold()):
+            shown.append(row)
+            shown.extend(below)
+    return shown
+
+
+def _below(row: FavouritesRow | PlaceRow | GroupRow, needle: str) -> Iterator[TreeRow]:
+    if not needle and not row.unfolded:
+        return
+    if isinstance(row, FavouritesRow):
+        children: Sequence[GroupRow | RepositoryRow] = row.found
+    else:
+        children = row.groups if isinstance(row, PlaceRow) else row.children
+    for child in children:
+        if isinstance(child, RepositoryRow):
+            if not needle or needle in child.entry.name.casefold():
+                yield child
+        else:
+            below = list(_below(child, needle))
+            if below or not needle:
+                yield child
+                yield from below

@@ -1,0 +1,323 @@
+"""The browse screen: repositories, tags over layers, details; two panes side by side where it is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+
+from kittui.errors import KittuiError
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import Place
+from kittui.terminal import clean
+from kittui.tui import extensions
+from kittui.tui.commands import Command
+from kittui.tui.context import Context
+from kittui.tui.panes.details import DetailsPane
+from kittui.tui.panes.layers import LayersPane
+from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.repositories import RepositoriesPane
+from kittui.tui.panes.tags import TagsPane
+from kittui.tui.panes.tree import RepositoryRow
+from kittui.tui.ports import Ports
+from kittui.tui.selection import Mark, PaneName, Selection
+from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+
+if TYPE_CHECKING:
+    from kittui.tui.app import KittuiApp
+
+WIDE, SMALLEST = 120, (60, 15)
+"""Columns from which all panes fit, and columns and rows below which none does."""
+NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
+
+
+class Body(Horizontal):
+    """All panes."""
+
+
+class Middle(Vertical):
+    """Tags over layers."""
+
+
+class TooSmall(Widget):
+    """What a terminal says that is too small for panes."""
+
+    DEFAULT_CSS = "TooSmall { display: none; height: 1fr; padding: 0 1; }"
+
+    def render(self) -> str:
+        """One plain sentence."""
+        width, height = self.app.size
+        return (
+            f"kittui needs {SMALLEST[0]} columns and {SMALLEST[1]} rows; "
+            f"this terminal has {width} columns and {height} rows."
+        )
+
+
+class BrowseScreen(Screen[None], inherit_bindings=False):
+    """Owns the panes and what is selected; commands are run from here."""
+
+    AUTO_FOCUS = "RepositoriesPane Rows"
+    BINDINGS: ClassVar = [command.binding for command in extensions.commands()]
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__()
+        self._ports = ports
+        self._commands: Mapping[str, Command] = {command.id: command for command in extensions.commands()}
+        self._marks: dict[tuple[str, str, str], Mark] = {}
+        self._favourites = set(ports.settings.favourites)
+        self._at: PaneName = "repositories"
+        self.repositories_pane = RepositoriesPane(ports, self._favourites)
+        self.tags_pane = TagsPane(ports, self._marks)
+        self.layers_pane = LayersPane(ports, extensions.layer_rows())
+        self.details_pane = DetailsPane(ports, extensions.tabs())
+        self._panes: Mapping[PaneName, Pane] = {
+            "repositories": self.repositories_pane,
+            "tags": self.tags_pane,
+            "layers": self.layers_pane,
+            "details": self.details_pane,
+        }
+
+    def compose(self) -> ComposeResult:
+        """Header, panes, footer."""
+        yield HeaderBar()
+        with Body():
+            yield self.repositories_pane
+            with Middle():
+                yield self.tags_pane
+                yield self.layers_pane
+            yield self.details_pane
+        yield TooSmall()
+        yield FooterBar()
+
+    def on_mount(self) -> None:
+        """The keys go to the repositories."""
+        self.add_class("-at-repositories")
+
+    @property
+    def kittui(self) -> KittuiApp:
+        """The application, by its own type."""
+        from kittui.tui.app import KittuiApp
+
+        if not isinstance(self.app, KittuiApp):
+            raise TypeError("the browse screen belongs to a KittuiApp")
+        return self.app
+
+    @property
+    def at(self) -> PaneName:
+        """The pane that has the keys."""
+        return self._at
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that has the keys."""
+        return self._panes[self._at]
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Marked tags, in the order they were marked."""
+        return tuple(self._marks.values())
+
+    @property
+    def selection(self) -> Selection:
+        """Where the cursor is now."""
+        row = self.repositories_pane.current
+        place = self.repositories_pane.place
+        source = place.source if place else None
+        base = {"pane": self._at, "marks": self.marks, "read_only": self._ports.settings.read_only}
+        if self._at == "repositories" or self.tags_pane.repository is None:
+            repository = row.repository if isinstance(row, RepositoryRow) else None
+            return Selection(
+                place=place.entry.place if place else None,
+                source=source,
+                repository=repository,
+                **base,  # type: ignore[arg-type]
+            )
+        repository, tag = self.tags_pane.repository, self.tags_pane.current
+        below = self._at == "layers"
+        return Selection(
+            place=repository.source.place,
+            source=repository.source,
+            repository=repository,
+            target=tag.target if tag else None,
+            digest=tag.digest if tag else None,
+            modelkit=tag.modelkit if tag else None,
+            layer=self.layers_pane.current_layer if below else None,
+            node=self.layers_pane.current_node if below else None,
+            **base,  # type: ignore[arg-type]
+        )
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out for the new size; what is selected stays."""
+        width, height = event.size
+        tiny = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(tiny, "-tiny")
+        self.set_class(width < WIDE and not tiny, "-narrow")
+        self.set_class(width >= WIDE and not tiny, "-wide")
+        self.set_class(width >= 150 and not tiny, "-roomy")
+        self.call_after_refresh(self.tell)
+
+    def go(self, name: PaneName) -> None:
+        """Give the keys to a pane; where it is narrow, slide to it."""
+        self._slide(name)
+        self._panes[name].body.focus()
+
+    def go_by(self, step: int) -> None:
+        """Give the keys to the next or the previous pane."""
+        self.go(NAMES[(NAMES.index(self._at) + step) % len(NAMES)])
+
+    def back(self) -> None:
+        """One step back: drop the filter, then go to the pane on the left."""
+        if self.pane.filter:
+            self.pane.close_filter()
+        elif self._at != "repositories":
+            self.go_by(-1)
+
+    def _slide(self, name: PaneName) -> None:
+        if name != self._at:
+            self.remove_class(f"-at-{self._at}")
+            self.add_class(f"-at-{name}")
+            self._at = name
+        self.tell()
+
+    def on_descendant_focus(self) -> None:
+        """A click or a key gave the focus to another pane."""
+        for name, pane in self._panes.items():
+            if pane.has_focus_within:
+                self._slide(name)
+                return
+
+    def tell(self) -> None:
+        """Write header and footer for what is selected now; cheap, and silent when nothing changed."""
+        selection = self.selection
+        place = self.repositories_pane.place
+        way = [clean(place.label)] if place and self._at == "repositories" else []
+        if self._at != "repositories" and selection.repository is not None:
+            way = [self._label(selection.repository.source.place)]
+        if selection.repository is not None:
+            way.append(clean(selection.repository.name))
+        if selection.target is not None:
+            way.append(clean(selection.target if ":" not in selection.target else selection.target[7:19]))
+        header = self.query_one(HeaderBar)
+        header.where = tuple(way)
+        header.facts = self._facts()
+        self.query_one(FooterBar).hints = tuple(self._hints(selection))
+
+    def _label(self, place: Place) -> str:
+        return next((row.label for row in self.repositories_pane.places if row.entry.place == place), str(place))
+
+    def _facts(self) -> tuple[tuple[str, str], ...]:
+        facts = [("read-only", "$kit-warn") if self._ports.settings.read_only else ("read-write", "$kit-muted")]
+        registries = sum(row.entry.place.kind == "remote" for row in self.repositories_pane.places)
+        if registries:
+            facts.append((f"{registries} registr{'y' if registries == 1 else 'ies'}", "$kit-muted"))
+        if self._marks:
+            facts.append((f"✎ {len(self._marks)} marked", "$kit-accent"))
+        facts += [(text, "$kit-accent") for text in self.kittui.activities]
+        return tuple(facts)
+
+    def _hints(self, selection: Selection) -> list[KeyHint]:
+        ranked = sorted((command for command in self._commands.values() if command.rank), key=lambda each: each.rank)
+        return [
+            KeyHint(self.kittui.key_of(command), command.label, f"screen.run('{command.id}')")
+            for command in ranked
+            if command.enabled(selection)
+        ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key is live only where its command does something."""
+        if action == "run" and parameters and isinstance(parameters[0], str):
+            command = self._commands.get(parameters[0])
+            return command is not None and command.enabled(self.selection)
+        return True
+
+    def action_run(self, command_id: str) -> None:
+        """Run a command on what is selected now, in a worker of its own so that it may wait for dialogs."""
+        command = self._commands[command_id]
+        self.run_worker(self._run(command, Context(self.kittui, self, self.selection)), group="command")
+
+    async def _run(self, command: Command, context: Context) -> None:
+        try:
+            await command.run(context)
+        except KittuiError as error:
+            self.kittui.fail(error)
+
+    def reload(self, repository: Repository | None = None) -> None:
+        """Tags were changed: list them again where they are shown."""
+        if repository is None:
+            self.tags_pane.forget()
+        else:
+            self.tags_pane.forget(str(repository.source.place), repository.name)
+
+    def clear_marks(self) -> None:
+        """Forget all marks."""
+        self._marks.clear()
+        self.tags_pane.remark()
+        self.tell()
+
+    def open(self, place: Place, name: str, target: str | None) -> None:
+        """Show a place, a repository in it, a tag or digest of that."""
+        self.repositories_pane.open(place, name)
+        if target is not None:
+            self.tags_pane.look_for(target)
+
+    async def save_favourites(self) -> None:
+        """Keep the favourites for the next time."""
+        await self._ports.save_favourites(sorted(self._favourites))
+
+    @on(RepositoriesPane.Moved)
+    @on(TagsPane.Moved)
+    @on(LayersPane.Moved)
+    @on(DetailsPane.Turned)
+    def _moved(self) -> None:
+        self.tell()
+
+    @on(RepositoriesPane.Rested)
+    def _rested_on_repository(self) -> None:
+        row = self.repositories_pane.current
+        if isinstance(row, RepositoryRow):
+            self.tags_pane.repository = row.repository
+
+    @on(RepositoriesPane.Entered)
+    def _entered_repository(self) -> None:
+        self._rested_on_repository()
+        self.go("tags")
+
+    @on(TagsPane.Entered)
+    def _entered_tag(self) -> None:
+        self._show_tag()
+        self.go("layers")
+
+    @on(LayersPane.Entered)
+    def _entered_layer(self) -> None:
+        self.go("details")
+
+    @on(TagsPane.Rested)
+    def _show_tag(self) -> None:
+        row = self.tags_pane.current
+        if row is not None:
+            self.tags_pane.read(row)
+        self.layers_pane.show(row)
+        selection = Selection(
+            "details",
+            source=row.repository.source if row else None,
+            repository=row.repository if row else None,
+            target=row.target if row else None,
+            digest=row.digest if row else None,
+            modelkit=row.modelkit if row else None,
+        )
+        self.details_pane.show(selection, row.problem if row else None)
+        self.tell()
+
+    @on(TagsPane.Read)
+    def _read(self, event: TagsPane.Read) -> None:
+        if event.row is self.tags_pane.current:
+            self._show_tag()
+
+    @on(TagsPane.Counted)
+    def _counted(self, event: TagsPane.Counted) -> None:
+        self.repositories_pane.count(event.repository, event.count)

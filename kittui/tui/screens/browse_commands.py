@@ -1,0 +1,211 @@
+"""The commands of browsing. Changing things is added by other parts (kittui/tui/extensions.py)."""
+
+from __future__ import annotations
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui.commands import Command, always, on_repository
+from kittui.tui.context import Context
+from kittui.tui.selection import Selection
+
+
+async def _filter(context: Context) -> None:
+    await context.browse.pane.open_filter()
+
+
+async def _copy(context: Context) -> None:
+    from kittui.tui.dialogs.choice import ChoiceDialog
+    from kittui.tui.screens.copying import copies
+
+    text = await context.ask(ChoiceDialog("Copy", copies(context.selection)))
+    if text is not None:
+        context.app.copy(text)
+
+
+async def _open(context: Context) -> None:
+    from kittui.tui.dialogs.prompt import InputDialog
+
+    browse, ports = context.browse, context.ports
+    known = sorted({found.repository.reference() for row in browse.repositories_pane.places for found in row.found})
+    known += [str(row.entry.place) for row in browse.repositories_pane.places]
+
+    def check(text: str) -> str:
+        try:
+            ports.locate(text.strip())
+        except KittuiError as error:
+            return clean(" ".join(filter(None, (error.message, error.hint))))
+        return ""
+
+    text = await context.ask(
+        InputDialog(
+            "Open",
+            (
+                "A registry, a repository or a ModelKit:",
+                "ghcr.io · localhost:5000/acme/fraud:champion · oci:DIR · local://",
+            ),
+            placeholder="HOST[:PORT][/REPOSITORY[:TAG]]",
+            check=check,
+            complete=lambda start: (each for each in known if start and start.casefold() in each.casefold()),
+        )
+    )
+    if text is not None:
+        browse.open(*ports.locate(text.strip()))
+
+
+async def _login(context: Context) -> None:
+    from kittui.tui.dialogs.login import LoginDialog
+
+    place = context.selection.place
+    if place is None:
+        return
+    sentence = await context.ask(LoginDialog(place.host, context.ports.login))
+    if sentence is not None:
+        context.toast(sentence)
+        context.browse.repositories_pane.reload()
+        context.changed()
+
+
+async def _refresh(context: Context) -> None:
+    browse = context.browse
+    if context.selection.pane == "repositories":
+        browse.repositories_pane.reload()
+    browse.tags_pane.reload()
+
+
+async def _sort(context: Context) -> None:
+    browse = context.browse
+    if context.selection.pane == "repositories":
+        browse.repositories_pane.cycle_sort()
+    else:
+        browse.tags_pane.cycle_sort()
+
+
+async def _mark(context: Context) -> None:
+    context.browse.tags_pane.toggle_mark()
+    context.browse.tell()
+
+
+async def _unmark(context: Context) -> None:
+    context.clear_marks()
+
+
+async def _group(context: Context) -> None:
+    context.browse.tags_pane.toggle_group()
+
+
+async def _favourite(context: Context) -> None:
+    context.browse.repositories_pane.toggle_favourite()
+    await context.browse.save_favourites()
+
+
+async def _next(context: Context) -> None:
+    context.browse.pane.find_next(1)
+
+
+async def _previous(context: Context) -> None:
+    context.browse.pane.find_next(-1)
+
+
+async def _back(context: Context) -> None:
+    context.browse.back()
+
+
+async def _next_pane(context: Context) -> None:
+    context.browse.go_by(1)
+
+
+async def _previous_pane(context: Context) -> None:
+    context.browse.go_by(-1)
+
+
+async def _next_tab(context: Context) -> None:
+    context.browse.details_pane.turn_by(1)
+
+
+async def _previous_tab(context: Context) -> None:
+    context.browse.details_pane.turn_by(-1)
+
+
+async def _repositories(context: Context) -> None:
+    context.browse.go("repositories")
+
+
+async def _tags(context: Context) -> None:
+    context.browse.go("tags")
+
+
+async def _layers(context: Context) -> None:
+    context.browse.go("layers")
+
+
+async def _kitfile(context: Context) -> None:
+    context.browse.details_pane.turn_to("kitfile")
+    context.browse.go("details")
+
+
+async def _manifest(context: Context) -> None:
+    context.browse.details_pane.turn_to("manifest")
+    context.browse.go("details")
+
+
+async def _help(context: Context) -> None:
+    context.app.action_help()
+
+
+def _has_copies(selection: Selection) -> bool:
+    return selection.repository is not None or selection.place is not None
+
+
+def _in_registry(selection: Selection) -> bool:
+    return selection.place is not None and selection.place.kind == "remote"
+
+
+def _in_tags(selection: Selection) -> bool:
+    return selection.pane == "tags" and selection.is_tag
+
+
+def _listed(selection: Selection) -> bool:
+    return selection.pane in ("repositories", "tags")
+
+
+def _in_details(selection: Selection) -> bool:
+    return selection.pane == "details"
+
+
+def _on_favourite(selection: Selection) -> bool:
+    return selection.pane == "repositories" and on_repository(selection)
+
+
+def _marked(selection: Selection) -> bool:
+    return bool(selection.marks)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("open", "o", "Open", "Open a registry, a repository or a reference", _open, always, 60, "Browse"),
+    Command("filter", "slash", "Filter", "Filter this pane as you type; Esc clears", _filter, always, 70, "Browse"),
+    Command("sort", "s", "Sort", "Sort by stage, name, age or size", _sort, _listed, 75, "Browse"),
+    Command("mark", "space", "Mark", "Mark the tag, or take the mark away", _mark, _in_tags, 40, "Browse"),
+    Command("unmark", "U", "Unmark", "Take all marks away", _unmark, _marked, 0, "Browse"),
+    Command("group", "equals_sign", "Group", "Tags on one digest together", _group, _in_tags, 78, "Browse"),
+    Command("copy", "y", "Copy", "Copy a reference, a digest or a kit command", _copy, _has_copies, 50, "Browse"),
+    Command(
+        "favourite", "f", "Favourite", "Keep the repository at the top, or not", _favourite, _on_favourite, 72, "Browse"
+    ),
+    Command("refresh", "r", "Refresh", "Ask again", _refresh, always, 80, "Browse"),
+    Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse"),
+    Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
+    Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),
+    Command("back", "escape", "Back", "Drop the filter, or go to the pane on the left", _back, always, 0, "Panes"),
+    Command("pane.next", "tab", "Next pane", "Go to the next pane", _next_pane, always, 0, "Panes"),
+    Command(
+        "pane.previous", "shift+tab", "Previous pane", "Go to the previous pane", _previous_pane, always, 0, "Panes"
+    ),
+    Command("pane.repositories", "1", "Repositories", "Go to the repositories", _repositories, always, 0, "Panes"),
+    Command("pane.tags", "2", "Tags", "Go to the tags", _tags, always, 0, "Panes"),
+    Command("pane.layers", "3", "Layers", "Go to the layers", _layers, always, 0, "Panes"),
+    Command("pane.kitfile", "4", "Kitfile", "Show the Kitfile", _kitfile, always, 0, "Panes"),
+    Command("pane.manifest", "5", "Manifest", "Show the manifest as received", _manifest, always, 0, "Panes"),
+    Command("tab.next", "right,l", "Next tab", "Show the next tab", _next_tab, _in_details, 0, "Panes"),
+    Command("tab.previous", "left,h", "Previous tab", "Show the previous tab", _previous_tab, _in_details, 0, "Panes"),
+    Command("help", "question_mark", "Help", "Every key that is live now", _help, always, 1000, "Program"),
+)

@@ -1,0 +1,37 @@
+"""What can be copied of a selection."""
+
+from __future__ import annotations
+
+from kittui.terminal import clean
+from kittui.tui.dialogs.choice import Choice
+from kittui.tui.kit_commands import bare_reference, kit_commands
+from kittui.tui.selection import Selection
+
+
+def copies(selection: Selection) -> list[Choice[str]]:
+    """The texts to choose from: their values are exact, their labels cleaned."""
+    repository = selection.repository
+    if repository is None:
+        return [_choice("source", str(selection.place))] if selection.place else []
+    choices: list[Choice[str]] = []
+    if selection.node is not None:
+        choices.append(_choice("name", selection.node.name))
+    if selection.layer is not None:
+        choices.append(_choice("layer digest", str(selection.layer.digest)))
+        if selection.layer.path:
+            choices.append(_choice("layer path", selection.layer.path))
+    choices.append(_choice("reference", bare_reference(repository, selection.target)))
+    choices.append(_choice("kittui reference", repository.reference(selection.target)))
+    if selection.digest is not None:
+        choices.append(_choice("digest", str(selection.digest)))
+        choices.append(_choice("reference@digest", bare_reference(repository, str(selection.digest))))
+    if selection.target is not None:
+        choices += [_choice(what, command) for what, command in kit_commands(repository, selection.target)]
+    if selection.pane == "details" and selection.modelkit is not None:
+        raw = selection.modelkit.manifest.raw.decode("utf-8", "replace")
+        choices.append(Choice(raw, "manifest", f"{len(raw):,} bytes, as received"))
+    return choices
+
+
+def _choice(label: str, text: str) -> Choice[str]:
+    return Choice(text, label, clean(text, limit=400))

@@ -1,0 +1,98 @@
+"""The one-line bars: header and footer. They draw again only when what they say has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from textual import events
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+
+class HeaderBar(Widget):
+    """Where you are on the left; whether you may write, and what is under way, on the right."""
+
+    DEFAULT_CSS = "HeaderBar { height: 1; background: $kit-surface; color: $kit-text; }"
+    where: reactive[tuple[str, ...]] = reactive((), layout=False)
+    facts: reactive[tuple[tuple[str, str], ...]] = reactive((), layout=False)
+
+    def render(self) -> Content:
+        """Cut the way from its left end before the facts on the right."""
+        width = self.size.width
+        right = Content.assemble(
+            *(piece for text, style in self.facts for piece in ((" · ", "$kit-faint"), (text, style)))
+        )[3:]
+        room = max(0, width - 10 - right.cell_length - 3)
+        way = list(self.where)
+        while len(way) > 1 and cell_len(" › ".join(["…", *way])) > room:
+            way.pop(0)
+        if len(way) < len(self.where):
+            way.insert(0, "…")
+        pieces: list[tuple[str, str]] = []
+        for number, part in enumerate(way):
+            if number:
+                pieces.append((" › ", "$kit-faint"))
+            pieces.append((part, "$kit-text bold" if number == len(way) - 1 else "$kit-muted"))
+        left = Content.assemble((" kittui  ", "$kit-accent bold"), *pieces)
+        space = width - left.cell_length - right.cell_length - 1
+        if space < 1:
+            left, space = left.truncate(max(0, width - right.cell_length - 2), ellipsis=True), 1
+            space = max(1, width - left.cell_length - right.cell_length - 1)
+        return Content.assemble(left, " " * space, right)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHint:
+    """A key that does something now."""
+
+    key: str
+    label: str
+    action: str
+
+
+class FooterBar(Widget):
+    """Only the keys that do something for the row under the cursor; a click is as good as the key."""
+
+    DEFAULT_CSS = "FooterBar { height: 1; background: $kit-surface; color: $kit-muted; }"
+    hints: reactive[tuple[KeyHint, ...]] = reactive((), layout=False)
+
+    def _shown(self) -> Sequence[tuple[KeyHint, int, int]]:
+        """The hints that fit, with where they start and end; the last one always fits."""
+        if not self.hints:
+            return ()
+        *others, last = self.hints
+        room = self.size.width - 1 - _width(last)
+        shown: list[tuple[KeyHint, int, int]] = []
+        at = 1
+        for hint in others:
+            if at + _width(hint) > room:
+                break
+            shown.append((hint, at, at + _width(hint) - 2))
+            at += _width(hint)
+        shown.append((last, at, at + _width(last) - 2))
+        return shown
+
+    def render(self) -> Content:
+        """Keys in the accent, labels muted."""
+        pieces: list[tuple[str, str]] = [(" ", "")]
+        for hint, _, _ in self._shown():
+            pieces += [(hint.key, "$kit-accent bold"), (f" {hint.label}  ", "$kit-muted")]
+        return Content.assemble(*pieces)
+
+    async def on_click(self, event: events.Click) -> None:
+        """Run what was clicked."""
+        for hint, start, end in self._shown():
+            if start <= event.x < end:
+                await self.run_action(hint.action)
+
+
+def _width(hint: KeyHint) -> int:
+    return cell_len(hint.key) + cell_len(hint.label) + 3
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut a text to a width in cells with an ellipsis."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"

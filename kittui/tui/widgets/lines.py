@@ -1,0 +1,193 @@
+"""Read-only text of any length: wraps by arithmetic, highlights only the lines on screen."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import ClassVar
+
+from rich.cells import cell_len, chop_cells
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from kittui.tui.theme import Roles
+from kittui.tui.widgets.rows import Spans
+
+Line = str | Spans
+"""A line: a cleaned text to highlight, or spans that are drawn as they are."""
+
+
+def plain(text: str) -> Spans:
+    """No highlighting."""
+    return ((text, "text"),)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Lines with the highlighter of those that are text, and the raw text that copying the page means."""
+
+    lines: Sequence[Line] = ()
+    highlight: Callable[[str], Spans] = plain
+    raw: str | None = field(default=None, repr=False)
+
+
+class Lines(ScrollView, can_focus=True):
+    """Shows a Page; long lines wrap, and `find` walks through lines that hold a text."""
+
+    DEFAULT_CSS = """
+    Lines {
+        height: 1fr; background: $kit-background; color: $kit-text;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden;
+    }
+    """
+    HELP_GROUP: ClassVar[str] = "Moving"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "step(1)", "Down", id="text.down", tooltip="One line down", show=False),
+        Binding("up,k", "step(-1)", "Up", id="text.up", tooltip="One line up", show=False),
+        Binding("pagedown", "page(1)", "Page down", id="text.page-down", tooltip="One page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", id="text.page-up", tooltip="One page up", show=False),
+        Binding("g,home", "edge(0)", "Top", id="text.top", tooltip="First line", show=False),
+        Binding("G,end", "edge(1)", "Bottom", id="text.bottom", tooltip="Last line", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._page = Page()
+        self._starts: list[int] = [0]
+        self._width = 0
+        self._strips: LRUCache[int, list[Strip]] = LRUCache(400)
+        self._roles: Roles | None = None
+        self._found: list[int] = []
+        self._at = -1
+
+    @property
+    def page(self) -> Page:
+        """What is shown."""
+        return self._page
+
+    def show(self, page: Page, *, keep: bool = False) -> None:
+        """Show a page from its top, or where it was scrolled to if `keep`."""
+        self._page = page
+        self._found, self._at = [], -1
+        self._wrap()
+        if not keep:
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
+        self.refresh()
+
+    def find(self, text: str) -> tuple[int, int]:
+        """Mark lines that hold the text and go to the first in view or after it; returns (which, how many), from 1."""
+        needle = text.casefold()
+        self._found = [n for n, line in enumerate(self._page.lines) if needle in _text(line).casefold()] if text else []
+        self._at = -1
+        self._strips.clear()
+        self.refresh()
+        top = bisect_right(self._starts, self.scroll_offset.y) - 1
+        following = [place for place, number in enumerate(self._found) if number >= top]
+        return self._go(following[0] if following else 0)
+
+    def find_next(self, step: int) -> tuple[int, int]:
+        """Go to the next or previous line found, around the ends."""
+        return self._go((self._at + step) % len(self._found) if self._found else 0)
+
+    def _go(self, place: int) -> tuple[int, int]:
+        if not self._found:
+            return (0, 0)
+        before, self._at = self._at, place
+        for each in {before, place} - {-1}:
+            self._strips.discard(self._found[each])
+        line = self._starts[self._found[place]]
+        top, height = self.scroll_offset.y, self.size.height
+        if not top <= line < top + height:
+            self.scroll_to(y=max(0, line - height // 3), animate=False, force=True, immediate=True)
+        self.refresh()
+        return (place + 1, len(self._found))
+
+    def action_step(self, step: int) -> None:
+        """Scroll by lines."""
+        self.scroll_to(y=self.scroll_offset.y + step, animate=False, immediate=True)
+
+    def action_page(self, step: int) -> None:
+        """Scroll by a page, keeping one line of it."""
+        self.action_step(step * max(1, self.size.height - 1))
+
+    def action_edge(self, end: int) -> None:
+        """Scroll to the top or the bottom."""
+        self.scroll_to(y=self._starts[-1] if end else 0, animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        """Wrap to the new width, keeping the top line."""
+        top = bisect_right(self._starts, self.scroll_offset.y) - 1
+        self._wrap()
+        if 0 < top < len(self._starts):
+            self.scroll_to(y=self._starts[top], animate=False, force=True, immediate=True)
+
+    def notify_style_update(self) -> None:
+        """Another theme: forget what was drawn."""
+        self._roles = None
+        self._strips.clear()
+        super().notify_style_update()
+
+    def _wrap(self) -> None:
+        self._width = max(8, self.size.width - 2)
+        width = self._width
+        counts = (max(1, -(-_cells(line) // width)) for line in self._page.lines)
+        self._starts = [0, *accumulate(counts)]
+        self._strips.clear()
+        self.virtual_size = Size(0, self._starts[-1])
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen."""
+        if self._roles is None:
+            self._roles = Roles(self.app.theme_variables)
+        width = self.size.width
+        wanted = self.scroll_offset.y + y
+        number = bisect_right(self._starts, wanted) - 1
+        if number >= len(self._page.lines):
+            return Strip.blank(width, self._roles.style("text"))
+        strips = self._strips.get(number)
+        if strips is None:
+            strips = self._strips[number] = self._draw(number, width, self._roles)
+        part = wanted - self._starts[number]
+        return strips[part] if part < len(strips) else Strip.blank(width, self._roles.style("text"))
+
+    def _draw(self, number: int, width: int, roles: Roles) -> list[Strip]:
+        line = self._page.lines[number]
+        spans = self._page.highlight(line) if isinstance(line, str) else line
+        ground = "base"
+        if self._at >= 0 and self._found[self._at] == number:
+            ground = "cursor"
+        elif number in self._found:
+            ground = "blurred"
+        rows: list[list[tuple[str, str]]] = [[]]
+        used = 0
+        for text, role in spans:
+            rest = text
+            while used + cell_len(rest) > self._width:
+                head = chop_cells(rest, self._width - used)[0] if used < self._width else ""
+                rows[-1].append((head, role))
+                rest = rest[len(head) :]
+                rows.append([])
+                used = 0
+            rows[-1].append((rest, role))
+            used += cell_len(rest)
+        strips = []
+        for row in rows:
+            segments = [Segment(" ", roles.style("text", ground))]
+            segments += [Segment(text, roles.style(role, ground)) for text, role in row if text]
+            strips.append(Strip(segments).adjust_cell_length(width, roles.style("text", ground)))
+        return strips
+
+
+def _text(line: Line) -> str:
+    return line if isinstance(line, str) else "".join(text for text, _ in line)
+
+
+def _cells(line: Line) -> int:
+    text = _text(line)
+    return len(text) if text.isascii() else cell_len(text)

@@ -1,0 +1,405 @@
+"""The one virtual list: draws only the lines on screen, so that 100,000 rows cost what forty do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Generic, Literal, TypeVar, cast
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.timer import Timer
+
+from kittui.tui.theme import Roles
+
+Row = TypeVar("Row")
+Span = tuple[str, str]
+"""A cleaned text and the role it is drawn in."""
+Spans = Sequence[Span]
+
+VIEW_DELAY: Final = 0.05
+"""Seconds that the view must rest before the rows in it are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of cells. A `flex` column takes what the others leave, at least `width` cells; a `sticky` one stays at
+    the left when the others don't fit and are moved sideways."""
+
+    title: str
+    width: int
+    align: Literal["left", "right"] = "left"
+    sticky: bool = False
+    flex: bool = False
+
+
+class Rows(ScrollView, Generic[Row], can_focus=True):
+    """A list or an unfolded tree of rows with a cursor; rows are compared by identity.
+
+    `cells` gives one sequence of spans for each column; it is called for visible rows only, and again after `touch`.
+    `key` names a row for marks.
+    """
+
+    DEFAULT_CSS = """
+    Rows {
+        height: 1fr; background: $kit-background; color: $kit-text;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden;
+    }
+    """
+    HELP_GROUP: ClassVar[str] = "Moving"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", id="move.down", tooltip="Next row", show=False),
+        Binding("up,k", "move(-1)", "Up", id="move.up", tooltip="Previous row", show=False),
+        Binding("pagedown", "page(1)", "Page down", id="move.page-down", tooltip="One page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", id="move.page-up", tooltip="One page up", show=False),
+        Binding("g,home", "edge(0)", "First", id="move.first", tooltip="First row", show=False),
+        Binding("G,end", "edge(1)", "Last", id="move.last", tooltip="Last row", show=False),
+        Binding(
+            "right,l", "fold(1)", "Expand", id="move.expand", tooltip="Expand, or columns to the right", show=False
+        ),
+        Binding("left,h", "fold(-1)", "Collapse", id="move.collapse", tooltip="Collapse, or to the parent", show=False),
+        Binding("enter", "open", "Open", id="move.open", tooltip="Open the row, or go to the next pane", show=False),
+    ]
+
+    class Event(Message):
+        """Something happened in a list."""
+
+        def __init__(self, rows: Rows[Row]) -> None:
+            super().__init__()
+            self.rows = rows
+
+        @property
+        def control(self) -> Rows[Row]:
+            """The list that sent it."""
+            return cast("Rows[Row]", self.rows)
+
+    class Highlighted(Event):
+        """The cursor is on another row, or the row under it is another one."""
+
+    class Opened(Event):
+        """Enter, or a double click, on the row under the cursor."""
+
+    class Folded(Event):
+        """Right (`open` is true) or left was pressed on the row under the cursor."""
+
+        def __init__(self, rows: Rows[Row], unfold: bool) -> None:
+            super().__init__(rows)
+            self.unfold = unfold
+
+    class Viewed(Event):
+        """Other rows are in view, and have been for a moment."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        cells: Callable[[Row], Sequence[Spans]],
+        key: Callable[[Row], Hashable],
+        *,
+        titles: bool = True,
+    ) -> None:
+        super().__init__()
+        self._columns = tuple(columns)
+        self._cells = cells
+        self._key = key
+        self._titles = 1 if titles else 0
+        self._rows: Sequence[Row] = ()
+        self._cursor = 0
+        self._first_column = 0
+        self._marked: set[Hashable] = set()
+        self._strips: LRUCache[tuple[int, str, bool], Strip] = LRUCache(1000)
+        self._widths: list[tuple[int, int]] | None = None
+        self._roles: Roles | None = None
+        self._view_timer: Timer | None = None
+        self._viewed: tuple[object, ...] = ()
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows as shown."""
+        return self._rows
+
+    @property
+    def cursor(self) -> int:
+        """The number of the row under the cursor, from 0."""
+        return self._cursor
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self._cursor] if self._rows else None
+
+    @property
+    def in_view(self) -> Sequence[Row]:
+        """The rows on the screen now."""
+        top = self.scroll_offset.y
+        return self._rows[top : top + max(0, self.size.height - self._titles)]
+
+    @property
+    def marked(self) -> set[Hashable]:
+        """Keys of marked rows; call `touch` after changing it."""
+        return self._marked
+
+    def show(self, rows: Sequence[Row], current: Row | None = None) -> None:
+        """Show these rows instead. The cursor stays on its row if that is among them (or goes to `current`)."""
+        wanted = current if current is not None else self.current
+        before = self.current
+        self._rows = rows
+        self._cursor = _index(rows, wanted, min(self._cursor, max(0, len(rows) - 1)))
+        self._strips.clear()
+        self.virtual_size = Size(0, len(rows) + self._titles)
+        self._scroll_to_cursor()
+        self.refresh()
+        if self.current is not before:
+            self.post_message(self.Highlighted(self))
+        self._view_soon()
+
+    def touch(self, row: Row | None = None) -> None:
+        """Draw a row again (all, if None) because what its cells say has changed."""
+        if row is None:
+            self._strips.clear()
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        for number, visible in enumerate(self.in_view, top):
+            if visible is row:
+                self._forget(number)
+                self.refresh_line(number + self._titles)
+
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Use other columns."""
+        self._columns = tuple(columns)
+        self._widths = None
+        self.touch()
+
+    def move_to(self, number: int) -> None:
+        """Put the cursor on a row by its number, as near as there is one."""
+        number = max(0, min(number, len(self._rows) - 1))
+        if number == self._cursor or not self._rows:
+            return
+        before, self._cursor = self._cursor, number
+        scrolled = self._scroll_to_cursor()
+        if not scrolled:
+            self.refresh_line(before + self._titles)
+            self.refresh_line(number + self._titles)
+        self.post_message(self.Highlighted(self))
+
+    def _forget(self, number: int) -> None:
+        for ground in ("base", "cursor", "blurred"):
+            for mark in (False, True):
+                self._strips.discard((number, ground, mark))
+
+    def _scroll_to_cursor(self) -> bool:
+        height = self.size.height - self._titles
+        if height <= 0:
+            return False
+        top = self.scroll_offset.y
+        if self._cursor < top:
+            target = self._cursor
+        elif self._cursor >= top + height:
+            target = self._cursor - height + 1
+        else:
+            return False
+        self.scroll_to(y=target, animate=False, force=True, immediate=True)
+        return True
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by rows."""
+        self.move_to(self._cursor + step)
+
+    def action_page(self, step: int) -> None:
+        """Move the cursor by a page, keeping one line of it."""
+        self.move_to(self._cursor + step * max(1, self.size.height - self._titles - 1))
+
+    def action_edge(self, end: int) -> None:
+        """Go to the first or the last row."""
+        self.move_to(len(self._rows) - 1 if end else 0)
+
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        if self._rows:
+            self.post_message(self.Opened(self))
+
+    def action_fold(self, direction: int) -> None:
+        """Expand or collapse; where columns don't fit, move them sideways instead."""
+        if self._overflowing or self._first_column:
+            last = len([column for column in self._columns if not column.sticky]) - 1
+            first = max(0, min(last, self._first_column + direction))
+            if first != self._first_column and (direction < 0 or self._overflowing):
+                self._first_column = first
+                self._widths = None
+                self.touch()
+                return
+        if self._rows:
+            self.post_message(self.Folded(self, direction > 0))
+
+    async def on_click(self, event: events.Click) -> None:
+        """Click puts the cursor there, a double click opens."""
+        number = self.scroll_offset.y + event.y - self._titles
+        if event.y < self._titles or number >= len(self._rows):
+            return
+        self.move_to(number)
+        if event.chain == 2:
+            self.action_open()
+
+    def on_resize(self) -> None:
+        """Fit columns and keep the cursor in view."""
+        self._widths = None
+        self._strips.clear()
+        self._scroll_to_cursor()
+        self._view_soon()
+
+    def on_focus(self) -> None:
+        """The cursor row is drawn stronger in the pane that has the keys."""
+        self.refresh_line(self._cursor + self._titles)
+
+    def on_blur(self) -> None:
+        """And weaker elsewhere."""
+        self.refresh_line(self._cursor + self._titles)
+
+    def notify_style_update(self) -> None:
+        """Another theme: forget what was drawn."""
+        self._roles = None
+        self._strips.clear()
+        super().notify_style_update()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Ask for the rows that came into view, once the view rests."""
+        super().watch_scroll_y(old_value, new_value)
+        self._view_soon()
+
+    def _view_soon(self) -> None:
+        if self._view_timer is not None:
+            self._view_timer.stop()
+        if self.is_attached:
+            self._view_timer = self.set_timer(VIEW_DELAY, self._view)
+
+    def _view(self) -> None:
+        self._view_timer = None
+        viewed = tuple(map(id, self.in_view))
+        if viewed != self._viewed:
+            self._viewed = viewed
+            self.post_message(self.Viewed(self))
+
+    def view_again(self) -> None:
+        """Say again which rows are in view, because what is known of them was dropped."""
+        self._viewed = ()
+        self._view_soon()
+
+    @property
+    def _overflowing(self) -> bool:
+        return len(self._layout()) < len(self._columns) and self._layout()[-1][0] != len(self._columns) - 1
+
+    def _layout(self) -> list[tuple[int, int]]:
+        """Which columns are shown, and how wide: sticky ones first, then as many as fit from the first one on."""
+        if self._widths is not None:
+            return self._widths
+        room = self.size.width - 2
+        sticky = [number for number, column in enumerate(self._columns) if column.sticky]
+        others = [number for number, column in enumerate(self._columns) if not column.sticky][self._first_column :]
+        shown = list(sticky)
+        used = sum(self._columns[number].width + 1 for number in sticky)
+        for number in others:
+            width = self._columns[number].width + 1
+            if used + width > room and shown:
+                break
+            shown.append(number)
+            used += width
+        shown.sort()
+        spare = max(0, room - used + 1)
+        flexible = [number for number in shown if self._columns[number].flex]
+        widths = {number: self._columns[number].width for number in shown}
+        for place, number in enumerate(flexible):
+            share = spare // len(flexible) + (1 if place < spare % len(flexible) else 0)
+            widths[number] += share
+        self._widths = [(number, min(widths[number], max(1, room))) for number in shown]
+        return self._widths
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen."""
+        if self._roles is None:
+            self._roles = Roles(self.app.theme_variables)
+        width = self.size.width
+        if y < self._titles:
+            return self._title_strip(width)
+        number = self.scroll_offset.y + y - self._titles
+        if number >= len(self._rows):
+            return Strip.blank(width, self._roles.style("text"))
+        ground = "base" if number != self._cursor else "cursor" if self.has_focus else "blurred"
+        row = self._rows[number]
+        marked = bool(self._marked) and self._key(row) in self._marked
+        cached = self._strips.get((number, ground, marked))
+        if cached is None or cached.cell_length != width:
+            cached = self._row_strip(row, ground, marked, width)
+            self._strips[number, ground, marked] = cached
+        return cached
+
+    def _title_strip(self, width: int) -> Strip:
+        roles = cast("Roles", self._roles)
+        cells = [((column.title, "muted"),) for column in self._columns]
+        return self._strip(cells, roles, "base", " ", width)
+
+    def _row_strip(self, row: Row, ground: str, marked: bool, width: int) -> Strip:
+        roles = cast("Roles", self._roles)
+        return self._strip(self._cells(row), roles, ground, "✎" if marked else " ", width)
+
+    def _strip(self, cells: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
+        pieces: list[Span] = [(lead, "accent+bold" if lead != " " else "text")]
+        for place, (number, room) in enumerate(self._layout()):
+            if place:
+                pieces.append((" ", "text"))
+            pieces.extend(_fit(cells[number], room, self._columns[number].align))
+        return _join(pieces, roles, ground, width)
+
+
+def _join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Strip:
+    """Make one strip of exactly `width` cells with as few style changes as can be; blanks take the style before."""
+    segments: list[Segment] = []
+    text, role, length = "", "", 0
+    for piece, piece_role in pieces:
+        if piece_role == role or (piece.isspace() and role and "+" not in role):
+            text += piece
+        else:
+            if text:
+                segments.append(Segment(text, roles.style(role, ground)))
+            text, role = piece, piece_role
+        length += cell_len(piece)
+    segments.append(Segment(text, roles.style(role, ground)))
+    strip = Strip(segments, length)
+    return strip if length == width else strip.adjust_cell_length(width, roles.style("text", ground))
+
+
+def _fit(spans: Spans, room: int, align: str) -> list[Span]:
+    """Cut or pad the spans to exactly `room` cells; a cut ends in an ellipsis."""
+    length = sum(cell_len(text) for text, _ in spans)
+    if length <= room:
+        blank = (" " * (room - length), "text")
+        return [blank, *spans] if align == "right" else [*spans, blank]
+    fitted: list[Span] = []
+    left = room - 1
+    for text, role in spans:
+        size = cell_len(text)
+        if size <= left:
+            fitted.append((text, role))
+            left -= size
+            continue
+        fitted.append((set_cell_size(text, left) + "…", role))
+        return fitted
+    return fitted
+
+
+def _index(rows: Sequence[Row], wanted: Row | None, default: int) -> int:
+    """Where a row is, by identity; `default` if it isn't there."""
+    if wanted is None:
+        return default
+    if default < len(rows) and rows[default] is wanted:
+        return default
+    for number, row in enumerate(rows):
+        if row is wanted:
+            return number
+    return default
