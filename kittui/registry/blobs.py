@@ -13,11 +13,13 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, BlobReader, Power
 from kittui.registry.auth import repository_scope
+from kittui.registry.direct import DIRECT
 from kittui.registry.headers import parse_content_range, parse_length
 from kittui.registry.readers import BytesReader, HttpBlobReader
 from kittui.registry.session import Call, Session
 
 _RESOLVED_SECONDS = 300.0
+_FAST = {DIRECT: True}
 NO_RANGES = Power("no", "this registry does not serve parts of a blob", "Pull the ModelKit: whole layers can be read.")
 
 
@@ -77,7 +79,15 @@ class Blobs:
         doing = f"read the blob {digest.short}"
         lately = self._elsewhere.pop(digest, None)
         if lately is not None and time.monotonic() - lately[1] < _RESOLVED_SECONDS:
-            again = Call("GET", doing=doing, headers=headers, ok=range(200, 600), url=lately[0], repeat=False)
+            again = Call(
+                "GET",
+                doing=doing,
+                headers=headers,
+                ok=range(200, 600),
+                url=lately[0],
+                repeat=False,
+                extensions={DIRECT: True},
+            )
             with suppress(NetworkError):
                 response = await self._session.begin(again)
                 if response.status_code in (200, 206):
@@ -85,7 +95,9 @@ class Blobs:
                     return response
                 await response.aclose()
         ok = (200, 206, 400, 403, 416) if headers else (200,)
-        call = Call("GET", f"{self._name}/blobs/{digest}", doing, self._scopes, headers, ok=ok)
+        call = Call(
+            "GET", f"{self._name}/blobs/{digest}", doing, self._scopes, headers, ok=ok, extensions={DIRECT: True}
+        )
         response = await self._session.begin(call)
         if response.status_code in (200, 206) and not self._session.is_home(response):
             self._elsewhere[digest] = (response.request.url, time.monotonic())

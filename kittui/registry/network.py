@@ -14,6 +14,7 @@ import httpx
 from kittui import __version__
 from kittui.errors import ConfigError
 from kittui.registry.access import Access, Patience, is_loopback, split_host
+from kittui.registry.direct import DIRECT, DirectTransport
 
 USER_AGENT = f"kittui/{__version__}"
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0)
@@ -44,15 +45,19 @@ class _Router(httpx.AsyncBaseTransport):
         self._tls: ssl.SSLContext | None = None
         self._ways: dict[str, httpx.AsyncBaseTransport] = {}
         self._opening = asyncio.Lock()
+        self._direct = DirectTransport(patience.connect, patience.read)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send by the way that the URL asks for."""
         proxy = self._proxy(request.url)
+        if request.extensions.get(DIRECT) and request.url.scheme == "http" and not proxy:
+            return await self._direct.handle_async_request(request)
         way = await self._way(proxy, request.url.scheme)
         return await way.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close every connection."""
+        await self._direct.aclose()
         for way in self._ways.values():
             await way.aclose()
 

@@ -10,7 +10,10 @@ import httpx
 from kittui.errors import ConnectionLost, ContentError
 from kittui.oci.traffic import count
 from kittui.registry.access import Patience
+from kittui.registry.direct import BODY, DirectBody
 from kittui.registry.problems import transport_problem
+
+_PIECE = 1024 * 1024
 
 
 class StallWatch:
@@ -39,19 +42,22 @@ class StallWatch:
 
 
 class HttpBlobReader:
-    """A stretch of a blob in the body of one response."""
+    """A stretch of a blob in the body of one response, which has exactly `length` bytes if its head tells."""
 
     def __init__(self, response: httpx.Response, offset: int, length: int, patience: Patience) -> None:
         self.offset = offset
         self.length = length
         self._host = response.request.url.host
         self._left = length
-        self._pieces = response.aiter_raw()
+        self._direct: DirectBody | None = response.extensions.get(BODY)
+        self._pieces = response.aiter_raw() if self._direct is None else None
         self._rest = memoryview(b"")
         self._watch = StallWatch(patience, self._host)
 
     async def readinto(self, buffer: memoryview) -> int:
         """Fill some of the buffer; 0 only at the end of the stretch. Raises ConnectionLost, ContentError."""
+        if self._direct is not None:
+            return await self._straight(self._direct, buffer)
         if not self._rest and not await self._more():
             return 0
         size = min(len(buffer), len(self._rest))
@@ -61,13 +67,31 @@ class HttpBlobReader:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The stretch in pieces of the transport's own size."""
+        if self._direct is not None:
+            buffer = memoryview(bytearray(min(_PIECE, max(self._left, 1))))
+            while size := await self._straight(self._direct, buffer):
+                yield bytes(buffer[:size])
+            return
         while self._rest or await self._more():
             piece, self._rest = bytes(self._rest), memoryview(b"")
             yield piece
 
+    async def _straight(self, body: DirectBody, buffer: memoryview) -> int:
+        if self._left == 0 or not buffer:
+            return 0
+        started = time.monotonic()
+        try:
+            size = await body.readinto(buffer[: self._left])
+        except httpx.HTTPError as error:
+            raise transport_problem(error, self._host, secure=False) from error
+        if size == 0:
+            raise self._early_end()
+        self._received(started, size)
+        return size
+
     async def _more(self) -> bool:
         """Take the next piece; False when the stretch is complete."""
-        if self._left == 0:
+        if self._left == 0 or self._pieces is None:
             return False
         started = time.monotonic()
         try:
@@ -75,19 +99,25 @@ class HttpBlobReader:
         except httpx.HTTPError as error:
             raise transport_problem(error, self._host, secure=False) from error
         if not piece:
-            raise ConnectionLost(
-                f"{self._host} ended {self._left} bytes early", hint="Try again; what has been transferred is kept."
-            )
-        count(received=len(piece))
-        self._watch.saw(time.monotonic() - started, len(piece))
+            raise self._early_end()
         if len(piece) > self._left:
             raise ContentError(
                 f"{self._host} sends more bytes than the blob has",
                 hint="Nothing of it was kept: the registry is at fault.",
             )
-        self._left -= len(piece)
+        self._received(started, len(piece))
         self._rest = memoryview(piece)
         return True
+
+    def _received(self, started: float, size: int) -> None:
+        count(received=size)
+        self._left -= size
+        self._watch.saw(time.monotonic() - started, size)
+
+    def _early_end(self) -> ConnectionLost:
+        return ConnectionLost(
+            f"{self._host} ended {self._left} bytes early", hint="Try again; what has been transferred is kept."
+        )
 
 
 class BytesReader:

@@ -1,0 +1,253 @@
+"""A transport under httpx for the bodies of blobs: bytes go from the socket into the caller's own buffer, with no copy.
+
+HTTP/1.1 over plain TCP, without a body in the request; h11 makes the request and reads the response's head and chunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import h11
+import httpx
+
+DIRECT = "kittui.direct"
+"""Request extension: this request may be sent by the DirectTransport."""
+BODY = "kittui.body"
+"""Response extension: the DirectBody, where it was."""
+
+_HEAD = 16 * 1024
+_PIECE = 256 * 1024
+_IDLE_SECONDS = 20.0
+_MOST_IDLE = 16
+_Origin = tuple[str, int]
+
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """Sends GETs over connections that it keeps for the next one; timeouts in seconds."""
+
+    def __init__(self, connect: float, read: float) -> None:
+        self._connect = connect
+        self._read = read
+        self._idle: dict[_Origin, list[tuple[socket.socket, float]]] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, and read the head of the answer. Raises httpx's transport errors."""
+        origin = (request.url.host, request.url.port or 80)
+        kept = self._take(origin)
+        if kept is not None:
+            try:
+                return await self._exchange(request, kept, origin)
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                pass  # the registry had closed it meanwhile
+        return await self._exchange(request, await self._open(origin), origin)
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        for idle in self._idle.values():
+            for connection, _ in idle:
+                connection.close()
+        self._idle.clear()
+
+    def keep(self, origin: _Origin, connection: socket.socket) -> None:
+        """Take back a connection whose answer was read to its end."""
+        idle = self._idle.setdefault(origin, [])
+        if len(idle) < _MOST_IDLE:
+            idle.append((connection, time.monotonic()))
+        else:
+            connection.close()
+
+    def _take(self, origin: _Origin) -> socket.socket | None:
+        idle = self._idle.get(origin, [])
+        while idle:
+            connection, since = idle.pop()
+            if time.monotonic() - since < _IDLE_SECONDS and _is_quiet(connection):
+                return connection
+            connection.close()
+        return None
+
+    async def _open(self, origin: _Origin) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        problem: OSError | None = None
+        try:
+            async with asyncio.timeout(self._connect):
+                found = await loop.getaddrinfo(*origin, type=socket.SOCK_STREAM)
+                for family, kind, protocol, _, address in found:
+                    connection = socket.socket(family, kind, protocol)
+                    connection.setblocking(False)
+                    try:
+                        await loop.sock_connect(connection, address)
+                    except OSError as error:
+                        connection.close()
+                        problem = error
+                    except BaseException:
+                        connection.close()
+                        raise
+                    else:
+                        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        return connection
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no connection in time") from error
+        except OSError as error:
+            problem = error
+        raise httpx.ConnectError(str(problem or "no address")) from problem
+
+    async def _exchange(self, request: httpx.Request, connection: socket.socket, origin: _Origin) -> httpx.Response:
+        machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=64 * 1024)
+        body = DirectBody(self, origin, connection, machine, self._read)
+        try:
+            head = h11.Request(method=request.method, target=request.url.raw_path, headers=list(request.headers.raw))
+            await body.send((machine.send(head) or b"") + (machine.send(h11.EndOfMessage()) or b""))
+            response = await body.head()
+        except h11.LocalProtocolError as error:
+            connection.close()
+            raise httpx.LocalProtocolError(str(error)) from error
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(
+            response.status_code,
+            headers=list(response.headers.raw_items()),
+            stream=body,
+            extensions={BODY: body, "http_version": b"HTTP/1.1"},
+        )
+
+
+class DirectBody(httpx.AsyncByteStream):
+    """The body of one answer; closing it keeps the connection when everything was read, and drops it otherwise."""
+
+    def __init__(
+        self,
+        transport: DirectTransport,
+        origin: _Origin,
+        connection: socket.socket,
+        machine: h11.Connection,
+        timeout: float,
+    ) -> None:
+        self._transport = transport
+        self._origin = origin
+        self._connection = connection
+        self._machine = machine
+        self._timeout = timeout
+        self._early = memoryview(b"")
+        self._left: int | None = None
+        self._ended = False
+        self._reusable = True
+        self._closed = False
+
+    async def send(self, content: bytes) -> None:
+        """Send the request. Raises httpx.WriteError, WriteTimeout."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.get_running_loop().sock_sendall(self._connection, content)
+        except TimeoutError as error:
+            raise httpx.WriteTimeout("not sent in time") from error
+        except OSError as error:
+            raise httpx.WriteError(str(error)) from error
+
+    async def head(self) -> h11.Response:
+        """The head of the answer; what came with it of the body is kept. Raises httpx's errors."""
+        while not isinstance(event := await self._event(), h11.Response):
+            if not isinstance(event, h11.InformationalResponse):
+                raise httpx.RemoteProtocolError("no answer")
+        fields = {name.lower(): value for name, value in event.headers}
+        self._reusable = b"close" not in fields.get(b"connection", b"").lower() and event.http_version == b"1.1"
+        length = fields.get(b"content-length", b"")
+        if event.status_code in (204, 304):
+            self._left = 0
+        elif b"transfer-encoding" not in fields and length.isdigit():
+            early = b""
+            self._left = int(length)
+            while self._left and isinstance(data := self._next(), h11.Data):
+                early += bytes(data.data)
+            self._early = memoryview(early)
+        return event
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """Fill some of the buffer; 0 at the end of the body. Raises httpx's transport errors."""
+        while self._left is None and not self._early and not self._ended:
+            await self._decode()
+        if self._early:
+            size = min(len(buffer), len(self._early))
+            buffer[:size] = self._early[:size]
+            self._early = self._early[size:]
+        elif not self._left:
+            return 0
+        else:
+            size = await self._receive(buffer[: min(len(buffer), self._left)])
+            if size == 0:
+                raise httpx.RemoteProtocolError("the connection was closed early")
+        if self._left is not None:
+            self._left -= size
+        return size
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        buffer = memoryview(bytearray(_PIECE))
+        while size := await self.readinto(buffer):
+            yield bytes(buffer[:size])
+
+    async def aclose(self) -> None:
+        """Keep the connection or drop it."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._reusable and (self._left == 0 or (self._left is None and self._ended and not self._early)):
+            self._transport.keep(self._origin, self._connection)
+        else:
+            self._connection.close()
+
+    def _next(self) -> object:
+        try:
+            return self._machine.next_event()
+        except h11.RemoteProtocolError as error:
+            raise httpx.RemoteProtocolError(str(error)) from error
+
+    async def _event(self) -> object:
+        """The next event of the answer, received as far as needed."""
+        buffer = memoryview(bytearray(_HEAD))
+        while (event := self._next()) is h11.NEED_DATA:
+            size = await self._receive(buffer)
+            if size == 0 and self._machine.their_state is h11.SEND_RESPONSE:
+                raise httpx.RemoteProtocolError("the connection was closed without an answer")
+            self._machine.receive_data(bytes(buffer[:size]))
+        return event
+
+    async def _decode(self) -> None:
+        """The next bytes of a body that h11 has to take out of its frame."""
+        event = await self._event()
+        if isinstance(event, h11.Data):
+            self._early = memoryview(bytes(event.data))
+        else:
+            self._ended = True
+
+    async def _receive(self, buffer: memoryview) -> int:
+        """What the socket has, or the next that it gets; lets other tasks run in between."""
+        try:
+            size = self._connection.recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            raise httpx.ReadError(str(error)) from error
+        else:
+            await asyncio.sleep(0)
+            return size
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.get_running_loop().sock_recv_into(self._connection, buffer)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("nothing came in time") from error
+        except OSError as error:
+            raise httpx.ReadError(str(error)) from error
+
+
+def _is_quiet(connection: socket.socket) -> bool:
+    """Whether a kept connection is still open and has nothing unasked to say."""
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except (BlockingIOError, InterruptedError):
+        return True
+    except OSError:
+        return False
+    return False
