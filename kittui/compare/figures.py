@@ -35,7 +35,7 @@ _ALIASES = {
     "F8_E4M3FN": "F8_E4M3", "FLOAT8_E4M3FN": "F8_E4M3", "FLOAT8_E5M2": "F8_E5M2", "F8_E8M0FNU": "F8_E8M0",
     "FLOAT8_E8M0FNU": "F8_E8M0", "INT4": "I4", "UINT4": "U4", "FLOAT4_E2M1": "F4", "F4_E2M1": "F4",
 }  # fmt: skip
-_TABLES_8 = {"F8_E4M3", "F8_E5M2", "F8_E8M0"}
+_TABLES_8 = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}
 _NIBBLES = {"F4", "I4", "U4"}
 BLOCKS = {
     "Q4_0": (18, 32), "Q4_1": (20, 32), "Q5_0": (22, 32), "Q5_1": (24, 32), "Q8_0": (34, 32), "Q8_1": (36, 32),
@@ -132,6 +132,33 @@ class Meter:
             else:
                 self._feed_plain(part_a, part_b)
 
+    def feed_equal(self, side: memoryview) -> None:
+        """Take the next stretch of a, of which b holds the very same bytes: cheaper than `feed`."""
+        unit, each = width(self.dtype_a), per_width(self.dtype_a)
+        elements = len(side) // unit * each
+        self.count += elements
+        if not self.numeric:
+            return
+        step = PIECE // 8 if self.numpy else PIECE // 16
+        for start in range(0, elements, step):
+            part = _cut(side, start, min(elements, start + step), unit, each)
+            if self.numpy:
+                values = _numpy_values(self.numpy, self.dtype_a, part)
+                with self.numpy.errstate(over="ignore", invalid="ignore"):
+                    squares = float(self.numpy.dot(values, values))
+                if not math.isfinite(squares):
+                    values = values[self.numpy.isfinite(values)]
+                    squares = float(self.numpy.dot(values, values))
+                finite = len(values)
+            else:
+                numbers = [value for value in _plain_values(self.dtype_a, part) if math.isfinite(value)]
+                squares, finite = _sum([value * value for value in numbers]), len(numbers)
+            total = len(part) // unit * each
+            self.finite += finite
+            self.nonfinite_a += total - finite
+            self.nonfinite_b += total - finite
+            self.squares_a += squares
+
     def figures(self) -> Figures:
         """The figures of what was fed so far."""
         if not self.numeric:
@@ -220,10 +247,14 @@ def _table(name: str) -> array[float]:
 
 
 def _small_float(name: str, bits: int) -> float:
-    """A value of 8 bits (OCP 8-bit Floating Point Specification 1.0; E8M0: Microscaling Formats 1.0)."""
+    """A value of 8 bits (OCP 8-bit Floating Point Specification 1.0; E8M0: Microscaling Formats 1.0; FNUZ: ONNX)."""
     if name == "F8_E8M0":
         return math.nan if bits == 255 else math.ldexp(1.0, bits - 127)
-    mantissa_bits, bias = (3, 7) if name == "F8_E4M3" else (2, 15)
+    mantissa_bits, bias = (3, 7) if "E4M3" in name else (2, 15)
+    if name.endswith("FNUZ"):
+        bias += 1
+        if bits == 0x80:
+            return math.nan
     sign = -1.0 if bits & 0x80 else 1.0
     exponent = (bits & 0x7F) >> mantissa_bits
     mantissa = bits & ((1 << mantissa_bits) - 1)
