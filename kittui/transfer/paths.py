@@ -1,0 +1,95 @@
+"""Which paths of an archive may be written: inside the target, plain files and folders, each once. Values only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kittui.errors import UnsafePath
+from kittui.formats.tar import FileEntry
+
+_DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|\Z)")
+MODE = 0o755
+"""The most that a mode from an archive may allow."""
+
+Parts = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file or folder to write: `offset` and `size` are where its bytes are in the uncompressed layer."""
+
+    parts: Parts
+    folder: bool
+    size: int
+    mode: int
+    offset: int
+
+    @property
+    def path(self) -> str:
+        """The path with slashes."""
+        return "/".join(self.parts)
+
+
+def safe_parts(path: str) -> Parts:
+    """The components of a path from an archive or Kitfile.
+
+    Raises UnsafePath for absolute ones, `..`, backslashes, drives, NUL, and names that no file system can hold.
+    """
+    reason = None
+    if path.startswith("/"):
+        reason = "it is absolute"
+    elif "\0" in path:
+        reason = "it holds a NUL"
+    elif "\\" in path:
+        reason = "it holds a backslash"
+    elif _DRIVE.match(path):
+        reason = "it names a drive"
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    if ".." in parts:
+        reason = "it leads out of the folder"
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        reason = "its name is not of bytes"
+    if reason is not None:
+        raise unsafe(path, reason)
+    return parts
+
+
+def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece]:
+    """What to write of a layer, in its order; `under` is the folder it is put in (kits without digests).
+
+    Raises UnsafePath for the first entry that is no file or folder, has an unsafe or repeated path, or lies below a
+    file, so that nothing of such a layer is written.
+    """
+    pieces: list[Piece] = []
+    kinds: dict[Parts, bool] = {}
+    for entry in entries:
+        parts = (*under, *safe_parts(entry.path))
+        if entry.problem is not None:
+            raise unsafe(entry.path, f"it is {entry.problem}")
+        if entry.type not in ("file", "dir"):
+            raise unsafe(entry.path, "it is a symbolic link" if entry.type == "symlink" else "it is no plain file")
+        folder = entry.type == "dir"
+        if not parts:
+            if folder:
+                continue
+            raise unsafe(entry.path, "it has no name")
+        if parts in kinds and not (folder and kinds[parts]):
+            raise unsafe(entry.path, "it is in the layer twice")
+        for end in range(1, len(parts)):
+            if not kinds.setdefault(parts[:end], True):
+                raise unsafe(entry.path, "it lies below a file")
+        kinds[parts] = folder
+        pieces.append(Piece(parts, folder, entry.size, entry.mode & MODE, entry.offset))
+    return pieces
+
+
+def unsafe(path: str, reason: str) -> UnsafePath:
+    """The refusal of one path."""
+    return UnsafePath(
+        f"{path[:300]!r} is not unpacked: {reason}",
+        hint="Nothing was written. This ModelKit was not packed by kit, or someone changed it: do not trust it.",
+    )

@@ -1,0 +1,202 @@
+"""Writing files where links may lie in wait: every component is opened by itself, and no link is ever followed.
+
+Files are written into a scratch folder inside the target (the same file system), then renamed one by one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kittui.crashpoints import crash_point
+from kittui.disk.durable import storage_error
+from kittui.errors import Conflict, UnsafePath
+from kittui.transfer.paths import Parts, unsafe
+
+Decision = Literal["overwrite", "keep", "both"]
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OWNER = 0o300
+"""What the owner needs to write into a folder; a folder that denies it gets its mode last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file in the target: written, or left as it was."""
+
+    path: str
+    size: int
+    outcome: Literal["written", "kept"]
+
+
+class Tree:
+    """A folder that files are put into, by components. Blocks: for threads."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the folder, which exists; a link to it is followed, links below it are not."""
+        try:
+            self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise storage_error(error, f"open {root}") from error
+        self.root = root
+        self.created: list[Parts] = []
+        self._late: dict[Parts, int] = {}
+
+    def close(self) -> None:
+        """Close the folder."""
+        os.close(self._root)
+
+    @contextmanager
+    def folder(self, parts: Parts, modes: Mapping[Parts, int] | None = None, *, make: bool = True) -> Iterator[int]:
+        """A descriptor of a folder below the root, made with its parents where it is missing.
+
+        `modes` of folders to make, 0755 for others. Raises UnsafePath for links and files in the way, FileNotFoundError
+        where it is missing and not to be made.
+        """
+        at = os.dup(self._root)
+        try:
+            for depth, name in enumerate(parts, 1):
+                here = parts[:depth]
+                if make:
+                    mode = (modes or {}).get(here, 0o755)
+                    with suppress(FileExistsError):
+                        os.mkdir(name, mode | _OWNER, dir_fd=at)
+                        self.created.append(here)
+                        if mode & _OWNER != _OWNER:
+                            self._late[here] = mode
+                try:
+                    below = os.open(name, _FOLDER, dir_fd=at)
+                except FileNotFoundError:
+                    raise
+                except OSError as error:
+                    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                        raise in_the_way(self.root, here, at) from None
+                    raise storage_error(error, f"open {self.root}/{'/'.join(here)}") from error
+                os.close(at)
+                at = below
+            yield at
+        finally:
+            os.close(at)
+
+    def settle(self) -> None:
+        """Give folders that their owner may not write into their own modes, once everything is in them."""
+        for parts, mode in sorted(self._late.items(), reverse=True):
+            with self.folder(parts, make=False) as at:
+                os.fchmod(at, stat.S_IMODE(os.fstat(at).st_mode) & ~_OWNER | mode & _OWNER)
+
+    def create(self, parts: Parts, mode: int) -> int:
+        """A new file, open for writing; the umask takes from its mode.
+
+        Raises UnsafePath where the file system takes its name for one that was written already: names that differ only
+        by case or Unicode form are one file there.
+        """
+        try:
+            with self.folder(parts[:-1]) as at:
+                return os.open(parts[-1], _NEW, mode, dir_fd=at)
+        except FileExistsError:
+            raise unsafe("/".join(parts), "this disk takes its name for another one of the ModelKit") from None
+        except OSError as error:
+            raise storage_error(error, f"write {self.root}/{'/'.join(parts)}") from error
+
+    def look(self, parts: Parts) -> os.stat_result | None:
+        """What is there, links not followed; None where nothing is. Raises UnsafePath for a link on the way."""
+        try:
+            with self.folder(parts[:-1], make=False) as at:
+                return os.stat(parts[-1], dir_fd=at, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def obstacle(self, parts: Parts) -> bool:
+        """Whether a plain file is there already; raises UnsafePath, Conflict for what can't be written over."""
+        status = self.look(parts)
+        if status is None:
+            return False
+        if stat.S_ISLNK(status.st_mode):
+            with self.folder(parts[:-1], make=False) as at:
+                raise in_the_way(self.root, parts, at)
+        if not stat.S_ISREG(status.st_mode):
+            raise Conflict(
+                f"{'/'.join(parts)} in {self.root} is no plain file",
+                hint="Move it away, or unpack into another folder. Nothing was written.",
+            )
+        return True
+
+    def place(
+        self, source: Tree, parts: Parts, target: Parts, decision: Decision | None, modes: Mapping[Parts, int]
+    ) -> Placed:
+        """Move one written file from another tree to where it belongs; never over a file without a decision to.
+
+        Raises Conflict where one appeared since the decisions were made.
+        """
+        try:
+            with source.folder(parts[:-1], make=False) as origin, self.folder(target[:-1], modes) as at:
+                size = os.stat(parts[-1], dir_fd=origin, follow_symlinks=False).st_size
+                name = "/".join(target)
+                there = self.obstacle(target)
+                if there and decision == "keep":
+                    return Placed(name, os.stat(target[-1], dir_fd=at, follow_symlinks=False).st_size, "kept")
+                if there and decision == "both":
+                    last = free_name(target[-1], lambda other: self.look((*target[:-1], other)) is not None)
+                    return self.place(source, parts, (*target[:-1], last), None, modes)
+                crash_point("unpack.before-rename")
+                if there and decision == "overwrite":
+                    mode = stat.S_IMODE(os.stat(target[-1], dir_fd=at, follow_symlinks=False).st_mode)
+                    os.chmod(parts[-1], mode, dir_fd=origin)
+                    os.rename(parts[-1], target[-1], src_dir_fd=origin, dst_dir_fd=at)
+                else:
+                    _rename_new(parts[-1], origin, target[-1], at)
+                return Placed(name, size, "written")
+        except FileExistsError:
+            raise Conflict(
+                f"{'/'.join(target)} is in {self.root} already",
+                hint="Give -o to overwrite, -i to keep what is there, or another folder.",
+            ) from None
+        except OSError as error:
+            raise storage_error(error, f"write {self.root}/{'/'.join(target)}") from error
+
+
+def _rename_new(name: str, origin: int, target: str, at: int) -> None:
+    """Rename, failing with FileExistsError where the target is there, also where it appeared this instant."""
+    try:
+        os.link(name, target, src_dir_fd=origin, dst_dir_fd=at, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        try:
+            os.stat(target, dir_fd=at, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(name, target, src_dir_fd=origin, dst_dir_fd=at)
+            return
+        raise FileExistsError(target) from None
+    os.unlink(name, dir_fd=origin)
+
+
+def free_name(name: str, taken: Callable[[str], bool]) -> str:
+    """A name beside one that is taken: `train.csv` becomes `train (2).csv`."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem:
+        stem, dot, ending = name, "", ""
+    number = 2
+    while taken(candidate := f"{stem} ({number}){dot}{ending}"):
+        number += 1
+    return candidate
+
+
+def in_the_way(root: Path, parts: Parts, at: int) -> UnsafePath:
+    """The refusal to write through what is no folder or no plain file."""
+    kind = "not a folder"
+    with suppress(OSError):
+        if stat.S_ISLNK(os.stat(parts[-1], dir_fd=at, follow_symlinks=False).st_mode):
+            kind = "a symbolic link, which is not followed"
+    return UnsafePath(
+        f"{'/'.join(parts)} in {root} is {kind}",
+        hint="Move it away, or unpack into another folder. Nothing was written through it.",
+    )
