@@ -60,9 +60,9 @@ class LayoutWriter:
             )
         make_folder(self._directory / "blobs" / "sha256")
         if not (self._directory / "oci-layout").exists():
-            self._replace("oci-layout", b'{"imageLayoutVersion":"1.0.0"}', "layout.version")
+            self._replace("oci-layout", b'{"imageLayoutVersion":"1.0.0"}', point="layout.version")
         if not (self._directory / "index.json").exists():
-            self._replace("index.json", IndexDocument().raw(media_type=True), "layout.index")
+            self._replace("index.json", IndexDocument().raw(media_type=True), point="layout.index")
 
     def _occupied(self) -> bool:
         ours = {"blobs", "index.json", self._own.name}
@@ -77,9 +77,9 @@ class LayoutWriter:
         index = read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
         edited = change(index)
         if edited.entries != index.entries:
-            self._replace("index.json", edited.raw(media_type=True), "layout.index")
+            self._replace("index.json", edited.raw(media_type=True), point="layout.index")
 
-    def _replace(self, name: str, raw: bytes, point: str) -> None:
+    def _replace(self, name: str, raw: bytes, *, point: str) -> None:
         replace_file(self._directory / name, raw, temporary=self._own, point=point, mode=0o644)
 
     def below(self, descriptor: Descriptor) -> set[Digest]:

@@ -225,14 +225,17 @@ class LocalRepository:
     async def delete(self, digest: Digest) -> None:
         """Remove the manifest with all its tags here, and those of its blobs that no ModelKit in the store needs.
 
-        A manifest that another repository lists too stays there, as with `kit remove`. Raises NotFound.
+        A manifest that another repository lists too stays there, as with `kit remove`. A deletion that was interrupted
+        is finished. Raises NotFound.
         """
         writer = self._source.writer
         async with writer.lock():
             index, tags = await self._read()
             descriptor = index.find(digest)
             if descriptor is None and not tags.on(digest):
-                raise self._not_found(digest)
+                descriptor = await in_thread(writer.abandoned, digest)
+                if descriptor is None:
+                    raise self._not_found(digest)
             released = await in_thread(writer.below, descriptor) if descriptor else {digest}
             await writer.apply(Change(self.store_name, dropped=digest))
             await in_thread(writer.collect, released)

@@ -90,9 +90,9 @@ class StoreWriter:
         """Make what kit makes in a new store: the folders, oci-layout, index.json. Blocks."""
         make_folder(self._paths.blobs / "sha256")
         if not self._paths.layout.exists():
-            self._replace(self._paths.layout, b'{"imageLayoutVersion":"1.0.0"}', "store.layout")
+            self._replace(self._paths.layout, b'{"imageLayoutVersion":"1.0.0"}', point="store.layout")
         if not self._paths.shared_index.exists():
-            self._replace(self._paths.shared_index, IndexDocument().raw(media_type=True), "store.index")
+            self._replace(self._paths.shared_index, IndexDocument().raw(media_type=True), point="store.index")
 
     async def apply(self, change: Change) -> None:
         """Make a change and see that it lasts; the caller holds the lock. Raises Malformed, StorageError, DiskFull.
@@ -140,7 +140,7 @@ class StoreWriter:
         index = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
         edited = edit(index)
         if edited.entries != index.entries:
-            self._replace(self._paths.shared_index, edited.raw(media_type=True), "store.index")
+            self._replace(self._paths.shared_index, edited.raw(media_type=True), point="store.index")
 
     def _edit_index(self, change: Change) -> None:
         def edit(index: IndexDocument) -> IndexDocument:
@@ -158,7 +158,7 @@ class StoreWriter:
         if not edited.entries:
             remove_file(path, point="store.repository-index")
         elif edited.entries != index.entries:
-            self._replace(path, edited.raw(media_type=False), "store.repository-index")
+            self._replace(path, edited.raw(media_type=False), point="store.repository-index")
 
     def _edit_tags(self, change: Change) -> None:
         def edit(tags: dict[str, IndexEntry]) -> dict[str, IndexEntry]:
@@ -184,9 +184,9 @@ class StoreWriter:
         if not edited:
             remove_file(path, point="store.tags")
         elif edited != tags.entries:
-            self._replace(path, TagsDocument(edited).raw(), "store.tags")
+            self._replace(path, TagsDocument(edited).raw(), point="store.tags")
 
-    def _replace(self, path: Path, raw: bytes, point: str) -> None:
+    def _replace(self, path: Path, raw: bytes, *, point: str) -> None:
         replace_file(path, raw, temporary=self._paths.own, point=point)
 
     def _holds(self, change: Change) -> bool:
@@ -216,6 +216,11 @@ class StoreWriter:
             return any(digest in index.digests for index in self.indexes())
         except KittuiError:
             return True
+
+    def abandoned(self, digest: Digest) -> Descriptor | None:
+        """A manifest that index.json alone lists: its deletion was interrupted, or kit lost it. Blocks."""
+        shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
+        return None if self._listed_anywhere(digest) else shared.find(digest)
 
     def below(self, descriptor: Descriptor) -> set[Digest]:
         """The manifest and what it refers to: what its deletion may release. Blocks."""

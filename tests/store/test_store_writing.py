@@ -305,7 +305,7 @@ async def test_what_kit_wrote_over_is_written_again(root: Path) -> None:
     source = LocalSource(root, recheck=0.05)
     manifest = await source.repository(FRAUD).manifest("challenger")
     stale = {path: path.read_bytes() for path in (root / "storage").glob("*.json")}
-    index, tags = files(root, FRAUD)
+    _, tags = files(root, FRAUD)
     kits_own = json.loads(stale[tags])
     kits_own["from-kit"] = kits_own["v0.9.0"]
 
@@ -366,7 +366,9 @@ from test_store_writing import put_kit
 async def main(number):
     source = LocalSource(Path(sys.argv[1]), recheck=0)
     for turn in range(15):
-        await put_kit(source.repository("same/name"), {{"package": {{"name": f"{{number}}-{{turn}}"}}}}, f"t{{number}}-{{turn}}", b"shared", f"{{number}}-{{turn}}".encode())
+        name = f"{{number}}-{{turn}}"
+        kitfile = {{"package": {{"name": name}}}}
+        await put_kit(source.repository("same/name"), kitfile, f"t{{name}}", b"same", name.encode())
         if turn % 3 == 2:
             repository = source.repository("same/name")
             await repository.delete((await repository.resolve(f"t{{number}}-{{turn}}")).digest)
