@@ -1,0 +1,83 @@
+"""Which parts of a ModelKit to unpack: kit's filters, `TYPES[:NAMES]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kittui.errors import UsageError
+from kittui.modelkit.layers import Layer, LayerType
+
+TYPES: Final = ("kitfile", "model", "datasets", "code", "docs", "prompts", "mcpServers")
+"""The words that a filter may begin with; the last two are parts that only newer kits pack."""
+
+_COVERED: Final[dict[LayerType, str]] = {
+    "model": "model",
+    "modelpart": "model",
+    "datasets": "datasets",
+    "code": "code",
+    "docs": "docs",
+    "prompts": "prompts",
+    "mcpServers": "mcpServers",
+}
+_NAMED: Final = frozenset({"model", "modelpart", "datasets", "mcpServers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter: the types it covers and, unless empty, the names or paths it is limited to."""
+
+    types: frozenset[str]
+    names: frozenset[str] = frozenset()
+
+    def matches(self, layer: Layer) -> bool:
+        """Whether the layer's type is covered and, with names, its name or its path as the Kitfile writes it is one.
+
+        Code, docs and prompts have paths alone.
+        """
+        if _COVERED.get(layer.type) not in self.types:
+            return False
+        if not self.names:
+            return True
+        path = layer.entry.get("path")
+        written = path if isinstance(path, str) else ""
+        return written in self.names or (layer.type in _NAMED and (layer.name or "") in self.names)
+
+
+def parse_filter(text: str) -> Filter:
+    """Read one filter; raises UsageError naming the types there are."""
+    types, colon, names = text.partition(":")
+    if ":" in names:
+        raise UsageError(f"{text!r} is not a filter", hint="A filter is TYPES[:NAMES], as datasets:validation.")
+    words = types.split(",")
+    for word in words:
+        if word not in TYPES:
+            raise UsageError(
+                f"{word!r} is not a part of a ModelKit that can be filtered by",
+                hint=f"One of {', '.join(TYPES)}, separated by commas and no blanks.",
+            )
+    return Filter(frozenset(words), frozenset(names.split(",")) if colon else frozenset())
+
+
+def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
+    """Read filters; what any of them matches is selected. Raises UsageError."""
+    return tuple(parse_filter(text) for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is to be unpacked: the Kitfile or not, and which layers, in the manifest's order."""
+
+    kitfile: bool
+    layers: tuple[Layer, ...]
+
+
+def select(layers: Sequence[Layer], filters: Sequence[Filter]) -> Selection:
+    """Apply filters: none selects everything, with some the Kitfile is left out unless it is asked for."""
+    if not filters:
+        return Selection(True, tuple(layers))
+    return Selection(
+        any("kitfile" in one.types for one in filters),
+        tuple(layer for layer in layers if any(one.matches(layer) for one in filters)),
+    )

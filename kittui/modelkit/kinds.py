@@ -1,0 +1,88 @@
+"""What an artifact is: a ModelKit, or one of the other things that share a repository with ModelKits."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import (
+    COSIGN_ARTIFACT,
+    COSIGN_SIMPLE_SIGNING,
+    DOCKER_CONFIG,
+    KIT_CONFIG,
+    KIT_INDEX,
+    KIT_MANIFEST,
+    MODELPACK_CONFIG,
+    MODELPACK_MANIFEST,
+    NOTATION_SIGNATURE,
+    OCI_CONFIG,
+    OCI_EMPTY,
+)
+
+Kind = Literal[
+    "modelkit", "modelpack", "modelkit-index", "index", "image", "signature", "attestation", "sbom", "chart", "artifact"
+]
+
+LABELS: Final[dict[Kind, str]] = {
+    "modelkit": "ModelKit",
+    "modelpack": "ModelPack",
+    "modelkit-index": "ModelKit index",
+    "index": "index",
+    "image": "container image",
+    "signature": "signature",
+    "attestation": "attestation",
+    "sbom": "SBOM",
+    "chart": "Helm chart",
+    "artifact": "artifact",
+}
+
+_HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+_BUNDLE_PREFIX = "application/vnd.dev.sigstore.bundle"
+_BUNDLE_PREDICATE = "dev.sigstore.bundle.predicateType"
+_COSIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+_ATTESTATIONS = ("application/vnd.dsse.envelope.v1+json", "application/vnd.in-toto+json")
+_SBOMS = ("application/vnd.cyclonedx", "application/spdx", "text/spdx", "application/vnd.syft")
+
+
+def kind_of(manifest: Manifest) -> Kind:
+    """Tell by media and artifact types; what is none of the known is an `artifact`."""
+    if manifest.is_index:
+        return "modelkit-index" if manifest.artifact_type == KIT_INDEX else "index"
+    config = manifest.config.media_type if manifest.config else ""
+    declared = manifest.artifact_type or ""
+    if config == KIT_CONFIG or declared == KIT_MANIFEST:
+        return "modelkit"
+    if config == MODELPACK_CONFIG or declared == MODELPACK_MANIFEST:
+        return "modelpack"
+    signed = _signature_kind(manifest, declared or config)
+    if signed is not None:
+        return signed
+    if config == _HELM_CONFIG:
+        return "chart"
+    if config in (OCI_CONFIG, DOCKER_CONFIG) and not declared:
+        return "image"
+    return "artifact"
+
+
+def _signature_kind(manifest: Manifest, declared: str) -> Kind | None:
+    types = {layer.media_type for layer in manifest.layers}
+    if declared in (COSIGN_ARTIFACT, NOTATION_SIGNATURE) or COSIGN_SIMPLE_SIGNING in types:
+        return "signature"
+    if declared.startswith(_BUNDLE_PREFIX) or any(found.startswith(_BUNDLE_PREFIX) for found in types):
+        predicate = manifest.annotations.get(_BUNDLE_PREDICATE, _COSIGN_PREDICATE)
+        return "signature" if predicate == _COSIGN_PREDICATE else "attestation"
+    if declared in _ATTESTATIONS or types & set(_ATTESTATIONS):
+        return "attestation"
+    if declared.startswith(_SBOMS) or any(found.startswith(_SBOMS) for found in types):
+        return "sbom"
+    return None
+
+
+def label_of(kind: Kind, manifest: Manifest) -> str:
+    """The words for it; an unknown artifact is called by its own type."""
+    if kind != "artifact":
+        return LABELS[kind]
+    declared = manifest.artifact_type
+    config = manifest.config.media_type if manifest.config and manifest.config.media_type != OCI_EMPTY else None
+    named = declared or config
+    return f"artifact ({named})" if named else LABELS[kind]

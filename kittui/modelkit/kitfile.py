@@ -1,0 +1,165 @@
+"""Kitfiles: reading them from a config's JSON or from a file's YAML, both taken to be hostile."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import yaml
+
+from kittui.errors import BadReference, Malformed, TooLarge
+from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.reference import Reference, parse_reference
+
+NAMES: Final = ("Kitfile", "kitfile", ".kitfile")
+"""The names that kit looks for in a folder, in this order."""
+DEPTH_LIMIT: Final = 100
+"""How deeply lists and maps may be nested."""
+VALUES_LIMIT: Final = 200_000
+"""How many values a Kitfile may hold."""
+ALIAS_LIMIT: Final = 100
+"""How many aliases a Kitfile's YAML may hold: each may repeat a large part of it."""
+
+SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "code": ("code",),
+    "datasets": ("datasets",),
+    "docs": ("docs",),
+    "prompts": ("prompts",),
+    "mcpServers": ("mcpServers",),
+}
+"""The Kitfile's lists of entries that are layers, in the order of its fields."""
+
+
+def load_config(raw: bytes) -> dict[str, Any]:
+    """Parse the Kitfile in a config blob (JSON); raises Malformed, and TooLarge over 4 MiB or too many values.
+
+    Bytes that are no UTF-8 become surrogates (`surrogateescape`), so that names stay exact.
+    """
+    if len(raw) > CONFIG_LIMIT:
+        raise TooLarge(f"the config is over {CONFIG_LIMIT // 1024 // 1024} MiB")
+    try:
+        text = raw.decode("utf-8", "surrogateescape")
+        document = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise Malformed("the config is not valid JSON") from None
+    return _checked(document, "the config")
+
+
+def load_kitfile(text: str | bytes) -> dict[str, Any]:
+    """Parse a Kitfile as written by people: YAML or JSON.
+
+    Unquoted scalars keep their source text where kit has a string. Raises Malformed and TooLarge.
+    """
+    if len(text) > CONFIG_LIMIT:
+        raise TooLarge(f"the Kitfile is over {CONFIG_LIMIT // 1024 // 1024} MiB")
+    try:
+        document = yaml.load(text, Loader=_KitfileLoader)  # noqa: S506 - a SafeLoader with fewer tags and bounds
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, UnicodeError) as error:
+        problem = getattr(error, "problem", None) or "it is not valid YAML"
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark is not None else ""
+        raise Malformed(f"the Kitfile can't be read{where}: {problem}") from None
+    return _checked(document, "the Kitfile")
+
+
+class _KitfileLoader(yaml.SafeLoader):
+    """SafeLoader that stops at many aliases or deep nesting, and takes timestamps as text."""
+
+    def __init__(self, stream: str | bytes) -> None:
+        super().__init__(stream)
+        self._aliases = 0
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self._aliases += 1
+            if self._aliases > ALIAS_LIMIT:
+                raise Malformed(f"the Kitfile has more than {ALIAS_LIMIT} aliases")
+        self._depth += 1
+        if self._depth > DEPTH_LIMIT:
+            raise Malformed(f"the Kitfile is nested deeper than {DEPTH_LIMIT} levels")
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+
+def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_KitfileLoader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+
+
+def _checked(document: Any, what: str) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise Malformed(f"{what} is not a map of fields")
+    count = 0
+    waiting: list[tuple[Any, int]] = [(document, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if count > VALUES_LIMIT:
+            raise TooLarge(f"{what} holds more than {VALUES_LIMIT} values")
+        if depth > DEPTH_LIMIT:
+            raise Malformed(f"{what} is nested deeper than {DEPTH_LIMIT} levels")
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
+                raise Malformed(f"{what} has a field whose name is no text")
+            waiting.extend((child, depth + 1) for child in value.values())
+        elif isinstance(value, list):
+            waiting.extend((child, depth + 1) for child in value)
+        elif not (value is None or isinstance(value, str | int | float)):
+            raise Malformed(f"{what} holds a value of a kind that JSON has not")
+    return document
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def entries(kitfile: Mapping[str, Any], section: str) -> list[Any]:
+    """The entries of one of the Kitfile's lists, or of `parts` below `model`; empty where it is no list."""
+    if section == "parts":
+        model = kitfile.get("model")
+        found = model.get("parts") if isinstance(model, dict) else None
+    else:
+        found = kitfile.get(section)
+    return found if isinstance(found, list) else []
+
+
+def model_reference(kitfile: Mapping[str, Any]) -> Reference | None:
+    """The ModelKit that `model.path` refers to, where it is a reference and not a path: it then has no layer."""
+    model = kitfile.get("model")
+    path = model.get("path") if isinstance(model, dict) else None
+    if not isinstance(path, str) or not (":" in path or "@" in path):
+        return None
+    try:
+        reference = parse_reference(path)
+    except BadReference:
+        return None
+    return reference if reference.kind is None else None
+
+
+def shape_problems(kitfile: Mapping[str, Any]) -> Iterator[str]:
+    """What in a Kitfile is of another type than kit reads, one sentence each."""
+    for key in ("package", "model"):
+        if kitfile.get(key) is not None and not isinstance(kitfile[key], dict):
+            yield f"the Kitfile's {key} is not a map"
+    for key in SECTIONS:
+        value = kitfile.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, list):
+            yield f"the Kitfile's {key} is not a list"
+        elif not all(isinstance(entry, dict) for entry in value):
+            yield f"the Kitfile's {key} has an entry that is not a map"

@@ -1,0 +1,123 @@
+"""Layer to Kitfile entry: the nth layer of a type belongs to the nth entry of that type that has a layer."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kittui.errors import KittuiError
+from kittui.modelkit.kitfile import SECTIONS, entries, model_reference
+from kittui.modelkit.layers import Layer, LayerType, annotated_path, entry_of, packaging, text_of
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+
+
+def plain_layers(manifest: Manifest) -> tuple[Layer, ...]:
+    """The layers of what is no ModelKit: as their descriptors say."""
+    return tuple(
+        layer_of(number, descriptor, packaging(descriptor).type, {})
+        for number, descriptor in enumerate(manifest.layers)
+    )
+
+
+def match_layers(manifest: Manifest, kitfile: Mapping[str, Any]) -> tuple[tuple[Layer, ...], list[str]]:
+    """The layers of a ModelKit with their entries, and sentences on entries that have no layer.
+
+    By position per type, as kit does, over the entries that carry a digest; in a legacy ModelKit none does, and then
+    every entry has a layer. An entry whose digest is another layer's keeps its place and is marked.
+    """
+    described = {section: list(_described(kitfile, section)) for section in _TYPES}
+    legacy = not any("digest" in entry for found in described.values() for entry in found)
+    waiting: dict[LayerType, deque[Mapping[str, Any]]] = defaultdict(deque)
+    for section, layer_type in _TYPES.items():
+        waiting[layer_type].extend(entry for entry in described[section] if legacy or text_of(entry, "digest"))
+    layers = []
+    for number, descriptor in enumerate(manifest.layers):
+        layer_type = packaging(descriptor).type
+        queue = waiting[layer_type]
+        if queue:
+            entry = queue.popleft()
+            layers.append(layer_of(number, descriptor, layer_type, entry, _mismatch(descriptor, entry), legacy=legacy))
+        else:
+            problem = "the Kitfile has no entry for this layer" if layer_type != "other" else "a layer of unknown type"
+            layers.append(layer_of(number, descriptor, layer_type, {}, problem))
+    left = [
+        f"no layer for the Kitfile's {layer_type} {text_of(entry, 'path') or text_of(entry, 'name') or ''}".rstrip()
+        for layer_type, queue in waiting.items()
+        for entry in queue
+    ]
+    return tuple(layers), left
+
+
+_TYPES: Mapping[str, LayerType] = {
+    "model": "model",
+    "parts": "modelpart",
+    "code": "code",
+    "datasets": "datasets",
+    "docs": "docs",
+    "prompts": "prompts",
+    "mcpServers": "mcpServers",
+}
+
+
+def _described(kitfile: Mapping[str, Any], section: str) -> Iterator[Mapping[str, Any]]:
+    """The entries that kit makes layers of; a model that is a reference, or has no path, has none."""
+    if section == "model":
+        model = kitfile.get("model")
+        if isinstance(model, dict) and text_of(model, "path") and model_reference(kitfile) is None:
+            yield model
+    elif section == "parts" or section in SECTIONS:
+        yield from map(entry_of, entries(kitfile, section))
+
+
+def layer_of(
+    position: int,
+    descriptor: Descriptor,
+    layer_type: LayerType,
+    entry: Mapping[str, Any],
+    problem: str | None = None,
+    *,
+    legacy: bool = False,
+    diff_id: Digest | None = None,
+) -> Layer:
+    """A layer from its descriptor and its entry; the entry's path beats the annotation."""
+    packed = packaging(descriptor)
+    known, bad = _diff_id(descriptor, entry, packed.compression)
+    return Layer(
+        position=position,
+        type=layer_type,
+        path=text_of(entry, "path") or annotated_path(descriptor),
+        name=text_of(entry, "name"),
+        media_type=descriptor.media_type,
+        digest=descriptor.digest,
+        diff_id=diff_id or known,
+        size=descriptor.size,
+        compression=packed.compression,
+        format=packed.format,
+        entry=entry,
+        annotations=descriptor.annotations,
+        problem=problem or bad,
+        legacy=legacy,
+    )
+
+
+def _diff_id(descriptor: Descriptor, entry: Mapping[str, Any], compression: str) -> tuple[Digest | None, str | None]:
+    stated = text_of(entry, "diffId")
+    if stated is None:
+        return (descriptor.digest if compression == "none" else None), None
+    try:
+        found = Digest.parse(stated)
+    except KittuiError:
+        return None, "the Kitfile's diffId for this layer is no digest"
+    if compression == "none" and found != descriptor.digest and found.algorithm == descriptor.digest.algorithm:
+        return found, "the Kitfile's diffId is not this uncompressed layer's digest"
+    return found, None
+
+
+def _mismatch(descriptor: Descriptor, entry: Mapping[str, Any]) -> str | None:
+    stated = text_of(entry, "digest")
+    if stated is None or stated == descriptor.digest:
+        return None
+    return f"the Kitfile has another digest for this layer: {stated[:100]}"

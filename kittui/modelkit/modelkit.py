@@ -1,0 +1,128 @@
+"""The ModelKit: a manifest and its config, read together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kittui.errors import KittuiError
+from kittui.modelkit.kinds import Kind, kind_of, label_of
+from kittui.modelkit.kitfile import load_config, model_reference, shape_problems
+from kittui.modelkit.layers import Layer
+from kittui.modelkit.matching import match_layers, plain_layers
+from kittui.modelkit.modelpack import modelpack_kitfile, modelpack_layers
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import CREATED, KIT_CLI_VERSION
+from kittui.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKit:
+    """A ModelKit, or another artifact labelled for what it is (`kind`, `label`).
+
+    `kitfile` is the Kitfile's JSON exactly as it was read (empty where there is none), `config_raw` the config's bytes
+    (empty where they weren't asked for), `size` bytes of config and layers, `problems` sentences on what does not fit.
+    """
+
+    kind: Kind
+    label: str
+    manifest: Manifest
+    config_raw: bytes = field(repr=False)
+    kitfile: Mapping[str, Any] = field(hash=False)
+    layers: tuple[Layer, ...] = ()
+    problems: tuple[str, ...] = ()
+    created: str | None = None
+
+    @classmethod
+    def parse(cls, manifest: Manifest, config_raw: bytes) -> ModelKit:
+        """Read a manifest together with its config's bytes (empty for what is no ModelKit).
+
+        Never fails on content: a broken config is a problem on a ModelKit whose layers are still listed.
+        """
+        kind = kind_of(manifest)
+        label = label_of(kind, manifest)
+        created = manifest.annotations.get(CREATED)
+        if kind not in ("modelkit", "modelpack"):
+            return cls(kind, label, manifest, config_raw, {}, plain_layers(manifest), (), created)
+        problems: list[str] = []
+        document: Mapping[str, Any] = {}
+        try:
+            document = load_config(config_raw)
+        except KittuiError as error:
+            problems.append(error.message)
+        if kind == "modelpack":
+            kitfile, own = modelpack_kitfile(manifest, document)
+            problems += own
+            layers, unmatched = modelpack_layers(manifest, document, kitfile)
+            created = created or _created_at(document)
+        else:
+            kitfile = document
+            layers, unmatched = match_layers(manifest, kitfile)
+        problems += [*shape_problems(kitfile), *unmatched]
+        return cls(kind, label, manifest, config_raw, kitfile, layers, tuple(problems), created)
+
+    @property
+    def is_modelkit(self) -> bool:
+        """Whether it holds a model project: a ModelKit or a ModelPack."""
+        return self.kind in ("modelkit", "modelpack")
+
+    @property
+    def digest(self) -> Digest:
+        """The manifest's digest."""
+        return self.manifest.digest
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The manifest's annotations."""
+        return self.manifest.annotations
+
+    @property
+    def size(self) -> int:
+        """Bytes of config and layers; a layer listed twice counts twice, as in kit."""
+        return self.manifest.content_size
+
+    @property
+    def layers_size(self) -> int:
+        """Bytes of the layers alone, which is what kit calls the size."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def kit_version(self) -> str | None:
+        """The version of kit that packed it, where it says so."""
+        return self.annotations.get(KIT_CLI_VERSION)
+
+    @property
+    def name(self) -> str | None:
+        """The package's name."""
+        return _text(self.kitfile, "name")
+
+    @property
+    def version(self) -> str | None:
+        """The package's version."""
+        return _text(self.kitfile, "version")
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """The package's authors."""
+        package = self.kitfile.get("package")
+        found = package.get("authors") if isinstance(package, dict) else None
+        return tuple(author for author in found if isinstance(author, str)) if isinstance(found, list) else ()
+
+    @property
+    def model_reference(self) -> Reference | None:
+        """The ModelKit that this one builds upon, where `model.path` is a reference."""
+        return model_reference(self.kitfile)
+
+
+def _text(kitfile: Mapping[str, Any], key: str) -> str | None:
+    package = kitfile.get("package")
+    value = package.get(key) if isinstance(package, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def _created_at(config: Mapping[str, Any]) -> str | None:
+    described = config.get("descriptor")
+    value = described.get("createdAt") if isinstance(described, dict) else None
+    return value if isinstance(value, str) and value else None
