@@ -47,8 +47,8 @@ class Pace:
     """How greedily to read ahead, in bytes.
 
     `first` is asked for at the start and after a jump; each further window grows by a quarter of what was useful
-    so far, up to `most`, so that what is read in vain stays a fraction of what was needed. A file of more than `gap` bytes is
-    jumped over: about what the link carries in one round trip.
+    so far, up to `most`, so that what is read in vain stays a fraction of what was needed. A file of more than
+    `gap` bytes is jumped over: about what the link carries in one round trip.
     """
 
     first: int = 16 * 1024

@@ -53,6 +53,7 @@ class _Queue(io.RawIOBase):
         self._at = 0
         self._piece = b""
         self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
+        self._ended = False
         self.abandoned = False
 
     def readable(self) -> bool:
@@ -74,13 +75,12 @@ class _Queue(io.RawIOBase):
         raise OSError("only one pass is made")
 
     def read(self, size: int = -1) -> bytes:
-        while not self._piece:
+        while not self._piece and not self._ended:
             piece = None if self.abandoned else self._pieces.get()
             if self.abandoned:
                 raise OSError("the pass was given up")
-            if piece is None:
-                return b""
-            self._piece = piece
+            self._ended = piece is None
+            self._piece = piece or b""
         answer, self._piece = self._piece[:size], self._piece[size:]
         self._at += len(answer)
         return answer
@@ -233,7 +233,7 @@ async def read_through(
     stop_early: bool = False,
     on_bytes: OnBytes | None = None,
 ) -> PassResult:
-    """Stream a whole blob once from `opening`, feeding `walk` (None: it is no archive), a wanted file's bytes to `emit`.
+    """Stream a whole blob once from `opening`, feeding `walk` (None: no archive), and a wanted file's bytes to `emit`.
 
     With `stop_early` the transfer ends as soon as the wanted file has passed; nothing is verified then. A fault in the
     stream's inside is `walk.problem`; raises DigestMismatch when the whole blob is not what its digest says, and the
