@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+from pytest_textual_snapshot import SVGImageExtension
 
-pytest_plugins = ["fakes.docker_registry"]
+SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
+SVGImageExtension.dirname = classmethod(lambda cls, *, test_location: str(SNAPSHOTS))
+os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+
+pytest_plugins = ["fakes.docker_registry", "fakes.registry_servers"]
 
 
 @pytest.hookimpl(wrapper=True)
