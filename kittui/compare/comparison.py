@@ -50,7 +50,7 @@ class Comparison:
     """What is known so far. `complete` once no level is under way.
 
     `unread` is bytes of both sides' differing layers that reading all values would take; `notes` are sentences on the
-    pair as a whole; `metadata` comes with the file it is of. `verified` is false while anything stems from ranged reads.
+    pair as a whole; `metadata` comes with the file it is of. `verified` is false while anything is from ranged reads.
     """
 
     a: Version

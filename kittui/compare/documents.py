@@ -62,7 +62,9 @@ def _compare(path: str, a: Any, b: Any, found: list[ValueChange], depth: int) ->
     if depth < _DEPTH and isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in [*a, *(key for key in b if key not in a)]:
             where = _join(path, str(key))
-            if key not in b:
+            if not (key in a and key in b) and _is_entries(a.get(key, b.get(key))):
+                _compare(where, a.get(key, []), b.get(key, []), found, depth + 1)
+            elif key not in b:
                 found.append(ValueChange(where, "removed", a[key], None))
             elif key not in a:
                 found.append(ValueChange(where, "added", None, b[key]))
@@ -77,6 +79,11 @@ def _compare(path: str, a: Any, b: Any, found: list[ValueChange], depth: int) ->
             same = False
         if not same:
             found.append(ValueChange(path, "changed", a, b))
+
+
+def _is_entries(value: Any) -> bool:
+    """A list of maps: where a side has none, each of the other's entries is told by its name."""
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, Mapping) for entry in value)
 
 
 def _lists(path: str, a: Sequence[Any], b: Sequence[Any], found: list[ValueChange], depth: int) -> None:

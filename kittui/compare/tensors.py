@@ -29,7 +29,7 @@ def compare_tensors(file: str, a: Sequence[TensorSide], b: Sequence[TensorSide])
             changes.append(TensorChange(file, tensor.name, "changed", old, tensor, "reshaped"))
         elif old.dtype != tensor.dtype:
             changes.append(TensorChange(file, tensor.name, "changed", old, tensor, "recast"))
-        elif tensor.size == old.size == 0:
+        elif 0 in tensor.shape:
             changes.append(TensorChange(file, tensor.name, "same", old, tensor, note="empty"))
         else:
             changes.append(TensorChange(file, tensor.name, "not_compared", old, tensor))

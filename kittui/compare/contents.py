@@ -1,0 +1,110 @@
+"""Which comparison fits a file, and what it finds: a notebook's cells, a table's rows, a text's lines, or bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
+
+from kittui.compare.changes import TensorChange, TensorSide, TextChange
+from kittui.compare.figures import Meter, decodes, per_width, width
+from kittui.compare.notebooks import compare_notebooks
+from kittui.compare.tables import compare_tables, read_table, table_kind
+from kittui.compare.text import TEXT_LIMIT, compare_texts, is_binary
+
+BINARY_SUFFIXES = frozenset(
+    {
+        *("bin", "safetensors", "gguf", "ggml", "onnx", "pt", "pth", "ckpt", "h5", "pb", "tflite", "npy", "npz"),
+        *("parquet", "arrow", "feather", "pkl", "pickle", "joblib", "zip", "gz", "zst", "tar", "png", "jpg", "jpeg"),
+        *("gif", "webp", "bmp", "ico", "pdf", "mp3", "wav", "flac", "mp4", "so", "dll", "exe", "whl", "jar", "model"),
+        *("mcpb", "db", "sqlite"),
+    }
+)
+"""Files with these suffixes are not taken for text before their bytes are seen."""
+
+
+def may_be_text(path: str) -> bool:
+    """Whether a file's name leaves it possible that it is text."""
+    name = path.rpartition("/")[2]
+    return "." not in name or name.rpartition(".")[2].lower() not in BINARY_SUFFIXES
+
+
+def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange | None:
+    """What differs between two versions of a file, None where there is nothing to tell; a side without it is None."""
+    old, new = a or b"", b or b""
+    if old == new:
+        return None
+    if a is None or b is None:
+        return None if is_binary(old or new) else compare_texts(path, old, new)
+    if path.lower().endswith(".ipynb") and max(len(old), len(new)) <= TEXT_LIMIT:
+        notebook = compare_notebooks(path, old, new)
+        if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
+            return notebook
+    text = compare_texts(path, old, new)
+    kind = table_kind(path)
+    if text.kind == "text" and kind and max(len(old), len(new)) <= TEXT_LIMIT:
+        records_a, records_b = read_table(kind, old), read_table(kind, new)
+        if records_a is not None and records_b is not None:
+            return replace(text, kind="table", table=compare_tables(records_a, records_b))
+    return text
+
+
+def comparable(a: TensorSide, b: TensorSide) -> bool:
+    """Whether the values of two tensors can be put side by side: one shape, and one type or two that are numbers."""
+    if a.shape != b.shape or not a.size or not b.size:
+        return False
+    if a.dtype == b.dtype:
+        return a.size == b.size and a.size % width(a.dtype) == 0
+    return (
+        decodes(a.dtype)
+        and decodes(b.dtype)
+        and a.size % width(a.dtype) == b.size % width(b.dtype) == 0
+        and a.size // width(a.dtype) * per_width(a.dtype) == b.size // width(b.dtype) * per_width(b.dtype)
+    )
+
+
+def judge_values(change: TensorChange, meter: Meter) -> TensorChange:
+    """The change of a tensor all of whose values went through a meter."""
+    figures = meter.figures()
+    if change.nature in ("reshaped", "recast"):
+        return replace(change, figures=figures)
+    if figures.changed:
+        return replace(change, status="changed", nature="values", figures=figures, note="")
+    return replace(change, status="same", figures=figures, note="")
+
+
+def compare_values(
+    changes: Sequence[TensorChange], a: bytes, b: bytes, numpy: ModuleType | None
+) -> tuple[TensorChange, ...]:
+    """Tensors of two small model files that are in memory whole."""
+    return tuple(_values(change, a, b, numpy) for change in changes)
+
+
+def _values(change: TensorChange, a: bytes, b: bytes, numpy: ModuleType | None) -> TensorChange:
+    if change.a is None or change.b is None or not comparable(change.a, change.b):
+        return change
+    old = memoryview(a)[change.a.offset : change.a.offset + change.a.size]
+    new = memoryview(b)[change.b.offset : change.b.offset + change.b.size]
+    if len(old) != change.a.size or len(new) != change.b.size:
+        return change
+    meter = Meter(change.a.dtype, change.b.dtype, numpy)
+    if change.a.dtype == change.b.dtype and bytes(old) == bytes(new):
+        meter.feed_equal(old)
+    else:
+        meter.feed(old, new)
+    return judge_values(change, meter)
+
+
+def metadata_of(values: Mapping[str, object]) -> dict[str, object]:
+    """A model file's metadata with long arrays (tokenizers) told by their length and a digest."""
+    from hashlib import sha256
+
+    result: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, list | tuple) and len(value) > 64:
+            result[key] = f"{len(value)} values, sha256 {sha256(repr(value).encode()).hexdigest()[:12]}"
+        elif isinstance(value, bytes):
+            result[key] = value.decode("utf-8", "surrogateescape")
+        else:
+            result[key] = value
+    return result
