@@ -1,0 +1,171 @@
+"""The composition root: from the configuration to sources, caches and the ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from kittui.config import Config, Flags, load_config
+from kittui.config.loading import ConfigProblem, folder
+from kittui.oci.reference import Place
+from kittui.usecases.browse import ModelKits
+from kittui.usecases.sources import Places
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Source
+    from kittui.registry import Access, Credentials, CredentialStore, RegistrySource, Wait
+    from kittui.state.indexes import IndexCache
+    from kittui.store import LocalSource
+    from kittui.usecases.ledger import Ledger, Rules
+
+Warn = Callable[[str], None]
+
+
+class Composition:
+    """Everything a command or the interface works with, each made when first used; closes what it opened.
+
+    `flags` beat the file and the environment; TLS flags hold for every registry. `on_warning` hears of registries' own
+    warnings and of files with secrets that others may read, `on_wait` of waits for a busy registry.
+    """
+
+    def __init__(
+        self,
+        flags: Flags | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        on_warning: Warn = lambda _: None,
+        on_wait: Callable[[Wait], None] = lambda _: None,
+    ) -> None:
+        self.flags = flags or Flags()
+        self.environ = os.environ if environ is None else environ
+        self.on_warning = on_warning
+        self.on_wait = on_wait
+        loaded = load_config(self.flags, self.environ)
+        self.config: Config = loaded.config
+        self.config_path = loaded.path
+        self.problems: tuple[ConfigProblem, ...] = loaded.problems
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every source that was opened."""
+        if "places" in self.__dict__:
+            await self.places.aclose()
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the journal and the history are: $XDG_STATE_HOME/kittui."""
+        return folder(self.environ, "XDG_STATE_HOME", ".local/state")
+
+    @property
+    def cache_dir(self) -> Path:
+        """What can be thrown away: $XDG_CACHE_HOME/kittui."""
+        return folder(self.environ, "XDG_CACHE_HOME", ".cache")
+
+    @cached_property
+    def store_root(self) -> Path:
+        """The folder of kit's store: --store, $KITOPS_HOME, the configuration's, the platform's place."""
+        from kittui.store import store_root
+
+        named = self.flags.store or self.environ.get("KITOPS_HOME")
+        if not named and self.config.store is not None:
+            return self.config.store.absolute()
+        return store_root(named, self.environ)
+
+    @cached_property
+    def places(self) -> Places:
+        """The sources."""
+        from kittui.layout import is_layout
+
+        return Places(self._open, is_layout)
+
+    def configured(self) -> tuple[Place, ...]:
+        """The places to show where none is named: the store, then the configured registries and layouts."""
+        registries = (Place("remote", host=registry.host) for registry in self.config.registries)
+        layouts = (Place("oci", directory=os.path.normpath(directory)) for directory in self.config.layouts)
+        return (Place("local"), *registries, *layouts)
+
+    def _open(self, place: Place) -> Source:
+        if place.kind == "local":
+            return self.local()
+        if place.kind == "oci":
+            from kittui.layout import LayoutSource
+
+            return LayoutSource(Path(place.directory))
+        return self.registry(place.host)
+
+    def local(self) -> LocalSource:
+        """kit's store as a source of its own."""
+        from kittui.store import LocalSource
+
+        return LocalSource(self.store_root)
+
+    def registry(self, host: str, credentials: Credentials | None = None) -> RegistrySource:
+        """A registry as a source of its own; the caller closes it."""
+        from kittui.registry import RegistrySource
+
+        return RegistrySource(
+            host,
+            access=self.access(host),
+            credentials=self.credentials if credentials is None else credentials,
+            on_wait=self.on_wait,
+            on_warning=self.on_warning,
+            environ=self.environ,
+        )
+
+    def access(self, host: str) -> Access:
+        """How a registry is reached: the flags, else what is configured of it."""
+        from kittui.registry import Access
+
+        known = self.config.registry(host)
+        flags = self.flags
+        return Access(
+            plain_http=known.plain_http if flags.plain_http is None else flags.plain_http,
+            tls_verify=known.tls_verify if flags.tls_verify is None else flags.tls_verify,
+            ca_cert=Path(flags.ca_cert) if flags.ca_cert else known.ca_cert,
+            cert=Path(flags.cert) if flags.cert else known.cert,
+            key=Path(flags.key) if flags.key else known.key,
+            realms=frozenset(known.realms),
+        )
+
+    @cached_property
+    def credentials(self) -> CredentialStore:
+        """Where credentials are looked up and kept."""
+        from kittui.registry import CredentialStore
+
+        return CredentialStore(self.store_root, self.environ, self.on_warning)
+
+    @cached_property
+    def modelkits(self) -> ModelKits:
+        """ModelKits by tag and digest, cached in memory and on disk."""
+        from kittui.state.cache import DiskCache
+
+        return ModelKits(DiskCache(self.cache_dir))
+
+    @cached_property
+    def indexes(self) -> IndexCache:
+        """What was learnt of layers' contents, on disk."""
+        from kittui.state.indexes import IndexCache
+
+        return IndexCache(self.cache_dir / "indexes")
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Journal and history."""
+        from kittui.usecases.ledger import Ledger
+
+        return Ledger.open(self.state_dir)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What may be changed."""
+        from kittui.usecases.ledger import Rules
+
+        return Rules(self.config.read_only, frozenset(self.config.protected_tags))

@@ -1,0 +1,281 @@
+"""Finding and reading config.yaml: flags beat the environment, the environment beats the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Moves, Registry
+from kittui.errors import KittuiError
+from kittui.modelkit.stages import STAGES, Stage
+
+if TYPE_CHECKING:
+    import yaml
+
+    from kittui.config.schema import ConfigForm, StageForm
+
+SIZE_LIMIT: Final = 1024 * 1024
+"""Bytes of a configuration file read at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """A mistake: where it is (file and line, a variable), which key, and what is allowed there."""
+
+    place: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.key}: {self.message}" if self.key else f"{self.place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says; None where it says nothing."""
+
+    config: str | None = None
+    store: str | None = None
+    read_only: bool | None = None
+    ascii: bool | None = None
+    plain_http: bool | None = None
+    tls_verify: bool | None = None
+    ca_cert: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration, what was wrong with it, and the file it is kept in (which may not be there)."""
+
+    config: Config
+    problems: tuple[ConfigProblem, ...]
+    path: Path
+
+
+def config_path(flag: str | None, environ: Mapping[str, str]) -> Path:
+    """`--config`, else $KITTUI_CONFIG, else $XDG_CONFIG_HOME/kittui/config.yaml, else ~/.config/kittui/config.yaml."""
+    named = flag or environ.get("KITTUI_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    return folder(environ, "XDG_CONFIG_HOME", ".config") / "config.yaml"
+
+
+def folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
+    """kittui's folder below one of the XDG base directories; a relative one is ignored, as their standard says."""
+    named = environ.get(variable, "")
+    if named.startswith("/"):
+        return Path(named) / "kittui"
+    home = environ.get("HOME")
+    return (Path(home) if home else Path.home()) / default / "kittui"
+
+
+def load_config(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read the configuration. Never fails: a key with a mistake keeps its default, and the mistake is listed."""
+    flags = flags or Flags()
+    environ = os.environ if environ is None else environ
+    path = config_path(flags.config, environ)
+    config, problems = _read(path, named=bool(flags.config or environ.get("KITTUI_CONFIG")))
+    config, mistaken = _with_environment(config, environ)
+    return Loaded(_with_flags(config, flags), (*problems, *mistaken), path)
+
+
+def _with_flags(config: Config, flags: Flags) -> Config:
+    said = {name: getattr(flags, name) for name in ("read_only", "ascii") if getattr(flags, name) is not None}
+    if flags.store:
+        said["store"] = Path(flags.store)
+    return replace(config, **said)
+
+
+def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(SIZE_LIMIT + 1)
+    except FileNotFoundError:
+        return Config(), [ConfigProblem(str(path), "", "there is no such file")] if named else []
+    except OSError as error:
+        return Config(), [ConfigProblem(str(path), "", f"it can't be read: {error.strerror or error}")]
+    if len(raw) > SIZE_LIMIT:
+        return Config(), [ConfigProblem(str(path), "", f"it is over {SIZE_LIMIT // 1024} KiB")]
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: bytes, place: str) -> tuple[Config, list[ConfigProblem]]:
+    """The configuration in a file's bytes; `place` names the file in what is wrong with it."""
+    import yaml
+
+    from kittui.modelkit.kitfile import load_kitfile
+
+    try:
+        if not raw.strip():
+            return Config(), []
+        node = yaml.compose(raw, Loader=yaml.SafeLoader)
+        if node is None:
+            return Config(), []
+        document = load_kitfile(raw)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        return Config(), [ConfigProblem(place + line, "", f"it is no valid YAML: {error.problem}")]
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return Config(), [ConfigProblem(place, "", f"it is no valid YAML: {str(error)[:200]}")]
+    except KittuiError as error:
+        allowed = ", ".join(field.name for field in fields(Config))
+        return Config(), [ConfigProblem(place, "", f"{error.message.replace('the Kitfile', 'it')}; allowed: {allowed}")]
+    return _checked(document, node, place)
+
+
+def _checked(document: dict[str, Any], node: yaml.Node, place: str) -> tuple[Config, list[ConfigProblem]]:
+    """Check, leaving out top-level keys with mistakes until the rest passes."""
+    from pydantic import ValidationError
+
+    from kittui.config.schema import ConfigForm
+
+    problems: list[ConfigProblem] = []
+    while True:
+        try:
+            return _from_form(ConfigForm.model_validate(document)), problems
+        except ValidationError as error:
+            wrong: set[str] = set()
+            for detail in error.errors(include_url=False, include_context=True):
+                location = tuple(part for part in detail["loc"] if not _is_tag(part))
+                wrong.add(str(location[0]) if location else "")
+                problems.append(_problem(detail, location, node, place))
+            document = {key: value for key, value in document.items() if key not in wrong and "" not in wrong}
+
+
+def _is_tag(part: int | str) -> bool:
+    """Whether a part of pydantic's location is one of its own words and no key of the file."""
+    return isinstance(part, str) and ("[" in part or part.startswith("function-"))
+
+
+def _problem(detail: Any, location: tuple[int | str, ...], node: yaml.Node, place: str) -> ConfigProblem:
+    from kittui.config.schema import ConfigForm, MovesForm, RegistryForm, StageForm
+
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        forms = {"registries": RegistryForm.model_fields, "stages": StageForm.model_fields}
+        allowed = forms.get(str(location[0]), MovesForm.model_fields) if len(location) > 1 else ConfigForm.model_fields
+        message = f"there is no such key; allowed are {', '.join(allowed)}"
+    elif detail["type"] == "missing":
+        message = "it is missing"
+    elif detail["type"] == "literal_error":
+        message = f"allowed are {detail['ctx']['expected']}"
+    line = _line(node, location)
+    return ConfigProblem(f"{place}:{line}" if line else place, key, message)
+
+
+def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int | None:
+    """The line of a key or an entry, as far down as the file goes."""
+    import yaml
+
+    line: int | None = None
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _from_form(form: ConfigForm) -> Config:
+    return Config(
+        registries=tuple(Registry(**registry.model_dump()) for registry in form.registries),
+        layouts=form.layouts,
+        favourites=form.favourites,
+        stages=STAGES if form.stages is None else tuple(_stage(stage) for stage in form.stages),
+        moves=Moves(**form.moves.model_dump()),
+        protected_tags=form.protected_tags,
+        keymap=MappingProxyType(dict(form.keymap)),
+        theme=str(form.theme),
+        mouse=form.mouse,
+        reduced_motion=form.reduced_motion,
+        ascii=form.ascii,
+        clipboard=form.clipboard,
+        concurrency=form.concurrency,
+        read_only=form.read_only,
+        store=None if form.store is None else Path(form.store),
+    )
+
+
+def _stage(form: StageForm) -> Stage:
+    """A stage with what isn't said taken from kittui's own of that name."""
+    known = next((stage for stage in STAGES if stage.name == form.name), Stage(form.name, "•", "+", "accent"))
+    return Stage(
+        form.name,
+        form.mark or known.mark,
+        form.ascii_mark or known.ascii_mark,
+        form.colour or known.role,
+        known.meaning if form.meaning is None else form.meaning,
+    )
+
+
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("1, true, yes, on, 0, false, no and off are allowed")
+
+
+def _theme(text: str) -> str:
+    if text not in THEMES:
+        raise ValueError(f"allowed are {', '.join(THEMES)}")
+    return text
+
+
+def _clipboard(text: str) -> str:
+    if text not in ("osc52", "off"):
+        raise ValueError("osc52 and off are allowed")
+    return text
+
+
+def _concurrency(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= CONCURRENCY_LIMIT):
+        raise ValueError(f"a whole number from 1 to {CONCURRENCY_LIMIT} is allowed")
+    return int(text)
+
+
+_VARIABLES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "KITTUI_THEME": ("theme", _theme),
+    "KITTUI_MOUSE": ("mouse", _switch),
+    "KITTUI_REDUCED_MOTION": ("reduced_motion", _switch),
+    "KITTUI_ASCII": ("ascii", _switch),
+    "KITTUI_CLIPBOARD": ("clipboard", _clipboard),
+    "KITTUI_CONCURRENCY": ("concurrency", _concurrency),
+    "KITTUI_READ_ONLY": ("read_only", _switch),
+}
+
+
+def _with_environment(config: Config, environ: Mapping[str, str]) -> tuple[Config, list[ConfigProblem]]:
+    problems = []
+    for variable, key, value in _said(environ):
+        if isinstance(value, ValueError):
+            problems.append(ConfigProblem(f"${variable}", "", str(value)))
+        else:
+            config = replace(config, **{key: value})
+    if environ.get("TEXTUAL_ANIMATIONS") == "none":
+        config = replace(config, reduced_motion=True)
+    return config, problems
+
+
+def _said(environ: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
+    for variable, (key, read) in _VARIABLES.items():
+        text = environ.get(variable)
+        if text:
+            try:
+                yield variable, key, read(text)
+            except ValueError as error:
+                yield variable, key, error

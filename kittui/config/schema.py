@@ -1,0 +1,119 @@
+"""The form of config.yaml, checked by pydantic. Imported only where there is a file to check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
+
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES
+from kittui.errors import KittuiError
+from kittui.oci.reference import check_host, check_repository, check_tag, parse_source
+
+
+def _allowed(check: Any, what: str) -> AfterValidator:
+    """A validator from one of the checks of references; its hint becomes what is allowed."""
+
+    def validate(text: str) -> str:
+        try:
+            check(text)
+        except KittuiError as error:
+            detail = f"{error.message}. {error.hint}" if error.hint else error.message
+            raise PydanticCustomError("kittui", "{detail}", {"detail": detail}) from None
+        return text
+
+    validate.__name__ = what
+    return AfterValidator(validate)
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _no_controls(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("kittui", "no control characters are allowed")
+    return text
+
+
+def _one_cell(text: str) -> str:
+    if len(text) != 1 or not text.isprintable():
+        raise PydanticCustomError("kittui", "one printable character is allowed")
+    return text
+
+
+def _ascii_cell(text: str) -> str:
+    if len(text) != 1 or not text.isascii() or not text.isprintable():
+        raise PydanticCustomError("kittui", "one printable ASCII character is allowed")
+    return text
+
+
+def _as_stage(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Text = Annotated[StrictStr, Field(max_length=4096), AfterValidator(_no_controls)]
+Host = Annotated[StrictStr, _allowed(check_host, "host")]
+Repository = Annotated[StrictStr, _allowed(check_repository, "repository")]
+Tag = Annotated[StrictStr, _allowed(check_tag, "tag")]
+Favourite = Annotated[StrictStr, _allowed(parse_source, "reference")]
+File = Annotated[Text, AfterValidator(_path)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RegistryForm(_Part):
+    """One entry of `registries`."""
+
+    host: Host
+    name: Text = ""
+    repositories: tuple[Repository, ...] = ()
+    plain_http: StrictBool = False
+    tls_verify: StrictBool = True
+    ca_cert: File | None = None
+    cert: File | None = None
+    key: File | None = None
+    realms: tuple[Host, ...] = ()
+
+
+class StageForm(_Part):
+    """One entry of `stages`: a tag's name alone, or with its mark and colour."""
+
+    name: Tag
+    mark: Annotated[StrictStr, AfterValidator(_one_cell)] | None = None
+    ascii_mark: Annotated[StrictStr, AfterValidator(_ascii_cell)] | None = None
+    colour: Literal["accent", "good", "warn", "bad", "special", "muted"] | None = None
+    meaning: Text | None = None
+
+
+class MovesForm(_Part):
+    """The tags that promote and roll back move."""
+
+    challenger: Tag = "challenger"
+    champion: Tag = "champion"
+    rollback: Tag = "rollback"
+    retired: Tag = "retired"
+
+
+class ConfigForm(_Part):
+    """config.yaml."""
+
+    registries: tuple[RegistryForm, ...] = ()
+    layouts: tuple[Text, ...] = ()
+    favourites: tuple[Favourite, ...] = ()
+    stages: tuple[Annotated[StageForm, BeforeValidator(_as_stage)], ...] | None = None
+    moves: MovesForm = MovesForm()
+    protected_tags: tuple[Tag, ...] = ()
+    keymap: dict[Text, Text] = Field(default_factory=dict)
+    theme: Literal[THEMES] = THEMES[0]  # type: ignore[valid-type]
+    mouse: StrictBool = True
+    reduced_motion: StrictBool = False
+    ascii: StrictBool = False
+    clipboard: Literal["osc52", "off"] = "osc52"
+    concurrency: Annotated[StrictInt, Field(ge=1, le=CONCURRENCY_LIMIT)] = 6
+    read_only: StrictBool = False
+    store: File | None = None

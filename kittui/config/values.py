@@ -1,0 +1,72 @@
+"""What can be configured, with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal
+
+from kittui.modelkit.stages import STAGES, Stage
+
+Clipboard = Literal["osc52", "off"]
+
+THEMES: Final = ("kittui-dark", "kittui-light", "kittui-contrast", "kittui-colour-blind", "kittui-ansi")
+"""The names of the interface's themes."""
+CONCURRENCY: Final = 6
+"""Requests at a time, unless configured."""
+CONCURRENCY_LIMIT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry: how the tree names it, which repositories to show where it lists none, and how it is reached.
+
+    `realms` are hosts that may be given its credentials in exchange for a token.
+    """
+
+    host: str
+    name: str = ""
+    repositories: tuple[str, ...] = ()
+    plain_http: bool = False
+    tls_verify: bool = True
+    ca_cert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    realms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """The tags that promote and roll back move."""
+
+    challenger: str = "challenger"
+    champion: str = "champion"
+    rollback: str = "rollback"
+    retired: str = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything kittui can be told by its file, the environment and flags."""
+
+    registries: tuple[Registry, ...] = ()
+    layouts: tuple[str, ...] = ()
+    favourites: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = STAGES
+    moves: Moves = field(default_factory=Moves)
+    protected_tags: tuple[str, ...] = ()
+    keymap: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    theme: str = THEMES[0]
+    mouse: bool = True
+    reduced_motion: bool = False
+    ascii: bool = False
+    clipboard: Clipboard = "osc52"
+    concurrency: int = CONCURRENCY
+    read_only: bool = False
+    store: Path | None = None
+
+    def registry(self, host: str) -> Registry:
+        """What is configured of a registry; defaults for one that isn't named."""
+        return next((registry for registry in self.registries if registry.host == host), Registry(host))
