@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from kittui.errors import Malformed
+from kittui.formats.gguf import read_gguf
 from kittui.formats.need import Steps, fetch
+from kittui.formats.npy import read_npy, read_npz
+from kittui.formats.onnx import read_onnx
+from kittui.formats.pytorch import read_pytorch
 from kittui.formats.safetensors import read_safetensors
 from kittui.formats.weights import Weights
 
-SUFFIXES = (".safetensors",)
-"""Files that are taken for models by their names."""
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib")
+"""Files that are perhaps pickles, by their names."""
+SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", *PICKLES)
+"""Files whose names say that they hold tensors."""
 
 
 def is_model_file(path: str) -> bool:
@@ -21,5 +27,18 @@ def read_weights(path: str, size: int) -> Steps[Weights]:
     name = path.lower()
     if name.endswith(".safetensors"):
         return (yield from read_safetensors(size))
-    yield from fetch(0, 16)
+    if name.endswith(".onnx"):
+        return (yield from read_onnx(size))
+    first = yield from fetch(0, 16)
+    if first[:4] == b"GGUF":
+        return (yield from read_gguf(size))
+    if first[:6] == b"\x93NUMPY":
+        return (yield from read_npy(size))
+    if name.endswith(".npz"):
+        return (yield from read_npz(size))
+    if first[:4] == b"PK\3\4" or name.endswith(PICKLES):
+        weights, _ = yield from read_pytorch(size)
+        return weights
+    if first[8:9] == b"{" and int.from_bytes(first[:8], "little") < size:
+        return (yield from read_safetensors(size))
     raise Malformed(f"{path} is no model file of a known format")

@@ -104,3 +104,63 @@ class Feed:
         """The stream has ended: what is still wanted is answered with what there is."""
         while self._needs is not None:
             self._advance(self._answers(self._needs))
+
+
+class Cursor:
+    """Reads forward through content with a window that grows while it is used up: for headers of unknown length."""
+
+    def __init__(self, size: int, what: str, *, ahead: int = 32 * 1024, limit: int = 256 * 1024 * 1024) -> None:
+        """`size` of the content in bytes; Malformed names `what` where it ends early or is read past `limit` bytes."""
+        self.position = 0
+        self._size = size
+        self._what = what
+        self._ahead = ahead
+        self._limit = limit
+        self._read = 0
+        self._start = 0
+        self._window = b""
+
+    @property
+    def left(self) -> int:
+        """Bytes to the content's end."""
+        return self._size - self.position
+
+    def held(self, count: int) -> bool:
+        """Whether so many bytes are in the window, so that `grab` may be called."""
+        return self.position - self._start + count <= len(self._window)
+
+    def grab(self, count: int) -> bytes:
+        """The next bytes, which must be held."""
+        at = self.position - self._start
+        self.position += count
+        return self._window[at : at + count]
+
+    def take(self, count: int) -> Steps[bytes]:
+        """The next bytes; raises Malformed where the content ends first."""
+        if not self.held(count):
+            yield from self.fill(count)
+        return self.grab(count)
+
+    def fill(self, count: int) -> Steps[None]:
+        """Make so many bytes held; raises Malformed where the content ends first."""
+        if count > self.left:
+            raise Malformed(f"{self._what} is cut short at byte {self.position}: {count} more bytes are needed")
+        wanted = min(self.left, max(count, self._ahead))
+        self._read += wanted
+        if self._read > self._limit:
+            raise Malformed(f"{self._what} has a header of more than {self._limit} bytes")
+        kept = self._window[self.position - self._start :] if self.position >= self._start else b""
+        self._start = self.position
+        self._window = kept
+        self._window += yield from fetch_exactly(self.position + len(kept), wanted - len(kept), self._what)
+        self._ahead = min(2 * self._ahead, 1024 * 1024)
+
+    def skip(self, count: int) -> None:
+        """Pass over bytes without reading them; raises Malformed where the content ends first."""
+        if count > self.left:
+            raise Malformed(f"{self._what} is cut short at byte {self.position}: {count} more bytes are needed")
+        if not self.held(count):
+            self._ahead = 32 * 1024
+        self.position += count
+        if self.position - self._start > len(self._window):
+            self._start, self._window = self.position, b""

@@ -17,7 +17,7 @@ from kittui.formats.weights import Weights
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobReader, Repository
 from kittui.usecases.layer_index import LayerIndexes, LayerListing
-from kittui.usecases.streams import STREAM_PACE, PassResult, Wanted, read_through
+from kittui.usecases.streams import STREAM_PACE, Compression, PassResult, Wanted, read_through
 from kittui.usecases.views import READ_LIMIT, BlobView, BytesView, GzipView, SliceView, View, drive
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ Emit = Callable[[bytes], Awaitable[None]]
 
 def descriptor_of(layer: Layer) -> Descriptor:
     """The layer's descriptor."""
-    return Descriptor(layer.media_type, layer.digest, layer.size)
+    return layer.descriptor
 
 
 class _BytesReader:
@@ -114,6 +114,11 @@ class Inspector:
     async def _list(
         self, repository: Repository, layer: Layer, on_progress: OnProgress | None, ask: Ask | None
     ) -> LayerListing:
+        if layer.format == "other" or layer.compression == "other":
+            raise Unsupported(
+                f"a layer of type {layer.media_type} is not known",
+                hint="kittui reads tar and raw layers, plain or compressed with gzip or zstd.",
+            )
         if layer.format == "raw" and layer.compression == "none":
             return LayerListing((_bare(layer, layer.size),), complete=True, verified=False, output=layer.size)
         local = _is_local(repository)
@@ -159,8 +164,8 @@ class Inspector:
         opening = await self._opening(repository, layer)
         result = await read_through(
             opening,
-            descriptor_of(layer),
-            layer.compression,
+            layer.descriptor,
+            _compression(layer),
             walk,
             wanted=wanted,
             emit=emit,
@@ -184,18 +189,17 @@ class Inspector:
         if layer.size <= SMALL and not _is_local(repository):
             view = await self._blob(repository, layer)
             return _reading(await view.read(0, layer.size))
-        return repository.open_blob(descriptor_of(layer))
+        return repository.open_blob(layer.descriptor)
 
     async def _blob(self, repository: Repository, layer: Layer) -> BlobView | BytesView:
         """The layer's blob as it is stored: small remote ones are read whole and verified."""
         key = _key(repository, layer)
         view = self._blobs.get(key)
         if view is None:
-            descriptor = descriptor_of(layer)
             if layer.size <= SMALL and not _is_local(repository):
-                view = BytesView(await repository.read_blob(descriptor, SMALL), verified=True)
+                view = BytesView(await repository.read_blob(layer.descriptor, SMALL), verified=True)
             else:
-                view = BlobView(repository, descriptor)
+                view = BlobView(repository, layer.descriptor)
             self._blobs[key] = view
             while len(self._blobs) > VIEWS:
                 self._blobs.popitem(last=False)
@@ -320,7 +324,7 @@ class Inspector:
             await emit(await blob.read(entry.offset, entry.size))
             return True
         try:
-            async with repository.open_blob(descriptor_of(layer), entry.offset, entry.size) as reader:
+            async with repository.open_blob(layer.descriptor, entry.offset, entry.size) as reader:
                 left = entry.size
                 async for piece in reader:
                     await emit(piece[:left])
@@ -383,6 +387,12 @@ def _key(repository: Repository, layer: Layer) -> tuple[str, str]:
 
 def _is_local(repository: Repository) -> bool:
     return repository.source.place.kind != "remote"
+
+
+def _compression(layer: Layer) -> Compression:
+    if layer.compression == "other":
+        raise Unsupported(f"a layer of type {layer.media_type} is not known")
+    return layer.compression
 
 
 def _bare(layer: Layer, size: int) -> FileEntry:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from kittui.formats.tar import FileEntry
-from kittui.oci.descriptor import Descriptor
-from kittui.oci.digest import Digest
+from kittui.modelkit import ModelKit
+from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.protocols import Repository
 from kittui.oci.reference import parse_reference, store_display
 from kittui.store import LocalSource
 from kittui.usecases.look import Inspector
@@ -18,26 +18,10 @@ from kittui.usecases.look import Inspector
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
-@dataclass(frozen=True)
-class Layer:
-    media_type: str
-    digest: Digest
-    size: int
-    path: str = ""
-    name: str = ""
-    type: str = "model"
-
-    @property
-    def compression(self) -> str:
-        return "gzip" if self.media_type.endswith("+gzip") else "zstd" if self.media_type.endswith("+zstd") else "none"
-
-    @property
-    def format(self) -> str:
-        return "raw" if ".raw" in self.media_type else "tar"
-
-    @classmethod
-    def of(cls, descriptor: Descriptor) -> Layer:
-        return cls(descriptor.media_type, descriptor.digest, descriptor.size)
+async def modelkit_of(repository: Repository, target: str) -> ModelKit:
+    manifest = await repository.manifest(target)
+    assert manifest.config is not None
+    return ModelKit.parse(manifest, await repository.read_blob(manifest.config, CONFIG_LIMIT))
 
 
 def golden() -> dict[str, list[tuple[str, list[str]]]]:
@@ -63,11 +47,11 @@ async def test_listings_of_the_store_equal_the_golden_ones(reference: str) -> No
     source = LocalSource(FIXTURES / "kithome")
     parsed = parse_reference(reference.removeprefix("localhost/"))
     repository = source.repository(store_display(parsed.store_name))
-    manifest = await repository.manifest(parsed.target or "latest")
+    modelkit = await modelkit_of(repository, parsed.target or "latest")
     inspector = Inspector()
-    for descriptor, (digest, lines) in zip(manifest.layers, golden()[reference], strict=True):
-        assert descriptor.digest == digest
-        listing = await inspector.listing(repository, Layer.of(descriptor))
+    for layer, (digest, lines) in zip(modelkit.layers, golden()[reference], strict=True):
+        assert layer.digest == digest
+        listing = await inspector.listing(repository, layer)
         assert listing.complete
         assert listing.verified
         wanted = []

@@ -1,0 +1,181 @@
+"""GGUF headers: metadata and tensor list of llama.cpp's models (ggml/docs/gguf.md, versions 1 to 3)."""
+
+from __future__ import annotations
+
+import struct
+from math import prod
+from typing import Any
+
+from kittui.errors import Malformed
+from kittui.formats.need import Cursor, Steps
+from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+
+KEYS_LIMIT = 100_000
+"""Metadata keys read at most."""
+STRING_LIMIT = 16 * 1024 * 1024
+"""Bytes of one string at most."""
+SHOWN = 32
+"""Elements of an array that are kept; a tokenizer has a hundred thousand."""
+DEPTH = 4
+"""Arrays within arrays at most."""
+
+QUANTISATIONS: dict[int, tuple[str, int, int]] = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 40), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
+    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
+    40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18),
+}  # fmt: skip
+"""Tensor types by number: name, numbers in a block, bytes of a block (ggml.h, GGML_TYPE_*)."""
+
+FILE_TYPES = {
+    0: "ALL_F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S",
+    12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS",
+    20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M",
+    28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE",
+    39: "NVFP4", 40: "Q1_0", 1024: "GUESSED",
+}  # fmt: skip
+"""general.file_type in words (llama.h, LLAMA_FTYPE_*)."""
+
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_NAMES = {0: "uint8", 1: "int8", 2: "uint16", 3: "int16", 4: "uint32", 5: "int32", 6: "float32", 7: "bool", 8: "string",
+          9: "array", 10: "uint64", 11: "int64", 12: "float64"}  # fmt: skip
+_STRING, _ARRAY = 8, 9
+
+
+class _Reader:
+    def __init__(self, size: int) -> None:
+        self.cursor = Cursor(size, "the GGUF file")
+        self.order = "<"
+        self.wide = True
+        self.notes: list[str] = []
+
+    def number(self, form: str) -> Steps[Any]:
+        raw = yield from self.cursor.take(struct.calcsize(form))
+        return struct.unpack(self.order + form, raw)[0]
+
+    def count(self) -> Steps[int]:
+        value: int = yield from self.number("Q" if self.wide else "I")
+        return value
+
+    def text(self) -> Steps[str]:
+        length = yield from self.count()
+        if length > STRING_LIMIT:
+            raise Malformed(f"the GGUF file has a string of {length} bytes")
+        raw = yield from self.cursor.take(length)
+        return raw.decode("utf-8", "replace")
+
+    def value(self, kind: int, depth: int = 0) -> Steps[Any]:
+        if kind in _SCALARS:
+            if kind == 7:
+                return bool((yield from self.number("B")))
+            return (yield from self.number(_SCALARS[kind]))
+        if kind == _STRING:
+            return (yield from self.text())
+        if kind == _ARRAY and depth < DEPTH:
+            return (yield from self.array(depth))
+        raise Malformed(f"the GGUF file has a value of unknown type {kind} at byte {self.cursor.position}")
+
+    def array(self, depth: int) -> Steps[Any]:
+        kind: int = yield from self.number("I")
+        count = yield from self.count()
+        smallest = struct.calcsize(_SCALARS[kind]) if kind in _SCALARS else 8 if self.wide else 4
+        if kind not in _NAMES or count * smallest > self.cursor.left:
+            raise Malformed(f"the GGUF file has an array of {count} values of type {kind}, which can't be in it")
+        first: list[Any] = []
+        for _ in range(min(count, SHOWN)):
+            first.append((yield from self.value(kind, depth + 1)))  # noqa: PERF401
+        rest = count - len(first)
+        if not rest:
+            return first
+        if kind in _SCALARS:
+            self.cursor.skip(rest * smallest)
+        elif kind == _STRING:
+            yield from self.pass_strings(rest)
+        else:
+            for _ in range(rest):
+                yield from self.value(kind, depth + 1)
+        return {"type": _NAMES[kind], "count": count, "first": first}
+
+    def pass_strings(self, count: int) -> Steps[None]:
+        """Go past strings: their lengths lie between them, so this reads through, in as few steps as can be."""
+        cursor, width = self.cursor, 8 if self.wide else 4
+        order = "little" if self.order == "<" else "big"
+        for _ in range(count):
+            if not cursor.held(width):
+                yield from cursor.fill(width)
+            length = int.from_bytes(cursor.grab(width), order)  # type: ignore[arg-type]
+            if length > STRING_LIMIT:
+                raise Malformed(f"the GGUF file has a string of {length} bytes")
+            cursor.skip(length)
+
+
+def read_gguf(size: int) -> Steps[Weights]:
+    """The header of a file of `size` bytes. Raises Malformed if it is no GGUF; what comes before a fault is kept."""
+    reader = _Reader(size)
+    magic = yield from reader.cursor.take(8)
+    version = int.from_bytes(magic[4:], "little")
+    if magic[:4] != b"GGUF":
+        raise Malformed("not a GGUF file")
+    if version & 0xFFFF == 0 and version:
+        reader.order, version = ">", int.from_bytes(magic[4:], "big")
+    if not 1 <= version <= 3:
+        raise Malformed(f"GGUF version {version} is not known")
+    reader.wide = version > 1
+    metadata: dict[str, Any] = {}
+    tensors: list[Tensor] = []
+    problem = None
+    try:
+        yield from _header(reader, size, metadata, tensors)
+    except Malformed as error:
+        problem = error.message
+    file_type = metadata.get("general.file_type")
+    if isinstance(file_type, int) and file_type in FILE_TYPES:
+        reader.notes.append(f"quantisation: {FILE_TYPES[file_type]}")
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if isinstance(tokens, dict):
+        reader.notes.append(f"tokenizer: {metadata.get('tokenizer.ggml.model', '?')}, {tokens['count']} tokens")
+    return Weights("gguf", tuple(tensors), metadata, problem, tuple(reader.notes))
+
+
+def _header(reader: _Reader, size: int, metadata: dict[str, Any], tensors: list[Tensor]) -> Steps[None]:
+    tensor_count, key_count = (yield from reader.count()), (yield from reader.count())
+    if key_count > KEYS_LIMIT or tensor_count > TENSORS_LIMIT or key_count * 12 + tensor_count * 24 > size:
+        raise Malformed(f"the GGUF file says it has {tensor_count} tensors and {key_count} keys, which can't be")
+    for _ in range(key_count):
+        key = yield from reader.text()
+        kind: int = yield from reader.number("I")
+        metadata[key] = yield from reader.value(kind)
+    listed: list[tuple[str, str, tuple[int, ...], int, int | None, str | None]] = []
+    for _ in range(tensor_count):
+        name = yield from reader.text()
+        dimensions: int = yield from reader.number("I")
+        if dimensions > 8:
+            raise Malformed(f"the tensor {name[:100]} has {dimensions} dimensions")
+        shape: list[int] = []
+        for _ in range(dimensions):
+            shape.append((yield from reader.count()))  # noqa: PERF401
+        kind = yield from reader.number("I")
+        offset: int = yield from reader.number("Q")
+        dtype, block, width = QUANTISATIONS.get(kind, (f"type {kind}", 0, 0))
+        problem = None if block else "its type is not known"
+        nbytes = None
+        if block:
+            numbers = prod(shape)
+            nbytes = numbers // block * width
+            if numbers % block:
+                problem = f"its shape does not fit blocks of {block}"
+        listed.append((name, dtype, tuple(shape), offset, nbytes, problem))
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:
+        raise Malformed("the GGUF file has an impossible alignment")
+    base = -(-reader.cursor.position // alignment) * alignment
+    for name, dtype, dims, offset, nbytes, problem in listed:
+        if nbytes is not None and base + offset + nbytes > size:
+            problem = problem or "its bytes lie outside of the file"
+        tensors.append(Tensor(name, dtype, dims, base + offset, nbytes, problem))
+    if any(tensor.problem for tensor in tensors):
+        raise Malformed("the header does not fit the file: some tensors are marked")
