@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
-from kittui.errors import Malformed, NotFound, RegistryError
+from kittui.errors import BadReference, Malformed, NotFound, RegistryError
 from kittui.oci.manifest import load_object
 from kittui.registry.headers import next_link
 from kittui.registry.session import Answer, Call, Session, origin
@@ -84,6 +84,6 @@ def _names(body: bytes, key: str, check: Callable[[str], object]) -> list[str]:
 def _passes(check: Callable[[str], object], name: str) -> bool:
     try:
         check(name)
-    except ValueError:
+    except BadReference:
         return False
     return True

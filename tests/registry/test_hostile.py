@@ -1,0 +1,607 @@
+"""Registries that lie, limit, lead astray or break: what the client asks, sends and says then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import json
+import logging
+import os
+import resource
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from fakes.faulty_proxy import Fault, FaultyProxy
+from fakes.registry_servers import QUICK, Server, connect
+from fakes.scripted_registry import INDEX, MANIFEST, Reply, Request, ScriptedRegistry, digest_of, manifest_of
+
+from kittui.errors import (
+    AuthError,
+    ConnectionLost,
+    ContentError,
+    Denied,
+    DigestMismatch,
+    Malformed,
+    NetworkError,
+    NotFound,
+    RateLimited,
+    RegistryError,
+    TlsError,
+    TooLarge,
+    Unreachable,
+    Unsupported,
+)
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.traffic import metered
+from kittui.registry import Patience, RegistrySource, Wait
+from kittui.registry.readers import BytesReader
+
+CONTENT = os.urandom(100_000)
+LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))
+
+
+class Content:
+    def open(self, offset: int = 0):  # type: ignore[no-untyped-def]
+        from contextlib import nullcontext
+
+        return nullcontext(BytesReader(CONTENT[offset:], offset))
+
+
+async def tags_of(source: RegistrySource, name: str = "fraud") -> list[str | None]:
+    return [entry.name async for page in source.repository(name).tags() for entry in page]
+
+
+async def test_check_02_three_pages_with_unquoted_next() -> None:
+    async with ScriptedRegistry(page=3, link="<{target}>; rel=next") as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        assert await tags_of(source) == list("abcdefg")
+        assert registry.count("GET", "/tags/list") == 3
+
+
+@pytest.mark.parametrize("link", ["<http://{other}{target}>; rel=next", "</v2/fraud/tags/list?n=1000>; rel=next"])
+async def test_check_03_a_link_to_another_host_or_to_itself_ends_the_list(link: str) -> None:
+    async with ScriptedRegistry() as trap:
+        written = link.replace("{other}", trap.host)
+        async with ScriptedRegistry(page=3, link=written, auth="bearer") as registry, connect(registry.host) as source:
+            registry.add_kit("fraud", *"abcdefg", layers=[])
+            assert await tags_of(source) == list("abc")
+            assert registry.count("GET", "/tags/list") <= 3
+        assert trap.requests == []
+
+
+async def test_short_pages_are_followed_and_a_deleted_last_starts_again() -> None:
+    async with ScriptedRegistry(page=2) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcd", layers=[])
+        registry.script("GET", "last=b", Reply(404))
+        assert await tags_of(source) == list("abcd")
+
+
+async def test_a_registry_that_refuses_the_page_size_is_asked_without() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"ab", layers=[])
+        registry.script("GET", r"/tags/list\?n=", Reply(400), times=-1)
+        assert await tags_of(source) == list("ab")
+
+
+@pytest.mark.parametrize("body", [b'{"tags": null}', b"{}", b'{"tags": []}'])
+async def test_no_tags_is_an_empty_list(body: bytes) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("GET", "/tags/list", Reply(200, {}, body))
+        assert await tags_of(source) == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"tags": {}}', b"[" * 100_000])
+async def test_a_list_that_is_none_is_malformed(body: bytes) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("GET", "/tags/list", Reply(200, {}, body))
+        with pytest.raises(Malformed):
+            await tags_of(source)
+
+
+async def test_check_33_names_that_are_no_names_are_passed_over() -> None:
+    body = json.dumps({"tags": ["v1", "[@click=app.quit]", "\x1b]52;c;x\x07", "../x", 7, None, "v1"]}).encode()
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("GET", "/tags/list", Reply(200, {}, body))
+        assert await tags_of(source) == ["v1"]
+
+
+@pytest.mark.parametrize("status", [404, 401, 403, 405])
+async def test_check_04_no_catalog_is_said_with_what_to_do(status: int) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        refusal = registry.challenge() if status == 401 else Reply(status)
+        registry.script("GET", "/_catalog", refusal, times=-1)
+        with pytest.raises(Unsupported) as caught:
+            _ = [page async for page in source.repositories()]
+        assert "Type a repository" in (caught.value.hint or "")
+        assert source.capabilities.catalog.denied
+        assert await tags_of(source) == ["v1"]
+
+
+async def test_check_07_a_registry_that_always_says_401_is_asked_at_most_three_times() -> None:
+    async with ScriptedRegistry(auth="bearer") as registry, connect(registry.host) as source:
+        registry.script("", "/v2/", registry.challenge(), times=-1)
+        with metered() as traffic, pytest.raises(AuthError):
+            await source.repository("fraud").resolve("v1")
+        assert traffic.requests == len(registry.requests) == 3
+
+
+async def test_check_06_a_token_that_dies_midway_is_renewed() -> None:
+    async with ScriptedRegistry(auth="bearer") as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        repository = source.repository("fraud")
+        content = bytearray()
+        for start in range(0, len(CONTENT), 10_000):
+            if start == 40_000:
+                registry.tokens.clear()
+            async with repository.open_blob(LAYER, start, 10_000) as reader:
+                content += b"".join([piece async for piece in reader])
+        assert content == CONTENT
+        assert registry.count("", "^/token") == 2
+
+
+async def test_check_09_a_redirect_to_another_port_carries_nothing_of_ours() -> None:
+    async with ScriptedRegistry() as storage, ScriptedRegistry(auth="basic", users={"ann": "pw"}) as registry:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        storage.script("GET", "/signed", Reply(200, {"Set-Cookie": "theirs=1"}, CONTENT), times=-1)
+        where = f"http://{storage.host}/signed?X-Signature=a%2Fb%3D&n=1"
+        registry.script("GET", "/blobs/", lambda request: redirect(registry, request, where), times=-1)
+        async with connect(registry.host, credentials=fixed("ann", "pw")) as source:
+            for _ in range(2):
+                assert await source.repository("fraud").read_blob(LAYER, 1 << 20) == CONTENT
+        for request in storage.requests:
+            assert request.target == "/signed?X-Signature=a%2Fb%3D&n=1"
+            assert not {"authorization", "cookie", "www-authenticate"} & request.headers.keys()
+        assert len(storage.requests) == 2
+
+
+def redirect(registry: ScriptedRegistry, request: Request, where: str) -> Reply:
+    if "authorization" not in request.headers:
+        return registry.challenge()
+    return Reply(307, {"Location": where, "Set-Cookie": "ours=1; Path=/"})
+
+
+def fixed(username: str, password: str):  # type: ignore[no-untyped-def]
+    from kittui.registry import Credential, FixedCredentials
+
+    return FixedCredentials(Credential(username, password))
+
+
+async def test_check_10_a_401_of_the_storage_gets_no_credentials() -> None:
+    async with ScriptedRegistry() as storage, ScriptedRegistry(auth="basic", users={"ann": "pw"}) as registry:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        trap = Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{storage.host}/token",service="x"'})
+        storage.script("GET", "/signed", trap, times=-1)
+        where = f"http://{storage.host}/signed"
+        registry.script("GET", "/blobs/", lambda request: redirect(registry, request, where), times=-1)
+        async with connect(registry.host, credentials=fixed("ann", "pw")) as source:
+            with pytest.raises(AuthError):
+                await source.repository("fraud").read_blob(LAYER, 1 << 20)
+        assert {request.path for request in storage.requests} == {"/signed"}
+        assert all("authorization" not in request.headers for request in storage.requests)
+
+
+async def test_an_expired_storage_address_is_asked_for_again() -> None:
+    async with ScriptedRegistry() as storage, ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        storage.add_kit("fraud", "v1", layers=[CONTENT])
+        where = f"http://{storage.host}/v2/fraud/blobs/{LAYER.digest}"
+        registry.script("GET", "/blobs/", Reply(302, {"Location": where}), times=-1)
+        repository = source.repository("fraud")
+
+        async def read(start: int) -> bytes:
+            async with repository.open_blob(LAYER, start, 10) as reader:
+                return b"".join([piece async for piece in reader])
+
+        assert await read(0) == CONTENT[:10]
+        assert await read(10) == CONTENT[10:20]
+        assert registry.count("GET", "/blobs/") == 1
+        storage.script("GET", "/blobs/", Reply(403, {}, b"<Error>expired</Error>"))
+        assert await read(20) == CONTENT[20:30]
+        assert registry.count("GET", "/blobs/") == 2
+
+
+async def test_redirects_end_after_five() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("GET", "/blobs/", Reply(307, {"Location": "?again"}), times=-1)
+        with pytest.raises(RegistryError, match="redirects"):
+            await source.repository("fraud").read_blob(LAYER, 1 << 20)
+        assert registry.count("GET", "/blobs/") == 6
+
+
+async def test_check_11_an_upload_location_elsewhere_gets_no_credentials() -> None:
+    async with ScriptedRegistry() as storage, ScriptedRegistry(auth="basic", users={"ann": "pw"}) as registry:
+        storage.script("PUT", "/put", Reply(201))
+        where = f"http://{storage.host}/put?sig=a%2Bb"
+
+        def begin(request: Request) -> Reply:
+            ours = "authorization" in request.headers
+            return Reply(202, {"Location": where}) if ours else registry.challenge()
+
+        registry.script("POST", "/uploads/", begin, times=-1)
+        async with connect(registry.host, credentials=fixed("ann", "pw")) as source:
+            await source.repository("fraud").put_blob(LAYER, Content())
+        (request,) = storage.requests
+        assert request.body == CONTENT
+        assert request.target == f"/put?sig=a%2Bb&digest=sha256%3A{LAYER.digest.hex}"
+        assert not {"authorization", "cookie"} & request.headers.keys()
+
+
+async def test_check_12_urls_of_a_layer_are_never_contacted() -> None:
+    async with ScriptedRegistry() as trap, ScriptedRegistry() as registry, connect(registry.host) as source:
+        manifest = json.loads(manifest_of([CONTENT]))
+        manifest["layers"][0]["urls"] = [f"http://{trap.host}/layer"]
+        registry.add_blob("fraud", b"{}")
+        registry.add_manifest("fraud", json.dumps(manifest).encode(), "v1")
+        found = await source.repository("fraud").manifest("v1")
+        with pytest.raises(NotFound):
+            await source.repository("fraud").read_blob(found.layers[0], 1 << 20)
+        assert trap.requests == []
+
+
+async def test_check_13_other_bytes_under_a_digest_are_refused() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[CONTENT])
+        other = manifest_of([b"other"])
+        registry.manifests["fraud", digest] = (MANIFEST, other)
+        registry.blobs[LAYER.digest] = bytes(len(CONTENT))
+        repository = source.repository("fraud")
+        for target in (digest, "v1"):
+            with pytest.raises(DigestMismatch):
+                await repository.manifest(target)
+        with pytest.raises(DigestMismatch):
+            await repository.read_blob(LAYER, 1 << 20)
+
+
+async def test_a_head_that_names_another_digest_is_refused() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        headers = {"Docker-Content-Digest": digest_of(b"x"), "Content-Length": "10", "Content-Type": MANIFEST}
+        registry.script("HEAD", "/manifests/", Reply(200, headers))
+        with pytest.raises(DigestMismatch):
+            await source.repository("fraud").resolve(digest)
+
+
+async def test_a_head_without_digest_is_followed_by_a_get() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        registry.script("HEAD", "/manifests/", Reply(200, {"Content-Type": MANIFEST}))
+        assert (await source.repository("fraud").resolve("v1")).digest == digest
+
+
+async def test_check_15_a_manifest_that_is_an_index_too_is_ambiguous() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_manifest("odd", manifest_of([], manifests=[]), "both")
+        with pytest.raises(Malformed, match="ambiguous"):
+            await source.repository("odd").manifest("both")
+
+
+@pytest.mark.parametrize("stated", [True, False])
+async def test_check_16_a_manifest_of_100_mib_is_left_at_8(stated: bool) -> None:
+    size, piece = 100 << 20, 1 << 20
+    frame = f"Content-Length: {size}" if stated else "Connection: close"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            if await reader.read(1) == b"G":
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {MANIFEST}\r\n{frame}\r\n\r\n".encode())
+                for _ in range(size // piece):
+                    writer.write(bytes(piece))
+                    await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, connect(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as source:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with metered() as traffic, pytest.raises(TooLarge):
+            await source.repository("fraud").manifest("v1")
+        assert traffic.bytes <= 9 << 20
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10  # KiB
+
+
+async def test_check_22_compression_nobody_asked_for_is_bounded_and_never_unpacked() -> None:
+    bomb = gzip.compress(bytes(50 << 20))
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("GET", "/manifests/", Reply(200, {"Content-Encoding": "gzip", "Content-Type": MANIFEST}, bomb))
+        with metered() as traffic, pytest.raises(ContentError):
+            await source.repository("fraud").manifest("v1")
+        assert traffic.bytes == len(bomb)
+        blob = Descriptor("a/b", Digest.of(bomb), len(bomb))
+        registry.script("GET", "/blobs/", Reply(200, {"Content-Encoding": "gzip"}, bomb))
+        assert await source.repository("fraud").read_blob(blob, 1 << 20) == bomb
+        assert all(request.headers["accept-encoding"] == "identity" for request in registry.requests)
+
+
+async def test_more_bytes_than_the_blob_has_stop_at_once() -> None:
+    chunked = b"%x\r\n%b\r\n" % (len(CONTENT), CONTENT) + b"4\r\nmore\r\n" * 10 + b"0\r\n\r\n"
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("GET", "/blobs/", Reply(200, {"Transfer-Encoding": "chunked"}, chunked))
+        assert await source.repository("fraud").read_blob(LAYER, 1 << 20) == CONTENT  # what is over is never read
+        registry.script("GET", "/blobs/", Reply(200, {}, CONTENT + b"more"))
+        with pytest.raises(RegistryError, match="100004 bytes where 100000"):
+            await source.repository("fraud").read_blob(LAYER, 1 << 20)
+
+
+@pytest.mark.parametrize("date", [False, True])
+async def test_check_24_a_limited_rate_is_waited_for_and_told(date: bool) -> None:
+    waits: list[Wait] = []
+    async with ScriptedRegistry() as registry, connect(registry.host, on_wait=waits.append) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        after = format_datetime(datetime.now(UTC) + timedelta(seconds=2.9), usegmt=True) if date else "2"
+        registry.script("GET", "/tags/list", Reply(429, {"Retry-After": after}))
+        started = time.monotonic()
+        assert await tags_of(source) == ["v1"]
+        assert 1.5 < time.monotonic() - started < 4
+    (wait,) = waits
+    assert 1 < wait.seconds < 4
+    assert wait.host == registry.host
+    assert "rate" in wait.reason
+
+
+async def test_an_endless_wait_is_cut_to_the_longest_and_given_up_in_the_end() -> None:
+    patience = Patience(tries=3, backoff=0.001, longest_wait=0.05)
+    async with ScriptedRegistry() as registry, connect(registry.host, patience=patience) as source:
+        registry.script("", "/", Reply(429, {"Retry-After": "86400"}), times=-1)
+        with pytest.raises(RateLimited):
+            await tags_of(source)
+        assert len(registry.requests) == 3
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+async def test_trouble_is_tried_five_times_for_what_does_no_harm(status: int) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        registry.script("", "/manifests/", Reply(status, {}, b"<html>trouble</html>"), times=4)
+        assert (await source.repository("fraud").manifest("v1")).layers == ()
+        registry.script("", "/manifests/", Reply(status), times=-1)
+        with pytest.raises(RegistryError) as caught:
+            await source.repository("fraud").manifest("v1")
+        assert caught.value.status == status
+        assert registry.count("GET", "/manifests/") == 5 + 5
+
+
+async def test_400_is_not_tried_again() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("", "/manifests/", Reply(418), times=-1)
+        with pytest.raises(RegistryError, match="418"):
+            await source.repository("fraud").manifest("v1")
+        assert len(registry.requests) == 1
+
+
+async def test_check_39_a_lost_answer_to_a_put_is_recognised(server: Server) -> None:
+    await server.add_kit("fraud", "v1", layers=[])
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        repository = source.repository("fraud")
+        held = await repository.manifest("v1")
+        proxy.add(Fault("PUT", "/manifests/v2", drop_answer=True))
+        assert await repository.put_manifest(held.raw, held.media_type, "v2") == held.descriptor
+        assert proxy.count("PUT") == 1
+        proxy.add(Fault("PUT", "/manifests/v3", status=502))
+        assert await repository.put_manifest(held.raw, held.media_type, "v3") == held.descriptor
+        assert proxy.count("PUT", "/v3") == 2
+
+
+async def test_a_cut_upload_is_stored_in_the_end(server: Server) -> None:
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        repository = source.repository("fraud")
+        proxy.add(Fault("PUT", "/uploads/", cut_upload_after=30_000, times=2))
+        proxy.add(Fault("PUT", "/uploads/", drop_answer=True))
+        await repository.put_blob(LAYER, Content())
+        assert await repository.read_blob(LAYER, 1 << 20) == CONTENT
+
+
+async def test_a_cut_chunk_is_resumed_where_the_registry_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kittui.registry.uploads.CHUNK", 10_000)
+    async with ScriptedRegistry() as registry, FaultyProxy(registry.host) as proxy, connect(proxy.host) as source:
+        repository = source.repository("fraud")
+        proxy.add(Fault("PATCH", skip=4, drop_answer=True))
+        await repository.put_blob(LAYER, Content())
+        assert await repository.read_blob(LAYER, 1 << 20) == CONTENT
+        assert registry.count("POST") == 1
+        assert sum(len(request.body) for request in registry.seen("PATCH")) == len(CONTENT)
+
+
+async def test_an_upload_that_is_given_up_is_taken_back(server: Server) -> None:
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        proxy.add(Fault("PUT", "/uploads/", status=403))
+        with pytest.raises(Denied):
+            await source.repository("fraud").put_blob(LAYER, Content())
+        (request,) = [seen for seen in proxy.requests if seen.method == "DELETE"]
+        assert request.status == 204
+
+
+async def test_cut_blobs_are_read_again_and_given_up_in_the_end(server: Server) -> None:
+    await server.add_blob("fraud", CONTENT)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        repository = source.repository("fraud")
+        proxy.add(Fault("GET", "/blobs/", cut_after=50_000, times=2))
+        assert await repository.read_blob(LAYER, 1 << 20) == CONTENT
+        proxy.add(Fault("GET", "/blobs/", cut_after=10, times=-1))
+        with pytest.raises(ConnectionLost):
+            await repository.read_blob(LAYER, 1 << 20)
+        assert proxy.count("GET", "/blobs/") == 3 + QUICK.tries
+
+
+async def test_ignored_ranges_never_stream_the_whole(server: Server) -> None:
+    await server.add_blob("fraud", CONTENT)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        repository = source.repository("fraud")
+        proxy.add(Fault("GET", "/blobs/", ignore_range=True, times=-1))
+        with metered() as traffic, pytest.raises(Unsupported):
+            async with repository.open_blob(LAYER, 10, 10):
+                pytest.fail("nothing is to be read")
+        assert traffic.bytes == 0
+        assert source.capabilities.ranges.denied
+        assert await repository.read_blob(LAYER, 1 << 20) == CONTENT
+
+
+@pytest.mark.parametrize("status", [400, 416])
+async def test_refused_ranges_are_unsupported(server: Server, status: int) -> None:
+    await server.add_blob("fraud", CONTENT)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        proxy.add(Fault("GET", "/blobs/", status=status))
+        with pytest.raises(Unsupported):
+            async with source.repository("fraud").open_blob(LAYER, 10, 10):
+                pytest.fail("nothing is to be read")
+
+
+@pytest.mark.parametrize("written", ["bytes 11-20/100000", "bytes 10-18/100000", "bytes 10-19/99999", "nonsense"])
+async def test_another_range_than_asked_for_is_refused(server: Server, written: str) -> None:
+    await server.add_blob("fraud", CONTENT)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        proxy.add(Fault("GET", "/blobs/", content_range=written))
+        with pytest.raises(RegistryError, match="another range"):
+            async with source.repository("fraud").open_blob(LAYER, 10, 10):
+                pytest.fail("nothing is to be read")
+
+
+async def test_check_23_a_trickle_is_given_up(server: Server) -> None:
+    await server.add_blob("fraud", CONTENT)
+    patience = Patience(read=2, stall=0.5, stall_rate=1024, tries=1)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host, patience=patience) as source:
+        proxy.add(Fault("GET", "/blobs/", trickle=100))
+        with pytest.raises(ConnectionLost, match="almost stopped"):
+            await source.repository("fraud").read_blob(LAYER, 1 << 20)
+
+
+async def test_silence_is_given_up(server: Server) -> None:
+    await server.add_blob("fraud", CONTENT)
+    patience = Patience(read=0.3, tries=1)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host, patience=patience) as source:
+        proxy.add(Fault("GET", "/blobs/", stall_after=100))
+        with pytest.raises(ConnectionLost, match="stopped answering"):
+            await source.repository("fraud").read_blob(LAYER, 1 << 20)
+
+
+async def test_check_44_no_plain_http_without_opt_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no loopback leads to a server that speaks HTTP only: refused; with the opt-in it is read."""
+    async with ScriptedRegistry() as registry:
+        registry.add_kit("fraud", "v1", layers=[])
+        host = f"registry.test:{registry.host.rpartition(':')[2]}"
+        lead_to_loopback(monkeypatch)
+        async with connect(host) as source:
+            with pytest.raises(TlsError) as caught:
+                await tags_of(source)
+        assert "--plain-http" in (caught.value.hint or "")
+        assert registry.requests == []
+        from kittui.registry import Access
+
+        async with connect(host, access=Access(plain_http=True)) as source:
+            assert await tags_of(source) == ["v1"]
+            assert source.secure is False
+
+
+def lead_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every name resolve to 127.0.0.1."""
+    import socket
+
+    genuine = socket.getaddrinfo
+
+    def resolve(host, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return genuine("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+async def test_nobody_there_is_said_at_once() -> None:
+    async with ScriptedRegistry() as registry:
+        host = registry.host
+    async with connect(host) as source:
+        with pytest.raises(Unreachable) as caught:
+            await source.ping()
+    assert host in caught.value.message
+
+
+@pytest.mark.parametrize("answer", [b"\0\1\2 nonsense\r\n\r\n", b"HTTP/1.1 20000 x\r\n\r\n", b""])
+async def test_no_http_is_no_traceback(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1) != b"\x16":
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, connect(host) as source:
+        with pytest.raises(NetworkError):
+            await source.ping()
+        with pytest.raises(NetworkError):
+            await source.repository("fraud").read_blob(LAYER, 1 << 20)
+
+
+async def test_warnings_of_the_registry_are_told_once() -> None:
+    told: list[str] = []
+    async with ScriptedRegistry() as registry, connect(registry.host, on_warning=told.append) as source:
+        headers = {"Warning": '299 - "this tag\x1b[2J goes away"'}
+        registry.script("GET", "/v2/", Reply(200, headers, b"{}"), times=-1)
+        await source.ping()
+        await source.ping()
+    assert told == ["this tag\x1b[2J goes away"]
+
+
+async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "kittui")
+    async with ScriptedRegistry(auth="bearer", users={"ann": "hunter2"}, anonymous=False) as registry:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        where = f"/v2/fraud/blobs/{LAYER.digest}?X-Signature=presigned"
+        registry.script("GET", r"/blobs/[^?]*$", Reply(307, {"Location": where}))
+        async with connect(registry.host, credentials=fixed("ann", "hunter2")) as source:
+            await source.repository("fraud").read_blob(LAYER, 1 << 20)
+    text = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("kittui"))
+    assert "/blobs/" in text
+    for secret in ("hunter2", "presigned", *registry.tokens, "YW5uOmh1bnRlcjI="):
+        assert secret not in text
+
+
+async def test_deletes_switched_off_are_explained() -> None:
+    async with ScriptedRegistry(delete=False) as registry, connect(registry.host) as source:
+        digest = Digest(registry.add_kit("fraud", "v1", layers=[]))
+        repository = source.repository("fraud")
+        for change in (repository.delete(digest), repository.untag("v1"), repository.untag_by_placeholder("v1")):
+            with pytest.raises(Unsupported) as caught:
+                await change
+            assert "REGISTRY_STORAGE_DELETE_ENABLED" in (caught.value.hint or "")
+        assert registry.tags["fraud"] == {"v1": digest}
+
+
+async def test_a_registry_that_can_untag_does() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", "v2", layers=[])
+        await source.repository("fraud").untag("v1")
+        assert registry.tags["fraud"] == {"v2": digest}
+        assert source.capabilities.untag.state == "yes"
+        with pytest.raises(NotFound):
+            await source.repository("fraud").untag("v1")
+
+
+async def test_a_placeholder_that_can_not_be_deleted_is_put_back() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        registry.script("DELETE", r"sha256:(?!0{64})", Reply(405), times=-1)
+        with pytest.raises(Unsupported):
+            await source.repository("fraud").untag_by_placeholder("v1")
+        assert registry.tags["fraud"] == {"v1": digest}
+
+
+async def test_referrers_of_the_api_are_paged() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        entries = [{"mediaType": MANIFEST, "digest": digest_of(bytes([n])), "size": 1} for n in range(3)]
+
+        def page(request: Request) -> Reply:
+            last = "page" in request.query
+            found = entries[2:] if last else entries[:2]
+            body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": found}).encode()
+            return Reply(200, {} if last else {"Link": "<?page=2>; rel=next"}, body)
+
+        registry.script("GET", "/referrers/", page, times=-1)
+        found = await source.repository("fraud").referrers(Digest(digest))
+        assert [each.digest for each in found] == [each["digest"] for each in entries]
+        assert source.capabilities.referrers.state == "yes"
