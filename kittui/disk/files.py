@@ -30,13 +30,14 @@ _FICLONE = 0x40049409
 class FolderFiles:
     """The blobs of a store or layout as files; satisfies `oci.protocols.BlobFiles`.
 
-    `own` is kittui's folder on the same file system; `prepare` makes what the store or layout needs around its blobs.
+    `own` is kittui's folder on the same file system; `check` raises where no blob may be written. Blobs alone make no
+    store or layout: what does is written with the first manifest.
     """
 
-    def __init__(self, blobs: BlobFolder, own: Path, prepare: Callable[[], None]) -> None:
+    def __init__(self, blobs: BlobFolder, own: Path, check: Callable[[], None] | None = None) -> None:
         self._blobs = blobs
         self._own = own
-        self._prepare = prepare
+        self._check = check
 
     def path(self, digest: Digest) -> Path:
         """Where the blob is, or would be."""
@@ -49,8 +50,11 @@ class FolderFiles:
     @asynccontextmanager
     async def lock(self, digest: Digest) -> AsyncIterator[None]:
         """One writer per digest over all kittui processes."""
-        async with file_lock(self._own / "locks" / f"{digest.algorithm}-{digest.hex}", transient=True):
-            make_folder(self._own / "partial")
+        if self._check is not None:
+            await in_thread(self._check)
+        partial = self.partial(digest)
+        # The lock's file is beside the partial one, so that nobody takes the folder for an empty one and removes it.
+        async with file_lock(partial.with_name(partial.name + ".lock"), transient=True):
             yield
 
     async def commit(self, descriptor: Descriptor, partial: Path) -> None:
@@ -62,7 +66,6 @@ class FolderFiles:
 
     def _commit(self, descriptor: Descriptor, partial: Path) -> None:
         target = self.path(descriptor.digest)
-        self._prepare()
         make_folder(target.parent)
         try:
             status = partial.stat()

@@ -35,7 +35,7 @@ class LayoutWriter:
         self._directory = directory
         self._blobs = blobs
         self._own = directory / ".kittui"
-        self.files = FolderFiles(blobs, self._own, self.prepare)
+        self.files = FolderFiles(blobs, self._own, self._check)
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
@@ -47,22 +47,24 @@ class LayoutWriter:
             self._tidy()
 
     def _tidy(self) -> None:
-        for folder in (self._own / "locks", self._own / "partial", self._own):
+        for folder in (self._own / "partial", self._own):
             with suppress(OSError):
                 folder.rmdir()
 
-    def prepare(self) -> None:
-        """Make an empty layout where there is none. Blocks; raises Conflict where the folder holds other things."""
+    def _check(self) -> None:
+        """Raise Conflict where the folder is no layout and holds other things."""
         if not (self._directory / "oci-layout").exists() and self._occupied():
             raise Conflict(
                 f"{self._directory} is no OCI image layout and is not empty",
                 hint="Name a new or an empty folder, or an existing layout.",
             )
+
+    def _prepare(self) -> None:
+        """Make what a layout needs where there is none; the lock is held."""
+        self._check()
         make_folder(self._directory / "blobs" / "sha256")
         if not (self._directory / "oci-layout").exists():
             self._replace("oci-layout", b'{"imageLayoutVersion":"1.0.0"}', point="layout.version")
-        if not (self._directory / "index.json").exists():
-            self._replace("index.json", IndexDocument().raw(media_type=True), point="layout.index")
 
     def _occupied(self) -> bool:
         ours = {"blobs", "index.json", self._own.name}
@@ -73,7 +75,7 @@ class LayoutWriter:
 
     def edit(self, change: Callable[[IndexDocument], IndexDocument]) -> None:
         """Read index.json, change it, write it if it differs. Blocks under the lock. Raises Malformed, StorageError."""
-        self.prepare()
+        self._prepare()
         index = read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
         edited = change(index)
         if edited.entries != index.entries:

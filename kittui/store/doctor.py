@@ -320,7 +320,7 @@ def _look_for_leftovers(survey: Survey) -> None:
             continue
         for path in folder.iterdir():
             ours = folder == survey.paths.partial or path.name.startswith(".write-")
-            if ours and path.is_file() and now - path.stat().st_mtime > age:
+            if ours and path.suffix != ".lock" and path.is_file() and now - path.stat().st_mtime > age:
                 survey.leftovers.append(path)
     if survey.leftovers:
         size = sum(path.stat().st_size for path in survey.leftovers)

@@ -80,19 +80,17 @@ class StoreWriter:
         self._paths = paths
         self._blobs = blobs
         self._recheck = recheck
-        self.files = FolderFiles(blobs, paths.own, self.prepare)
+        self.files = FolderFiles(blobs, paths.own)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
         """The lock of the store's index files, between kittui processes."""
         return file_lock(self._paths.own / "store.lock", patience=PATIENCE)
 
     def prepare(self) -> None:
-        """Make what kit makes in a new store: the folders, oci-layout, index.json. Blocks."""
+        """Make a new store's folders and oci-layout. Blocks; the lock is held."""
         make_folder(self._paths.blobs / "sha256")
         if not self._paths.layout.exists():
             self._replace(self._paths.layout, b'{"imageLayoutVersion":"1.0.0"}', point="store.layout")
-        if not self._paths.shared_index.exists():
-            self._replace(self._paths.shared_index, IndexDocument().raw(media_type=True), point="store.index")
 
     async def apply(self, change: Change) -> None:
         """Make a change and see that it lasts; the caller holds the lock. Raises Malformed, StorageError, DiskFull.

@@ -260,7 +260,6 @@ async def test_blobs_are_verified_and_leave_nothing_behind(source: LocalSource, 
         await repository.put_blob(Descriptor("x", Digest.of(raw), len(raw) + 1), Bytes(raw))
     assert blobs(root) == there
     assert list((root / "kittui/partial").iterdir()) == []
-    assert list((root / "kittui/locks").iterdir()) == []
 
 
 async def test_a_cut_is_taken_up_where_it_was(source: LocalSource) -> None:
@@ -440,7 +439,8 @@ async def test_a_commit_of_an_incomplete_file_is_refused(source: LocalSource) ->
         partial.write_bytes(b"abc")
         partial.with_name(partial.name + ".json").write_text("{}")
         await repository.files.commit(descriptor, partial)
-        assert list(partial.parent.iterdir()) == []
+        assert [path.suffix for path in partial.parent.iterdir()] == [".lock"]
+    assert list(partial.parent.iterdir()) == []
     assert await repository.has_blob(descriptor)
 
 
