@@ -129,9 +129,9 @@ class Composition:
         return Access(
             plain_http=known.plain_http if flags.plain_http is None else flags.plain_http,
             tls_verify=known.tls_verify if flags.tls_verify is None else flags.tls_verify,
-            ca_cert=Path(flags.ca_cert) if flags.ca_cert else known.ca_cert,
-            cert=Path(flags.cert) if flags.cert else known.cert,
-            key=Path(flags.key) if flags.key else known.key,
+            ca_cert=flags.ca_cert or known.ca_cert,
+            cert=flags.cert or known.cert,
+            key=flags.key or known.key,
             realms=frozenset(known.realms),
         )
 

@@ -38,15 +38,14 @@ class ConfigProblem:
 class Flags:
     """What the command line says; None where it says nothing."""
 
-    config: str | None = None
+    config: Path | None = None
     store: str | None = None
     read_only: bool | None = None
-    ascii: bool | None = None
     plain_http: bool | None = None
     tls_verify: bool | None = None
-    ca_cert: str | None = None
-    cert: str | None = None
-    key: str | None = None
+    ca_cert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,12 @@ class Loaded:
     path: Path
 
 
-def config_path(flag: str | None, environ: Mapping[str, str]) -> Path:
+def config_path(flag: Path | None, environ: Mapping[str, str]) -> Path:
     """`--config`, else $KITTUI_CONFIG, else $XDG_CONFIG_HOME/kittui/config.yaml, else ~/.config/kittui/config.yaml."""
-    named = flag or environ.get("KITTUI_CONFIG")
-    if named:
-        return Path(named).expanduser()
+    if flag is not None:
+        return flag
+    if environ.get("KITTUI_CONFIG"):
+        return Path(environ["KITTUI_CONFIG"]).expanduser()
     return folder(environ, "XDG_CONFIG_HOME", ".config") / "config.yaml"
 
 
@@ -86,10 +86,8 @@ def load_config(flags: Flags | None = None, environ: Mapping[str, str] | None = 
 
 
 def _with_flags(config: Config, flags: Flags) -> Config:
-    said = {name: getattr(flags, name) for name in ("read_only", "ascii") if getattr(flags, name) is not None}
-    if flags.store:
-        said["store"] = Path(flags.store)
-    return replace(config, **said)
+    store = Path(flags.store) if flags.store else config.store
+    return replace(config, store=store, read_only=config.read_only if flags.read_only is None else flags.read_only)
 
 
 def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:

@@ -1,0 +1,187 @@
+"""`kittui ls`: repositories of a source, or tags of a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.cli.stages import staged
+from kittui.errors import KittuiError, Unsupported, UsageError
+from kittui.oci.protocols import Repository, RepositoryEntry
+from kittui.oci.reference import LOCAL, Place, Reference
+from kittui.usecases.browse import TagListing, TagRow, list_tags, repositories
+from kittui.usecases.tag_names import natural_key
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A source's repositories, or why there are none to show."""
+
+    place: Place
+    entries: tuple[RepositoryEntry, ...] = ()
+    problem: KittuiError | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "source": str(self.place),
+            "repositories": [
+                {"name": entry.name, "tags": entry.tag_count, "size": entry.size, "problem": entry.problem}
+                for entry in self.entries
+            ],
+        }
+        if self.problem is not None:
+            found["problem"] = self.problem.message
+        return found
+
+
+@run.command("ls")
+@click.argument("source", required=False)
+async def command(call: Call, source: str | None) -> None:
+    """List the repositories of SOURCE (local://, HOST, oci:DIR), or the tags of SOURCE/REPO.
+
+    Without an argument: the local store, and the registries and layouts of the configuration.
+    """
+    if source is None:
+        await _all(call)
+        return
+    found = call.composition.places.parse_source(source)
+    if isinstance(found, Place):
+        listed = await _repositories(call, found)
+        if listed.problem is not None:
+            raise listed.problem.at(source)
+        call.printer.result(listed.document, lambda: _print_repositories(call, listed))
+    else:
+        await _tags(call, source, found)
+
+
+async def _all(call: Call) -> None:
+    """A source that fails is marked; the others are still listed."""
+    listings = [await _repositories(call, place) for place in call.composition.configured()]
+    document = {**listings[0].document, "sources": [listed.document for listed in listings]}
+
+    def human() -> None:
+        for number, listed in enumerate(listings):
+            if len(listings) > 1:
+                if number:
+                    call.printer.line("")
+                call.printer.line((str(listed.place), "bold"))
+            if listed.problem is not None:
+                call.printer.line(("! " + listed.problem.message, "red"))
+                if listed.problem.hint:
+                    call.printer.line("  " + listed.problem.hint)
+            else:
+                _print_repositories(call, listed)
+
+    call.printer.result(document, human)
+
+
+async def _repositories(call: Call, place: Place) -> _Listed:
+    """What a source lists; where it lists nothing, the repositories that the configuration names."""
+    composition = call.composition
+    named = composition.config.registry(place.host).repositories if place.kind == "remote" else ()
+    entries: list[RepositoryEntry] = []
+    try:
+        async for page in repositories(composition.places.source(place)):
+            entries += page
+            call.printer.status(f"{place}: {len(entries)} repositories")
+    except Unsupported as error:
+        if not named:
+            return _Listed(place, (), error)
+        call.printer.note(f"{error.message}; these are the configuration's")
+    except KittuiError as error:
+        return _Listed(place, (), error)
+    known = {entry.name for entry in entries}
+    entries += [RepositoryEntry(name) for name in named if name not in known]
+    if place != LOCAL:
+        entries.sort(key=lambda entry: natural_key(entry.name))
+    return _Listed(place, tuple(entries))
+
+
+def _print_repositories(call: Call, listed: _Listed) -> None:
+    if not listed.entries:
+        empty = "the local store is empty: kittui pull HOST/REPO:TAG" if listed.place == LOCAL else "no repositories"
+        call.printer.note(empty)
+        return
+    counted = any(entry.tag_count is not None or entry.size is not None for entry in listed.entries)
+    marked = any(entry.problem for entry in listed.entries)
+    header = ["REPOSITORY", *(("TAGS", "SIZE") if counted else ()), *(("PROBLEM",) if marked else ())]
+    rows: list[Sequence[Styled]] = []
+    for entry in listed.entries:
+        row: list[Styled] = [entry.name]
+        if counted:
+            row += ["" if entry.tag_count is None else str(entry.tag_count), size_text(entry.size)]
+        if marked:
+            row.append((entry.problem or "", "red"))
+        rows.append(row)
+    call.printer.table(header, rows, right=(1, 2) if counted else ())
+
+
+async def _tags(call: Call, text: str, reference: Reference) -> None:
+    if reference.target is not None:
+        raise UsageError(
+            "ls lists the tags of a repository, and this names one ModelKit",
+            hint=f"kittui show {text}",
+            reference=text,
+        )
+    located = await call.composition.places.locate(text, default=None)
+    repository = located.repository
+    call.printer.status(f"{repository.reference()}: listing tags")
+    listing = await list_tags(repository)
+    call.printer.status(f"{repository.reference()}: reading {len(listing.tags)} manifests")
+    rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
+    document = {
+        "source": str(repository.source.place),
+        "repository": repository.name,
+        "tags": [_document(row) for row in rows],
+        "attached": [
+            {"tag": one.tag, "kind": one.kind, "subject": digest}
+            for digest, found in listing.attached.items()
+            for one in found
+        ],
+    }
+    call.printer.result(document, lambda: _print_tags(call, repository, rows, listing))
+
+
+def _document(row: TagRow) -> dict[str, Any]:
+    return {
+        "tag": row.tag,
+        "digest": row.digest,
+        "size": row.size,
+        "kind": row.kind,
+        "signatures": [one.tag for one in row.attached],
+        "problem": row.problem,
+    }
+
+
+def _print_tags(call: Call, repository: Repository, rows: Sequence[TagRow], listing: TagListing) -> None:
+    if not rows:
+        call.printer.note(f"{repository.reference()} has no tags")
+        return
+    config = call.composition.config
+    cells: list[Sequence[Styled]] = []
+    for row in rows:
+        mark, style = staged(row.tag, config)
+        what = "" if row.kind in ("modelkit", None) else row.label or ""
+        about = [what, *(one.kind for one in row.attached)]
+        cells.append(
+            (
+                (mark, style),
+                (row.tag or "<none>", style or ("" if row.tag else "dim")),
+                (row.digest.short if row.digest else "", "dim"),
+                size_text(row.size),
+                (row.problem, "red") if row.problem else ", ".join(filter(None, about)),
+            )
+        )
+    call.printer.table(("", "TAG", "DIGEST", "SIZE", ""), cells, right=(3,))
+    seen = {row.digest for row in rows}
+    orphans = sum(len(found) for digest, found in listing.attached.items() if digest not in seen)
+    if orphans:
+        call.printer.note(f"{orphans} signature tags of manifests that have no tag are not shown")

@@ -1,0 +1,128 @@
+"""`kittui show`: one ModelKit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.cli.stages import staged
+from kittui.modelkit import Layer, kitfile_yaml
+from kittui.usecases.browse import Shown, show
+
+
+@run.command("show")
+@click.argument("reference")
+@click.option("--all-tags", is_flag=True, help="Ask the registry for every tag on this digest.")
+async def command(call: Call, reference: str, all_tags: bool) -> None:
+    """Show one ModelKit: manifest, Kitfile, annotations and layers. The tag `latest` is meant where none is named."""
+    composition = call.composition
+    located = await composition.places.locate(reference)
+    assert located.target is not None  # noqa: S101 - the default tag stands in
+    call.printer.status(f"reading {located}")
+    shown = await show(
+        located.repository,
+        located.target,
+        composition.modelkits,
+        all_tags=all_tags,
+        concurrency=composition.config.concurrency,
+    )
+    call.printer.result(_document(shown), lambda: _print(call, shown))
+    for problem in shown.modelkit.problems:
+        call.printer.warning(problem)
+
+
+def _document(shown: Shown) -> dict[str, Any]:
+    kit = shown.modelkit
+    manifest = kit.manifest
+    return {
+        "reference": shown.reference,
+        "digest": kit.digest,
+        "media_type": manifest.media_type,
+        "artifact_type": manifest.artifact_type,
+        "kind": kit.kind,
+        "label": kit.label,
+        "size": None if manifest.is_index else kit.size,
+        "created": kit.created,
+        "tags": list(shown.tags),
+        "signatures": [{"tag": one.tag, "kind": one.kind} for one in shown.attached],
+        "annotations": dict(kit.annotations),
+        "config": manifest.config.to_json() if manifest.config else None,
+        "subject": manifest.subject.to_json() if manifest.subject else None,
+        "model_reference": str(kit.model_reference) if kit.model_reference else None,
+        "kitfile": dict(kit.kitfile) if kit.is_modelkit else None,
+        "layers": [_layer(layer) for layer in kit.layers],
+        "manifests": [one.to_json() for one in manifest.manifests],
+        "problems": list(kit.problems),
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "type": layer.type,
+        "path": layer.path,
+        "name": layer.name,
+        "media_type": layer.media_type,
+        "digest": layer.digest,
+        "diff_id": layer.diff_id,
+        "size": layer.size,
+        "compression": layer.compression,
+        "format": layer.format,
+        "annotations": dict(layer.annotations),
+        "problem": layer.problem,
+    }
+
+
+def _print(call: Call, shown: Shown) -> None:
+    kit, printer = shown.modelkit, call.printer
+    printer.line((shown.reference, "bold"))
+    facts: list[tuple[str, Styled]] = [("kind", kit.label), ("digest", kit.digest)]
+    if kit.manifest.artifact_type:
+        facts.append(("artifact type", kit.manifest.artifact_type))
+    if not kit.manifest.is_index:
+        facts.append(("size", f"{size_text(kit.size)} in {len(kit.layers)} layers"))
+    marks = [f"{staged(tag, call.composition.config)[0]} {tag}".strip() for tag in shown.tags]
+    facts += [("tags", ", ".join(marks))] if marks else []
+    facts += [("created", kit.created)] if kit.created else []
+    facts += [("builds upon", str(kit.model_reference))] if kit.model_reference else []
+    facts += [(one.kind, one.tag) for one in shown.attached]
+    for name, value in facts:
+        printer.line((f"{name:<14}", "dim"), value)
+    for key, value in kit.annotations.items():
+        printer.line((f"{'annotation':<14}", "dim"), f"{key}: {value}")
+    if kit.is_modelkit:
+        printer.line("")
+        printer.line(("Kitfile", "bold"))
+        for line in kitfile_yaml(kit.kitfile).splitlines():
+            printer.line("  " + line)
+    if kit.layers:
+        printer.line("")
+        _print_layers(call, kit.layers)
+    if kit.manifest.manifests:
+        printer.line("")
+        rows = [(one.media_type, one.digest, size_text(one.size)) for one in kit.manifest.manifests]
+        printer.table(("MANIFEST", "DIGEST", "SIZE"), rows, right=(2,))
+
+
+def _print_layers(call: Call, layers: Sequence[Layer]) -> None:
+    marked = any(layer.problem for layer in layers)
+    rows: list[Sequence[Styled]] = []
+    for layer in layers:
+        packed = layer.compression if layer.format == "tar" else f"{layer.format} {layer.compression}"
+        row: list[Styled] = [
+            layer.part,
+            layer.path or layer.name or layer.media_type,
+            size_text(layer.size),
+            packed,
+            (layer.digest.short, "dim"),
+        ]
+        if marked:
+            row.append((layer.problem or "", "red"))
+        rows.append(row)
+    header = ["LAYER", "PATH", "SIZE", "COMPRESSION", "DIGEST", *(["PROBLEM"] if marked else [])]
+    call.printer.table(header, rows, right=(2,))

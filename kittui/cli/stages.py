@@ -1,0 +1,28 @@
+"""Lifecycle stages in printed lists."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from kittui.config import Config
+from kittui.modelkit.stages import Role, stage_of
+
+_STYLES: Final[dict[Role, str]] = {
+    "accent": "blue",
+    "good": "bold green",
+    "warn": "yellow",
+    "bad": "red",
+    "special": "magenta",
+    "muted": "dim",
+}
+
+
+def staged(tag: str | None, config: Config) -> tuple[str, str]:
+    """The mark of a tag that is a lifecycle stage, and its style; empty ones for any other tag."""
+    stage = stage_of(tag, config.stages) if tag is not None else None
+    if stage is None:
+        return "", ""
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
+    plain = config.ascii or not encoding.startswith("utf")
+    return stage.shown(ascii_marks=plain), _STYLES[stage.role]
