@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kittui.tui.selection import Node, Selection
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.tui.commands import Command
     from kittui.tui.ports import Ports
+    from kittui.tui.widgets.lines import Page
 
 LayerRows = Callable[["Ports", "Repository", "ModelKit", "Layer"], Awaitable[Sequence[Node]]]
 """Gives the rows below a layer when it is opened for the first time; errors become a marked row."""
@@ -26,26 +27,29 @@ LayerRows = Callable[["Ports", "Repository", "ModelKit", "Layer"], Awaitable[Seq
 class Tab:
     """A tab of the details pane.
 
-    `load` gives its lines (rich Text, already cleaned; see kittui.tui.lines for helpers) for the selection, and is
-    cancelled when the cursor moves on. `enabled` says whether the tab has anything to say for it.
+    `load` gives its page for the selection (lines of cleaned texts; kittui.tui.lines has helpers), and is cancelled
+    when the cursor moves on. `enabled` says whether the tab has anything to say for it.
     """
 
     id: str
     title: str
-    load: Callable[[Ports, Selection], Awaitable[Sequence[Any]]]
+    load: Callable[[Ports, Selection], Awaitable[Page]]
     enabled: Callable[[Selection], bool] = lambda selection: selection.is_tag
 
 
 def commands() -> Sequence[Command]:
     """All commands of the browse screen, in the order of help and palette."""
+    from kittui.tui.move.commands import COMMANDS as MOVE
     from kittui.tui.screens.browse_commands import COMMANDS
 
-    return COMMANDS
+    return (*MOVE, *COMMANDS)
 
 
 def tabs() -> Sequence[Tab]:
     """The details pane's tabs behind the built-in ones."""
-    return ()
+    from kittui.tui.move.history_page import load_history
+
+    return (Tab("history", "History", load_history, lambda selection: selection.repository is not None),)
 
 
 def layer_rows() -> LayerRows | None:

@@ -1,0 +1,38 @@
+"""What the commands here are given by the composition root, as `ports.services["move"]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kittui.tui.move.jobs import Jobs
+from kittui.tui.ports import Ports
+
+if TYPE_CHECKING:
+    from kittui.transfer.fetch import Tuning
+    from kittui.usecases.ledger import Ledger, Rules
+    from kittui.usecases.look import Inspector
+    from kittui.usecases.transfer import Find
+
+SERVICE = "move"
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The ledger that changes are written into, the user's rules, and what transfers need.
+
+    `find` finds the ModelKit that a model reference points to: in the store, then in its registry.
+    """
+
+    ledger: Ledger
+    rules: Rules
+    inspector: Inspector
+    find: Find
+    tuning: Tuning | None = None
+    jobs: Jobs = field(default_factory=Jobs)
+
+
+def moves_of(ports: Ports) -> Moves | None:
+    """The service, None where the program was started without it."""
+    service = ports.services.get(SERVICE)
+    return service if isinstance(service, Moves) else None
