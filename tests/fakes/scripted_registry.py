@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -111,10 +112,12 @@ class ScriptedRegistry:
         realm: str = "",
         lifetime: int = 300,
         link: str = '<{target}>; rel="next"',
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.auth, self.users, self.anonymous, self.page = auth, users or {}, anonymous, page
         self.untag, self.delete, self.ranges, self.referrers_api = untag, delete, ranges, referrers_api
         self.mounts, self.catalog, self.realm, self.lifetime, self.link = mounts, catalog, realm, lifetime, link
+        self.tls = tls
         self.requests: list[Request] = []
         self.scripts: list[Script] = []
         self.blobs: dict[str, bytes] = {}
@@ -129,7 +132,7 @@ class ScriptedRegistry:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> ScriptedRegistry:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20, ssl=self.tls)
         self.host = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 

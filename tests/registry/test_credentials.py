@@ -1,0 +1,249 @@
+"""Credentials: found where kit, Docker and Podman have them, kept as kit keeps them, shown to nobody."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from kittui.errors import CredentialError, NotFound
+from kittui.registry import Credential, CredentialStore
+
+
+def auth(username: str, password: str) -> dict[str, str]:
+    return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+def write(path: Path, document: object, mode: int = 0o600) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document) if not isinstance(document, str) else document)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "kit"
+
+
+async def test_the_places_are_asked_in_order(root: Path, environ: dict[str, str], tmp_path: Path) -> None:
+    environ |= {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"), "DOCKER_CONFIG": str(tmp_path / "docker")}
+    places = [
+        root / "credentials.json",
+        tmp_path / "auth.json",
+        tmp_path / "docker" / "config.json",
+        tmp_path / "run" / "containers" / "auth.json",
+        tmp_path / "home" / ".config" / "containers" / "auth.json",
+    ]
+    store = CredentialStore(root, environ)
+    assert await store.find("a.example") is None
+    for number, place in reversed(list(enumerate(places))):
+        write(place, {"auths": {"a.example": auth("ann", f"pw{number}")}})
+        assert await store.find("a.example") == Credential("ann", f"pw{number}", "", str(place))
+    assert await store.find("a.example:5000") is None
+    assert await store.find("example") is None
+
+
+async def test_dockers_own_folder_without_docker_config(root: Path, environ: dict[str, str]) -> None:
+    write(Path(environ["HOME"]) / ".docker" / "config.json", {"auths": {"https://a.example/v1/": auth("ann", "pw")}})
+    found = await CredentialStore(root, environ).find("a.example")
+    assert found is not None
+    assert found.username == "ann"
+
+
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io"])
+async def test_docker_hub_has_many_names(root: Path, environ: dict[str, str], key: str) -> None:
+    write(root / "credentials.json", {"auths": {key: auth("ann", "pw")}})
+    for host in ("docker.io", "index.docker.io", "registry-1.docker.io"):
+        assert await CredentialStore(root, environ).find(host) is not None
+
+
+async def test_podmans_keys_may_name_a_repository(root: Path, environ: dict[str, str]) -> None:
+    keys = {"a.example/team": auth("team", "pw"), "a.example": auth("all", "pw")}
+    write(Path(environ["XDG_RUNTIME_DIR"]) / "containers" / "auth.json", {"auths": keys})
+    store = CredentialStore(root, environ)
+    for repository, username in (("team/fraud", "team"), ("teams/fraud", "all"), ("", "all")):
+        found = await store.find("a.example", repository)
+        assert found is not None
+        assert found.username == username
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"identitytoken": "idt"}, Credential(identity_token="idt")),
+        ({**auth("ann", ""), "identitytoken": "idt"}, Credential("ann", identity_token="idt")),
+        ({"username": "ann", "password": "p:w"}, Credential("ann", "p:w")),
+        (auth("ann", "p:w"), Credential("ann", "p:w")),
+        ({"auth": "%%%"}, None),
+        ({"auth": base64.b64encode(b"nocolon").decode()}, None),
+        ({"auth": base64.b64encode(b"\xff:\xfe").decode()}, None),
+        ({"auth": 5}, None),
+        ("text", None),
+        ({}, None),
+    ],
+)
+async def test_entries(root: Path, environ: dict[str, str], entry: object, expected: Credential | None) -> None:
+    write(root / "credentials.json", {"auths": {"a.example": entry}})
+    found = await CredentialStore(root, environ).find("a.example")
+    assert (found and (found.username, found.password, found.identity_token)) == (
+        expected and (expected.username, expected.password, expected.identity_token)
+    )
+
+
+@pytest.mark.parametrize("document", ["{", "[]", '"x"', "[" * 100_000])
+async def test_a_broken_file_is_passed_over_with_a_warning_and_never_overwritten(
+    root: Path, environ: dict[str, str], document: str
+) -> None:
+    path = write(root / "credentials.json", document)
+    write(Path(environ["HOME"]) / ".docker" / "config.json", {"auths": {"a.example": auth("ann", "pw")}})
+    warnings: list[str] = []
+    store = CredentialStore(root, environ, warnings.append)
+    assert await store.find("a.example") is not None
+    assert len(warnings) == 1
+    with pytest.raises(CredentialError):
+        await store.login("b.example", Credential("ann", "pw"))
+    assert path.read_text() == document
+
+
+async def test_check_36_saved_credentials_are_private_and_kits_own_form(
+    root: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    path = write(root / "credentials.json", {"auths": {"b.example": auth("bob", "pw")}, "other": {"kept": [1]}}, 0o644)
+    store = CredentialStore(root, environ)
+    where = await store.login("a.example:5000", Credential("ann", "hunter2"))
+    await store.login("docker.io", Credential("", "token-of-ann"))
+    assert where == str(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(path.read_text()) == {
+        "auths": {
+            "b.example": auth("bob", "pw"),
+            "a.example:5000": auth("ann", "hunter2"),
+            "https://index.docker.io/v1/": {"identitytoken": "token-of-ann"},
+        },
+        "other": {"kept": [1]},
+    }
+    found = await store.find("a.example:5000")
+    assert found == Credential("ann", "hunter2", "", str(path))
+    assert "hunter2" not in repr(found)
+    assert "hunter2" not in caplog.text
+    assert "token-of-ann" not in caplog.text
+    assert [each.name for each in root.iterdir()] == ["credentials.json"]
+
+
+async def test_a_readable_file_is_warned_of_once(root: Path, environ: dict[str, str]) -> None:
+    path = write(root / "credentials.json", {"auths": {"a.example": auth("ann", "pw")}}, 0o644)
+    warnings: list[str] = []
+    store = CredentialStore(root, environ, warnings.append)
+    await store.find("a.example")
+    await store.find("b.example")
+    assert warnings == [f"{path} holds passwords and others on this machine may read it: chmod 600 {path}"]
+
+
+async def test_logout_forgets_and_says_when_there_was_nothing(root: Path, environ: dict[str, str]) -> None:
+    store = CredentialStore(root, environ)
+    await store.login("a.example", Credential("ann", "pw"))
+    assert await store.logout("a.example") == str(root / "credentials.json")
+    assert await store.find("a.example") is None
+    docker = write(Path(environ["HOME"]) / ".docker" / "config.json", {"auths": {"a.example": auth("ann", "pw")}})
+    with pytest.raises(NotFound) as caught:
+        await store.logout("a.example")
+    assert str(docker) in (caught.value.hint or "")
+
+
+HELPER = """#!/bin/sh
+echo "$1" >> "{log}/actions"
+case "$1" in
+get) read -r host; echo "$host" >> "{log}/hosts"; {get} ;;
+store) cat > "{log}/stored" ;;
+erase) read -r host; echo "$host" > "{log}/erased" ;;
+esac
+"""
+
+
+def helper(folder: Path, get: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a helper called `fake` on PATH; returns the folder of its notes."""
+    folder.mkdir()
+    program = folder / "docker-credential-fake"
+    program.write_text(HELPER.format(log=folder, get=get))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+FOUND = """echo '{"ServerURL":"x","Username":"ann","Secret":"hunter2"}'"""
+
+
+@pytest.mark.parametrize("config", [{"credsStore": "fake"}, {"credHelpers": {"a.example": "fake"}, "credsStore": "no"}])
+async def test_a_helper_is_asked_on_stdin(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, object]
+) -> None:
+    notes = helper(tmp_path / "bin", FOUND, monkeypatch)
+    write(Path(environ["HOME"]) / ".docker" / "config.json", config)
+    found = await CredentialStore(root, environ).find("a.example")
+    assert found == Credential("ann", "hunter2", "", "docker-credential-fake")
+    assert (notes / "hosts").read_text() == "a.example\n"
+
+
+@pytest.mark.parametrize(
+    ("get", "warned"),
+    [
+        ("echo 'credentials not found in native keychain'; exit 1", False),
+        ("echo boom; exit 2", True),
+        ("echo nonsense", True),
+        ("head -c 100000 /dev/zero", True),
+        ("exec sleep 60", True),
+        ("""echo '{"Username":"<token>","Secret":""}'""", False),
+    ],
+)
+async def test_a_helper_that_fails_leaves_us_anonymous(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, get: str, warned: bool
+) -> None:
+    helper(tmp_path / "bin", get, monkeypatch)
+    write(Path(environ["HOME"]) / ".docker" / "config.json", {"credsStore": "fake"})
+    warnings: list[str] = []
+    store = CredentialStore(root, environ, warnings.append, helper_seconds=0.5)
+    assert await store.find("a.example") is None
+    assert bool(warnings) is warned
+    assert "boom" not in "".join(warnings)
+
+
+async def test_login_and_logout_use_the_helper_that_kits_file_names(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = helper(tmp_path / "bin", FOUND, monkeypatch)
+    path = write(root / "credentials.json", {"credsStore": "fake", "auths": {"a.example": auth("old", "pw")}})
+    store = CredentialStore(root, environ)
+    assert await store.login("a.example", Credential("ann", "hunter2")) == "the credential helper fake"
+    assert json.loads((notes / "stored").read_text()) == {
+        "ServerURL": "a.example",
+        "Username": "ann",
+        "Secret": "hunter2",
+    }
+    assert json.loads(path.read_text()) == {"credsStore": "fake", "auths": {}}
+    assert await store.logout("a.example") == "the credential helper fake"
+    assert (notes / "erased").read_text() == "a.example\n"
+
+
+@pytest.mark.parametrize("name", ["x;touch p", "../x", "a b", "", "$(id)", "x\n"])
+async def test_check_35_a_helper_name_that_is_no_plain_word_is_refused(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(root / "credentials.json", {"credsStore": name})
+    store = CredentialStore(root, environ)
+    if name:
+        with pytest.raises(CredentialError, match="no plain word"):
+            await store.login("a.example", Credential("ann", "pw"))
+    assert await store.find("a.example") is None
+    assert not (tmp_path / "p").exists()
