@@ -57,8 +57,8 @@ class KittuiApp(App[None], inherit_bindings=False):
             raise TypeError("the first screen is the browse screen")
         return screen
 
-    def on_mount(self) -> None:
-        """Take the user's keys, open what was asked for, tell of mistakes in the configuration."""
+    def begin(self) -> None:
+        """Once there is a screen: take the user's keys, open what was named, tell of mistakes in the configuration."""
         keymap, problems = usable_keymap(self.ports.settings.keymap, self)
         self.set_keymap(keymap)
         for problem in (*self.ports.settings.problems, *problems):

@@ -63,7 +63,7 @@ def palette(app: KittuiApp, screen: Screen[object]) -> Iterable[SystemCommand]:
     seen: set[str] = set()
     for active in screen.active_bindings.values():
         binding = active.binding
-        if not active.enabled or not binding.id or binding.id in seen or binding.id == "palette":
+        if not active.enabled or not binding.id or binding.system or binding.id in seen or binding.id == "palette":
             continue
         if binding.id.startswith(("move.", "text.", "pane.", "tab.")) or not binding.description:
             continue

@@ -49,10 +49,11 @@ class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
     `source` opens a place (no request is made yet); `modelkit` reads a tag or digest, cached by digest for ever;
-    `cached` answers from that cache alone; `held` says which blobs are in the local store; `login` checks and keeps a
-    name and password for a host and returns a sentence; `locate` reads what a user types into a place, a repository's
-    name (empty: the whole place) and a target; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists
-    what refers to a digest; `save_favourites` keeps them for the next time; `clock` tells the time for ages.
+    `cached` answers from that cache alone; `forget` makes the tags of a repository (of all, if None) be asked for again;
+    `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
+    a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
+    target; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites`
+    keeps them for the next time; `clock` tells the time for ages.
     """
 
     places: Sequence[PlaceEntry]
@@ -61,6 +62,7 @@ class Ports:
     tags: Callable[[Repository], AsyncIterator[Sequence[TagEntry]]]
     modelkit: Callable[[Repository, str], Awaitable[ModelKit]]
     cached: Callable[[Digest], ModelKit | None]
+    forget: Callable[[Repository | None], None]
     held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]
     login: Callable[[str, str, str], Awaitable[str]]
     locate: Callable[[str], tuple[Place, str, str | None]]

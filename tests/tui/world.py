@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TYPES = {"model": "model", "datasets": "dataset", "code": "code", "docs": "docs"}
 
 
-@dataclass
+@dataclass(repr=False)
 class WorldRepository:
     """A repository of the fake world."""
 
@@ -105,7 +105,7 @@ class WorldRepository:
         return digest
 
 
-@dataclass
+@dataclass(repr=False)
 class WorldSource:
     """A source of the fake world. `failing` maps what is asked to the error it gets; `slow` holds everything up."""
 
@@ -172,6 +172,7 @@ class World:
             tags=lambda repository: repository.tags(),
             modelkit=self._modelkit,
             cached=lambda digest: self.cache.get(digest),
+            forget=lambda _: None,
             held=self._held,
             login=self._login,
             locate=self._locate,
@@ -257,9 +258,7 @@ def fill(repository: WorldRepository) -> None:
     repository.add(kitfile("1.0.0"), LAYERS, "v1.0.0", "champion", created="2026-11-11T09:00:00Z")
     repository.add(kitfile("1.1.0", rate=0.0005), LAYERS, "v1.1.0", "challenger", created="2026-11-23T09:00:00Z")
     repository.add(kitfile("0.9.0"), LAYERS[:4], "v0.9.0", "rollback", created="2026-09-23T09:00:00Z")
-    repository.add(
-        kitfile("1.2.0", parts=("datasets",)), LAYERS[1:3], "tuning", created="2026-11-23T07:00:00Z"
-    )
+    repository.add(kitfile("1.2.0", parts=("datasets",)), LAYERS[1:3], "tuning", created="2026-11-23T07:00:00Z")
     repository.add(kitfile("0.8.0"), LAYERS[:3], "retired", "v0.8.0", created="2025-10-01T09:00:00Z")
 
 

@@ -51,15 +51,6 @@ class Dialog(ModalScreen[Answer | None]):
         border: round $kit-accent; border-title-color: $kit-accent; border-title-style: bold;
         border-subtitle-color: $kit-muted; padding: 0 1; overflow-y: auto; scrollbar-size-vertical: 1;
     }
-    Dialog Input {
-        border: none; height: 1; padding: 0; background: $kit-surface; color: $kit-text; width: 1fr; margin: 0;
-    }
-    Dialog OptionList {
-        border: none; background: $kit-background; height: auto; max-height: 16; padding: 0; color: $kit-text;
-        scrollbar-size-vertical: 1; margin: 1 0 0 0;
-    }
-    Dialog OptionList > .option-list--option { padding: 0 1; }
-    Dialog OptionList > .option-list--option-disabled { color: $kit-faint; }
     Dialog .warn { color: $kit-warn; }
     Dialog .muted { color: $kit-muted; }
     """
@@ -79,8 +70,8 @@ class Dialog(ModalScreen[Answer | None]):
     def compose(self) -> ComposeResult:
         """The box around the body."""
         with Box() as box:
-            box.border_title = Content(self._title)  # type: ignore[assignment]
-            box.border_subtitle = Content(self.KEYS)  # type: ignore[assignment]
+            box.border_title = Content(self._title)
+            box.border_subtitle = Content(self.KEYS)
             yield from self.body()
 
     def action_cancel(self) -> None:

@@ -16,7 +16,7 @@ class HelpDialog(Dialog[None]):
     """Keys by heading; scrolls like any text."""
 
     DEFAULT_CSS = """
-    HelpDialog Box { width: 78; height: 90%; }
+    HelpDialog Box { width: 84; height: 90%; }
     """
     KEYS: ClassVar[str] = "Esc Close"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,7 +40,7 @@ class HelpDialog(Dialog[None]):
                 continue
             lines += [*([""] if lines else []), ((heading, "text+bold"),)]
             for keys, label, tooltip in rows:
-                lines.append(((f"  {keys:<15} ", "accent"), (f"{label:<14} ", "text"), (tooltip, "muted")))
+                lines.append(((f"  {keys:<12} ", "accent"), (f"{label:<14} ", "text"), (tooltip, "muted")))
         if self._legend:
             lines += ["", (("Marks", "text+bold"),), *self._legend]
         lines += [

@@ -34,7 +34,8 @@ class DetailsPane(Pane):
     def __init__(self, ports: Ports, tabs: Sequence[Tab]) -> None:
         super().__init__()
         self._ports = ports
-        self._tabs = (Tab("kitfile", "Kitfile", kitfile_page), Tab("manifest", "Manifest", manifest_page), *tabs)
+        self._signatures: dict[Digest, Sequence[Descriptor]] = {}
+        self._tabs = (Tab("kitfile", "Kitfile", self._kitfile_page), Tab("manifest", "Manifest", manifest_page), *tabs)
         self._tab = self._tabs[0]
         self._selection = Selection()
         self._problem: str | None = None
@@ -112,17 +113,36 @@ class DetailsPane(Pane):
     async def _load(self, selection: Selection) -> None:
         try:
             if self._tab.id == "kitfile":
-                self._lines.show(kitfile_lines(self._ports, selection, None))
+                self._lines.show(kitfile_lines(self._ports, selection, self._known(selection)))
                 self.set_state(READY)
+                if self._known(selection) is not None:
+                    self.retitle()
+                    return
             elif not self.filled:
                 self.set_state(State("loading", f"Reading the {self._tab.title.lower()} …"))
             page = await self._tab.load(self._ports, selection)
-            page = page if isinstance(page, Page) else Page(page)
             self._lines.show(page, keep=self._tab.id == "kitfile")
             self.set_state(READY if page.lines else State("empty", f"There is no {self._tab.title.lower()} yet."))
         except KittuiError as error:
             self.set_state(of_error(error, stale=self.filled))
         self.retitle()
+
+    def _known(self, selection: Selection) -> Sequence[Descriptor] | None:
+        return self._signatures.get(Digest(selection.digest)) if selection.digest else None
+
+    async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
+        """The Kitfile tab, once it is known which signatures there are; each digest is asked for once."""
+        if selection.repository is not None and selection.digest is not None:
+            digest = Digest(selection.digest)
+            try:
+                self._signatures[digest] = await ports.signatures(selection.repository, digest)
+            except KittuiError:
+                self._signatures.pop(digest, None)
+        return kitfile_lines(ports, selection, self._known(selection))
+
+    def forget(self) -> None:
+        """Ask for signatures again."""
+        self._signatures.clear()
 
     def set_filter(self, text: str) -> None:
         """Find lines that hold the text."""
@@ -150,17 +170,6 @@ class DetailsPane(Pane):
             parts += [("/", "$kit-accent"), (clean(self.filter), "$kit-accent bold")]
         self.title_bar.parts = tuple(parts)
         self.title_bar.right = "{} of {}".format(*self._found) if self.filter else ""
-
-
-async def kitfile_page(ports: Ports, selection: Selection) -> Page:
-    """The Kitfile tab, once it is known which signatures there are."""
-    signatures: Sequence[Descriptor] | None = None
-    if selection.repository is not None and selection.digest is not None:
-        try:
-            signatures = await ports.signatures(selection.repository, Digest(selection.digest))
-        except KittuiError:
-            signatures = None
-    return kitfile_lines(ports, selection, signatures)
 
 
 async def manifest_page(_: Ports, selection: Selection) -> Page:
@@ -193,7 +202,7 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Descr
         lines += ["", heading("annotations"), *stacked(modelkit.annotations)]
     lines += ["", heading("signatures")]
     if signatures is None:
-        lines.append((("not asked for yet", "faint"),))
+        lines.append((("not known yet", "faint"),))
     elif not signatures:
         lines.append((("none", "muted"),))
     else:

@@ -101,10 +101,10 @@ class LayersPane(Pane):
         self._shown = _Shown()
         self._rows: Rows[TreeRow] = Rows(
             (
-                Column("layer", 16, sticky=True, flex=True),
+                Column("layer", 22, sticky=True, flex=True),
                 Column("size", 7, "right"),
-                Column("", BAR),
                 Column("", 1),
+                Column("", BAR),
                 Column("packing", 8),
                 Column("digest", 12),
             ),
@@ -241,8 +241,13 @@ class LayersPane(Pane):
     def _moved(self, event: Rows.Event) -> None:
         event.stop()
         row = self._rows.current
-        if isinstance(row, NodeRow) and row.node.problem:
-            self.set_state(State("partial", clean(row.node.problem)))
+        problem = None
+        if isinstance(row, NodeRow):
+            problem = row.node.problem
+        elif isinstance(row, LayerRow):
+            problem = row.layer.problem
+        if problem:
+            self.set_state(State("partial", clean(problem)))
         elif self.state.kind == "partial":
             self.set_state(READY)
         self.post_message(self.Moved())
@@ -255,7 +260,7 @@ class LayersPane(Pane):
             self.post_message(self.Entered())
 
     @on(Rows.Folded)
-    def _folded(self, event: Rows.Event) -> None:
+    def _folded(self, event: Rows.Folded) -> None:
         event.stop()
         row = self._rows.current
         if row is None or (row.unfolded != event.unfold and self._fold(row, event.unfold)):
@@ -328,7 +333,7 @@ class LayersPane(Pane):
         if isinstance(row, PartRow):
             name: Spans = (
                 (pad + ("▾ " if row.unfolded else "▸ "), "muted"),
-                (f"{row.label:<9}", "key"),
+                (f"{row.label:<11}", "key"),
                 (f" {len(row.layers)} layers", "muted"),
             )
             return (name, ((size_text(row.size), "muted"),), (), (), (), ())
@@ -341,19 +346,21 @@ class LayersPane(Pane):
         extra = clean(layer.path) if layer.name and layer.path and layer.name != layer.path else ""
         name = [(pad + fold, "muted")]
         if row.alone:
-            name.append((f"{row.label:<9} ", "key"))
+            name.append((f"{row.label:<11} ", "key"))
         name.append((title or "(no path)", "text"))
         if extra:
             name.append((f"  {extra}", "muted"))
         if row.loading:
             name.append((f"  {WAITING}", "faint"))
+        if layer.problem:
+            name.append((" ▲", "warn"))
         held = layer.digest in self._shown.held
         packing = layer.format if layer.compression == "none" else f"{layer.format}+{layer.compression}"
         return (
             name,
             ((size_text(layer.size), "text"),),
-            ((bar_text(layer.size, self._shown.largest, BAR), "bar"),),
             (("●" if held else " ", "good"),),
+            ((bar_text(layer.size, self._shown.largest, BAR), "bar"),),
             ((packing, "muted"),),
             ((layer.digest.short, "muted"),),
         )

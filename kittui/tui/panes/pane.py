@@ -13,6 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
+from kittui.terminal import clean
 from kittui.tui.panes.filtering import FilterInput
 from kittui.tui.panes.state import MARKS, READY, State
 from kittui.tui.widgets.bars import shorten
@@ -84,10 +85,6 @@ class Pane(Widget):
     DEFAULT_CSS = """
     Pane { background: $kit-background; layout: vertical; layers: under over; }
     Pane > * { layer: under; }
-    Pane > Input {
-        display: none; border: none; height: 1; padding: 0 1; background: $kit-surface; color: $kit-text;
-    }
-    Pane > Input.open { display: block; }
     """
     NUMBER: ClassVar[int] = 0
 
@@ -147,10 +144,10 @@ class Pane(Widget):
         """Write the title: name, what it is about, the filter, and on the right how many."""
         style = "$kit-accent bold" if self.title_bar.active else "$kit-text"
         parts = [(f"{self.NUMBER} ", "$kit-accent" if self.title_bar.active else "$kit-muted"), (name, style)]
+        if self.filter:
+            parts += [(" /", "$kit-accent"), (shorten(clean(self.filter), 20), "$kit-accent bold")]
         if about:
             parts += [(" · ", "$kit-faint"), (about, "$kit-muted")]
-        if self.filter:
-            parts += [("  /", "$kit-accent"), (shorten(self.filter, 20), "$kit-accent bold")]
         self.title_bar.parts = tuple(parts)
         self.title_bar.right = right
 
@@ -223,8 +220,18 @@ class Pane(Widget):
         self.query_one(FilterInput).remove_class("open")
         self.body.focus()
 
-    def when_resting(self, callback: Callable[[], None]) -> None:
+    @property
+    def resting(self) -> bool:
+        """Whether the pane still waits for the cursor to have rested."""
+        return self._rest is not None
+
+    def when_resting(self, callback: Callable[[], object]) -> None:
         """Call back once the cursor has rested; a newer call replaces an older one."""
         if self._rest is not None:
             self._rest.stop()
-        self._rest = self.set_timer(REST, callback)
+
+        def rested() -> None:
+            self._rest = None
+            callback()
+
+        self._rest = self.set_timer(REST, rested)

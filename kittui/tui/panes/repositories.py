@@ -202,7 +202,7 @@ class RepositoriesPane(Pane):
                 self._take(row, found)
             async for page in self._ports.repositories(row.source):
                 for entry in page:
-                    found[entry.name] = self._row(row, entry, known.get(entry.name))
+                    found[entry.name] = self._row(row, entry, found.get(entry.name) or known.get(entry.name))
                 if monotonic() - shown_at > PAGE_PAUSE:
                     self._take(row, found)
                     shown_at = monotonic()
@@ -256,16 +256,14 @@ class RepositoriesPane(Pane):
             place.groups.reverse()
 
     def _judge(self) -> None:
-        """The note speaks for the place under the cursor, and for a filter that leaves nothing."""
-        place = self.place
+        """The note tells of a filter that leaves nothing; what a place says is shown beside it."""
         if self.filter and not self._rows.rows:
-            self.set_state(
-                State("empty", f"No repository holds “{clean(self.filter)}”.", "", "`Esc` clears the filter.")
-            )
-        elif place is not None and place.state != self.state:
-            self.set_state(place.state)
-        elif place is None and self.state.kind != "ready":
+            text = clean(self.filter)
+            self.set_state(State("empty", f"No repository holds “{text}”.", "", "`Esc` clears the filter."))
+        elif self.state.kind != "ready":
             self.set_state(READY)
+        if isinstance(self.current, PlaceRow):
+            self.when_resting(lambda: self.post_message(self.Rested()))
 
     @on(Rows.Highlighted)
     def _moved(self, event: Rows.Highlighted) -> None:

@@ -37,7 +37,8 @@ READY: Final = State("ready")
 def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool = False) -> State:
     """The state that an error puts a pane in; `host` is who was asked, `stale` that older rows are still shown."""
     message, hint = clean(error.message), clean(error.hint or "")
-    message = message[:1].upper() + message[1:]
+    if message.partition(" ")[0].isalpha():
+        message = message[:1].upper() + message[1:]
     if isinstance(error, Unauthorized):
         who = clean(host) or "This registry"
         return State(

@@ -17,6 +17,9 @@ Order = Literal["stage", "name", "newest", "largest"]
 ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
 Held = Literal["", "all", "part"]
 
+FIRST: Final = ("champion", "challenger", "rollback")
+LAST: Final = ("retired",)
+
 _DIGITS = re.compile(r"\d+")
 _VERSION = re.compile(r"v?\d")
 
@@ -82,7 +85,7 @@ class TagList:
         """Where each digest stands: the first stage tag that points to it."""
         tags = {stage.name: stage for stage in reversed(self.stages)}
         found: dict[Digest, Stage] = {}
-        ranks = {stage.name: rank for rank, stage in enumerate(self.stages)}
+        ranks = self._ranks()
         for row in self.rows:
             stage = tags.get(row.entry.name or "")
             if stage is not None and row.digest is not None:
@@ -91,9 +94,17 @@ class TagList:
                     found[row.digest] = stage
         return found
 
+    def _ranks(self) -> dict[str, int]:
+        """Stages in the order that people look for them: production first, what is retired last."""
+        names = [stage.name for stage in self.stages]
+        first = [name for name in FIRST if name in names]
+        last = [name for name in LAST if name in names]
+        between = [name for name in reversed(names) if name not in first and name not in last]
+        return {name: rank for rank, name in enumerate([*first, *between, *last])}
+
     def ordered(self, order: Order, *, grouped: bool) -> list[TagRow]:
         """The rows in an order; grouped, tags known to share a digest come one behind the other."""
-        rows = _sort(self.rows, order, {stage.name: rank for rank, stage in enumerate(self.stages)})
+        rows = _sort(self.rows, order, self._ranks())
         for row in rows:
             row.ditto = False
         return _group(rows) if grouped else rows
@@ -138,13 +149,19 @@ def _group(rows: Sequence[TagRow]) -> list[TagRow]:
     return result
 
 
+def is_digest_head(needle: str) -> bool:
+    """Whether a filter may be the start of a digest."""
+    head = needle.casefold().removeprefix("sha256:")
+    return len(head) >= 4 and set(head) <= set("0123456789abcdef")
+
+
 def matching(rows: Sequence[TagRow], needle: str) -> list[TagRow]:
     """Rows whose tag holds the text, or whose digest starts with it."""
     needle = needle.casefold()
     if not needle:
         return list(rows)
     found = [row for row in rows if needle in row.text]
-    if len(needle) >= 4 and set(needle.removeprefix("sha256:")) <= set("0123456789abcdef"):
+    if is_digest_head(needle):
         head = needle.removeprefix("sha256:")
         known = set(map(id, found))
         found += [

@@ -17,7 +17,7 @@ from kittui.oci.protocols import Repository
 from kittui.terminal import clean
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
-from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, matching
+from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching
 from kittui.tui.ports import Ports
 from kittui.tui.selection import Mark
 from kittui.tui.sizes import age_text, size_text
@@ -142,6 +142,11 @@ class TagsPane(Pane):
         if not self._list.complete:
             self._load(self._list)
 
+    def show_place(self, state: State) -> None:
+        """No repository is chosen: say what there is to say of the place under the cursor."""
+        self.repository = None
+        self.set_state(CHOOSE if state.kind == "ready" else state)
+
     def look_for(self, target: str) -> None:
         """Put the cursor on this tag or digest as soon as it is listed."""
         self._wanted = target
@@ -151,6 +156,7 @@ class TagsPane(Pane):
         """List again, and ask again for what the tags in view point to."""
         if self._list is not None:
             self._stop_reading()
+            self._ports.forget(self._list.repository)
             self._load(self._list)
 
     def forget(self, place: str | None = None, name: str | None = None) -> None:
@@ -214,7 +220,8 @@ class TagsPane(Pane):
         if self._list is None:
             return
         before = self._shown
-        if before is not None and not first and self.filter.startswith(before[0]) and before[0]:
+        narrower = before is not None and bool(before[0]) and self.filter.startswith(before[0])
+        if before is not None and narrower and not first and not is_digest_head(self.filter):
             rows = matching(before[1], self.filter)
         else:
             rows = matching(self._list.ordered(self._order, grouped=self._grouped), self.filter)

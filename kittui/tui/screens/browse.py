@@ -23,7 +23,7 @@ from kittui.tui.panes.layers import LayersPane
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.repositories import RepositoriesPane
 from kittui.tui.panes.tags import TagsPane
-from kittui.tui.panes.tree import RepositoryRow
+from kittui.tui.panes.tree import PlaceRow, RepositoryRow
 from kittui.tui.ports import Ports
 from kittui.tui.selection import Mark, PaneName, Selection
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
@@ -97,6 +97,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """The keys go to the repositories."""
         self.add_class("-at-repositories")
+        self.call_after_refresh(self.kittui.begin)
 
     @property
     def kittui(self) -> KittuiApp:
@@ -159,7 +160,13 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.set_class(width < WIDE and not tiny, "-narrow")
         self.set_class(width >= WIDE and not tiny, "-wide")
         self.set_class(width >= 150 and not tiny, "-roomy")
-        self.call_after_refresh(self.tell)
+        self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
+        """After a change of size: the keys stay with the pane that had them, though it was hidden meanwhile."""
+        if self.focused is None and not self.has_class("-tiny"):
+            self.pane.body.focus()
+        self.tell()
 
     def go(self, name: PaneName) -> None:
         """Give the keys to a pane; where it is narrow, slide to it."""
@@ -281,6 +288,8 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         row = self.repositories_pane.current
         if isinstance(row, RepositoryRow):
             self.tags_pane.repository = row.repository
+        elif isinstance(row, PlaceRow):
+            self.tags_pane.show_place(row.state)
 
     @on(RepositoriesPane.Entered)
     def _entered_repository(self) -> None:

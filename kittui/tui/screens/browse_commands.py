@@ -69,6 +69,7 @@ async def _refresh(context: Context) -> None:
     browse = context.browse
     if context.selection.pane == "repositories":
         browse.repositories_pane.reload()
+    browse.details_pane.forget()
     browse.tags_pane.reload()
 
 
@@ -181,21 +182,21 @@ def _marked(selection: Selection) -> bool:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("open", "o", "Open", "Open a registry, a repository or a reference", _open, always, 60, "Browse"),
-    Command("filter", "slash", "Filter", "Filter this pane as you type; Esc clears", _filter, always, 70, "Browse"),
+    Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse"),
+    Command("filter", "slash", "Filter", "Filter as you type; Esc clears", _filter, always, 70, "Browse"),
     Command("sort", "s", "Sort", "Sort by stage, name, age or size", _sort, _listed, 75, "Browse"),
-    Command("mark", "space", "Mark", "Mark the tag, or take the mark away", _mark, _in_tags, 40, "Browse"),
+    Command("mark", "space", "Mark", "Mark or unmark the tag", _mark, _in_tags, 40, "Browse"),
     Command("unmark", "U", "Unmark", "Take all marks away", _unmark, _marked, 0, "Browse"),
     Command("group", "equals_sign", "Group", "Tags on one digest together", _group, _in_tags, 78, "Browse"),
-    Command("copy", "y", "Copy", "Copy a reference, a digest or a kit command", _copy, _has_copies, 50, "Browse"),
+    Command("copy", "y", "Copy", "Copy reference, digest, kit command", _copy, _has_copies, 50, "Browse"),
     Command(
-        "favourite", "f", "Favourite", "Keep the repository at the top, or not", _favourite, _on_favourite, 72, "Browse"
+        "favourite", "f", "Favourite", "Keep it at the top of the tree, or not", _favourite, _on_favourite, 72, "Browse"
     ),
     Command("refresh", "r", "Refresh", "Ask again", _refresh, always, 80, "Browse"),
     Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),
-    Command("back", "escape", "Back", "Drop the filter, or go to the pane on the left", _back, always, 0, "Panes"),
+    Command("back", "escape", "Back", "Clear the filter, or one pane back", _back, always, 0, "Panes"),
     Command("pane.next", "tab", "Next pane", "Go to the next pane", _next_pane, always, 0, "Panes"),
     Command(
         "pane.previous", "shift+tab", "Previous pane", "Go to the previous pane", _previous_pane, always, 0, "Panes"

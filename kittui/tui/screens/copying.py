@@ -6,6 +6,7 @@ from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.kit_commands import bare_reference, kit_commands
 from kittui.tui.selection import Selection
+from kittui.tui.widgets.bars import shorten
 
 
 def copies(selection: Selection) -> list[Choice[str]]:
@@ -34,4 +35,4 @@ def copies(selection: Selection) -> list[Choice[str]]:
 
 
 def _choice(label: str, text: str) -> Choice[str]:
-    return Choice(text, label, clean(text, limit=400))
+    return Choice(text, label, shorten(clean(text, limit=400), 46))

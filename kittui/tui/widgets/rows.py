@@ -115,6 +115,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         self._marked: set[Hashable] = set()
         self._strips: LRUCache[tuple[int, str, bool], Strip] = LRUCache(1000)
         self._widths: list[tuple[int, int]] | None = None
+        self._drawn_width = 0
         self._roles: Roles | None = None
         self._view_timer: Timer | None = None
         self._viewed: tuple[object, ...] = ()
@@ -248,9 +249,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
             self.action_open()
 
     def on_resize(self) -> None:
-        """Fit columns and keep the cursor in view."""
-        self._widths = None
-        self._strips.clear()
+        """Keep the cursor in view."""
         self._scroll_to_cursor()
         self._view_soon()
 
@@ -325,6 +324,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         if self._roles is None:
             self._roles = Roles(self.app.theme_variables)
         width = self.size.width
+        if width != self._drawn_width:
+            self._drawn_width = width
+            self._widths = None
+            self._strips.clear()
         if y < self._titles:
             return self._title_strip(width)
         number = self.scroll_offset.y + y - self._titles

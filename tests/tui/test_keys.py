@@ -1,0 +1,601 @@
+"""Every key of browsing, and what is true after it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
+from world import World, WorldSource, acme
+
+from kittui.oci.reference import LOCAL, Place
+from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.dialogs.help import HelpDialog
+from kittui.tui.dialogs.login import LoginDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.panes.layers import PartRow
+from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
+
+
+def many(count: int = 60) -> World:
+    """A world whose first place holds many repositories."""
+    local = WorldSource(LOCAL)
+    for number in range(count):
+        local.repository(f"kit-{number:03}")
+    return World(local)
+
+
+@pytest.mark.parametrize(
+    ("keys", "row"),
+    [
+        (["down"], 1),
+        (["j"], 1),
+        (["j", "up"], 0),
+        (["j", "k"], 0),
+        (["end"], 60),
+        (["G"], 60),
+        (["G", "home"], 0),
+        (["G", "g"], 0),
+        (["pagedown"], 20),
+        (["pagedown", "pagedown", "pageup"], 20),
+    ],
+)
+async def test_moving(keys: list[str], row: int) -> None:
+    app = many().app()
+    async with app.run_test(notifications=True, size=(80, 24)) as pilot:
+        await listed(pilot)
+        await pilot.press(*keys)
+        rows = browse(pilot).repositories_pane.body
+        assert rows.cursor == row
+        assert rows.current in rows.in_view
+
+
+@pytest.mark.parametrize("key", ["right", "l"])
+async def test_expand_asks_a_registry_for_its_repositories(key: str) -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        registry = world.sources[Place("remote", "registry.acme.dev")]
+        assert registry.asked["repositories"] == 0, "nothing is asked of a registry before it is opened"
+        await pilot.press("j", "j", "j", key)
+        await until(pilot, lambda: "vision/edge" in text_of(pilot))
+        assert registry.asked["repositories"] == 1
+
+
+@pytest.mark.parametrize("key", ["left", "h"])
+async def test_collapse_goes_to_the_parent_and_then_folds(key: str) -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        rows = browse(pilot).repositories_pane.body
+        await pilot.press("j", key)
+        assert isinstance(rows.current, PlaceRow)
+        await pilot.press(key)
+        assert len(rows.rows) == 3
+
+
+async def test_enter_slides_from_pane_to_pane_and_escape_back() -> None:
+    async with acme().app().run_test(notifications=True, size=(80, 24)) as pilot:
+        await to_tags(pilot)
+        screen = browse(pilot)
+        assert not screen.repositories_pane.display
+        await pilot.press("enter")
+        await quiet(pilot)
+        assert screen.at == "layers"
+        assert screen.details_pane.display
+        await pilot.press("enter")
+        assert screen.at == "details"
+        for at in ("layers", "tags", "repositories"):
+            await pilot.press("escape")
+            assert screen.at == at
+        assert screen.repositories_pane.display
+        assert not screen.layers_pane.display
+
+
+@pytest.mark.parametrize(
+    ("keys", "at"),
+    [
+        (["tab"], "tags"),
+        (["tab", "tab", "tab", "tab"], "repositories"),
+        (["shift+tab"], "details"),
+        (["2"], "tags"),
+        (["3"], "layers"),
+        (["3", "1"], "repositories"),
+        (["4"], "details"),
+        (["5"], "details"),
+    ],
+)
+async def test_panes(keys: list[str], at: str) -> None:
+    async with acme().app().run_test(notifications=True, size=(120, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press(*keys)
+        await pilot.pause()
+        screen = browse(pilot)
+        assert screen.at == at
+        assert screen.pane.body.has_focus
+        if at == "details":
+            assert screen.details_pane.tab == {"4": "kitfile", "5": "manifest"}.get(keys[-1], "kitfile")
+
+
+@pytest.mark.parametrize("key", ["right", "l"])
+async def test_tabs_of_the_details(key: str) -> None:
+    async with acme().app().run_test(notifications=True, size=(120, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("4", key)
+        await quiet(pilot)
+        assert browse(pilot).details_pane.tab == "manifest"
+        assert '"schemaVersion": 2' in text_of(pilot)
+        await pilot.press({"right": "left", "l": "h"}[key])
+        assert browse(pilot).details_pane.tab == "kitfile"
+
+
+async def test_filter_shows_as_you_type_and_escape_clears() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        tags = browse(pilot).tags_pane
+        await pilot.press("slash", "v", "1", ".")
+        await pilot.pause()
+        assert [row.target for row in tags.body.rows] == ["v1.1.0", "v1.0.0"]
+        assert "2 of 9" in text_of(pilot)
+        await pilot.press("enter")
+        assert tags.body.has_focus
+        assert tags.filter == "v1."
+        await pilot.press("n")
+        assert tags.current is not None
+        assert tags.current.target == "v1.0.0"
+        await pilot.press("N")
+        assert tags.current.target == "v1.1.0"
+        await pilot.press("escape")
+        assert len(tags.body.rows) == 9
+        assert tags.current.target == "v1.1.0", "the cursor stays on its row"
+
+
+async def test_escape_while_typing_drops_the_filter() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("slash", "z", "q")
+        await pilot.pause()
+        assert "No tag of 9 holds “zq”" in text_of(pilot)
+        await pilot.press("escape")
+        assert len(browse(pilot).tags_pane.body.rows) == 9
+        assert browse(pilot).tags_pane.body.has_focus
+
+
+async def test_filter_by_digest() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        tags = browse(pilot).tags_pane
+        digest = tags.body.rows[0].digest
+        assert digest is not None
+        await pilot.press("slash", *digest.short)
+        await pilot.pause()
+        assert {row.target for row in tags.body.rows} == {"champion", "v1.0.0"}
+
+
+async def test_filter_in_the_details_finds_lines_and_n_goes_on() -> None:
+    async with acme().app().run_test(notifications=True, size=(160, 45)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("4", "slash", *"path", "enter")
+        assert "1 of " in text_of(pilot)
+        await pilot.press("n")
+        assert "2 of " in text_of(pilot)
+        await pilot.press("N", "N")
+        assert "5 of 5" in text_of(pilot)
+
+
+async def test_filter_in_repositories_keeps_what_is_above() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("1", "slash", *"edge")
+        await pilot.pause()
+        rows = browse(pilot).repositories_pane.body.rows
+        assert [type(row) for row in rows] == [PlaceRow, RepositoryRow]
+        assert "1 of 6" in text_of(pilot)
+
+
+async def test_filter_in_layers() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("enter", "slash", *"validation")
+        await pilot.pause()
+        rows = browse(pilot).layers_pane.body.rows
+        assert [type(row) is PartRow for row in rows] == [True, False]
+
+
+async def test_sort_goes_through_the_orders() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        tags = browse(pilot).tags_pane
+
+        def names() -> list[str]:
+            return [row.target for row in tags.body.rows]
+
+        assert names()[:5] == ["champion", "challenger", "rollback", "tuning", "retired"]
+        await pilot.press("s")
+        assert names() == sorted(names())
+        await pilot.press("s")
+        assert names()[0] in ("challenger", "v1.1.0")
+        await pilot.press("s")
+        sizes = [row.modelkit.size for row in tags.body.rows if row.modelkit]
+        assert sizes == sorted(sizes, reverse=True)
+        await pilot.press("s")
+        assert tags.order == "stage"
+
+
+async def test_sort_turns_repositories_around() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("s")
+        rows = browse(pilot).repositories_pane.body.rows
+        assert [row.entry.name for row in rows if isinstance(row, RepositoryRow)] == [
+            "sentiment",
+            "acme/fraud-detector",
+        ]
+
+
+async def test_group_puts_tags_on_one_digest_together() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("=")
+        rows = browse(pilot).tags_pane.body.rows
+        assert [row.target for row in rows[:4]] == ["champion", "v1.0.0", "challenger", "v1.1.0"]
+        assert [row.ditto for row in rows[:4]] == [False, True, False, True]
+        assert "″" in text_of(pilot)
+        await pilot.press("=")
+        assert not any(row.ditto for row in browse(pilot).tags_pane.body.rows)
+
+
+async def test_space_marks_and_goes_on_and_u_unmarks() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        screen = browse(pilot)
+        await pilot.press("space", "space")
+        assert [mark.target for mark in screen.marks] == ["champion", "challenger"]
+        assert "✎ 2 marked" in text_of(pilot)
+        await pilot.press("k", "space")
+        assert [mark.target for mark in screen.marks] == ["champion"]
+        await pilot.press("U")
+        assert screen.marks == ()
+        assert "marked" not in text_of(pilot)
+
+
+async def test_favourite_is_shown_first_and_kept() -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("j", "f")
+        await until(pilot, lambda: world.saved == ["local://acme/fraud-detector"])
+        assert isinstance(browse(pilot).repositories_pane.body.rows[0], FavouritesRow)
+        await pilot.press("f")
+        await until(pilot, lambda: world.saved == [])
+        assert isinstance(browse(pilot).repositories_pane.body.rows[0], PlaceRow)
+
+
+async def test_refresh_asks_again() -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        registry = world.sources[Place("remote", "registry.acme.dev")]
+        registry.repository("acme/fraud-detector").add({"package": {}}, [], "brand-new")
+        assert registry.asked["tags"] == 1
+        await pilot.press("r")
+        await until(pilot, lambda: "brand-new" in text_of(pilot))
+        assert registry.asked["tags acme/fraud-detector"] == 2
+
+
+async def test_refresh_sees_a_tag_that_moved() -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        repository = world.sources[Place("remote", "registry.acme.dev")].repository("acme/fraud-detector")
+        repository.named["champion"] = repository.named["v1.1.0"]
+        await pilot.press("r")
+        await quiet(pilot)
+        rows = {row.target: row.digest for row in browse(pilot).tags_pane.body.rows}
+        assert rows["champion"] == repository.named["v1.1.0"]
+
+
+async def test_refresh_in_repositories_asks_the_place() -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        world.sources[LOCAL].repository("new/one")
+        await pilot.press("r")
+        await until(pilot, lambda: "new/one" in text_of(pilot))
+
+
+class Terminal:
+    """Collects what the program writes besides its screen."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written: list[str] = []
+        from textual.drivers.headless_driver import HeadlessDriver
+
+        monkeypatch.setattr(HeadlessDriver, "write", lambda _, text: self.written.append(text))
+
+    @property
+    def copied(self) -> str:
+        """What the last OSC 52 says."""
+        sequence = next(text for text in reversed(self.written) if "]52;c;" in text)
+        return base64.b64decode(sequence.split("]52;c;")[1].split("\x1b")[0]).decode()
+
+
+@pytest.mark.parametrize(
+    ("down", "text"),
+    [
+        (0, "registry.acme.dev/acme/fraud-detector:champion"),
+        (1, "remote://registry.acme.dev/acme/fraud-detector:champion"),
+        (2, "DIGEST"),
+        (3, "registry.acme.dev/acme/fraud-detector@DIGEST"),
+        (4, "kit pull registry.acme.dev/acme/fraud-detector:champion"),
+    ],
+)
+async def test_copy(down: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
+    terminal = Terminal(monkeypatch)
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        current = browse(pilot).tags_pane.current
+        assert current is not None
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press(*["down"] * down, "enter")
+        await until(pilot, lambda: any("]52;" in each for each in terminal.written))
+        expected = text.replace("DIGEST", str(current.digest))
+        assert terminal.copied == expected
+        assert pilot.app.clipboard == expected
+        assert terminal.written[-1].endswith("\x1b\\")
+        await until(pilot, lambda: "Copied" in text_of(pilot))
+
+
+async def test_copy_passes_through_tmux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
+    terminal = Terminal(monkeypatch)
+    async with acme().app().run_test(notifications=True) as pilot:
+        await listed(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: any("]52;" in each for each in terminal.written))
+        assert terminal.written[-1] == "\x1bPtmux;\x1b\x1b]52;c;bG9jYWw6Ly8=\x1b\x1b\\\x1b\\"
+
+
+async def test_copy_a_layer_digest() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("enter")
+        await quiet(pilot)
+        layer = browse(pilot).layers_pane.current_layer
+        assert layer is not None
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.clipboard == str(layer.digest))
+
+
+async def test_copy_the_manifest_as_received() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("5")
+        await quiet(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("k", "k", "j", "up", "down", "enter")
+        row = browse(pilot).tags_pane.current
+        assert row is not None
+        assert row.modelkit is not None
+        raw = row.modelkit.manifest.raw.decode()
+        await until(pilot, lambda: pilot.app.clipboard == raw)
+
+
+async def test_escape_in_a_dialog_does_nothing() -> None:
+    async with acme().app().run_test(notifications=True) as pilot:
+        await listed(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        assert pilot.app.clipboard == ""
+
+
+async def test_open_a_typed_repository_where_there_is_no_catalog() -> None:
+    world = acme()
+    world.sources[Place("remote", "ghcr.io")].repository("acme/llm").add({"package": {}}, [], "v1")
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await pilot.press(*"ghcr.io/acme/llm:v1", "enter")
+        await until(pilot, lambda: browse(pilot).at == "tags")
+        await quiet(pilot)
+        assert "ghcr.io › acme/llm › v1" in text_of(pilot)
+        rows = browse(pilot).repositories_pane.body.rows
+        assert any(isinstance(row, RepositoryRow) and row.typed for row in rows)
+
+
+async def test_open_says_what_is_wrong_with_a_reference() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await pilot.press(*"ftp://x", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, InputDialog)
+        assert "ftp:// is no source" in text_of(pilot)
+
+
+async def test_open_completes_known_repositories() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await pilot.press(*"senti", "tab", "enter")
+        await until(pilot, lambda: browse(pilot).at == "tags")
+        repository = browse(pilot).tags_pane.repository
+        assert repository is not None
+        assert repository.name == "sentiment"
+
+
+async def test_login_tries_and_then_asks_the_registry_again() -> None:
+    from kittui.errors import Unauthorized
+
+    world = acme()
+    registry = world.sources[Place("remote", "registry.acme.dev")]
+    registry.failing["repositories"] = Unauthorized("401 from registry.acme.dev")
+    world.login_error = Unauthorized("the registry refused this password")
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("j", "j", "j", "enter")
+        await until(pilot, lambda: "registry.acme.dev wants a login" in text_of(pilot))
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LoginDialog))
+        await pilot.press(*"ann", "enter", *"secret", "enter")
+        await until(pilot, lambda: "refused this password" in text_of(pilot))
+        assert "secret" not in text_of(pilot)
+        world.login_error = None
+        registry.failing.clear()
+        await pilot.press("enter")
+        await until(pilot, lambda: "vision/edge" in text_of(pilot))
+        assert world.logins[-1] == ("registry.acme.dev", "ann", "secret")
+
+
+async def test_login_is_not_offered_for_the_store() -> None:
+    async with acme().app().run_test(notifications=True, size=(160, 45)) as pilot:
+        await listed(pilot)
+        assert "Log in" not in text_of(pilot)
+        await pilot.press("L")
+        assert pilot.app.screen is browse(pilot)
+
+
+async def test_help_lists_live_keys_alone() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 60)) as pilot:
+        await listed(pilot)
+        await pilot.press("?")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpDialog))
+        shown = text_of(pilot)
+        assert "Filter as you type" in shown
+        assert "Log in" not in shown, "the cursor is in the store"
+        assert "Ctrl+P" in shown
+        await pilot.press("escape")
+        assert pilot.app.screen is browse(pilot)
+
+
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+async def test_palette_runs_commands(key: str) -> None:
+    from textual.command import CommandPalette
+
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
+        await pilot.press(*"theme: light")
+        await until(pilot, lambda: "Theme: light" in text_of(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.theme == "kittui-light")
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quit(key: str) -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True) as pilot:
+        await listed(pilot)
+        await pilot.press(key)
+        await pilot.pause()
+        assert app._exit
+
+
+async def test_quit_asks_while_a_transfer_runs() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        app.activity("transfers", "⬇ 1 pull 62 %")
+        await pilot.pause()
+        assert "⬇ 1 pull 62 %" in text_of(pilot)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("escape")
+        assert not app._exit
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: app._exit)
+
+
+async def test_keymap_moves_a_key_and_the_footer_follows() -> None:
+    async with acme(keymap={"refresh": "f5"}).app().run_test(notifications=True, size=(160, 45)) as pilot:
+        await listed(pilot)
+        assert "F5 Refresh" in text_of(pilot).replace("f5", "F5")
+
+
+@pytest.mark.parametrize(
+    ("keymap", "says"),
+    [
+        ({"refrehs": "f5"}, "there is no command 'refrehs'"),
+        ({"refresh": "ctrl+b"}, "can't have ctrl+b"),
+        ({"refresh": "y"}, "takes y, which is copy"),
+    ],
+)
+async def test_keymap_mistakes_are_said_and_the_defaults_stay(keymap: dict[str, str], says: str) -> None:
+    async with acme(keymap=keymap).app().run_test(notifications=True, size=(160, 45)) as pilot:
+        await listed(pilot)
+        await until(pilot, lambda: says in " ".join(text_of(pilot).split()))
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_resize_keeps_the_selection(size: tuple[int, int]) -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("j", "j")
+        await pilot.resize_terminal(50, 12)
+        await pilot.pause()
+        assert "kittui needs 60 columns and 15 rows" in text_of(pilot)
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        row = browse(pilot).tags_pane.current
+        assert row is not None
+        assert row.target == "rollback"
+        assert browse(pilot).at == "tags"
+        assert browse(pilot).tags_pane.body.has_focus
+        assert "rollback" in text_of(pilot)
+
+
+async def test_start_opens_what_was_named() -> None:
+    app = acme().app("registry.acme.dev/acme/fraud-detector:v1.1.0")
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await until(pilot, lambda: browse(pilot).at == "tags" and browse(pilot).tags_pane.current is not None)
+        await quiet(pilot)
+        row = browse(pilot).tags_pane.current
+        assert row is not None
+        assert row.target == "v1.1.0"
+
+
+async def test_start_with_nonsense_says_so() -> None:
+    async with acme().app("ftp://x").run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await until(pilot, lambda: "ftp:// is no source" in text_of(pilot))
+
+
+async def test_mouse_clicks_choose_open_and_run() -> None:
+    async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        rows = browse(pilot).repositories_pane.body
+        await pilot.click(rows, offset=(6, 1))
+        assert rows.cursor == 1
+        await pilot.click(rows, offset=(6, 1), times=2)
+        await until(pilot, lambda: browse(pilot).at == "tags")
+        await quiet(pilot)
+        at = text_of(pilot).splitlines()[-1].index("Copy")
+        await pilot.click(None, offset=(at, 29))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+
+
+async def test_no_two_commands_share_a_key() -> None:
+    from kittui.tui import extensions
+
+    live: dict[tuple[str, ...], list[str]] = {}
+    for command in extensions.commands():
+        for key in command.keys.split(","):
+            live.setdefault((key, command.enabled.__name__), []).append(command.id)
+    assert not [ids for ids in live.values() if len(ids) > 1]

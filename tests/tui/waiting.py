@@ -1,0 +1,77 @@
+"""Waiting for what a test is about, instead of sleeping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from textual.pilot import Pilot
+
+from kittui.tui.app import KittuiApp
+from kittui.tui.screens.browse import BrowseScreen
+
+SMALL, MIDDLE, LARGE = (80, 24), (100, 30), (160, 45)
+
+
+def browse(pilot: Pilot[Any]) -> BrowseScreen:
+    """The browse screen."""
+    app = pilot.app
+    assert isinstance(app, KittuiApp)
+    return app.browse
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], Any], seconds: float = 10) -> None:
+    """Let the program run until something is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"never came true: {condition}"
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
+async def listed(pilot: Pilot[Any]) -> None:
+    """Wait until the first place's repositories are there."""
+    await until(
+        pilot, lambda: len(browse(pilot).repositories_pane.body.rows) > len(browse(pilot).repositories_pane.places)
+    )
+
+
+async def quiet(pilot: Pilot[Any]) -> None:
+    """Wait until nothing is being read and no timer of a resting cursor runs."""
+
+    def still() -> bool:
+        screen = browse(pilot)
+        panes = (screen.repositories_pane, screen.tags_pane, screen.layers_pane, screen.details_pane)
+        busy = any(not worker.is_finished for worker in pilot.app.workers)
+        return not busy and not any(pane.resting for pane in panes) and all(p.state.kind != "loading" for p in panes)
+
+    await until(pilot, still)
+
+
+async def to_tags(pilot: Pilot[Any]) -> None:
+    """Walk into the tags of the first repository."""
+    await listed(pilot)
+    await pilot.press("j", "enter")
+    await until(pilot, lambda: browse(pilot).at == "tags" and browse(pilot).tags_pane.current is not None)
+    await quiet(pilot)
+
+
+async def to_registry(pilot: Pilot[Any]) -> None:
+    """Walk into the tags of the registry's first repository."""
+    await listed(pilot)
+    await pilot.press("j", "j", "j", "enter")
+    await until(pilot, lambda: len(browse(pilot).repositories_pane.body.rows) > 5)
+    await pilot.press("j", "j", "enter")
+    await until(pilot, lambda: browse(pilot).at == "tags" and browse(pilot).tags_pane.current is not None)
+    await quiet(pilot)
+
+
+def text_of(pilot: Pilot[Any]) -> str:
+    """Everything on the screen as plain lines."""
+    screen = pilot.app.screen
+    width, height = pilot.app.size
+    lines = screen._compositor.render_strips()
+    assert len(lines) <= height
+    assert width
+    return "\n".join(strip.text for strip in lines)
