@@ -115,8 +115,8 @@ class Composition:
             host,
             access=self.access(host),
             credentials=self.credentials if credentials is None else credentials,
-            on_wait=self.on_wait,
-            on_warning=self.on_warning,
+            on_wait=lambda wait: self.on_wait(wait),
+            on_warning=lambda text: self.on_warning(text),
             environ=self.environ,
         )
 
@@ -140,7 +140,7 @@ class Composition:
         """Where credentials are looked up and kept."""
         from kittui.registry import CredentialStore
 
-        return CredentialStore(self.store_root, self.environ, self.on_warning)
+        return CredentialStore(self.store_root, self.environ, lambda text: self.on_warning(text))
 
     @cached_property
     def modelkits(self) -> ModelKits:

@@ -200,7 +200,6 @@ def _from_form(form: ConfigForm) -> Config:
         mouse=form.mouse,
         reduced_motion=form.reduced_motion,
         ascii=form.ascii,
-        clipboard=form.clipboard,
         concurrency=form.concurrency,
         read_only=form.read_only,
         store=None if form.store is None else Path(form.store),
@@ -234,12 +233,6 @@ def _theme(text: str) -> str:
     return text
 
 
-def _clipboard(text: str) -> str:
-    if text not in ("osc52", "off"):
-        raise ValueError("osc52 and off are allowed")
-    return text
-
-
 def _concurrency(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= CONCURRENCY_LIMIT):
         raise ValueError(f"a whole number from 1 to {CONCURRENCY_LIMIT} is allowed")
@@ -251,7 +244,6 @@ _VARIABLES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "KITTUI_MOUSE": ("mouse", _switch),
     "KITTUI_REDUCED_MOTION": ("reduced_motion", _switch),
     "KITTUI_ASCII": ("ascii", _switch),
-    "KITTUI_CLIPBOARD": ("clipboard", _clipboard),
     "KITTUI_CONCURRENCY": ("concurrency", _concurrency),
     "KITTUI_READ_ONLY": ("read_only", _switch),
 }

@@ -113,7 +113,6 @@ class ConfigForm(_Part):
     mouse: StrictBool = True
     reduced_motion: StrictBool = False
     ascii: StrictBool = False
-    clipboard: Literal["osc52", "off"] = "osc52"
     concurrency: Annotated[StrictInt, Field(ge=1, le=CONCURRENCY_LIMIT)] = 6
     read_only: StrictBool = False
     store: File | None = None

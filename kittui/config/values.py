@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from kittui.modelkit.stages import STAGES, Stage
-
-Clipboard = Literal["osc52", "off"]
 
 THEMES: Final = ("kittui-dark", "kittui-light", "kittui-contrast", "kittui-colour-blind", "kittui-ansi")
 """The names of the interface's themes."""
@@ -62,7 +60,6 @@ class Config:
     mouse: bool = True
     reduced_motion: bool = False
     ascii: bool = False
-    clipboard: Clipboard = "osc52"
     concurrency: int = CONCURRENCY
     read_only: bool = False
     store: Path | None = None

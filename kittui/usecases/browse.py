@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from kittui.errors import KittuiError, NotFound
+from kittui.errors import KittuiError, NotFound, Unsupported
 from kittui.modelkit.kinds import Kind, kind_of, label_of
 from kittui.modelkit.modelkit import ModelKit
+from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
@@ -230,6 +231,31 @@ class ModelKits:
 async def open_modelkit(repository: Repository, target: str, modelkits: ModelKits) -> ModelKit:
     """The ModelKit behind a tag or digest; see `ModelKits.open`."""
     return await modelkits.open(repository, target)
+
+
+async def attachments(repository: Repository, digest: Digest) -> list[Descriptor]:
+    """What is said about a manifest: cosign's tags, and its referrers. Unverified claims of the source.
+
+    Empty where the source knows of none or can't tell; raises AuthError, NetworkError.
+    """
+    stem = f"{digest.algorithm}-{digest.hex}"
+
+    async def tagged(suffix: str) -> list[Descriptor]:
+        try:
+            found = await repository.resolve(f"{stem}.{suffix}")
+        except NotFound:
+            return []
+        attached = attached_tag(f"{stem}.{suffix}")
+        return [replace(found, artifact_type=found.artifact_type or (attached.kind if attached else None))]
+
+    async def referring() -> list[Descriptor]:
+        try:
+            return list(await repository.referrers(digest))
+        except (NotFound, Unsupported):
+            return []
+
+    found = await asyncio.gather(*map(tagged, ("sig", "att", "sbom")), referring())
+    return list({one.digest: one for group in found for one in group}.values())
 
 
 @dataclass(frozen=True, slots=True)

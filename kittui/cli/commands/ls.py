@@ -13,9 +13,9 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.sizes import size_text
 from kittui.cli.stages import staged
-from kittui.errors import KittuiError, Unsupported, UsageError
+from kittui.errors import KittuiError, NotFound, Unsupported, UsageError
 from kittui.oci.protocols import Repository, RepositoryEntry
-from kittui.oci.reference import LOCAL, Place, Reference
+from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.usecases.browse import TagListing, TagRow, list_tags, repositories
 from kittui.usecases.tag_names import natural_key
 
@@ -135,6 +135,14 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
     repository = located.repository
     call.printer.status(f"{repository.reference()}: listing tags")
     listing = await list_tags(repository)
+    if not listing.tags and not listing.attached and reference.repository != WHOLE_LAYOUT:
+        place = repository.source.place
+        if place.kind != "remote":
+            raise NotFound(
+                f"there is no repository {repository.name} in {place}",
+                hint=f"`kittui ls {place}` lists what is there.",
+                reference=text,
+            )
     call.printer.status(f"{repository.reference()}: reading {len(listing.tags)} manifests")
     rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
     document = {

@@ -1,0 +1,146 @@
+"""`kittui doctor`: what this terminal, this store and a registry can do."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from kittui.cli import run
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.errors import UsageError
+from kittui.oci.reference import Place
+from kittui.usecases.doctor import Check, Terminal, check_registry, check_terminal
+
+if TYPE_CHECKING:
+    from kittui.store.doctor import Problem, StoreReport
+    from kittui.store.repair import Repair
+
+_MARKS: Final[dict[str, tuple[str, str]]] = {
+    "good": ("ok", "green"),
+    "warn": ("!!", "yellow"),
+    "bad": ("XX", "red"),
+    "unknown": ("??", "dim"),
+}
+
+
+@run.command("doctor")
+@click.argument("host", required=False)
+@click.option("--repair", is_flag=True, help="Mend what can be mended in the local store without losing anything.")
+@click.option("--verify", is_flag=True, help="Hash every blob in the local store.")
+async def command(call: Call, host: str | None, repair: bool, verify: bool) -> int:
+    """Show what this terminal, the local store and a registry can do, and what to do about the rest."""
+    from kittui.store.doctor import inspect_store
+
+    composition = call.composition
+    terminal = check_terminal(_terminal(call))
+    configuration = [Check("configuration", "bad", str(problem)) for problem in composition.problems]
+    if not configuration:
+        there = composition.config_path.exists()
+        configuration = [Check("configuration", "good", f"{composition.config_path}{'' if there else ' (not there)'}")]
+    repairs: tuple[Repair, ...] = ()
+    if repair:
+        from kittui.store.repair import repair_store
+
+        composition.rules.check_write("local://")
+        call.printer.status("mending the store")
+        repairs = (await repair_store(composition.store_root)).repairs
+    call.printer.status("looking at the store")
+    store = await inspect_store(composition.store_root, verify=verify)
+    registry = [] if host is None else await _registry(call, host)
+    document = {
+        "terminal": [_check(check) for check in terminal],
+        "configuration": [_check(check) for check in configuration],
+        "store": _store(store),
+        "repairs": [{"kind": one.kind, "subject": one.subject, "done": one.done} for one in repairs],
+        "registry": [_check(check) for check in registry],
+    }
+
+    def human() -> None:
+        _section(call, "Terminal", terminal)
+        _section(call, "Configuration", configuration)
+        _section(call, f"Store {store.root}", _store_checks(store))
+        for one in repairs:
+            call.printer.line(("  mended  ", "green"), f"{one.subject}: {one.done}")
+        if host is not None:
+            _section(call, f"Registry {host}", registry)
+
+    call.printer.result(document, human)
+    return max((check.exit_status for check in registry), default=0) or (1 if store.problems else 0)
+
+
+def _terminal(call: Call) -> Terminal:
+    size = shutil.get_terminal_size()
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    return Terminal(sys.stdout.isatty(), encoding, size.columns, size.lines, call.composition.environ)
+
+
+async def _registry(call: Call, host: str) -> list[Check]:
+    place = call.composition.places.parse_source(host)
+    if not isinstance(place, Place) or place.kind != "remote":
+        raise UsageError(f"{host!r} is not a registry", hint="doctor takes HOST or HOST:PORT.")
+    checks = []
+    call.printer.status(f"asking {place.host}")
+    async for check in check_registry(call.composition.places.source(place)):
+        checks.append(check)
+        call.printer.status(f"asking {place.host}: {check.name}")
+    return checks
+
+
+def _store_checks(store: StoreReport) -> list[Check]:
+    holds = (
+        f"{store.repositories} repositories, {store.tags} tags, {store.manifests} ModelKits, "
+        f"{store.blobs} blobs, {size_text(store.size)}"
+    )
+    checks = [Check("holds", "good", holds)]
+    if store.unused:
+        checks.append(Check("unused", "warn", f"{size_text(store.unused)} that no ModelKit uses", "--repair frees it."))
+    return checks + [_problem(problem) for problem in store.problems]
+
+
+def _problem(problem: Problem) -> Check:
+    seen = f"{problem.subject}: {problem.detail}" + (" (every `kit list` fails on it)" if problem.breaks_kit else "")
+    remedy = "kittui doctor --repair mends it." if problem.repairable else problem.remedy
+    return Check(problem.kind, "bad", seen, remedy)
+
+
+def _section(call: Call, title: str, checks: Sequence[Check]) -> None:
+    call.printer.line((title, "bold"))
+    for check in checks:
+        mark, style = _MARKS[check.state]
+        parts: list[Styled] = ["  ", (mark, style), f"  {check.name:<14}", check.seen]
+        call.printer.line(*parts)
+        if check.remedy and check.state != "good":
+            call.printer.line(" " * 20, (check.remedy, "dim"))
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {"name": check.name, "state": check.state, "seen": check.seen, "remedy": check.remedy or None}
+
+
+def _store(store: StoreReport) -> dict[str, Any]:
+    return {
+        "root": str(store.root),
+        "repositories": store.repositories,
+        "tags": store.tags,
+        "manifests": store.manifests,
+        "blobs": store.blobs,
+        "size": store.size,
+        "unused": store.unused,
+        "problems": [
+            {
+                "kind": problem.kind,
+                "subject": problem.subject,
+                "detail": problem.detail,
+                "repairable": problem.repairable,
+                "breaks_kit": problem.breaks_kit,
+                "remedy": problem.remedy or None,
+            }
+            for problem in store.problems
+        ],
+    }

@@ -1,0 +1,39 @@
+"""`kittui login`: into kit's credentials file or the configured helper."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+
+import click
+
+from kittui.cli import run
+from kittui.cli.logins import Logins
+from kittui.cli.run import Call
+from kittui.errors import TerminalNeeded, UsageError
+from kittui.usecases.credentials import SECRET_LIMIT, login
+
+
+@run.command("login")
+@click.argument("host")
+@click.option("-u", "--username", metavar="USER", help="User name; without one the password is an identity token.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
+async def command(call: Call, host: str, username: str | None, password_stdin: bool) -> None:
+    """Log in to a registry. The password is asked for on the terminal, or read from stdin; it is never an argument."""
+    call.composition.rules.check_write(host)
+    if password_stdin:
+        password = (await asyncio.to_thread(sys.stdin.read, SECRET_LIMIT + 2)).rstrip("\r\n")
+        user = username or ""
+    else:
+        if not call.printer.asks:
+            raise TerminalNeeded(
+                "the password is asked for on a terminal, and there is none", hint="Pipe it in with --password-stdin."
+            )
+        user = username if username is not None else call.printer.ask(f"User name for {host}: ").strip()
+        password = await asyncio.to_thread(getpass.getpass, "Password: ")
+    if not user and not password:
+        raise UsageError("a user name and password are needed", hint="kittui login HOST -u USER")
+    done = await login(Logins(call.composition), host, user, password)
+    document = {"host": done.host, "username": done.username, "answer": done.answer, "kept": done.kept}
+    call.printer.result(document, lambda: call.printer.line(f"Logged in to {done.host}; kept in {done.kept}."))

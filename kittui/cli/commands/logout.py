@@ -1,0 +1,20 @@
+"""`kittui logout`: forget a registry's login."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.logins import Logins
+from kittui.cli.run import Call
+from kittui.usecases.credentials import logout
+
+
+@run.command("logout")
+@click.argument("host")
+async def command(call: Call, host: str) -> None:
+    """Forget the login that kittui or kit keeps for a registry."""
+    call.composition.rules.check_write(host)
+    where = await logout(Logins(call.composition), host)
+    document = {"host": host, "removed": where}
+    call.printer.result(document, lambda: call.printer.line(f"Logged out of {host}: removed from {where}."))

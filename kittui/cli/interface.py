@@ -1,0 +1,193 @@
+"""From the composition to the interface: use cases as its ports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kittui.cli.compose import Composition
+from kittui.cli.logins import Logins
+from kittui.cli.run import Call
+from kittui.errors import KittuiError
+from kittui.modelkit import ModelKit, kitfile_yaml
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository, Source
+from kittui.oci.reference import LOCAL, Place, Reference, store_display
+from kittui.terminal import clean
+from kittui.tui.ports import PlaceEntry, Ports, Settings
+from kittui.usecases.browse import attachments, repositories, tags
+from kittui.usecases.credentials import login
+
+if TYPE_CHECKING:
+    from kittui.tui.app import KittuiApp
+
+_FAVOURITES: Final = "favourites.json"
+_FAVOURITES_LIMIT: Final = 1024 * 1024
+
+
+async def open_interface(call: Call, start: str | None) -> int:
+    """Open the interface on what the user named, and return its exit status.
+
+    Raises BadReference, and NotFound for a ModelKit that could only be in the local store and isn't.
+    """
+    named = None if start is None else await _found(call.composition, start)
+    return await run_interface(call.composition, named)
+
+
+async def run_interface(composition: Composition, start: str | None, places: Sequence[PlaceEntry] = ()) -> int:
+    """Show the interface until it is left; `places` replace those of the configuration."""
+    from kittui.tui.app import KittuiApp
+
+    ports = await build_ports(composition)
+    if places:
+        ports = replace(ports, places=tuple(places))
+    elif start is not None:
+        ports = replace(ports, places=_with_start(composition, ports.places, start))
+    app = KittuiApp(ports, start)
+    _listen(composition, app)
+    await app.run_async(mouse=composition.config.mouse)
+    return app.return_code or 0
+
+
+async def _found(composition: Composition, start: str) -> str:
+    """What the user named, with its place decided as the commands that read decide it."""
+    found = composition.places.parse_source(start)
+    if isinstance(found, Place):
+        return str(found)
+    if found.kind is not None:
+        return start
+    located = await composition.places.locate(start, default=None)
+    return str(located.reference)
+
+
+def _with_start(composition: Composition, places: Sequence[PlaceEntry], start: str) -> tuple[PlaceEntry, ...]:
+    """The places, with the one that was named where it isn't among them."""
+    place = _place(composition.places.parse_source(start))
+    known = any(entry.place == place for entry in places)
+    return tuple(places) if known else (*places, PlaceEntry(place))
+
+
+def _place(found: Place | Reference) -> Place:
+    return found if isinstance(found, Place) else found.place
+
+
+def _listen(composition: Composition, app: KittuiApp) -> None:
+    """Warnings and waits are shown in the interface instead of on stderr."""
+
+    def warn(text: str) -> None:
+        app.notify(clean(text), severity="warning", markup=False)
+
+    composition.on_warning = warn
+    composition.on_wait = lambda wait: warn(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
+
+
+async def build_ports(composition: Composition) -> Ports:
+    """The use cases as the interface takes them. Nothing is asked of any source."""
+    config = composition.config
+    favourites = await asyncio.to_thread(_read_favourites, composition.state_dir / _FAVOURITES)
+
+    async def source(place: Place) -> Source:
+        return composition.places.source(place)
+
+    async def held(descriptors: Iterable[Descriptor]) -> frozenset[Digest]:
+        digests = {descriptor.digest for descriptor in descriptors}
+        blobs = composition.local().blobs
+        return await asyncio.to_thread(lambda: frozenset(digest for digest in digests if blobs.path(digest).exists()))
+
+    async def log_in(host: str, username: str, password: str) -> str:
+        composition.rules.check_write(host)
+        done = await login(Logins(composition), host, username, password)
+        return f"Logged in to {done.host}; kept in {done.kept}."
+
+    async def signatures(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
+        return await attachments(repository, digest)
+
+    async def save(kept: Sequence[str]) -> None:
+        await asyncio.to_thread(_write_favourites, composition.state_dir / _FAVOURITES, kept)
+
+    def locate(text: str) -> tuple[Place, str, str | None]:
+        found = composition.places.parse_source(text)
+        if isinstance(found, Place):
+            return found, "", None
+        place = found.place
+        name = store_display(found.store_name) if place == LOCAL else found.repository
+        return place, name, found.target
+
+    def yaml_of(kit: ModelKit) -> str:
+        return kitfile_yaml(kit.kitfile)
+
+    return Ports(
+        places=tuple(_entry(composition, place) for place in composition.configured()),
+        source=source,
+        repositories=repositories,
+        tags=tags,
+        modelkit=composition.modelkits.open,
+        cached=composition.modelkits.cached,
+        forget=composition.modelkits.forget,
+        held=held,
+        login=log_in,
+        locate=locate,
+        kitfile_yaml=yaml_of,
+        signatures=signatures,
+        save_favourites=save,
+        settings=Settings(
+            theme=config.theme,
+            mouse=config.mouse,
+            reduced_motion=config.reduced_motion,
+            ascii_marks=config.ascii,
+            read_only=config.read_only,
+            favourites=config.favourites if favourites is None else favourites,
+            keymap=config.keymap,
+            stages=config.stages,
+            concurrency=config.concurrency,
+            problems=tuple(map(str, composition.problems)),
+        ),
+        services=_services(composition),
+    )
+
+
+def _entry(composition: Composition, place: Place) -> PlaceEntry:
+    registry = composition.config.registry(place.host)
+    return PlaceEntry(place, registry.name, registry.repositories) if place.kind == "remote" else PlaceEntry(place)
+
+
+def _services(composition: Composition) -> dict[str, Any]:
+    """What the interface's parts need besides."""
+    from kittui.tui.move.service import SERVICE, Moves
+    from kittui.usecases.look import Inspector
+
+    async def find(reference: Reference) -> tuple[Repository, str]:
+        located = await composition.places.locate(str(reference))
+        return located.repository, located.target or ""
+
+    inspector = Inspector(composition.indexes)
+    return {SERVICE: Moves(composition.ledger, composition.rules, inspector, find), "inspector": inspector}
+
+
+def _read_favourites(path: Path) -> tuple[str, ...] | None:
+    """The favourites as the interface last kept them; None where it never did."""
+    try:
+        with path.open("rb") as file:
+            kept = json.loads(file.read(_FAVOURITES_LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(kept, list):
+        return None
+    return tuple(one for one in kept if isinstance(one, str))
+
+
+def _write_favourites(path: Path, kept: Sequence[str]) -> None:
+    from kittui.disk.durable import make_folder, replace_file, storage_error
+
+    try:
+        make_folder(path.parent)
+        draft = path.with_suffix(".draft")
+        replace_file(path, json.dumps(list(kept), indent=1).encode(), temporary=draft, point="favourites")
+    except OSError as error:
+        failure: KittuiError = storage_error(error, "keep the favourites")
+        raise failure from None

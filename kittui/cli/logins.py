@@ -1,0 +1,36 @@
+"""Logins over the registries and credential files of this user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kittui.cli.compose import Composition
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """The login port: tries credentials at a registry, keeps them where kit does."""
+
+    composition: Composition
+
+    async def attempt(self, host: str, username: str, password: str) -> str:
+        """Ask the registry with these credentials and no others."""
+        from kittui.registry import Credential, FixedCredentials
+
+        token = "" if username else password
+        credential = Credential(username, "" if token else password, token)
+        source = self.composition.registry(host, FixedCredentials(credential))
+        try:
+            return await source.ping()
+        finally:
+            await source.aclose()
+
+    async def keep(self, host: str, username: str, password: str) -> str:
+        """Keep them in kit's credentials file or its helper."""
+        from kittui.registry import Credential
+
+        return await self.composition.credentials.login(host, Credential(username, password))
+
+    async def forget(self, host: str) -> str:
+        """Forget them there."""
+        return await self.composition.credentials.logout(host)

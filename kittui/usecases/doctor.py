@@ -1,0 +1,163 @@
+"""What this terminal and a registry can do. The store is examined by its own package."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Power, Repository, Source, SupportsDeleteProbe, SupportsPing
+
+State = Literal["good", "warn", "bad", "unknown"]
+_NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: how it stands, what was seen, what to do about it, and the exit status it calls for."""
+
+    name: str
+    state: State
+    seen: str
+    remedy: str = ""
+    exit_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What is known of the terminal without asking it: `tty` whether there is one, `encoding` of stdout, its size."""
+
+    tty: bool
+    encoding: str
+    columns: int
+    rows: int
+    environ: Mapping[str, str]
+
+
+def check_terminal(terminal: Terminal) -> list[Check]:
+    """Colours, Unicode, size, clipboard, multiplexer: from the environment alone."""
+    environ = terminal.environ
+    term = environ.get("TERM", "")
+    checks = []
+    if not terminal.tty:
+        checks.append(Check("terminal", "warn", "stdout is no terminal", "Start the interface from a terminal."))
+    elif term in ("", "dumb"):
+        checks.append(Check("terminal", "bad", f"TERM is {term or 'unset'}", "Set TERM, as TERM=xterm-256color."))
+    else:
+        checks.append(Check("terminal", "good", term))
+    checks.append(_colours(environ, term))
+    encoding = terminal.encoding.lower().replace("-", "")
+    if encoding.startswith("utf"):
+        checks.append(Check("characters", "good", f"Unicode ({terminal.encoding})"))
+    else:
+        remedy = "Set LANG to a UTF-8 locale, or ascii: true in config.yaml."
+        checks.append(Check("characters", "warn", f"{terminal.encoding or 'unknown'}, not Unicode", remedy))
+    if terminal.tty:
+        size = f"{terminal.columns}x{terminal.rows}"
+        small = terminal.columns < 60 or terminal.rows < 15
+        remedy = "The interface needs 60x15 at least, and is at its best at 160x45." if small else ""
+        checks.append(Check("size", "bad" if small else "good", size, remedy))
+    checks.append(_clipboard(environ, term))
+    return checks
+
+
+def _colours(environ: Mapping[str, str], term: str) -> Check:
+    if environ.get("NO_COLOR"):
+        return Check("colours", "warn", "none: NO_COLOR is set", "Unset NO_COLOR for colours.")
+    if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return Check("colours", "good", "16 million")
+    if "256color" in term or term.startswith(("xterm-kitty", "alacritty", "foot", "wezterm")):
+        return Check("colours", "good", "256", "Set COLORTERM=truecolor where the terminal has 16 million.")
+    return Check("colours", "warn", "16 or fewer", "Choose theme: kittui-ansi in config.yaml.")
+
+
+def _clipboard(environ: Mapping[str, str], term: str) -> Check:
+    """OSC 52 gets no reply, so this says what to look at rather than what works."""
+    if environ.get("TMUX"):
+        remedy = "In tmux: set -g set-clipboard on, and set -g allow-passthrough on."
+        return Check("clipboard", "unknown", "OSC 52 through tmux", remedy)
+    if term.startswith("screen"):
+        return Check("clipboard", "warn", "GNU screen passes OSC 52 on only in part", "Use tmux, or the mouse.")
+    if environ.get("TERM_PROGRAM") == "Apple_Terminal":
+        return Check("clipboard", "bad", "Terminal.app ignores OSC 52", "Copied text is always shown too.")
+    if environ.get("VTE_VERSION"):
+        return Check("clipboard", "warn", "terminals on VTE ignore OSC 52", "Copied text is always shown too.")
+    return Check("clipboard", "unknown", "OSC 52, which gives no answer", "Copied text is always shown too.")
+
+
+async def check_registry(source: Source) -> AsyncIterator[Check]:
+    """Ask a registry for what kittui uses of it, cheaply and without changing anything; ends where it isn't reached."""
+    if isinstance(source, SupportsPing):
+        try:
+            yield Check("registry", "good", await source.ping())
+        except KittuiError as error:
+            yield Check("registry", "bad", error.message, error.hint or "", error.exit_status)
+            return
+    names: list[str] = []
+    try:
+        async for page in source.repositories():
+            names += [entry.name for entry in page]
+            if len(names) >= 1000:
+                break
+        more = "1000 or more" if len(names) >= 1000 else str(len(names))
+        yield Check("catalog", "good", f"{more} repositories")
+    except Unsupported as error:
+        yield Check("catalog", "warn", error.message, error.hint or "")
+    except KittuiError as error:
+        yield Check("catalog", "bad", error.message, error.hint or "")
+    if not names:
+        yield Check("repository", "unknown", "no repository to look into")
+        return
+    async for check in _check_repository(source, source.repository(names[0])):
+        yield check
+
+
+async def _check_repository(source: Source, repository: Repository) -> AsyncIterator[Check]:
+    try:
+        tag = await _first_tag(repository)
+        if tag is not None:
+            manifest = await repository.manifest(tag)
+            blob = next(iter((*manifest.layers, *((manifest.config,) if manifest.config else ()))), None)
+            yield Check("manifests", "good", f"{repository.reference(tag)} is read and matches its digest")
+            if blob is not None and blob.size > 1:
+                yield await _ranges(repository, blob)
+        with suppress(NotFound):
+            await repository.referrers(_NOBODY)
+        yield _power("referrers", source.capabilities.referrers)
+    except KittuiError as error:
+        yield Check("repository", "bad", f"{repository.reference()}: {error.message}", error.hint or "")
+    if isinstance(repository, SupportsDeleteProbe):
+        try:
+            yield _power("deletes", await repository.probe_deletes())
+        except KittuiError as error:
+            yield Check("deletes", "unknown", error.message, error.hint or "")
+
+
+async def _first_tag(repository: Repository) -> str | None:
+    async for page in repository.tags():
+        for entry in page:
+            if entry.name is not None:
+                return entry.name
+    return None
+
+
+async def _ranges(repository: Repository, blob: Descriptor) -> Check:
+    try:
+        async with repository.open_blob(blob, blob.size - 1, 1) as reader:
+            async for _ in reader:
+                pass
+    except Unsupported as error:
+        return Check("ranges", "warn", error.message, error.hint or "Layers are read whole to look inside.")
+    return Check("ranges", "good", "parts of layers can be read")
+
+
+def _power(name: str, power: Power) -> Check:
+    if power.state == "yes":
+        return Check(name, "good", "supported")
+    if power.state == "no":
+        return Check(name, "warn", power.reason or "not supported", power.remedy)
+    return Check(name, "unknown", power.reason or "not known", power.remedy)
