@@ -1,0 +1,1 @@
+"""What kittui costs: `python -m tests.bench [NAME...]` prints a table. Loopback only; no part of the tests."""

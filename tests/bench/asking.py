@@ -1,0 +1,47 @@
+"""How often a registry is asked to show a repository of 10,000 tags, and how that feels over a slow line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.bench.places import KITTUI, fresh
+from tests.bench.registry import PAGE, REPOSITORY, serving
+from tests.bench.rows import Row, judged
+from tests.bench.terminal import Terminal
+
+TAGS = 10_000
+LINES = 45
+
+
+def run() -> Iterator[Row]:
+    """The same session twice without delay, then a first one with 200 ms before every answer."""
+    with fresh() as place, serving(TAGS) as registry:
+        command = [*KITTUI, f"remote://{registry.host}/{REPOSITORY}"]
+        for again in (False, True):
+            with Terminal(command, place.environment, lines=LINES) as kittui:
+                kittui.wait_for(b"v000001", b"10,000")
+                kittui.settle(1.5)
+            counts = registry.counts()
+            lists = counts["_catalog"] + counts["ping"] + counts["tags"]
+            asked = f"{counts['manifests']} manifests, {counts['blobs']} configs"
+            if again:
+                none = counts["manifests"] + counts["blobs"] <= 1
+                yield judged("the same, a second time", asked, "none (1 for a moved tag)", none)
+            else:
+                yield judged(
+                    "requests to list 10,000 tags",
+                    str(lists),
+                    f"{TAGS // PAGE} + catalog",
+                    lists <= TAGS // PAGE + 3,
+                )
+                fine = counts["manifests"] <= LINES and counts["blobs"] <= LINES
+                yield judged("requests for visible rows", asked, "one of each a row", fine, f"{LINES} lines")
+    with fresh() as place, serving(TAGS, 0.2) as registry:
+        command = [*KITTUI, f"remote://{registry.host}/{REPOSITORY}"]
+        with Terminal(command, place.environment, lines=LINES) as kittui:
+            first = kittui.wait_for(b"v000001", timeout=60)
+            kittui.wait_for(b"10,000", timeout=60)
+            kittui.settle(0.6)
+            pressed, _ = kittui.press(b"\x1b[B")
+            yield Row("first names, 200 ms a request", f"{first:.1f} s")
+            yield judged("key press to paint, the same", f"{pressed * 1000:.0f} ms", "50 ms", pressed < 0.05)

@@ -1,0 +1,62 @@
+"""What a key press costs where a repository has 100,000 tags, and what nobody's pressing one costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+from tests.bench.places import KITTUI, fresh
+from tests.bench.registry import REPOSITORY, serving
+from tests.bench.rows import Row, judged
+from tests.bench.terminal import Terminal
+
+TAGS = 100_000
+KEYS = {"down": b"\x1b[B", "up": b"\x1b[A", "page down": b"\x1b[6~", "end": b"G", "home": b"g"}
+IDLE = 4.0
+"""Seconds that a screen at rest is watched."""
+
+
+def run() -> Iterator[Row]:
+    """One session on a screen of 160x45: open the repository, wait until it rests, press keys, leave it alone."""
+    with fresh() as place, serving(TAGS) as registry:
+        command = [*KITTUI, f"remote://{registry.host}/{REPOSITORY}"]
+        with Terminal(command, place.environment) as kittui:
+            opened = kittui.wait_for(b"v000001", b"100,000", timeout=60)
+            kittui.settle(1.0)
+            yield Row("100,000 tags listed", f"{opened:.1f} s", note="100 requests for pages of 1000")
+            yield from _presses(kittui)
+            yield from _at_rest(kittui)
+
+
+def _presses(kittui: Terminal) -> Iterator[Row]:
+    slowest, moves = {}, []
+    for name, key in KEYS.items():
+        timed = []
+        for _ in range(9):
+            seconds, count = kittui.press(key)
+            timed.append(seconds)
+            if name in ("down", "up"):
+                moves.append(count)
+            kittui.settle(0.3)
+        slowest[name] = max(timed)
+    worst = max(slowest, key=lambda name: slowest[name])
+    note = ", ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in slowest.items())
+    yield judged("key press to paint", f"{slowest[worst] * 1000:.0f} ms", "50 ms", slowest[worst] < 0.05, note)
+    yield judged(
+        "bytes of a cursor move", f"{max(moves):,}", "4,096", max(moves) < 4096, f"median {median(moves):,.0f}, 160x45"
+    )
+    typed = [kittui.press(bytes([letter]))[0] for letter in b"/v0999"]
+    kittui.settle(0.5)
+    note = "first page of matches; 100,000 names searched"
+    yield judged("letter typed into the filter", f"{max(typed) * 1000:.0f} ms", "50 ms", max(typed) < 0.05, note)
+    kittui.press(b"\x1b")
+    kittui.settle(1.0)
+
+
+def _at_rest(kittui: Terminal) -> Iterator[Row]:
+    before, start = kittui.processor(), time.perf_counter()
+    sent = kittui.settle(IDLE, timeout=IDLE)
+    share = (kittui.processor() - before) / (time.perf_counter() - start)
+    yield judged("bytes sent at rest", f"{sent} in {IDLE:.0f} s", "0", sent == 0)
+    yield judged("processor at rest", f"{share:.1%}", "1 %", share < 0.01)
