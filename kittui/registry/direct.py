@@ -1,12 +1,13 @@
 """A transport under httpx for the bodies of blobs: bytes go from the socket into the caller's own buffer, with no copy.
 
-HTTP/1.1 over plain TCP, without a body in the request; h11 makes the request and reads the response's head and chunks.
+HTTP/1.1 over TCP or TLS, without a body in the request; h11 makes the request and reads the answer's head and chunks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 
@@ -22,10 +23,11 @@ _HEAD = 16 * 1024
 _PIECE = 256 * 1024
 _IDLE_SECONDS = 20.0
 _MOST_IDLE = 16
-_Origin = tuple[str, int]
+_Origin = tuple[str, int, bool]
+_WAITS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class DirectTransport(httpx.AsyncBaseTransport):
+class DirectTransport:
     """Sends GETs over connections that it keeps for the next one; timeouts in seconds."""
 
     def __init__(self, connect: float, read: float) -> None:
@@ -33,16 +35,16 @@ class DirectTransport(httpx.AsyncBaseTransport):
         self._read = read
         self._idle: dict[_Origin, list[tuple[socket.socket, float]]] = {}
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send, and read the head of the answer. Raises httpx's transport errors."""
-        origin = (request.url.host, request.url.port or 80)
+    async def send(self, request: httpx.Request, tls: ssl.SSLContext | None) -> httpx.Response:
+        """Send, and read the head of the answer. Raises httpx's transport errors; `tls` is for https alone."""
+        origin = (request.url.host, request.url.port or (80 if tls is None else 443), tls is not None)
         kept = self._take(origin)
         if kept is not None:
             try:
                 return await self._exchange(request, kept, origin)
             except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                 pass  # the registry had closed it meanwhile
-        return await self._exchange(request, await self._open(origin), origin)
+        return await self._exchange(request, await self._open(origin, tls), origin)
 
     async def aclose(self) -> None:
         """Close the connections that are kept."""
@@ -68,31 +70,45 @@ class DirectTransport(httpx.AsyncBaseTransport):
             connection.close()
         return None
 
-    async def _open(self, origin: _Origin) -> socket.socket:
-        loop = asyncio.get_running_loop()
+    async def _open(self, origin: _Origin, tls: ssl.SSLContext | None) -> socket.socket:
+        host, port, _ = origin
         problem: OSError | None = None
         try:
             async with asyncio.timeout(self._connect):
-                found = await loop.getaddrinfo(*origin, type=socket.SOCK_STREAM)
-                for family, kind, protocol, _, address in found:
-                    connection = socket.socket(family, kind, protocol)
-                    connection.setblocking(False)
+                for found in await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM):
                     try:
-                        await loop.sock_connect(connection, address)
-                    except OSError as error:
-                        connection.close()
-                        problem = error
-                    except BaseException:
-                        connection.close()
+                        return await self._dial(found[0], found[4], host, tls)
+                    except ssl.SSLError:
                         raise
-                    else:
-                        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                        return connection
+                    except OSError as error:
+                        problem = error
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time") from error
         except OSError as error:
             problem = error
         raise httpx.ConnectError(str(problem or "no address")) from problem
+
+    async def _dial(
+        self, family: int, address: tuple[object, ...], host: str, tls: ssl.SSLContext | None
+    ) -> socket.socket:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, address)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is None:
+                return connection
+            wrapped = tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+            connection = wrapped
+            while True:
+                try:
+                    wrapped.do_handshake()
+                    return wrapped
+                except _WAITS as wait:
+                    await _ready(wrapped, write=isinstance(wait, ssl.SSLWantWriteError))
+        except BaseException:
+            connection.close()
+            raise
 
     async def _exchange(self, request: httpx.Request, connection: socket.socket, origin: _Origin) -> httpx.Response:
         machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=64 * 1024)
@@ -141,7 +157,11 @@ class DirectBody(httpx.AsyncByteStream):
         """Send the request. Raises httpx.WriteError, WriteTimeout."""
         try:
             async with asyncio.timeout(self._timeout):
-                await asyncio.get_running_loop().sock_sendall(self._connection, content)
+                while content:
+                    try:
+                        content = content[self._connection.send(content) :]
+                    except _WAITS as wait:
+                        await _ready(self._connection, write=not isinstance(wait, ssl.SSLWantReadError))
         except TimeoutError as error:
             raise httpx.WriteTimeout("not sent in time") from error
         except OSError as error:
@@ -225,28 +245,57 @@ class DirectBody(httpx.AsyncByteStream):
     async def _receive(self, buffer: memoryview) -> int:
         """What the socket has, or the next that it gets; lets other tasks run in between."""
         try:
-            size = self._connection.recv_into(buffer)
-        except (BlockingIOError, InterruptedError):
-            pass
-        except OSError as error:
-            raise httpx.ReadError(str(error)) from error
-        else:
-            await asyncio.sleep(0)
-            return size
-        try:
+            size = self._take(buffer)
+            if size is not None:
+                await asyncio.sleep(0)
+                return size
             async with asyncio.timeout(self._timeout):
-                return await asyncio.get_running_loop().sock_recv_into(self._connection, buffer)
+                while size is None:
+                    await _ready(self._connection, write=False)
+                    size = self._take(buffer)
+            return size
         except TimeoutError as error:
             raise httpx.ReadTimeout("nothing came in time") from error
         except OSError as error:
             raise httpx.ReadError(str(error)) from error
 
+    def _take(self, buffer: memoryview) -> int | None:
+        """What can be had at once, None for nothing yet; TLS gives one record a time, so as many as fit."""
+        size = 0
+        try:
+            size = self._connection.recv_into(buffer)
+            while isinstance(self._connection, ssl.SSLSocket) and 0 < size < len(buffer):
+                more = self._connection.recv_into(buffer[size:])
+                if more == 0:
+                    break
+                size += more
+        except _WAITS:
+            return size or None
+        return size
+
+
+async def _ready(connection: socket.socket, *, write: bool) -> None:
+    """Until the socket can be read, or written to."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
+
+    def ready() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    add(connection.fileno(), ready)
+    try:
+        await future
+    finally:
+        remove(connection.fileno())
+
 
 def _is_quiet(connection: socket.socket) -> bool:
     """Whether a kept connection is still open and has nothing unasked to say."""
     try:
-        connection.recv(1, socket.MSG_PEEK)
-    except (BlockingIOError, InterruptedError):
+        connection.recv(1)
+    except _WAITS:
         return True
     except OSError:
         return False

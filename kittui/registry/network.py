@@ -50,8 +50,9 @@ class _Router(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send by the way that the URL asks for."""
         proxy = self._proxy(request.url)
-        if request.extensions.get(DIRECT) and request.url.scheme == "http" and not proxy:
-            return await self._direct.handle_async_request(request)
+        if request.extensions.get(DIRECT) and not proxy:
+            tls = await self._context() if request.url.scheme == "https" else None
+            return await self._direct.send(request, tls)
         way = await self._way(proxy, request.url.scheme)
         return await way.handle_async_request(request)
 
@@ -72,15 +73,18 @@ class _Router(httpx.AsyncBaseTransport):
         """One pool per proxy; TLS settings are read from disk only when the first https request needs them."""
         secure = scheme == "https" or proxy.startswith("https:")
         key = f"{proxy} {secure}"
+        verify = await self._context() if secure else False
+        way = self._ways.get(key)
+        if way is None:
+            way = httpx.AsyncHTTPTransport(verify=verify, limits=_LIMITS, proxy=proxy or None, trust_env=False)
+            self._ways[key] = way
+        return way
+
+    async def _context(self) -> ssl.SSLContext:
         async with self._opening:
-            way = self._ways.get(key)
-            if way is None:
-                if secure and self._tls is None:
-                    self._tls = await asyncio.to_thread(tls_context, self._access)
-                verify = self._tls if secure and self._tls else False
-                way = httpx.AsyncHTTPTransport(verify=verify, limits=_LIMITS, proxy=proxy or None, trust_env=False)
-                self._ways[key] = way
-            return way
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(tls_context, self._access)
+            return self._tls
 
 
 def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -28,13 +28,17 @@ KIT_CONFIG = "application/vnd.kitops.modelkit.config.v1+json"
 
 @dataclass
 class Reply:
-    """An answer; `lists` are fields that occur several times, `close` ends the connection behind it."""
+    """An answer; `lists` are fields that occur several times, `close` ends the connection behind it.
+
+    Without `framed` no Content-Length is added.
+    """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     lists: list[tuple[str, str]] = field(default_factory=list)
     close: bool = False
+    framed: bool = True
 
 
 @dataclass
@@ -118,6 +122,7 @@ class ScriptedRegistry:
         self.untag, self.delete, self.ranges, self.referrers_api = untag, delete, ranges, referrers_api
         self.mounts, self.catalog, self.realm, self.lifetime, self.link = mounts, catalog, realm, lifetime, link
         self.tls = tls
+        self.connections = 0
         self.requests: list[Request] = []
         self.scripts: list[Script] = []
         self.blobs: dict[str, bytes] = {}
@@ -172,6 +177,7 @@ class ScriptedRegistry:
         return self.add_manifest(repository, manifest_of(layers, config, **more), *tags)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -198,7 +204,7 @@ class ScriptedRegistry:
         self.requests.append(request)
         reply = self._reply(request)
         fields = [*reply.headers.items(), *reply.lists]
-        if not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in fields):
+        if reply.framed and not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in fields):
             fields.append(("Content-Length", str(len(reply.body))))
         writer.write(render_head(f"HTTP/1.1 {reply.status} Answer", fields))
         writer.write(b"" if method == "HEAD" else reply.body)
