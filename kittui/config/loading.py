@@ -201,6 +201,7 @@ def _from_form(form: ConfigForm) -> Config:
         reduced_motion=form.reduced_motion,
         ascii=form.ascii,
         concurrency=form.concurrency,
+        ask_above=form.ask_above,
         read_only=form.read_only,
         store=None if form.store is None else Path(form.store),
     )

@@ -114,5 +114,6 @@ class ConfigForm(_Part):
     reduced_motion: StrictBool = False
     ascii: StrictBool = False
     concurrency: Annotated[StrictInt, Field(ge=1, le=CONCURRENCY_LIMIT)] = 6
+    ask_above: Annotated[StrictInt, Field(ge=0)] = 1_000_000
     read_only: StrictBool = False
     store: File | None = None

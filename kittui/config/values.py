@@ -61,6 +61,7 @@ class Config:
     reduced_motion: bool = False
     ascii: bool = False
     concurrency: int = CONCURRENCY
+    ask_above: int = 1_000_000
     read_only: bool = False
     store: Path | None = None
 

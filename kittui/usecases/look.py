@@ -178,7 +178,7 @@ class Inspector:
         else:
             listing = LayerListing(tuple(walk.entries), walk.complete, result.verified, result.output, walk.problem)
         if result.verified:
-            view = self._blobs.get(_key(repository, layer))
+            view = await self._blob(repository, layer)
             if isinstance(view, BlobView) and view.local:
                 view.verified = True
             if result.index is not None:
@@ -371,6 +371,11 @@ class Inspector:
         found = await drive(read_weights(entry.path, entry.size), view)
         await self._indexes.keep_weights(repository, layer, entry, found, verified=view.verified)
         return found
+
+    def is_verified(self, repository: Repository, layer: Layer) -> bool:
+        """Whether what is read of the layer comes from bytes that were hashed whole in this run."""
+        view = self._blobs.get(_key(repository, layer))
+        return view is not None and view.verified
 
     async def find_path(self, repository: Repository, layer: Layer, path: str, *, ask: Ask | None = None) -> FileEntry:
         """The entry of a path in a layer; raises NotFound."""

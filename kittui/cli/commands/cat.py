@@ -1,0 +1,85 @@
+"""`kittui cat`: one file's bytes to stdout."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+
+import click
+
+from kittui.cli import run
+from kittui.cli.inspecting import inspector_of
+from kittui.cli.run import Call
+from kittui.errors import NotFound, Refused
+from kittui.modelkit import ModelKit, kitfile_yaml
+from kittui.oci.traffic import metered
+from kittui.terminal import clean
+from kittui.usecases.look import Emit
+from kittui.usecases.viewing import find_in_layers
+
+
+@run.command("cat")
+@click.argument("reference", metavar="REF")
+@click.argument("path", metavar="PATH")
+@click.option("--layer", metavar="LAYER", help="Which layer, by type, path, name or digest, where several hold PATH.")
+async def command(call: Call, reference: str, path: str, layer: str | None) -> None:
+    """Write the bytes of the file PATH in REF to stdout, reading only them.
+
+    PATH is as `kittui tree` lists it; Kitfile is the ModelKit's own. With --json it says where the file is and how
+    big, and reads none of it. On a terminal, control characters are made visible and binary files are refused.
+    """
+    with metered() as traffic:
+        located = await call.composition.places.locate(reference)
+        repository = located.repository
+        kit = await call.composition.modelkits.open(repository, located.target or "latest")
+        inspector = inspector_of(call)
+        emit = _emitter(call, path)
+        try:
+            found = await find_in_layers(inspector, repository, kit.layers, path, layer=layer)
+        except NotFound as error:
+            if path == "Kitfile" and layer is None and not call.options.json:
+                await emit(_kitfile(kit, error))
+                return
+            raise error.at(str(located)) from None
+        if not call.options.json:
+            await inspector.stream_file(repository, found.layer, found.entry, emit)
+            return
+        verified = inspector.is_verified(repository, found.layer)
+    entry = found.entry
+    document = {
+        "reference": str(located),
+        "digest": kit.digest,
+        "path": entry.path,
+        "type": entry.type,
+        "size": entry.size,
+        "mode": entry.mode,
+        "layer": {"type": found.layer.type, "path": found.layer.path, "digest": found.layer.digest},
+        "verified": verified,
+        "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
+    }
+    call.printer.result(document, lambda: None)
+
+
+def _kitfile(kit: ModelKit, missing: NotFound) -> bytes:
+    if not kit.kitfile:
+        raise missing
+    return kitfile_yaml(kit.kitfile).encode("utf-8", "surrogateescape")
+
+
+def _emitter(call: Call, path: str) -> Emit:
+    """Bytes as they are into a file or pipe; on a terminal, cleaned text."""
+    if not sys.stdout.isatty():
+
+        async def raw(piece: bytes) -> None:
+            call.printer.bytes(piece)
+
+        return raw
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    async def shown(piece: bytes) -> None:
+        if b"\0" in piece:
+            raise Refused(f"{path} is binary and stdout is a terminal", hint="Send it to a file: > FILE.")
+        text = decoder.decode(piece)
+        sys.stdout.write("\n".join(clean(line, limit=None) for line in text.split("\n")))
+
+    return shown

@@ -1,0 +1,123 @@
+"""`kittui tree`: the layers of a ModelKit and the files in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.inspecting import inspector_of
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.formats.tar import FileEntry
+from kittui.modelkit import Layer
+from kittui.oci.traffic import Traffic, metered
+from kittui.usecases.viewing import ListedLayer, list_layers
+
+
+@run.command("tree")
+@click.argument("reference", metavar="REF")
+async def command(call: Call, reference: str) -> int:
+    """List the layers of REF and the files in them, reading no more than the archive's headers.
+
+    Compressed layers are read whole once; where that is more than a megabyte (ask_above in config.yaml) it asks, or
+    needs --yes. What was read by ranges is not verified, and marked so.
+    """
+    with metered() as traffic:
+        located = await call.composition.places.locate(reference)
+        repository = located.repository
+        kit = await call.composition.modelkits.open(repository, located.target or "latest")
+
+        def progress(layer: Layer, files: int, position: int, size: int) -> None:
+            share = f"{position * 100 // size} %" if size else ""
+            call.printer.status(
+                f"{layer.path or layer.digest.short}: {files} files {share}  {traffic.bytes} bytes read"
+            )
+
+        listed = await list_layers(
+            inspector_of(call),
+            repository,
+            kit.layers,
+            concurrency=call.composition.config.concurrency,
+            on_layer=progress,
+        )
+    document = {
+        "reference": str(located),
+        "digest": kit.digest,
+        "layers": [_layer(one) for one in listed],
+        "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
+    }
+    call.printer.result(document, lambda: _print(call, str(located), listed, traffic))
+    failed = [one.error for one in listed if one.error is not None]
+    for one in listed:
+        if one.problem and not (len(failed) == 1 and one.error is not None):
+            call.printer.warning(f"{one.layer.path or one.layer.digest.short}: {one.problem}")
+    if len(failed) == 1:
+        raise failed[0].at(str(located))
+    return max((error.exit_status for error in failed), default=0)
+
+
+def _layer(listed: ListedLayer) -> dict[str, Any]:
+    layer, listing = listed.layer, listed.listing
+    return {
+        "type": layer.type,
+        "path": layer.path,
+        "name": layer.name,
+        "digest": layer.digest,
+        "size": layer.size,
+        "compression": layer.compression,
+        "complete": listing is not None and listing.complete,
+        "verified": listing is not None and listing.verified,
+        "problem": listed.problem,
+        "files": [_file(entry) for entry in listing.files] if listing is not None else [],
+    }
+
+
+def _file(entry: FileEntry) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": entry.path, "type": entry.type, "size": entry.size, "mode": entry.mode}
+    if entry.link:
+        found["link"] = entry.link
+    if entry.problem:
+        found["problem"] = entry.problem
+    return found
+
+
+def _print(call: Call, reference: str, listed: list[ListedLayer], traffic: Traffic) -> None:
+    line = call.printer.line
+    line((reference, "bold"))
+    for number, one in enumerate(listed):
+        layer, listing = one.layer, one.listing
+        last = number == len(listed) - 1
+        packing = "" if layer.compression == "none" else f"  {layer.compression}"
+        trust = "" if listing is None or listing.verified else "  not verified"
+        name = layer.path or layer.name or ""
+        line(
+            "└─ " if last else "├─ ",
+            (f"{layer.part} ", "cyan"),
+            name,
+            (f"  {size_text(layer.size)}  {layer.digest.short}{packing}", "dim"),
+            (trust, "yellow"),
+        )
+        stem = "   " if last else "│  "
+        for entry in listing.files if listing is not None else ():
+            size = (
+                size_text(entry.size)
+                if entry.type == "file"
+                else {"dir": "", "symlink": f"→ {entry.link}"}.get(entry.type, "")
+            )
+            name = entry.path + ("/" if entry.type == "dir" else "")
+            line(stem, f"{_mode(entry)} {size:>10}  ", (name, "red" if entry.problem else ""), _reason(entry))
+        if one.problem:
+            line(stem, (f"! {one.problem}", "red"))
+    if traffic.requests:
+        call.printer.note(f"{traffic.requests} requests, {size_text(traffic.bytes)} read")
+
+
+def _reason(entry: FileEntry) -> tuple[str, str]:
+    return (f"  ! {entry.problem}" if entry.problem else "", "red")
+
+
+def _mode(entry: FileEntry) -> str:
+    letter = {"dir": "d", "symlink": "l", "file": "-"}.get(entry.type, "?")
+    return letter + "".join(bit if entry.mode & (256 >> n) else "-" for n, bit in enumerate("rwxrwxrwx"))

@@ -1,0 +1,27 @@
+"""The inspector of a command: with the cache on disk, and asking on the terminal before it reads much."""
+
+from __future__ import annotations
+
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.usecases.look import Ask, Inspector, Price
+
+
+def inspector_of(call: Call) -> Inspector:
+    """An inspector that remembers on disk what it learns."""
+    config = call.composition.config
+    return Inspector(call.composition.indexes, free_bytes=config.ask_above, ask=asking(call))
+
+
+def asking(call: Call) -> Ask:
+    """Agree with --yes, ask where there is a terminal, and refuse where there is none."""
+
+    async def ask(price: Price) -> bool:
+        if call.options.yes:
+            return True
+        if not call.printer.asks:
+            return False
+        call.printer.note(f"{price.subject}: {size_text(price.bytes)} to read: {price.reason}")
+        return call.printer.ask("Read it? [y/N] ").strip().lower() in ("y", "yes")
+
+    return ask
