@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,10 +11,35 @@ import pytest
 from pytest_textual_snapshot import SVGImageExtension
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
-SVGImageExtension.dirname = classmethod(lambda cls, *, test_location: str(SNAPSHOTS))
+SVGImageExtension.dirname = classmethod(lambda cls, *, test_location: str(SNAPSHOTS / test_location.basename))
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
 pytest_plugins = ["fakes.docker_registry", "fakes.registry_servers"]
+
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture
+def golden() -> Path:
+    """What kit printed for the ModelKits in tests/fixtures; the first line of each is the command."""
+    return FIXTURES / "golden"
+
+
+@pytest.fixture
+def kithome(tmp_path: Path) -> Path:
+    """A copy of a $KITOPS_HOME that kit filled."""
+    home = tmp_path / "kithome"
+    shutil.copytree(FIXTURES / "kithome", home)
+    return home
+
+
+@pytest.fixture
+def kit_sources(tmp_path: Path) -> Path:
+    """A copy of the folders that the ModelKits were packed from."""
+    folder = tmp_path / "src"
+    shutil.copytree(FIXTURES / "src", folder)
+    return folder
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from kittui.cli.compose import Composition
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
-from kittui.errors import KittuiError
 from kittui.modelkit import ModelKit, kitfile_yaml
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -182,12 +181,7 @@ def _read_favourites(path: Path) -> tuple[str, ...] | None:
 
 
 def _write_favourites(path: Path, kept: Sequence[str]) -> None:
-    from kittui.disk.durable import make_folder, replace_file, storage_error
+    from kittui.disk.durable import make_folder, replace_file
 
-    try:
-        make_folder(path.parent)
-        draft = path.with_suffix(".draft")
-        replace_file(path, json.dumps(list(kept), indent=1).encode(), temporary=draft, point="favourites")
-    except OSError as error:
-        failure: KittuiError = storage_error(error, "keep the favourites")
-        raise failure from None
+    make_folder(path.parent)
+    replace_file(path, json.dumps(list(kept), indent=1).encode(), temporary=path.parent, point="favourites")

@@ -17,7 +17,7 @@ _RESERVED: Final = frozenset(
 )
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_POINT_FLOAT = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?\Z")
+_POINT_FLOAT = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?\Z")
 _INTEGER = re.compile(
     r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>[1-9][0-9]*|0))\Z"
 )
@@ -197,7 +197,9 @@ def _literal(text: str, indent: int) -> str:
         hint += "-"
     elif text == "\n" or text.endswith("\n\n"):
         hint += "+"
-    return f"|{hint}\n" + "\n".join(" " * indent + line if line else "" for line in text.split("\n"))
+    lines = "\n".join(" " * indent + line if line else "" for line in text.split("\n"))
+    # yaml.v3 takes a leading line break of the text as the end of the header's line.
+    return f"|{hint}{lines}" if text[0] == "\n" else f"|{hint}\n{lines}"
 
 
 def _double(text: str) -> str:
