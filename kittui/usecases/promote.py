@@ -26,25 +26,27 @@ async def plan_promote(
     origin: str = CHALLENGER,
     target: str = CHAMPION,
     *,
+    fallback: str = ROLLBACK,
+    retired: str = RETIRED,
     retire: bool = False,
     known: Mapping[str, Digest] | None = None,
     lookups: int = LOOKUPS,
 ) -> ChangePlan:
     """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
 
-    `retire` also tags what rollback held until now `retired`. Raises NotFound without an origin tag, UsageError for
-    tags that can't be promoted from or to.
+    `fallback` is the rollback tag; `retire` also tags what it held until now with the tag `retired`. Raises NotFound
+    without an origin tag, UsageError for tags that can't be promoted from or to.
     """
     check_tag(origin)
     check_tag(target)
-    if origin == target or ROLLBACK in (origin, target):
+    if origin == target or fallback in (origin, target):
         raise UsageError(
             f"{origin} can't be promoted to {target}",
             hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
             reference=repository.reference(),
         )
     moves_rollback = target not in _EARLIER
-    wanted = [origin, target, *([ROLLBACK] if moves_rollback else []), *([RETIRED] if retire else [])]
+    wanted = [origin, target, *([fallback] if moves_rollback else []), *([retired] if retire else [])]
     tags = dict(zip(wanted, await asyncio.gather(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
     new, old = tags[origin], tags[target]
     if new is None:
@@ -62,22 +64,22 @@ async def plan_promote(
     orphans: tuple[Digest, ...] = ()
     unread = 0
     if old is not None and moves_rollback:
-        fallen = tags[ROLLBACK]
+        fallen = tags[fallback]
         if fallen is None or fallen.digest != old.digest:
             if fallen is not None and fallen.digest != new.digest:
-                leaving = {ROLLBACK, target}
+                leaving = {fallback, target}
                 kept, unread = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
                 if kept is None and not unread:
                     orphans = (fallen.digest,)
                 elif kept is not None:
                     names[fallen.digest] = (kept,)
-                retired = tags.get(RETIRED)
-                if retire and (retired is None or retired.digest != fallen.digest):
-                    changes.append(TagChange(RETIRED, retired, fallen))
+                shelved = tags.get(retired)
+                if retire and (shelved is None or shelved.digest != fallen.digest):
+                    changes.append(TagChange(retired, shelved, fallen))
                     orphans = ()
-            changes.append(TagChange(ROLLBACK, fallen, old))
+            changes.append(TagChange(fallback, fallen, old))
     changes.append(TagChange(target, old, new))
-    notes = () if old is not None else (f"there is no {target} yet: {ROLLBACK} is left alone",)
+    notes = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
     return ChangePlan(
         repository, "promote", tuple(changes), watched, orphans, unread, names, notes, read_at=time.monotonic()
     )
@@ -87,21 +89,22 @@ async def plan_rollback(
     repository: Repository,
     target: str = CHAMPION,
     *,
+    fallback: str = ROLLBACK,
     known: Mapping[str, Digest] | None = None,
     lookups: int = LOOKUPS,
 ) -> ChangePlan:
     """target := rollback's digest; rollback stays, so that again is nothing to do. Raises NotFound without rollback."""
     check_tag(target)
-    fallback, current = await asyncio.gather(manifest_at(repository, ROLLBACK), manifest_at(repository, target))
-    if fallback is None:
+    stored, current = await asyncio.gather(manifest_at(repository, fallback), manifest_at(repository, target))
+    if stored is None:
         raise NotFound(
-            f"there is no tag {ROLLBACK} to go back to",
+            f"there is no tag {fallback} to go back to",
             hint=f"Tag the ModelKit that should be {target} again: kittui tag REPO:TAG {target}.",
-            reference=repository.reference(ROLLBACK),
+            reference=repository.reference(fallback),
         )
-    tags = {ROLLBACK: fallback, target: current}
-    watched: dict[str, Digest | None] = {ROLLBACK: fallback.digest}
-    if current is not None and current.digest == fallback.digest:
+    tags = {fallback: stored, target: current}
+    watched: dict[str, Digest | None] = {fallback: stored.digest}
+    if current is not None and current.digest == stored.digest:
         return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags))
     names = _names(tags)
     orphans: tuple[Digest, ...] = ()
@@ -112,7 +115,7 @@ async def plan_rollback(
             names[current.digest] = (kept,)
         elif not unread:
             orphans = (current.digest,)
-    change = TagChange(target, current, fallback)
+    change = TagChange(target, current, stored)
     return ChangePlan(repository, "rollback", (change,), watched, orphans, unread, names, read_at=time.monotonic())
 
 

@@ -1,0 +1,109 @@
+"""`kittui pull`: into the local store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import finder, for_each, move_lines, one_or_many, reporting, tuning, typed_names
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.errors import UsageError
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
+from kittui.oci.traffic import metered
+from kittui.transfer.progress import Progress
+from kittui.usecases.transfer import apply_move, parents_of, plan_move
+
+
+@run.command("pull")
+@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, ...]) -> int:
+    """Pull ModelKits into the local store, with the ModelKits that their model.path refers to.
+
+    An interrupted pull goes on where it stopped when it is run again.
+    """
+
+    async def pull(text: str) -> dict[str, Any]:
+        reference = _remote(call, text)
+        repository = call.composition.places.repository(reference)
+        with metered() as traffic:
+            document = await _pull(call, repository, reference.target or "latest", _store_name(reference), confirm)
+        document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes}
+        return document
+
+    done, status = await for_each(call, references, pull)
+    if done or not call.options.json:
+        call.printer.result(one_or_many(done, len(references)), lambda: _print(call, done))
+    return status
+
+
+def _remote(call: Call, text: str) -> Reference:
+    """A pull reads from a registry or a layout, never from the store."""
+    reference = call.composition.places.parse(text)
+    if reference.kind is None and reference.names_host:
+        return reference.in_kind("remote")
+    if reference.kind in ("remote", "oci"):
+        return reference
+    raise UsageError(
+        f"{text} names no registry to pull from",
+        hint="Write HOST[:PORT]/REPOSITORY:TAG or oci:DIR:TAG.",
+        reference=text,
+    )
+
+
+def _store_name(reference: Reference) -> str:
+    if reference.kind == "remote":
+        return store_display(reference.store_name)
+    if reference.repository == WHOLE_LAYOUT:
+        raise UsageError(
+            f"{reference} names no repository for the store",
+            hint=f"Give it one: kittui copy {reference} local://NAME:TAG.",
+            reference=str(reference),
+        )
+    return reference.repository
+
+
+async def _pull(call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...]) -> dict[str, Any]:
+    composition = call.composition
+    composition.rules.check_write("local://")
+    store = composition.places.source(LOCAL)
+    destination = store.repository(name)
+    tag = None if ":" in target else target
+    plan = await plan_move("pull", origin, target, destination, tag)
+    for line in move_lines(plan):
+        call.printer.note(line)
+    typed = typed_names(call, plan.changes.overwritten, confirm)
+    progress = Progress()
+    async with reporting(call, progress, f"pull {origin.reference(target)}"):
+        moved = await apply_move(
+            plan, composition.ledger, composition.rules, progress, tuning=tuning(call), typed=typed
+        )
+    document = moved.to_json()
+    parents = []
+    for parent, parent_target in await parents_of(origin, plan.manifest, finder(call)):
+        if parent.source.place.kind == "local":
+            continue
+        parent_name = f"{parent.source.place.host}/{parent.name}"
+        parent_tag = None if ":" in parent_target else parent_target
+        parent_plan = await plan_move("pull", parent, parent_target, store.repository(parent_name), parent_tag)
+        progress = Progress()
+        async with reporting(call, progress, f"pull {parent.reference(parent_target)}"):
+            done = await apply_move(
+                parent_plan, composition.ledger, composition.rules, progress, tuning=tuning(call), typed=typed
+            )
+        parents.append(done.to_json())
+    if parents:
+        document["parents"] = parents
+    return document
+
+
+def _print(call: Call, documents: list[dict[str, Any]]) -> None:
+    for document in documents:
+        for one in (*document.get("parents", ()), document):
+            call.printer.line((one["reference"], "bold"), f"  {one['digest']}")
+        traffic = document["traffic"]
+        call.printer.line(f"  {traffic['requests']} requests, {size_text(traffic['bytes'])}")

@@ -1,0 +1,84 @@
+"""`kittui push`: from the local store, or a layout, into a registry."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import move_lines, reporting, tuning, typed_names
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.errors import UsageError
+from kittui.oci.reference import Reference
+from kittui.oci.traffic import metered
+from kittui.transfer.progress import Progress
+from kittui.usecases.transfer import apply_move, plan_move
+
+
+@run.command("push")
+@click.argument("reference", metavar="REF")
+@click.argument("destination", required=False)
+@click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+async def command(call: Call, reference: str, destination: str | None, reason: str, confirm: tuple[str, ...]) -> None:
+    """Push a ModelKit from the local store (or a layout) to the registry in its name, or to DESTINATION."""
+    composition = call.composition
+    origin = composition.places.parse(reference)
+    if origin.kind == "remote":
+        raise UsageError(
+            f"{reference} is in a registry already",
+            hint=f"Between registries, use: kittui copy {reference} TO.",
+            reference=reference,
+        )
+    if origin.kind is None:
+        origin = origin.in_kind("local")
+    to = _destination(call, origin, destination)
+    target = origin.target or "latest"
+    wanted = to.target or target
+    with metered() as traffic:
+        plan = await plan_move(
+            "push",
+            composition.places.repository(origin),
+            target,
+            composition.places.repository(to),
+            None if ":" in wanted else wanted,
+        )
+        for line in move_lines(plan):
+            call.printer.note(line)
+        typed = typed_names(call, plan.changes.overwritten, confirm)
+        progress = Progress()
+        async with reporting(call, progress, f"push {plan.place}"):
+            moved = await apply_move(
+                plan,
+                composition.ledger,
+                composition.rules,
+                progress,
+                tuning=tuning(call),
+                reason=reason,
+                typed=typed,
+            )
+    document = moved.to_json()
+    document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes, "sent": traffic.sent}
+
+    def show() -> None:
+        call.printer.line((document["reference"], "bold"), f"  {document['digest']}")
+        call.printer.line(f"  {traffic.requests} requests, {size_text(traffic.sent)} sent")
+
+    call.printer.result(document, show)
+
+
+def _destination(call: Call, origin: Reference, text: str | None) -> Reference:
+    """The registry or layout that was named, or the one in the ModelKit's own name."""
+    if text is not None:
+        reference = call.composition.places.parse(text)
+        if reference.kind is None and reference.names_host:
+            return reference.in_kind("remote")
+        if reference.kind in ("remote", "oci"):
+            return reference
+    elif origin.kind == "local" and origin.in_kind("remote").registry != "localhost":
+        return origin.in_kind("remote")
+    raise UsageError(
+        f"{text or origin} names no registry to push to",
+        hint="Give a destination: kittui push REF HOST[:PORT]/REPOSITORY:TAG.",
+        reference=text or str(origin),
+    )

@@ -1,0 +1,81 @@
+"""`kittui remove`: untag, or delete."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import for_each, one_or_many, typed_names
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.errors import UsageError
+from kittui.usecases.remove import Mode, RemovePlan, apply_remove, plan_remove
+
+
+@run.command("remove")
+@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.option("--delete", is_flag=True, help="Delete the ModelKit with all its tags.")
+@click.option("--placeholder", is_flag=True, help="Untag by way of a placeholder, where a registry can't untag.")
+@click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may go.")
+async def command(
+    call: Call, references: tuple[str, ...], delete: bool, placeholder: bool, reason: str, confirm: tuple[str, ...]
+) -> int:
+    """Untag ModelKits; with --delete, delete them with all their tags. What goes is shown and asked before."""
+    if delete and placeholder:
+        raise UsageError("--delete and --placeholder are two different things", hint="Give one of them.")
+    mode: Mode = "delete" if delete else "placeholder" if placeholder else "untag"
+    composition = call.composition
+
+    async def plan(text: str) -> RemovePlan:
+        located = await composition.places.locate(text, changing=True)
+        composition.rules.check_write(str(located))
+        return await plan_remove(located.repository, located.target or "latest", mode)
+
+    plans, status = await for_each(call, references, plan)
+    if not plans:
+        return status
+    call.printer.confirm([line for each in plans for line in _lines(each)], "Go on?")
+    typed = typed_names(call, [tag for each in plans for tag in each.tags], confirm)
+    by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
+
+    async def apply(text: str) -> dict[str, object]:
+        each = by_reference[text]
+        return (await apply_remove(each, composition.ledger, composition.rules, reason=reason, typed=typed)).to_json()
+
+    done, failed = await for_each(call, list(by_reference), apply)
+
+    def show() -> None:
+        for document in done:
+            for change in document["changes"]:  # type: ignore[attr-defined]
+                call.printer.line((f"{document['repository']}:{change['tag']}", "bold"), "  removed")
+            if delete:
+                for digest in document["deleted"]:  # type: ignore[attr-defined]
+                    call.printer.line((f"{document['repository']}@{digest}", "bold"), "  deleted")
+
+    if done:
+        call.printer.result(one_or_many(done, len(references)), show)
+    return status or failed
+
+
+def _lines(plan: RemovePlan) -> list[str]:
+    """What goes and what stays; the first line names the place."""
+    digest = plan.manifest.digest.short
+    if plan.mode == "delete":
+        tags = f"with its tags {', '.join(plan.tags)}" if plan.tags else "which has no tag"
+        lines = [f"Delete {digest} from {plan.place}, {tags}"]
+        if plan.freed is None:
+            lines.append(
+                f"  the registry frees what nothing else needs, at most {size_text(plan.manifest.content_size)}"
+            )
+        else:
+            lines.append(f"  frees {size_text(plan.freed)}")
+    else:
+        lines = [f"Untag {plan.tag} ({digest}) in {plan.place}"]
+        if plan.mode == "placeholder":
+            lines.append("  by pointing it at an empty manifest and deleting that")
+        others = f"{', '.join(plan.siblings)} stay on it" if plan.siblings else "it keeps no tag"
+        lines.append(f"  the ModelKit stays: {others}")
+    if plan.unread:
+        lines.append(f"  {len(plan.unread)} tags could not be read; they may be on it too")
+    return lines

@@ -1,0 +1,64 @@
+"""`kittui tag`: retag, locally or in the registry."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import change_lines, reporting, typed_names
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.errors import UsageError
+from kittui.oci.protocols import Repository
+from kittui.transfer.progress import Progress
+from kittui.usecases.retag import apply_retag, plan_retag
+
+
+@run.command("tag")
+@click.argument("source", metavar="SOURCE_REF")
+@click.argument("news", metavar="NEW_TAG_OR_REF...", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+async def command(call: Call, source: str, news: tuple[str, ...], reason: str, confirm: tuple[str, ...]) -> None:
+    """Give a ModelKit another tag, where it is: the same bytes, no layer moved.
+
+    A word without / or : is a tag in the same repository. In another repository of a registry its layers are mounted,
+    in another registry copied.
+    """
+    composition = call.composition
+    located = await composition.places.locate(source, changing=True)
+    destinations: list[tuple[Repository, str]] = []
+    for text in news:
+        if "/" not in text and ":" not in text:
+            destinations.append((located.repository, text))
+            continue
+        new = await composition.places.locate(text, changing=True, default=None)
+        if new.target is None or ":" in new.target:
+            raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
+        destinations.append((new.repository, new.target))
+    plan = await plan_retag(located.repository, located.target or "latest", destinations)
+    if plan.overwritten or plan.missing:
+        lines: list[str] = []
+        for changes in plan.changes:
+            lines += [f"Retag in {changes.place}", *change_lines(changes.changes)]
+        if plan.missing:
+            lines.append(f"  {size_text(plan.missing)} are copied")
+        composition.rules.check_write(located.repository.reference())
+        if plan.overwritten:
+            call.printer.confirm(lines, "Move the tags?")
+        else:
+            for line in lines:
+                call.printer.note(line)
+    typed = typed_names(call, plan.overwritten, confirm)
+    progress = Progress()
+    async with reporting(call, progress, "tag"):
+        done = await apply_retag(plan, composition.ledger, composition.rules, progress, reason=reason, typed=typed)
+
+    def show() -> None:
+        for changed in done.done:
+            for change in changed.changes:
+                call.printer.line((changed.repository.reference(change.tag), "bold"), f"  {plan.manifest.digest}")
+        if not any(changed.changes for changed in done.done):
+            call.printer.line("nothing to do: it is tagged so already")
+
+    call.printer.result(done.to_json(), show)

@@ -1,0 +1,35 @@
+"""`kittui undo`: take the last tag change back."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import change_lines, plan_lines, repository_of, typed_names
+from kittui.cli.run import Call
+from kittui.usecases.undo import apply_undo, plan_undo
+
+
+@run.command("undo")
+@click.argument("repository", metavar="REPO")
+@click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+async def command(call: Call, repository: str, reason: str, confirm: tuple[str, ...]) -> None:
+    """Take back the last tag change that kittui made in a repository, if no tag of it has moved since."""
+    composition = call.composition
+    found = await repository_of(call, repository)
+    undo = await plan_undo(found, composition.ledger)
+    if undo.plan.changes:
+        composition.rules.check_write(undo.plan.place)
+        heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
+        call.printer.confirm(plan_lines(undo.plan, heading), "Undo it?")
+    typed = typed_names(call, undo.plan.overwritten, confirm)
+    done = await apply_undo(undo, composition.ledger, composition.rules, reason=reason, typed=typed)
+
+    def show() -> None:
+        for line in change_lines(done.changes):
+            call.printer.line(line.strip())
+        if not done.changes:
+            call.printer.line("nothing to do: it is undone already")
+
+    call.printer.result(done.to_json(), show)

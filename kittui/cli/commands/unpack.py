@@ -1,0 +1,122 @@
+"""`kittui unpack`: a ModelKit's files into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from kittui.cli import run
+from kittui.cli.inspecting import inspector_of
+from kittui.cli.moving import finder, reporting, tuning
+from kittui.cli.run import Call
+from kittui.cli.sizes import size_text
+from kittui.errors import Refused
+from kittui.modelkit import parse_filters
+from kittui.oci.traffic import metered
+from kittui.transfer.extract import Limits
+from kittui.transfer.progress import Progress
+from kittui.transfer.staging import Answers
+from kittui.transfer.tree import Decision
+from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
+
+_WORDS: dict[str, tuple[Decision, bool]] = {
+    "o": ("overwrite", False),
+    "k": ("keep", False),
+    "b": ("both", False),
+    "O": ("overwrite", True),
+    "K": ("keep", True),
+    "B": ("both", True),
+}
+
+
+@run.command("unpack")
+@click.argument("reference", metavar="REF")
+@click.option("-d", "--dir", "directory", default=".", metavar="DIR", help="The folder to unpack into (this one).")
+@click.option("-f", "--filter", "filters", multiple=True, metavar="FILTER", help="kit's filter: TYPES[:NAMES].")
+@click.option("--file", "files", multiple=True, metavar="PATH", help="Only this file, or the files below this folder.")
+@click.option("-o", "--overwrite", is_flag=True, help="Overwrite files that are there.")
+@click.option("-i", "--ignore-existing", is_flag=True, help="Keep files that are there.")
+@click.option("--verify", is_flag=True, help="Read whole layers, so that single files are verified too.")
+async def command(
+    call: Call,
+    reference: str,
+    directory: str,
+    filters: tuple[str, ...],
+    files: tuple[str, ...],
+    overwrite: bool,
+    ignore_existing: bool,
+    verify: bool,
+) -> None:
+    """Unpack a ModelKit, whole or in part, from the store, a registry or a layout.
+
+    Every layer is verified before anything of it shows in the folder. A single file of an uncompressed layer in a
+    registry is read by its range alone, which can't be verified: --verify reads the whole layer.
+    """
+    composition = call.composition
+    chosen = parse_filters(filters)
+    answers = Answers("keep" if ignore_existing else "overwrite" if overwrite else None)
+    if ignore_existing and overwrite:
+        answers = Answers("keep", {"Kitfile": "overwrite"})
+    progress = Progress()
+    with metered() as traffic:
+        located = await composition.places.locate(reference)
+        plan = await plan_unpack(
+            located.repository,
+            located.target or "latest",
+            Path(directory),
+            find=finder(call),
+            filters=chosen,
+            files=files,
+            verify=verify,
+        )
+        asks = call.printer.asks and not (overwrite or ignore_existing or call.printer.yes)
+
+        async def decide(paths: Sequence[str]) -> Answers:
+            return _ask(call, paths)
+
+        async with reporting(call, progress, f"unpack {plan.reference}"):
+            done = await apply_unpack(
+                plan,
+                inspector_of(call),
+                answers,
+                decide=decide if asks else None,
+                progress=progress,
+                tuning=tuning(call),
+                limits=Limits(ratio=float("inf")) if call.printer.yes else None,
+            )
+    document = done.to_json()
+    document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes}
+    call.printer.result(document, lambda: _print(call, done))
+    if not done.verified:
+        call.printer.warning(
+            "files were read by their ranges, which no digest can prove; --verify reads and verifies whole layers"
+        )
+
+
+def _ask(call: Call, paths: Sequence[str]) -> Answers:
+    """One question for each file that is there, until one is answered for all."""
+    decisions: dict[str, Decision] = {}
+    for path in paths:
+        call.printer.note(f"{path} is there already")
+        while True:
+            text = call.printer.ask("[o]verwrite, [k]eep, keep [b]oth, O K B for all, [q]uit: ").strip()
+            if text in ("q", ""):
+                raise Refused("nothing was unpacked", hint="The files in the way are as they were.")
+            if text in _WORDS:
+                break
+        decision, for_all = _WORDS[text]
+        if for_all:
+            return Answers(decision, decisions)
+        decisions[path] = decision
+    return Answers(None, decisions)
+
+
+def _print(call: Call, done: Unpacked) -> None:
+    for one in done.files:
+        call.printer.line(f"{size_text(one.size):>10}  ", one.path, ("" if one.outcome == "written" else "  (kept)"))
+    written = [one for one in done.files if one.outcome == "written"]
+    total = size_text(sum(one.size for one in written))
+    word = "verified" if done.verified else "not verified"
+    call.printer.line((f"{len(written)} files, {total}, in {done.plan.directory} ({word})", "bold"))
