@@ -49,7 +49,7 @@ class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
     `source` opens a place (no request is made yet); `modelkit` reads a tag or digest, cached by digest for ever;
-    `cached` answers from that cache alone; `forget` makes the tags of a repository (of all, if None) be asked for again;
+    `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
     target; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites`

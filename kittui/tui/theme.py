@@ -54,6 +54,8 @@ def _theme(name: str, *, dark: bool, ansi: bool = False, cursor_text: str = "", 
             "border-blurred": colours["faint"],
         }
     )
+    if ansi:
+        variables.update({"ansi-background": "ansi_default", "ansi-foreground": "ansi_default"})
     return Theme(
         name,
         primary=colours["accent"],

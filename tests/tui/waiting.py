@@ -43,7 +43,7 @@ async def quiet(pilot: Pilot[Any]) -> None:
     def still() -> bool:
         screen = browse(pilot)
         panes = (screen.repositories_pane, screen.tags_pane, screen.layers_pane, screen.details_pane)
-        busy = any(not worker.is_finished for worker in pilot.app.workers)
+        busy = any(not each.is_finished for each in pilot.app.workers if each.group not in ("command", "leave"))
         return not busy and not any(pane.resting for pane in panes) and all(p.state.kind != "loading" for p in panes)
 
     await until(pilot, still)
