@@ -98,6 +98,7 @@ class DirectTransport:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is None:
                 return connection
+            tls.set_alpn_protocols(["http/1.1"])  # the pools of httpx share this context and set theirs alike
             wrapped = tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
             connection = wrapped
             while True:
