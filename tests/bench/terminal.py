@@ -27,6 +27,7 @@ class Terminal:
         self, command: Sequence[str], environment: Mapping[str, str], columns: int = 160, lines: int = 45
     ) -> None:
         self.painted = bytearray()
+        self._status: int | None = None
         self.started = time.perf_counter()
         self.pid, self._file = pty.fork()
         if self.pid == 0:
@@ -44,15 +45,29 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for sent in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
+            if self._status is None:
                 os.kill(self.pid, sent)
-            limit = time.perf_counter() + 3
-            while time.perf_counter() < limit:
-                self._read(0.02)
-                if os.waitpid(self.pid, os.WNOHANG)[0]:
-                    os.close(self._file)
-                    return
+                with contextlib.suppress(Timeout):
+                    self.ended(3)
         os.close(self._file)
+
+    def send(self, keys: bytes) -> None:
+        """Send keys."""
+        os.write(self._file, keys)
+
+    def ended(self, timeout: float) -> int:
+        """Read until the program has ended; returns its exit status."""
+        limit = time.perf_counter() + timeout
+        while self._status is None:
+            if time.perf_counter() > limit:
+                raise Timeout(f"still running after {timeout:.0f} s: {bytes(self.painted[-300:])!r}")
+            self._read(0.02)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                while self._read(0.02):
+                    pass
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
 
     def wait_for(self, *texts: bytes, timeout: float = 20) -> float:
         """Read until all texts have been painted; returns the seconds since the start."""
@@ -76,7 +91,7 @@ class Terminal:
         The answer is over when nothing has come for `gap` seconds, which are not counted.
         """
         before, pressed = len(self.painted), time.perf_counter()
-        os.write(self._file, keys)
+        self.send(keys)
         done = pressed
         wait = 2.0
         while self._read(wait):

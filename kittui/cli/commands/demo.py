@@ -1,0 +1,98 @@
+"""`kittui demo`: the interface on ModelKits to play with, in a folder that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from kittui.cli import run
+from kittui.cli.app import need_terminal
+from kittui.cli.run import Call
+from kittui.errors import Conflict, Interrupted, TerminalNeeded
+
+_HINT = "Open it in a terminal window; the other commands work without one: kittui --help"
+
+
+@run.command("demo")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Play in DIR, a new folder, and keep it.")
+async def command(call: Call, keep: Path | None) -> int:
+    """Open the interface on ModelKits that kittui brings along, beside a store of their own.
+
+    A fraud detector with its lifecycle (champion, challenger, rollback, retired ...), a sharded and a quantised
+    model, a language model with prompts, data sets. It is a copy: whatever you do, nothing of it stays, and your own
+    store, registries and configuration are not touched.
+    """
+    if call.options.json:
+        raise TerminalNeeded("the demo is the interface: it has no JSON", hint="kittui ls --json lists a source.")
+    need_terminal(_HINT)
+    with _folder(keep) as folder:
+        return await _play(call, folder)
+
+
+async def _play(call: Call, folder: Path) -> int:
+    from kittui.cli.compose import Composition
+    from kittui.cli.interface import run_interface
+    from kittui.demo.stage import set_up
+    from kittui.oci.reference import LOCAL
+    from kittui.tui.ports import PlaceEntry
+
+    stage = await set_up(folder)
+    os.chdir(stage.work)
+    flags = replace(call.options.flags, store=str(stage.store))
+    places = (PlaceEntry(LOCAL), PlaceEntry(stage.place, "demo"))
+    start = f"oci:{stage.models}/acme/fraud-detector"
+    async with Composition(flags, environ=stage.environment(os.environ)) as composition:
+        with _leaving_on_signals():
+            return await run_interface(composition, start, places)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """The folder to play in; a temporary one is removed when the block is left, by whatever way."""
+    if keep is not None:
+        try:
+            keep.mkdir(parents=True)
+        except FileExistsError:
+            raise Conflict(f"{keep} exists already", hint="Name a folder that does not exist yet.") from None
+        yield keep.absolute()
+        return
+    home = Path.cwd()
+    folder = Path(tempfile.mkdtemp(prefix="kittui-demo-"))
+    try:
+        yield folder
+    finally:
+        os.chdir(home)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _leaving_on_signals() -> Iterator[None]:
+    """A hang-up or a polite kill ends the interface as quitting does, so that terminal and folder are put back."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[signal.Signals] = []
+
+    def leave(number: signal.Signals) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    for each in signals:
+        loop.add_signal_handler(each, leave, each)
+    try:
+        with suppress(asyncio.CancelledError):
+            yield
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+    if received:
+        raise Interrupted(f"the demo was ended by {received[0].name}")

@@ -1,0 +1,80 @@
+"""`kittui demo` as a user runs it: on a terminal, without one, left by a key and ended by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench.terminal import Terminal
+
+KITTUI = [sys.executable, "-m", "kittui"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A home and a folder for temporary files of the test's own."""
+    for name in ("home", "temporary"):
+        (tmp_path / name).mkdir()
+    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    return {
+        **kept,
+        "HOME": str(tmp_path / "home"),
+        "TMPDIR": str(tmp_path / "temporary"),
+        "TERM": "xterm-256color",
+        "TEXTUAL_ANIMATIONS": "none",
+    }
+
+
+def left(tmp_path: Path) -> list[str]:
+    return sorted(str(path) for name in ("home", "temporary") for path in (tmp_path / name).rglob("*"))
+
+
+@pytest.mark.parametrize("end", [b"q", signal.SIGTERM, signal.SIGHUP])
+def test_nothing_outlives_the_demo(end: bytes | signal.Signals, tmp_path: Path, environment: dict[str, str]) -> None:
+    with Terminal([*KITTUI, "demo"], environment) as demo:
+        demo.wait_for(b"fraud-detector", b"champion", b"rollback", timeout=30)
+        assert left(tmp_path) != []
+        if isinstance(end, bytes):
+            demo.send(end)
+        else:
+            os.kill(demo.pid, end)
+        status = demo.ended(20)
+
+    assert status == (0 if end == b"q" else 130)
+    assert left(tmp_path) == []
+    assert b"\x1b[?1049l" in demo.painted  # the terminal is given back
+
+
+def test_what_is_kept_is_a_layout_and_a_store(tmp_path: Path, environment: dict[str, str]) -> None:
+    kept = tmp_path / "kept"
+    with Terminal([*KITTUI, "demo", "--keep", str(kept)], environment) as demo:
+        demo.wait_for(b"champion", timeout=30)
+        demo.send(b"q")
+        assert demo.ended(20) == 0
+
+    inside = {"KITOPS_HOME": str(kept / "store"), **environment}
+    listed = subprocess.run(
+        [*KITTUI, "ls", "--json", f"oci:{kept}/models"], env=inside, capture_output=True, check=True
+    )
+    names = [entry["name"] for entry in json.loads(listed.stdout)["repositories"]]
+    assert "acme/fraud-detector" in names
+    again = subprocess.run([*KITTUI, "ls", "--json", "local://"], env=inside, capture_output=True, check=True)
+    assert {"name": "acme/sentiment"}.items() <= json.loads(again.stdout)["repositories"][1].items()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_without_a_terminal_it_says_what_works(arguments: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run([*KITTUI, "demo", *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "kittui" in done.stderr
+    if arguments:
+        error = json.loads(done.stderr)["error"]
+        assert error["code"] == "terminal-needed"
+        assert error["hint"]
