@@ -85,7 +85,9 @@ def _print(call: Call, shown: Shown) -> None:
     if kit.manifest.artifact_type:
         facts.append(("artifact type", kit.manifest.artifact_type))
     if not kit.manifest.is_index:
-        facts.append(("size", f"{size_text(kit.size)} in {len(kit.layers)} layers"))
+        facts.append(
+            ("size", f"{size_text(kit.size)} in {len(kit.layers)} {'layer' if len(kit.layers) == 1 else 'layers'}")
+        )
     marks = [f"{staged(tag, call.composition.config)[0]} {tag}".strip() for tag in shown.tags]
     facts += [("tags", ", ".join(marks))] if marks else []
     facts += [("created", kit.created)] if kit.created else []

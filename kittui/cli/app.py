@@ -1,0 +1,141 @@
+"""The command line: a table of commands, each imported when it is called, and the interface where none is named."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from kittui import __version__
+from kittui.cli.options import Options, common_options
+from kittui.cli.run import guarded, run
+from kittui.errors import TerminalNeeded, UsageError
+
+COMMANDS: dict[str, str] = {
+    "demo": "Open the interface on ModelKits to play with.",
+    "ls": "List the repositories of a source, or the tags of a repository.",
+    "show": "Show one ModelKit: manifest, Kitfile, annotations, layers.",
+    "tree": "List the layers of a ModelKit and the files in them, without pulling.",
+    "cat": "Write one file's bytes to stdout, reading only them.",
+    "diff": "Compare two ModelKits.",
+    "find": "Find the ModelKits and tags that hold a file, layer or diffId.",
+    "timeline": "Follow one value, file or tensor over a repository's versions.",
+    "pull": "Pull ModelKits into the local store.",
+    "push": "Push a ModelKit from the local store or a layout.",
+    "copy": "Copy a ModelKit between any two sources.",
+    "unpack": "Unpack a ModelKit, whole or in part.",
+    "tag": "Give a ModelKit another tag, moving no layers.",
+    "remove": "Untag or delete ModelKits.",
+    "promote": "Make the challenger the champion.",
+    "rollback": "Make the rollback ModelKit the champion again.",
+    "undo": "Take the last tag change back.",
+    "history": "Show who moved which tag, when.",
+    "verify": "Check a ModelKit's signatures.",
+    "login": "Log in to a registry.",
+    "logout": "Forget a registry's login.",
+    "doctor": "Show what this terminal, this store and a registry can do.",
+}
+"""Every command and its line in `--help`; `kittui.cli.commands.NAME` holds it as `command`."""
+
+
+class Commands(click.Group):
+    """Commands imported when they are called; a first word that is none opens the interface there."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = importlib.import_module(f"kittui.cli.commands.{cmd_name}").command
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the words call: the named one, or the interface for a single source or reference."""
+        name = args[0]
+        if name in COMMANDS:
+            return name, self.get_command(ctx, name), args[1:]
+        positional = [word for word in args if not word.startswith("-")]
+        close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.75)
+        if len(positional) > 1 or (close and not any(mark in name for mark in ":/.@")):
+            hint = f"Did you mean kittui {close[0]}?" if close else "kittui --help lists the commands."
+            raise UsageError(f"{name!r} is not a command", hint=hint)
+        return "open", open_command, args
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table in `--help`, without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="[SOURCE_OR_REF | COMMAND ...]",
+)
+@click.version_option(__version__, prog_name="kittui", message="%(prog)s %(version)s")
+@common_options
+@click.pass_context
+def program(ctx: click.Context, /, **values: Any) -> int:
+    """See, compare and move ModelKits in registries, OCI layouts and kit's store.
+
+    Without a command the interface opens: on a registry (HOST[:PORT]), a repository or a ModelKit, or, with no
+    argument, on the local store and the registries of the configuration.
+    """
+    ctx.obj = Options.take(values)
+    if ctx.invoked_subcommand is None:
+        return _open(ctx.obj, None)
+    return 0
+
+
+@click.command(name="open", hidden=True)
+@click.argument("start")
+@common_options
+@click.pass_context
+def open_command(ctx: click.Context, /, start: str, **values: Any) -> int:
+    """Open the interface on a source, a repository or a ModelKit."""
+    return _open(Options.take(values, ctx.find_object(Options)), start)
+
+
+def _open(options: Options, start: str | None) -> int:
+    need_terminal("kittui ls, show and the other commands work without one: kittui --help")
+    from kittui.cli.interface import open_interface
+
+    return run(options, lambda call: open_interface(call, start))
+
+
+def need_terminal(hint: str) -> None:
+    """Raise TerminalNeeded unless stdin and stdout are a terminal that the interface can be drawn on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise TerminalNeeded("the interface needs a terminal, and there is none", hint=hint)
+    if os.environ.get("TERM") == "dumb":
+        raise TerminalNeeded("the interface can't be drawn on a terminal of type dumb", hint=hint)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line and return its exit status (contract: 0 done, 1 failed, 2 usage, 3, 4, 130)."""
+    # A usage error comes before the options are parsed, and scripts want it as JSON too.
+    options = Options(json="--json" in arguments)
+
+    def work() -> int:
+        try:
+            status = program.main(args=arguments, prog_name="kittui", standalone_mode=False)
+        except click.exceptions.Exit as leaving:
+            return leaving.exit_code
+        except click.UsageError as error:
+            context = error.ctx.command_path if error.ctx else "kittui"
+            raise UsageError(error.format_message(), hint=f"{context} --help says how it is used.") from None
+        except click.ClickException as error:
+            raise UsageError(error.format_message()) from None
+        return status if isinstance(status, int) else 0
+
+    return guarded(options, work)

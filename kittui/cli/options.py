@@ -1,0 +1,76 @@
+"""The options that every command takes, before its name or behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kittui.config import Flags
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line said; None where it said nothing, so that environment and file can speak."""
+
+    json: bool = False
+    plain_http: bool | None = None
+    tls_verify: bool | None = None
+    ca_cert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    store: str | None = None
+    config: Path | None = None
+    read_only: bool | None = None
+    yes: bool = False
+    quiet: bool = False
+    log_file: Path | None = None
+
+    @classmethod
+    def take(cls, values: dict[str, Any], outer: Options | None = None) -> Options:
+        """Take the common options out of a command's parameters, on top of those said before its name."""
+        said = {field.name: values.pop(field.name, None) for field in fields(cls)}
+        given = {name: value for name, value in said.items() if value is not None and (value or name == "tls_verify")}
+        return replace(outer or cls(), **given)
+
+    @property
+    def flags(self) -> Flags:
+        """Those that beat the environment and the configuration's file."""
+        from kittui.config import Flags
+
+        return Flags(**{field: getattr(self, field) for field in Flags.__slots__})
+
+
+def _readable(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
+    return Path(value).expanduser() if value is not None else None
+
+
+_COMMON = (
+    click.option("--json", is_flag=True, help="Print the result as JSON; errors as one JSON object on stderr."),
+    click.option(
+        "--plain-http", is_flag=True, default=None, help="Speak HTTP: credentials cross the network readable."
+    ),
+    click.option("--tls-verify", type=click.BOOL, metavar="BOOL", help="Check the registry's certificate (true)."),
+    click.option("--ca-cert", callback=_readable, metavar="FILE", help="Trust these authorities (PEM) as well."),
+    click.option("--cert", callback=_readable, metavar="FILE", help="Client certificate (PEM)."),
+    click.option("--key", callback=_readable, metavar="FILE", help="Key of the client certificate (PEM)."),
+    click.option("--store", metavar="DIR", help="kit's folder, instead of $KITOPS_HOME or its default place."),
+    click.option("--config", callback=_readable, metavar="FILE", help="Configuration, instead of config.yaml."),
+    click.option("--read-only", is_flag=True, default=None, help="Change nothing, anywhere."),
+    click.option("-y", "--yes", is_flag=True, help="Do what the plan says without asking."),
+    click.option("--quiet", is_flag=True, help="No progress and no warnings."),
+    click.option("--log-file", callback=_readable, metavar="FILE", help="Write a log there (no secrets, mode 0600)."),
+)
+
+
+def common_options(function: Decorated) -> Decorated:
+    """Add the common options to a click command or group."""
+    for option in reversed(_COMMON):
+        function = option(function)
+    return function

@@ -1,0 +1,129 @@
+"""From a click command to an async function over the composition: options, errors, exit statuses, interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kittui.cli.options import Options, common_options
+from kittui.cli.output import Printer
+from kittui.errors import DiskFull, Interrupted, KittuiError, StorageError
+
+if TYPE_CHECKING:
+    from kittui.cli.compose import Composition
+    from kittui.registry import Wait
+
+_BUG = 1
+logger = logging.getLogger("kittui.cli")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a command works with: the opened composition, where to print, and the common options."""
+
+    composition: Composition
+    printer: Printer
+    options: Options
+
+
+def command(
+    name: str | None = None, **settings: Any
+) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
+    """Make a click command of `async def command(call: Call, ...)`; what it returns is the exit status (None: 0).
+
+    Put it above the command's own click.argument and click.option decorators; the docstring is the help text.
+    """
+
+    def decorate(function: Callable[..., Awaitable[int | None]]) -> click.Command:
+        @functools.wraps(function)
+        def callback(**values: Any) -> int:
+            context = click.get_current_context()
+            options = Options.take(values, context.find_object(Options))
+            return run(options, lambda call: function(call, **values))
+
+        help_text = inspect.cleandoc(function.__doc__ or "")
+        # click's overloads can't tell what settings that are passed on make of it.
+        make: Any = click.command(name=name, help=help_text, **settings)
+        made: click.Command = make(common_options(callback))
+        return made
+
+    return decorate
+
+
+def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
+    """Open the composition, do the work in an event loop, and return its exit status. Errors are left to `guarded`."""
+    from kittui.cli.compose import Composition
+
+    printer = Printer(as_json=options.json, quiet=options.quiet, yes=options.yes)
+    log_to(options)
+
+    async def within() -> int:
+        def waiting(wait: Wait) -> None:
+            printer.status(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
+
+        async with Composition(options.flags, on_warning=printer.warning, on_wait=waiting) as composition:
+            for problem in composition.problems:
+                printer.warning(str(problem))
+            return await work(Call(composition, printer, options)) or 0
+
+    return asyncio.run(within())
+
+
+def guarded(options: Options, work: Callable[[], int]) -> int:
+    """Do the work and turn whatever goes wrong into a message on stderr and contract's exit status."""
+    printer = Printer(as_json=options.json, quiet=options.quiet)
+    try:
+        status = work()
+        sys.stdout.flush()
+    except KittuiError as error:
+        logger.info("failed", exc_info=True)
+        printer.error(error)
+        return error.exit_status
+    except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
+        printer.error(Interrupted("interrupted", hint="What was downloaded so far is kept; run it again to go on."))
+        return Interrupted.exit_status
+    except BrokenPipeError:
+        # Whoever read stdout has gone; what Python still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        logger.info("failed", exc_info=True)
+        kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageError
+        where = f" ({error.filename})" if error.filename else ""
+        printer.error(kind(f"{error.strerror or error}{where}", hint="Check the path, its permissions and free space."))
+        return kind.exit_status
+    except Exception as error:
+        logger.exception("a fault in kittui")
+        if os.environ.get("KITTUI_DEBUG"):
+            raise
+        fault = KittuiError(
+            f"a fault in kittui itself: {type(error).__name__}: {error}",
+            hint="Please report it, with what --log-file FILE writes down about it.",
+        )
+        printer.error(fault)
+        return _BUG
+    return status
+
+
+def log_to(options: Options) -> None:
+    """Write kittui's log to --log-file, mode 0600; without it nothing is logged."""
+    root = logging.getLogger("kittui")
+    root.propagate = False
+    if options.log_file is None:
+        root.addHandler(logging.NullHandler())
+        return
+    descriptor = os.open(options.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+    handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
