@@ -91,7 +91,7 @@ async def plan_rollback(
     *,
     fallback: str = ROLLBACK,
     known: Mapping[str, Digest] | None = None,
-    lookups: int = LOOKUPS,
+    lookups: int = 5,
 ) -> ChangePlan:
     """target := rollback's digest; rollback stays, so that again is nothing to do. Raises NotFound without rollback."""
     check_tag(target)

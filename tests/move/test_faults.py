@@ -1,0 +1,405 @@
+"""Moving through a proxy that misbehaves, before a real registry (registries.md section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import resource
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from fakes.docker_registry import DockerRegistry, StartRegistry
+from fakes.faulty_proxy import Fault, FaultyProxy
+
+from kittui.errors import ConnectionLost, ContentError, DigestMismatch, KittuiError, Unsupported
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.traffic import metered
+from kittui.registry import RegistrySource
+from kittui.registry.access import Patience, Wait
+from kittui.store import LocalSource
+from kittui.store.repository import LocalRepository
+from kittui.transfer.fetch import Tuning
+from kittui.transfer.progress import Progress
+from kittui.usecases.ledger import Ledger, Rules
+from kittui.usecases.promote import plan_promote
+from kittui.usecases.remove import apply_remove, plan_remove
+from kittui.usecases.retag import apply_retag, plan_retag
+from kittui.usecases.tag_changes import apply_changes
+from kittui.usecases.transfer import Moved, apply_move, plan_move
+
+pytestmark = pytest.mark.real
+MIB = 1024 * 1024
+MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
+SIZE = 48 * MIB
+BLOBS = r"/blobs/sha256"
+QUICK = Tuning(connections=4, first_wait=0.02)
+IMPATIENT = Patience(backoff=0.02)
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return random.Random(7).randbytes(SIZE)
+
+
+def fill(registry: DockerRegistry, content: bytes) -> Digest:
+    """Put a ModelKit with one big layer and two small ones into the registry as big:v1."""
+    config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": "big"}, "model": {"path": "big"}}).encode()
+    layers = []
+    for blob in (config, content, b"small one", b"small two"):
+        digest = Digest.of(blob)
+        _, headers, _ = registry.request("POST", "/v2/big/blobs/uploads/")
+        location = headers["Location"][headers["Location"].index("/v2/") :]
+        status, _, _ = registry.request("PUT", f"{location}&digest={digest}", blob)
+        assert status == 201
+        layers.append(
+            {"mediaType": "application/vnd.kitops.modelkit.model.v1.tar", "digest": digest, "size": len(blob)}
+        )
+    described = {**layers.pop(0), "mediaType": KIT_CONFIG}
+    raw = json.dumps({"schemaVersion": 2, "config": described, "layers": layers}).encode()
+    status, _, _ = registry.request("PUT", "/v2/big/manifests/v1", raw, {"Content-Type": OCI_MANIFEST})
+    assert status == 201
+    return Digest.of(content)
+
+
+@pytest.fixture(scope="module")
+def big_registry(content: bytes, tmp_path_factory: pytest.TempPathFactory):
+    from fakes.docker_registry import start_registry
+
+    folder = tmp_path_factory.mktemp("big")
+    registry = start_registry(folder, folder / "storage")
+    fill(registry, content)
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
+async def proxy(big_registry: DockerRegistry) -> AsyncIterator[FaultyProxy]:
+    async with FaultyProxy(big_registry.host) as found:
+        yield found
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "state", "tester@here")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalRepository:
+    return LocalSource(tmp_path / "home", recheck=0).repository("registry.test/big")
+
+
+async def pull(
+    proxy: FaultyProxy,
+    store: LocalRepository,
+    ledger: Ledger,
+    *,
+    progress: Progress | None = None,
+    patience: Patience = IMPATIENT,
+    waits: list[Wait] | None = None,
+) -> Moved:
+    heard = waits if waits is not None else []
+    async with RegistrySource(proxy.host, patience=patience, on_wait=heard.append) as source:
+        plan = await plan_move("pull", source.repository("big"), "v1", store, "v1")
+        return await apply_move(plan, ledger, Rules(), progress, tuning=QUICK)
+
+
+def whole(store: LocalRepository, content: bytes) -> bool:
+    assert store.files is not None
+    path = store.files.path(Digest.of(content))
+    return hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
+
+
+def leftovers(store: LocalRepository) -> list[str]:
+    assert store.files is not None
+    folder = store.files.partial(Digest.of(b"")).parent
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+async def test_check_6_a_token_that_dies_midway_does_not_start_over(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    challenge = {"WWW-Authenticate": 'Basic realm="x"'}
+    proxy.add(Fault(path=BLOBS, skip=3, cut_after=MIB, times=1))
+    proxy.add(Fault(path=BLOBS, skip=3, status=503, headers=challenge, times=2))
+    await pull(proxy, store, ledger)
+    assert whole(store, content)
+    assert proxy.body_bytes(BLOBS) <= SIZE * 1.05
+
+
+async def test_check_17_a_flipped_byte_is_found_and_pulling_again_works(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    proxy.add(Fault(path=str(Digest.of(content)), flip=1000, times=-1))
+    with pytest.raises(DigestMismatch):
+        await pull(proxy, store, ledger)
+    assert store.files is not None
+    assert not store.files.path(Digest.of(content)).exists()
+    proxy.faults.clear()
+    await pull(proxy, store, ledger)
+    assert whole(store, content)
+
+
+async def test_check_18_cuts_cost_no_more_than_a_tenth(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    for after in (4 * MIB, 2 * MIB, 7 * MIB):
+        proxy.add(Fault(path=str(Digest.of(content)), cut_after=after))
+    await pull(proxy, store, ledger)
+    assert whole(store, content)
+    assert proxy.body_bytes(BLOBS) <= SIZE * 1.1
+
+
+async def test_check_19_a_proxy_that_ignores_ranges_still_gives_the_right_bytes(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    proxy.add(Fault(path=BLOBS, ignore_range=True, times=-1))
+    await pull(proxy, store, ledger)
+    assert whole(store, content)
+
+
+async def test_a_proxy_that_lies_about_ranges_is_not_believed(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    proxy.add(Fault(path=str(Digest.of(content)), content_range=f"bytes 5-99/{SIZE}", times=-1))
+    with pytest.raises(KittuiError):
+        await pull(proxy, store, ledger)
+    assert store.files is not None
+    assert not store.files.path(Digest.of(content)).exists()
+
+
+async def test_check_22_an_encoded_answer_never_becomes_a_blob(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    def lie(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [*headers, ("Content-Encoding", "gzip")]
+
+    proxy.add(Fault(path=BLOBS, edit=lie, times=-1))
+    try:
+        await pull(proxy, store, ledger)
+    except (ContentError, KittuiError):
+        assert store.files is not None
+        assert not store.files.path(Digest.of(content)).exists()
+    else:
+        assert whole(store, content)
+
+
+async def test_check_23_a_trickle_shows_as_stalled_and_a_cancel_takes_less_than_a_second(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    proxy.add(Fault(path=BLOBS, stall_after=MIB, times=-1))
+    progress = Progress()
+    task = asyncio.create_task(pull(proxy, store, ledger, progress=progress))
+    while progress.done < MIB:
+        await asyncio.sleep(0.02)
+    progress.clock = lambda: time.monotonic() + 6
+    assert progress.stalled
+    started = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - started < 1
+    proxy.faults.clear()
+    moved = await pull(proxy, store, ledger)
+    assert "resumed" in moved.outcomes.values()
+    assert whole(store, content)
+
+
+async def test_check_24_a_429_is_waited_out_and_shown(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    proxy.add(Fault(path=BLOBS, status=429, headers={"Retry-After": "1"}))
+    waits: list[Wait] = []
+    await pull(proxy, store, ledger, waits=waits)
+    assert whole(store, content)
+    assert [wait.seconds for wait in waits] == [pytest.approx(1, abs=0.5)]
+
+
+async def test_a_registry_that_is_gone_keeps_the_partial_and_the_next_run_resumes(
+    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
+) -> None:
+    proxy.add(Fault(path=str(Digest.of(content)), skip=2, cut_after=0, times=-1))
+    with pytest.raises(ConnectionLost):
+        await pull(proxy, store, ledger)
+    before = proxy.body_bytes(BLOBS)
+    assert before > 0
+    proxy.faults.clear()
+    moved = await pull(proxy, store, ledger)
+    assert "resumed" in moved.outcomes.values()
+    assert whole(store, content)
+    assert leftovers(store) == []
+
+
+async def test_memory_stays_flat(proxy: FaultyProxy, store: LocalRepository, ledger: Ledger) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    await pull(proxy, store, ledger)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024
+
+
+async def test_check_11_and_a_push_survives_cut_uploads_and_lost_answers(
+    docker_registry: StartRegistry, tmp_path: Path, ledger: Ledger, content: bytes, big_registry: DockerRegistry
+) -> None:
+    store = LocalSource(tmp_path / "home", recheck=0).repository("registry.test/big")
+    async with FaultyProxy(big_registry.host) as near:
+        await pull(near, store, ledger)
+    registry = docker_registry()
+    async with FaultyProxy(registry.host) as proxy, RegistrySource(proxy.host, patience=IMPATIENT) as source:
+        proxy.add(Fault(method="P", path="/uploads/", cut_upload_after=5 * MIB))
+        proxy.add(Fault(method="PUT", path="/manifests/", drop_answer=True))
+        plan = await plan_move("push", store, "v1", source.repository("big"), "v1")
+        await apply_move(plan, ledger, Rules(), tuning=QUICK)
+    status, _, body = registry.request("GET", f"/v2/big/blobs/{Digest.of(content)}")
+    assert status == 200
+    assert body == content
+
+
+async def test_check_27_a_small_disk_that_fills_up_leaves_the_indexes_as_they_were(
+    proxy: FaultyProxy, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """On a real 20 MB file system where this may mount one; elsewhere the engine's test fakes ENOSPC."""
+    import subprocess
+
+    from kittui.errors import DiskFull
+    from kittui.transfer import engine
+
+    mount = tmp_path / "small"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(mount)], capture_output=True)
+    if done.returncode:
+        pytest.skip("mounting needs root")
+    try:
+        small = LocalSource(mount / "home", recheck=0).repository("registry.test/big")
+        with pytest.raises(DiskFull, match="room"):
+            await pull(proxy, small, ledger)
+        monkeypatch.setattr(engine, "MARGIN", -1 << 40)
+        with pytest.raises(DiskFull, match="room"):
+            await pull(proxy, small, ledger)
+        assert not list((mount / "home/storage").glob("*-index.json"))
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+@pytest.fixture
+async def fraud(kit_registry: DockerRegistry) -> AsyncIterator[FaultyProxy]:
+    async with FaultyProxy(kit_registry.host) as found:
+        yield found
+
+
+V090, V100, V110 = "c6cf1d79ed4c", "afd90276678c", "bc0db86d1084"
+
+
+async def tags(host: str) -> dict[str, str]:
+    async with RegistrySource(host) as source:
+        repository = source.repository("fraud")
+        return {tag: (await repository.resolve(tag)).digest.short for tag in ("champion", "challenger", "rollback")}
+
+
+PROMOTED = {"champion": V110, "challenger": V110, "rollback": V100}
+
+
+async def test_a_promotion_costs_at_most_12_requests_and_200_kilobytes(fraud: FaultyProxy, ledger: Ledger) -> None:
+    async with RegistrySource(fraud.host) as source:
+        with metered() as traffic:
+            await apply_changes(await plan_promote(source.repository("fraud")), ledger, Rules())
+    assert await tags(fraud.host) == PROMOTED
+    assert traffic.requests <= 12
+    assert traffic.bytes + traffic.sent < 200_000
+
+
+async def test_check_39_lost_answers_of_a_promotion_are_recognised(fraud: FaultyProxy, ledger: Ledger) -> None:
+    fraud.add(Fault(method="PUT", path="/manifests/", drop_answer=True, times=2))
+    async with RegistrySource(fraud.host, patience=IMPATIENT) as source:
+        await apply_changes(await plan_promote(source.repository("fraud")), ledger, Rules())
+    assert await tags(fraud.host) == PROMOTED
+    assert fraud.count("PUT", "/manifests/") == 2
+
+
+async def test_check_45_a_retag_costs_5_requests_and_is_verified(fraud: FaultyProxy, ledger: Ledger) -> None:
+    async with RegistrySource(fraud.host) as source:
+        repository = source.repository("fraud")
+        await repository.resolve("v1.0.0")
+        with metered() as traffic:
+            await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "prod")]), ledger, Rules())
+        assert traffic.requests <= 5
+        assert traffic.bytes + traffic.sent < 100_000
+        assert (await repository.resolve("prod")).digest.short == V100
+    assert not [request for request in fraud.requests if "?tag=" in str(request)]
+
+
+async def test_check_40_champion_goes_and_v1_survives_on_distribution_2_8(fraud: FaultyProxy, ledger: Ledger) -> None:
+    async with RegistrySource(fraud.host) as source:
+        repository = source.repository("fraud")
+        with pytest.raises(Unsupported) as caught:
+            await apply_remove(await plan_remove(repository, "champion"), ledger, Rules())
+        assert "v1.0.0" in (caught.value.hint or "")
+        await apply_remove(await plan_remove(repository, "champion", "placeholder"), ledger, Rules())
+        assert (await repository.resolve("v1.0.0")).digest.short == V100
+        listed = [entry.name async for page in repository.tags() for entry in page]
+        assert "champion" not in listed
+
+
+async def test_check_41_disabled_deletes_are_explained_and_change_nothing(
+    docker_registry: StartRegistry, kit_registry: DockerRegistry, tmp_path: Path, ledger: Ledger
+) -> None:
+    shutil.copytree(kit_registry.storage, tmp_path / "storage")
+    registry = docker_registry(tmp_path / "storage", delete=False)
+    before = await tags(registry.host)
+    async with RegistrySource(registry.host) as source:
+        repository = source.repository("fraud")
+        for mode in ("untag", "placeholder", "delete"):
+            with pytest.raises(Unsupported) as caught:
+                await apply_remove(await plan_remove(repository, "champion", mode), ledger, Rules())  # type: ignore[arg-type]
+            assert caught.value.hint
+    assert await tags(registry.host) == before
+
+
+async def test_check_12_foreign_urls_of_layers_are_never_contacted(
+    kit_registry: DockerRegistry, store: LocalRepository, ledger: Ledger
+) -> None:
+    async with FaultyProxy(kit_registry.host) as trap:
+        status, headers, raw = kit_registry.request(
+            "GET", "/v2/fraud/manifests/v1.0.0", headers={"Accept": OCI_MANIFEST}
+        )
+        document = json.loads(raw)
+        for layer in document["layers"]:
+            layer["urls"] = [f"http://{trap.host}/v2/fraud/blobs/{layer['digest']}"]
+        kit_registry.request(
+            "PUT", "/v2/fraud/manifests/foreign", json.dumps(document).encode(), {"Content-Type": OCI_MANIFEST}
+        )
+        async with RegistrySource(kit_registry.host) as source:
+            plan = await plan_move("pull", source.repository("fraud"), "foreign", store, "foreign")
+            await apply_move(plan, ledger, Rules())
+        assert trap.requests == []
+        assert status == 200
+        assert headers
+
+
+async def test_layouts_that_were_written_can_be_read_by_skopeo(
+    kit_registry: DockerRegistry, tmp_path: Path, ledger: Ledger
+) -> None:
+    import subprocess
+
+    from kittui.layout import LayoutSource
+
+    if shutil.which("skopeo") is None:
+        pytest.skip("skopeo is not installed")
+    layout = LayoutSource(tmp_path / "layout").repository(".")
+    async with RegistrySource(kit_registry.host) as source:
+        plan = await plan_move("copy", source.repository("fraud"), "champion", layout, "champion")
+        await apply_move(plan, ledger, Rules())
+        plan = await plan_move("copy", layout, "champion", source.repository("again"), "v1")
+        await apply_move(plan, ledger, Rules())
+    found = subprocess.run(
+        ["skopeo", "inspect", "--raw", f"oci:{tmp_path}/layout:champion"], check=True, capture_output=True
+    ).stdout
+    pushed = subprocess.run(
+        ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{kit_registry.host}/again:v1"],
+        check=True,
+        capture_output=True,
+    ).stdout
+    assert found == pushed == plan.manifest.raw
