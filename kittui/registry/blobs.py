@@ -13,10 +13,11 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, BlobReader, Power
 from kittui.registry.auth import repository_scope
+from kittui.registry.calls import Call
 from kittui.registry.direct import DIRECT
 from kittui.registry.headers import parse_content_range, parse_length
 from kittui.registry.readers import BytesReader, HttpBlobReader
-from kittui.registry.session import Call, Session
+from kittui.registry.session import Session
 
 _RESOLVED_SECONDS = 300.0
 _FAST = {DIRECT: True}

@@ -10,8 +10,9 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import ACCEPT_MANIFESTS, MANIFEST_LIMIT, MANIFEST_WRITE_LIMIT
 from kittui.oci.reference import check_tag
 from kittui.registry.auth import repository_scope
+from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import parse_length
-from kittui.registry.session import Answer, Call, Session
+from kittui.registry.session import Session
 
 _ACCEPT = ", ".join(ACCEPT_MANIFESTS)
 

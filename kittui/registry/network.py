@@ -6,18 +6,20 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
 import httpx
 
 from kittui import __version__
-from kittui.errors import ConfigError
+from kittui.errors import ConfigError, Unreachable
 from kittui.registry.access import Access, Patience, is_loopback, split_host
 from kittui.registry.direct import DIRECT, DirectTransport
 from kittui.registry.headers import parse_length
 
 USER_AGENT = f"kittui/{__version__}"
+_PROBE_SECONDS = 3.0
 _SMALL = 64 * 1024
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0)
 
@@ -150,3 +152,26 @@ def _load(path: Path, what: str, load: Callable[[], None]) -> None:
             f"{what} in {path} can't be used: {reason}",
             hint="It must be a readable PEM file, and a key must fit its certificate.",
         ) from error
+
+
+async def speaks_tls(host: str) -> bool:
+    """Whether a TLS handshake succeeds on loopback, whatever the certificate; raises Unreachable if nobody listens."""
+    name, port = split_host(host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(name, port or 443, ssl=context)
+    except (ssl.SSLError, TimeoutError, ConnectionResetError, ConnectionAbortedError):
+        return False
+    except OSError as error:
+        if port is None:
+            return False
+        raise Unreachable(
+            f"{host} can't be reached: {error.strerror or 'no connection'}", hint="Is the registry running?"
+        ) from error
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True

@@ -8,8 +8,9 @@ from typing import Any
 
 from kittui.errors import BadReference, Malformed, NotFound, RegistryError
 from kittui.oci.manifest import load_object
+from kittui.registry.calls import Answer, Call, origin
 from kittui.registry.headers import next_link
-from kittui.registry.session import Answer, Call, Session, origin
+from kittui.registry.session import Session
 
 PAGE = 1000
 """Entries asked for: n=0 has some registries answer nothing, more than 1000 has others answer 400."""

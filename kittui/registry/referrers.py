@@ -14,10 +14,11 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_INDEX
 from kittui.oci.protocols import YES, Power
 from kittui.registry.auth import repository_scope
+from kittui.registry.calls import Call
 from kittui.registry.manifests import Manifests
 from kittui.registry.pages import PageGone, pages
 from kittui.registry.problems import Complaint
-from kittui.registry.session import Call, Session
+from kittui.registry.session import Session
 
 log = logging.getLogger("kittui.registry")
 

@@ -13,9 +13,10 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import YES, Power
 from kittui.oci.reference import check_tag
+from kittui.registry.calls import Answer
 from kittui.registry.manifests import Manifests
 from kittui.registry.problems import Complaint, http_problem
-from kittui.registry.session import Answer, Session
+from kittui.registry.session import Session
 from kittui.registry.uploads import Uploads
 
 NO_UNTAG = Power(

@@ -13,12 +13,13 @@ from kittui.oci.protocols import BlobContent, BlobFiles, BlobReader, Power, Repo
 from kittui.oci.reference import check_tag
 from kittui.registry.auth import repository_scope
 from kittui.registry.blobs import Blobs
+from kittui.registry.calls import Call
 from kittui.registry.manifests import Manifests
 from kittui.registry.pages import names
 from kittui.registry.problems import naming
 from kittui.registry.referrers import Referrers
 from kittui.registry.removal import Removal
-from kittui.registry.session import Call, Session
+from kittui.registry.session import Session
 from kittui.registry.uploads import Uploads
 
 if TYPE_CHECKING:

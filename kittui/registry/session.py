@@ -7,21 +7,20 @@ import logging
 import os
 import random
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, MutableMapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import httpx
 import tenacity
 
-from kittui.errors import ConnectionLost, KittuiError, NetworkError, RateLimited, RegistryError, TooLarge, Unreachable
+from kittui.errors import ConnectionLost, Denied, KittuiError, RateLimited, RegistryError, Unreachable
 from kittui.oci.traffic import count
-from kittui.registry.access import Access, Listeners, Patience, Wait, api_host, is_loopback, split_host
-from kittui.registry.auth import Authenticator, Scopes, TokenRequest
+from kittui.registry.access import Access, Listeners, Patience, Wait, api_host, is_loopback
+from kittui.registry.auth import Authenticator, TokenRequest
+from kittui.registry.calls import Answer, Call, loggable, origin, read_bounded, read_some
 from kittui.registry.credentials import Credentials
-from kittui.registry.headers import parse_challenges, parse_length, parse_retry_after, parse_warnings
-from kittui.registry.network import open_client
+from kittui.registry.headers import parse_challenges, parse_retry_after, parse_warnings
+from kittui.registry.network import open_client, speaks_tls
 from kittui.registry.problems import BODY_LIMIT, Complaint, http_problem, transport_problem
 
 log = logging.getLogger("kittui.registry")
@@ -29,39 +28,6 @@ log = logging.getLogger("kittui.registry")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-_PROBE_SECONDS = 3.0
-
-Body = Callable[[], AsyncIterator[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request as the distribution-spec has it. `path` is below /v2/, or an absolute URL in `url` is used instead.
-
-    `body` is bytes, or opens a fresh stream for every try. `doing` completes "could not ...", `ok` are the statuses
-    that are no error. `repeat`: trying again does no harm.
-    """
-
-    method: str
-    path: str = ""
-    doing: str = "ask"
-    scopes: Scopes = frozenset()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    ok: Collection[int] = (200,)
-    body: bytes | Body | None = None
-    url: httpx.URL | None = None
-    repeat: bool = True
-    extensions: MutableMapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer: its body is bounded and as received, `url` is where it came from in the end."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    url: httpx.URL
 
 
 class _Again(Exception):
@@ -119,7 +85,7 @@ class Session:
             if self._base is None:
                 secure = not self._access.plain_http
                 if secure and is_loopback(self.api):
-                    secure = await _speaks_tls(self.api)
+                    secure = await speaks_tls(self.api)
                 self._base = httpx.URL(f"{'https' if secure else 'http'}://{self.api}/v2/")
                 self._auth.secure = secure
         return self._base
@@ -213,6 +179,11 @@ class Session:
         if status == 401 and home:
             return await self._auth.refusal(call.scopes, complaint, call.doing)
         host = self.host if home else response.request.url.host
+        if not home and status in (401, 403):
+            return Denied(
+                f"{host}, where {self.host} keeps its blobs, refuses to give one",
+                hint="Try again; if it stays so, the registry's storage is set up wrongly. No credentials went there.",
+            )
         problem = http_problem(status, complaint, host, call.doing)
         if status in _RETRIED:
             seconds = parse_retry_after(response.headers.get("Retry-After"))
@@ -292,9 +263,9 @@ class Session:
         try:
             response = await self._client.send(request, stream=True, auth=None)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-            log.info("%s %s: %s", request.method, _loggable(request.url), type(error).__name__)
+            log.info("%s %s: %s", request.method, loggable(request.url), type(error).__name__)
             raise transport_problem(error, request.url.host, secure=request.url.scheme == "https") from error
-        log.debug("%s %s: %d", request.method, _loggable(request.url), response.status_code)
+        log.debug("%s %s: %d", request.method, loggable(request.url), response.status_code)
         return response
 
     async def _send_token(self, request: TokenRequest) -> tuple[int, bytes]:
@@ -344,63 +315,3 @@ class Session:
             if text not in self._warned and len(self._warned) < 100:
                 self._warned.add(text)
                 self._listeners.on_warning(text)
-
-
-def origin(url: httpx.URL) -> tuple[str, str, int]:
-    """Scheme, host and port: credentials never leave it."""
-    return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
-
-
-def _loggable(url: httpx.URL) -> str:
-    """A URL for the log: queries hold signatures and upload states, so they are left out."""
-    return str(url.copy_with(query=None, fragment=None, username=None, password=None))
-
-
-async def read_bounded(response: httpx.Response, limit: int, doing: str) -> bytes:
-    """The body as received; raises TooLarge above `limit` bytes, ConnectionLost when it ends early."""
-    stated = parse_length(response.headers.get("Content-Length"))
-    if stated is not None and stated > limit:
-        raise TooLarge(f"could not {doing}: the answer has {stated} bytes, over the limit of {limit}")
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in response.aiter_raw():
-            size += len(part)
-            count(received=len(part))
-            if size > limit:
-                raise TooLarge(f"could not {doing}: the answer is over the limit of {limit} bytes")
-            parts.append(part)
-    except httpx.HTTPError as error:
-        raise transport_problem(error, response.request.url.host, secure=False) from error
-    return b"".join(parts)
-
-
-async def read_some(response: httpx.Response) -> bytes:
-    """The first 64 KiB of an error's body; what can't be read is as good as nothing."""
-    try:
-        return await read_bounded(response, BODY_LIMIT, "read the error")
-    except (TooLarge, NetworkError):
-        return b""
-
-
-async def _speaks_tls(host: str) -> bool:
-    """Whether a TLS handshake succeeds on loopback, whatever the certificate; raises Unreachable if nobody listens."""
-    name, port = split_host(host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            _, writer = await asyncio.open_connection(name, port or 443, ssl=context)
-    except (ssl.SSLError, TimeoutError, ConnectionResetError, ConnectionAbortedError):
-        return False
-    except OSError as error:
-        if port is None:
-            return False
-        raise Unreachable(
-            f"{host} can't be reached: {error.strerror or 'no connection'}", hint="Is the registry running?"
-        ) from error
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return True

@@ -11,10 +11,11 @@ from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
 from kittui.oci.reference import Place, check_host, check_repository
 from kittui.registry.access import Access, Listeners, OnWait, OnWarning, Patience
 from kittui.registry.auth import CATALOG
+from kittui.registry.calls import Call
 from kittui.registry.credentials import ANONYMOUS, Credentials
 from kittui.registry.pages import names
 from kittui.registry.repository import RegistryRepository
-from kittui.registry.session import Call, Session
+from kittui.registry.session import Session
 
 NO_CATALOG = Power(
     "no",

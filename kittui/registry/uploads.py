@@ -27,9 +27,10 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobContent, BlobReader
 from kittui.oci.traffic import count
 from kittui.registry.auth import repository_scope
+from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import parse_length, parse_upload_range
 from kittui.registry.readers import BytesReader, StallWatch
-from kittui.registry.session import Answer, Call, Session
+from kittui.registry.session import Session
 
 log = logging.getLogger("kittui.registry")
 

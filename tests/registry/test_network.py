@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from fakes.certificates import Certificates, make_certificates
 from fakes.docker_registry import StartRegistry
 from fakes.registry_servers import connect
-from fakes.scripted_registry import Reply, ScriptedRegistry
+from fakes.scripted_registry import MANIFEST, Reply, ScriptedRegistry, manifest_of
 
 from kittui import __version__
 from kittui.errors import ConfigError, Denied, NetworkError, RegistryError, TlsError
@@ -18,9 +20,15 @@ from kittui.oci.digest import Digest
 from kittui.registry import Access, Credential, FixedCredentials
 from kittui.registry.access import api_host, is_loopback
 from kittui.registry.network import _bypasses, _proxies
+from kittui.registry.readers import BytesReader
 
 CONTENT = os.urandom(3_000_000)
 LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))
+
+
+class Content:
+    def open(self, offset: int = 0):  # type: ignore[no-untyped-def]
+        return nullcontext(BytesReader(CONTENT[offset:], offset))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +62,14 @@ async def test_a_real_registry_over_tls(docker_registry: StartRegistry, certific
     async with connect(server.host, access=Access(ca_cert=certificates.authority)) as source:
         assert (await source.ping()).startswith("https://")
         assert [page async for page in source.repositories()] == [[]]
+        repository = source.repository("fraud")
+        await repository.put_blob(LAYER, Content())
+        raw = manifest_of([CONTENT], config=CONTENT)
+        await repository.put_manifest(raw, MANIFEST, "v1")
+        found = await asyncio.gather(
+            *(repository.manifest("v1") for _ in range(30)), *(repository.read_blob(LAYER, 1 << 22) for _ in range(5))
+        )
+        assert [each if isinstance(each, bytes) else each.raw for each in found] == [raw] * 30 + [CONTENT] * 5
     async with connect(server.host, access=Access(plain_http=True)) as source:
         with pytest.raises((NetworkError, RegistryError)):
             await source.ping()
@@ -111,14 +127,6 @@ async def test_https_is_never_redirected_to_http(certificates: Certificates) -> 
 
 
 async def test_an_upload_location_that_forgot_tls_is_taken_to_be_tls(certificates: Certificates) -> None:
-    from contextlib import nullcontext
-
-    from kittui.registry.readers import BytesReader
-
-    class Content:
-        def open(self, offset: int = 0):  # type: ignore[no-untyped-def]
-            return nullcontext(BytesReader(CONTENT[offset:], offset))
-
     async with (
         ScriptedRegistry(tls=certificates.context()) as registry,
         connect(registry.host, access=Access(tls_verify=False)) as source,

@@ -1,0 +1,84 @@
+"""What is sent to a registry and what comes back: calls, answers, bodies read within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from kittui.errors import NetworkError, TooLarge
+from kittui.oci.traffic import count
+from kittui.registry.auth import Scopes
+from kittui.registry.headers import parse_length
+from kittui.registry.problems import BODY_LIMIT, transport_problem
+
+Body = Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the distribution-spec has it. `path` is below /v2/, or an absolute URL in `url` is used instead.
+
+    `body` is bytes, or opens a fresh stream for every try. `doing` completes "could not ...", `ok` are the statuses
+    that are no error. `repeat`: trying again does no harm.
+    """
+
+    method: str
+    path: str = ""
+    doing: str = "ask"
+    scopes: Scopes = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ok: Collection[int] = (200,)
+    body: bytes | Body | None = None
+    url: httpx.URL | None = None
+    repeat: bool = True
+    extensions: MutableMapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: its body is bounded and as received, `url` is where it came from in the end."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    url: httpx.URL
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host and port: credentials never leave it."""
+    return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
+
+
+def loggable(url: httpx.URL) -> str:
+    """A URL for the log: queries hold signatures and upload states, so they are left out."""
+    return str(url.copy_with(query=None, fragment=None, username=None, password=None))
+
+
+async def read_bounded(response: httpx.Response, limit: int, doing: str) -> bytes:
+    """The body as received; raises TooLarge above `limit` bytes, ConnectionLost when it ends early."""
+    stated = parse_length(response.headers.get("Content-Length"))
+    if stated is not None and stated > limit:
+        raise TooLarge(f"could not {doing}: the answer has {stated} bytes, over the limit of {limit}")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_raw():
+            size += len(part)
+            count(received=len(part))
+            if size > limit:
+                raise TooLarge(f"could not {doing}: the answer is over the limit of {limit} bytes")
+            parts.append(part)
+    except httpx.HTTPError as error:
+        raise transport_problem(error, response.request.url.host, secure=False) from error
+    return b"".join(parts)
+
+
+async def read_some(response: httpx.Response) -> bytes:
+    """The first 64 KiB of an error's body; what can't be read is as good as nothing."""
+    try:
+        return await read_bounded(response, BODY_LIMIT, "read the error")
+    except (TooLarge, NetworkError):
+        return b""
