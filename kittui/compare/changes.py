@@ -84,6 +84,8 @@ class FileChange:
     mode_b: int | None = None
     path_a: str | None = None
     note: str = ""
+    layer: int = 0
+    """The place of its layer in `Comparison.layers`."""
 
 
 Op = Literal[" ", "-", "+"]

@@ -160,3 +160,22 @@ def _names(side: Sequence[Any], identity: str) -> list[str]:
 def _text(entry: Any, field: str) -> str:
     value = entry.get(field)
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def values_by_path(document: Any) -> dict[str, Any]:
+    """Every value of a document, inner ones too, by the path that a comparison would give it."""
+    found: dict[str, Any] = {}
+    waiting: list[tuple[str, Any, int]] = [("", document, 0)]
+    while waiting:
+        path, value, depth = waiting.pop()
+        if path:
+            found[path] = value
+        if depth >= _DEPTH:
+            continue
+        if isinstance(value, Mapping):
+            waiting += [(_join(path, str(key)), inner, depth + 1) for key, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            identity = _identity(value, value)
+            names = _names(value, identity) if identity else [str(number) for number in range(len(value))]
+            waiting += [(f"{path}[{name}]", inner, depth + 1) for name, inner in zip(names, value, strict=True)]
+    return found

@@ -8,7 +8,9 @@ from dataclasses import replace
 from kittui.compare.changes import FileChange, FileSide, Status
 
 
-def compare_files(layer_type: str, a: Sequence[FileSide], b: Sequence[FileSide]) -> tuple[FileChange, ...]:
+def compare_files(
+    layer_type: str, a: Sequence[FileSide], b: Sequence[FileSide], layer: int = 0
+) -> tuple[FileChange, ...]:
     """What became of each path, in b's order with removed ones where they stood.
 
     Contents are told by their digests; of equal size and not read on both sides is `not_compared`. Folders count only
@@ -24,16 +26,18 @@ def compare_files(layer_type: str, a: Sequence[FileSide], b: Sequence[FileSide])
         old = first.get(path)
         if old is None:
             if new.kind != "dir" or path not in busy_b:
-                changes.append(FileChange(layer_type, path, "added", size_b=new.size, mode_b=new.mode))
+                changes.append(FileChange(layer_type, path, "added", size_b=new.size, mode_b=new.mode, layer=layer))
             continue
         while pending and order_a[pending[0]] < order_a[path]:
-            _removed(changes, layer_type, first[pending.pop(0)], busy_a)
+            _removed(changes, layer_type, first[pending.pop(0)], busy_a, layer)
         status, note = judge(old, new)
         if new.kind == "dir" and old.kind == "dir" and status == "same":
             continue
-        changes.append(FileChange(layer_type, path, status, old.size, new.size, old.mode, new.mode, note=note))
+        changes.append(
+            FileChange(layer_type, path, status, old.size, new.size, old.mode, new.mode, note=note, layer=layer)
+        )
     for path in pending:
-        _removed(changes, layer_type, first[path], busy_a)
+        _removed(changes, layer_type, first[path], busy_a, layer)
     return tuple(changes)
 
 
@@ -105,6 +109,6 @@ def _parents(entries: dict[str, FileSide]) -> set[str]:
     return parents
 
 
-def _removed(changes: list[FileChange], layer_type: str, old: FileSide, busy: set[str]) -> None:
+def _removed(changes: list[FileChange], layer_type: str, old: FileSide, busy: set[str], layer: int) -> None:
     if old.kind != "dir" or old.path not in busy:
-        changes.append(FileChange(layer_type, old.path, "removed", size_a=old.size, mode_a=old.mode))
+        changes.append(FileChange(layer_type, old.path, "removed", size_a=old.size, mode_a=old.mode, layer=layer))

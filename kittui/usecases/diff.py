@@ -156,7 +156,7 @@ class _Work:
             self._publish()
 
         for number in differing:
-            self._opened[number] = comparer.opened(self._state.layers[number], *self._layers(number))
+            self._opened[number] = comparer.opened(self._state.layers[number], number, *self._layers(number))
         await _all(
             [
                 work(number, lambda opened: comparer.list_files(opened, spool=self._depth.content))

@@ -156,6 +156,8 @@ class Opened:
 
     change: LayerChange
     accesses: tuple[Access | None, Access | None]
+    number: int = 0
+    """The place of the pair among the comparison's layers."""
     texts: dict[str, TextChange] = field(default_factory=dict)
     metadata: dict[str, tuple[ValueChange, ...]] = field(default_factory=dict)
     tensors: dict[str, tuple[TensorChange, ...]] = field(default_factory=dict)
@@ -217,7 +219,7 @@ class Opened:
         a, b = self.accesses
         if any(not access.listed for access in self.present):
             return LayerDetail(problems=tuple(self.problems), verified=False)
-        files = compare_files(self.change.type, a.sides() if a else (), b.sides() if b else ())
+        files = compare_files(self.change.type, a.sides() if a else (), b.sides() if b else (), self.number)
         noted = tuple(
             replace(change, note="; ".join(filter(None, (change.note, note))))
             if (note := self.notes.get(change.path))
@@ -250,12 +252,13 @@ class LayerComparer:
         self._numpy = find_numpy()
 
     def opened(
-        self, change: LayerChange, a: tuple[Repository, Layer] | None, b: tuple[Repository, Layer] | None
+        self, change: LayerChange, number: int, a: tuple[Repository, Layer] | None, b: tuple[Repository, Layer] | None
     ) -> Opened:
         """Begin with a pair."""
         return Opened(
             change,
             (Access(self._inspector, *a) if a else None, Access(self._inspector, *b) if b else None),
+            number,
         )
 
     async def list_files(self, opened: Opened, spool: bool = False) -> None:

@@ -1,0 +1,152 @@
+"""`kittui diff`: what changed between two versions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from kittui.cli import run
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.compare.as_json import to_json
+from kittui.compare.changes import MARKS, Status, TextChange
+from kittui.compare.comparison import Comparison
+from kittui.compare.outline import Entry, outline
+from kittui.compare.words import counted, row_words, size_words, summary_words
+from kittui.errors import KittuiError, UsageError
+from kittui.oci.reference import LOCAL
+from kittui.usecases.diff import Depth, DiffUseCase, Side
+from kittui.usecases.look import Inspector
+
+_STYLES: dict[Status, str] = {
+    "added": "green",
+    "removed": "red",
+    "changed": "yellow",
+    "moved": "cyan",
+    "repacked": "cyan",
+    "not_compared": "magenta",
+}
+_DIFFERENT = 1
+_FAILED = 2
+
+
+@run.command("diff")
+@click.argument("a")
+@click.argument("b")
+@click.option("--content", is_flag=True, help="Read every differing layer whole, verify it and compare every value.")
+@click.option("--sample", type=click.IntRange(1, 10_000), help="Read N random windows of each large file instead.")
+@click.option(
+    "--exit-code", is_flag=True, help="Exit with 1 where the manifests differ, and never with 1 for an error."
+)
+@click.option("--markdown", is_flag=True, help="Print a report for a merge request, pinned to digests.")
+@click.option("--html", is_flag=True, help="Print a report as one HTML page.")
+async def command(
+    call: Call, a: str, b: str, content: bool, sample: int | None, exit_code: bool, markdown: bool, html: bool
+) -> int:
+    """Compare two ModelKits: Kitfile, layers, files, lines, rows and tensors.
+
+    Neither is pulled: only what tells them apart is read, and a layer that is in the local store is read from there.
+    Tensor values are compared with --content.
+    """
+    if markdown + html + call.options.json > 1:
+        raise UsageError("only one of --json, --markdown and --html can be printed")
+    try:
+        comparison = await _compare(call, a, b, Depth(content=content, sample=sample or 0))
+    except KittuiError as error:
+        if not exit_code or error.exit_status != _DIFFERENT:
+            raise
+        call.printer.error(error)
+        return _FAILED
+    if markdown:
+        from kittui.compare.markdown import to_markdown
+
+        sys.stdout.write(to_markdown(comparison))
+    elif html:
+        from kittui.compare.html import to_html
+
+        sys.stdout.write(to_html(comparison))
+    else:
+        call.printer.result(to_json(comparison), lambda: _print(call, comparison))
+    call.printer.clear()
+    return _DIFFERENT if exit_code and not comparison.identical else 0
+
+
+async def _compare(call: Call, a: str, b: str, depth: Depth) -> Comparison:
+    composition = call.composition
+    sides = []
+    for text in (a, b):
+        located = await composition.places.locate(text)
+        sides.append(Side(located.repository, located.target or "latest"))
+    holders = []
+    if any(side.repository.source.place.kind == "remote" for side in sides):
+        # Any repository of the store will do: blobs are shared by all of them.
+        holders = [composition.places.source(LOCAL).repository("kittui")]
+    case = DiffUseCase(composition.modelkits.open, Inspector(composition.indexes), holders)
+
+    def told(state: Comparison) -> None:
+        call.printer.status(f"{counted(state)} changed so far, {size_words(state.bytes)} read")
+
+    return await case.compare(sides[0], sides[1], depth, told)
+
+
+def _print(call: Call, comparison: Comparison) -> None:
+    printer = call.printer
+    a, b = comparison.a, comparison.b
+    printer.line(("a  ", "dim"), (a.reference, "bold"), (f"  {a.short}  {size_words(a.size)}", "dim"))
+    printer.line(("b  ", "dim"), (b.reference, "bold"), (f"  {b.short}  {size_words(b.size)}", "dim"))
+    printer.line(" · ".join(summary_words(comparison)))
+    for entry in outline(comparison):
+        for line in _lines(entry, 0):
+            printer.line(*line)
+    if not comparison.identical:
+        printer.line("")
+        printer.line(f"changes: {counted(comparison)}")
+    if comparison.unread and any(tensor.status == "not_compared" for tensor in comparison.tensors):
+        printer.line(f"--content compares the values too: {size_words(comparison.unread)} to read")
+
+
+def _lines(entry: Entry, depth: int) -> Iterator[list[Styled]]:
+    if entry.status == "same" and entry.part != "layer":
+        return
+    if not depth and (entry.children or entry.status != "same"):
+        yield [""]
+    mark = f"{MARKS[entry.status]} " if entry.status else ""
+    style = _STYLES.get(entry.status, "") if entry.status else ""
+    bar = f"  {'█' * max(1, round(entry.bar * 8))}" if entry.bar else ""
+    yield [
+        "  " * depth,
+        (mark + entry.title, style or ("bold" if not depth else "")),
+        f"  {entry.detail}".rstrip(),
+        bar,
+    ]
+    for child in entry.children:
+        yield from _lines(child, depth + 1)
+    same = sum(1 for child in entry.children if child.status == "same")
+    if same:
+        what = "tensor" if any(child.part == "tensor" for child in entry.children) else "file"
+        yield ["  " * (depth + 1), (f"{same} {what}{'s' if same > 1 else ''} the same", "dim")]
+    if entry.text is not None and entry.status == "changed":
+        yield from _text(entry.text, "  " * (depth + 2))
+
+
+def _text(text: TextChange, indent: str) -> Iterator[list[Styled]]:
+    for note in text.notes:
+        yield [indent, (note, "dim")]
+    if text.table is not None:
+        for column in text.table.columns:
+            yield [indent, f"column {column.name} {column.status}"]
+        for row in text.table.rows[:100]:
+            yield [indent, (f"{MARKS[row.status]} {row_words(text.table, row)}", _STYLES.get(row.status, ""))]
+        if (total := text.table.added + text.table.removed + text.table.changed) > 100:
+            yield [indent, (f"and {total - 100} more rows", "dim")]
+        return
+    for hunk in text.hunks:
+        where = f"@@ -{hunk.a_start},{hunk.a_count} +{hunk.b_start},{hunk.b_count} @@ {hunk.section}".rstrip()
+        yield [indent, (where, "cyan")]
+        for line in hunk.lines:
+            style = {"+": "green", "-": "red"}.get(line.op, "")
+            yield [indent, (line.op + line.text, style), (f"  ({line.note})" if line.note else "", "dim")]
+    if text.cut:
+        yield [indent, (f"and {text.cut} more hunks", "dim")]

@@ -1,0 +1,70 @@
+"""`kittui timeline`: one value, file or tensor over a repository's versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.compare.as_json import plain
+from kittui.compare.words import value_words
+from kittui.oci.traffic import metered
+from kittui.usecases.look import Inspector
+from kittui.usecases.timeline import Moment, Subject, TimelineUseCase
+
+
+@run.command("timeline")
+@click.argument("repository")
+@click.argument("subject")
+async def command(call: Call, repository: str, subject: str) -> None:
+    """Follow one thing over all versions of a repository, the oldest first.
+
+    SUBJECT is a Kitfile path (model.parameters.learning_rate, datasets[training].path), file:PATH or tensor:FILE:NAME.
+    """
+    followed = Subject.parse(subject)
+    composition = call.composition
+    located = await composition.places.locate(repository, default=None)
+    call.printer.status(f"reading the versions of {located}")
+    case = TimelineUseCase(composition.modelkits, Inspector(composition.indexes))
+    with metered() as traffic:
+        moments = await case.follow(located.repository, followed)
+    document = {
+        "repository": located.repository.reference(),
+        "subject": subject,
+        "versions": [_moment(moment) for moment in moments],
+        "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
+    }
+    call.printer.result(document, lambda: _print(call, moments))
+
+
+def _moment(moment: Moment) -> dict[str, Any]:
+    return {
+        "tags": list(moment.tags),
+        "digest": moment.digest or None,
+        "created": moment.created,
+        "found": moment.found,
+        "value": plain(moment.value),
+        "changed": moment.changed,
+        "problem": moment.problem,
+    }
+
+
+def _print(call: Call, moments: Sequence[Moment]) -> None:
+    rows: list[Sequence[Styled]] = []
+    for moment in moments:
+        value = moment.problem or (value_words(moment.value) if moment.found else "not there")
+        style = "red" if moment.problem else "yellow" if moment.changed else "dim" if not moment.found else ""
+        rows.append(
+            (
+                ("~" if moment.changed else "!" if moment.problem else " ", style),
+                ", ".join(moment.tags),
+                (moment.digest.partition(":")[2][:12], "dim"),
+                (moment.created or "", "dim"),
+                (value, style),
+            )
+        )
+    call.printer.table(("", "TAGS", "DIGEST", "CREATED", "VALUE"), rows)

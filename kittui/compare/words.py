@@ -1,0 +1,216 @@
+"""Changes in words and numbers: the same in the interface, on the command line and in reports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kittui.compare.changes import Figures, FileChange, Row, Table, TensorChange, TextChange, ValueChange
+from kittui.compare.comparison import Comparison
+from kittui.compare.documents import change_in_percent
+
+_VALUE_LIMIT = 200
+
+
+def size_words(size: int | None) -> str:
+    """Bytes with their unit, 1000-based: `41 kB`, `1.2 GB`."""
+    if size is None:
+        return "?"
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return ""
+
+
+def value_words(value: Any, limit: int = _VALUE_LIMIT) -> str:
+    """A value on one line: text as it is, all else as JSON, cut where it is long."""
+    if isinstance(value, str):
+        text = (
+            value if value and value == value.strip() and "\n" not in value else json.dumps(value, ensure_ascii=False)
+        )
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def percent_words(value: ValueChange) -> str:
+    """`−50 %` where both sides are numbers, else nothing."""
+    percent = change_in_percent(value.a, value.b)
+    return f"{percent:+.3g} %".replace("-", "−") if percent is not None and value.status == "changed" else ""
+
+
+def change_words(value: ValueChange, limit: int = _VALUE_LIMIT) -> str:
+    """What became of a value: `0.001 → 0.0005  −50 %`."""
+    if value.status == "added":
+        return value_words(value.b, limit)
+    if value.status == "removed":
+        return value_words(value.a, limit)
+    if value.status == "moved":
+        return f"order: {value_words(value.a, limit)} → {value_words(value.b, limit)}"
+    kinds = ""
+    if type(value.a) is not type(value.b):
+        kinds = f"({_kind(value.a)} → {_kind(value.b)})"
+    parts = [f"{value_words(value.a, limit)} → {value_words(value.b, limit)}", percent_words(value), kinds]
+    return "  ".join(part for part in parts if part)
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true/false", int: "integer", float: "number", str: "text", type(None): "nothing", dict: "map"}
+    return names.get(type(value), "list")
+
+
+def figures_words(figures: Figures) -> str:
+    """The numbers on a tensor in one line."""
+    if not figures.changed:
+        return "no value changed"
+    parts = [f"{fraction_words(figures)} of {figures.unit} changed"]
+    if figures.max_abs is not None:
+        parts.append(f"max |Δ| {figures.max_abs:.3g}")
+    if figures.mean_abs is not None:
+        parts.append(f"mean |Δ| {figures.mean_abs:.3g}")
+    if figures.relative_norm is not None:
+        parts.append(f"‖Δ‖/‖a‖ {figures.relative_norm:.3g}")
+    if figures.nonfinite_a or figures.nonfinite_b:
+        parts.append(f"NaN or infinite: {figures.nonfinite_a} → {figures.nonfinite_b}")
+    return ", ".join(parts)
+
+
+def fraction_words(figures: Figures) -> str:
+    """The changed part in percent; never 0 % where something changed, nor 100 % where something did not."""
+    percent = figures.fraction * 100
+    if figures.changed and percent < 0.1:
+        return "<0.1 %"
+    if figures.changed < figures.count and percent > 99.9:
+        return ">99.9 %"
+    return f"{percent:.3g} %"
+
+
+def tensor_words(tensor: TensorChange) -> str:
+    """Type and shape, what kind of change, and the numbers."""
+    a, b = tensor.a, tensor.b
+    parts = []
+    if a is not None and b is not None and (a.dtype != b.dtype or a.shape != b.shape):
+        parts.append(f"{a.dtype} {shape_words(a.shape)} → {b.dtype} {shape_words(b.shape)}")
+    elif (side := b or a) is not None:
+        parts.append(f"{side.dtype} {shape_words(side.shape)}")
+    if tensor.nature in ("reshaped", "recast"):
+        parts.append(tensor.nature)
+    if tensor.figures is not None:
+        parts.append(figures_words(tensor.figures))
+    elif tensor.status == "not_compared" and not tensor.note:
+        parts.append("values not read")
+    if tensor.note:
+        parts.append(tensor.note)
+    return "  ".join(parts)
+
+
+def shape_words(shape: tuple[int, ...]) -> str:
+    """`[512, 128]`."""
+    return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def file_words(file: FileChange, text: TextChange | None = None) -> str:
+    """Sizes, where it moved from, and what its text says in a few words."""
+    parts = []
+    if file.status in ("added", "removed", "same", "not_compared"):
+        parts.append(size_words(file.size_b if file.size_b is not None else file.size_a))
+    elif file.size_a != file.size_b:
+        parts.append(f"{size_words(file.size_a)} → {size_words(file.size_b)}")
+    if file.path_a:
+        parts.append(f"from {file.path_a}")
+    if file.note:
+        parts.append(file.note)
+    if text is not None and file.status == "changed" and (words := text_words(text)):
+        parts.append(words)
+    return "  ".join(parts)
+
+
+def text_words(text: TextChange) -> str:
+    """How much of a text changed."""
+    if text.table is not None:
+        return table_words(text.table)
+    added = sum(line.op == "+" for hunk in text.hunks for line in hunk.lines)
+    removed = sum(line.op == "-" for hunk in text.hunks for line in hunk.lines)
+    if text.kind == "notebook" and text.hunks:
+        cells = len({hunk.section for hunk in text.hunks})
+        return f"{_many(cells, 'cell')}, +{added} −{removed} lines"
+    if added or removed:
+        return f"+{added} −{removed} lines"
+    return "; ".join(text.notes)
+
+
+def table_words(table: Table) -> str:
+    """How many rows and columns changed."""
+    parts = [
+        f"{_many(count, 'row')} {what}"
+        for count, what in (
+            (table.changed, "changed"),
+            (table.added, "added"),
+            (table.removed, "removed"),
+            (table.reordered, "in another place"),
+        )
+        if count
+    ]
+    if table.columns:
+        parts.append(_many(len(table.columns), "column") + " changed")
+    return ", ".join(parts) or "the same rows, written otherwise"
+
+
+def row_words(table: Table, row: Row) -> str:
+    """A changed row as `T000041: amount 2.00 → 999.99`."""
+    name = row.key or f"row {row.number_b if row.number_b is not None else row.number_a}"
+    if row.a is None or row.b is None:
+        cells = row.b if row.a is None else row.a
+        return f"{name}: " + ", ".join(value_words(cell, 60) for cell in cells or () if cell is not None)
+    pairs = [
+        f"{table.names[at]} {_cell(row.a[at])} → {_cell(row.b[at])}" for at in row.changed
+    ]  # fmt: skip
+    return f"{name}: " + ", ".join(pairs)
+
+
+def _cell(cell: str | None) -> str:
+    return "nothing" if cell is None else value_words(cell, 60)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def identity_words(comparison: Comparison) -> str:
+    """Whether both are one and the same, in one sentence."""
+    if comparison.identity == "identical":
+        return "identical: one manifest"
+    if comparison.identity == "repacked":
+        return "repacked: the same content in other packaging"
+    return "different"
+
+
+def summary_words(comparison: Comparison) -> list[str]:
+    """The facts for the strip above a comparison."""
+    a, b = comparison.a, comparison.b
+    parts = [identity_words(comparison)]
+    if not comparison.identical:
+        if a.repository and a.repository == b.repository:
+            parts.append("same repository")
+        layers = sum(1 for layer in comparison.layers if layer.status != "removed")
+        if layers:
+            parts.append(f"{comparison.shared_layers} of {_many(layers, 'layer')} shared")
+        parts += comparison.notes
+    if comparison.requests:
+        parts.append(f"{size_words(comparison.bytes)} read in {_many(comparison.requests, 'request')}")
+    if not comparison.verified:
+        parts.append("read in parts, not verified")
+    return parts
+
+
+def counted(comparison: Comparison) -> str:
+    """How many changes of each part: `2 Kitfile values, 3 files, 1 tensor`."""
+    words = {"Kitfile": "Kitfile value", "metadata": "metadata value", "annotations": "annotation"}
+    parts = []
+    for part, counts in comparison.counts().items():
+        changed = sum(count for status, count in counts.items() if status not in ("same", "not_compared"))
+        if changed:
+            parts.append(_many(changed, words.get(part, part.removesuffix("s"))))
+    return ", ".join(parts) or "nothing"
