@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NotFound, Refused, TooLarge
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
@@ -145,6 +146,7 @@ async def _finish(
     if plan.changes.changes:
         await apply_changes(plan.changes, ledger, rules, reason=reason, typed=typed)
     elif plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
+        crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)
 
 

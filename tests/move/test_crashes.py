@@ -1,0 +1,240 @@
+"""A crash at every point that something durable hangs on: running it again finishes the job (registries.md 25, 37)."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes.docker_registry import DockerRegistry
+
+import kittui
+from kittui.registry import RegistrySource
+from kittui.store import LocalSource
+
+PACKAGE = Path(kittui.__file__).parent
+DURABLE = {"fsync", "rename", "replace", "link", "put_manifest", "put_blob", "untag"}
+OURS = ("transfer", "state", "usecases", "disk", "store")
+# Functions that hand on to one that has a point: the protocol's own methods, and syncs that nothing waits for.
+HANDED_ON = {"sync_folder", "_rename_new", "put_blob", "_link", "sync", "_put"}
+CACHES = {"indexes.py", "cache.py"}
+
+
+def functions() -> Iterator[tuple[Path, ast.AST]]:
+    for part in OURS:
+        for path in sorted(path for path in (PACKAGE / part).glob("*.py") if path.name not in CACHES):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield path, node
+
+
+def called(node: ast.AST) -> dict[str, list[ast.Call]]:
+    found: dict[str, list[ast.Call]] = {}
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call):
+            function = each.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            owner = function.value if isinstance(function, ast.Attribute) else None
+            if name in ("replace", "link", "rename") and not _is_file_call(name, owner, each):
+                continue
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def _is_file_call(name: str, owner: ast.expr | None, call: ast.Call) -> bool:
+    if name == "replace":
+        return isinstance(owner, ast.Name) and owner.id in ("draft", "partial", "temporary") and len(call.args) == 1
+    return isinstance(owner, ast.Name) and owner.id == "os"
+
+
+POINTS = sorted(
+    {
+        call.args[0].value
+        for _, node in functions()
+        for call in called(node).get("crash_point", ())
+        if isinstance(call.args[0], ast.Constant)
+    }
+)
+
+
+def test_every_durable_step_has_a_crash_point() -> None:
+    bare = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}"
+        for path, node in functions()
+        if DURABLE & set(called(node)) and "crash_point" not in called(node) and node.name not in HANDED_ON
+    ]
+    assert bare == []
+
+
+def kittui_run(environment: dict[str, str], *words: str, crash: str = "") -> subprocess.CompletedProcess[bytes]:
+    run = {**os.environ, **environment, "KITTUI_CRASH_AT": crash}
+    if not crash:
+        del run["KITTUI_CRASH_AT"]
+    return subprocess.run([sys.executable, "-m", "kittui", *words], env=run, capture_output=True, timeout=60)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        "KITOPS_HOME": str(tmp_path / "home"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "HOME": str(tmp_path),
+    }
+
+
+def listed(home: Path) -> dict[str, list[str]]:
+    """What `kit list` reads: raises where it would fail, on a broken index or a manifest that is missing."""
+    found: dict[str, list[str]] = {}
+    storage = home / "storage"
+    for index in storage.glob("*-index.json"):
+        manifests = [entry["digest"] for entry in json.loads(index.read_text())["manifests"]]
+        for digest in manifests:
+            assert (storage / "blobs/sha256" / digest.partition(":")[2]).is_file()
+        found[index.name] = manifests
+    if (storage / "index.json").exists():
+        json.loads((storage / "index.json").read_text())
+    for path in (storage / "blobs/sha256").glob("*") if (storage / "blobs/sha256").is_dir() else ():
+        import hashlib
+
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name, "half a blob"
+    return found
+
+
+PULL = [point for point in POINTS if point.startswith(("transfer.", "blob.", "journal", "history", "tags.", "store"))]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", PULL)
+def test_check_25_a_pull_killed_anywhere_leaves_no_half_blob_and_finishes_when_run_again(
+    point: str, shared_kit_registry: DockerRegistry, environment: dict[str, str]
+) -> None:
+    reference = f"{shared_kit_registry.host}/fraud:v1.0.0"
+    killed = kittui_run(environment, "pull", reference, crash=point)
+    assert killed.returncode in (0, 137), killed.stderr
+    home = Path(environment["KITOPS_HOME"])
+    listed(home)
+    done = kittui_run(environment, "pull", reference, "--json")
+    assert done.returncode == 0, done.stderr
+    (manifests,) = listed(home).values()
+    assert manifests == [json.loads(done.stdout)["digest"]]
+    partial = home / "storage/kittui/partial"
+    assert not partial.exists() or not [name for name in partial.iterdir() if not name.name.startswith(".write")]
+
+
+async def state(host: str) -> dict[str, str]:
+    async with RegistrySource(host) as source:
+        repository = source.repository("fraud")
+        return {tag: (await repository.resolve(tag)).digest.short for tag in ("champion", "challenger", "rollback")}
+
+
+PROMOTED = {"champion": "bc0db86d1084", "challenger": "bc0db86d1084", "rollback": "afd90276678c"}
+PROMOTE = ["tags.before-put:1", "tags.before-put:2", "tags.after-put:1", "tags.after-put:2", "history.before-fsync:2"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", PROMOTE)
+async def test_check_37_a_promotion_killed_at_each_step_ends_in_the_same_state(
+    point: str, kit_registry: DockerRegistry, environment: dict[str, str]
+) -> None:
+    words = ("promote", f"remote://{kit_registry.host}/fraud", "--yes", "--json")
+    killed = await asyncio.to_thread(kittui_run, environment, *words, crash=point)
+    assert killed.returncode == 137
+    assert (await state(kit_registry.host))["champion"] in ("afd90276678c", "bc0db86d1084")
+    done = await asyncio.to_thread(kittui_run, environment, *words)
+    assert done.returncode == 0, done.stderr
+    assert await state(kit_registry.host) == PROMOTED
+    told = await asyncio.to_thread(kittui_run, environment, "history", f"remote://{kit_registry.host}/fraud", "--json")
+    assert sorted(event["tag"] for event in json.loads(told.stdout)["events"]) == ["champion", "rollback"]
+
+
+@pytest.mark.real
+async def test_random_kills_of_a_promotion_never_leave_production_without_a_champion(
+    kit_registry: DockerRegistry, environment: dict[str, str]
+) -> None:
+    words = [sys.executable, "-m", "kittui", "promote", f"remote://{kit_registry.host}/fraud", "--yes"]
+    chance = random.Random(11)
+    for _ in range(3):
+        process = subprocess.Popen(
+            words, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(0.3, 0.8))
+        process.kill()
+        process.wait()
+        assert (await state(kit_registry.host))["champion"] in ("afd90276678c", "bc0db86d1084")
+    done = await asyncio.to_thread(kittui_run, environment, *words[3:])
+    assert done.returncode == 0
+    assert await state(kit_registry.host) == PROMOTED
+
+
+@pytest.mark.real
+def test_check_26_pulls_in_parallel_all_end_up_in_the_lists(
+    shared_kit_registry: DockerRegistry, environment: dict[str, str]
+) -> None:
+    host = shared_kit_registry.host
+    kits = ["fraud:v0.9.0", "fraud:v1.0.0", "fraud:v1.1.0", "sentiment:v2.0.0", "sentiment:v2.0.0-none"]
+    run = {**os.environ, **environment}
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "kittui", "pull", f"{host}/{kit}"], env=run, stderr=subprocess.PIPE)
+        for kit in kits
+    ]
+    for process in processes:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    home = Path(environment["KITOPS_HOME"])
+    everything = {entry["digest"] for entry in json.loads((home / "storage/index.json").read_text())["manifests"]}
+    assert {digest for digests in listed(home).values() for digest in digests} == everything
+    assert len(everything) >= 5
+
+
+@pytest.mark.real
+@pytest.mark.kit
+def test_check_26_kit_and_kittui_at_once(shared_kit_registry: DockerRegistry, environment: dict[str, str]) -> None:
+    import shutil
+
+    if shutil.which("kit") is None:
+        pytest.skip("kit is not installed")
+    home = Path(environment["KITOPS_HOME"])
+    home.mkdir()
+    (home / "disable-update-notifications").touch()
+    host = shared_kit_registry.host
+    run = {**os.environ, **environment}
+    theirs = subprocess.Popen(["kit", "pull", "--plain-http", f"{host}/sentiment:v2.0.0-none"], env=run)
+    ours = [
+        subprocess.Popen([sys.executable, "-m", "kittui", "pull", f"{host}/{kit}"], env=run)
+        for kit in ("fraud:v0.9.0", "fraud:v1.0.0")
+    ]
+    assert [process.wait(60) for process in ours] == [0, 0]
+    theirs.wait(60)
+    names = subprocess.run(["kit", "list"], env=run, check=True, capture_output=True, text=True).stdout
+    assert "v0.9.0" in names
+    assert "v1.0.0" in names
+    listed(home)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kit", ["fraud:v0.9.0", "fraud:v1.0.0", "fraud:v1.1.0", "fraud:tuning", "sentiment:latest"])
+async def test_what_was_pulled_is_what_kit_would_have_left(
+    kit: str, shared_kit_registry: DockerRegistry, environment: dict[str, str]
+) -> None:
+    """The same blobs and the same entries as in the store that kit itself filled."""
+    done = await asyncio.to_thread(kittui_run, environment, "pull", f"{shared_kit_registry.host}/{kit}", "--json")
+    assert done.returncode == 0, done.stderr
+    golden = LocalSource(Path(__file__).parent.parent / "fixtures/kithome", recheck=0)
+    name, _, tag = kit.partition(":")
+    theirs = golden.repository(f"127.0.0.1:5055/{name}")
+    ours = LocalSource(Path(environment["KITOPS_HOME"]), recheck=0).repository(f"{shared_kit_registry.host}/{name}")
+    assert await ours.resolve(tag) == await theirs.resolve(tag)
+    manifest = await ours.manifest(tag)
+    assert manifest.config is not None
+    for blob in (manifest.config, *manifest.layers):
+        assert ours.files.path(blob.digest).read_bytes() == theirs.files.path(blob.digest).read_bytes()
