@@ -215,7 +215,7 @@ async def test_a_source_that_breaks_off_is_read_again(server: Server) -> None:
     assert len(content.opened) == 3
 
 
-@pytest.mark.parametrize("claimed", [BIG[:-1] + b"x", BIG + b"more"])
+@pytest.mark.parametrize("claimed", [BIG[:-1] + b"x", BIG + b"more"], ids=["another end", "more"])
 async def test_other_bytes_than_promised_are_not_stored(server: Server, claimed: bytes) -> None:
     promised = Descriptor("a/b", Digest.of(claimed), len(BIG))
     async with connect(server.host) as source:
