@@ -76,7 +76,12 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
                 printer.warning(str(problem))
             return await work(Call(composition, printer, options)) or 0
 
-    return asyncio.run(within())
+    try:
+        return asyncio.run(within())
+    except BrokenPipeError:
+        # Handled here, as click ends the process with status 1 for it.
+        _discard_stdout()
+        return 0
 
 
 def guarded(options: Options, work: Callable[[], int]) -> int:
@@ -93,8 +98,7 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         printer.error(Interrupted("interrupted", hint="What was downloaded so far is kept; run it again to go on."))
         return Interrupted.exit_status
     except BrokenPipeError:
-        # Whoever read stdout has gone; what Python still wants to flush goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 0
     except OSError as error:
         logger.info("failed", exc_info=True)
@@ -113,6 +117,11 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         printer.error(fault)
         return _BUG
     return status
+
+
+def _discard_stdout() -> None:
+    """Whoever read stdout has gone; what Python still wants to flush goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def log_to(options: Options) -> None:

@@ -100,7 +100,7 @@ class ModelKits:
     """
 
     def __init__(self, cache: ContentCache | None = None, *, remembered: int = REMEMBERED) -> None:
-        self._cache = cache or NoCache()
+        self._cache = NoCache() if cache is None else cache
         self._remembered = remembered
         self._kits: OrderedDict[Digest, ModelKit] = OrderedDict()
         self._manifests: OrderedDict[Digest, Manifest] = OrderedDict()
