@@ -39,19 +39,27 @@ class Tab:
 
 def commands() -> Sequence[Command]:
     """All commands of the browse screen, in the order of help and palette."""
+    from kittui.tui.compare.commands import COMMANDS as COMPARE
+    from kittui.tui.look.commands import COMMANDS as LOOK
     from kittui.tui.move.commands import COMMANDS as MOVE
     from kittui.tui.screens.browse_commands import COMMANDS
 
-    return (*MOVE, *COMMANDS)
+    return (*LOOK, *COMPARE, *MOVE, *COMMANDS)
 
 
 def tabs() -> Sequence[Tab]:
     """The details pane's tabs behind the built-in ones."""
+    from kittui.tui.look.commands import file_tab, on_file
     from kittui.tui.move.history_page import load_history
 
-    return (Tab("history", "History", load_history, lambda selection: selection.repository is not None),)
+    return (
+        Tab("file", "File", file_tab, on_file),
+        Tab("history", "History", load_history, lambda selection: selection.repository is not None),
+    )
 
 
 def layer_rows() -> LayerRows | None:
     """What fills the rows below a layer."""
-    return None
+    from kittui.tui.look.nodes import layer_nodes
+
+    return layer_nodes

@@ -79,6 +79,12 @@ async def roll_back(context: Context) -> None:
         await _apply(context, plan, answer.reason, exempt=True)
 
 
+def undoable(plan: ChangePlan) -> str | None:
+    """The undo command, unless a tag was created where tags may not go alone."""
+    created = any(change.before is None for change in plan.changes)
+    return None if created and plan.repository.source.capabilities.untag.state != "yes" else UNDO
+
+
 async def _ask(
     context: Context, plan: ChangePlan, title: str, verb: str, more: Sequence[Choice[str]] = ()
 ) -> PlanAnswer | None:
@@ -112,7 +118,7 @@ async def _apply(context: Context, plan: ChangePlan, reason: str, *, exempt: boo
     finally:
         context.changed(plan.repository)
     if plan.changes:
-        context.toast(done_text(plan), undo=UNDO)
+        context.toast(done_text(plan), undo=undoable(plan))
 
 
 async def retag(context: Context) -> None:
@@ -174,7 +180,8 @@ async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
         return False
     await apply_retag(plan, moves.ledger, moves.rules, reason=reason, typed=typed)
     context.changed(destination[0])
-    context.toast("; ".join(done_text(each) for each in plan.changes), undo=UNDO)
+    undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
+    context.toast("; ".join(done_text(each) for each in plan.changes), undo=undo_with)
     return True
 
 

@@ -75,11 +75,11 @@ class TagsPane(Pane):
         self._rows: Rows[TagRow] = Rows(
             (
                 Column("tag", 14, sticky=True, flex=True),
+                Column("", 1),
                 Column("digest", 12),
                 Column("size", 7, "right"),
                 Column("age", 6, "right"),
                 Column("stage", 10),
-                Column("", 1),
             ),
             self._cells,
             lambda row: row.key,
@@ -258,8 +258,8 @@ class TagsPane(Pane):
             self._take(tags, rows if len(rows) > len(before) else tags.rows)
             self.set_state(of_error(error, repository.source.place.host, stale=stale))
             return
-        tags.complete = True
         self._take(tags, rows)
+        tags.complete = True
         self.set_state(READY if rows else _empty(repository))
         self._judge()
         self._rows.view_again()
@@ -288,7 +288,7 @@ class TagsPane(Pane):
         if tags is not self._list:
             return
         self._stages = tags.stages_by_digest()
-        first = not self._rows.rows
+        first = not self._rows.rows or (self._rows.cursor == 0 and not tags.complete)
         self.rebuild(first=first)
         self._find_wanted()
 
@@ -400,14 +400,14 @@ class TagsPane(Pane):
             tag: Spans = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.role), (name, "text+bold"))
         else:
             tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
+        held = ((_held(row), "good"),)
         if row.problem is not None:
-            return (tag, (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),), ())
+            return (tag, (), (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),))
         digest = row.digest
         if digest is None:
-            return (tag, (("·", "faint"),), (), (), (), ())
+            return (tag, held, (("·", "faint"),), (), (), ())
         if row.ditto:
-            held = ((_held(row), "good"),)
-            return (tag, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), (), held)
+            return (tag, held, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), ())
         modelkit = row.modelkit
         size = size_text(modelkit.size) if modelkit else ""
         age = age_text(row.created, self._ports.clock()) if row.created else ""
@@ -418,7 +418,7 @@ class TagsPane(Pane):
             where = ((clean(at.name), at.role),)
         else:
             where = ()
-        return (tag, ((digest.short, "muted"),), ((size, "text"),), ((age, "muted"),), where, ((_held(row), "good"),))
+        return (tag, held, ((digest.short, "muted"),), ((size, "text"),), ((age, "muted"),), where)
 
 
 def _held(row: TagRow) -> str:

@@ -303,7 +303,11 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     @on(LayersPane.Entered)
     def _entered_layer(self) -> None:
-        self.go("details")
+        node = self.selection.node
+        if node is not None and node.kind == "file" and not node.problem:
+            self.action_run("look.view")
+        else:
+            self.go("details")
 
     @on(TagsPane.Rested)
     def _show_tag(self) -> None:

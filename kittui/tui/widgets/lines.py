@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import ClassVar
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
@@ -136,8 +136,7 @@ class Lines(ScrollView, can_focus=True):
     def _wrap(self) -> None:
         self._width = max(8, self.size.width - 2)
         width = self._width
-        counts = (max(1, -(-_cells(line) // width)) for line in self._page.lines)
-        self._starts = [0, *accumulate(counts)]
+        self._starts = [0, *accumulate(len(wrap(_text(line), width)) for line in self._page.lines)]
         self._strips.clear()
         self.virtual_size = Size(0, self._starts[-1])
 
@@ -164,30 +163,57 @@ class Lines(ScrollView, can_focus=True):
             ground = "cursor"
         elif number in self._found:
             ground = "blurred"
-        rows: list[list[tuple[str, str]]] = [[]]
-        used = 0
-        for text, role in spans:
-            rest = text
-            while used + cell_len(rest) > self._width:
-                head = chop_cells(rest, self._width - used)[0] if used < self._width else ""
-                rows[-1].append((head, role))
-                rest = rest[len(head) :]
-                rows.append([])
-                used = 0
-            rows[-1].append((rest, role))
-            used += cell_len(rest)
         strips = []
-        for row in rows:
-            segments = [Segment(" ", roles.style("text", ground))]
-            segments += [Segment(text, roles.style(role, ground)) for text, role in row if text]
+        text = _text(line)
+        for start, end, indent in wrap(text, self._width):
+            segments = [Segment(" " * (1 + indent), roles.style("text", ground))]
+            segments += [Segment(part, roles.style(role, ground)) for part, role in _between(spans, start, end)]
             strips.append(Strip(segments).adjust_cell_length(width, roles.style("text", ground)))
         return strips
 
 
+def wrap(text: str, width: int) -> list[tuple[int, int, int]]:
+    """(start, end, indent) of each screen line of a text: broken at blanks where there are any, continued indented."""
+    if len(text) <= width and text.isascii():
+        return [(0, len(text), 0)]
+    pieces: list[tuple[int, int, int]] = []
+    start, indent, room = 0, 0, width
+    hanging = min(len(text) - len(text.lstrip()) + 2, width // 3)
+    while True:
+        end = start + _fitting(text, start, room)
+        if end >= len(text):
+            return [*pieces, (start, len(text), indent)]
+        blank = text.rfind(" ", start + room // 2, end + 1)
+        cut = blank if blank > start else end
+        pieces.append((start, cut, indent))
+        start = cut + 1 if cut == blank else cut
+        indent, room = hanging, width - hanging
+
+
+def _fitting(text: str, start: int, room: int) -> int:
+    """How many characters from `start` fit into so many cells, at least one."""
+    piece = text[start : start + room]
+    if piece.isascii():
+        return len(piece)
+    used = 0
+    for number, character in enumerate(piece):
+        used += cell_len(character)
+        if used > room:
+            return max(1, number)
+    return len(piece)
+
+
+def _between(spans: Spans, start: int, end: int) -> list[tuple[str, str]]:
+    """The spans' part from one character to another."""
+    found: list[tuple[str, str]] = []
+    at = 0
+    for text, role in spans:
+        part = text[max(0, start - at) : max(0, end - at)]
+        if part:
+            found.append((part, role))
+        at += len(text)
+    return found
+
+
 def _text(line: Line) -> str:
     return line if isinstance(line, str) else "".join(text for text, _ in line)
-
-
-def _cells(line: Line) -> int:
-    text = _text(line)
-    return len(text) if text.isascii() else cell_len(text)

@@ -1,0 +1,1 @@
+"""Looking into layers: their files as rows, and viewers of a file."""

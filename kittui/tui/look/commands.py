@@ -1,0 +1,137 @@
+"""Commands on a file in a layer: view, save, verify its layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError
+from kittui.tui.commands import Command
+from kittui.tui.context import Context
+from kittui.tui.selection import Selection
+from kittui.tui.sizes import size_text
+
+if TYPE_CHECKING:
+    from kittui.tui.look.nodes import FileHere
+    from kittui.tui.ports import Ports
+    from kittui.tui.widgets.lines import Page
+    from kittui.usecases.look import Price
+
+
+def file_of(selection: Selection) -> FileHere | None:
+    """The readable file under the cursor."""
+    node = selection.node
+    if node is None or node.kind != "file" or node.payload is None or node.problem:
+        return None
+    here: FileHere = node.payload
+    return here
+
+
+def on_file(selection: Selection) -> bool:
+    """Enabled on a file that can be read."""
+    return file_of(selection) is not None
+
+
+async def view(context: Context) -> None:
+    """Show the file over the whole screen."""
+    from kittui.tui.look.viewer import ViewerScreen
+
+    here = file_of(context.selection)
+    if here is not None:
+        context.show(ViewerScreen(context, here))
+
+
+async def agree(context: Context, price: Price) -> bool:
+    """Ask before much is read."""
+    from kittui.tui.dialogs.confirm import ConfirmDialog
+
+    lines = [f"{price.subject}: {size_text(price.bytes)} to read.", f"Why: {price.reason}."]
+    answer: bool | None = await context.ask(ConfirmDialog("Read it?", lines, "Read"))
+    return bool(answer)
+
+
+async def save(context: Context, here: FileHere) -> None:
+    """Ask for a place and save the file there."""
+    from kittui.tui.dialogs.prompt import InputDialog
+    from kittui.tui.look.nodes import inspector_of
+    from kittui.usecases.saving import save_file
+
+    name = here.entry.path.rpartition("/")[2]
+    text = await context.ask(InputDialog("Save to", value=str(Path.cwd() / name)))
+    if not text:
+        return
+
+    async def ask(price: Price) -> bool:
+        return await agree(context, price)
+
+    context.activity("save", f"⬇ {name}")
+    try:
+        inspector = inspector_of(context.ports)
+        saved = await save_file(inspector, here.repository, here.layer, here.entry, Path(text), ask=ask)
+    except KittuiError as error:
+        context.fail(error)
+        return
+    finally:
+        context.activity("save", None)
+    trust = "verified" if here.verified else "not verified: kittui pull proves the layer's digest"
+    context.toast(f"Saved {saved} ({size_text(here.entry.size)}, {trust})")
+
+
+async def save_selected(context: Context) -> None:
+    """Save the file under the cursor."""
+    here = file_of(context.selection)
+    if here is not None:
+        await save(context, here)
+
+
+async def verify(context: Context, here: FileHere) -> bool:
+    """Read the layer whole and prove its digest, asking first where it is big; says how it went."""
+    from kittui.tui.look.nodes import inspector_of
+    from kittui.usecases.look import FREE, Price
+
+    layer = here.layer
+    price = Price(layer.size, f"layer {layer.path or layer.digest.short}", "only the whole layer proves its digest")
+    if layer.size > FREE and not await agree(context, price):
+        return False
+    context.activity("verify", f"✓ {layer.digest.short}")
+    try:
+        inspector = inspector_of(context.ports)
+        await inspector.verify(
+            here.repository,
+            layer,
+            lambda _, read, size: context.activity("verify", f"✓ {layer.digest.short} {read * 100 // max(1, size)} %"),
+        )
+    except KittuiError as error:
+        context.fail(error)
+        return False
+    finally:
+        context.activity("verify", None)
+    context.toast(f"The layer {layer.digest.short} is what its digest says.")
+    return True
+
+
+async def verify_selected(context: Context) -> None:
+    """Verify the layer of the file under the cursor."""
+    here = file_of(context.selection)
+    if here is not None:
+        await verify(context, here)
+
+
+async def file_tab(ports: Ports, selection: Selection) -> Page:
+    """The file under the cursor, in the details pane."""
+    from kittui.tui.look.nodes import inspector_of
+    from kittui.tui.look.pages import file_page
+    from kittui.tui.widgets.lines import Page
+
+    here = file_of(selection)
+    if here is None:
+        return Page([(("Open a layer and go to a file to see it here.", "muted"),)])
+    page, _ = await file_page(inspector_of(ports), here, 64 * 1024)
+    return page
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 30, "Files"),
+    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 55, "Files"),
+    Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files"),
+)

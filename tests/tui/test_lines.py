@@ -1,0 +1,81 @@
+"""Text pages: what is shown is what was read."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kittui.tui.lines import highlight_json, highlight_yaml, json_page
+from kittui.tui.widgets.lines import wrap
+from kittui.tui.widgets.rows import _fit
+
+TEXTS = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=40)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def squeezed(text: str) -> str:
+    """Without the blanks between tokens."""
+    result, inside, escaped = [], False, False
+    for character in text:
+        if inside:
+            inside = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            inside = True
+        elif character.isspace():
+            continue
+        result.append(character)
+    return "".join(result)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=5))
+def test_json_keeps_every_token(document: dict[str, object]) -> None:
+    raw = json.dumps(document, separators=(",", ":"))
+    shown = "".join(line if isinstance(line, str) else "" for line in json_page(raw.encode()).lines)
+    assert squeezed(shown) == raw
+
+
+def test_json_keeps_forms_that_parsing_would_lose() -> None:
+    raw = b'{"a":1.10,"a":1e5,"\\u0041":[],"b":{},"n":12345678901234567890}'
+    page = json_page(raw)
+    assert squeezed("".join(str(line) for line in page.lines)) == raw.decode()
+    assert page.raw == raw.decode()
+
+
+def test_json_that_came_in_lines_stays_as_it_is() -> None:
+    raw = b'{\n   "a":   1,\n\n "b" : 2\n}'
+    assert list(json_page(raw).lines) == raw.decode().splitlines()
+
+
+def test_broken_json_is_shown_too() -> None:
+    assert json_page(b'{"a": [1, 2, "unended').lines
+
+
+@given(st.text(max_size=60))
+def test_highlighting_changes_no_character(line: str) -> None:
+    line = line.replace("\n", " ")
+    assert "".join(text for text, _ in highlight_json(line)) == line
+    assert "".join(text for text, _ in highlight_yaml(line)) == line
+
+
+@given(st.text(alphabet="ab c\u6a21-", max_size=80), st.integers(8, 40))
+def test_wrapped_lines_fit_and_lose_only_blanks(text: str, width: int) -> None:
+    from rich.cells import cell_len
+
+    pieces = wrap(text, width)
+    assert all(cell_len(text[start:end]) + indent <= width for start, end, indent in pieces)
+    joined = "".join(text[start:end] for start, end, _ in pieces)
+    assert joined.replace(" ", "") == text.replace(" ", "")
+
+
+@given(st.lists(st.tuples(st.text(alphabet="ab模 ", max_size=12), st.just("text")), max_size=4), st.integers(1, 20))
+def test_a_cell_is_exactly_as_wide_as_its_column(spans: list[tuple[str, str]], room: int) -> None:
+    from rich.cells import cell_len
+
+    assert sum(cell_len(text) for text, _ in _fit(spans, room, "right")) == room
