@@ -1,7 +1,7 @@
 """Named points at which a test can have the process die, to prove that what is on disk then is whole.
 
-Every fsync, rename and PUT that must survive a crash has a point before it, and one after it where what follows matters.
-A point does nothing unless the environment variable KITTUI_CRASH_AT names it; `NAME:3` dies at the third time it is reached.
+Every fsync, rename and PUT that must survive a crash has a point before it, and one after it where what follows
+matters. A point does nothing unless the environment variable KITTUI_CRASH_AT names it; `NAME:3` dies at the third time.
 """
 
 from __future__ import annotations
