@@ -18,6 +18,9 @@ from kittui.store.repository import LocalRepository
 from kittui.store.root import StoredName, StorePaths, stored_names
 from kittui.store.writer import StoreWriter
 
+_SIZED = 1000
+"""Manifests in a store up to which a listing reads them all to tell sizes."""
+
 
 class LocalSource:
     """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`.
@@ -54,7 +57,9 @@ class LocalSource:
         indexes = await read_documents([self.paths.index(name) for name in readable], IndexDocument.parse)
         tags = await read_documents([self.paths.tags(name) for name in readable], TagsDocument.parse)
         found = dict(zip(readable, zip(indexes, tags, strict=True), strict=True))
-        yield await in_thread(lambda: [self._entry(name, found) for name in names])
+        manifests = sum(len(index.entries) for index in indexes if isinstance(index, IndexDocument))
+        sized = manifests <= _SIZED
+        yield await in_thread(lambda: [self._entry(name, found, sized) for name in names])
 
     def _names(self) -> list[StoredName]:
         try:
@@ -68,6 +73,7 @@ class LocalSource:
         self,
         name: StoredName,
         found: dict[str, tuple[IndexDocument | KittuiError | None, TagsDocument | KittuiError | None]],
+        sized: bool,
     ) -> RepositoryEntry:
         if name.store_name is None:
             return RepositoryEntry(name.display, problem=name.problem)
@@ -80,7 +86,7 @@ class LocalSource:
         if index is None:
             problem = "it has tags but no list of manifests, so kit doesn't see it"
             return RepositoryEntry(name.display, count, problem=problem)
-        return RepositoryEntry(name.display, count, content_size(self.blobs, index.descriptors))
+        return RepositoryEntry(name.display, count, content_size(self.blobs, index.descriptors) if sized else None)
 
     def repository(self, name: str) -> LocalRepository:
         """One repository by the name `ls` prints; raises BadReference for what is no repository's name."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kittui.disk.documents import IndexDocument, TagsDocument
 from kittui.errors import BadReference, DigestMismatch, KittuiError, Malformed, NotFound, TooLarge
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import RepositoryEntry, TagEntry
+from kittui.oci.protocols import RepositoryEntry, SupportsPing, TagEntry
 from kittui.oci.reference import parse_reference
 from kittui.store import LocalSource, store_root
 from kittui.store.root import decode_name, encode_name
@@ -70,6 +70,27 @@ async def test_counts_and_sizes(source: LocalSource) -> None:
     assert found["localhost/_"].tag_count == 0
     sizes = {entry.name for entry in found.values() if entry.size}
     assert sizes == set(found)
+
+
+async def test_a_large_store_is_listed_without_reading_its_manifests(
+    source: LocalSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kittui.store.source._SIZED", 5)
+    monkeypatch.setattr("kittui.disk.blobs.BlobFolder.manifest", None)
+    assert {entry.size for entry in (await repositories(source)).values()} == {None}
+
+
+async def test_says_where_it_is_and_what_it_can_do(
+    source: LocalSource, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(source, SupportsPing)
+    assert str(root) in await source.ping()
+    assert str(source.place) == "local://"
+    assert source.capabilities.untag.state == "yes"
+    monkeypatch.setattr("kittui.store.source.os.access", lambda *_: False)
+    assert source.capabilities.write.denied
+    assert str(root) in source.capabilities.write.reason
+    assert source.capabilities.catalog.state == "yes"
 
 
 async def test_layers_null_and_ranges(source: LocalSource) -> None:
