@@ -133,17 +133,10 @@ class _Work:
             for number, layer in enumerate(self._state.layers)
             if layer.status in ("changed", "added", "removed") and layer.type != "manifest"
         ]
-        unread = sum(
-            side.size
-            for number in differing
-            if (layer := self._state.layers[number]).status == "changed"
-            for side in (layer.a, layer.b)
-            if side
-        )
-        self._publish(complete=not differing, unread=unread)
+        self._publish(complete=not differing)
         if differing:
             await self._look_inside(differing)
-        return self._publish(complete=True, unread=0 if self._depth.content else unread)
+        return self._publish(complete=True)
 
     async def _look_inside(self, differing: Sequence[int]) -> None:
         budget = Budget(self._depth.remote_budget, self._depth.local_budget)
@@ -183,7 +176,7 @@ class _Work:
             sides.append((side.repository, kit.layers[described.index]) if described else None)
         return sides[0], sides[1]
 
-    def _publish(self, complete: bool = False, unread: int | None = None) -> Comparison:
+    def _publish(self, complete: bool = False) -> Comparison:
         opened = [self._opened[number] for number in sorted(self._opened)]
         details: list[LayerDetail] = [entry.detail() for entry in opened]
         files = tuple(change for detail in details for change in detail.files)
@@ -201,7 +194,7 @@ class _Work:
             complete=complete,
             requests=self._traffic.requests,
             bytes=self._traffic.bytes,
-            unread=self._state.unread if unread is None else unread,
+            unread=sum(entry.unread for entry in opened),
         )
         if self._on_update is not None:
             self._on_update(self._state)

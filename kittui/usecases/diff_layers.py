@@ -185,6 +185,17 @@ class Opened:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    @property
+    def unread(self) -> int:
+        """Bytes of both layers, where something in them was not compared for want of reading it."""
+        pair = self.pair
+        if pair is None or all(access.whole and access.spool is None for access in pair):
+            return 0
+        values = any(change.status == "not_compared" for changes in self.tensors.values() for change in changes)
+        if values or any(old.size == new.size and new.path not in pair[1].digests for old, new in self.common_files()):
+            return sum(access.layer.size for access in pair)
+        return 0
+
     def common_files(self) -> list[tuple[FileEntry, FileEntry]]:
         """Files with content that both sides have under one path, in b's order."""
         pair = self.pair

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
-from kittui.usecases.diff import without_digests
+from kittui.usecases.diff import OpenModelKit, without_digests
 from kittui.usecases.tag_names import natural_key
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
-    from kittui.usecases.browse import ModelKits
     from kittui.usecases.look import Inspector
 
 Kind = Literal["value", "file", "tensor"]
@@ -67,7 +66,7 @@ class Moment:
 class TimelineUseCase:
     """Reads every version of a repository, each manifest once."""
 
-    modelkits: ModelKits
+    modelkit: OpenModelKit
     inspector: Inspector
 
     async def follow(self, repository: Repository, subject: Subject) -> tuple[Moment, ...]:
@@ -106,7 +105,7 @@ class TimelineUseCase:
     async def _moment(self, repository: Repository, digest: str, tags: tuple[str, ...], subject: Subject) -> Moment:
         moment = Moment(tags, digest, None, False)
         try:
-            kit = await self.modelkits.open(repository, digest)
+            kit = await self.modelkit(repository, digest)
             moment = replace(moment, created=kit.created)
             if subject.kind == "value":
                 found, value = lookup(without_digests(kit.kitfile or {}), subject.path)

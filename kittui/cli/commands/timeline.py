@@ -29,7 +29,7 @@ async def command(call: Call, repository: str, subject: str) -> None:
     composition = call.composition
     located = await composition.places.locate(repository, default=None)
     call.printer.status(f"reading the versions of {located}")
-    case = TimelineUseCase(composition.modelkits, Inspector(composition.indexes))
+    case = TimelineUseCase(composition.modelkits.open, Inspector(composition.indexes))
     with metered() as traffic:
         moments = await case.follow(located.repository, followed)
     document = {

@@ -306,7 +306,7 @@ def _table(table: Table) -> Iterator[Line]:
     for column in table.columns:
         kinds = f"  {column.kind_a} → {column.kind_b}" if column.status == "changed" else ""
         yield ((f"{MARKS[column.status]} ", "warn+bold"), (f"column {clean(column.name)}{kinds}", "text"))
-    shown = [row for row in table.rows[:5000]]
+    shown = table.rows[:5000]
     widths = [
         min(_CELL, max([cell_len(clean(name)) + 1, *(_width(row.a, row.b, at) for row in shown[:500])]))
         for at, name in enumerate(table.names)

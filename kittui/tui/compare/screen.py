@@ -26,6 +26,7 @@ from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows
 from kittui.usecases.diff import Depth, DiffUseCase, Side
+from kittui.usecases.timeline import Subject, TimelineUseCase
 
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp
@@ -306,8 +307,6 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     @work(group="timeline", exclusive=True)
     async def action_timeline(self) -> None:
         """The thing under the cursor over all versions of b's repository."""
-        from kittui.usecases.timeline import Subject, TimelineUseCase
-
         row = self._rows.current
         if row is None:
             return
@@ -318,7 +317,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._lines.show(Page([(("reading all versions …", "muted"),)]))
         try:
             case = TimelineUseCase(self._case.modelkit, self._case.inspector)
-            moments = await case.follow(self._sides[1].repository, Subject(*subject))
+            moments = await case.follow(self._sides[1].repository, subject)
         except KittuiError as error:
             self.kittui.fail(error)
             self._detail()
@@ -328,13 +327,13 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._lines.show(self._page)
 
 
-def _subject(row: Row) -> tuple[str, str, str] | None:
+def _subject(row: Row) -> Subject | None:
     subject = row.entry.subject
     if isinstance(subject, ValueChange) and row.entry.part == "value":
-        return ("value", subject.path, "")
+        return Subject("value", subject.path)
     if isinstance(subject, FileChange):
-        return ("file", subject.path, "")
-    return ("tensor", subject.file, subject.name) if isinstance(subject, TensorChange) else None
+        return Subject("file", subject.path)
+    return Subject("tensor", subject.file, subject.name) if isinstance(subject, TensorChange) else None
 
 
 def _text(line: Line) -> str:
