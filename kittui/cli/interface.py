@@ -164,7 +164,7 @@ def _services(composition: Composition) -> dict[str, Any]:
         located = await composition.places.locate(str(reference))
         return located.repository, located.target or ""
 
-    inspector = Inspector(composition.indexes)
+    inspector = Inspector(composition.indexes, free_bytes=composition.config.ask_above)
     return {SERVICE: Moves(composition.ledger, composition.rules, inspector, find), "inspector": inspector}
 
 

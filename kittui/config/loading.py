@@ -189,11 +189,11 @@ def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int | None:
 
 def _from_form(form: ConfigForm) -> Config:
     return Config(
-        registries=tuple(Registry(**registry.model_dump()) for registry in form.registries),
+        registries=tuple(Registry(**dict(registry)) for registry in form.registries),
         layouts=form.layouts,
         favourites=form.favourites,
         stages=STAGES if form.stages is None else tuple(_stage(stage) for stage in form.stages),
-        moves=Moves(**form.moves.model_dump()),
+        moves=Moves(**dict(form.moves)),
         protected_tags=form.protected_tags,
         keymap=MappingProxyType(dict(form.keymap)),
         theme=str(form.theme),
