@@ -333,6 +333,15 @@ class Inspector:
             return False
         return True
 
+    async def verify(self, repository: Repository, layer: Layer, on_progress: OnProgress | None = None) -> LayerListing:
+        """Read the whole layer, prove its digest, and remember its listing as verified.
+
+        Raises DigestMismatch where the layer is not what its digest says, and the source's errors.
+        """
+        listing, _ = await self._stream(repository, layer, on_progress)
+        await self._indexes.keep_listing(repository, layer, listing)
+        return listing
+
     async def verified_file(
         self,
         repository: Repository,

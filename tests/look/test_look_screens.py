@@ -1,0 +1,117 @@
+"""The interface on real ModelKits: layers unfold into files, files into tensors, and a viewer shows them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fakes.docker_registry import DockerRegistry
+from textual.pilot import Pilot
+from textual.widgets import Markdown
+
+from kittui.cli.compose import Composition
+from kittui.cli.interface import build_ports
+from kittui.config import Flags
+from kittui.oci.reference import Place
+from kittui.tui.app import KittuiApp
+from kittui.tui.look.nodes import layer_nodes
+from kittui.tui.look.viewer import ViewerScreen
+from kittui.tui.ports import PlaceEntry, Ports
+from kittui.tui.selection import Node
+from kittui.tui.widgets.lines import Lines
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+@asynccontextmanager
+async def opened(tmp_path: Path, start: str, host: str | None = None) -> AsyncIterator[tuple[KittuiApp, Pilot[None]]]:
+    store = tmp_path / "store"
+    shutil.copytree(FIXTURES / "kithome", store)
+    environ = {"XDG_CACHE_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    async with Composition(Flags(store=str(store)), environ=environ) as composition:
+        ports = await build_ports(composition)
+        if host:
+            ports = Ports(**{**vars(ports), "places": (PlaceEntry(Place("remote", host)),)})
+        app = KittuiApp(ports, start)
+        async with app.run_test(size=(130, 40)) as pilot:
+            await settle(app, pilot)
+            yield app, pilot
+
+
+async def settle(app: KittuiApp, pilot: Pilot[None]) -> None:
+    for _ in range(8):
+        await app.workers.wait_for_complete([worker for worker in app.workers if not worker.is_finished])
+        await pilot.pause()
+
+
+async def on_file(app: KittuiApp, pilot: Pilot[None], name: str) -> None:
+    """Go to the layers pane, unfold everything, and put the cursor on a file."""
+    await pilot.press("3")
+    rows = app.browse.layers_pane.body
+    number = 0
+    while number < len(rows.rows):
+        rows.move_to(number)
+        row = rows.rows[number]
+        if not hasattr(row, "node"):
+            await pilot.press("right")
+            await settle(app, pilot)
+        elif row.node.name == name:
+            return
+        number += 1
+    raise AssertionError(f"no row {name}")
+
+
+def text_of(app: KittuiApp) -> str:
+    lines = app.screen.query_one(Lines).page.lines
+    return "\n".join(line if isinstance(line, str) else "".join(span[0] for span in line) for line in lines)
+
+
+async def test_a_file_is_viewed_from_its_row(tmp_path: Path) -> None:
+    async with opened(tmp_path, "local://127.0.0.1:5055/fraud:champion") as (app, pilot):
+        await on_file(app, pilot, "src/train.py")
+        await pilot.press("v")
+        await settle(app, pilot)
+        assert isinstance(app.screen, ViewerScreen)
+        assert "import" in text_of(app)
+        await pilot.press("slash", *"import", "enter")
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert not isinstance(app.screen, ViewerScreen)
+
+
+async def test_a_table_shows_its_columns(tmp_path: Path) -> None:
+    async with opened(tmp_path, "local://127.0.0.1:5055/fraud:champion") as (app, pilot):
+        await on_file(app, pilot, "data/train.csv")
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert isinstance(app.screen, ViewerScreen)
+        assert "T000041" in text_of(app)
+
+
+@pytest.mark.real
+async def test_a_readme_from_a_registry_is_rendered_and_its_links_stay_closed(
+    tmp_path: Path, kit_registry: DockerRegistry
+) -> None:
+    start = f"remote://{kit_registry.host}/fraud:champion"
+    async with opened(tmp_path, start, kit_registry.host) as (app, pilot):
+        await on_file(app, pilot, "README.md")
+        await pilot.press("v")
+        await settle(app, pilot)
+        shown = app.screen.query_one(Markdown)
+        assert shown._open_links is False
+        assert "Fraud scorer" in text_of(app)
+
+
+async def test_a_model_file_unfolds_into_tensors(tmp_path: Path) -> None:
+    async with opened(tmp_path, "local://127.0.0.1:5055/fraud:champion") as (app, _):
+        source = await app.ports.source(Place("local"))
+        repository = source.repository("127.0.0.1:5055/fraud")
+        kit = await app.ports.modelkit(repository, "champion")
+        [node] = await layer_nodes(app.ports, repository, kit, kit.layers[0])
+        assert node.name == "model/fraud.safetensors"
+        assert callable(node.children)
+        names: list[Node] = list(await node.children())
+        assert {"dense1.weight", "dense2.weight"} <= {child.name for child in names}
