@@ -88,14 +88,14 @@ class Jobs:
                 job.state = "failed"
 
     async def _tell(self, context: Context) -> None:
-        """Keep the header up to date while anything runs."""
+        """Keep the header up to date while anything runs; a cancel means that the program ends."""
         try:
             while any(job.active for job in self.jobs):
                 context.activity("transfers", self.summary)
                 await asyncio.sleep(TELL)
+            context.activity("transfers", None)
         finally:
             self._telling = False
-            context.activity("transfers", None)
 
     @property
     def summary(self) -> str:
