@@ -157,6 +157,7 @@ def _entry(composition: Composition, place: Place) -> PlaceEntry:
 
 def _services(composition: Composition) -> dict[str, Any]:
     """What the interface's parts need besides."""
+    from kittui.transfer.fetch import Tuning
     from kittui.tui.move.service import SERVICE, Moves
     from kittui.usecases.look import Inspector
 
@@ -165,7 +166,10 @@ def _services(composition: Composition) -> dict[str, Any]:
         return located.repository, located.target or ""
 
     inspector = Inspector(composition.indexes, free_bytes=composition.config.ask_above)
-    return {SERVICE: Moves(composition.ledger, composition.rules, inspector, find), "inspector": inspector}
+    at_once = composition.config.concurrency
+    tuning = Tuning(blobs=at_once, connections=at_once)
+    moves = Moves(composition.ledger, composition.rules, inspector, find, tuning)
+    return {SERVICE: moves, "inspector": inspector}
 
 
 def _read_favourites(path: Path) -> tuple[str, ...] | None:
