@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import shutil
-import sys
 import time
 import warnings
 from collections import Counter
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.kit_semantics import complete, kit_list
 
 import kittui
 from kittui import crashpoints
@@ -26,9 +26,6 @@ from kittui.oci.protocols import Repository
 from kittui.store import LocalSource
 from kittui.store.doctor import inspect_store
 from kittui.store.repair import repair_store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "store"))
-from kit_semantics import complete, kit_list
 
 FRAUD = "127.0.0.1:5055/fraud"
 REFKIT = "127.0.0.1:5055/refkit"

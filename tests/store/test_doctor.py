@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kit_semantics import complete, kit_list
+from fakes.kit_semantics import complete, kit_list
 
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from kit_semantics import complete, kit_list
+from fakes.kit_semantics import complete, kit_list
 
 from kittui.crashpoints import crashing
 from kittui.errors import (
@@ -358,7 +358,7 @@ async def test_a_writer_that_never_stops_is_an_error(source: LocalSource, root: 
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
-sys.path.insert(0, {here!r})
+sys.path[:0] = [{here!r}, {tests!r}]
 from kittui.store import LocalSource
 from test_store_writing import put_kit
 
@@ -377,7 +377,7 @@ asyncio.run(main(int(sys.argv[2])))
 
 
 async def test_processes_writing_at_once_lose_nothing(root: Path) -> None:
-    script = _WRITER.format(here=str(Path(__file__).parent))
+    script = _WRITER.format(here=str(Path(__file__).parent), tests=str(Path(__file__).parent.parent))
     running = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(root), str(number))
         for number in range(3)
