@@ -1,0 +1,216 @@
+"""Which ModelKits and tags hold a file, a layer, or content: from manifests and configs, and listings for files."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal
+
+from kittui.errors import KittuiError, UsageError
+from kittui.formats.tar import FileEntry
+from kittui.oci.digest import Digest
+from kittui.usecases.browse import ModelKits, list_tags
+from kittui.usecases.look import Inspector
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer, ModelKit
+    from kittui.oci.protocols import Repository, Source, TagEntry
+
+CONCURRENCY = 6
+"""ModelKits read at once in one repository."""
+
+What = Literal["manifest", "config", "layer", "diff_id", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: a digest, or a file by name, path or pattern (`*` and `?` as in a shell)."""
+
+    text: str
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        """Read what a user typed; raises UsageError for nothing at all, BadReference for a digest of another form."""
+        if text.startswith(("sha256:", "sha512:")):
+            return cls(text, Digest.parse(text))
+        if not text.strip():
+            raise UsageError("nothing to look for", hint="Name a file, a digest or a diffId.")
+        if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text):
+            return cls(text, Digest.parse(f"sha256:{text}"))
+        return cls(posixpath.normpath(text))
+
+    def fits(self, path: str) -> bool:
+        """Whether a file's path is what is looked for: the whole path, its end, or a pattern of either."""
+        if "*" in self.text or "?" in self.text:
+            return fnmatchcase(path, self.text) or fnmatchcase(path.rpartition("/")[2], self.text)
+        return path == self.text or path.endswith("/" + self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to look: a whole source, one repository in it, or one ModelKit; `repositories` where it lists none."""
+
+    source: Source
+    repository: str | None = None
+    target: str | None = None
+    repositories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One find: what of which ModelKit, under which of its names."""
+
+    repository: Repository
+    tag: str | None
+    digest: Digest
+    what: What
+    layer: Layer | None = None
+    entry: FileEntry | None = None
+    verified: bool = True
+
+    @property
+    def reference(self) -> str:
+        """The ModelKit as a user would type it."""
+        return self.repository.reference(self.tag or self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be looked into, and why."""
+
+    reference: str
+    error: KittuiError
+
+
+@dataclass
+class Progress:
+    """How far the search is."""
+
+    sources: int = 0
+    repositories: int = 0
+    modelkits: int = 0
+    at: str = ""
+
+
+@dataclass
+class Finder:
+    """Looks through places one after the other, their ModelKits several at once.
+
+    Digests are answered from manifests and configs alone. Files need the listings of layers, each made once, however
+    many ModelKits share it; a layer that costs more than the inspector may read unasked is a Problem.
+    """
+
+    modelkits: ModelKits
+    inspector: Inspector
+    on_progress: Callable[[Progress], None] = lambda _: None
+    progress: Progress = field(default_factory=Progress)
+
+    async def search(self, query: Query, places: Sequence[Place]) -> AsyncIterator[Match | Problem]:
+        """All finds, as they are made; what fails is a Problem and the search goes on."""
+        for place in places:
+            self.progress.sources += 1
+            try:
+                names = await self._repositories(place)
+            except KittuiError as error:
+                yield Problem(str(place.source.place), error)
+                continue
+            for name in names:
+                async for found in self._repository(query, place.source.repository(name), place.target):
+                    yield found
+
+    async def _repositories(self, place: Place) -> Sequence[str]:
+        if place.repository is not None:
+            return [place.repository]
+        names: list[str] = []
+        try:
+            async for page in place.source.repositories():
+                names += [entry.name for entry in page]
+        except KittuiError:
+            if not place.repositories:
+                raise
+        return list(dict.fromkeys([*names, *place.repositories]))
+
+    async def _repository(
+        self, query: Query, repository: Repository, target: str | None
+    ) -> AsyncIterator[Match | Problem]:
+        self.progress.repositories += 1
+        self.progress.at = repository.reference(target)
+        self.on_progress(self.progress)
+        if target is not None:
+            is_tag = ":" not in target
+            for found in await self._modelkit(query, repository, target if is_tag else None, target):
+                yield found
+            return
+        try:
+            listing = await list_tags(repository)
+        except KittuiError as error:
+            yield Problem(repository.reference(), error)
+            return
+        slots = asyncio.Semaphore(CONCURRENCY)
+
+        async def one(entry: TagEntry) -> list[Match | Problem]:
+            wanted = entry.descriptor.digest if entry.descriptor is not None else entry.name
+            if wanted is None:
+                return []
+            async with slots:
+                return await self._modelkit(query, repository, entry.name, wanted)
+
+        tasks = [asyncio.ensure_future(one(entry)) for entry in listing.tags]
+        try:
+            for task in tasks:
+                for found in await task:
+                    yield found
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _modelkit(
+        self, query: Query, repository: Repository, tag: str | None, target: str
+    ) -> list[Match | Problem]:
+        try:
+            kit = await self.modelkits.open(repository, target)
+        except KittuiError as error:
+            return [Problem(repository.reference(tag or target), error)]
+        self.progress.modelkits += 1
+        self.on_progress(self.progress)
+        if query.digest is not None:
+            return list(_by_digest(query.digest, repository, tag, kit))
+        found: list[Match | Problem] = []
+        for layer in kit.layers:
+            found += await self._files(query, repository, tag, kit, layer)
+        return found
+
+    async def _files(
+        self, query: Query, repository: Repository, tag: str | None, kit: ModelKit, layer: Layer
+    ) -> list[Match | Problem]:
+        try:
+            listing = await self.inspector.listing(repository, layer)
+        except KittuiError as error:
+            # The Kitfile may still say that it holds the file.
+            named = bool(layer.path) and query.fits(posixpath.normpath(layer.path or ""))
+            claim = [Match(repository, tag, kit.digest, "layer", layer, verified=False)] if named else []
+            return [*claim, Problem(f"{repository.reference(tag or kit.digest)} {layer.path or layer.digest}", error)]
+        return [
+            Match(repository, tag, kit.digest, "file", layer, entry, listing.verified)
+            for entry in listing.files
+            if entry.type != "dir" and query.fits(entry.path)
+        ]
+
+
+def _by_digest(digest: Digest, repository: Repository, tag: str | None, kit: ModelKit) -> list[Match]:
+    found: list[Match] = []
+    if kit.digest == digest:
+        found.append(Match(repository, tag, kit.digest, "manifest"))
+    if kit.manifest.config is not None and kit.manifest.config.digest == digest:
+        found.append(Match(repository, tag, kit.digest, "config"))
+    for layer in kit.layers:
+        if layer.digest == digest:
+            found.append(Match(repository, tag, kit.digest, "layer", layer))
+        elif layer.diff_id == digest:
+            found.append(Match(repository, tag, kit.digest, "diff_id", layer))
+    return found
