@@ -25,7 +25,7 @@ from kittui.compare.files import compare_files
 from kittui.compare.tensors import WINDOW, compare_tensors, random_windows, sampled_words
 from kittui.compare.text import TEXT_LIMIT
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, Malformed
 from kittui.formats.model_file import is_model_file, read_weights
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Tensor, Weights
@@ -231,6 +231,7 @@ class Opened:
         if any(not access.listed for access in self.present):
             return LayerDetail(problems=tuple(self.problems), verified=False)
         files = compare_files(self.change.type, a.sides() if a else (), b.sides() if b else (), self.number)
+        equal = {path for path, digest in (a.digests if a and b else {}).items() if b and b.digests.get(path) == digest}
         noted = tuple(
             replace(change, note="; ".join(filter(None, (change.note, note))))
             if (note := self.notes.get(change.path))
@@ -241,7 +242,11 @@ class Opened:
             noted,
             tuple(self.texts[path] for path in sorted(self.texts)),
             tuple((path, change) for path, changes in self.metadata.items() for change in changes),
-            tuple(tensor for changes in self.tensors.values() for tensor in changes),
+            tuple(
+                replace(tensor, status="same", note="") if tensor.status == "not_compared" and path in equal else tensor
+                for path, changes in self.tensors.items()
+                for tensor in changes
+            ),
             tuple(self.problems),
             all(access.verified for access in self.present) and not self.failed,
         )
@@ -331,6 +336,10 @@ class LayerComparer:
             path = new.path if new else old.path if old else ""
             try:
                 await self._headers(opened, path, old, new)
+            except Malformed as error:
+                # Any kind of file may be called .bin: it is compared as bytes then.
+                if not path.lower().endswith(".bin"):
+                    opened.fail(error, path)
             except KittuiError as error:
                 opened.fail(error, path)
 
@@ -367,7 +376,7 @@ class LayerComparer:
             return
         chosen: list[tuple[FileEntry, FileEntry]] = []
         for old, new in sorted(opened.common_files(), key=_effort):
-            limit = SMALL_MODEL if is_model_file(new.path) else TEXT_LIMIT
+            limit = SMALL_MODEL if new.path in opened.tensors else TEXT_LIMIT
             if max(old.size, new.size) > limit or not (old.size == new.size or may_be_text(new.path)):
                 continue
             if not self._pay(pair, old.size, new.size):
@@ -548,7 +557,11 @@ def _effort(pair: tuple[FileEntry, FileEntry]) -> int:
 
 
 def _is_model(entry: FileEntry) -> bool:
-    return entry.type == "file" and not entry.problem and is_model_file(entry.path)
+    """Anything may be called .bin, and finding out costs reading: only those that are named as models are tried."""
+    if entry.type != "file" or entry.problem or not is_model_file(entry.path):
+        return False
+    name = entry.path.rpartition("/")[2].lower()
+    return not name.endswith(".bin") or "model" in name or "weight" in name
 
 
 def _sides(weights: Weights | None) -> list[TensorSide]:

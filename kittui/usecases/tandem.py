@@ -166,10 +166,12 @@ async def read_in_tandem(
                 for size_a, size_b in _chunks(step):
                     turn = 1 - turn
                     await _done(pending[turn])
+                    # Whoever still looks at a buffer that is too small keeps it.
+                    if len(buffers[turn][0]) < size_a:
+                        buffers[turn] = (bytearray(size_a), buffers[turn][1])
+                    if len(buffers[turn][1]) < size_b:
+                        buffers[turn] = (buffers[turn][0], bytearray(size_b))
                     buffer_a, buffer_b = buffers[turn]
-                    for buffer, size in ((buffer_a, size_a), (buffer_b, size_b)):
-                        if len(buffer) < size:
-                            buffer.extend(bytes(size - len(buffer)))
                     view_a, view_b = memoryview(buffer_a)[:size_a], memoryview(buffer_b)[:size_b]
                     await _done(pending[1 - turn], keep=True)
                     await asyncio.gather(one.fill(view_a), other.fill(view_b))

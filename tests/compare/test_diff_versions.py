@@ -1,0 +1,346 @@
+"""Whole comparisons: kit's own ModelKits, planted edits, sides that lie or are missing."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from compare.kits import KITFILE, opened, put, safetensors, two
+from fakes.memory import MemoryRepository
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kittui.compare.comparison import Comparison
+from kittui.demo.pack import File, pack
+from kittui.errors import NotFound
+from kittui.oci.digest import Digest
+from kittui.registry import RegistrySource
+from kittui.store import LocalSource
+from kittui.usecases.diff import Depth, DiffUseCase, Side
+from kittui.usecases.look import Inspector
+from kittui.usecases.timeline import Subject, TimelineUseCase
+
+FRAUD = "127.0.0.1:5055/fraud"
+CHANGES = ("added", "removed", "changed", "moved", "not_compared")
+
+
+async def diff(repository: Any, a: str = "a", b: str = "b", **depth: Any) -> Comparison:
+    """Compare two tags of a repository."""
+    return await DiffUseCase(opened, Inspector()).compare(Side(repository, a), Side(repository, b), Depth(**depth))
+
+
+def found(comparison: Comparison) -> dict[str, str]:
+    """Files that are not the same, and how."""
+    return {file.path: file.status for file in comparison.files if file.status != "same"}
+
+
+def check_fraud(comparison: Comparison) -> None:
+    """What fixtures/README.md says of v1.0.0 and v1.1.0."""
+    assert {change.path: change.status for change in comparison.kitfile} == {
+        "package.version": "changed",
+        "model.version": "changed",
+        "model.parameters.epochs": "changed",
+        "model.parameters.learning_rate": "changed",
+        "model.parameters.metrics.auc": "changed",
+        "model.parameters.metrics.f1": "changed",
+        "docs[docs/MODEL_CARD.md]": "removed",
+    }
+    assert found(comparison) == {
+        "model/fraud.safetensors": "changed",
+        "src/features.py": "added",
+        "src/params.json": "changed",
+        "data/train.csv": "changed",
+        "README.md": "changed",
+        "docs/MODEL_CARD.md": "removed",
+    }
+    assert {tensor.name: tensor.status for tensor in comparison.tensors if tensor.status != "same"} == {
+        "dense2.weight": "changed"
+    }
+    (tensor,) = [tensor for tensor in comparison.tensors if tensor.name == "dense2.weight"]
+    assert tensor.figures is not None
+    assert tensor.figures.fraction == 1.0
+    assert tensor.figures.relative_norm == pytest.approx(0.05, rel=1e-4)
+    assert [(file, change.path, change.a, change.b) for file, change in comparison.metadata] == [
+        ("model/fraud.safetensors", "version", "v1.0.0", "v1.1.0")
+    ]
+    texts = {text.path: text for text in comparison.texts}
+    table = texts["data/train.csv"].table
+    assert table is not None
+    (row,) = table.rows
+    assert (table.key, row.key, [table.names[at] for at in row.changed]) == ("tx_id", "T000041", ["amount", "is_fraud"])
+    assert [line.text for line in texts["src/params.json"].hunks[0].lines if line.op == "+"] == [
+        '  "epochs": 20,',
+        '  "learning_rate": 0.003',
+    ]
+    assert comparison.problems == ()
+    assert comparison.verified
+
+
+@pytest.mark.parametrize("content", [False, True])
+async def test_the_challenger_differs_in_what_the_fixtures_say(kithome: Path, content: bool) -> None:
+    repository = LocalSource(kithome, recheck=0).repository(FRAUD)
+    check_fraud(await diff(repository, "v1.0.0", "v1.1.0", content=content))
+
+
+async def test_one_manifest_is_identical_and_other_packaging_is_repacked(kithome: Path) -> None:
+    source = LocalSource(kithome, recheck=0)
+    same = await diff(source.repository(FRAUD), "v1.0.0", "champion")
+    assert same.identical
+    assert {layer.status for layer in same.layers} == {"same"}
+    for tag in ("v2.0.0-none", "v2.0.0-fastest"):
+        repacked = await diff(source.repository("127.0.0.1:5055/sentiment"), "v2.0.0", tag)
+        assert repacked.identity == "repacked"
+        assert {layer.status for layer in repacked.layers} == {"repacked"}
+        assert repacked.files == ()
+
+
+@pytest.mark.real
+async def test_a_registry_and_a_store_and_artifacts_of_other_kinds(shared_kit_registry: Any, kithome: Path) -> None:
+    store = LocalSource(kithome, recheck=0)
+    async with RegistrySource(shared_kit_registry.host) as source:
+        remote = source.repository("fraud")
+        case = DiffUseCase(opened, Inspector())
+        both = await case.compare(Side(remote, "v1.0.0"), Side(remote, "v1.1.0"))
+        check_fraud(both)
+        assert 0 < both.bytes < 60_000
+        mixed = await case.compare(Side(remote, "champion"), Side(store.repository(FRAUD), "v1.1.0"))
+        assert found(mixed) == found(both)
+        held = DiffUseCase(opened, Inspector(), [store.repository("any")])
+        cheap = await held.compare(Side(remote, "v1.0.0"), Side(remote, "v1.1.0"))
+        check_fraud(cheap)
+        assert cheap.bytes < 10_000
+        handmade = source.repository("handmade/mixed")
+        other = await case.compare(Side(handmade, "image"), Side(handmade, "kit"))
+        assert other.identity == "different"
+        assert any("not of one kind" in note for note in other.notes)
+        assert other.complete
+        index = await case.compare(Side(handmade, "index"), Side(handmade, "kit"))
+        assert index.complete
+
+
+class Gone:
+    """Makes one layer unreadable."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+
+    def __call__(self, repository: MemoryRepository, verb: str, what: str) -> None:
+        if what == self.digest:
+            raise NotFound("the blob is gone", hint="Pull it again.")
+
+
+def trees() -> tuple[dict[str, File], dict[str, File]]:
+    a = {"src/a.py": File(b"x = 1\n"), "data/d.csv": File(b"id,n\n1,2\n"), "model/w.bin": File(b"\0" * 50)}
+    return a, {**a, "src/a.py": File(b"x = 2\n"), "data/d.csv": File(b"id,n\n1,3\n")}
+
+
+async def test_a_layer_that_can_not_be_read_says_so_and_the_rest_goes_on() -> None:
+    repository = two(*trees())
+    kit = await opened(repository, "b")
+    repository.source.hooks.append(Gone(str(next(layer.digest for layer in kit.layers if layer.type == "code"))))
+    comparison = await diff(repository)
+    assert found(comparison) == {"data/d.csv": "changed"}
+    (problem,) = comparison.problems
+    assert (problem.where, problem.message) == ("code src", "the blob is gone")
+    assert not comparison.verified
+
+
+async def test_bytes_that_are_not_what_their_digest_says_are_not_compared() -> None:
+    big = bytes(3_000_000)
+    a = {"model/w.bin": File(big)}
+    repository = two(a, {"model/w.bin": File(big[:-1] + b"1")})
+    kit = await opened(repository, "b")
+    digest = Digest(str(kit.layers[0].digest))
+    content = bytearray(repository.blobs[digest])
+    content[2_000_000] ^= 1
+    repository.blobs[digest] = bytes(content)
+    comparison = await diff(repository, content=True)
+    assert [problem.code for problem in comparison.problems] == ["bad-content"] or [
+        problem.code for problem in comparison.problems
+    ] == ["digest-mismatch"]
+    assert not comparison.verified
+    assert found(comparison) == {"model/w.bin": "not_compared"}
+
+
+async def test_large_files_are_never_called_the_same_unread() -> None:
+    content = random.Random(3).randbytes(2_000_000)
+    a = {"model/w.bin": File(content), "src/x.py": File(b"1")}
+    b = {"model/w.bin": File(content), "model/z.txt": File(b"new"), "src/x.py": File(b"1")}
+    repository = two(a, b)
+    quick = await diff(repository)
+    assert found(quick) == {"model/w.bin": "not_compared", "model/z.txt": "added"}
+    assert quick.unread > 4_000_000
+    assert quick.bytes < 200_000
+    sampled = await diff(repository, sample=20)
+    (note,) = [file.note for file in sampled.files if file.path == "model/w.bin"]
+    assert "not called same" in note
+    assert "95 % confidence" in note
+    whole = await diff(repository, content=True)
+    assert found(whole) == {"model/z.txt": "added"}
+    assert whole.verified
+    assert whole.unread == 0
+
+
+async def test_samples_prove_changes() -> None:
+    a, b = random.Random(3).randbytes(1_000_000), random.Random(4).randbytes(1_000_000)
+    repository = two(
+        {"model/w.safetensors": File(safetensors({"t": ("U8", [len(a)], a)}))},
+        {"model/w.safetensors": File(safetensors({"t": ("U8", [len(b)], b)}))},
+    )
+    sampled = await diff(repository, sample=4)
+    (tensor,) = sampled.tensors
+    assert (tensor.status, tensor.nature) == ("changed", "values")
+    assert found(sampled) == {"model/w.safetensors": "changed"}
+
+
+def floats(chance: numpy.random.Generator, count: int) -> numpy.ndarray[Any, Any]:
+    return chance.normal(size=count).astype("<f4")
+
+
+@pytest.mark.parametrize("packing", [("none", "none"), ("gzip", "none")])
+async def test_figures_over_whole_layers_are_numpys(packing: tuple[str, str]) -> None:
+    chance = numpy.random.default_rng(5)
+    same, edited, cast, moved = (floats(chance, 300_000) for _ in range(4))
+    new = edited.copy()
+    new[1000:2000] *= 1.5
+    half = cast.astype("<f2")
+    late = moved.copy()
+    late[-1] = 7
+
+    def entry(values: Any, dtype: str = "F32") -> tuple[str, list[int], bytes]:
+        return (dtype, [len(values)], values.tobytes())
+
+    one = {
+        "m.moved": entry(moved),
+        "m.same": entry(same),
+        "m.edited": entry(edited),
+        "m.cast": entry(cast),
+        "x": entry(same[:3]),
+    }
+    two_ = {
+        "m.same": entry(same),
+        "m.edited": entry(new),
+        "m.cast": entry(half, "F16"),
+        "m.moved": entry(late),
+        "x": entry(same[:4]),
+    }
+    repository = two(
+        {"model/w.safetensors": File(safetensors(one))}, {"model/w.safetensors": File(safetensors(two_))}, packing
+    )
+    comparison = await diff(repository, content=True)
+    tensors = {tensor.name: tensor for tensor in comparison.tensors}
+    assert {name: (tensor.status, tensor.nature) for name, tensor in tensors.items()} == {
+        "m.same": ("same", ""),
+        "m.edited": ("changed", "values"),
+        "m.cast": ("changed", "recast"),
+        "m.moved": ("changed", "values"),
+        "x": ("changed", "reshaped"),
+    }
+    for name, old, now in (("m.edited", edited, new), ("m.cast", cast, half), ("m.moved", moved, late)):
+        figures = tensors[name].figures
+        assert figures is not None
+        x, y = old.astype("f8"), now.astype("f8")
+        assert figures.fraction == (x != y).mean()
+        assert figures.max_abs == numpy.abs(y - x).max()
+        assert figures.mean_abs == pytest.approx(numpy.abs(y - x).mean(), rel=1e-12)
+        assert figures.relative_norm == pytest.approx(numpy.linalg.norm(y - x) / numpy.linalg.norm(x), rel=1e-12)
+    assert comparison.verified
+
+
+async def test_a_tensor_larger_than_a_chunk_has_the_figures_of_all_of_it() -> None:
+    chance = numpy.random.default_rng(6)
+    old = floats(chance, 10_000_000)
+    new = old.copy()
+    new[9_500_000] += 1
+    repository = two(
+        {"model/w.safetensors": File(safetensors({"t": ("F32", [len(old)], old.tobytes())}))},
+        {"model/w.safetensors": File(safetensors({"t": ("F32", [len(new)], new.tobytes())}))},
+    )
+    (tensor,) = (await diff(repository, content=True)).tensors
+    assert tensor.figures is not None
+    assert (tensor.figures.count, tensor.figures.changed) == (10_000_000, 1)
+    norm = numpy.linalg.norm((new - old).astype("f8")) / numpy.linalg.norm(old.astype("f8"))
+    assert tensor.figures.relative_norm == pytest.approx(norm, rel=1e-6)
+
+
+NAMES = [
+    f"{folder}/{name}" for folder in ("src", "src/deep", "data") for name in ("a.py", "b.txt", "c.csv", "é.md", "w.bin")
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(0, 1 << 30),
+    st.sampled_from(["none", "gzip"]),
+    st.sampled_from(["none", "gzip"]),
+    st.booleans(),
+)
+async def test_planted_edits_are_all_found_and_none_invented(
+    seed: int, pack_a: str, pack_b: str, content: bool
+) -> None:
+    chance = random.Random(seed)
+    a = {
+        name: File(name.encode() + chance.randbytes(chance.choice([0, 3, 700, 70_000])) + b"\n", 0o644)
+        for name in chance.sample(NAMES, chance.randint(1, len(NAMES)))
+    }
+    b = dict(a)
+    planted: dict[str, str] = {}
+    for name in chance.sample(sorted(a), chance.randint(0, len(a))):
+        edit = chance.choice(["same size", "longer", "removed", "mode", "moved"])
+        if edit == "same size":
+            b[name] = File(b[name].content[:-1] + b"!", 0o644)
+        elif edit == "longer":
+            b[name] = File(b[name].content + b"more\n", 0o644)
+        elif edit == "mode":
+            b[name] = File(b[name].content, 0o755)
+        else:
+            del b[name]
+        planted[name] = "removed" if edit in ("removed", "moved") else "changed"
+        if edit == "moved":
+            del planted[name]
+            b[f"{name}.moved"] = a[name]
+            planted[f"{name}.moved"] = "moved"
+    for name in NAMES:
+        if name not in a and chance.random() < 0.3:
+            b[name] = File(chance.randbytes(40) + b"new", 0o644)
+            planted[name] = "added"
+    repository = two(a, b, (pack_a, pack_b))
+    comparison = await diff(repository, content=content, remote_budget=10_000_000)
+    assert found(comparison) == planted
+    assert comparison.problems == ()
+    statuses = {(layer.type, layer.status) for layer in comparison.layers}
+    code_same = not any(name.startswith("src") for name in planted)
+    assert (("code", "changed") in statuses) != code_same
+
+
+async def test_a_value_is_followed_over_all_versions() -> None:
+    repository = two(*trees())
+    other = {**KITFILE, "model": {**KITFILE["model"], "parameters": {"lr": 0.5}}}
+    put(repository, pack(other, trees()[0], version="1"), "c10")
+    put(repository, pack(KITFILE, trees()[0], version="2"), "c9")
+    case = TimelineUseCase(opened, Inspector())
+    moments = await case.follow(repository, Subject.parse("model.parameters.lr"))
+    assert [(moment.tags, moment.value, moment.changed) for moment in moments] == [
+        (("a",), 0.01, False),
+        (("b",), 0.01, False),
+        (("c9",), 0.01, False),
+        (("c10",), 0.5, True),
+    ]
+    files = await case.follow(repository, Subject.parse("file:src/a.py"))
+    assert [moment.changed for moment in files] == [False, True, True, False]
+    nothing = await case.follow(repository, Subject.parse("tensor:model/w.bin:t"))
+    assert not any(moment.found for moment in nothing)
+
+
+async def test_the_first_answer_needs_two_round_trips() -> None:
+    repository = two(*trees())
+    states: list[Comparison] = []
+    case = DiffUseCase(opened, Inspector())
+    await case.compare(Side(repository, "a"), Side(repository, "b"), on_update=states.append)
+    assert states[0].requests == 4
+    assert [layer.status for layer in states[0].layers] == ["same", "changed", "changed"]
+    assert not states[0].complete
+    assert states[-1].complete
