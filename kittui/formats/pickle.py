@@ -68,6 +68,9 @@ class _Machine:
         self.memo: dict[int, Any] = {}
         self.imports: dict[Global, None] = {}
 
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
     def pop(self) -> Any:
         if not self.stack:
             raise Malformed("the pickle takes more from its stack than it put there")
@@ -92,20 +95,20 @@ class _Machine:
 
     def step(self, name: str, argument: Any) -> None:
         if name in _CONSTANTS:
-            self.stack.append(_CONSTANTS[name])
+            self.push(_CONSTANTS[name])
         elif name in _FRESH:
-            self.stack.append(_FRESH[name]())
+            self.push(_FRESH[name]())
         elif name in _LITERALS:
-            self.stack.append(argument)
+            self.push(argument)
         elif name in ("GLOBAL", "INST"):
             module, _, attribute = str(argument).partition(" ")
             found = self.take_import(module, attribute)
-            self.stack.append(Call(found, tuple(self.to_mark())) if name == "INST" else found)
+            self.push(Call(found, tuple(self.to_mark())) if name == "INST" else found)
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
-            self.stack.append(self.take_import(module, attribute))
+            self.push(self.take_import(module, attribute))
         elif name in ("EXT1", "EXT2", "EXT4"):
-            self.stack.append(self.take_import("copyreg extension", str(argument)))
+            self.push(self.take_import("copyreg extension", str(argument)))
         elif name in _METHODS:
             _METHODS[name](self, argument)
         elif name not in ("PROTO", "FRAME", "STOP"):
@@ -117,7 +120,7 @@ class _Machine:
     def get(self, argument: Any) -> None:
         if argument not in self.memo:
             raise Malformed("the pickle asks for something that it never kept")
-        self.stack.append(self.memo[argument])
+        self.push(self.memo[argument])
 
     def mark(self, _: Any) -> None:
         self.marks.append(self.stack)
@@ -125,7 +128,7 @@ class _Machine:
 
     def tuple_of(self, count: int) -> None:
         items = [self.pop() for _ in range(count)]
-        self.stack.append(tuple(reversed(items)))
+        self.push(tuple(reversed(items)))
 
     def extend(self, items: list[Any]) -> None:
         target = self.top()
@@ -149,7 +152,7 @@ class _Machine:
 
     def call(self, _: Any) -> None:
         arguments, function = self.pop(), self.pop()
-        self.stack.append(Call(function, arguments))
+        self.push(Call(function, arguments))
 
     def call_with_names(self, _: Any) -> None:
         self.pop()
@@ -157,7 +160,7 @@ class _Machine:
 
     def instance(self, _: Any) -> None:
         items = self.to_mark()
-        self.stack.append(Call(items[0] if items else None, tuple(items[1:])))
+        self.push(Call(items[0] if items else None, tuple(items[1:])))
 
     def append(self, _: Any) -> None:
         item = self.pop()
@@ -169,10 +172,10 @@ class _Machine:
 
     def mapping(self, _: Any) -> None:
         items = self.to_mark()
-        self.stack.append({_key(key): value for key, value in zip(items[::2], items[1::2], strict=False)})
+        self.push({_key(key): value for key, value in zip(items[::2], items[1::2], strict=False)})
 
     def persistent(self, _: Any) -> None:
-        self.stack.append(Persistent(self.pop()))
+        self.push(Persistent(self.pop()))
 
 
 def _key(key: Any) -> Any:
@@ -192,13 +195,13 @@ _METHODS: dict[str, Any] = {
     "MARK": _Machine.mark,
     "POP": lambda machine, _: machine.pop() if machine.stack else machine.to_mark(),
     "POP_MARK": lambda machine, _: machine.to_mark(),
-    "DUP": lambda machine, _: machine.stack.append(machine.top()),
-    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.to_mark())),
+    "DUP": lambda machine, _: machine.push(machine.top()),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.to_mark())),
     "TUPLE1": lambda machine, _: machine.tuple_of(1),
     "TUPLE2": lambda machine, _: machine.tuple_of(2),
     "TUPLE3": lambda machine, _: machine.tuple_of(3),
-    "LIST": lambda machine, _: machine.stack.append(machine.to_mark()),
-    "FROZENSET": lambda machine, _: machine.stack.append(machine.to_mark()),
+    "LIST": lambda machine, _: machine.push(machine.to_mark()),
+    "FROZENSET": lambda machine, _: machine.push(machine.to_mark()),
     "DICT": _Machine.mapping,
     "APPEND": _Machine.append,
     "APPENDS": lambda machine, _: machine.extend(machine.to_mark()),
@@ -217,7 +220,7 @@ _METHODS: dict[str, Any] = {
     "NEWOBJ_EX": _Machine.call_with_names,
     "OBJ": _Machine.instance,
     "BUILD": _Machine.build,
-    "PERSID": lambda machine, argument: machine.stack.append(Persistent(argument)),
+    "PERSID": lambda machine, argument: machine.push(Persistent(argument)),
     "BINPERSID": _Machine.persistent,
     "READONLY_BUFFER": lambda machine, _: machine.top(),
 }
