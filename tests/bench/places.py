@@ -30,13 +30,14 @@ def fresh() -> Iterator[Place]:
         folder = Path(name)
         shutil.copytree(FIXTURES / "kithome", folder / "store")
         (folder / "store" / "disable-update-notifications").touch()
-        kept = {key: os.environ[key] for key in ("PATH", "LANG", "PYTHONDONTWRITEBYTECODE") if key in os.environ}
+        kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
         environment = {
             **kept,
             "HOME": name,
             "KITOPS_HOME": str(folder / "store"),
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
+            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
             "PYTHONPATH": os.pathsep.join(sys.path[:1]),
         }
         yield Place(folder, environment)

@@ -36,6 +36,9 @@ class Registry(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
 
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away is no news."""
+
     def manifest(self, target: str) -> bytes | None:
         """The manifest of a tag or of a digest that a tag led to."""
         if ":" in target:
@@ -71,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(self.server.delay)
         parts = url.path.removeprefix("/v2/").removeprefix(REPOSITORY + "/").split("/")
         kind, target = parts[0] or "ping", parts[-1]
-        self.server.counts[kind] += 1
+        self.server.counts["HEAD" if self.command == "HEAD" else kind] += 1
         match kind:
             case "ping":
                 self.answer(b"{}")
@@ -109,7 +112,7 @@ class Asked:
         self.host = f"127.0.0.1:{port}"
 
     def counts(self) -> Counter[str]:
-        """What was asked since the last call: ping, _catalog, tags, manifests, blobs, referrers."""
+        """What was asked since the last call: ping, _catalog, tags, manifests, blobs, HEAD."""
         with urllib.request.urlopen(f"http://{self.host}/counts", timeout=10) as answer:
             return Counter(json.load(answer))
 
