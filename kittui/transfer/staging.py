@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,7 +157,18 @@ class Staging:
 
     def _add(self, blob: Path, plain: Plain, wanted: Callable[[str], bool] | None, stop: threading.Event) -> None:
         digest = plain.descriptor.digest
-        hash_file(blob, digest, f"the layer {digest.short}", stop)
+        with ThreadPoolExecutor(1) as beside:
+            hashing = beside.submit(hash_file, blob, digest, f"the layer {digest.short}", stop)
+            try:
+                self._take_apart(blob, plain, wanted, stop)
+            finally:
+                hashing.result()
+
+    def _take_apart(
+        self, blob: Path, plain: Plain, wanted: Callable[[str], bool] | None, stop: threading.Event
+    ) -> None:
+        """Write a layer's files while its blob is hashed: nobody sees them before the digest is known to be right."""
+        digest = plain.descriptor.digest
         source = blob
         if plain.compression != "none":
             source = self.scratch / f"plain-{digest.hex}"
