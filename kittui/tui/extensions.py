@@ -53,8 +53,8 @@ def tabs() -> Sequence[Tab]:
     from kittui.tui.move.history_page import load_history
 
     return (
-        Tab("file", "File", file_tab, on_file),
         Tab("history", "History", load_history, lambda selection: selection.repository is not None),
+        Tab("file", "File", file_tab, on_file),
     )
 
 

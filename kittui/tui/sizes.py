@@ -29,9 +29,9 @@ def age_text(created: str | None, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
     if seconds < 60:
         return "now"
-    for unit, length in (("min", 3600), ("h", 86400), ("d", 86400 * 365)):
+    for unit, length in (("m", 3600), ("h", 86400), ("d", 86400 * 365)):
         if seconds < length:
-            divisor = {"min": 60, "h": 3600, "d": 86400}[unit]
+            divisor = {"m": 60, "h": 3600, "d": 86400}[unit]
             return f"{int(seconds // divisor)} {unit}"
     return f"{int(seconds // (86400 * 365))} y"
 

@@ -61,8 +61,9 @@ def test_no_hostile_byte_is_written_on_any_screen() -> None:
         program.settle()
         program.press("L")
         program.settle()
-        program.press("a\rb\r")
-        program.settle()
+        for keys in ("a", "\r", "b", "\r"):
+            program.press(keys)
+            program.settle(0.3)
         program.press("\x1b")
         program.settle()
         output = program.output

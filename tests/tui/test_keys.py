@@ -83,7 +83,7 @@ async def test_enter_slides_from_pane_to_pane_and_escape_back() -> None:
         await quiet(pilot)
         assert screen.at == "layers"
         assert screen.details_pane.display
-        await pilot.press("enter")
+        await pilot.press("tab")
         assert screen.at == "details"
         for at in ("layers", "tags", "repositories"):
             await pilot.press("escape")

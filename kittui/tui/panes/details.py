@@ -13,7 +13,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.terminal import clean
 from kittui.tui.extensions import Tab
-from kittui.tui.kit_commands import kit_commands
+from kittui.tui.kit_commands import bare_reference, kit_commands
 from kittui.tui.lines import clean_line, heading, highlight_yaml, json_page, pairs, stacked
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
@@ -21,6 +21,9 @@ from kittui.tui.ports import Ports
 from kittui.tui.selection import Selection
 from kittui.tui.sizes import size_text
 from kittui.tui.widgets.lines import Line, Lines, Page
+
+BUILT_IN = 2
+"""Tabs of the pane's own, before those that other parts add."""
 
 
 class DetailsPane(Pane):
@@ -92,6 +95,13 @@ class DetailsPane(Pane):
         """Show the next or the previous tab."""
         self.turn_to(self._tabs[(self._tabs.index(self._tab) + step) % len(self._tabs)].id)
 
+    def look_at(self, selection: Selection) -> None:
+        """The cursor is on another layer or file of the same tag: only tabs of other parts care."""
+        self._selection = selection
+        if self._tab not in self._tabs[:BUILT_IN] and self._tab.enabled(selection):
+            self.show(selection, self._problem)
+        self.retitle()
+
     def show(self, selection: Selection, problem: str | None = None) -> None:
         """Show what the tab says of a selection, or why it says nothing."""
         self._selection, self._problem = selection, problem
@@ -160,11 +170,13 @@ class DetailsPane(Pane):
         parts: list[tuple[str, str]] = []
         for number, tab in enumerate(self._tabs, self.NUMBER):
             shown = tab is self._tab
+            if not shown and number >= self.NUMBER + BUILT_IN and not tab.enabled(self._selection):
+                continue
             accent = shown and self.title_bar.active
             parts += [
                 (f"{number} ", "$kit-accent" if accent else "$kit-muted"),
                 (tab.title, "$kit-accent bold" if accent else "$kit-text" if shown else "$kit-faint"),
-                ("  ", ""),
+                (" ", ""),
             ]
         if self.filter:
             parts += [("/", "$kit-accent"), (clean(self.filter), "$kit-accent bold")]
@@ -185,7 +197,7 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Descr
     if modelkit is None or repository is None or selection.target is None:
         return Page()
     lines: list[Line] = [
-        ((clean(repository.reference(selection.target)), "text+bold"),),
+        ((clean(bare_reference(repository, selection.target)), "text+bold"),),
         ((str(modelkit.digest), "muted"),),
     ]
     kind = clean(modelkit.label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
@@ -17,6 +18,13 @@ class FilterInput(Input):
         Binding("down", "keep", "Back to rows", id="filter.keep", show=False),
     ]
 
+    class Typed(Message):
+        """The text has changed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     class Left(Message):
         """Typing is over; `keep` says whether the filter stays."""
 
@@ -27,6 +35,11 @@ class FilterInput(Input):
     def __init__(self) -> None:
         super().__init__(placeholder="filter", select_on_focus=False)
         self.cursor_blink = False
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Typed(event.value))
 
     def action_drop(self) -> None:
         """Esc."""

@@ -91,6 +91,9 @@ class LayersPane(Pane):
     class Moved(Message):
         """The cursor is on another row."""
 
+    class Rested(Message):
+        """The cursor has stayed on a row."""
+
     class Entered(Message):
         """Enter on a row that has nothing below it."""
 
@@ -251,6 +254,7 @@ class LayersPane(Pane):
         elif self.state.kind == "partial":
             self.set_state(READY)
         self.post_message(self.Moved())
+        self.when_resting(lambda: self.post_message(self.Rested()))
 
     @on(Rows.Opened)
     def _opened(self, event: Rows.Event) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input
 
 from kittui.terminal import clean
-from kittui.tui.panes.filtering import FilterInput
 from kittui.tui.panes.state import MARKS, READY, State
 from kittui.tui.widgets.bars import shorten
+
+if TYPE_CHECKING:
+    from kittui.tui.panes.filtering import FilterInput
 
 REST: Final = 0.12
 """Seconds that a cursor rests before what depends on it is loaded."""
@@ -192,6 +192,8 @@ class Pane(Widget):
 
     async def open_filter(self) -> None:
         """Let a filter be typed below the title."""
+        from kittui.tui.panes.filtering import FilterInput
+
         found = self.query(FilterInput)
         entry = found.first() if found else FilterInput()
         if not found:
@@ -206,18 +208,18 @@ class Pane(Widget):
         if self.filter:
             self.set_filter("")
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def on_filter_input_typed(self, event: FilterInput.Typed) -> None:
+        """Filter as it is typed."""
         event.stop()
-        if event.value != self.filter:
-            self.set_filter(event.value)
+        if event.text != self.filter:
+            self.set_filter(event.text)
 
     def on_filter_input_left(self, event: FilterInput.Left) -> None:
         """Back to the rows."""
         event.stop()
         if not event.keep:
             self.close_filter()
-        self.query_one(FilterInput).remove_class("open")
+        self.query("FilterInput").remove_class("open")
         self.body.focus()
 
     @property

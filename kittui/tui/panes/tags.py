@@ -74,11 +74,11 @@ class TagsPane(Pane):
         self._shown: tuple[str, list[TagRow]] | None = None
         self._rows: Rows[TagRow] = Rows(
             (
-                Column("tag", 14, sticky=True, flex=True),
+                Column("tag", 12, sticky=True, flex=True),
                 Column("", 1),
                 Column("digest", 12),
                 Column("size", 7, "right"),
-                Column("age", 6, "right"),
+                Column("age", 5, "right"),
                 Column("stage", 10),
             ),
             self._cells,
@@ -314,7 +314,7 @@ class TagsPane(Pane):
             )
         elif bad:
             total = len(self._list.rows)
-            self.set_state(State("partial", f"{bad} of {total:,} tags could not be read.", "", "Their rows say why."))
+            self.set_state(State("partial", f"{bad} of {total:,} tags could not be read.", "", "Rows say why."))
         elif self.state.kind in ("empty", "partial") and self._list.rows:
             self.set_state(READY)
 

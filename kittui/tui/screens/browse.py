@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 WIDE, SMALLEST = 120, (60, 15)
 """Columns from which all panes fit, and columns and rows below which none does."""
+OPENER = "look.view"
+"""The command that Enter on a file means."""
 NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
 
 
@@ -315,16 +317,29 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         if row is not None:
             self.tags_pane.read(row)
         self.layers_pane.show(row)
-        selection = Selection(
-            "details",
-            source=row.repository.source if row else None,
-            repository=row.repository if row else None,
-            target=row.target if row else None,
-            digest=row.digest if row else None,
-            modelkit=row.modelkit if row else None,
-        )
-        self.details_pane.show(selection, row.problem if row else None)
+        self.details_pane.show(self._tag_selection(), row.problem if row else None)
         self.tell()
+
+    def _tag_selection(self) -> Selection:
+        """What the details are about: the tag under the cursor, and the layer and file under theirs."""
+        row = self.tags_pane.current
+        if row is None:
+            return Selection("details")
+        return Selection(
+            "details",
+            place=row.repository.source.place,
+            source=row.repository.source,
+            repository=row.repository,
+            target=row.target,
+            digest=row.digest,
+            modelkit=row.modelkit,
+            layer=self.layers_pane.current_layer,
+            node=self.layers_pane.current_node,
+        )
+
+    @on(LayersPane.Rested)
+    def _rested_on_layer(self) -> None:
+        self.details_pane.look_at(self._tag_selection())
 
     @on(TagsPane.Read)
     def _read(self, event: TagsPane.Read) -> None:

@@ -149,6 +149,11 @@ async def _manifest(context: Context) -> None:
     context.browse.go("details")
 
 
+async def _file(context: Context) -> None:
+    context.browse.details_pane.turn_to("file")
+    context.browse.go("details")
+
+
 async def _help(context: Context) -> None:
     context.app.action_help()
 
@@ -175,6 +180,10 @@ def _in_details(selection: Selection) -> bool:
 
 def _on_favourite(selection: Selection) -> bool:
     return selection.pane == "repositories" and on_repository(selection)
+
+
+def _on_node(selection: Selection) -> bool:
+    return selection.node is not None
 
 
 def _marked(selection: Selection) -> bool:
@@ -206,6 +215,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("pane.layers", "3", "Layers", "Go to the layers", _layers, always, 0, "Panes"),
     Command("pane.kitfile", "4", "Kitfile", "Show the Kitfile", _kitfile, always, 0, "Panes"),
     Command("pane.manifest", "5", "Manifest", "Show the manifest as received", _manifest, always, 0, "Panes"),
+    Command("pane.file", "7", "File", "Show the file under the cursor", _file, _on_node, 0, "Panes"),
     Command("tab.next", "right,l", "Next tab", "Show the next tab", _next_tab, _in_details, 0, "Panes"),
     Command("tab.previous", "left,h", "Previous tab", "Show the previous tab", _previous_tab, _in_details, 0, "Panes"),
     Command("help", "question_mark", "Help", "Every key that is live now", _help, always, 1000, "Program"),
