@@ -377,7 +377,7 @@ class Inspector:
         if known is not None:
             return known
         view = await self.open(repository, layer, entry, ask=ask)
-        found = await drive(read_weights(entry.path, entry.size), view)
+        found = await drive(read_weights(entry.path, entry.size), view, threaded=True)
         await self._indexes.keep_weights(repository, layer, entry, found, verified=view.verified)
         return found
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from kittui.disk.threads import in_thread
 from kittui.errors import ConnectionLost, Malformed, TooLarge
@@ -198,16 +198,23 @@ async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         raise
 
 
-async def drive(steps: Steps[T], view: View, on_step: Callable[[], None] | None = None) -> T:
+async def drive(steps: Steps[T], view: View, on_step: Callable[[], None] | None = None, *, threaded: bool = False) -> T:
     """Answer a parser's Needs from a view; several Needs are merged where they are near and read in parallel.
 
-    `on_step` is called after each answer. Raises what the parser and the view raise.
+    `on_step` is called after each answer; a `threaded` parser works off the event loop. Raises what the
+    parser and the view raise.
     """
     try:
         needs = next(steps)
         while True:
             answers = await _answer(needs, view)
-            needs = steps.send(answers)
+            if threaded:
+                advanced = await in_thread(_advance, steps, answers)
+                if isinstance(advanced, _Finished):
+                    return advanced.value
+                needs = advanced
+            else:
+                needs = steps.send(answers)
             if on_step is not None:
                 on_step()
             await asyncio.sleep(0)
@@ -216,6 +223,20 @@ async def drive(steps: Steps[T], view: View, on_step: Callable[[], None] | None 
         return result
     finally:
         steps.close()
+
+
+class _Finished(Generic[T]):
+    """A parser's result, carried out of a thread."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+def _advance(steps: Steps[T], answers: tuple[bytes, ...]) -> tuple[Need, ...] | _Finished[T]:
+    try:
+        return steps.send(answers)
+    except StopIteration as stop:
+        return _Finished(stop.value)
 
 
 async def _answer(needs: tuple[Need, ...], view: View) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -13,12 +14,16 @@ from kittui.cli.sizes import size_text
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.oci.traffic import Traffic, metered
-from kittui.usecases.viewing import ListedLayer, list_layers
+from kittui.usecases.risk import RiskReport, assess
+from kittui.usecases.scan import ScanReport, scan_files
+from kittui.usecases.viewing import FoundFile, ListedLayer, list_layers
 
 
 @run.command("tree")
 @click.argument("reference", metavar="REF")
-async def command(call: Call, reference: str) -> int:
+@click.option("--risk", is_flag=True, help="Look for pickle imports, programs and missing licences too.")
+@click.option("--scan", is_flag=True, help="Scan a copy of the files with ModelScan, where it is installed.")
+async def command(call: Call, reference: str, risk: bool, scan: bool) -> int:
     """List the layers of REF and the files in them, reading no more than the archive's headers.
 
     Compressed layers are read whole once; where that is more than a megabyte (ask_above in config.yaml) it asks, or
@@ -35,20 +40,39 @@ async def command(call: Call, reference: str) -> int:
                 f"{layer.path or layer.digest.short}: {files} files {share}  {traffic.bytes} bytes read"
             )
 
+        inspector = inspector_of(call)
         listed = await list_layers(
-            inspector_of(call),
+            inspector,
             repository,
             kit.layers,
             concurrency=call.composition.config.concurrency,
             on_layer=progress,
         )
-    document = {
+        report = await assess(inspector, repository, kit, listed) if risk else None
+        scanned = await scan_files(inspector, repository, _files(listed)) if scan else None
+    document: dict[str, Any] = {
         "reference": str(located),
         "digest": kit.digest,
         "layers": [_layer(one) for one in listed],
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
-    call.printer.result(document, lambda: _print(call, str(located), listed, traffic))
+    if report is not None:
+        document["risk"] = {
+            "looked": report.looked,
+            "findings": [asdict(finding) for finding in report.findings],
+            "skipped": list(report.skipped),
+        }
+    if scanned is not None:
+        document["scan"] = {**asdict(scanned), "badge": scanned.badge}
+
+    def human() -> None:
+        _print(call, str(located), listed, traffic)
+        if report is not None:
+            _print_risk(call, report)
+        if scanned is not None:
+            _print_scan(call, scanned)
+
+    call.printer.result(document, human)
     failed = [one.error for one in listed if one.error is not None]
     for one in listed:
         if one.problem and not (len(failed) == 1 and one.error is not None):
@@ -56,6 +80,32 @@ async def command(call: Call, reference: str) -> int:
     if len(failed) == 1:
         raise failed[0].at(str(located))
     return max((error.exit_status for error in failed), default=0)
+
+
+def _files(listed: list[ListedLayer]) -> list[FoundFile]:
+    return [
+        FoundFile(one.layer, entry)
+        for one in listed
+        if one.listing is not None
+        for entry in one.listing.files
+        if entry.type == "file" and not entry.problem
+    ]
+
+
+def _print_risk(call: Call, report: RiskReport) -> None:
+    call.printer.line(("Risk  ", "bold"), report.badge)
+    for finding in report.findings:
+        call.printer.line("  ", (f"{finding.kind}  ", "yellow"), finding.path, f"  {finding.text}")
+    for text in report.skipped:
+        call.printer.line("  ", ("not looked at  ", "dim"), text)
+
+
+def _print_scan(call: Call, report: ScanReport) -> None:
+    call.printer.line(("Scan  ", "bold"), report.badge)
+    for issue in report.issues:
+        call.printer.line("  ", (f"{issue.severity}  ", "red"), issue.path, f"  {issue.description}")
+    for path in report.skipped:
+        call.printer.line("  ", ("not scanned  ", "dim"), path)
 
 
 def _layer(listed: ListedLayer) -> dict[str, Any]:
