@@ -50,7 +50,7 @@ class RepositoriesPane(Pane):
         self._wanted: tuple[Place, str] | None = None
         self._newest_first = False
         self._rows: Rows[TreeRow] = Rows(
-            (Column("", 10, sticky=True, flex=True), Column("", 7, "right")), self._cells, id, titles=False
+            (Column("", 10, sticky=True, flex=True), Column("", 4, "right")), self._cells, id, titles=False
         )
 
     def make_body(self) -> Rows[TreeRow]:
@@ -319,9 +319,9 @@ class RepositoriesPane(Pane):
         fold = "▾ " if not isinstance(row, RepositoryRow) and row.unfolded else "▸ "
         if isinstance(row, PlaceRow):
             size = sum(each.size or 0 for each in row.found)
-            total = size_text(size) if size else str(len(row.found) or "")
+            total = ((f"  {size_text(size)}", "faint"),) if size else ()
             mark = ((" ▲", "warn"),) if row.state.kind in ("failed", "login", "stale") else ()
-            return (((fold, "muted"), (row.label, "text+bold"), *mark), ((total, "muted"),))
+            return (((fold, "muted"), (row.label, "text+bold"), *total, *mark), ((str(len(row.found) or ""), "muted"),))
         if isinstance(row, GroupRow):
             return (((pad + fold, "muted"), (clean(row.name) + "/", "text")), ((str(row.count), "faint"),))
         name = [(f"{pad}  ", "text"), (clean(row.shown), "bad" if row.entry.problem else "text")]

@@ -305,7 +305,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         used = sum(self._columns[number].width + 1 for number in sticky)
         for number in others:
             width = self._columns[number].width + 1
-            if used + width > room and shown:
+            if used + width - 1 > room and shown:
                 break
             shown.append(number)
             used += width
