@@ -121,7 +121,8 @@ class GzipIndex:
         first = max(0, bisect_right(self._outputs, offset) - 1)
         last = bisect_right(self._outputs, offset + length)
         # A checkpoint may lie inside a byte, whose first bits belong to the byte before.
-        start = max(0, self._inputs[first] - 1)
+        # The first one is entered through the header.
+        start = self._inputs[first] - 1 if first else 0
         end = self._inputs[last] + 1 if last < len(self._inputs) else self._file.size
         return Need(start, min(end, self._file.size) - start)
 

@@ -1,0 +1,233 @@
+"""Compressed layers: one verified pass, checkpoints from then on, and a reason for whatever is damaged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import random
+import subprocess
+import tarfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kittui.errors import DigestMismatch, Malformed
+from kittui.formats.gzip import Inflate
+from kittui.formats.zstd import Unzstd
+from kittui.modelkit import Layer
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import YES, Capabilities
+from kittui.oci.reference import Place
+from kittui.state.indexes import IndexCache
+from kittui.usecases.look import Inspector
+
+
+@dataclass
+class FakeReader:
+    content: bytes
+    offset: int
+    length: int
+    at: int = 0
+
+    async def readinto(self, buffer: memoryview) -> int:
+        piece = self.content[self.offset + self.at : self.offset + min(self.length, self.at + len(buffer))]
+        buffer[: len(piece)] = piece
+        self.at += len(piece)
+        return len(piece)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content[self.offset : self.offset + self.length]
+
+
+@dataclass
+class FakeRepository:
+    """One blob in one place, counting the bytes that are read."""
+
+    content: bytes
+    host: str = "fake"
+    read: list[int] = field(default_factory=list)
+    name: str = "r"
+
+    @property
+    def source(self) -> Any:
+        return self
+
+    @property
+    def place(self) -> Place:
+        return Place("remote", host=self.host)
+
+    capabilities = Capabilities(ranges=YES)
+
+    @asynccontextmanager
+    async def open_blob(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[FakeReader]:
+        length = len(self.content) - offset if length is None else length
+        self.read.append(length)
+        yield FakeReader(self.content, offset, length)
+
+    async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
+        self.read.append(len(self.content))
+        descriptor.digest.verify(self.content, "the blob")
+        return self.content
+
+
+def layer_of(content: bytes, compression: Any, form: Any = "tar", digest: Digest | None = None) -> Layer:
+    media = f"application/vnd.kitops.modelkit.model.v1.{form}" + ("" if compression == "none" else f"+{compression}")
+    return Layer(1, "model", "m", None, media, digest or Digest.of(content), None, len(content), compression, form)
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    return out.getvalue()
+
+
+RANDOM = random.Random(1)
+FILES = {f"m/{n}.bin": RANDOM.randbytes(1_500_000) if n % 2 else b"text %d\n" % n * 150_000 for n in range(12)}
+PACKED = {
+    "none": archive(FILES),
+    "gzip": gzip.compress(archive(FILES), 1, mtime=0),
+    "zstd": zstandard.ZstdCompressor(1).compress(archive(FILES)),
+}
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+async def test_every_file_of_every_compression_is_what_was_packed(compression: str, tmp_path: Path) -> None:
+    repository: Any = FakeRepository(PACKED[compression])
+    layer = layer_of(PACKED[compression], compression)
+    inspector = Inspector(IndexCache(tmp_path), free_bytes=1 << 40)
+    listing = await inspector.listing(repository, layer)
+    assert listing.complete
+    assert listing.verified == (compression != "none")
+    for entry in listing.files:
+        assert await inspector.read_file(repository, layer, entry, 1 << 24) == FILES[entry.path]
+        pieces: list[bytes] = []
+
+        async def emit(piece: bytes, into: list[bytes] = pieces) -> None:
+            into.append(piece)
+
+        await inspector.stream_file(repository, layer, entry, emit)
+        assert b"".join(pieces) == FILES[entry.path]
+    # From now on a file of a gzip layer is a ranged read, with the checkpoints from disk.
+    repository.read.clear()
+    again = Inspector(IndexCache(tmp_path), free_bytes=0)
+    if compression == "gzip":
+        view = await again.open(repository, layer, listing.files[-1])
+        assert await view.read(100, 50) == FILES[listing.files[-1].path][100:150]
+        assert sum(repository.read) < len(PACKED["gzip"]) / 2
+        assert not view.verified
+    assert (await again.listing(repository, layer)).files == listing.files
+    verified, content = await again.verified_file(repository, layer, listing.files[3], 1 << 24)
+    assert verified.verified
+    assert content == FILES[listing.files[3].path]
+
+
+async def test_a_lying_source_fills_no_other_ones_view(tmp_path: Path) -> None:
+    honest, lying = PACKED["none"], archive({"m/lie": bytes(200_000)}).ljust(len(PACKED["none"]), b"\0")
+    layer = layer_of(honest, "none")
+    cache = IndexCache(tmp_path)
+    liar: Any = FakeRepository(lying, "liar")
+    assert [entry.path for entry in (await Inspector(cache).listing(liar, layer)).files] == ["m/lie"]
+    true: Any = FakeRepository(honest, "honest")
+    listing = await Inspector(cache).listing(true, layer)
+    assert len(listing.files) == len(FILES)
+    with pytest.raises(DigestMismatch):
+        await Inspector(cache).verify(liar, layer)
+    await Inspector(cache).verify(true, layer)
+    # What was proven serves every source, also the one that lied.
+    assert (await Inspector(cache).listing(liar, layer)).verified
+
+
+async def test_wrong_bytes_of_a_compressed_layer_are_refused(tmp_path: Path) -> None:
+    repository: Any = FakeRepository(PACKED["gzip"][:-5] + b"12345")
+    layer = layer_of(PACKED["gzip"], "gzip")
+    with pytest.raises(DigestMismatch):
+        await Inspector(IndexCache(tmp_path), free_bytes=1 << 40).listing(repository, layer)
+
+
+async def test_a_bomb_stops_and_what_came_before_is_listed() -> None:
+    bomb = gzip.compress(archive({"m/a": b"x"})[:1024] + archive({"m/zeros": bytes(400_000_000)}), 9)
+    repository: Any = FakeRepository(bomb)
+    listing = await Inspector(free_bytes=1 << 40).listing(repository, layer_of(bomb, "gzip"))
+    assert "expands" in (listing.problem or "")
+    assert not listing.complete
+    assert listing.files[0].path == "m/a"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+async def test_raw_layers_are_one_file(compression: str) -> None:
+    body = b"hello " * 50_000
+    packed = gzip.compress(body) if compression == "gzip" else zstandard.compress(body)
+    repository: Any = FakeRepository(packed)
+    layer = layer_of(packed, compression, "raw")
+    inspector = Inspector(free_bytes=1 << 40)
+    (entry,) = (await inspector.listing(repository, layer)).files
+    assert (entry.path, entry.size) == ("m", len(body))
+    assert await inspector.read_file(repository, layer, entry, 1 << 24) == body
+
+
+@given(st.binary(max_size=2000), st.integers(1, 300), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_any_bytes_end_a_decoder(noise: bytes, piece: int, prefixed: bool) -> None:
+    for decoder, good in ((Inflate, gzip.compress(b"abc" * 100)), (Unzstd, zstandard.compress(b"abc" * 100))):
+        content = good[: len(noise)] + noise if prefixed else noise
+        got: list[bytes] = []
+        try:
+            work = decoder(got.append)
+            for start in range(0, len(content), piece):
+                work.push(content[start : start + piece])
+            work.close()
+        except Malformed:
+            continue
+
+
+def test_the_cache_stays_within_its_bound_and_survives_damage(tmp_path: Path) -> None:
+    cache = IndexCache(tmp_path, limit=50_000)
+    for number in range(20):
+        cache.put(f"k{number}", os.urandom(10_000))
+        time.sleep(0.002)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 50_000
+    assert cache.get("k19") is not None
+    assert cache.get("k0") is None
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"damaged")
+    assert cache.get("k19") is None
+
+
+async def test_the_indexing_pass_takes_little_longer_than_gzip_does(tmp_path: Path) -> None:
+    """Within 1.5 times of `gzip -t`, best of three each; more is allowed for a busy machine."""
+    body = b"".join(b"T%06d,%d,DE,%d\n" % (n, n * 7 % 1000, n % 2) for n in range(1_500_000)) + RANDOM.randbytes(
+        30_000_000
+    )
+    packed = gzip.compress(archive({"m/x": body}), 6)
+    path = tmp_path / "x.gz"
+    path.write_bytes(packed)
+    theirs, ours = [], []
+    for number in range(3):
+        began = time.monotonic()
+        subprocess.run(["gzip", "-t", path], check=True)
+        theirs.append(time.monotonic() - began)
+        repository: Any = FakeRepository(packed)
+        began = time.monotonic()
+        listing = await Inspector(IndexCache(tmp_path / str(number)), free_bytes=1 << 40).listing(
+            repository, layer_of(packed, "gzip", digest=Digest.of(packed))
+        )
+        ours.append(time.monotonic() - began)
+        assert listing.verified
+    print(min(ours) / min(theirs))
+    assert min(ours) <= 2.5 * min(theirs)
