@@ -106,6 +106,10 @@ class BlobFiles(Protocol):
         """Where an unfinished download of it lives (beside it `.json` for what is known of its ranges)."""
         ...
 
+    def write(self, descriptor: Descriptor, raw: bytes) -> None:
+        """Store a small blob that was verified already, durably, unless it is there. Blocks: for threads."""
+        ...
+
     async def commit(self, descriptor: Descriptor, partial: Path) -> None:
         """Make a complete, verified, fsynced file the blob: rename and fsync the folder."""
         ...

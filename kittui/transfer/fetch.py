@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from kittui.crashpoints import crash_point
-from kittui.disk.durable import make_folder, storage_error
 from kittui.disk.threads import in_thread
 from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, RegistryError, Unsupported
 from kittui.oci.descriptor import Descriptor
@@ -57,11 +54,11 @@ async def fetch_blob(
     Resumes what an earlier run left. Bytes that do not match the digest are thrown away and asked for once more.
     Raises DigestMismatch, NetworkError after the attempts are used up (the partial stays), DiskFull.
     """
+    if descriptor.size <= SMALL:
+        return await _fetch_small(origin, descriptor, files, progress, connections, tuning)
     async with files.lock(descriptor.digest):
         if await in_thread(_is_there, files, descriptor):
             return "present"
-        if descriptor.size <= SMALL:
-            return await _fetch_small(origin, descriptor, files, progress, connections, tuning)
         for attempt in (1, 2):
             partial = await Partial.open(files.partial(descriptor.digest), descriptor)
             try:
@@ -96,7 +93,7 @@ async def _fetch_small(
     connections: asyncio.Semaphore,
     tuning: Tuning,
 ) -> Outcome:
-    """A blob that fits into one buffer: verified in memory, then written and committed in one go."""
+    """A blob that fits into one buffer: verified in memory, then written in one go. Two writers of one are no harm."""
     failures = mismatches = 0
     buffer = memoryview(bytearray(descriptor.size))
     while True:
@@ -118,26 +115,9 @@ async def _fetch_small(
         except (NetworkError, TimeoutError) as error:
             lost = error if isinstance(error, NetworkError) else ConnectionLost("the connection stalled")
             failures = await wait_again(lost, failures, at, descriptor, progress, tuning)
-    path = files.partial(descriptor.digest)
-    await in_thread(_write_small, path, buffer)
-    crash_point("transfer.before-small-commit")
-    await files.commit(descriptor, path)
+    await in_thread(files.write, descriptor, bytes(buffer))
     progress.note = None
     return "copied"
-
-
-def _write_small(path: Path, content: memoryview) -> None:
-    make_folder(path.parent)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            crash_point("transfer.before-small-fsync")
-            os.fsync(file.fileno())
-        path.with_name(path.name + ".json").unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(error, f"write {path}") from error
 
 
 async def wait_again(
