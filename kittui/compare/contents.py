@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import ModuleType
 
 from kittui.compare.changes import TensorChange, TensorSide, TextChange
-from kittui.compare.figures import Meter, decodes, per_width, width
+from kittui.compare.figures import Meter, Numpy, decodes, per_width, width
 from kittui.compare.notebooks import compare_notebooks
 from kittui.compare.tables import compare_tables, read_table, table_kind
 from kittui.compare.text import TEXT_LIMIT, compare_texts, is_binary
@@ -73,14 +72,12 @@ def judge_values(change: TensorChange, meter: Meter) -> TensorChange:
     return replace(change, status="same", figures=figures, note="")
 
 
-def compare_values(
-    changes: Sequence[TensorChange], a: bytes, b: bytes, numpy: ModuleType | None
-) -> tuple[TensorChange, ...]:
+def compare_values(changes: Sequence[TensorChange], a: bytes, b: bytes, numpy: Numpy) -> tuple[TensorChange, ...]:
     """Tensors of two small model files that are in memory whole."""
     return tuple(_values(change, a, b, numpy) for change in changes)
 
 
-def _values(change: TensorChange, a: bytes, b: bytes, numpy: ModuleType | None) -> TensorChange:
+def _values(change: TensorChange, a: bytes, b: bytes, numpy: Numpy) -> TensorChange:
     if change.a is None or change.b is None or not comparable(change.a, change.b):
         return change
     old = memoryview(a)[change.a.offset : change.a.offset + change.a.size]

@@ -10,13 +10,13 @@ import math
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
 from operator import ne
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from kittui.compare.changes import Figures
 
@@ -86,17 +86,20 @@ def find_numpy() -> ModuleType | None:
     return numpy
 
 
+Numpy: TypeAlias = Callable[[], ModuleType | None] | ModuleType | None
+
+
 @dataclass(slots=True)
 class Meter:
     """Adds up the figures of one pair of tensors, stretch by stretch.
 
-    `numpy` is the module, or None for the path without it. Both sides' stretches must hold the same elements:
-    multiples of `width(dtype)` bytes each.
+    `numpy` is the module, None for the path without it, or what finds out when it is first needed. Both sides'
+    stretches must hold the same elements: multiples of `width(dtype)` bytes each.
     """
 
     dtype_a: str
     dtype_b: str
-    numpy: ModuleType | None = None
+    numpy: Numpy = None
 
     count: int = 0
     changed: int = 0
@@ -115,11 +118,12 @@ class Meter:
 
     def feed(self, a: memoryview, b: memoryview) -> None:
         """Take the next stretch of both sides; raises ValueError when they don't hold the same elements."""
+        numpy = self._module()
         unit_a, unit_b = width(self.dtype_a), width(self.dtype_b)
         elements = len(a) // unit_a * per_width(self.dtype_a)
         if len(a) % unit_a or len(b) % unit_b or elements != len(b) // unit_b * per_width(self.dtype_b):
             raise ValueError("the stretches do not hold the same elements")
-        step = PIECE // 8 if self.numpy else PIECE // 16
+        step = PIECE // 8 if numpy else PIECE // 16
         for start in range(0, elements, step):
             stop = min(elements, start + step)
             part_a = _cut(a, start, stop, unit_a, per_width(self.dtype_a))
@@ -127,28 +131,29 @@ class Meter:
             if not self.numeric:
                 self.count += stop - start
                 self.changed += _blocks_changed(part_a, part_b, unit_a)
-            elif self.numpy:
-                self._feed_numpy(self.numpy, part_a, part_b)
+            elif numpy:
+                self._feed_numpy(numpy, part_a, part_b)
             else:
                 self._feed_plain(part_a, part_b)
 
     def feed_equal(self, side: memoryview) -> None:
         """Take the next stretch of a, of which b holds the very same bytes: cheaper than `feed`."""
+        numpy = self._module()
         unit, each = width(self.dtype_a), per_width(self.dtype_a)
         elements = len(side) // unit * each
         self.count += elements
         if not self.numeric:
             return
-        step = PIECE // 8 if self.numpy else PIECE // 16
+        step = PIECE // 8 if numpy else PIECE // 16
         for start in range(0, elements, step):
             part = _cut(side, start, min(elements, start + step), unit, each)
-            if self.numpy:
-                values = _numpy_values(self.numpy, self.dtype_a, part)
-                with self.numpy.errstate(over="ignore", invalid="ignore"):
-                    squares = float(self.numpy.dot(values, values))
+            if numpy:
+                values = _numpy_values(numpy, self.dtype_a, part)
+                with numpy.errstate(over="ignore", invalid="ignore"):
+                    squares = float(numpy.dot(values, values))
                 if not math.isfinite(squares):
-                    values = values[self.numpy.isfinite(values)]
-                    squares = float(self.numpy.dot(values, values))
+                    values = values[numpy.isfinite(values)]
+                    squares = float(numpy.dot(values, values))
                 finite = len(values)
             else:
                 numbers = [value for value in _plain_values(self.dtype_a, part) if math.isfinite(value)]
@@ -158,6 +163,12 @@ class Meter:
             self.nonfinite_a += total - finite
             self.nonfinite_b += total - finite
             self.squares_a += squares
+
+    def _module(self) -> ModuleType | None:
+        """Importing numpy takes longer than comparing a small model: it waits for the first values."""
+        if self.numpy is not None and not isinstance(self.numpy, ModuleType):
+            self.numpy = self.numpy()
+        return self.numpy
 
     def figures(self) -> Figures:
         """The figures of what was fed so far."""

@@ -7,11 +7,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import ModuleType
 
 from kittui.compare.changes import TensorChange, TextChange
 from kittui.compare.contents import comparable, judge_values, may_be_text
-from kittui.compare.figures import Meter, per_width, width
+from kittui.compare.figures import Meter, find_numpy, per_width, width
 from kittui.compare.lockstep import Stretch, in_order
 from kittui.compare.tables import table_kind
 from kittui.compare.text import TEXT_LIMIT, decode
@@ -90,12 +89,9 @@ class _Lines:
 class ContentReader:
     """Reads one pair of layers."""
 
-    def __init__(
-        self, comparer: LayerComparer, opened: Opened, pair: tuple[Access, Access], numpy: ModuleType | None
-    ) -> None:
+    def __init__(self, comparer: LayerComparer, opened: Opened, pair: tuple[Access, Access]) -> None:
         self._comparer = comparer
         self._opened = opened
-        self._numpy = numpy
         self._a, self._b = pair
         self._values = ThreadPoolExecutor(1, "kittui-values")
         self._digests: tuple[dict[str, _Digest], dict[str, _Digest]] = ({}, {})
@@ -136,7 +132,7 @@ class ContentReader:
             for change in self._opened.tensors[new.path]:
                 a, b = change.a, change.b
                 if change.figures is None and a is not None and b is not None and comparable(a, b):
-                    meter = Meter(a.dtype, b.dtype, self._numpy)
+                    meter = Meter(a.dtype, b.dtype, find_numpy)
                     part = _Part(new.path, change, meter)
                     tensors.append(Stretch(old.offset + a.offset, a.size, new.offset + b.offset, b.size, part))
             stretches += tensors

@@ -265,7 +265,6 @@ class LayerComparer:
         self._inspector = inspector
         self._holders = holders
         self._budget = budget
-        self._numpy = find_numpy()
 
     def opened(
         self, change: LayerChange, number: int, a: tuple[Repository, Layer] | None, b: tuple[Repository, Layer] | None
@@ -403,10 +402,10 @@ class LayerComparer:
         """Compare a file that is in memory on both sides."""
         if a == b:
             if path in opened.tensors:
-                opened.tensors[path] = compare_values(opened.tensors[path], a, b, self._numpy)
+                opened.tensors[path] = compare_values(opened.tensors[path], a, b, find_numpy)
             return
         if path in opened.tensors:
-            opened.tensors[path] = await in_thread(compare_values, opened.tensors[path], a, b, self._numpy)
+            opened.tensors[path] = await in_thread(compare_values, opened.tensors[path], a, b, find_numpy)
             return
         text = await in_thread(compare_contents, path, a, b)
         if text is not None:
@@ -471,7 +470,7 @@ class LayerComparer:
         if pair is None:
             return
         try:
-            await ContentReader(self, opened, pair, self._numpy).run()
+            await ContentReader(self, opened, pair).run()
         except KittuiError as error:
             opened.fail(error)
             opened.failed = True

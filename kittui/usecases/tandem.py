@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from kittui.errors import ConnectionLost, DigestMismatch
 from kittui.oci.descriptor import Descriptor
@@ -80,7 +80,10 @@ class _Feed:
 
     def __init__(self, side: Spool | tuple[Repository, Descriptor], watches: Sequence[Watch]) -> None:
         self._side = side
-        self.position = 0
+        self.reached = 0
+        """Bytes read from the source."""
+        self._taken = 0
+        self._before: Any = None
         self._watches = sorted(watches, key=lambda watch: watch.offset)
         self._next = 0
         self._reader: Callable[[memoryview], Awaitable[int]] | None = None
@@ -98,9 +101,10 @@ class _Feed:
     async def fill(self, buffer: memoryview) -> None:
         """Read exactly so many bytes; raises ConnectionLost where there are fewer."""
         filled = 0
+        start = self.reached
         while filled < len(buffer):
             if isinstance(self._side, Spool):
-                piece = await self._side.read(self.position + filled, len(buffer) - filled)
+                piece = await self._side.read(start + filled, len(buffer) - filled)
                 count = len(piece)
                 buffer[filled : filled + count] = piece
             else:
@@ -108,13 +112,19 @@ class _Feed:
             if not count:
                 raise ConnectionLost("a layer ended before its size was reached")
             filled += count
+        self.reached = start + filled
 
-    def advance(self, buffer: memoryview, hash_it: bool) -> None:
-        """Hash and hand on what was read; runs in this side's thread."""
+    def branch(self) -> Any:
+        """The hash as it was before the chunk that was taken last."""
+        return self._before
+
+    def advance(self, buffer: memoryview, hash_it: bool, branching: bool) -> None:
+        """Hash and hand on what was read; runs in this side's thread. `branching` keeps the hash as it was before."""
         if hash_it and self.hasher is not None:
+            self._before = self.hasher.copy() if branching else None
             self.hasher.update(buffer)
-        start, end = self.position, self.position + len(buffer)
-        self.position = end
+        start, end = self._taken, self._taken + len(buffer)
+        self._taken = end
         while self._next < len(self._watches):
             watch = self._watches[self._next]
             low, high = max(watch.offset, start), min(watch.offset + watch.size, end)
@@ -128,7 +138,7 @@ class _Feed:
         """Raise DigestMismatch unless what was read hashes to the descriptor's digest."""
         if self.hasher is None or self.descriptor is None:
             return
-        if self.position != self.descriptor.size or self.hasher.hexdigest() != self.descriptor.digest.hex:
+        if self.reached != self.descriptor.size or self.hasher.hexdigest() != self.descriptor.digest.hex:
             raise DigestMismatch(
                 f"the layer {self.descriptor.digest.short} does not match its digest",
                 hint="The source served other bytes than it promised; its values were not compared.",
@@ -174,15 +184,18 @@ async def read_in_tandem(
                     buffer_a, buffer_b = buffers[turn]
                     view_a, view_b = memoryview(buffer_a)[:size_a], memoryview(buffer_b)[:size_b]
                     await _done(pending[1 - turn], keep=True)
+                    offsets = one.reached, other.reached
                     await asyncio.gather(one.fill(view_a), other.fill(view_b))
-                    equal = equal_bytes(view_a, view_b)
+                    busy = pending[turn]
+                    hashing = loop.run_in_executor(one.thread, one.advance, view_a, True, shared)
+                    busy.append(hashing)
+                    equal = await asyncio.to_thread(equal_bytes, view_a, view_b)
                     if shared and not equal:
-                        await _done(pending[1 - turn])
-                        other.hasher = one.hasher.copy() if one.hasher is not None else None
+                        await hashing
+                        other.hasher = one.branch()
                         shared = False
-                    chunk = Chunk(step, one.position, other.position, view_a, view_b, equal, pending[turn])
-                    chunk.busy.append(loop.run_in_executor(one.thread, one.advance, view_a, True))
-                    chunk.busy.append(loop.run_in_executor(other.thread, other.advance, view_b, not shared))
+                    busy.append(loop.run_in_executor(other.thread, other.advance, view_b, not shared, False))
+                    chunk = Chunk(step, *offsets, view_a, view_b, equal, busy)
                     yield chunk
         finally:
             for futures in pending:
