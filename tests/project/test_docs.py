@@ -6,8 +6,14 @@ import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from urllib.parse import unquote
 
+import click
 import pytest
+import yaml
+
+from kittui.cli.app import COMMANDS, program
+from kittui.config import Flags, load_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,5 +34,30 @@ def test_generated_pages_are_current(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text(encoding="utf-8")):
-        if not target.startswith(("http://", "https://")):
-            assert (page.parent / target.partition("#")[0]).exists(), f"{page.name} points to {target}"
+        if not target.startswith("https://"):
+            assert (page.parent / unquote(target.partition("#")[0])).exists(), f"{page.name} points to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_shown_exist_with_their_options(page: Path) -> None:
+    for line in re.findall(r"^    kittui ([^#|\n]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        if not line.strip():
+            continue
+        first, *words = line.split()
+        if first not in COMMANDS:
+            assert re.search(r"[:./]", first), f"{page.name}: kittui {first}"
+            continue
+        command = program.get_command(click.Context(program), first)
+        assert command is not None
+        known = {option for param in command.params for option in param.opts}
+        assert {word for word in words if word.startswith("-")} <= known, f"{page.name}: kittui {line}"
+
+
+def test_the_configuration_that_the_guide_shows_is_accepted_whole(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "config.yaml").write_text(example)
+
+    loaded = load_config(Flags(config=tmp_path / "config.yaml"), {"HOME": str(tmp_path)})
+
+    assert loaded.problems == ()
+    assert len(loaded.config.registries) == len(yaml.safe_load(example)["registries"])
