@@ -172,7 +172,7 @@ class _Fetch:
         try:
             if self.ranged and self.gaps:
                 async with asyncio.TaskGroup() as group:
-                    for number in range(min(self.tuning.connections, len(self.gaps))):
+                    for number in range(self._connections):
                         group.create_task(self._worker(first=number == 0))
             if not self.partial.complete:
                 await self._whole()
@@ -180,6 +180,11 @@ class _Fetch:
             hashing.cancel()
             await asyncio.gather(hashing, return_exceptions=True)
             self.progress.note = None
+
+    @property
+    def _connections(self) -> int:
+        """One for each 64 MiB: what is under way in each is lost when the process is killed."""
+        return min(self.tuning.connections, len(self.gaps), max(2, self.descriptor.size // (4 * STRETCH)))
 
     async def _hash(self) -> None:
         """Follow the writers, so that little is left to hash when the last byte is there."""
