@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from copy import copy
 from importlib import import_module
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def commands() -> str:
         ),
     ]
     for name in COMMANDS:
-        command = program.get_command(click.Context(program), name)
+        command = copy(program.get_command(click.Context(program), name))
         if command is None:
             continue
         command.params = [param for param in command.params if param.name not in common]
