@@ -49,17 +49,29 @@ def commands() -> Sequence[Command]:
 
 def tabs() -> Sequence[Tab]:
     """The details pane's tabs behind the built-in ones."""
-    from kittui.tui.look.commands import file_tab, on_file
-    from kittui.tui.move.history_page import load_history
+    from kittui.tui.look.commands import file_tab, has_modelkit, on_file, risk_tab
 
     return (
-        Tab("history", "History", load_history, lambda selection: selection.repository is not None),
+        Tab("history", "History", _history, lambda selection: selection.repository is not None),
         Tab("file", "File", file_tab, on_file),
+        Tab("risk", "Risk", risk_tab, has_modelkit),
     )
 
 
 def layer_rows() -> LayerRows | None:
     """What fills the rows below a layer."""
+    return _layer_nodes
+
+
+async def _layer_nodes(ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> Sequence[Node]:
+    """Import what reads files only when a layer is opened."""
     from kittui.tui.look.nodes import layer_nodes
 
-    return layer_nodes
+    return await layer_nodes(ports, repository, modelkit, layer)
+
+
+async def _history(ports: Ports, selection: Selection) -> Page:
+    """Import the history only when it is looked at."""
+    from kittui.tui.move.history_page import load_history
+
+    return await load_history(ports, selection)

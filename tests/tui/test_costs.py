@@ -7,7 +7,7 @@ import time
 
 import pytest
 from ptys import HERE, Program
-from waiting import browse, listed, quiet, until
+from waiting import browse, listed, quiet, text_of, until
 from world import LAYERS, World, WorldSource, kitfile
 
 from kittui.oci.reference import LOCAL, Place
@@ -135,3 +135,28 @@ async def test_local_store_is_not_asked_twice() -> None:
         await quiet(pilot)
         assert local.asked["manifest"] <= 3
         assert local.asked["repositories"] == 1
+
+
+async def test_names_show_after_the_first_page() -> None:
+    world = huge(5_000)
+    registry = world.sources[REGISTRY]
+    ask, held_back = registry.ask, asyncio.Event()
+
+    async def ask_later(what: str, about: str) -> None:
+        if what == "tags" and registry.asked["tags"] == 1:
+            await held_back.wait()
+        await ask(what, about)
+
+    registry.ask = ask_later  # type: ignore[method-assign]
+    async with world.app().run_test(size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("j", "enter")
+        tags = browse(pilot).tags_pane
+        await until(pilot, lambda: len(tags.body.rows) == 1000)
+        await until(pilot, lambda: "Asking" in text_of(pilot))
+        assert "v1.999.0" in text_of(pilot), "names are seen while more are asked for"
+        assert registry.asked["manifest"] <= 1, "rows still move: only the one under the cursor is asked for"
+        held_back.set()
+        await quiet(pilot)
+        assert "Asking" not in text_of(pilot)
+        assert "v1.4999.0" in text_of(pilot)

@@ -39,7 +39,7 @@ class PaneTitle(Widget):
         """One accent: the pane that has the keys."""
         bar = ("▌", "$kit-accent") if self.active else (" ", "")
         left = Content.assemble(bar, *self.parts)
-        right = Content.assemble((f" {self.right} ", "$kit-muted")) if self.right else Content(" ")
+        right = Content.assemble((f" {self.right} ", "$kit-muted")) if self.right else Content("")
         room = self.size.width - right.cell_length
         if left.cell_length > room:
             left = left.truncate(max(1, room), ellipsis=True)
@@ -167,6 +167,11 @@ class Pane(Widget):
             return
         self._place_note()
 
+    def place_note(self) -> None:
+        """Rows came or went: what is being said must not hide them."""
+        if self._state.kind != "loading" or self._patience is None:
+            self._place_note()
+
     def _place_note(self) -> None:
         note, filled = self.query_one(Note), self.filled
         quiet = self._state.kind == "ready"
@@ -175,6 +180,7 @@ class Pane(Widget):
         note.refresh()
 
     def _lose_patience(self) -> None:
+        self._patience = None
         self._place_note()
         if not self.app.reduced_motion:  # type: ignore[attr-defined]
             self._spinner = self.set_interval(0.1, self._spin)

@@ -24,7 +24,7 @@ from kittui.tui.sizes import age_text, size_text
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 PAGE_PAUSE = 0.15
-"""Seconds between two drawings of a listing that is still arriving."""
+"""Seconds between two drawings of a listing that is still arriving, at least."""
 
 CHOOSE = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
 
@@ -72,6 +72,7 @@ class TagsPane(Pane):
         self._stages: dict[Any, Any] = {}
         self._wanted: str | None = None
         self._shown: tuple[str, list[TagRow]] | None = None
+        self._ordered: list[TagRow] | None = None
         self._rows: Rows[TagRow] = Rows(
             (
                 Column("tag", 12, sticky=True, flex=True),
@@ -123,6 +124,7 @@ class TagsPane(Pane):
     def watch_repository(self, repository: Repository | None) -> None:
         """Show another repository: from memory if it was listed before."""
         self._stop_reading()
+        self._changed()
         self.filter = ""
         if repository is None:
             self._list = None
@@ -185,14 +187,14 @@ class TagsPane(Pane):
     def cycle_sort(self) -> str:
         """Take the next order; returns its name."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
-        self._shown = None
+        self._changed()
         self.rebuild()
         return self._order
 
     def toggle_group(self) -> bool:
         """Show tags on one digest together, or not; returns which."""
         self._grouped = not self._grouped
-        self._shown = None
+        self._changed()
         self.rebuild()
         return self._grouped
 
@@ -215,6 +217,10 @@ class TagsPane(Pane):
         self._rows.marked.update(self._marks)
         self._rows.touch()
 
+    def _changed(self) -> None:
+        """The rows, or what their order goes by, are others: order and filter anew."""
+        self._shown = self._ordered = None
+
     def rebuild(self, *, first: bool = False) -> None:
         """Order and filter again; the cursor stays on its row."""
         if self._list is None:
@@ -224,9 +230,12 @@ class TagsPane(Pane):
         if before is not None and narrower and not first and not is_digest_head(self.filter):
             rows = matching(before[1], self.filter)
         else:
-            rows = matching(self._list.ordered(self._order, grouped=self._grouped), self.filter)
+            if self._ordered is None:
+                self._ordered = self._list.ordered(self._order, grouped=self._grouped)
+            rows = matching(self._ordered, self.filter)
         self._shown = (self.filter, rows)
         self._rows.show(rows, rows[0] if first and rows else None)
+        self.place_note()
         self.retitle()
 
     def retitle(self) -> None:
@@ -246,13 +255,14 @@ class TagsPane(Pane):
         self.set_state(State("loading", f"Asking {host} for the tags of {clean(repository.name)} …"))
         before = {row.target: row for row in tags.rows}
         rows: list[TagRow] = []
-        shown_at = 0.0
+        next_take = 0.0
         try:
             async for page in self._ports.tags(repository):
                 rows.extend(self._row(repository, entry, before) for entry in page)
-                if not before and monotonic() - shown_at > PAGE_PAUSE:
+                if not before and monotonic() > next_take:
+                    start = monotonic()
                     self._take(tags, rows)
-                    shown_at = monotonic()
+                    next_take = monotonic() + max(PAGE_PAUSE, 8 * (monotonic() - start))
         except KittuiError as error:
             stale = bool(before or rows)
             self._take(tags, rows if len(rows) > len(before) else tags.rows)
@@ -284,7 +294,7 @@ class TagsPane(Pane):
 
     def _take(self, tags: TagList, rows: list[TagRow]) -> None:
         tags.rows = list(rows)
-        self._shown = None
+        self._changed()
         if tags is not self._list:
             return
         self._stages = tags.stages_by_digest()
@@ -320,14 +330,18 @@ class TagsPane(Pane):
 
     @on(Rows.Viewed)
     def _viewed(self, event: Rows.Event) -> None:
-        """Read what the rows in view point to; what scrolled away before it was asked is no longer wanted."""
+        """Read what the rows in view point to, and no longer what scrolled away.
+
+        While names still arrive, rows move: only stages, which stay at the top, are read before the last page.
+        """
         event.stop()
         visible = list(self._rows.in_view)
         wanted = set(map(id, visible))
         for key in [key for key in self._reading if key not in wanted]:
             self._reading.pop(key).cancel()
         for row in visible:
-            self.read(row)
+            if self._list is not None and (self._list.complete or self._list.stage_of(row) is not None):
+                self.read(row)
 
     def read(self, row: TagRow) -> None:
         """Read one row's manifest and config, unless that was done."""
@@ -371,7 +385,7 @@ class TagsPane(Pane):
         else:
             self._rows.touch(row)
         if self._grouped:
-            self._shown = None
+            self._changed()
             self.rebuild()
         if row.problem:
             self._judge()
