@@ -130,6 +130,36 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
     return page
 
 
+async def risk_tab(ports: Ports, selection: Selection) -> Page:
+    """What the ModelKit's files could do when they are loaded, as far as was looked."""
+    from kittui.terminal import clean
+    from kittui.tui.lines import heading
+    from kittui.tui.look.nodes import inspector_of
+    from kittui.tui.widgets.lines import Line, Page
+    from kittui.usecases.risk import assess
+    from kittui.usecases.viewing import list_layers
+
+    kit, repository = selection.modelkit, selection.repository
+    if kit is None or repository is None:
+        return Page()
+    inspector = inspector_of(ports)
+    listed = await list_layers(inspector, repository, kit.layers)
+    report = await assess(inspector, repository, kit, listed)
+    lines: list[Line] = [heading("Risk"), ((clean(report.badge), "warn" if report.findings else "text"),), ""]
+    for finding in report.findings:
+        lines.append((("▲ ", "warn"), (f"{finding.kind:<11}", "key"), (clean(finding.path), "text")))
+        lines.append(((f"    {clean(finding.text)}", "muted"),))
+    if report.skipped:
+        lines += ["", heading("Not looked at")]
+        lines += [((clean(text), "muted"),) for text in report.skipped]
+    return Page(lines)
+
+
+def has_modelkit(selection: Selection) -> bool:
+    """Enabled where a ModelKit has been read."""
+    return selection.modelkit is not None and selection.modelkit.is_modelkit
+
+
 COMMANDS: tuple[Command, ...] = (
     Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 30, "Files"),
     Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 55, "Files"),

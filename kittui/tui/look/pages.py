@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kittui.errors import Malformed
+from kittui.errors import Malformed, Unsupported
 from kittui.formats.model_file import is_model_file
 from kittui.formats.notebook import read_notebook
 from kittui.formats.tables import is_table, json_records, read_start, split_records
 from kittui.formats.text import decode, hex_lines, sniff
 from kittui.formats.weights import Weights
 from kittui.tui.lines import clean_line, heading, highlight_json, highlight_yaml, pairs
+from kittui.tui.look import pictures
 from kittui.tui.sizes import size_text
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Span, Spans
@@ -46,7 +47,25 @@ async def file_page(inspector: Inspector, here: FileHere, limit: int = TEXT_LIMI
             lines: list[Line] = [((f"! {error.message}", "bad"),), "", *map(_hex, hex_lines(content))]
             return Page(lines), len(content)
     view = await inspector.open(here.repository, here.layer, entry)
+    special = await _special_page(view, entry.path, entry.size)
+    if special is not None:
+        return special, entry.size
     return await _page_of(view, entry.path, entry.size, limit)
+
+
+async def _special_page(view: View, path: str, size: int) -> Page | None:
+    """Images and Parquet; None for anything else, and without the libraries they need."""
+    name = path.lower()
+    try:
+        if name.endswith(".parquet"):
+            from kittui.tui.look.parquet import parquet_page
+
+            return await parquet_page(view)
+        if name.endswith(pictures.SUFFIXES) and size <= pictures.BYTES_LIMIT:
+            return await asyncio.to_thread(pictures.picture_page, await view.read(0, size))
+    except (Malformed, Unsupported):
+        return None
+    return None
 
 
 async def _page_of(view: View, path: str, size: int, limit: int) -> tuple[Page, int]:

@@ -1,0 +1,69 @@
+"""What the viewer shows of each kind of file."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from kittui.errors import Malformed
+from kittui.formats.model_file import read_weights
+from kittui.formats.need import run_bytes
+from kittui.tui.look.pages import text_page, weights_page
+from kittui.tui.look.pictures import picture_page
+from kittui.tui.widgets.lines import Page
+from kittui.usecases.views import BytesView
+
+
+def shown(page: Page) -> str:
+    return "\n".join(line if isinstance(line, str) else "".join(span[0] for span in line) for line in page.lines)
+
+
+def test_images_are_scaled_and_what_is_none_is_refused() -> None:
+    image = pytest.importorskip("PIL.Image")
+    out = io.BytesIO()
+    picture = image.new("L", (400, 200))
+    picture.paste(255, (0, 0, 200, 200))
+    picture.save(out, "PNG")
+    text = shown(picture_page(out.getvalue()))
+    assert "PNG 400 x 200" in text
+    assert "█" * 40 in text
+    for bad in (b"", b"\x89PNG\r\n\x1a\n" + bytes(50), out.getvalue()[:60]):
+        with pytest.raises(Malformed):
+            picture_page(bad)
+
+
+async def test_parquet_shows_schema_and_first_rows() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    from kittui.tui.look.parquet import parquet_page
+
+    out = io.BytesIO()
+    parquet.write_table(arrow.table({"id": [1, 2], "name": ["a\x1b[31m", "b"]}), out)
+    text = shown(await parquet_page(BytesView(out.getvalue(), verified=True)))
+    assert "int64" in text
+    assert "\x1b" not in text
+    with pytest.raises(Malformed):
+        await parquet_page(BytesView(b"PAR1" + bytes(40) + b"PAR1", verified=True))
+
+
+def test_control_characters_never_get_through() -> None:
+    nasty = "# x\x1b]52;c;AAAA\x07 \u202e\n[@click=app.quit]y[/]\n"
+    for path in ("a.md", "a.py", "a.json", "a.yaml", "a.csv", "a.jsonl", "a.txt", "a.ipynb"):
+        text = shown(text_page(path, nasty, True))
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_tables_are_aligned_and_numbered() -> None:
+    lines = shown(text_page("a.csv", "id,amount\nx,2\ny,10\n", True)).split("\n")
+    assert [line.split() for line in lines] == [["id", "amount"], ["1", "x", "2"], ["2", "y", "10"]]
+
+
+def test_a_model_file_says_what_it_holds() -> None:
+    header = b'{"__metadata__":{"format":"pt"},"a.b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
+    content = len(header).to_bytes(8, "little") + header + bytes(24)
+    text = shown(weights_page(run_bytes(read_weights("x.safetensors", len(content)), content)))
+    assert "a.b" in text
+    assert "[2,3]" in text
+    assert "F32 6" in text
+    assert "format" in text
