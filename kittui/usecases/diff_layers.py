@@ -45,6 +45,8 @@ SPOOLED = 1_000_000
 """Bytes of a compressed layer up to which it is read whole without being asked."""
 ONE_SIDED = 64 * 1024
 """Bytes of an added or removed text up to which its lines are told."""
+_AROUND = 768
+"""Bytes of header and padding that come along with a small file, on average."""
 _MERGE = 16 * 1024
 _STRETCH = 1024 * 1024
 
@@ -390,12 +392,17 @@ class LayerComparer:
             except KittuiError as error:
                 opened.fail(error)
                 return
-            for old, new in part:
-                await self.compare_read(opened, new.path, contents_a.get(old.path, b""), contents_b.get(new.path, b""))
+            for _, new in part:
+                if new.path in opened.tensors:
+                    await self.compare_read(opened, new.path, contents_a[new.path], contents_b[new.path])
+                    del contents_a[new.path]
+            # Thousands of small files: one thread for all of them, not one for each.
+            opened.texts.update(await in_thread(_compare_all, contents_a, contents_b))
 
     def _pay(self, pair: tuple[Access, Access], size_a: int, size_b: int) -> bool:
-        remote = (0 if pair[0].local else size_a) + (0 if pair[1].local else size_b)
-        local = size_a + size_b - remote
+        """Take a file of both sides off the budget; over the network with the header and padding between files."""
+        remote = (0 if pair[0].local else size_a + _AROUND) + (0 if pair[1].local else size_b + _AROUND)
+        local = (size_a if pair[0].local else 0) + (size_b if pair[1].local else 0)
         return self._budget.take(remote, local=False) and self._budget.take(local, local=True)
 
     async def compare_read(self, opened: Opened, path: str, a: bytes, b: bytes) -> None:
@@ -549,6 +556,15 @@ class LayerComparer:
             opened.notes[path] = "differs in random windows"
         else:
             opened.notes[path] = words
+
+
+def _compare_all(a: dict[str, bytes], b: dict[str, bytes]) -> dict[str, TextChange]:
+    found: dict[str, TextChange] = {}
+    for path, content in a.items():
+        text = compare_contents(path, content, b[path])
+        if text is not None:
+            found[path] = text
+    return found
 
 
 def _effort(pair: tuple[FileEntry, FileEntry]) -> int:
