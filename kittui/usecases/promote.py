@@ -55,7 +55,7 @@ async def plan_promote(
             hint="Tag the ModelKit to promote first, or name its tag with --from.",
             reference=repository.reference(origin),
         )
-    names = _names(tags)
+    names = _names(tags, known)
     watched = {origin: new.digest}
     if old is not None and old.digest == new.digest:
         current = {tag: manifest.digest if manifest else None for tag, manifest in tags.items()}
@@ -105,8 +105,8 @@ async def plan_rollback(
     tags = {fallback: stored, target: current}
     watched: dict[str, Digest | None] = {fallback: stored.digest}
     if current is not None and current.digest == stored.digest:
-        return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags))
-    names = _names(tags)
+        return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags, known))
+    names = _names(tags, known)
     orphans: tuple[Digest, ...] = ()
     unread = 0
     if current is not None:
@@ -119,11 +119,14 @@ async def plan_rollback(
     return ChangePlan(repository, "rollback", (change,), watched, orphans, unread, names, read_at=time.monotonic())
 
 
-def _names(tags: Mapping[str, Manifest | None]) -> dict[Digest, tuple[str, ...]]:
+def _names(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[Digest, tuple[str, ...]]:
     names: dict[Digest, tuple[str, ...]] = {}
     for tag, manifest in tags.items():
         if manifest is not None:
             names[manifest.digest] = (*names.get(manifest.digest, ()), tag)
+    for tag, digest in sorted((known or {}).items()):
+        if digest in names and tag not in tags:
+            names[digest] = (*names[digest], tag)
     return names
 
 

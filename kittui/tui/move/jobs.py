@@ -91,9 +91,9 @@ class Jobs:
         """Keep the header up to date while anything runs; a cancel means that the program ends."""
         try:
             while any(job.active for job in self.jobs):
-                context.activity("transfers", self.summary)
+                _say(context, self.summary)
                 await asyncio.sleep(TELL)
-            context.activity("transfers", None)
+            _say(context, None)
         finally:
             self._telling = False
 
@@ -106,3 +106,9 @@ class Jobs:
         percent = f" {100 * done // total} %" if total else ""
         noun = active[0].title.partition(" ")[0].lower() if len(active) == 1 else "transfers"
         return f"{active[0].mark} {len(active)} {noun}{percent}" if active else ""
+
+
+def _say(context: Context, text: str | None) -> None:
+    """Put it into the header, unless the program is ending and the header is gone."""
+    if context.app.is_running and context.browse.children:
+        context.activity("transfers", text)

@@ -18,6 +18,7 @@ from kittui.tui.move.wording import changes_of, costs_of, done_text, notes_of
 from kittui.tui.selection import Mark, Selection
 
 if TYPE_CHECKING:
+    from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository
     from kittui.usecases.tag_changes import ChangePlan
 
@@ -41,6 +42,15 @@ def repositories(selection: Selection) -> list[Repository]:
     return list(found.values())
 
 
+def known_tags(context: Context, repository: Repository) -> dict[str, Digest]:
+    """Tags that the tags pane has read already: names for digests, and fewer requests."""
+    return {
+        row.target: row.modelkit.digest
+        for row in context.browse.tags_pane.body.rows
+        if row.modelkit is not None and row.repository.reference() == repository.reference()
+    }
+
+
 async def type_names(context: Context, moves: Moves, tags: Sequence[str]) -> list[str] | None:
     """Have the name of each protected tag typed; None where the user would not."""
     typed: list[str] = []
@@ -57,7 +67,7 @@ async def promote(context: Context) -> None:
     from kittui.usecases.promote import plan_promote
 
     for repository in repositories(context.selection):
-        plan = await plan_promote(repository)
+        plan = await plan_promote(repository, known=known_tags(context, repository))
         retire = [Choice("retire", "Promote and retire", "tags what rollback held `retired`")] if plan.orphans else []
         answer = await _ask(context, plan, f"Promote {clean(repository.name)}", "Promote", retire)
         if answer is None:
@@ -72,7 +82,7 @@ async def roll_back(context: Context) -> None:
     from kittui.usecases.promote import plan_rollback
 
     for repository in repositories(context.selection):
-        plan = await plan_rollback(repository)
+        plan = await plan_rollback(repository, known=known_tags(context, repository))
         answer = await _ask(context, plan, f"Roll back {clean(repository.name)}", "Roll back")
         if answer is None:
             return
