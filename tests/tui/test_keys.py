@@ -599,3 +599,11 @@ async def test_no_two_commands_share_a_key() -> None:
         for key in command.keys.split(","):
             live.setdefault((key, command.enabled.__name__), []).append(command.id)
     assert not [ids for ids in live.values() if len(ids) > 1]
+
+
+async def test_risk_shows_its_tab() -> None:
+    async with acme().app().run_test(notifications=True, size=(160, 45)) as pilot:
+        await to_tags(pilot)
+        await pilot.press("8")
+        await until(pilot, lambda: browse(pilot).details_pane.tab == "risk")
+        assert browse(pilot).at == "details"

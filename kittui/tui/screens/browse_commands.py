@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.commands import Command, always, on_repository
+from kittui.tui.commands import Command, always, on_repository, on_tag
 from kittui.tui.context import Context
 from kittui.tui.selection import Selection
 
@@ -154,6 +154,11 @@ async def _file(context: Context) -> None:
     context.browse.go("details")
 
 
+async def _risk(context: Context) -> None:
+    context.browse.details_pane.turn_to("risk")
+    context.browse.go("details")
+
+
 async def _help(context: Context) -> None:
     context.app.action_help()
 
@@ -216,6 +221,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("pane.kitfile", "4", "Kitfile", "Show the Kitfile", _kitfile, always, 0, "Panes"),
     Command("pane.manifest", "5", "Manifest", "Show the manifest as received", _manifest, always, 0, "Panes"),
     Command("pane.file", "7", "File", "Show the file under the cursor", _file, _on_node, 0, "Panes"),
+    Command("pane.risk", "8", "Risk", "Show what loading the files would run", _risk, on_tag, 0, "Panes"),
     Command("tab.next", "right,l", "Next tab", "Show the next tab", _next_tab, _in_details, 0, "Panes"),
     Command("tab.previous", "left,h", "Previous tab", "Show the previous tab", _previous_tab, _in_details, 0, "Panes"),
     Command("help", "question_mark", "Help", "Every key that is live now", _help, always, 1000, "Program"),
