@@ -28,6 +28,7 @@ _STYLES: dict[Status, str] = {
     "repacked": "cyan",
     "not_compared": "magenta",
 }
+_ANY = 1 << 62
 _DIFFERENT = 1
 _FAILED = 2
 
@@ -83,7 +84,10 @@ async def _compare(call: Call, a: str, b: str, depth: Depth) -> Comparison:
     if any(side.repository.source.place.kind == "remote" for side in sides):
         # Any repository of the store will do: blobs are shared by all of them.
         holders = [composition.places.source(LOCAL).repository("kittui")]
-    case = DiffUseCase(composition.modelkits.open, Inspector(composition.indexes), holders)
+    # Compressed layers that are large are read over the network only where that was agreed to beforehand.
+    free = _ANY if call.options.yes else composition.config.ask_above
+    inspector = Inspector(composition.indexes, free_bytes=free)
+    case = DiffUseCase(composition.modelkits.open, inspector, holders)
 
     def told(state: Comparison) -> None:
         call.printer.status(f"{counted(state)} changed so far, {size_words(state.bytes)} read")
