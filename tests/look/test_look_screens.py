@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from kittui.oci.reference import Place
 from kittui.tui.app import KittuiApp
 from kittui.tui.look.nodes import layer_nodes
 from kittui.tui.look.viewer import ViewerScreen
+from kittui.tui.panes.layers import NodeRow
 from kittui.tui.ports import PlaceEntry, Ports
 from kittui.tui.selection import Node
 from kittui.tui.widgets.lines import Lines
@@ -47,19 +48,38 @@ async def settle(app: KittuiApp, pilot: Pilot[None]) -> None:
         await pilot.pause()
 
 
+async def until(pilot: Pilot[None], reached: Callable[[], bool]) -> None:
+    """Let the interface work until something is so; fails after about ten seconds."""
+    for _ in range(1000):
+        if reached():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it never came to that")
+
+
 async def on_file(app: KittuiApp, pilot: Pilot[None], name: str) -> None:
     """Go to the layers pane, unfold everything, and put the cursor on a file."""
-    await pilot.press("3")
     rows = app.browse.layers_pane.body
+    await until(pilot, lambda: len(rows.rows) > 1)
+    await settle(app, pilot)
+    await pilot.press("3")
     number = 0
     while number < len(rows.rows):
         rows.move_to(number)
         row = rows.rows[number]
-        if not hasattr(row, "node"):
-            await pilot.press("right")
-            await settle(app, pilot)
-        elif row.node.name == name:
-            return
+        if isinstance(row, NodeRow):
+            if row.node.name == name:
+                await pilot.pause()
+                return
+        else:
+            for _ in range(100):
+                if rows.rows[number].unfolded:
+                    break
+                rows.move_to(number)
+                rows.focus()
+                await pilot.press("right")
+                await settle(app, pilot)
+                await pilot.pause(0.05)
         number += 1
     raise AssertionError(f"no row {name}")
 
@@ -73,22 +93,17 @@ async def test_a_file_is_viewed_from_its_row(tmp_path: Path) -> None:
     async with opened(tmp_path, "local://127.0.0.1:5055/fraud:champion") as (app, pilot):
         await on_file(app, pilot, "src/train.py")
         await pilot.press("v")
-        await settle(app, pilot)
-        assert isinstance(app.screen, ViewerScreen)
-        assert "import" in text_of(app)
+        await until(pilot, lambda: isinstance(app.screen, ViewerScreen) and "import" in text_of(app))
         await pilot.press("slash", *"import", "enter")
         await pilot.press("escape")
-        await settle(app, pilot)
-        assert not isinstance(app.screen, ViewerScreen)
+        await until(pilot, lambda: not isinstance(app.screen, ViewerScreen))
 
 
 async def test_a_table_shows_its_columns(tmp_path: Path) -> None:
     async with opened(tmp_path, "local://127.0.0.1:5055/fraud:champion") as (app, pilot):
         await on_file(app, pilot, "data/train.csv")
         await pilot.press("enter")
-        await settle(app, pilot)
-        assert isinstance(app.screen, ViewerScreen)
-        assert "T000041" in text_of(app)
+        await until(pilot, lambda: isinstance(app.screen, ViewerScreen) and "T000041" in text_of(app))
 
 
 @pytest.mark.real
@@ -99,7 +114,7 @@ async def test_a_readme_from_a_registry_is_rendered_and_its_links_stay_closed(
     async with opened(tmp_path, start, kit_registry.host) as (app, pilot):
         await on_file(app, pilot, "README.md")
         await pilot.press("v")
-        await settle(app, pilot)
+        await until(pilot, lambda: bool(app.screen.query(Markdown)))
         shown = app.screen.query_one(Markdown)
         assert shown._open_links is False
         assert "Fraud scorer" in text_of(app)
