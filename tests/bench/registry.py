@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from kittui.demo.pack import pack
+from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
 
 REPOSITORY = "bench/many"
@@ -88,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
                 last = start + PAGE >= len(self.server.tags)
                 self.answer(json.dumps({"name": REPOSITORY, "tags": page}).encode(), {} if last else more)
             case "manifests" if raw := self.server.manifest(target):
-                self.answer(raw, {"Content-Type": OCI_MANIFEST})
+                self.answer(raw, {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": Digest.of(raw)})
             case "blobs" if target in self.server.blobs:
                 self.answer(self.server.blobs[target], {"Content-Type": "application/octet-stream"})
             case _:
