@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kittui.crashpoints import crash_point
 from kittui.disk.durable import make_folder, storage_error
 from kittui.disk.threads import in_thread
 from kittui.errors import Conflict
@@ -68,6 +69,7 @@ def _begin(target: Path, path: str) -> tuple[Path, int, Path]:
 def _commit(draft: Path, target: Path) -> None:
     """Give the draft its name, unless that was taken meanwhile."""
     draft.chmod(0o644)
+    crash_point("saving.before-link")
     try:
         os.link(draft, target)
     except FileExistsError:
