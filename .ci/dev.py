@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Set kittui up from a fresh clone and run it, or all its checks, with nothing but Python and pip.
 
-    python3 dev.py demo        open the demo
-    python3 dev.py test        run every check and test, installing what they need
-    python3 dev.py run ...     run any command in kittui's environment (`run kittui ls`)
+    python3 .ci/dev.py demo        open the demo
+    python3 .ci/dev.py test        run every check and test, installing what they need
+    python3 .ci/dev.py run ...     run any command in kittui's environment (`run kittui ls`)
 
 Everything is put into this folder (`.tools`, `.venv`), so a Python that the system manages (PEP 668) is left alone.
 The one exception: `test` installs skopeo from the system's packages when it may, because it needs their libraries.
@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent.parent
 TOOLS = HERE / ".tools"
 VENV = HERE / ".venv"
 UV = "uv>=0.13,<0.14"
@@ -77,7 +77,7 @@ def say(text: str) -> None:
 def prepare(env: Mapping[str, str], *groups: str) -> None:
     """Make the environment of uv.lock in `.venv`; ends the program with a sentence where that fails."""
     if sys.version_info < (3, 11):  # noqa: UP036 - older ones are told so
-        sys.exit(f"kittui needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: python3.11 dev.py ...")
+        sys.exit(f"kittui needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: python3.11 .ci/dev.py ...")
     if not (TOOLS / "bin" / "uv").exists():
         say("Getting uv, which installs the rest (into .tools) ...")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--no-warn-script-location"]
