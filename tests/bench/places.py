@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
+COMPILED = Path(tempfile.gettempdir()) / f"kittui-bench-compiled-{os.getuid()}"
+"""Compiled modules, kept from one run to the next as an installed program's are."""
 KITTUI = (sys.executable, "-m", "kittui")
 
 
@@ -37,7 +39,7 @@ def fresh() -> Iterator[Place]:
             "KITOPS_HOME": str(folder / "store"),
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
-            "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+            "PYTHONPYCACHEPREFIX": str(COMPILED),
             "PYTHONPATH": os.pathsep.join(sys.path[:1]),
         }
         yield Place(folder, environment)
