@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kittui.errors import KittuiError, NotFound
+from kittui.errors import KittuiError, NotFound, Unsupported
 from kittui.modelkit import STAGES, ModelKit, kitfile_yaml
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -71,6 +71,9 @@ class WorldRepository:
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
         await self.source.ask("config", descriptor.digest)
         return self.configs[descriptor.digest]
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Any:
+        raise Unsupported("this world keeps no blobs", hint="It is made of manifests alone.")
 
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         await self.source.ask("referrers", digest)
@@ -271,8 +274,6 @@ def acme(**settings: Any) -> World:
     fill(registry.repository("acme/fraud-detector"))
     for name in ("acme/support-bot", "acme/price-model", "vision/edge"):
         registry.repository(name).add(kitfile("1.0.0"), LAYERS[:2], "v1.0.0", "champion")
-    from kittui.errors import Unsupported
-
     typed = WorldSource(Place("remote", "ghcr.io"))
     typed.failing["repositories"] = Unsupported(
         "ghcr.io does not list repositories", hint="GitHub shows packages on its own site only."

@@ -353,7 +353,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def _strip(self, cells: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
         pieces: list[Span] = [(lead, "accent+bold" if lead != " " else "text")]
-        for place, (number, room) in enumerate(self._layout()):
+        layout = self._layout()
+        if not any(text.strip() for number, _ in layout[1:] for text, _ in cells[number]):
+            layout = [(layout[0][0], max(1, width - 2))]
+        for place, (number, room) in enumerate(layout):
             if place:
                 pieces.append((" ", "text"))
             pieces.extend(_fit(cells[number], room, self._columns[number].align))
