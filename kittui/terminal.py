@@ -39,3 +39,18 @@ def _escape(match: re.Match[str]) -> str:
     if unicodedata.category(character) == "Cs" and 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def size_text(size: int | None) -> str:
+    """Bytes in at most 7 cells, 1000-based: `18.0 kB`, `1.2 GB`; unknown is empty."""
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in _UNITS:
+        if value < 999.5 or unit == _UNITS[-1]:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("the last unit always fits")

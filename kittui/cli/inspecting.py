@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
+from kittui.terminal import size_text
 from kittui.usecases.look import Ask, Inspector, Price
 
 

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.terminal import size_text
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
 from kittui.usecases.tag_changes import ChangePlan, TagChange

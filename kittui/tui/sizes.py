@@ -1,24 +1,8 @@
-"""Sizes, ages and digests as the screen shows them: short, aligned, never cut in the middle."""
+"""Ages and bars as the screen shows them: short, aligned, never cut in the middle."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-
-
-def size_text(size: int | None) -> str:
-    """Bytes in at most 7 cells, 1000-based: `18 kB`, `1.2 GB`; unknown is empty."""
-    if size is None:
-        return ""
-    value = float(size)
-    for unit in _UNITS:
-        if value < 999.5 or unit == _UNITS[-1]:
-            if unit == "B" or value >= 99.95:
-                return f"{value:.0f} {unit}"
-            return f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("the last unit always fits")
 
 
 def age_text(created: str | None, now: datetime) -> str:

@@ -7,8 +7,8 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import move_lines, reporting, tuning, typed_names
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.oci.traffic import metered
+from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.transfer import apply_move, plan_move
 

@@ -12,9 +12,9 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.errors import UsageError
 from kittui.oci.reference import Place
+from kittui.terminal import size_text
 from kittui.usecases.doctor import Check, Terminal, check_registry, check_terminal
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.oci.reference import Place as SourcePlace
 from kittui.oci.traffic import Traffic, metered
+from kittui.terminal import size_text
 from kittui.usecases.find import Finder, Match, Place, Problem, Progress, Query
 
 

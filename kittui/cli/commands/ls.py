@@ -11,11 +11,11 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.cli.stages import staged
 from kittui.errors import KittuiError, NotFound, Unsupported, UsageError
 from kittui.oci.protocols import Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
+from kittui.terminal import size_text
 from kittui.usecases.browse import TagListing, TagRow, list_tags, repositories
 from kittui.usecases.tag_names import natural_key
 

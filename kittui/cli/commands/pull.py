@@ -9,11 +9,11 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import finder, for_each, move_lines, one_or_many, reporting, tuning, typed_names
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.traffic import metered
+from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.transfer import apply_move, parents_of, plan_move
 

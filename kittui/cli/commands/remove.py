@@ -7,8 +7,8 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import for_each, one_or_many, typed_names
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.errors import UsageError
+from kittui.terminal import size_text
 from kittui.usecases.remove import Mode, RemovePlan, apply_remove, plan_remove
 
 

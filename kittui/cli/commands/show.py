@@ -10,9 +10,9 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.cli.stages import staged
 from kittui.modelkit import Layer, kitfile_yaml
+from kittui.terminal import size_text
 from kittui.usecases.browse import Shown, show
 
 

@@ -7,9 +7,9 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import change_lines, reporting, typed_names
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
+from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.retag import apply_retag, plan_retag
 

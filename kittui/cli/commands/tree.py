@@ -10,10 +10,10 @@ import click
 from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.oci.traffic import Traffic, metered
+from kittui.terminal import size_text
 from kittui.usecases.risk import RiskReport, assess
 from kittui.usecases.scan import ScanReport, scan_files
 from kittui.usecases.viewing import FoundFile, ListedLayer, list_layers

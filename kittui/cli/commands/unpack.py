@@ -11,10 +11,10 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.moving import finder, reporting, tuning
 from kittui.cli.run import Call
-from kittui.cli.sizes import size_text
 from kittui.errors import Refused
 from kittui.modelkit import parse_filters
 from kittui.oci.traffic import metered
+from kittui.terminal import size_text
 from kittui.transfer.extract import Limits
 from kittui.transfer.progress import Progress
 from kittui.transfer.staging import Answers

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
+from kittui.terminal import size_text
 from kittui.tui.commands import Command
 from kittui.tui.context import Context
 from kittui.tui.selection import Selection
-from kittui.tui.sizes import size_text
 
 if TYPE_CHECKING:
     from kittui.tui.look.nodes import FileHere

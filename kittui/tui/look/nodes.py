@@ -10,8 +10,8 @@ from kittui.errors import Refused
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Tensor, Weights
+from kittui.terminal import size_text
 from kittui.tui.selection import Node
-from kittui.tui.sizes import size_text
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit

@@ -12,9 +12,9 @@ from kittui.formats.notebook import read_notebook
 from kittui.formats.tables import is_table, json_records, read_start, split_records
 from kittui.formats.text import decode, hex_lines, sniff
 from kittui.formats.weights import Weights
+from kittui.terminal import size_text
 from kittui.tui.lines import clean_line, heading, highlight_json, highlight_yaml, pairs
 from kittui.tui.look import pictures
-from kittui.tui.sizes import size_text
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Span, Spans
 

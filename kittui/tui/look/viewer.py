@@ -13,12 +13,11 @@ from textual.widgets import Footer, Input, Markdown, Static
 
 from kittui.errors import KittuiError
 from kittui.oci.traffic import metered
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.lines import clean_line
 from kittui.tui.look.nodes import FileHere, inspector_of
 from kittui.tui.look.pages import TEXT_LIMIT, file_page
-from kittui.tui.sizes import size_text
 from kittui.tui.widgets.lines import Lines
 
 VERIFY_LIMIT = 16 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kittui.errors import Unsupported
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
@@ -13,7 +13,6 @@ from kittui.tui.move.service import Moves, moves_of
 from kittui.tui.move.tags import UNDO, marked, type_names
 from kittui.tui.move.wording import listed
 from kittui.tui.selection import Mark
-from kittui.tui.sizes import size_text
 
 if TYPE_CHECKING:
     from kittui.usecases.remove import Mode, RemovePlan

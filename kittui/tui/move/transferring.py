@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
@@ -16,7 +16,6 @@ from kittui.tui.move.jobs import Job
 from kittui.tui.move.service import Moves, moves_of
 from kittui.tui.move.tags import marked, type_names
 from kittui.tui.selection import Mark
-from kittui.tui.sizes import size_text
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository

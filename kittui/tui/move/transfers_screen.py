@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.move.jobs import TELL, Job, Jobs
 from kittui.tui.move.wording import progress_text
-from kittui.tui.sizes import bar_text, size_text
+from kittui.tui.sizes import bar_text
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 ROLES = {"waiting": "muted", "running": "accent", "done": "good", "failed": "bad", "stopped": "warn"}

@@ -13,11 +13,10 @@ from textual.widgets import Input
 
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.dialogs.dialog import Dialog, Words
 from kittui.tui.move.ticks import Choice, FileTick, LayerTick, Ticks, folders, in_the_way
 from kittui.tui.move.wording import listed
-from kittui.tui.sizes import size_text
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 if TYPE_CHECKING:

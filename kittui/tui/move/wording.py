@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.dialogs.plan import Change
-from kittui.tui.sizes import size_text
 
 if TYPE_CHECKING:
     from kittui.oci.digest import Digest

@@ -11,14 +11,14 @@ from textual.message import Message
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.extensions import LayerRows
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import TagRow
 from kittui.tui.ports import Ports
 from kittui.tui.selection import Node
-from kittui.tui.sizes import bar_text, size_text
+from kittui.tui.sizes import bar_text
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 if TYPE_CHECKING:
