@@ -48,20 +48,22 @@ def split_records(text: str, delimiter: str, *, ended: bool, most: int | None = 
     A quoted cell may hold line ends, so a record ends where its quotes are balanced.
     """
     records: list[list[str]] = []
-    start = at = 0
+    start = at = quotes = 0
     while at < len(text) and (most is None or len(records) < most):
         end = text.find("\n", at)
         if end < 0:
             if not ended and len(text) - start <= RECORD_LIMIT:
                 break
             end = len(text)
-        record = text[start:end]
-        if record.count('"') % 2 and end < len(text) and len(record) < RECORD_LIMIT:
+        quotes += text.count('"', at, end)
+        if quotes % 2 and end < len(text) and end - start < RECORD_LIMIT:
             at = end + 1
             continue
+        record = text[start:end]
         if record.strip():
             records.append(_cells(record, delimiter))
         start = at = end + 1
+        quotes = 0
     return records, min(start, len(text))
 
 

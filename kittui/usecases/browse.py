@@ -6,17 +6,19 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kittui.errors import KittuiError, NotFound, Unsupported
 from kittui.modelkit.kinds import Kind, kind_of, label_of
-from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
 from kittui.usecases.tag_names import AttachedTag, attached_tag, natural_key
+
+if TYPE_CHECKING:
+    from kittui.modelkit.modelkit import ModelKit
 
 REMEMBERED: Final = 20_000
 """ModelKits kept in memory."""
@@ -191,6 +193,9 @@ class ModelKits:
                 await asyncio.to_thread(self._cache.put, manifest.config.digest, config)
             else:
                 config = kept
+        # Parsing brings YAML along, which the first screen does without.
+        from kittui.modelkit.modelkit import ModelKit
+
         kit = ModelKit.parse(manifest, config)
         self._kits[manifest.digest] = kit
         while len(self._kits) > self._remembered:

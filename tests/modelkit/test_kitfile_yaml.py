@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from kittui.modelkit import kitfile_yaml, load_kitfile
 from kittui.modelkit.kitfile import load_config
-from kittui.modelkit.kitfile_yaml import yaml_text
 from kittui.modelkit.yaml_scalars import number_text
+from kittui.modelkit.yaml_writer import yaml_text
 
 NAMES = ["edge-dups", "edge-minimal", "fraud-tuning", "fraud-v0.9.0", "fraud-v1.0.0", "fraud-v1.1.0", "refkit"]
 
