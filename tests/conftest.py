@@ -44,7 +44,7 @@ def kit_sources(tmp_path: Path) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under CI a test against a real registry that skips has failed: the server must be there (the kit CLI need not)."""
+    """Under CI a test against a real registry that skips has failed; the kit CLI may be missing."""
     report = yield
     must = item.get_closest_marker("real") and not item.get_closest_marker("kit")
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") and must:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from kittui.cli.compose import Composition
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
-from kittui.modelkit import ModelKit, kitfile_yaml
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, Source
@@ -23,6 +22,7 @@ from kittui.usecases.browse import attachments, repositories, tags
 from kittui.usecases.credentials import login
 
 if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit
     from kittui.tui.app import KittuiApp
 
 _FAVOURITES: Final = "favourites.json"
@@ -118,6 +118,8 @@ async def build_ports(composition: Composition) -> Ports:
         return place, name, found.target
 
     def yaml_of(kit: ModelKit) -> str:
+        from kittui.modelkit import kitfile_yaml
+
         return kitfile_yaml(kit.kitfile)
 
     return Ports(
