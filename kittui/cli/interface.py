@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -148,7 +149,7 @@ async def build_ports(composition: Composition) -> Ports:
             concurrency=config.concurrency,
             problems=tuple(map(str, composition.problems)),
         ),
-        services=_services(composition),
+        services=_Services(composition),
     )
 
 
@@ -157,21 +158,38 @@ def _entry(composition: Composition, place: Place) -> PlaceEntry:
     return PlaceEntry(place, registry.name, registry.repositories) if place.kind == "remote" else PlaceEntry(place)
 
 
-def _services(composition: Composition) -> dict[str, Any]:
-    """What the interface's parts need besides."""
-    from kittui.transfer.fetch import Tuning
-    from kittui.tui.move.service import SERVICE, Moves
-    from kittui.usecases.look import Inspector
+class _Services(Mapping[str, Any]):
+    """What the interface's parts need besides, made when the first of them asks: the first screen needs none of it."""
 
-    async def find(reference: Reference) -> tuple[Repository, str]:
-        located = await composition.places.locate(str(reference))
-        return located.repository, located.target or ""
+    def __init__(self, composition: Composition) -> None:
+        self._composition = composition
 
-    inspector = Inspector(composition.indexes, free_bytes=composition.config.ask_above)
-    at_once = composition.config.concurrency
-    tuning = Tuning(blobs=at_once, connections=at_once)
-    moves = Moves(composition.ledger, composition.rules, inspector, find, tuning)
-    return {SERVICE: moves, "inspector": inspector}
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        from kittui.transfer.fetch import Tuning
+        from kittui.tui.move.service import SERVICE, Moves
+        from kittui.usecases.look import Inspector
+
+        composition = self._composition
+
+        async def find(reference: Reference) -> tuple[Repository, str]:
+            located = await composition.places.locate(str(reference))
+            return located.repository, located.target or ""
+
+        inspector = Inspector(composition.indexes, free_bytes=composition.config.ask_above)
+        at_once = composition.config.concurrency
+        tuning = Tuning(blobs=at_once, connections=at_once)
+        moves = Moves(composition.ledger, composition.rules, inspector, find, tuning)
+        return {SERVICE: moves, "inspector": inspector}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 def _read_favourites(path: Path) -> tuple[str, ...] | None:
