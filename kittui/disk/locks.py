@@ -14,6 +14,7 @@ from kittui.disk.durable import make_folder, storage_error
 from kittui.errors import StorageError
 
 _POLL = 0.02
+_FOLDER_PATIENCE = 2.0
 
 
 @asynccontextmanager
@@ -25,7 +26,16 @@ async def file_lock(path: Path, *, transient: bool = False, patience: float | No
     """
     started = time.monotonic()
     while True:
-        make_folder(path.parent)
+        try:
+            make_folder(path.parent)
+        except StorageError:
+            # Another process may have tidied an empty folder away while this one was making it.
+            if path.parent.exists() and not path.parent.is_dir():
+                raise
+            if time.monotonic() - started > _FOLDER_PATIENCE:
+                raise
+            await asyncio.sleep(_POLL)
+            continue
         lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)
         try:
             lock.acquire()
