@@ -28,11 +28,10 @@ async def file_lock(path: Path, *, transient: bool = False, patience: float | No
     while True:
         try:
             make_folder(path.parent)
-        except StorageError:
-            # Another process may have tidied an empty folder away while this one was making it.
-            if path.parent.exists() and not path.parent.is_dir():
-                raise
-            if time.monotonic() - started > _FOLDER_PATIENCE:
+        except StorageError as error:
+            # Another process may have tidied the empty folder away while this one was making it.
+            raced = isinstance(error.__cause__, FileExistsError) and not path.parent.is_file()
+            if not raced or time.monotonic() - started > _FOLDER_PATIENCE:
                 raise
             await asyncio.sleep(_POLL)
             continue
