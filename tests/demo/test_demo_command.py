@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 from bench.terminal import Terminal
+from click.testing import CliRunner
+
+from kittui.cli.commands import demo as demo_command
 
 KITTUI = [sys.executable, "-m", "kittui"]
 
@@ -48,6 +54,32 @@ def test_nothing_outlives_the_demo(end: bytes | signal.Signals, tmp_path: Path, 
     assert status == (0 if end == b"q" else 130)
     assert left(tmp_path) == []
     assert b"\x1b[?1049l" in demo.painted  # the terminal is given back
+
+
+def test_what_a_cancelled_task_still_writes_does_not_outlive_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = threading.Event()
+
+    def write_late(folder: Path) -> None:
+        gone.wait(0.5)
+        late = folder / "cache" / "late"
+        late.mkdir(parents=True)
+        (late / "file").write_bytes(b"x")
+
+    async def play(call: object, folder: Path) -> int:
+        task = asyncio.create_task(asyncio.to_thread(write_late, folder))
+        await asyncio.sleep(0)
+        task.cancel()
+        return 0
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(demo_command, "need_terminal", lambda hint: None)
+    monkeypatch.setattr(demo_command, "_play", play)
+    done = CliRunner().invoke(demo_command.command, standalone_mode=False)
+
+    assert done.return_value == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_kept_is_a_layout_and_a_store(tmp_path: Path, environment: dict[str, str]) -> None:

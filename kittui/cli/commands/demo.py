@@ -35,7 +35,11 @@ async def command(call: Call, keep: Path | None) -> int:
         raise TerminalNeeded("the demo is the interface: it has no JSON", hint="kittui ls --json lists a source.")
     need_terminal(_HINT)
     with _folder(keep) as folder:
-        return await _play(call, folder)
+        try:
+            return await _play(call, folder)
+        finally:
+            # A cancelled task leaves its thread at work; what such a thread writes late would outlive the folder.
+            await asyncio.get_running_loop().shutdown_default_executor()
 
 
 async def _play(call: Call, folder: Path) -> int:
