@@ -25,13 +25,16 @@ VENV = HERE / ".venv"
 UV = "uv>=0.13,<0.14"
 REGISTRY = TOOLS / "debian" / "usr" / "bin"
 
+AGAIN = ("--reruns", "2", "--reruns-delay", "1", "-rR") if os.environ.get("CI") else ()
+"""Under CI, on machines that do other work beside, a failed test is run again, and those that needed it are named."""
+
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("lint", ("ruff", "check", ".")),
     ("types", ("mypy",)),
     ("import contracts", ("lint-imports", "--no-logo")),
     ("snapshots", ("pytest", "-m", "snapshot")),
-    ("tests", ("pytest", "-m", "not snapshot", "-n", "2", "--dist", "worksteal")),
+    ("tests", ("pytest", "-m", "not snapshot", "-n", "2", "--dist", "worksteal", *AGAIN)),
 )
 NO_TESTS = 5
 """pytest's exit status where nothing was collected."""
