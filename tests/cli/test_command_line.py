@@ -121,6 +121,15 @@ def test_a_broken_tag_is_a_marked_row(kittui: Run, kithome: Path) -> None:
     assert kittui("ls", "local://myorg/fraud").status == 0
 
 
+def test_ls_says_that_the_store_was_meant_where_a_registry_may_be(kittui: Run) -> None:
+    guessed = kittui("ls", "127.0.0.1:5055/fraud")
+    named = kittui("ls", "local://127.0.0.1:5055/fraud")
+
+    assert guessed.out == named.out
+    assert "kittui ls remote://127.0.0.1:5055/fraud" in guessed.err
+    assert "remote://" not in named.err
+
+
 def test_ls_without_a_source_lists_every_configured_one(kittui: Run, home: Path) -> None:
     config = home / ".config" / "kittui" / "config.yaml"
     config.parent.mkdir(parents=True)

@@ -74,7 +74,7 @@ def _lines(plan: RemovePlan) -> list[str]:
         lines = [f"Untag {plan.tag} ({digest}) in {plan.place}"]
         if plan.mode == "placeholder":
             lines.append("  by pointing it at an empty manifest and deleting that")
-        others = f"{', '.join(plan.siblings)} stay on it" if plan.siblings else "it keeps no tag"
+        others = f"still tagged {', '.join(plan.siblings)}" if plan.siblings else "it keeps no tag"
         lines.append(f"  the ModelKit stays: {others}")
     if plan.unread:
         lines.append(f"  {len(plan.unread)} tags could not be read; they may be on it too")
