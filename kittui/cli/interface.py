@@ -179,7 +179,7 @@ class _Services(Mapping[str, Any]):
         inspector = Inspector(composition.indexes, free_bytes=composition.config.ask_above)
         at_once = composition.config.concurrency
         tuning = Tuning(blobs=at_once, connections=at_once)
-        moves = Moves(composition.ledger, composition.rules, inspector, find, tuning)
+        moves = Moves(composition.ledger, composition.rules, inspector, find, tuning, composition.config.moves)
         return {SERVICE: moves, "inspector": inspector}
 
     def __getitem__(self, name: str) -> Any:

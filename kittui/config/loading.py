@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Moves, Registry
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry
 from kittui.errors import KittuiError
-from kittui.modelkit.stages import STAGES, Stage
+from kittui.modelkit.stages import STAGES, LifecycleTags, Stage
 
 if TYPE_CHECKING:
     import yaml
@@ -193,7 +193,7 @@ def _from_form(form: ConfigForm) -> Config:
         layouts=form.layouts,
         favourites=form.favourites,
         stages=STAGES if form.stages is None else tuple(_stage(stage) for stage in form.stages),
-        moves=Moves(**dict(form.moves)),
+        moves=LifecycleTags(**dict(form.moves)),
         protected_tags=form.protected_tags,
         keymap=MappingProxyType(dict(form.keymap)),
         theme=str(form.theme),

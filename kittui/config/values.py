@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from kittui.modelkit.stages import STAGES, Stage
+from kittui.modelkit.stages import STAGES, LifecycleTags, Stage
 
 THEMES: Final = ("kittui-dark", "kittui-light", "kittui-contrast", "kittui-colour-blind", "kittui-ansi")
 """The names of the interface's themes."""
@@ -36,16 +36,6 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
-    """The tags that promote and roll back move."""
-
-    challenger: str = "challenger"
-    champion: str = "champion"
-    rollback: str = "rollback"
-    retired: str = "retired"
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """Everything kittui can be told by its file, the environment and flags."""
 
@@ -53,7 +43,7 @@ class Config:
     layouts: tuple[str, ...] = ()
     favourites: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = STAGES
-    moves: Moves = field(default_factory=Moves)
+    moves: LifecycleTags = field(default_factory=LifecycleTags)
     protected_tags: tuple[str, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     theme: str = THEMES[0]

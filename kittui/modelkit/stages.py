@@ -38,6 +38,16 @@ STAGES: Final = (
 """The stages of a ModelKit's life, in order; a configuration may replace them."""
 
 
+@dataclass(frozen=True, slots=True)
+class LifecycleTags:
+    """The tags that promote and roll back move."""
+
+    challenger: str = "challenger"
+    champion: str = "champion"
+    rollback: str = "rollback"
+    retired: str = "retired"
+
+
 def stage_of(tag: str, stages: Iterable[Stage] = STAGES) -> Stage | None:
     """The stage that a tag is; None for a tag that is none."""
     return next((stage for stage in stages if stage.name == tag), None)

@@ -83,6 +83,13 @@ class DiffUseCase:
             work = _Work(self, a, b, first, second, depth or Depth(), traffic, on_update)
             return await work.run()
 
+    async def glance(self, a: Side, b: Side) -> Comparison:
+        """What manifests and configs alone say, no layer looked into; raises as compare() does."""
+        with metered() as traffic:
+            first, second = await _both(self._open(a), self._open(b))
+            comparison = compare_modelkits(_version(a, first), _version(b, second), first, second)
+            return replace(comparison, requests=traffic.requests, bytes=traffic.bytes)
+
     async def _open(self, side: Side) -> ModelKit:
         try:
             return await self.modelkit(side.repository, side.target)

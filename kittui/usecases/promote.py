@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from kittui.errors import NotFound, UsageError
+from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
@@ -14,8 +15,8 @@ from kittui.oci.reference import check_tag
 from kittui.usecases.siblings import keeps_a_tag
 from kittui.usecases.tag_changes import ChangePlan, TagChange, manifest_at
 
-CHALLENGER, CHAMPION, ROLLBACK, RETIRED = "challenger", "champion", "rollback", "retired"
-_EARLIER = frozenset({"tuning", "validating", "trained", "tuned", CHALLENGER, RETIRED})
+TAGS = LifecycleTags()
+_EARLIER = frozenset({"tuning", "validating", "trained", "tuned"})
 """Stages that nothing falls back from: moving them leaves rollback alone."""
 LOOKUPS = 2
 """Tags resolved at most to learn whether a digest keeps one."""
@@ -23,29 +24,30 @@ LOOKUPS = 2
 
 async def plan_promote(
     repository: Repository,
-    origin: str = CHALLENGER,
-    target: str = CHAMPION,
+    origin: str | None = None,
+    target: str | None = None,
     *,
-    fallback: str = ROLLBACK,
-    retired: str = RETIRED,
+    stages: LifecycleTags = TAGS,
     retire: bool = False,
     known: Mapping[str, Digest] | None = None,
     lookups: int = LOOKUPS,
 ) -> ChangePlan:
     """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
 
-    `fallback` is the rollback tag; `retire` also tags what it held until now with the tag `retired`. Raises NotFound
-    without an origin tag, UsageError for tags that can't be promoted from or to.
+    Both are what `stages` calls them unless named; `retire` also tags what rollback held until now with the retired
+    tag. Raises NotFound without an origin tag, UsageError for tags that can't be promoted from or to.
     """
+    origin, target = origin or stages.challenger, target or stages.champion
+    fallback, retired = stages.rollback, stages.retired
     check_tag(origin)
     check_tag(target)
-    if origin == target or fallback in (origin, target):
+    if origin == target or fallback in (origin, target) or (retire and retired in (origin, target, fallback)):
         raise UsageError(
             f"{origin} can't be promoted to {target}",
             hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
             reference=repository.reference(),
         )
-    moves_rollback = target not in _EARLIER
+    moves_rollback = target not in _EARLIER | {stages.challenger, retired}
     wanted = [origin, target, *([fallback] if moves_rollback else []), *([retired] if retire else [])]
     tags = dict(zip(wanted, await asyncio.gather(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
     new, old = tags[origin], tags[target]
@@ -87,14 +89,21 @@ async def plan_promote(
 
 async def plan_rollback(
     repository: Repository,
-    target: str = CHAMPION,
+    target: str | None = None,
     *,
-    fallback: str = ROLLBACK,
+    stages: LifecycleTags = TAGS,
     known: Mapping[str, Digest] | None = None,
     lookups: int = 5,
 ) -> ChangePlan:
     """target := rollback's digest; rollback stays, so that again is nothing to do. Raises NotFound without rollback."""
+    target, fallback = target or stages.champion, stages.rollback
     check_tag(target)
+    if target == fallback:
+        raise UsageError(
+            f"{target} can't be rolled back to itself",
+            hint="Name two tags: `moves` in config.yaml says which are champion and rollback.",
+            reference=repository.reference(),
+        )
     stored, current = await asyncio.gather(manifest_at(repository, fallback), manifest_at(repository, target))
     if stored is None:
         raise NotFound(

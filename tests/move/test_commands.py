@@ -93,6 +93,21 @@ def test_promote_rollback_undo_and_history(run: Run, kit_registry: DockerRegistr
     assert run("promote", repository, "--from", "nope", "--yes")[0] == 1
 
 
+def test_promotions_move_the_configured_tags(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> None:
+    repository = f"remote://{kit_registry.host}/fraud"
+    for stage, name in (("champion", "live"), ("challenger", "candidate")):
+        assert run("tag", f"{repository}:{stage}", name)[0] == 0
+    (tmp_path / "CONFIG/kittui").mkdir(parents=True)
+    moves = "moves: {challenger: candidate, champion: live, rollback: previous, retired: old}\n"
+    (tmp_path / "CONFIG/kittui/config.yaml").write_text(moves)
+    status, promoted, _ = run("promote", repository, "--yes")
+    assert status == 0
+    assert [change["tag"] for change in promoted["changes"]] == ["previous", "live"]
+    status, back, _ = run("rollback", repository, "--yes")
+    assert [change["tag"] for change in back["changes"]] == ["live"]
+    assert back["changes"][0]["after"] == promoted["changes"][1]["before"]
+
+
 def test_tag_and_remove(run: Run, kit_registry: DockerRegistry) -> None:
     repository = f"remote://{kit_registry.host}/fraud"
     status, tagged, _ = run("tag", f"{repository}:v1.0.0", "new", "newer")

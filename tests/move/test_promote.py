@@ -9,6 +9,7 @@ from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, NotFound, ReadOnly, TagMoved, UsageError
+from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.traffic import metered
 from kittui.usecases import tag_changes
 from kittui.usecases.history import read_history
@@ -87,6 +88,28 @@ async def test_earlier_stages_do_not_touch_rollback(fraud: MemoryRepository, led
     assert tags(fraud)["challenger"] == "v0.9.0"
     assert tags(fraud)["rollback"] == "v0.9.0"
     assert tags(fraud)["champion"] == "v1.0.0"
+
+
+async def test_stages_may_have_other_names(fraud: MemoryRepository, ledger: Ledger) -> None:
+    stages = LifecycleTags("candidate", "live", "previous", "old")
+    one, two, nine = (fraud.tagged[tag] for tag in ("v1.0.0", "v1.1.0", "v0.9.0"))
+    fraud.tagged = {"live": one, "candidate": two, "previous": nine}
+    plan = await plan_promote(fraud, stages=stages, retire=True)
+    await apply_changes(plan, ledger, Rules())
+    assert fraud.tagged == {"live": two, "candidate": two, "previous": one, "old": nine}
+    await apply_changes(await plan_rollback(fraud, stages=stages), ledger, Rules())
+    assert fraud.tagged["live"] == one
+    await apply_changes(await plan_promote(fraud, "live", "candidate", stages=stages), ledger, Rules())
+    assert fraud.tagged["previous"] == one
+
+
+async def test_two_stages_of_one_name_are_refused(fraud: MemoryRepository) -> None:
+    with pytest.raises(UsageError):
+        await plan_rollback(fraud, stages=LifecycleTags(champion="rollback"))
+    with pytest.raises(UsageError):
+        await plan_promote(fraud, stages=LifecycleTags(challenger="champion"))
+    with pytest.raises(UsageError):
+        await plan_promote(fraud, stages=LifecycleTags(retired="champion"), retire=True)
 
 
 async def test_rollback_goes_back_and_again_is_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:

@@ -3,94 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
-from textual.pilot import Pilot
-from tui.waiting import browse, quiet, text_of, until
-from tui.world import World
+from fakes.memory import MemoryRepository
+from move.kits import Kits, on, ready
+from tui.waiting import quiet, text_of, until
 
 from kittui.errors import ConnectionLost
-from kittui.oci.protocols import Power, Repository
-from kittui.oci.reference import LOCAL, Reference
-from kittui.store import LocalSource
-from kittui.transfer.fetch import Tuning
+from kittui.oci.protocols import Power
+from kittui.oci.reference import LOCAL
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.move.service import SERVICE, Moves
 from kittui.tui.move.transfers_screen import TransfersScreen
 from kittui.tui.move.unpack_dialog import UnpackDialog
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.look import Inspector
-
-TAR = "application/vnd.kitops.modelkit.model.v1.tar"
-CODE = "application/vnd.kitops.modelkit.code.v1.tar"
-
-
-def tar(**files: bytes) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(f"src/{name}.py")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
-class Set:
-    """A registry with a lifecycle, a store, and the program over both."""
-
-    def __init__(self, folder: Path, **rules: Any) -> None:
-        self.folder = folder
-        self.registry = MemorySource()
-        self.fraud: MemoryRepository = self.registry.repository("fraud")
-        layers = [(TAR, b"m" * 3_000_000), (CODE, tar(a=b"alpha", b=b"beta"))]
-        self.fraud.add_kit("nine", "rollback", "v0.9.0", layers=layers[1:], code=[{"path": "src"}])
-        self.fraud.add_kit("one", "champion", "v1.0.0", layers=layers, model={"path": "m"}, code=[{"path": "src"}])
-        self.fraud.add_kit("two", "challenger", "v1.1.0", layers=layers[1:], code=[{"path": "src"}])
-        self.store = LocalSource(folder / "home", recheck=0)
-        self.world = World(self.store, self.registry)  # type: ignore[arg-type]
-        self.ledger = Ledger.open(folder / "state", "tester@here")
-        tuning = Tuning(first_wait=0.01)
-        moves = Moves(self.ledger, Rules(**rules), Inspector(), self.find, tuning)
-        self.moves = moves
-        self.world.services[SERVICE] = moves
-
-    async def find(self, reference: Reference) -> tuple[Repository, str]:
-        return self.store.repository(str(reference)), "latest"
-
-    def tags(self) -> dict[str, str]:
-        versions = {digest: tag for tag, digest in self.fraud.tagged.items() if tag.startswith("v")}
-        return {tag: versions[digest] for tag, digest in self.fraud.tagged.items() if not tag.startswith("v")}
-
-    def app(self) -> Any:
-        return self.world.app("remote://registry.test/fraud")
-
-
-async def ready(pilot: Pilot[Any], tag: str = "champion") -> None:
-    await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
-    await quiet(pilot)
-    body = browse(pilot).tags_pane.body
-    number = next(number for number, row in enumerate(body.rows) if getattr(row, "target", "") == tag)
-    body.move_to(number)
-    await quiet(pilot)
-
-
-def on(pilot: Pilot[Any], screen: type) -> Callable[[], bool]:
-    return lambda: isinstance(pilot.app.screen, screen)
 
 
 @pytest.fixture
-def kits(tmp_path: Path) -> Set:
-    return Set(tmp_path)
+def kits(tmp_path: Path) -> Kits:
+    return Kits(tmp_path)
 
 
-async def test_c_and_enter_promote_and_z_takes_it_back(kits: Set) -> None:
+async def test_c_and_enter_promote_and_z_takes_it_back(kits: Kits) -> None:
     async with kits.app().run_test(size=(120, 36)) as pilot:
         await ready(pilot)
         await pilot.press("c")
@@ -116,7 +50,7 @@ async def test_c_and_enter_promote_and_z_takes_it_back(kits: Set) -> None:
         await until(pilot, lambda: "undo" in text_of(pilot))
 
 
-async def test_t_retags_and_shows_a_tag_that_would_move(kits: Set) -> None:
+async def test_t_retags_and_shows_a_tag_that_would_move(kits: Kits) -> None:
     async with kits.app().run_test(size=(120, 36)) as pilot:
         await ready(pilot, "v1.1.0")
         await pilot.press("t")
@@ -128,7 +62,7 @@ async def test_t_retags_and_shows_a_tag_that_would_move(kits: Set) -> None:
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 
 
-async def test_x_on_a_registry_that_cannot_untag_offers_the_ways(kits: Set) -> None:
+async def test_x_on_a_registry_that_cannot_untag_offers_the_ways(kits: Kits) -> None:
     kits.registry.powers["untag"] = Power("no", "Distribution 2.8 cannot remove a tag alone")
     async with kits.app().run_test(size=(120, 40)) as pilot:
         await ready(pilot)
@@ -142,7 +76,7 @@ async def test_x_on_a_registry_that_cannot_untag_offers_the_ways(kits: Set) -> N
         assert "v1.0.0" in kits.fraud.tagged
 
 
-async def test_x_stays_on_cancel_where_enter_is_hit_at_once(kits: Set) -> None:
+async def test_x_stays_on_cancel_where_enter_is_hit_at_once(kits: Kits) -> None:
     async with kits.app().run_test(size=(120, 40)) as pilot:
         await ready(pilot)
         await pilot.press("x")
@@ -153,7 +87,7 @@ async def test_x_stays_on_cancel_where_enter_is_hit_at_once(kits: Set) -> None:
 
 
 async def test_read_only_refuses_and_says_why(tmp_path: Path) -> None:
-    kits = Set(tmp_path, read_only=True)
+    kits = Kits(tmp_path, read_only=True)
     async with kits.app().run_test(size=(120, 36)) as pilot:
         await ready(pilot)
         await pilot.press("c")
@@ -161,7 +95,7 @@ async def test_read_only_refuses_and_says_why(tmp_path: Path) -> None:
         assert kits.tags()["champion"] == "v1.0.0"
 
 
-async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Set) -> None:
+async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Kits) -> None:
     stuck = asyncio.Event()
 
     def cut(repository: MemoryRepository, verb: str, what: str) -> None:
@@ -192,7 +126,7 @@ async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Set) -
     assert kits.world.sources[LOCAL] is kits.store  # type: ignore[comparison-overlap]
 
 
-async def test_marked_tags_are_pulled_together(kits: Set) -> None:
+async def test_marked_tags_are_pulled_together(kits: Kits) -> None:
     async with kits.app().run_test(size=(120, 36)) as pilot:
         await ready(pilot)
         await pilot.press("space")
@@ -204,7 +138,7 @@ async def test_marked_tags_are_pulled_together(kits: Set) -> None:
         await until(pilot, lambda: [job.state for job in kits.moves.jobs.jobs] == ["done", "done"])
 
 
-async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Set) -> None:
+async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
     out = kits.folder / "out"
     async with kits.app().run_test(size=(120, 40)) as pilot:
         await ready(pilot)
@@ -223,7 +157,7 @@ async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Set) -> None:
 
 
 async def test_a_protected_tag_wants_its_name(tmp_path: Path) -> None:
-    kits = Set(tmp_path, protected=frozenset({"champion"}))
+    kits = Kits(tmp_path, protected=frozenset({"champion"}))
     async with kits.app().run_test(size=(120, 40)) as pilot:
         await ready(pilot)
         await pilot.press("x")

@@ -24,14 +24,7 @@ async def command(
     composition = call.composition
     stages = composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_promote(
-        found,
-        origin or stages.challenger,
-        target or stages.champion,
-        fallback=stages.rollback,
-        retired=stages.retired,
-        retire=retire,
-    )
+    plan = await plan_promote(found, origin, target, stages=stages, retire=retire)
     if plan.changes:
         composition.rules.check_write(plan.place)
         lines = plan_lines(plan, "Promote in")

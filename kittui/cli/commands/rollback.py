@@ -17,9 +17,8 @@ from kittui.usecases.tag_changes import apply_changes
 async def command(call: Call, repository: str, reason: str) -> None:
     """Make the ModelKit that rollback points to the champion again; rollback stays."""
     composition = call.composition
-    stages = composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_rollback(found, stages.champion, fallback=stages.rollback)
+    plan = await plan_rollback(found, stages=composition.config.moves)
     if plan.changes:
         composition.rules.check_write(plan.place)
         call.printer.confirm(plan_lines(plan, "Roll back in"), "Roll back?")

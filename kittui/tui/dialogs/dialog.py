@@ -67,11 +67,15 @@ class Dialog(ModalScreen[Answer | None]):
         """The widgets in the box."""
         raise NotImplementedError
 
+    def keys(self) -> str:
+        """The keys that the frame names."""
+        return self.KEYS
+
     def compose(self) -> ComposeResult:
         """The box around the body."""
         with Box() as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = Content(self.KEYS)
+            box.border_subtitle = Content(self.keys())
             yield from self.body()
 
     def action_cancel(self) -> None:

@@ -62,8 +62,12 @@ class PlanDialog(Dialog[PlanAnswer]):
             self._bindings.bind("d", "look", "See the changes", show=False)
 
     def body(self) -> ComposeResult:
-        """Place, changes, notes, the reason, the name to type, costs, choices."""
-        yield Words([Content.assemble((clean(self._place), "$kit-muted")), "", *self._table(), *self._extra()])
+        """Place, changes, notes, what a subclass adds, costs, the reason, the name to type, choices."""
+        notes: list[Part] = ["", *self._notes] if self._notes else []
+        yield Words([Content.assemble((clean(self._place), "$kit-muted")), "", *self._table(), *notes])
+        yield from self.more()
+        if self._costs:
+            yield Words(["", Content.assemble((clean(self._costs), "$kit-muted"))])
         if self._reason:
             yield Words(["", Content.assemble(("Reason", "$kit-muted"))])
             entry = Input(placeholder="why; kept in the history", id="reason")
@@ -101,11 +105,13 @@ class PlanDialog(Dialog[PlanAnswer]):
             for change in self._changes
         ]
 
-    def _extra(self) -> list[Part]:
-        parts: list[Part] = ["", *self._notes] if self._notes else []
-        if self._costs:
-            parts += ["", Content.assemble((clean(self._costs), "$kit-muted"))]
-        return parts
+    def more(self) -> ComposeResult:
+        """Widgets between the notes and the costs; none, unless a subclass has some."""
+        yield from ()
+
+    def keys(self) -> str:
+        """`d` is named where there is something to look at."""
+        return self.KEYS if self._look is None else f"d See the changes · {self.KEYS}"
 
     def on_mount(self) -> None:
         """The cursor is on the first choice, on Cancel where it is dangerous, or on the name to type."""

@@ -54,13 +54,13 @@ async def _retag(context: Context) -> None:
 
 
 async def _promote(context: Context) -> None:
-    from kittui.tui.move.tags import promote
+    from kittui.tui.move.promoting import promote
 
     await promote(context)
 
 
 async def _roll_back(context: Context) -> None:
-    from kittui.tui.move.tags import roll_back
+    from kittui.tui.move.promoting import roll_back
 
     await roll_back(context)
 

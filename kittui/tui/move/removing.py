@@ -9,8 +9,8 @@ from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
-from kittui.tui.move.service import Moves, moves_of
-from kittui.tui.move.tags import UNDO, marked, type_names
+from kittui.tui.move.changing import UNDO, for_each_mark, type_names
+from kittui.tui.move.service import Moves
 from kittui.tui.move.wording import listed
 from kittui.tui.selection import Mark
 
@@ -20,18 +20,7 @@ if TYPE_CHECKING:
 
 async def remove(context: Context) -> None:
     """Untag, or delete, the ModelKit under the cursor or the marked ones."""
-    moves = moves_of(context.ports)
-    marks = marked(context.selection)
-    if moves is None or not marks:
-        return
-    for mark in marks:
-        moves.rules.check_write(mark.reference)
-        try:
-            if not await _remove(context, moves, mark):
-                return
-        finally:
-            context.changed(mark.repository)
-    context.clear_marks()
+    await for_each_mark(context, _remove)
 
 
 async def _remove(context: Context, moves: Moves, mark: Mark) -> bool:
@@ -62,6 +51,8 @@ async def _remove(context: Context, moves: Moves, mark: Mark) -> bool:
                 raise
             refused = error.message
             continue
+        finally:
+            context.changed(mark.repository)
         return True
 
 

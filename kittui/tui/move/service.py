@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kittui.modelkit.stages import LifecycleTags
 from kittui.tui.move.jobs import Jobs
 from kittui.tui.ports import Ports
 
@@ -21,7 +22,8 @@ SERVICE = "move"
 class Moves:
     """The ledger that changes are written into, the user's rules, and what transfers need.
 
-    `find` finds the ModelKit that a model reference points to: in the store, then in its registry.
+    `find` finds the ModelKit that a model reference points to: in the store, then in its registry; `stages` are the
+    tags that promote and roll back move.
     """
 
     ledger: Ledger
@@ -29,6 +31,7 @@ class Moves:
     inspector: Inspector
     find: Find
     tuning: Tuning | None = None
+    stages: LifecycleTags = field(default_factory=LifecycleTags)
     jobs: Jobs = field(default_factory=Jobs)
 
 

@@ -1,147 +1,26 @@
-"""Promote, roll back, retag and undo: plan, dialog, apply."""
+"""Retag and undo: plan, dialog, apply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from kittui.errors import KittuiError
+from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice
-from kittui.tui.dialogs.confirm import ConfirmDialog
-from kittui.tui.dialogs.plan import PlanAnswer, PlanDialog
+from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.move.changing import UNDO, for_each_mark, type_names, undoable
 from kittui.tui.move.service import Moves, moves_of
-from kittui.tui.move.wording import changes_of, costs_of, done_text, notes_of
-from kittui.tui.selection import Mark, Selection
-
-if TYPE_CHECKING:
-    from kittui.oci.digest import Digest
-    from kittui.oci.protocols import Repository
-    from kittui.usecases.tag_changes import ChangePlan
-
-UNDO = "undo"
-
-
-def marked(selection: Selection) -> Sequence[Mark]:
-    """What a command works on: the marked tags, else the one under the cursor."""
-    if selection.marks:
-        return selection.marks
-    if selection.repository is None or selection.target is None:
-        return ()
-    return (Mark(selection.repository, selection.target, selection.digest),)
-
-
-def repositories(selection: Selection) -> list[Repository]:
-    """The repositories that a command works on, each once."""
-    found = {mark.repository.reference(): mark.repository for mark in selection.marks}
-    if not found and selection.repository is not None:
-        found[selection.repository.reference()] = selection.repository
-    return list(found.values())
-
-
-def known_tags(context: Context, repository: Repository) -> dict[str, Digest]:
-    """Tags that the tags pane has read already: names for digests, and fewer requests."""
-    return {
-        row.target: row.modelkit.digest
-        for row in context.browse.tags_pane.body.rows
-        if row.modelkit is not None and row.repository.reference() == repository.reference()
-    }
-
-
-async def type_names(context: Context, moves: Moves, tags: Sequence[str]) -> list[str] | None:
-    """Have the name of each protected tag typed; None where the user would not."""
-    typed: list[str] = []
-    for tag in moves.rules.guarded(tags):
-        words = [f"{clean(tag)} is protected by your configuration."]
-        if not await context.ask(ConfirmDialog(f"Change {clean(tag)}", words, "Change it", typed=tag)):
-            return None
-        typed.append(tag)
-    return typed
-
-
-async def promote(context: Context) -> None:
-    """Challenger becomes champion, the champion rollback."""
-    from kittui.usecases.promote import plan_promote
-
-    for repository in repositories(context.selection):
-        plan = await plan_promote(repository, known=known_tags(context, repository))
-        retire = [Choice("retire", "Promote and retire", "tags what rollback held `retired`")] if plan.orphans else []
-        answer = await _ask(context, plan, f"Promote {clean(repository.name)}", "Promote", retire)
-        if answer is None:
-            return
-        if answer.choice == "retire":
-            plan = await plan_promote(repository, retire=True)
-        await _apply(context, plan, answer.reason, exempt=True)
-
-
-async def roll_back(context: Context) -> None:
-    """The champion becomes what rollback holds."""
-    from kittui.usecases.promote import plan_rollback
-
-    for repository in repositories(context.selection):
-        plan = await plan_rollback(repository, known=known_tags(context, repository))
-        answer = await _ask(context, plan, f"Roll back {clean(repository.name)}", "Roll back")
-        if answer is None:
-            return
-        await _apply(context, plan, answer.reason, exempt=True)
-
-
-def undoable(plan: ChangePlan) -> str | None:
-    """The undo command, unless a tag was created where tags may not go alone."""
-    created = any(change.before is None for change in plan.changes)
-    return None if created and plan.repository.source.capabilities.untag.state != "yes" else UNDO
-
-
-async def _ask(
-    context: Context, plan: ChangePlan, title: str, verb: str, more: Sequence[Choice[str]] = ()
-) -> PlanAnswer | None:
-    if not plan.changes:
-        context.toast("Nothing to do: it is so already.")
-        return PlanAnswer("none")
-    moves = moves_of(context.ports)
-    if moves is not None:
-        moves.rules.check_write(plan.place)
-    choices = [Choice("do", verb), *more]
-    return await context.ask(
-        PlanDialog(
-            title, plan.place, changes_of(plan), choices, notes=notes_of(plan), costs=costs_of(plan), reason=True
-        )
-    )
-
-
-async def _apply(context: Context, plan: ChangePlan, reason: str, *, exempt: bool) -> None:
-    from kittui.usecases.tag_changes import apply_changes
-
-    moves = moves_of(context.ports)
-    if moves is None:
-        return
-    typed: list[str] | None = None
-    if not exempt:
-        typed = await type_names(context, moves, plan.overwritten)
-        if typed is None:
-            return
-    try:
-        await apply_changes(plan, moves.ledger, moves.rules, reason=reason, typed=typed)
-    finally:
-        context.changed(plan.repository)
-    if plan.changes:
-        context.toast(done_text(plan), undo=undoable(plan))
+from kittui.tui.move.wording import changes_of, costs_of, done_text
+from kittui.tui.selection import Mark
 
 
 async def retag(context: Context) -> None:
     """Give the ModelKit under the cursor, or each marked one, another tag."""
-    moves = moves_of(context.ports)
-    marks = marked(context.selection)
-    if moves is None or not marks:
-        return
-    for mark in marks:
-        moves.rules.check_write(mark.reference)
-        if not await _retag(context, moves, mark):
-            return
-    context.clear_marks()
+    await for_each_mark(context, _retag)
 
 
 async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
@@ -168,7 +47,7 @@ async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
         return True
     if plan.overwritten or plan.missing:
         notes = ["The tag exists and moves."] if plan.overwritten else []
-        costs = f"{plan.missing} bytes are copied." if plan.missing else "No layer is moved."
+        costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
         answer = await context.ask(
             PlanDialog(
                 f"Retag {clean(mark.target)}",

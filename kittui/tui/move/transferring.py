@@ -12,9 +12,9 @@ from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.move.changing import marked, type_names
 from kittui.tui.move.jobs import Job
 from kittui.tui.move.service import Moves, moves_of
-from kittui.tui.move.tags import marked, type_names
 from kittui.tui.selection import Mark
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from kittui.errors import Interrupted
 from kittui.terminal import clean
 from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.move.changing import marked
 from kittui.tui.move.jobs import Job
 from kittui.tui.move.service import Moves, moves_of
-from kittui.tui.move.tags import marked
 from kittui.tui.move.unpack_dialog import UnpackDialog
 
 if TYPE_CHECKING:

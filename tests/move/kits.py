@@ -1,0 +1,79 @@
+"""A registry with a lifecycle, a store, and the interface over both."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fakes.memory import MemoryRepository, MemorySource
+from textual.pilot import Pilot
+from tui.waiting import browse, quiet, until
+from tui.world import World
+
+from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import Reference
+from kittui.store import LocalSource
+from kittui.transfer.fetch import Tuning
+from kittui.tui.move.service import SERVICE, Moves
+from kittui.usecases.ledger import Ledger, Rules
+from kittui.usecases.look import Inspector
+
+TAR = "application/vnd.kitops.modelkit.model.v1.tar"
+CODE = "application/vnd.kitops.modelkit.code.v1.tar"
+
+
+def tar(**files: bytes) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"src/{name}.py")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+class Kits:
+    """A registry with a lifecycle, a store, and the program over both."""
+
+    def __init__(self, folder: Path, stages: LifecycleTags | None = None, **rules: Any) -> None:
+        self.folder = folder
+        self.registry = MemorySource()
+        self.fraud: MemoryRepository = self.registry.repository("fraud")
+        layers = [(TAR, b"m" * 3_000_000), (CODE, tar(a=b"alpha", b=b"beta"))]
+        self.fraud.add_kit("nine", "rollback", "v0.9.0", layers=layers[1:], code=[{"path": "src"}])
+        self.fraud.add_kit("one", "champion", "v1.0.0", layers=layers, model={"path": "m"}, code=[{"path": "src"}])
+        self.fraud.add_kit("two", "challenger", "v1.1.0", layers=layers[1:], code=[{"path": "src"}])
+        self.store = LocalSource(folder / "home", recheck=0)
+        self.world = World(self.store, self.registry)  # type: ignore[arg-type]
+        self.ledger = Ledger.open(folder / "state", "tester@here")
+        tuning = Tuning(first_wait=0.01)
+        moves = Moves(self.ledger, Rules(**rules), Inspector(), self.find, tuning, stages or LifecycleTags())
+        self.moves = moves
+        self.world.services[SERVICE] = moves
+
+    async def find(self, reference: Reference) -> tuple[Repository, str]:
+        return self.store.repository(str(reference)), "latest"
+
+    def tags(self) -> dict[str, str]:
+        versions = {digest: tag for tag, digest in self.fraud.tagged.items() if tag.startswith("v")}
+        return {tag: versions.get(digest, "") for tag, digest in self.fraud.tagged.items() if not tag.startswith("v")}
+
+    def app(self) -> Any:
+        return self.world.app("remote://registry.test/fraud")
+
+
+async def ready(pilot: Pilot[Any], tag: str = "champion") -> None:
+    await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
+    await quiet(pilot)
+    body = browse(pilot).tags_pane.body
+    number = next(number for number, row in enumerate(body.rows) if getattr(row, "target", "") == tag)
+    body.move_to(number)
+    await quiet(pilot)
+
+
+def on(pilot: Pilot[Any], screen: type) -> Callable[[], bool]:
+    return lambda: isinstance(pilot.app.screen, screen)

@@ -1,0 +1,161 @@
+"""The dialog of promote and roll back: what changes is shown as it is read, and never holds anything up."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from move.kits import CODE, TAR, Kits, on, ready, tar
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+from tui.waiting import LARGE, SMALL, text_of, until
+
+from kittui.errors import ConnectionLost
+from kittui.modelkit import ModelKit
+from kittui.modelkit.stages import LifecycleTags
+from kittui.tui.compare.screen import CompareScreen
+from kittui.tui.move.promoting import PromotionDialog
+
+
+@pytest.fixture
+def kits(tmp_path: Path) -> Kits:
+    return Kits(tmp_path)
+
+
+async def opened(pilot: Pilot[Any], key: str = "c") -> None:
+    await ready(pilot)
+    await pilot.press(key)
+    await until(pilot, on(pilot, PromotionDialog))
+
+
+def inside(pilot: Pilot[Any]) -> bool:
+    """Whether all of the dialog's choices are on the screen, without scrolling."""
+    options = pilot.app.screen.query_one(OptionList)
+    return options.region.bottom < pilot.app.size.height and options.region.height == options.option_count
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=str)
+async def test_it_says_what_changes_and_fits(kits: Kits, size: tuple[int, int]) -> None:
+    kits.fraud.add_kit(
+        "two",
+        "challenger",
+        layers=[(CODE, tar(a=b"alpha", c=b"gamma")), (TAR, b"n" * 1000)],
+        model={"path": "m", "parameters": {"epochs": 30, "rate": 0.0005}},
+        code=[{"path": "src", "description": "features"}],
+    )
+    kits.fraud.add_kit(
+        "one",
+        "champion",
+        layers=[(TAR, b"m" * 3_000_000), (CODE, tar(a=b"alpha"))],
+        model={"path": "m", "parameters": {"epochs": 20, "rate": 0.001}},
+        code=[{"path": "src"}],
+    )
+    kits.fraud.tagged.pop("v0.9.0")
+    async with kits.app().run_test(size=size) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "2 changed · 3.0 MB → " in text_of(pilot))
+        shown = text_of(pilot)
+        assert "4 values" in shown
+        assert "model.parameters.epochs" in shown
+        assert "20 → 30" in shown
+        assert "d See the changes" in shown
+        assert "loses its last tag" in shown
+        for words in ("Reason", "Promote and retire", "Cancel"):
+            assert words in shown
+        assert inside(pilot)
+
+
+async def test_d_opens_the_comparison_and_comes_back(kits: Kits) -> None:
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await opened(pilot)
+        await pilot.press("d")
+        await until(pilot, on(pilot, CompareScreen))
+        await until(pilot, lambda: "champion" in text_of(pilot) and "challenger" in text_of(pilot))
+        await pilot.press("escape")
+        await until(pilot, on(pilot, PromotionDialog))
+        assert kits.tags()["champion"] == "v1.0.0"
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
+
+
+async def test_a_rollback_is_compared_with_what_it_goes_back_to(kits: Kits) -> None:
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await opened(pilot, "R")
+        await until(pilot, lambda: "1 removed" in text_of(pilot))
+        await pilot.press("d")
+        await until(pilot, on(pilot, CompareScreen))
+        await until(pilot, lambda: "rollback" in text_of(pilot))
+        await pilot.press("escape")
+        await until(pilot, on(pilot, PromotionDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v0.9.0")
+
+
+async def test_confirming_does_not_wait_for_the_comparison(kits: Kits) -> None:
+    never = asyncio.Event()
+    asked = asyncio.Event()
+
+    async def modelkit(repository: Any, target: str) -> ModelKit:
+        asked.set()
+        await never.wait()
+        raise AssertionError
+
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await ready(pilot)
+        object.__setattr__(pilot.app.ports, "modelkit", modelkit)  # type: ignore[attr-defined]
+        await pilot.press("c")
+        await until(pilot, asked.is_set)
+        assert "Reading what changes" in text_of(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
+
+
+async def test_a_comparison_that_fails_is_said_and_promoting_goes_on(kits: Kits) -> None:
+    async def modelkit(repository: Any, target: str) -> ModelKit:
+        raise ConnectionLost("the connection was cut")
+
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await ready(pilot)
+        object.__setattr__(pilot.app.ports, "modelkit", modelkit)  # type: ignore[attr-defined]
+        await pilot.press("c")
+        await until(pilot, lambda: "the connection was cut" in text_of(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
+
+
+async def test_the_first_champion_is_compared_with_nothing(kits: Kits) -> None:
+    del kits.fraud.tagged["champion"]
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await ready(pilot, "challenger")
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        assert "rollback is left alone" in text_of(pilot)
+        assert "See the changes" not in text_of(pilot)
+        await pilot.press("d", "enter")
+        await until(pilot, lambda: kits.tags().get("champion") == "v1.1.0")
+
+
+async def test_the_configured_stages_are_moved(tmp_path: Path) -> None:
+    kits = Kits(tmp_path, stages=LifecycleTags("candidate", "live", "previous", "old"))
+    names = {"champion": "live", "challenger": "candidate", "rollback": "previous"}
+    kits.fraud.tagged = {names.get(tag, tag): digest for tag, digest in kits.fraud.tagged.items()}
+    kits.fraud.tagged.pop("v0.9.0")
+    nine = kits.fraud.tagged["previous"]
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await ready(pilot, "live")
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        shown = text_of(pilot)
+        assert "what previous held gets the tag old" in shown
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: kits.tags()["live"] == "v1.1.0")
+        assert kits.tags()["previous"] == "v1.0.0"
+        assert kits.fraud.tagged["old"] == nine
+        await ready(pilot, "live")
+        await pilot.press("R")
+        await until(pilot, on(pilot, PromotionDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["live"] == "v1.0.0")
+        assert not {"champion", "challenger", "rollback", "retired"} & set(kits.fraud.tagged)
