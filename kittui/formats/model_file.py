@@ -9,6 +9,7 @@ from kittui.formats.npy import read_npy, read_npz
 from kittui.formats.onnx import read_onnx
 from kittui.formats.pytorch import read_pytorch
 from kittui.formats.safetensors import read_safetensors
+from kittui.formats.shards import is_shard_index, read_shard_index
 from kittui.formats.weights import Weights
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib")
@@ -23,8 +24,10 @@ def is_model_file(path: str) -> bool:
 
 
 def read_weights(path: str, size: int) -> Steps[Weights]:
-    """The tensors of a model file of `size` bytes; raises Malformed where it is none of the known formats."""
+    """The tensors of a model file or shard index of `size` bytes; raises Malformed where it is of no known format."""
     name = path.lower()
+    if is_shard_index(path):
+        return (yield from read_shard_index(size))
     if name.endswith(".safetensors"):
         return (yield from read_safetensors(size))
     if name.endswith(".onnx"):

@@ -1,12 +1,8 @@
-"""safetensors headers: 8 bytes of length, then JSON (huggingface/safetensors, README, "Format").
-
-Sharded models name their shards in `*.safetensors.index.json` (`weight_map`).
-"""
+"""safetensors headers: 8 bytes of length, then JSON (huggingface/safetensors, README, "Format")."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -43,7 +39,7 @@ def read_safetensors(size: int) -> Steps[Weights]:
 
 def parse_header(raw: bytes, size: int) -> Weights:
     """The JSON of a header; `size` is the whole file's length in bytes. Raises Malformed."""
-    header = _load(raw, "the safetensors header")
+    header = load_object(raw, "the safetensors header")
     base = 8 + len(raw)
     tensors: list[Tensor] = []
     metadata: dict[str, Any] = {}
@@ -73,7 +69,9 @@ def parse_header(raw: bytes, size: int) -> Weights:
     return Weights("safetensors", tuple(tensors[number] for number in order), metadata, problem)
 
 
-def _load(raw: bytes, what: str) -> dict[str, Any]:
+def load_object(raw: bytes, what: str) -> dict[str, Any]:
+    """A JSON object without doubled keys, numbers of more than 20 digits as -1; raises Malformed naming `what`."""
+
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
@@ -115,16 +113,3 @@ def _tensor(name: str, value: Any, base: int, size: int) -> Tensor:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
-
-
-def parse_shard_index(raw: bytes) -> tuple[dict[str, str], dict[str, Any]]:
-    """A `*.safetensors.index.json` (or `pytorch_model.bin.index.json`): tensor name -> shard's file name, and metadata.
-
-    Raises Malformed; names that lead out of the folder are refused.
-    """
-    document = _load(raw, "the shard index")
-    weight_map, metadata = document.get("weight_map"), document.get("metadata", {})
-    fits: Callable[[Any], bool] = lambda value: isinstance(value, str) and "/" not in value and value not in ("", "..")  # noqa: E731
-    if not isinstance(weight_map, dict) or not all(fits(value) for value in weight_map.values()):
-        raise Malformed("the shard index has no usable weight_map")
-    return weight_map, metadata if isinstance(metadata, dict) else {}

@@ -16,7 +16,8 @@ class Tensor(NamedTuple):
     """One tensor.
 
     `dtype` is the format's own word in upper case (F32, BF16, Q4_K). `offset` (in the file) and `nbytes` are None where
-    the header does not tell; `file` names another file where the tensor's bytes lie there.
+    the header does not tell, `offset` too where its bytes don't lie there plainly, one number behind the other. `file`
+    names another file where the tensor lies there (its offset is in that one then), `member` the one in a zip archive.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Tensor(NamedTuple):
     nbytes: int | None = None
     problem: str | None = None
     file: str | None = None
+    member: str | None = None
 
     @property
     def parameters(self) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-VERSION = 1
+VERSION = 2
 """Of what the entries look like: another one is not read."""
 MEMORY = 64
 """Entries of each kind kept in memory."""

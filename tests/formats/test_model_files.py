@@ -24,7 +24,7 @@ from kittui.formats.npy import read_npy, read_npz
 from kittui.formats.onnx import read_onnx
 from kittui.formats.pickle import read_pickle
 from kittui.formats.pytorch import read_pytorch
-from kittui.formats.safetensors import parse_shard_index, read_safetensors
+from kittui.formats.safetensors import read_safetensors
 from kittui.formats.weights import Weights
 from kittui.formats.zip import read_member, read_zip
 
@@ -95,14 +95,6 @@ def test_safetensors_that_lie_are_marked(entry: bytes, reason: str) -> None:
     both = b'{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
     content = safe(b'{"a":' + both + b',"b":' + both + b"}", bytes(8))
     assert "overlap" in (run_bytes(read_safetensors(len(content)), content).tensors[1].problem or "")
-
-
-def test_shard_indexes() -> None:
-    shards, metadata = parse_shard_index(b'{"metadata":{"total_size":1},"weight_map":{"a":"x.safetensors"}}')
-    assert (shards, metadata) == ({"a": "x.safetensors"}, {"total_size": 1})
-    for bad in (b"{}", b'{"weight_map":{"a":"../x"}}', b'{"weight_map":{"a":1}}', b"[]"):
-        with pytest.raises(Malformed):
-            parse_shard_index(bad)
 
 
 def gguf_file(folder: Path) -> Path:

@@ -3,99 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import random
 import subprocess
-import tarfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
+from fakes.layers import LayersRepository, archive, layer_of, repository_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kittui.errors import DigestMismatch, Malformed
 from kittui.formats.gzip import Inflate
 from kittui.formats.zstd import Unzstd
-from kittui.modelkit import Layer
-from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import YES, Capabilities
-from kittui.oci.reference import Place
 from kittui.state.indexes import IndexCache
 from kittui.usecases.look import Inspector
-
-
-@dataclass
-class FakeReader:
-    content: bytes
-    offset: int
-    length: int
-    at: int = 0
-
-    async def readinto(self, buffer: memoryview) -> int:
-        piece = self.content[self.offset + self.at : self.offset + min(self.length, self.at + len(buffer))]
-        buffer[: len(piece)] = piece
-        self.at += len(piece)
-        return len(piece)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.content[self.offset : self.offset + self.length]
-
-
-@dataclass
-class FakeRepository:
-    """One blob in one place, counting the bytes that are read."""
-
-    content: bytes
-    host: str = "fake"
-    read: list[int] = field(default_factory=list)
-    name: str = "r"
-
-    @property
-    def source(self) -> Any:
-        return self
-
-    @property
-    def place(self) -> Place:
-        return Place("remote", host=self.host)
-
-    capabilities = Capabilities(ranges=YES)
-
-    @asynccontextmanager
-    async def open_blob(
-        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[FakeReader]:
-        length = len(self.content) - offset if length is None else length
-        self.read.append(length)
-        yield FakeReader(self.content, offset, length)
-
-    async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
-        self.read.append(len(self.content))
-        descriptor.digest.verify(self.content, "the blob")
-        return self.content
-
-
-def layer_of(content: bytes, compression: Any, form: Any = "tar", digest: Digest | None = None) -> Layer:
-    media = f"application/vnd.kitops.modelkit.model.v1.{form}" + ("" if compression == "none" else f"+{compression}")
-    return Layer(1, "model", "m", None, media, digest or Digest.of(content), None, len(content), compression, form)
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, body in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(body)
-            tar.addfile(info, io.BytesIO(body))
-    return out.getvalue()
-
 
 RANDOM = random.Random(1)
 FILES = {f"m/{n}.bin": RANDOM.randbytes(1_500_000) if n % 2 else b"text %d\n" % n * 150_000 for n in range(12)}
@@ -108,7 +34,7 @@ PACKED = {
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 async def test_every_file_of_every_compression_is_what_was_packed(compression: str, tmp_path: Path) -> None:
-    repository: Any = FakeRepository(PACKED[compression])
+    repository: Any = repository_of(PACKED[compression])
     layer = layer_of(PACKED[compression], compression)
     inspector = Inspector(IndexCache(tmp_path), free_bytes=1 << 40)
     listing = await inspector.listing(repository, layer)
@@ -124,12 +50,12 @@ async def test_every_file_of_every_compression_is_what_was_packed(compression: s
         await inspector.stream_file(repository, layer, entry, emit)
         assert b"".join(pieces) == FILES[entry.path]
     # From now on a file of a gzip layer is a ranged read, with the checkpoints from disk.
-    repository.read.clear()
+    repository.asked.clear()
     again = Inspector(IndexCache(tmp_path), free_bytes=0)
     if compression == "gzip":
         view = await again.open(repository, layer, listing.files[-1])
         assert await view.read(100, 50) == FILES[listing.files[-1].path][100:150]
-        assert sum(repository.read) < len(PACKED["gzip"]) / 2
+        assert sum(repository.asked) < len(PACKED["gzip"]) / 2
         assert not view.verified
     assert (await again.listing(repository, layer)).files == listing.files
     verified, content = await again.verified_file(repository, layer, listing.files[3], 1 << 24)
@@ -141,9 +67,9 @@ async def test_a_lying_source_fills_no_other_ones_view(tmp_path: Path) -> None:
     honest, lying = PACKED["none"], archive({"m/lie": bytes(200_000)}).ljust(len(PACKED["none"]), b"\0")
     layer = layer_of(honest, "none")
     cache = IndexCache(tmp_path)
-    liar: Any = FakeRepository(lying, "liar")
+    liar: Any = LayersRepository({str(layer.digest): lying}, "liar")
     assert [entry.path for entry in (await Inspector(cache).listing(liar, layer)).files] == ["m/lie"]
-    true: Any = FakeRepository(honest, "honest")
+    true: Any = LayersRepository({str(layer.digest): honest}, "honest")
     listing = await Inspector(cache).listing(true, layer)
     assert len(listing.files) == len(FILES)
     with pytest.raises(DigestMismatch):
@@ -154,15 +80,15 @@ async def test_a_lying_source_fills_no_other_ones_view(tmp_path: Path) -> None:
 
 
 async def test_wrong_bytes_of_a_compressed_layer_are_refused(tmp_path: Path) -> None:
-    repository: Any = FakeRepository(PACKED["gzip"][:-5] + b"12345")
     layer = layer_of(PACKED["gzip"], "gzip")
+    repository: Any = LayersRepository({str(layer.digest): PACKED["gzip"][:-5] + b"12345"})
     with pytest.raises(DigestMismatch):
         await Inspector(IndexCache(tmp_path), free_bytes=1 << 40).listing(repository, layer)
 
 
 async def test_a_bomb_stops_and_what_came_before_is_listed() -> None:
     bomb = gzip.compress(archive({"m/a": b"x"})[:1024] + archive({"m/zeros": bytes(400_000_000)}), 9)
-    repository: Any = FakeRepository(bomb)
+    repository: Any = repository_of(bomb)
     listing = await Inspector(free_bytes=1 << 40).listing(repository, layer_of(bomb, "gzip"))
     assert "expands" in (listing.problem or "")
     assert not listing.complete
@@ -173,7 +99,7 @@ async def test_a_bomb_stops_and_what_came_before_is_listed() -> None:
 async def test_raw_layers_are_one_file(compression: str) -> None:
     body = b"hello " * 50_000
     packed = gzip.compress(body) if compression == "gzip" else zstandard.compress(body)
-    repository: Any = FakeRepository(packed)
+    repository: Any = repository_of(packed)
     layer = layer_of(packed, compression, "raw")
     inspector = Inspector(free_bytes=1 << 40)
     (entry,) = (await inspector.listing(repository, layer)).files
@@ -222,7 +148,7 @@ async def test_the_indexing_pass_takes_little_longer_than_gzip_does(tmp_path: Pa
         began = time.monotonic()
         subprocess.run(["gzip", "-t", path], check=True)
         theirs.append(time.monotonic() - began)
-        repository: Any = FakeRepository(packed)
+        repository: Any = repository_of(packed)
         began = time.monotonic()
         listing = await Inspector(IndexCache(tmp_path / str(number)), free_bytes=1 << 40).listing(
             repository, layer_of(packed, "gzip", digest=Digest.of(packed))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import codecs
 import sys
+from typing import Any
 
 import click
 
 from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
+from kittui.cli.tensors import model_document, print_models
 from kittui.errors import NotFound, Refused
 from kittui.modelkit import ModelKit, kitfile_yaml
 from kittui.oci.traffic import metered
 from kittui.terminal import clean
 from kittui.usecases.look import Emit
+from kittui.usecases.models import ListedModel, open_model
 from kittui.usecases.viewing import find_in_layers
 
 
@@ -22,11 +25,13 @@ from kittui.usecases.viewing import find_in_layers
 @click.argument("reference", metavar="REF")
 @click.argument("path", metavar="PATH")
 @click.option("--layer", metavar="LAYER", help="Which layer, by type, path, name or digest, where several hold PATH.")
-async def command(call: Call, reference: str, path: str, layer: str | None) -> None:
+@click.option("--tensors", is_flag=True, help="List the tensors of a model file instead, from its header.")
+async def command(call: Call, reference: str, path: str, layer: str | None, tensors: bool) -> None:
     """Write the bytes of the file PATH in REF to stdout, reading only them.
 
     PATH is as `kittui tree` lists it; Kitfile is the ModelKit's own. With --json it says where the file is and how
-    big, and reads none of it. On a terminal, control characters are made visible and binary files are refused.
+    big, and reads none of it. --tensors of a shard index (model.safetensors.index.json) lists those of all its shards.
+    On a terminal, control characters are made visible and binary files are refused.
     """
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
@@ -41,12 +46,13 @@ async def command(call: Call, reference: str, path: str, layer: str | None) -> N
                 await emit(_kitfile(kit, error))
                 return
             raise error.at(str(located)) from None
-        if not call.options.json:
+        model = await open_model(inspector, repository, kit.layers, found) if tensors else None
+        if not call.options.json and model is None:
             await inspector.stream_file(repository, found.layer, found.entry, emit)
             return
         verified = inspector.is_verified(repository, found.layer)
     entry = found.entry
-    document = {
+    document: dict[str, Any] = {
         "reference": str(located),
         "digest": kit.digest,
         "path": entry.path,
@@ -57,7 +63,10 @@ async def command(call: Call, reference: str, path: str, layer: str | None) -> N
         "verified": verified,
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
-    call.printer.result(document, lambda: None)
+    listed = [ListedModel(found, model)] if model is not None else []
+    for one in listed:
+        document["model"] = model_document(one)
+    call.printer.result(document, lambda: print_models(call.printer, listed))
 
 
 def _kitfile(kit: ModelKit, missing: NotFound) -> bytes:

@@ -10,10 +10,12 @@ import click
 from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
+from kittui.cli.tensors import model_document, print_models
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import size_text
+from kittui.usecases.models import list_models
 from kittui.usecases.risk import RiskReport, assess
 from kittui.usecases.scan import ScanReport, scan_files
 from kittui.usecases.viewing import FoundFile, ListedLayer, list_layers
@@ -21,13 +23,15 @@ from kittui.usecases.viewing import FoundFile, ListedLayer, list_layers
 
 @run.command("tree")
 @click.argument("reference", metavar="REF")
+@click.option("--tensors", is_flag=True, help="List the tensors of model files too, from their headers.")
 @click.option("--risk", is_flag=True, help="Look for pickle imports, programs and missing licences too.")
 @click.option("--scan", is_flag=True, help="Scan a copy of the files with ModelScan, where it is installed.")
-async def command(call: Call, reference: str, risk: bool, scan: bool) -> int:
+async def command(call: Call, reference: str, tensors: bool, risk: bool, scan: bool) -> int:
     """List the layers of REF and the files in them, reading no more than the archive's headers.
 
     Compressed layers are read whole once; where that is more than a megabyte (ask_above in config.yaml) it asks, or
-    needs --yes. What was read by ranges is not verified, and marked so.
+    needs --yes. What was read by ranges is not verified, and marked so. A sharded model's tensors are joined by its
+    index, also where its shards are in several layers.
     """
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
@@ -48,6 +52,7 @@ async def command(call: Call, reference: str, risk: bool, scan: bool) -> int:
             concurrency=call.composition.config.concurrency,
             on_layer=progress,
         )
+        models = await list_models(inspector, repository, listed) if tensors else None
         report = await assess(inspector, repository, kit, listed) if risk else None
         scanned = await scan_files(inspector, repository, _files(listed)) if scan else None
     document: dict[str, Any] = {
@@ -56,6 +61,8 @@ async def command(call: Call, reference: str, risk: bool, scan: bool) -> int:
         "layers": [_layer(one) for one in listed],
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
+    if models is not None:
+        document["models"] = [model_document(one) for one in models]
     if report is not None:
         document["risk"] = {
             "looked": report.looked,
@@ -67,6 +74,7 @@ async def command(call: Call, reference: str, risk: bool, scan: bool) -> int:
 
     def human() -> None:
         _print(call, str(located), listed, traffic)
+        print_models(call.printer, models or ())
         if report is not None:
             _print_risk(call, report)
         if scanned is not None:

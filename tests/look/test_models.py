@@ -1,0 +1,205 @@
+"""Tensors of models over several files and layers, read from headers alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from fakes.layers import LayersRepository, archive, layer_of, repository_of
+
+from kittui.cli.app import main
+from kittui.errors import Malformed, Unsupported
+from kittui.modelkit import Layer
+from kittui.state.indexes import IndexCache
+from kittui.usecases.look import Inspector, Price
+from kittui.usecases.models import Model, list_models, open_model
+from kittui.usecases.viewing import find_in_layers, list_layers
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+ONE, TWO, THREE = (f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3))
+INDEX = "model/model.safetensors.index.json"
+
+
+def shard(*names: str, size: int = 3) -> bytes:
+    return safetensors.numpy.save({name: np.arange(size, dtype="f4") for name in names}, {"format": "np"})
+
+
+def index(**where: str) -> bytes:
+    return json.dumps({"metadata": {"total_size": 36}, "weight_map": where}).encode()
+
+
+async def opened(layers: list[tuple[Layer, bytes]], inspector: Inspector | None = None) -> tuple[Model, Any]:
+    repository: Any = repository_of(*(content for _, content in layers))
+    inspector = inspector or Inspector(free_bytes=1 << 40)
+    found = await find_in_layers(inspector, repository, [layer for layer, _ in layers], INDEX)
+    return await open_model(inspector, repository, [layer for layer, _ in layers], found), repository
+
+
+def packed(files: dict[str, bytes], **how: Any) -> tuple[Layer, bytes]:
+    content = archive(files)
+    return layer_of(content, **how), content
+
+
+async def test_shards_in_several_layers_are_one_model() -> None:
+    layers = [
+        packed({INDEX: index(a=ONE, b=TWO, c=THREE), f"model/{ONE}": shard("a")}, path="model"),
+        packed({f"model/{TWO}": shard("b")}, kind="modelpart", path=f"model/{TWO}"),
+        packed({f"model/{THREE}": shard("c")}, kind="modelpart", path="somewhere/else"),
+        packed({"data/x.csv": b"1"}, kind="datasets", path="data"),
+    ]
+    model, repository = await opened(layers)
+    assert model.weights.problem is None
+    assert [(tensor.name, tensor.file, tensor.nbytes) for tensor in model.weights.tensors] == [
+        ("a", ONE, 12),
+        ("b", TWO, 12),
+        ("c", THREE, 12),
+    ]
+    assert (model.weights.parameters, model.weights.nbytes) == (9, 36)
+    assert [one.found and one.found.layer.path for one in model.shards] == ["model", f"model/{TWO}", "somewhere/else"]
+    # Each tensor's bytes are where its shard's header says.
+    for tensor, one in zip(model.weights.tensors, model.shards, strict=True):
+        assert one.found is not None
+        assert tensor.offset is not None
+        content = repository.blobs[str(one.found.layer.digest)]
+        start = one.found.entry.offset + tensor.offset
+        assert content[start : start + 12] == np.arange(3, dtype="f4").tobytes()
+    # The dataset was not needed to find them.
+    assert len(repository.asked) == 3
+
+
+async def test_what_is_missing_or_elsewhere_is_said() -> None:
+    layers = [
+        packed({INDEX: index(a=ONE, b=TWO, c=THREE), f"model/{ONE}": b"damaged", "other/" + TWO: shard("b")}),
+        packed({"model/model-00004-of-00003.safetensors": shard("d")}, kind="modelpart"),
+    ]
+    model, _ = await opened(layers)
+    problems = {one.file: one.problem for one in model.shards}
+    assert problems[ONE] is not None
+    assert problems[ONE].startswith("can't be read: the safetensors file is too short")
+    assert problems[TWO] == "lies in other, not beside the index"
+    assert problems[THREE] == "is missing"
+    said = model.weights.problem or ""
+    assert f"1 of 3 shards can be read, not {ONE}, {THREE}" in said
+    assert "model-00004-of-00003.safetensors beside them is in no line of the index" in said
+    assert {tensor.name: tensor.problem is None for tensor in model.weights.tensors} == {
+        "a": False,
+        "b": True,
+        "c": False,
+    }
+
+
+async def test_a_shard_in_two_layers_is_said() -> None:
+    layers = [
+        packed({INDEX: index(a=ONE), f"model/{ONE}": shard("a")}, path="model"),
+        packed({f"model/{ONE}": shard("a", size=5)}, path="model", kind="modelpart"),
+    ]
+    model, _ = await opened(layers)
+    assert model.shards[0].problem == "is in 2 layers; the last one is shown"
+    assert model.weights.tensors[0].shape == (5,)
+
+
+async def test_a_layer_that_was_not_read_is_named_with_the_missing_shard() -> None:
+    import zlib
+
+    big = zlib.compress(bytes(2_000_000) + shard("b"), 0, 31)
+    far = layer_of(big, "gzip", kind="modelpart", path="far")
+    near = packed({INDEX: index(a=ONE, b=TWO), f"model/{ONE}": shard("a")}, path="model")
+    prices: list[Price] = []
+
+    async def ask(price: Price) -> bool:
+        prices.append(price)
+        return False
+
+    model, repository = await opened([near, (far, big)], Inspector(ask=ask))
+    assert [price.bytes for price in prices] == [len(big)]
+    problem = model.shards[1].problem or ""
+    assert problem.startswith("was not found, and not everything was listed (layer far: ")
+    assert sum(repository.read) < 200_000
+
+
+async def test_a_second_opening_reads_nothing(tmp_path: Path) -> None:
+    layers = [
+        packed({INDEX: index(a=ONE, b=TWO), f"model/{ONE}": shard("a", size=50_000)}),
+        packed({f"model/{TWO}": shard("b", size=50_000)}, kind="modelpart"),
+    ]
+    first, repository = await opened(layers, Inspector(IndexCache(tmp_path)))
+    assert sum(repository.read) < 200_000
+    again, repository = await opened(layers, Inspector(IndexCache(tmp_path)))
+    assert again.weights == first.weights
+    assert repository.read == []
+
+
+async def test_models_are_listed_once_each() -> None:
+    layers = [
+        packed(
+            {
+                "model/single.safetensors": shard("x"),
+                INDEX: index(a=ONE, b=TWO),
+                f"model/{ONE}": shard("a"),
+                "model/words.bin": b"no pickle at all",
+                "model/broken.gguf": b"GGUF",
+            }
+        ),
+        packed({f"model/{TWO}": shard("b")}, kind="modelpart"),
+    ]
+    repository: Any = repository_of(*(content for _, content in layers))
+    inspector = Inspector()
+    listed = await list_layers(inspector, repository, [layer for layer, _ in layers])
+    models = await list_models(inspector, repository, listed)
+    assert [one.found.entry.path for one in models] == ["model/single.safetensors", INDEX, "model/broken.gguf"]
+    assert isinstance(models[2].error, Malformed)
+
+
+async def test_a_source_that_fails_fails_the_opening() -> None:
+    class Broken(LayersRepository):
+        def open_blob(self, *_: Any) -> Any:
+            raise Unsupported("no ranges")
+
+    layers = [packed({INDEX: index(a=ONE)})]
+    repository: Any = Broken({str(layers[0][0].digest): layers[0][1]})
+    # A layer that is small is read whole, so the index is there; nothing else is.
+    found = await find_in_layers(Inspector(), repository, [layers[0][0]], INDEX)
+    model = await open_model(Inspector(), repository, [layers[0][0]], found)
+    assert model.shards[0].problem == "is missing"
+
+
+SENTIMENT = "127.0.0.1:5055/sentiment:v2.0.0"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITOPS_HOME", str(FIXTURES / "kithome"))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+@pytest.mark.usefixtures("store")
+def test_tree_lists_the_tensors_of_a_sharded_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tree", SENTIMENT, "--tensors", "--json"]) == 0
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert (model["path"], model["format"], model["parameters"], model["bytes"]) == (INDEX, "safetensors", 18531, 41356)
+    assert [one["tensors"] for one in model["shards"]] == [2, 3]
+    assert model["problem"] is None
+    tensor = next(one for one in model["tensors"] if one["name"] == "classifier.weight")
+    assert (tensor["dtype"], tensor["shape"], tensor["bytes"]) == ("F32", [3, 32], 384)
+    assert tensor["file"] == "model-00002-of-00002.safetensors"
+    assert main(["tree", SENTIMENT, "--tensors"]) == 0
+    out = capsys.readouterr().out
+    assert "safetensors: 5 tensors, 18,531 parameters" in out
+    assert "classifier.bias" in out
+
+
+@pytest.mark.usefixtures("store")
+def test_cat_lists_tensors_instead_of_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cat", SENTIMENT, INDEX, "--tensors", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["path"] == INDEX
+    assert len(document["model"]["tensors"]) == 5
+    assert main(["cat", SENTIMENT, "model/model-00001-of-00002.safetensors", "--tensors"]) == 0
+    assert "bert.layer.0.attention.q" in capsys.readouterr().out
+    assert main(["cat", SENTIMENT, "README.md", "--tensors", "--json"]) == 1
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "malformed"
