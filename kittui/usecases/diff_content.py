@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -94,6 +93,7 @@ class ContentReader:
         self._opened = opened
         self._a, self._b = pair
         self._values = ThreadPoolExecutor(1, "kittui-values")
+        """Meters add up, so one thread does them in order."""
         self._digests: tuple[dict[str, _Digest], dict[str, _Digest]] = ({}, {})
         self._captures: tuple[dict[str, _Capture], dict[str, _Capture]] = ({}, {})
         self._lines: tuple[dict[str, _Lines], dict[str, _Lines]] = ({}, {})
@@ -109,10 +109,7 @@ class ContentReader:
     async def _read(self) -> None:
         kept, left = in_order(self._stretches())
         watches = self._watches({entry.key.path for entry in left if entry.key.tensor is None})
-        chunks = read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), *watches)
-        async for chunk in chunks:
-            if chunk.step.key is not None:
-                self._compare(chunk.step.key, chunk)
+        await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches)
         self._parts = [entry.key for entry in kept]
         self._a.verified = self._b.verified = self._a.whole = self._b.whole = True
         for part in self._parts:
@@ -185,21 +182,19 @@ class ContentReader:
             steps.append(Step(size_a - at_a, size_b - at_b))
         return steps
 
-    def _compare(self, part: _Part, chunk: Chunk[_Part]) -> None:
+    def _compare(self, chunk: Chunk[_Part]) -> None:
+        """Called in a thread, in order."""
+        part = chunk.key
         part.equal = part.equal and chunk.equal
         meter = part.meter
         if meter is None:
             return
         if not chunk.equal or (part.tensor and part.tensor.nature == "recast"):
-            chunk.busy.append(self._started(meter.feed, chunk.a, chunk.b))
+            chunk.busy.append(self._values.submit(meter.feed, chunk.a, chunk.b))
         elif self._a.local:
             part.skipped = [*(part.skipped or []), (chunk.offset_a, len(chunk.a))]
         else:
-            chunk.busy.append(self._started(meter.feed_equal, chunk.a))
-
-    def _started(self, work: Callable[..., None], *arguments: memoryview) -> asyncio.Future[None]:
-        """Meters add up, so one thread does them in order."""
-        return asyncio.get_running_loop().run_in_executor(self._values, work, *arguments)
+            chunk.busy.append(self._values.submit(meter.feed_equal, chunk.a))
 
     async def _complete(self, part: _Part) -> None:
         """Meter what was skipped, if it matters; for a tensor without any change only the count does."""

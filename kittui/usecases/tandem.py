@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from kittui.errors import ConnectionLost, DigestMismatch
-from kittui.oci.descriptor import Descriptor
-from kittui.oci.protocols import Repository
 from kittui.usecases.spool import Spool
+from kittui.usecases.windows import LEAD, SLOTS, Blob, Window, Windows, open_windows
 
 Key = TypeVar("Key")
-
-CHUNK = 16 * 1024 * 1024
-"""Bytes of each side in memory at once, twice: one chunk is worked on while the next is read."""
-_COMPARED = 256 * 1024
-
-
-def equal_bytes(a: memoryview, b: memoryview) -> bool:
-    """Whether two buffers hold the same bytes; comparing memoryviews themselves is many times slower."""
-    if len(a) != len(b):
-        return False
-    return all(
-        bytearray(a[start : start + _COMPARED]) == b[start : start + _COMPARED] for start in range(0, len(a), _COMPARED)
-    )
 
 
 class Sink(Protocol):
@@ -61,82 +48,99 @@ class Step(Generic[Key]):
 
 @dataclass(slots=True)
 class Chunk(Generic[Key]):
-    """A part of a step that was read. `equal` tells whether both sides have the same bytes.
+    """A part of a step that was read; offsets are in bytes of the layers. `equal`: both sides have the same bytes.
 
-    The buffers stay as they are until all of `busy` is done: who works on them in a thread adds the future.
+    The bytes stay as they are until all of `busy` is done: who works on them in a thread adds the future.
     """
 
-    step: Step[Key]
+    key: Key
     offset_a: int
     offset_b: int
     a: memoryview
     b: memoryview
     equal: bool
-    busy: list[asyncio.Future[None]] = field(default_factory=list)
+    busy: list[Future[None]] = field(default_factory=list)
 
 
-class _Feed:
-    """One side being read."""
+class _Side:
+    """One side being read: the window it is in, and the thread that hashes and hands on."""
 
-    def __init__(self, side: Spool | tuple[Repository, Descriptor], watches: Sequence[Watch]) -> None:
-        self._side = side
+    def __init__(self, blob: Blob, windows: Windows, watches: Sequence[Watch]) -> None:
+        self.windows = windows
+        self.descriptor = None if isinstance(blob, Spool) else blob[1]
+        self.hasher: Any = self.descriptor.digest.hasher() if self.descriptor else None
+        self.thread = ThreadPoolExecutor(1, "kittui-hash")
         self.reached = 0
-        """Bytes read from the source."""
-        self._taken = 0
-        self._before: Any = None
+        """Bytes of the windows read so far."""
+        self.at = 0
+        """Bytes passed."""
+        self.window = Window(0, bytearray(), 0)
+        self._view = memoryview(b"")
         self._watches = sorted(watches, key=lambda watch: watch.offset)
         self._next = 0
-        self._reader: Callable[[memoryview], Awaitable[int]] | None = None
-        self.thread = ThreadPoolExecutor(1, "kittui-hash")
-        self.descriptor = side[1] if isinstance(side, tuple) else None
-        self.hasher = self.descriptor.digest.hasher() if self.descriptor else None
+        self._kept: deque[Window] = deque()
 
-    async def open(self, stack: AsyncExitStack) -> None:
-        stack.callback(self.thread.shutdown, wait=False)
-        if isinstance(self._side, tuple):
-            repository, descriptor = self._side
-            reader = await stack.enter_async_context(repository.open_blob(descriptor))
-            self._reader = reader.readinto
+    @property
+    def left(self) -> int:
+        """Bytes of the window that were not passed."""
+        return self.reached - self.at
 
-    async def fill(self, buffer: memoryview) -> None:
-        """Read exactly so many bytes; raises ConnectionLost where there are fewer."""
-        filled = 0
-        start = self.reached
-        while filled < len(buffer):
-            if isinstance(self._side, Spool):
-                piece = await self._side.read(start + filled, len(buffer) - filled)
-                count = len(piece)
-                buffer[filled : filled + count] = piece
-            else:
-                count = await self._reader(buffer[filled:]) if self._reader is not None else 0
-            if not count:
-                raise ConnectionLost("a layer ended before its size was reached")
-            filled += count
-        self.reached = start + filled
+    def load(self) -> None:
+        """Read the next window, once there is room for it."""
+        while len(self._kept) >= SLOTS:
+            self._drop(self._kept.popleft())
+        self.window = self.windows.next()
+        self._view = self.window.view
+        self._kept.append(self.window)
+        self.reached += self.window.size
 
-    def branch(self) -> Any:
-        """The hash as it was before the chunk that was taken last."""
-        return self._before
+    def submit(self, hashing: bool) -> None:
+        """Have the window hashed and handed on to who watches it."""
+        if hashing or self._next < len(self._watches):
+            self.window.busy.append(self.thread.submit(self._advance, self.window, hashing and self.hasher is not None))
 
-    def advance(self, buffer: memoryview, hash_it: bool, branching: bool) -> None:
-        """Hash and hand on what was read; runs in this side's thread. `branching` keeps the hash as it was before."""
-        if hash_it and self.hasher is not None:
-            self._before = self.hasher.copy() if branching else None
-            self.hasher.update(buffer)
-        start, end = self._taken, self._taken + len(buffer)
-        self._taken = end
+    def _advance(self, window: Window, hashing: bool) -> None:
+        """Runs in this side's thread."""
+        view = window.view
+        if hashing:
+            self.hasher.update(view)
+        start, end = window.offset, window.offset + window.size
         while self._next < len(self._watches):
             watch = self._watches[self._next]
             low, high = max(watch.offset, start), min(watch.offset + watch.size, end)
             if low < high:
-                watch.sink.take(buffer[low - start : high - start])
+                watch.sink.take(view[low - start : high - start])
             if watch.offset + watch.size > end:
                 return
             self._next += 1
 
+    def branch(self) -> Any:
+        """Runs in this side's thread: the hash as it is before what is submitted next."""
+        return self.hasher.copy()
+
+    def adopt(self, branched: Future[Any]) -> None:
+        """Runs in this side's thread: go on from the other side's hash."""
+        self.hasher = branched.result()
+
+    def take(self, size: int) -> memoryview:
+        """The next bytes of the window."""
+        start = self.at - self.window.offset
+        self.at += size
+        return self._view[start : start + size]
+
+    def drop(self) -> None:
+        """Wait for all that is under way; raises what failed."""
+        while self._kept:
+            self._drop(self._kept.popleft())
+
+    def _drop(self, window: Window) -> None:
+        for future in window.busy:
+            future.result()
+        self.windows.give_back(window)
+
     def verify(self) -> None:
         """Raise DigestMismatch unless what was read hashes to the descriptor's digest."""
-        if self.hasher is None or self.descriptor is None:
+        if self.descriptor is None:
             return
         if self.reached != self.descriptor.size or self.hasher.hexdigest() != self.descriptor.digest.hex:
             raise DigestMismatch(
@@ -145,89 +149,147 @@ class _Feed:
             )
 
 
+class _Pass(Generic[Key]):
+    """The walk along both sides; all of it runs in one thread, and hashing beside it in two.
+
+    As long as both sides have been the same from their very start, one hash does for both. Where windows lie at the
+    same offset on both sides they are compared whole, which settles every step inside them.
+    """
+
+    def __init__(
+        self, one: _Side, other: _Side, steps: Sequence[Step[Key]], on_chunk: Callable[[Chunk[Key]], None]
+    ) -> None:
+        self._one = one
+        self._other = other
+        self._steps = steps
+        self._on_chunk = on_chunk
+        self._adopted: Future[None] | None = None
+        self._equal = False
+        """Whether the windows of both sides lie at one offset and hold the same bytes."""
+        a, b = one.descriptor, other.descriptor
+        self._shared = a is not None and b is not None and a.digest.algorithm == b.digest.algorithm
+        self.stopped = False
+
+    def run(self) -> None:
+        for step in self._steps:
+            if step.key is None:
+                self._skip(step.a, step.b)
+            else:
+                self._walk(step, step.key)
+        self._one.drop()
+        self._other.drop()
+        if self._shared:
+            self._other.hasher = self._one.hasher
+        elif self._adopted is not None:
+            self._adopted.result()
+        self._one.verify()
+        self._other.verify()
+
+    def _ensure(self, a: bool, b: bool) -> None:
+        """Have bytes of those sides that want some."""
+        if self.stopped:
+            raise ConnectionLost("the comparison was stopped")
+        one, other = self._one, self._other
+        load_a, load_b = a and not one.left, b and not other.left
+        if not (load_a or load_b):
+            return
+        if load_a:
+            one.load()
+        if load_b:
+            other.load()
+        aligned = load_a and load_b and one.window.offset == other.window.offset
+        self._equal = aligned and _same(one.window, other.window)
+        if self._shared and not self._equal:
+            self._shared = False
+            branched = one.thread.submit(one.branch)
+            self._adopted = other.thread.submit(other.adopt, branched)
+        if load_a:
+            one.submit(hashing=True)
+        if load_b:
+            other.submit(hashing=not self._shared)
+
+    def _skip(self, a: int, b: int) -> None:
+        one, other = self._one, self._other
+        while a or b:
+            self._ensure(a > 0, b > 0)
+            size_a, size_b = min(a, one.left), min(b, other.left)
+            one.take(size_a)
+            other.take(size_b)
+            a, b = a - size_a, b - size_b
+
+    def _walk(self, step: Step[Key], key: Key) -> None:
+        one, other = self._one, self._other
+        left = min(step.a // step.unit_a, step.b // step.unit_b)
+        over_a, over_b = step.a - left * step.unit_a, step.b - left * step.unit_b
+        while left:
+            self._ensure(a=True, b=True)
+            units = min(one.left // step.unit_a, other.left // step.unit_b, left)
+            if not units:
+                self._straddle(step, key)
+                left -= 1
+                continue
+            at_a, at_b = one.at, other.at
+            a, b = one.take(units * step.unit_a), other.take(units * step.unit_b)
+            equal = len(a) == len(b) and (
+                (self._equal and at_a == at_b) or one.window.buffer.startswith(b, LEAD + at_a - one.window.offset)
+            )
+            self._tell(Chunk(key, at_a, at_b, a, b, equal))
+            left -= units
+        if over_a or over_b:
+            self._tell(Chunk(key, one.at, other.at, memoryview(b""), memoryview(b""), equal=False))
+            self._skip(over_a, over_b)
+
+    def _straddle(self, step: Step[Key], key: Key) -> None:
+        """One unit that goes over the end of a window."""
+        one, other = self._one, self._other
+        at_a, at_b = one.at, other.at
+        a, b = bytearray(), bytearray()
+        while len(a) < step.unit_a or len(b) < step.unit_b:
+            self._ensure(len(a) < step.unit_a, len(b) < step.unit_b)
+            a += one.take(min(step.unit_a - len(a), one.left))
+            b += other.take(min(step.unit_b - len(b), other.left))
+        self._tell(Chunk(key, at_a, at_b, memoryview(a), memoryview(b), a == b))
+
+    def _tell(self, chunk: Chunk[Key]) -> None:
+        self._on_chunk(chunk)
+        if chunk.busy:
+            self._one.window.busy += chunk.busy
+            self._other.window.busy += chunk.busy
+
+
+def _same(a: Window, b: Window) -> bool:
+    """Whether two windows hold the same bytes; comparing memoryviews themselves would be many times slower."""
+    if a.size != b.size:
+        return False
+    return a.buffer.startswith(b.view, LEAD)
+
+
 async def read_in_tandem(
-    a: Spool | tuple[Repository, Descriptor],
-    b: Spool | tuple[Repository, Descriptor],
+    a: Blob,
+    b: Blob,
     steps: Sequence[Step[Key]],
+    on_chunk: Callable[[Chunk[Key]], None],
     watches_a: Sequence[Watch] = (),
     watches_b: Sequence[Watch] = (),
-) -> AsyncIterator[Chunk[Key]]:
-    """Read both sides along `steps`, which cover all of both, and yield what was read.
+) -> None:
+    """Read both sides along `steps`, which cover all of both; `on_chunk` is called, in a thread, with what was read.
 
-    As long as both sides have been the same from their very start, one hash does for both. Raises DigestMismatch at the
-    end for a side that is not what its digest says (a spool was verified when it was filled), and the sources' errors.
+    Raises DigestMismatch at the end for a side that is not what its digest says (a spool was verified when it was
+    filled), and the sources' errors. When cancelled it waits for its threads.
     """
-    feeds = (_Feed(a, watches_a), _Feed(b, watches_b))
-    one, other = feeds
-    loop = asyncio.get_running_loop()
-    shared = (
-        one.descriptor is not None
-        and other.descriptor is not None
-        and one.descriptor.digest.algorithm == other.descriptor.digest.algorithm
-    )
-    buffers = [(bytearray(), bytearray()), (bytearray(), bytearray())]
-    pending: list[list[asyncio.Future[None]]] = [[], []]
-    turn = 0
     async with AsyncExitStack() as stack:
-        for feed in feeds:
-            await feed.open(stack)
+        one = _Side(a, await open_windows(a, stack), watches_a)
+        stack.callback(one.thread.shutdown)
+        other = _Side(b, await open_windows(b, stack), watches_b)
+        stack.callback(other.thread.shutdown)
+        walk = _Pass(one, other, steps, on_chunk)
+        running = asyncio.ensure_future(asyncio.to_thread(walk.run))
         try:
-            for step in steps:
-                for size_a, size_b in _chunks(step):
-                    turn = 1 - turn
-                    await _done(pending[turn])
-                    # Whoever still looks at a buffer that is too small keeps it.
-                    if len(buffers[turn][0]) < size_a:
-                        buffers[turn] = (bytearray(size_a), buffers[turn][1])
-                    if len(buffers[turn][1]) < size_b:
-                        buffers[turn] = (buffers[turn][0], bytearray(size_b))
-                    buffer_a, buffer_b = buffers[turn]
-                    view_a, view_b = memoryview(buffer_a)[:size_a], memoryview(buffer_b)[:size_b]
-                    await _done(pending[1 - turn], keep=True)
-                    offsets = one.reached, other.reached
-                    await asyncio.gather(one.fill(view_a), other.fill(view_b))
-                    busy = pending[turn]
-                    hashing = loop.run_in_executor(one.thread, one.advance, view_a, True, shared)
-                    busy.append(hashing)
-                    equal = await asyncio.to_thread(equal_bytes, view_a, view_b)
-                    if shared and not equal:
-                        await hashing
-                        other.hasher = one.branch()
-                        shared = False
-                    busy.append(loop.run_in_executor(other.thread, other.advance, view_b, not shared, False))
-                    chunk = Chunk(step, *offsets, view_a, view_b, equal, busy)
-                    yield chunk
-        finally:
-            for futures in pending:
-                await _done(futures)
-        if shared:
-            other.hasher = one.hasher
-        for feed in feeds:
-            feed.verify()
-
-
-def _chunks(step: Step[Key]) -> list[tuple[int, int]]:
-    """How a step is cut: as many units of both sides each time, and what is over of a longer side at the end."""
-    units = max(1, CHUNK // max(step.unit_a, step.unit_b))
-    sizes = []
-    left_a, left_b = step.a, step.b
-    while left_a or left_b:
-        size_a, size_b = min(left_a, units * step.unit_a), min(left_b, units * step.unit_b)
-        sizes.append((size_a, size_b))
-        left_a, left_b = left_a - size_a, left_b - size_b
-    return sizes
-
-
-async def _done(futures: list[asyncio.Future[None]], keep: bool = False) -> None:
-    """Wait for work on a buffer; with `keep` only raise what has failed already."""
-    if keep:
-        for future in futures:
-            if future.done() and not future.cancelled() and (error := future.exception()):
-                raise error
-        return
-    if futures:
-        results = await asyncio.gather(*futures, return_exceptions=True)
-        futures.clear()
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            walk.stopped = True
+            await one.windows.stop()
+            await other.windows.stop()
+            await asyncio.wait([running])
+            running.exception()
+            raise
