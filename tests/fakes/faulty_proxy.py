@@ -85,11 +85,17 @@ class Seen:
 
 
 class FaultyProxy:
-    """See the module's text. `rate` limits every connection, in bytes per second; `requests` is what arrived."""
+    """See the module's text. `rate` limits every connection, in bytes per second; `requests` is what arrived.
 
-    def __init__(self, upstream: str, *, rate: int = 0) -> None:
+    `gate` sees every request first: the fault it returns is applied, None lets the request go on.
+    """
+
+    def __init__(
+        self, upstream: str, *, rate: int = 0, gate: Callable[[FaultyProxy, Seen], Fault | None] | None = None
+    ) -> None:
         self.upstream = upstream
         self.rate = rate
+        self.gate = gate
         self.faults: list[Fault] = []
         self.requests: list[Seen] = []
         self.host = ""
@@ -146,7 +152,8 @@ class FaultyProxy:
         method, path, _ = line.split(" ", 2)
         seen = Seen(method, path, {name.lower(): value for name, value in headers})
         self.requests.append(seen)
-        fault = next((each for each in self.faults if each.fits(method, path)), None) or Fault()
+        turned_away = self.gate(self, seen) if self.gate is not None else None
+        fault = turned_away or next((each for each in self.faults if each.fits(method, path)), None) or Fault()
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.status:

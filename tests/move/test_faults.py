@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import random
 import resource
 import shutil
 import time
@@ -15,121 +13,25 @@ from pathlib import Path
 import pytest
 from fakes.docker_registry import DockerRegistry, StartRegistry
 from fakes.faulty_proxy import Fault, FaultyProxy
+from move.big import BLOBS, IMPATIENT, MIB, QUICK, SIZE, leftovers, pull, whole
 
 from kittui.errors import ConnectionLost, ContentError, DigestMismatch, KittuiError, Unsupported
 from kittui.oci.digest import Digest
-from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
-from kittui.registry.access import Patience, Wait
+from kittui.registry.access import Wait
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
-from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
 from kittui.usecases.ledger import Ledger, Rules
 from kittui.usecases.promote import plan_promote
 from kittui.usecases.remove import apply_remove, plan_remove
 from kittui.usecases.retag import apply_retag, plan_retag
 from kittui.usecases.tag_changes import apply_changes
-from kittui.usecases.transfer import Moved, apply_move, plan_move
+from kittui.usecases.transfer import apply_move, plan_move
 
 pytestmark = pytest.mark.real
-MIB = 1024 * 1024
-MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
-SIZE = 48 * MIB
-BLOBS = r"/blobs/sha256"
-QUICK = Tuning(connections=4, first_wait=0.02)
-IMPATIENT = Patience(backoff=0.02)
-
-
-@pytest.fixture(scope="module")
-def content() -> bytes:
-    return random.Random(7).randbytes(SIZE)
-
-
-def fill(registry: DockerRegistry, content: bytes) -> Digest:
-    """Put a ModelKit with one big layer and two small ones into the registry as big:v1."""
-    config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": "big"}, "model": {"path": "big"}}).encode()
-    layers = []
-    for blob in (config, content, b"small one", b"small two"):
-        digest = Digest.of(blob)
-        _, headers, _ = registry.request("POST", "/v2/big/blobs/uploads/")
-        location = headers["Location"][headers["Location"].index("/v2/") :]
-        status, _, _ = registry.request("PUT", f"{location}&digest={digest}", blob)
-        assert status == 201
-        layers.append(
-            {"mediaType": "application/vnd.kitops.modelkit.model.v1.tar", "digest": digest, "size": len(blob)}
-        )
-    described = {**layers.pop(0), "mediaType": KIT_CONFIG}
-    raw = json.dumps({"schemaVersion": 2, "config": described, "layers": layers}).encode()
-    status, _, _ = registry.request("PUT", "/v2/big/manifests/v1", raw, {"Content-Type": OCI_MANIFEST})
-    assert status == 201
-    return Digest.of(content)
-
-
-@pytest.fixture(scope="module")
-def big_registry(content: bytes, tmp_path_factory: pytest.TempPathFactory):
-    from fakes.docker_registry import start_registry
-
-    folder = tmp_path_factory.mktemp("big")
-    registry = start_registry(folder, folder / "storage")
-    fill(registry, content)
-    yield registry
-    registry.stop()
-
-
-@pytest.fixture
-async def proxy(big_registry: DockerRegistry) -> AsyncIterator[FaultyProxy]:
-    async with FaultyProxy(big_registry.host) as found:
-        yield found
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalRepository:
-    return LocalSource(tmp_path / "home", recheck=0).repository("registry.test/big")
-
-
-async def pull(
-    proxy: FaultyProxy,
-    store: LocalRepository,
-    ledger: Ledger,
-    *,
-    progress: Progress | None = None,
-    patience: Patience = IMPATIENT,
-    waits: list[Wait] | None = None,
-) -> Moved:
-    heard = waits if waits is not None else []
-    async with RegistrySource(proxy.host, patience=patience, on_wait=heard.append) as source:
-        plan = await plan_move("pull", source.repository("big"), "v1", store, "v1")
-        return await apply_move(plan, ledger, Rules(), progress, tuning=QUICK)
-
-
-def whole(store: LocalRepository, content: bytes) -> bool:
-    assert store.files is not None
-    path = store.files.path(Digest.of(content))
-    return hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
-
-
-def leftovers(store: LocalRepository) -> list[str]:
-    assert store.files is not None
-    folder = store.files.partial(Digest.of(b"")).parent
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-
-
-async def test_check_6_a_token_that_dies_midway_does_not_start_over(
-    proxy: FaultyProxy, store: LocalRepository, ledger: Ledger, content: bytes
-) -> None:
-    challenge = {"WWW-Authenticate": 'Basic realm="x"'}
-    proxy.add(Fault(path=BLOBS, skip=3, cut_after=MIB, times=1))
-    proxy.add(Fault(path=BLOBS, skip=3, status=503, headers=challenge, times=2))
-    await pull(proxy, store, ledger)
-    assert whole(store, content)
-    assert proxy.body_bytes(BLOBS) <= SIZE * 1.05
 
 
 async def test_check_17_a_flipped_byte_is_found_and_pulling_again_works(

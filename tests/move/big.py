@@ -1,0 +1,73 @@
+"""A ModelKit with a layer of 48 MiB in a real registry, and pulling it through a proxy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from fakes.docker_registry import DockerRegistry
+from fakes.faulty_proxy import FaultyProxy
+
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.registry import RegistrySource
+from kittui.registry.access import Patience, Wait
+from kittui.store.repository import LocalRepository
+from kittui.transfer.fetch import Tuning
+from kittui.transfer.progress import Progress
+from kittui.usecases.ledger import Ledger, Rules
+from kittui.usecases.transfer import Moved, apply_move, plan_move
+
+MIB = 1024 * 1024
+MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
+SIZE = 48 * MIB
+BLOBS = r"/blobs/sha256"
+QUICK = Tuning(connections=4, first_wait=0.02)
+IMPATIENT = Patience(backoff=0.02)
+
+
+def fill(registry: DockerRegistry, content: bytes) -> Digest:
+    """Put a ModelKit with one big layer and two small ones into the registry as big:v1."""
+    config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": "big"}, "model": {"path": "big"}}).encode()
+    layers = []
+    for blob in (config, content, b"small one", b"small two"):
+        digest = Digest.of(blob)
+        _, headers, _ = registry.request("POST", "/v2/big/blobs/uploads/")
+        location = headers["Location"][headers["Location"].index("/v2/") :]
+        status, _, _ = registry.request("PUT", f"{location}&digest={digest}", blob)
+        assert status == 201
+        layers.append(
+            {"mediaType": "application/vnd.kitops.modelkit.model.v1.tar", "digest": digest, "size": len(blob)}
+        )
+    described = {**layers.pop(0), "mediaType": KIT_CONFIG}
+    raw = json.dumps({"schemaVersion": 2, "config": described, "layers": layers}).encode()
+    status, _, _ = registry.request("PUT", "/v2/big/manifests/v1", raw, {"Content-Type": OCI_MANIFEST})
+    assert status == 201
+    return Digest.of(content)
+
+
+async def pull(
+    proxy: FaultyProxy,
+    store: LocalRepository,
+    ledger: Ledger,
+    *,
+    progress: Progress | None = None,
+    patience: Patience = IMPATIENT,
+    waits: list[Wait] | None = None,
+) -> Moved:
+    heard = waits if waits is not None else []
+    async with RegistrySource(proxy.host, patience=patience, on_wait=heard.append) as source:
+        plan = await plan_move("pull", source.repository("big"), "v1", store, "v1")
+        return await apply_move(plan, ledger, Rules(), progress, tuning=QUICK)
+
+
+def whole(store: LocalRepository, content: bytes) -> bool:
+    assert store.files is not None
+    path = store.files.path(Digest.of(content))
+    return hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
+
+
+def leftovers(store: LocalRepository) -> list[str]:
+    assert store.files is not None
+    folder = store.files.partial(Digest.of(b"")).parent
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
