@@ -7,7 +7,7 @@ from kittui.formats.gguf import read_gguf
 from kittui.formats.need import Steps, fetch
 from kittui.formats.npy import read_npy, read_npz
 from kittui.formats.onnx import read_onnx
-from kittui.formats.pytorch import read_pytorch
+from kittui.formats.pytorch import LOOKUPS, read_pytorch
 from kittui.formats.safetensors import read_safetensors
 from kittui.formats.shards import is_shard_index, read_shard_index
 from kittui.formats.weights import Weights
@@ -23,8 +23,11 @@ def is_model_file(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def read_weights(path: str, size: int) -> Steps[Weights]:
-    """The tensors of a model file or shard index of `size` bytes; raises Malformed where it is of no known format."""
+def read_weights(path: str, size: int, *, lookups: int = LOOKUPS) -> Steps[Weights]:
+    """The tensors of a model file or shard index of `size` bytes; raises Malformed where it is of no known format.
+
+    `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, a read for each.
+    """
     name = path.lower()
     if is_shard_index(path):
         return (yield from read_shard_index(size))
@@ -40,7 +43,7 @@ def read_weights(path: str, size: int) -> Steps[Weights]:
     if name.endswith(".npz"):
         return (yield from read_npz(size))
     if first[:4] == b"PK\3\4" or name.endswith(PICKLES):
-        weights, _ = yield from read_pytorch(size)
+        weights, _ = yield from read_pytorch(size, lookups=lookups)
         return weights
     if first[8:9] == b"{" and int.from_bytes(first[:8], "little") < size:
         return (yield from read_safetensors(size))

@@ -140,7 +140,9 @@ class _Machine:
     def set_items(self, items: list[Any]) -> None:
         target = self.top()
         if isinstance(target, Call):
-            target = target.state = target.state if isinstance(target.state, dict) else {}
+            if not isinstance(target.state, dict):
+                target.state = {}
+            target = target.state
         if isinstance(target, dict):
             for key, value in zip(items[::2], items[1::2], strict=False):
                 target[_key(key)] = value

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.need import Steps, fetch
 from kittui.formats.pickle import DEPTH_LIMIT, Call, Global, Persistent, Program, read_pickle
 from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
-from kittui.formats.zip import Member, read_member, read_zip
+from kittui.formats.zip import Member, member_offsets, read_member, read_zip
 
 PICKLE_LIMIT = 64 * 1024 * 1024
 """Bytes of a pickle read at most."""
 LEGACY_START = 4 * 1024 * 1024
 """Bytes at the start of an old checkpoint, or of a bare pickle, that are looked at."""
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+
+LOOKUPS = 64
+"""Storages whose places are looked up where no other number is asked for."""
 
 STORAGES = {
     "DoubleStorage": ("F64", 8), "FloatStorage": ("F32", 4), "HalfStorage": ("F16", 2), "BFloat16Storage": ("BF16", 2),
@@ -30,37 +33,54 @@ _REBUILD = frozenset({"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_
 _WRAP = frozenset({"_rebuild_parameter", "_rebuild_parameter_with_state"})
 
 
-def read_pytorch(size: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
-    """The tensors of a checkpoint, and the pickles in it with what they import; raises Malformed where it is none."""
+def read_pytorch(size: int, *, lookups: int = LOOKUPS) -> Steps[tuple[Weights, tuple[Program, ...]]]:
+    """The tensors of a checkpoint, and the pickles in it with what they import; raises Malformed where it is none.
+
+    Where a storage's bytes start takes a short read for each: with more than `lookups` storages it is left out.
+    """
     first = yield from fetch(0, 4)
     if first == b"PK\3\4":
         members = yield from read_zip(size)
         pickles = [member for member in members if member.path.endswith("data.pkl")]
         if not pickles:
             raise Malformed("a zip archive without data.pkl: no PyTorch checkpoint")
-        return (yield from _from_zip(members, pickles[0]))
+        return (yield from _from_zip(members, pickles[0], lookups))
     return (yield from _legacy(size))
 
 
-def _from_zip(members: tuple[Member, ...], pickle: Member) -> Steps[tuple[Weights, tuple[Program, ...]]]:
+def _from_zip(members: tuple[Member, ...], pickle: Member, lookups: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
     try:
         content = yield from read_member(pickle, PICKLE_LIMIT)
     except TooLarge as error:
         raise Malformed(error.message) from None
     program = read_pickle(content)
-    folder = pickle.path.removesuffix("data.pkl")
-    storages = {member.path.removeprefix(f"{folder}data/"): member for member in members}
-    found = _tensors(program)
-    tensors: list[Tensor] = []
-    for name, dtype, width, key, shape, offset in found:
-        member = storages.get(key)
-        nbytes = prod(shape) * width
-        if member is None:
-            tensors.append(Tensor(name, dtype, shape, None, nbytes, "its storage is missing"))
-            continue
-        problem = "its storage is too small for its shape" if offset * width + nbytes > member.size else None
-        tensors.append(Tensor(name, dtype, shape, None, nbytes, problem, member.path))
-    return Weights("pytorch", tuple(tensors), _metadata(program), program.problem), (program,)
+    folder = f"{pickle.path.removesuffix('data.pkl')}data/"
+    storages = {member.path.removeprefix(folder): member for member in members if member.path.startswith(folder)}
+    found = list(_tensors(program))
+    plain = {one.key: member for one in found if (member := storages.get(one.key)) and _is_plain(member)}
+    notes: tuple[str, ...] = ()
+    starts: dict[str, int | None] = {}
+    if len(plain) <= lookups:
+        starts = dict(zip(plain, (yield from member_offsets(list(plain.values()))), strict=True))
+    elif lookups:
+        notes = (f"where the bytes of its {len(plain)} storages start was not looked up",)
+    tensors = tuple(_stored(one, storages.get(one.key), starts.get(one.key)) for one in found)
+    return Weights("pytorch", tensors, _metadata(program), program.problem, notes), (program,)
+
+
+def _is_plain(member: Member) -> bool:
+    return member.method == 0 and not member.encrypted
+
+
+def _stored(one: _Found, member: Member | None, start: int | None) -> Tensor:
+    """A tensor in its storage, which is a member of the zip archive that starts at byte `start` of the file."""
+    if member is None:
+        return Tensor(one.name, one.dtype, one.shape, None, one.nbytes, "its storage is missing")
+    problem = None
+    if one.nbytes is not None and one.first * one.width + one.nbytes > member.size:
+        problem = "its storage is too small for its shape"
+    offset = start + one.first * one.width if start is not None and one.plain and problem is None else None
+    return Tensor(one.name, one.dtype, one.shape, offset, one.nbytes, problem, member=member.path)
 
 
 def _legacy(size: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
@@ -80,13 +100,32 @@ def _legacy(size: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
     main = programs[3] if is_torch else programs[0]
     if main.problem and not main.imports and main.opcodes < 3:
         raise Malformed("neither a PyTorch checkpoint nor a pickle")
-    tensors = tuple(
-        Tensor(name, dtype, shape, None, prod(shape) * width) for name, dtype, width, _, shape, _ in _tensors(main)
-    )
+    found = list(_tensors(main))
+    starts = _legacy_starts(found, programs[4].value, at, size) if len(programs) == 5 else {}
+    tensors: list[Tensor] = []
+    for one in found:
+        start = starts.get(one.key)
+        offset = start + one.first * one.width if start is not None and one.plain else None
+        tensors.append(Tensor(one.name, one.dtype, one.shape, offset, one.nbytes))
     problem = main.problem
     if problem and size > len(content):
         problem = f"only its first {len(content)} bytes were looked at"
-    return Weights("pytorch" if is_torch else "pickle", tensors, _metadata(main), problem), tuple(programs)
+    return Weights("pytorch" if is_torch else "pickle", tuple(tensors), _metadata(main), problem), tuple(programs)
+
+
+def _legacy_starts(found: Sequence[_Found], keys: Any, at: int, size: int) -> dict[str, int]:
+    """Where each storage's numbers start: a count of 8 bytes, then they, in the order of the keys from byte `at` on.
+
+    Empty where they don't fill the file to its last byte.
+    """
+    widths = {one.key: one.numbers * one.width for one in found}
+    starts: dict[str, int] = {}
+    for key in keys if isinstance(keys, list) else ():
+        if str(key) not in widths or len(starts) > TENSORS_LIMIT:
+            return {}
+        starts[str(key)] = at + 8
+        at += 8 + widths[str(key)]
+    return starts if at == size else {}
 
 
 def _metadata(program: Program) -> dict[str, Any]:
@@ -98,11 +137,28 @@ def _metadata(program: Program) -> dict[str, Any]:
     return metadata
 
 
-_Found = tuple[str, str, int, str, tuple[int, ...], int]
+class _Found(NamedTuple):
+    """A tensor that would be built: bytes of a number, its storage's key and numbers, its first number's place in it.
+
+    `plain`: its numbers lie behind each other in the order of its shape.
+    """
+
+    name: str
+    dtype: str
+    width: int
+    key: str
+    numbers: int
+    shape: tuple[int, ...]
+    first: int
+    plain: bool
+
+    @property
+    def nbytes(self) -> int | None:
+        return prod(self.shape) * self.width if self.width else None
 
 
 def _tensors(program: Program) -> Iterator[_Found]:
-    """Name, dtype, bytes of a number, storage key, shape, offset in numbers of each tensor that would be built."""
+    """Each tensor that would be built."""
     count = 0
     seen: set[int] = set()
     stack: list[tuple[str, Any, int]] = [("", program.value, 0)]
@@ -141,7 +197,24 @@ def _tensor(name: str, arguments: tuple[Any, ...]) -> _Found | None:
     if not isinstance(shape, tuple) or len(shape) > 64 or not all(_is_size(size) for size in shape):
         return None
     dtype, width = STORAGES.get(key[1].name, (key[1].name[:40], 0))
-    return name, dtype, width, str(key[2]), shape, max(0, offset)
+    numbers = key[4] if len(key) > 4 and _is_size(key[4]) else 0
+    strides = arguments[3] if len(arguments) > 3 else None
+    plain = bool(width) and offset >= 0 and (strides is None or _is_plain_order(shape, strides))
+    return _Found(name, dtype, width, str(key[2]), numbers, shape, max(0, offset), plain)
+
+
+def _is_plain_order(shape: tuple[int, ...], strides: Any) -> bool:
+    """Whether the numbers of a tensor lie behind each other, the last dimension's next to each other."""
+    if not isinstance(strides, tuple) or len(strides) != len(shape):
+        return False
+    if 0 in shape:
+        return True
+    step = 1
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if size > 1 and stride != step:
+            return False
+        step *= size
+    return True
 
 
 def _is_size(value: Any) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kittui.errors import Malformed, TooLarge
-from kittui.formats.need import Steps, fetch, fetch_exactly
+from kittui.formats.need import Need, Steps, fetch, fetch_exactly
 
 TAIL = 16 * 1024
 """Bytes at the end that are looked at first."""
@@ -109,8 +110,29 @@ def _wide(extra: bytes, plain: int, compressed: int, header: int) -> tuple[int, 
 def member_offset(member: Member) -> Steps[int]:
     """Where a member's content starts in the file, in bytes: behind its local header, which has a length of its own."""
     local = yield from fetch_exactly(member.header, 30, f"the member {member.path}")
-    if local[:4] != _LOCAL:
+    offset = _behind(member, local)
+    if offset is None:
         raise Malformed(f"the zip archive has no member at byte {member.header}")
+    return offset
+
+
+_BATCH = 256
+"""Local headers asked for in one step."""
+
+
+def member_offsets(members: Sequence[Member]) -> Steps[list[int | None]]:
+    """Where each member's content starts in the file, in bytes, None where no member is: one short read for each."""
+    offsets: list[int | None] = []
+    for first in range(0, len(members), _BATCH):
+        part = members[first : first + _BATCH]
+        answers = yield tuple(Need(member.header, 30) for member in part)
+        offsets += [_behind(member, local) for member, local in zip(part, answers, strict=True)]
+    return offsets
+
+
+def _behind(member: Member, local: bytes) -> int | None:
+    if len(local) < 30 or local[:4] != _LOCAL:
+        return None
     names, extras = struct.unpack_from("<HH", local, 26)
     return member.header + 30 + int(names) + int(extras)
 
@@ -126,18 +148,35 @@ def read_member(member: Member, limit: int) -> Steps[bytes]:
     return _content(member, raw, member.size)
 
 
-def read_member_start(member: Member, length: int) -> Steps[bytes]:
-    """The first bytes of a member, unchecked."""
-    if member.encrypted or member.method not in (0, 8):
-        raise Malformed(f"{member.path} is encrypted or compressed in a way that is not read")
-    start = yield from member_offset(member)
-    raw = yield from fetch(start, min(member.compressed, length))
-    if member.method == 0:
-        return raw
-    try:
-        return zlib.decompressobj(-15).decompress(raw, length)
-    except zlib.error as error:
-        raise Malformed(f"{member.path} is damaged: {error}") from None
+def read_member_starts(members: Sequence[Member], length: int) -> Steps[list[tuple[int, bytes] | Malformed]]:
+    """Where each member's content starts in the file, and its first `length` bytes, unchecked, or what is wrong.
+
+    One read for each member in one step.
+    """
+    # The local header's fields are about as long as the directory's; what turns out to be missing is read behind it.
+    ahead = [
+        30 + len(member.path.encode("utf-8", "replace")) + 64 + min(member.compressed, length) for member in members
+    ]
+    needs = tuple(Need(member.header, ahead[n]) for n, member in enumerate(members))
+    answers = (yield needs) if needs else ()
+    found: list[tuple[int, bytes] | Malformed] = []
+    for member, answer in zip(members, answers, strict=True):
+        start = _behind(member, answer)
+        if member.encrypted or member.method not in (0, 8):
+            found.append(Malformed(f"{member.path} is encrypted or compressed in a way that is not read"))
+            continue
+        if start is None:
+            found.append(Malformed(f"the zip archive has no member at byte {member.header}"))
+            continue
+        wanted = min(member.compressed, length)
+        raw = answer[start - member.header :][:wanted]
+        if len(raw) < wanted:
+            raw = yield from fetch(start, wanted)
+        try:
+            found.append((start, raw if member.method == 0 else zlib.decompressobj(-15).decompress(raw, length)))
+        except zlib.error as error:
+            found.append(Malformed(f"{member.path} is damaged: {error}"))
+    return found
 
 
 def _content(member: Member, raw: bytes, limit: int) -> bytes:

@@ -153,7 +153,7 @@ def _judge(entry: FileEntry) -> Steps[list[Finding]]:
     if not name.endswith(PICKLES):
         return []
     try:
-        _, programs = yield from read_pytorch(entry.size)
+        _, programs = yield from read_pytorch(entry.size, lookups=0)
     except Malformed:
         # Not a pickle, whatever its name: many .bin files are plain numbers.
         return []
