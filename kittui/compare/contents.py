@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from kittui.compare.changes import TensorChange, TensorSide, TextChange
 from kittui.compare.figures import Meter, Numpy, decodes, per_width, width
-from kittui.compare.notebooks import compare_notebooks
-from kittui.compare.tables import compare_tables, read_table, table_kind
 from kittui.compare.text import TEXT_LIMIT, compare_texts, is_binary
 
 BINARY_SUFFIXES = frozenset(
@@ -20,6 +18,12 @@ BINARY_SUFFIXES = frozenset(
     }
 )
 """Files with these suffixes are not taken for text before their bytes are seen."""
+
+
+def table_kind(path: str) -> str | None:
+    """`csv`, `tsv` or `jsonl` by the file's name, None for others."""
+    suffix = path.rpartition(".")[2].lower() if "." in path else ""
+    return {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl"}.get(suffix)
 
 
 def may_be_text(path: str) -> bool:
@@ -36,12 +40,16 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
     if a is None or b is None:
         return None if is_binary(old or new) else compare_texts(path, old, new)
     if path.lower().endswith(".ipynb") and max(len(old), len(new)) <= TEXT_LIMIT:
+        from kittui.compare.notebooks import compare_notebooks
+
         notebook = compare_notebooks(path, old, new)
         if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
             return notebook
     text = compare_texts(path, old, new)
     kind = table_kind(path)
     if text.kind == "text" and kind and max(len(old), len(new)) <= TEXT_LIMIT:
+        from kittui.compare.tables import compare_tables, read_table
+
         records_a, records_b = read_table(kind, old), read_table(kind, new)
         if records_a is not None and records_b is not None:
             return replace(text, kind="table", table=compare_tables(records_a, records_b))

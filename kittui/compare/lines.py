@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from difflib import SequenceMatcher
 
 Block = tuple[int, int, int]
 """Start in a, start in b, length."""
@@ -51,6 +50,8 @@ def matching_blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Block]
                 gaps.append((previous_a, a_high, previous_b, b_high))
         elif (product := (a_high - a_low) * (b_high - b_low)) <= min(_SMALL, effort):
             effort -= product
+            from difflib import SequenceMatcher
+
             matcher = SequenceMatcher(None, a[a_low:a_high], b[b_low:b_high], autojunk=False)
             blocks.extend((a_low + x, b_low + y, size) for x, y, size in matcher.get_matching_blocks() if size)
     return _joined(sorted(blocks))

@@ -32,12 +32,6 @@ class Records:
     has_header: bool = True
 
 
-def table_kind(path: str) -> str | None:
-    """`csv`, `tsv` or `jsonl` by the file's name, None for others."""
-    suffix = path.rpartition(".")[2].lower() if "." in path else ""
-    return {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl"}.get(suffix)
-
-
 def read_table(kind: str, content: bytes) -> Records | None:
     """Read a whole table; None where it is none (ragged rows, JSON lines that are no objects, broken quotes)."""
     text = decode(content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 from kittui.compare.changes import Hunk, Line, TextChange
 from kittui.compare.lines import Block, matching_blocks
@@ -136,6 +135,8 @@ def changed_words(a: str, b: str) -> tuple[tuple[tuple[int, int], ...], tuple[tu
     tokens_a, tokens_b = _TOKEN.findall(a), _TOKEN.findall(b)
     if not tokens_a or not tokens_b or len(tokens_a) > _TOKENS_LIMIT or len(tokens_b) > _TOKENS_LIMIT:
         return (), ()
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, tokens_a, tokens_b, autojunk=False)
     blocks = [tuple(block) for block in matcher.get_matching_blocks()]
     common = sum(len(token) for start, _, size in blocks for token in tokens_a[start : start + size] if token.strip())

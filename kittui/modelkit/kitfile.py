@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import yaml
-
 from kittui.errors import BadReference, Malformed, TooLarge
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import Reference, parse_reference
@@ -19,8 +17,6 @@ DEPTH_LIMIT: Final = 100
 """How deeply lists and maps may be nested."""
 VALUES_LIMIT: Final = 200_000
 """How many values a Kitfile may hold."""
-ALIAS_LIMIT: Final = 100
-"""How many aliases a Kitfile's YAML may hold: each may repeat a large part of it."""
 
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "code": ("code",),
@@ -54,43 +50,10 @@ def load_kitfile(text: str | bytes) -> dict[str, Any]:
     """
     if len(text) > CONFIG_LIMIT:
         raise TooLarge(f"the Kitfile is over {CONFIG_LIMIT // 1024 // 1024} MiB")
-    try:
-        document = yaml.load(text, Loader=_KitfileLoader)  # noqa: S506 - a SafeLoader with fewer tags and bounds
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, UnicodeError) as error:
-        problem = getattr(error, "problem", None) or "it is not valid YAML"
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark is not None else ""
-        raise Malformed(f"the Kitfile can't be read{where}: {problem}") from None
-    return _checked(document, "the Kitfile")
+    # YAML takes longer to import than most of what needs a Kitfile: configs are JSON.
+    from kittui.modelkit.yaml_reader import read_yaml
 
-
-class _KitfileLoader(yaml.SafeLoader):
-    """SafeLoader that stops at many aliases or deep nesting, and takes timestamps as text."""
-
-    def __init__(self, stream: str | bytes) -> None:
-        super().__init__(stream)
-        self._aliases = 0
-        self._depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            self._aliases += 1
-            if self._aliases > ALIAS_LIMIT:
-                raise Malformed(f"the Kitfile has more than {ALIAS_LIMIT} aliases")
-        self._depth += 1
-        if self._depth > DEPTH_LIMIT:
-            raise Malformed(f"the Kitfile is nested deeper than {DEPTH_LIMIT} levels")
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._depth -= 1
-
-
-def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node))
-
-
-_KitfileLoader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+    return _checked(read_yaml(text, DEPTH_LIMIT), "the Kitfile")
 
 
 def _checked(document: Any, what: str) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kittui.compare.changes import TensorChange, TextChange
-from kittui.compare.contents import comparable, judge_values, may_be_text
+from kittui.compare.contents import comparable, judge_values, may_be_text, table_kind
 from kittui.compare.figures import Meter, find_numpy, per_width, width
 from kittui.compare.lockstep import Stretch, in_order
-from kittui.compare.tables import table_kind
 from kittui.compare.text import TEXT_LIMIT, decode
 from kittui.disk.threads import in_thread
 from kittui.formats.tar import FileEntry

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kittui.compare.changes import Table
-from kittui.compare.tables import compare_tables, read_table, table_kind
+from kittui.compare.contents import table_kind
+from kittui.compare.tables import compare_tables, read_table
 
 
 def compare(kind: str, a: str, b: str) -> Table:
