@@ -10,12 +10,12 @@ from pathlib import Path
 
 from kittui.crashpoints import crash_point
 from kittui.disk.threads import in_thread
-from kittui.errors import DiskFull, KittuiError
+from kittui.errors import DiskFull
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobFiles
 from kittui.transfer.content import BlobOf, Watched
-from kittui.transfer.fetch import Tuning, fetch_blob
+from kittui.transfer.fetch import Tuning, fetch_blob, first_error
 from kittui.transfer.plan import BlobPlan, TransferPlan
 from kittui.transfer.progress import Outcome, Progress
 
@@ -105,16 +105,3 @@ def _held(files: BlobFiles, blob: Descriptor) -> int:
         return os.stat(path).st_blocks * 512  # noqa: PTH116
     except OSError:
         return 0
-
-
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to show of a group: a bug before anything else, then the first expected failure."""
-    leaves: list[BaseException] = []
-    pending: list[BaseException] = [errors]
-    while pending:
-        error = pending.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            pending[:0] = error.exceptions
-        else:
-            leaves.append(error)
-    return next((error for error in leaves if not isinstance(error, KittuiError)), leaves[0])

@@ -160,32 +160,6 @@ async def test_check_11_and_a_push_survives_cut_uploads_and_lost_answers(
     assert body == content
 
 
-async def test_check_27_a_small_disk_that_fills_up_leaves_the_indexes_as_they_were(
-    proxy: FaultyProxy, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
-    """On a real 20 MB file system where this may mount one; elsewhere the engine's test fakes ENOSPC."""
-    import subprocess
-
-    from kittui.errors import DiskFull
-    from kittui.transfer import engine
-
-    mount = tmp_path / "small"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(mount)], capture_output=True)
-    if done.returncode:
-        pytest.skip("mounting needs root")
-    try:
-        small = LocalSource(mount / "home", recheck=0).repository("registry.test/big")
-        with pytest.raises(DiskFull, match="room"):
-            await pull(proxy, small, ledger)
-        monkeypatch.setattr(engine, "MARGIN", -1 << 40)
-        with pytest.raises(DiskFull, match="room"):
-            await pull(proxy, small, ledger)
-        assert not list((mount / "home/storage").glob("*-index.json"))
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
-
-
 @pytest.fixture
 async def fraud(kit_registry: DockerRegistry) -> AsyncIterator[FaultyProxy]:
     async with FaultyProxy(kit_registry.host) as found:

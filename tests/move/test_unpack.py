@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import os
+import random
 import re
 import shutil
 import stat
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fakes.docker_registry import DockerRegistry
+from fakes.memory import MemoryRepository, MemorySource
 
-from kittui.errors import Conflict, DigestMismatch, KittuiError, Malformed, NotFound, Refused, UnsafePath
+from kittui.errors import (
+    Conflict,
+    ConnectionLost,
+    DigestMismatch,
+    KittuiError,
+    Malformed,
+    NotFound,
+    Refused,
+    UnsafePath,
+)
 from kittui.modelkit import parse_filters
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
+from kittui.transfer.fetch import Tuning
 from kittui.transfer.staging import Answers
 from kittui.usecases.look import Inspector
 from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
@@ -223,3 +239,35 @@ async def test_odd_kits_come_out_as_they_should(shared_kit_registry: DockerRegis
             assert unpacked(tmp_path / tag)
         with pytest.raises(Refused):
             await unpack(source.repository("handmade/mixed"), "image", tmp_path / "image")
+
+
+async def test_a_cut_while_unpacking_from_afar_is_an_error_of_the_network_and_the_next_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    source = MemorySource()
+    repository = source.repository("big")
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        info = tarfile.TarInfo("model.bin")
+        info.size = 20 << 20
+        archive.addfile(info, io.BytesIO(random.Random(5).randbytes(info.size)))
+    layer = stream.getvalue()
+    media_type = "application/vnd.kitops.modelkit.model.v1.tar"
+    repository.add_kit("big", "v1", layers=[(media_type, layer)], model={"path": "model.bin"})
+
+    def gone(_: MemoryRepository, verb: str, what: str) -> None:
+        if verb == "GET" and what == Digest.of(layer) and not source.cuts:
+            raise ConnectionLost("the connection was cut")
+
+    source.cuts = [6 << 20, None]
+    source.hooks.append(gone)
+    plan = await plan_unpack(repository, "v1", tmp_path / "out")
+    with pytest.raises(ConnectionLost):
+        await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, first_wait=0.001))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".kittui-unpack"]
+    source.hooks.clear()
+    source.cuts.clear()
+    with metered() as traffic:
+        done = await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, first_wait=0.001))
+    assert done.verified
+    assert 0 < traffic.bytes <= len(layer) - (6 << 20)
