@@ -24,6 +24,7 @@ from kittui.usecases.tandem import Chunk, Step, Watch, read_in_tandem
 CAPTURED = 48 * 1024 * 1024
 """Bytes of texts held back at most, to be compared line by line when both sides were read."""
 _PIECE = 4 * 1024 * 1024
+_MANY = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -107,6 +108,9 @@ class ContentReader:
 
     async def _read(self) -> None:
         kept, left = in_order(self._stretches())
+        if sum(entry.a_size for entry in kept if entry.key.meter and entry.key.meter.numeric) > _MANY:
+            # Importing it takes as long as hashing a large file: it goes on beside that.
+            self._values.submit(find_numpy)
         watches = self._watches({entry.key.path for entry in left if entry.key.tensor is None})
         await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches)
         self._parts = [entry.key for entry in kept]
