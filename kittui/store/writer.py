@@ -126,12 +126,25 @@ class StoreWriter:
     def _edit_shared(self, change: Change) -> None:
         def edit(index: IndexDocument) -> IndexDocument:
             if change.listed is not None:
-                return with_manifest(index, change.listed)
+                return self._with_lost(with_manifest(index, change.listed))
             if change.dropped is not None and not self._listed_anywhere(change.dropped):
                 return without_manifest(index, change.dropped)
             return index
 
         self.edit_shared(edit)
+
+    def _with_lost(self, index: IndexDocument) -> IndexDocument:
+        """With what repositories list and kit dropped: it writes back the index.json that it read when it began."""
+        known = set(index.digests)
+        try:
+            listed = [entry for each in self.indexes() for entry in each.descriptors if entry.digest not in known]
+        except KittuiError as error:
+            _LOG.warning("index.json is not completed since the store can't be read whole: %s", error.message)
+            return index
+        for entry in listed:
+            if self._blobs.path(entry.digest).exists():
+                index = with_manifest(index, entry)
+        return index
 
     def edit_shared(self, edit: Callable[[IndexDocument], IndexDocument]) -> None:
         """Read index.json, change it, write it if it differs. Blocks; the lock is held."""
