@@ -181,9 +181,8 @@ async def test_a_new_store_is_made_as_kit_makes_it(tmp_path: Path) -> None:
 async def test_an_index_json_with_null_is_filled(source: LocalSource, root: Path) -> None:
     (root / "storage/index.json").write_text('{"schemaVersion":2,"manifests":null}')
     digest = await put_kit(source.repository("a/b"), {"package": {}}, "v1")
-    assert [entry["digest"] for entry in json.loads((root / "storage/index.json").read_bytes())["manifests"]] == [
-        digest
-    ]
+    assert digest in {row["digest"] for row in kit_list(root)}
+    complete(root)
 
 
 async def test_descriptors_become_the_same_in_all_files(source: LocalSource, root: Path) -> None:
