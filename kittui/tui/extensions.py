@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
-from kittui.tui.selection import Node, Selection
+from kittui.tui.selection import Node, Report, Selection
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
     from kittui.tui.ports import Ports
     from kittui.tui.widgets.lines import Page
 
-LayerRows = Callable[["Ports", "Repository", "ModelKit", "Layer"], Awaitable[Sequence[Node]]]
-"""Gives the rows below a layer when it is opened for the first time; errors become a marked row."""
+
+class LayerRows(Protocol):
+    """The rows below layers."""
+
+    async def rows(
+        self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer, report: Report
+    ) -> Sequence[Node]:
+        """The rows of a layer that is opened for the first time; errors become a marked row."""
+        ...
+
+    async def judge(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
+        """A badge for a layer whose rows were read, empty for none; the rows' own badges are known then, too."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +72,27 @@ def tabs() -> Sequence[Tab]:
 
 def layer_rows() -> LayerRows | None:
     """What fills the rows below a layer."""
-    return _layer_nodes
+    return _Layers()
 
 
-async def _layer_nodes(ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> Sequence[Node]:
-    """Import what reads files only when a layer is opened."""
-    from kittui.tui.look.nodes import layer_nodes
+class _Layers:
+    """Imports what reads files only when a layer is opened."""
 
-    return await layer_nodes(ports, repository, modelkit, layer)
+    @cached_property
+    def _tree(self) -> LayerRows:
+        from kittui.tui.look.nodes import LayerTree
+
+        return LayerTree()
+
+    async def rows(
+        self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer, report: Report
+    ) -> Sequence[Node]:
+        """The layer's files."""
+        return await self._tree.rows(ports, repository, modelkit, layer, report)
+
+    async def judge(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
+        """What its files could do when they are loaded."""
+        return await self._tree.judge(ports, repository, modelkit, layer)
 
 
 async def _history(ports: Ports, selection: Selection) -> Page:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 PaneName = Literal["repositories", "tags", "layers", "details"]
 
-Children = Callable[[], Awaitable[Sequence["Node"]]]
+Report = Callable[[Sequence["Node"], str], None]
+"""Told while rows are being read: those that there are so far, and how far it is, in a few words."""
+
+Children = Callable[[Report], Awaitable[Sequence["Node"]]]
 """Asked when a row is opened for the first time; raises KittuiError, which becomes a marked row."""
 
 
@@ -24,7 +27,9 @@ class Node:
 
     `key` is unique among its siblings; `size` is bytes; `detail` is a short text behind the name (dtype and shape);
     `children` is None for a leaf, rows that are known, or a function that loads them; `payload` belongs to whoever made
-    the node; `problem` marks the row and is shown in words when the cursor is on it.
+    the node; `problem` marks the row and is shown in words when the cursor is on it. `badge` gives a mark and a word
+    that may become known later; `search` finds nodes below by a casefolded text though they were never loaded. What a
+    node of the kind `ask` loads takes the place of its siblings and itself.
     """
 
     key: str
@@ -35,6 +40,8 @@ class Node:
     children: Sequence[Node] | Children | None = None
     payload: Any = None
     problem: str | None = None
+    badge: Callable[[], str] | None = None
+    search: Callable[[str], Sequence[Node]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,10 +213,21 @@ class Roles:
                 )
 
     def style(self, role: str, ground: str = "base") -> Style:
-        """The style of a role; `+` adds attributes: `accent+bold`, `text+strike`. Unknown roles are text."""
+        """The style of a role; `+` adds attributes: `accent+bold`, `text+strike`. Unknown roles are text.
+
+        `#rrggbb on #rrggbb` is drawn in these very colours: pixels of a picture.
+        """
+        if role.startswith("#"):
+            return _pixels(role)
         return _with_attributes(
             self._styles.get((role.partition("+")[0], ground)) or self._styles["text", ground], role
         )
+
+
+@lru_cache(maxsize=4096)
+def _pixels(role: str) -> Style:
+    upper, _, lower = role.partition(" on ")
+    return Style(color=upper, bgcolor=lower or None)
 
 
 @lru_cache(maxsize=512)

@@ -17,12 +17,11 @@ from kittui.cli.interface import build_ports
 from kittui.config import Flags
 from kittui.oci.reference import Place
 from kittui.tui.app import KittuiApp
-from kittui.tui.look.nodes import layer_nodes
+from kittui.tui.look.nodes import LayerTree
 from kittui.tui.look.viewer import ViewerScreen
-from kittui.tui.panes.layers import NodeRow
+from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.ports import PlaceEntry, Ports
 from kittui.tui.selection import Node
-from kittui.tui.widgets.lines import Lines
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -85,8 +84,18 @@ async def on_file(app: KittuiApp, pilot: Pilot[None], name: str) -> None:
 
 
 def text_of(app: KittuiApp) -> str:
-    lines = app.screen.query_one(Lines).page.lines
-    return "\n".join(line if isinstance(line, str) else "".join(span[0] for span in line) for line in lines)
+    """Everything that the viewer holds, whichever way it is shown."""
+    screen = app.screen
+    assert isinstance(screen, ViewerScreen)
+    if screen.contents is None:
+        return ""
+    lines = [*screen.contents.page.lines]
+    said = ["".join(span[0] for span in line) if not isinstance(line, str) else line for line in lines]
+    return "\n".join([*said, *(" ".join(record.cells) for record in screen.contents.records)])
+
+
+def nobody(*_: object) -> None:
+    """Progress is not looked at."""
 
 
 async def test_a_file_is_viewed_from_its_row(tmp_path: Path) -> None:
@@ -125,8 +134,10 @@ async def test_a_model_file_unfolds_into_tensors(tmp_path: Path) -> None:
         source = await app.ports.source(Place("local"))
         repository = source.repository("127.0.0.1:5055/fraud")
         kit = await app.ports.modelkit(repository, "champion")
-        [node] = await layer_nodes(app.ports, repository, kit, kit.layers[0])
+        [node] = await LayerTree().rows(app.ports, repository, kit, kit.layers[0], nobody)
         assert node.name == "model/fraud.safetensors"
         assert callable(node.children)
-        names: list[Node] = list(await node.children())
-        assert {"dense1.weight", "dense2.weight"} <= {child.name for child in names}
+        modules: list[Node] = list(await node.children(nobody))
+        names = [one for module in modules if callable(module.children) for one in await module.children(nobody)]
+        assert {"dense1", "dense2"} <= {module.name for module in modules}
+        assert "weight" in {one.name for one in names}

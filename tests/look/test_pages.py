@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 
 import pytest
+from fakes.layers import layer_of
 
 from kittui.errors import Malformed
 from kittui.formats.model_file import read_weights
 from kittui.formats.need import run_bytes
-from kittui.tui.look.pages import text_page, weights_page
+from kittui.tui.look.contents import Contents, Model, contents_of
+from kittui.tui.look.model_facts import gathered
+from kittui.tui.look.pages import model_page, table_page
 from kittui.tui.look.pictures import picture_page
+from kittui.tui.look.tensor_view import grown
 from kittui.tui.widgets.lines import Page
 from kittui.usecases.views import BytesView
 
@@ -22,12 +26,16 @@ def shown(page: Page) -> str:
 def test_images_are_scaled_and_what_is_none_is_refused() -> None:
     image = pytest.importorskip("PIL.Image")
     out = io.BytesIO()
-    picture = image.new("L", (400, 200))
-    picture.paste(255, (0, 0, 200, 200))
+    picture = image.new("RGB", (400, 200))
+    picture.paste((255, 0, 0), (0, 0, 200, 200))
     picture.save(out, "PNG")
-    text = shown(picture_page(out.getvalue()))
-    assert "PNG 400 x 200" in text
-    assert "█" * 40 in text
+    page = picture_page(out.getvalue(), 80)
+    assert "PNG  400 x 200" in shown(page)
+    first = page.lines[2]
+    assert sum(len(text) for text, _ in first) == 80
+    assert first[0][1] == "#ff0000 on #ff0000"
+    assert first[-1][1] == "#000000 on #000000"
+    assert len(page.lines) == 2 + 20
     for bad in (b"", b"\x89PNG\r\n\x1a\n" + bytes(50), out.getvalue()[:60]):
         with pytest.raises(Malformed):
             picture_page(bad)
@@ -47,23 +55,36 @@ async def test_parquet_shows_schema_and_first_rows() -> None:
         await parquet_page(BytesView(b"PAR1" + bytes(40) + b"PAR1", verified=True))
 
 
-def test_control_characters_never_get_through() -> None:
+async def opened(path: str, content: bytes) -> Contents:
+    return await contents_of(BytesView(content, verified=True), path)
+
+
+def said(contents: Contents) -> str:
+    """Everything that a file shows, whichever way."""
+    table = contents.table
+    rows = table_page(table.columns, table.widths, contents.records).lines if table is not None else ()
+    return shown(Page([*contents.page.lines, *rows])) + contents.problem
+
+
+@pytest.mark.parametrize("path", ["a.md", "a.py", "a.json", "a.yaml", "a.csv", "a.jsonl", "a.txt", "a.ipynb"])
+async def test_control_characters_never_get_through(path: str) -> None:
     nasty = "# x\x1b]52;c;AAAA\x07 \u202e\n[@click=app.quit]y[/]\n"
-    for path in ("a.md", "a.py", "a.json", "a.yaml", "a.csv", "a.jsonl", "a.txt", "a.ipynb"):
-        text = shown(text_page(path, nasty, True))
-        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert not {"\x1b", "\x07", "\u202e"} & set(said(await opened(path, nasty.encode())))
 
 
-def test_tables_are_aligned_and_numbered() -> None:
-    lines = shown(text_page("a.csv", "id,amount\nx,2\ny,10\n", True)).split("\n")
+async def test_tables_are_aligned_and_numbered() -> None:
+    lines = said(await opened("a.csv", b"id,amount\nx,2\ny,10\n")).split("\n")
     assert [line.split() for line in lines] == [["id", "amount"], ["1", "x", "2"], ["2", "y", "10"]]
+    assert lines[1].rstrip().endswith("     2")
 
 
 def test_a_model_file_says_what_it_holds() -> None:
     header = b'{"__metadata__":{"format":"pt"},"a.b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
     content = len(header).to_bytes(8, "little") + header + bytes(24)
-    text = shown(weights_page(run_bytes(read_weights("x.safetensors", len(content)), content)))
+    weights = run_bytes(read_weights("x.safetensors", len(content)), content)
+    facts = gathered({}, weights, None, layer_of(content))
+    text = shown(model_page(Model(weights, grown(weights), facts)))
     assert "a.b" in text
-    assert "[2,3]" in text
+    assert "[2, 3]" in text
     assert "F32 6" in text
     assert "format" in text

@@ -41,18 +41,10 @@ async def view(context: Context) -> None:
         context.show(ViewerScreen(context, here))
 
 
-async def agree(context: Context, price: Price) -> bool:
-    """Ask before much is read."""
-    from kittui.tui.dialogs.confirm import ConfirmDialog
-
-    lines = [f"{price.subject}: {size_text(price.bytes)} to read.", f"Why: {price.reason}."]
-    answer: bool | None = await context.ask(ConfirmDialog("Read it?", lines, "Read"))
-    return bool(answer)
-
-
 async def save(context: Context, here: FileHere) -> None:
     """Ask for a place and save the file there."""
     from kittui.tui.dialogs.prompt import InputDialog
+    from kittui.tui.look.asking import agree
     from kittui.tui.look.nodes import inspector_of
     from kittui.usecases.saving import save_file
 
@@ -62,7 +54,7 @@ async def save(context: Context, here: FileHere) -> None:
         return
 
     async def ask(price: Price) -> bool:
-        return await agree(context, price)
+        return await agree(context, here, price)
 
     context.activity("save", f"⬇ {name}")
     try:
@@ -84,50 +76,40 @@ async def save_selected(context: Context) -> None:
         await save(context, here)
 
 
-async def verify(context: Context, here: FileHere) -> bool:
-    """Read the layer whole and prove its digest, asking first where it is big; says how it went."""
-    from kittui.tui.look.nodes import inspector_of
-    from kittui.usecases.look import FREE, Price
-
-    layer = here.layer
-    price = Price(layer.size, f"layer {layer.path or layer.digest.short}", "only the whole layer proves its digest")
-    if layer.size > FREE and not await agree(context, price):
-        return False
-    context.activity("verify", f"✓ {layer.digest.short}")
-    try:
-        inspector = inspector_of(context.ports)
-        await inspector.verify(
-            here.repository,
-            layer,
-            lambda _, read, size: context.activity("verify", f"✓ {layer.digest.short} {read * 100 // max(1, size)} %"),
-        )
-    except KittuiError as error:
-        context.fail(error)
-        return False
-    finally:
-        context.activity("verify", None)
-    context.toast(f"The layer {layer.digest.short} is what its digest says.")
-    return True
-
-
 async def verify_selected(context: Context) -> None:
     """Verify the layer of the file under the cursor."""
+    from kittui.tui.look.proving import prove
+
     here = file_of(context.selection)
     if here is not None:
-        await verify(context, here)
+        await prove(context, here, None)
 
 
 async def file_tab(ports: Ports, selection: Selection) -> Page:
     """The file under the cursor, in the details pane."""
+    from kittui.errors import Refused
+    from kittui.tui.look.asking import why
+    from kittui.tui.look.contents import read_contents
     from kittui.tui.look.nodes import inspector_of
-    from kittui.tui.look.pages import file_page
+    from kittui.tui.look.pages import pane_page
     from kittui.tui.widgets.lines import Page
 
     here = file_of(selection)
     if here is None:
         return Page([(("Open a layer and go to a file to see it here.", "muted"),)])
-    page, _ = await file_page(inspector_of(ports), here, 64 * 1024)
-    return page
+    prices: list[Price] = []
+
+    async def note(price: Price) -> bool:
+        prices.append(price)
+        return False
+
+    try:
+        return pane_page(await read_contents(inspector_of(ports), here, ask=note, width=36), here)
+    except Refused:
+        if not prices:
+            raise
+    text = f"{size_text(prices[0].bytes)} to read. {why(prices[0])}"
+    return Page([((text, "warn"),), "", (("v opens it, and asks before.", "muted"),)])
 
 
 async def risk_tab(ports: Ports, selection: Selection) -> Page:

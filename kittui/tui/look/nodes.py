@@ -1,27 +1,40 @@
-"""The rows below a layer: its files, and below a model file its tensors by module."""
+"""The rows below a layer: its files by folder, and below a model file its tensors by module."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from kittui.errors import Refused
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
-from kittui.formats.weights import Tensor, Weights
+from kittui.formats.weights import Weights
+from kittui.oci.traffic import metered
 from kittui.terminal import size_text
-from kittui.tui.selection import Node
+from kittui.tui.look.asking import STREAMED, instead, why
+from kittui.tui.look.badges import Badges
+from kittui.tui.look.tensors import ModuleRow, Row, TensorRow, module_tree, shape_text
+from kittui.tui.selection import Node, Report
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
     from kittui.oci.protocols import Repository
     from kittui.tui.ports import Ports
     from kittui.usecases.layer_index import LayerListing
-    from kittui.usecases.look import Inspector, Price
+    from kittui.usecases.look import Ask, Inspector, Price
 
 FLAT = 60
 """Files up to which a layer is shown flat, with full paths; more are shown as folders."""
+FOLD = 1000
+"""Files of one folder that are shown as rows of their own; more are folded into runs of as many."""
+FOUND = 500
+"""Files that a filter finds below a folder that was not opened."""
+DEEP = 64
+"""Folders within folders at most; what is deeper stays in the name."""
+TICK = 0.1
+"""Seconds between two drawings of a listing that is still growing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class FileHere:
     layer: Layer
     entry: FileEntry
     verified: bool
+    modelkit: ModelKit | None = None
 
 
 def inspector_of(ports: Ports) -> Inspector:
@@ -44,83 +58,218 @@ def inspector_of(ports: Ports) -> Inspector:
     return Inspector()
 
 
-async def layer_nodes(ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> Sequence[Node]:
-    """The files of a layer; a layer that is damaged shows what was found and why it ends there."""
-    inspector = inspector_of(ports)
-    prices: list[Price] = []
+@dataclass(slots=True)
+class _Place:
+    """What all rows of one layer share."""
 
-    async def note(price: Price) -> bool:
-        prices.append(price)
-        return False
-
-    async def agreed(_: Price) -> bool:
-        return True
-
-    async def read() -> Sequence[Node]:
-        return _listed(inspector, repository, layer, await inspector.listing(repository, layer, ask=agreed))
-
-    try:
-        return _listed(inspector, repository, layer, await inspector.listing(repository, layer, ask=note))
-    except Refused:
-        if not prices:
-            raise
-        price = prices[0]
-        text = f"{size_text(price.bytes)} to read: {price.reason}. Enter reads it."
-        return [Node("price", text, "price", children=read)]
+    inspector: Inspector
+    repository: Repository
+    layer: Layer
+    modelkit: ModelKit
+    badges: Badges
+    verified: bool = False
 
 
-def _listed(inspector: Inspector, repository: Repository, layer: Layer, listing: LayerListing) -> list[Node]:
-    count = sum(entry.type == "file" for entry in listing.files)
-    trust = "verified" if listing.verified else "not verified: read by ranges; V verifies"
-    nodes: list[Node] = []
-    if listing.problem:
-        nodes.append(Node("!", listing.problem, "note", problem=listing.problem))
-    if not listing.verified:
-        nodes.append(Node("?", f"{count} files, {trust}", "note"))
-    if len(listing.files) <= FLAT:
-        folders = {entry.path.rpartition("/")[0] for entry in listing.files}
-        for number, entry in enumerate(listing.files):
-            if entry.type != "dir" or not any(f == entry.path or f.startswith(entry.path + "/") for f in folders):
-                here = FileHere(repository, layer, entry, listing.verified)
-                nodes.append(_file(inspector, here, f"{number} {entry.path}", entry.path))
-        return nodes
-    return nodes + _folder(inspector, repository, layer, listing.files, listing.verified, "")
+@dataclass(slots=True)
+class _Folder:
+    """A folder's files and folders, in the order of the archive; grows while the layer is listed."""
+
+    path: str = ""
+    folders: dict[str, _Folder] = field(default_factory=dict)
+    files: list[tuple[int, FileEntry]] = field(default_factory=list)
+    size: int = 0
+    count: int = 0
+
+    def add(self, number: int, entry: FileEntry) -> None:
+        """Put an entry where its path says."""
+        folder = self
+        *above, name = entry.path.split("/") if entry.type != "dir" else [*entry.path.split("/"), ""]
+        for part in above[:DEEP]:
+            folder.size += entry.size
+            folder.count += entry.type != "dir"
+            inside = folder.folders.get(part)
+            if inside is None:
+                inside = folder.folders[part] = _Folder(f"{folder.path}{part}/")
+            folder = inside
+        folder.size += entry.size
+        folder.count += entry.type != "dir"
+        if name or entry.type != "dir":
+            folder.files.append((number, entry))
+
+    def all_files(self) -> list[tuple[int, FileEntry]]:
+        """Every file in it and below."""
+        found, waiting = [], [self]
+        while waiting:
+            folder = waiting.pop()
+            found += folder.files
+            waiting += folder.folders.values()
+        return found
 
 
-def _folder(
-    inspector: Inspector, repository: Repository, layer: Layer, files: Sequence[FileEntry], verified: bool, prefix: str
-) -> list[Node]:
-    """One level of folders; the levels below are made when they are opened."""
-    below: dict[str, list[FileEntry]] = {}
-    here: list[Node] = []
-    for number, entry in enumerate(files):
-        name, slash, _ = entry.path[len(prefix) :].partition("/")
-        if slash:
-            below.setdefault(name, []).append(entry)
-        elif entry.type != "dir":
-            place = FileHere(repository, layer, entry, verified)
-            here.append(_file(inspector, place, f"{number} {entry.path}", name))
-        else:
-            below.setdefault(name, [])
+class LayerTree:
+    """Gives the rows below layers, as they are read, and what is known of their risk."""
 
-    def opener(name: str, inside: list[FileEntry]) -> Node:
-        async def children() -> Sequence[Node]:
-            return _folder(inspector, repository, layer, inside, verified, f"{prefix}{name}/")
+    def __init__(self) -> None:
+        self._badges: dict[tuple[str, str], Badges] = {}
 
-        total = sum(entry.size for entry in inside)
-        return Node(f"/{name}", f"{name}/", "dir", total, f"{len(inside)} entries", children if inside else None)
+    async def rows(
+        self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer, report: Report
+    ) -> Sequence[Node]:
+        """The files of a layer; `report` is given what is there while it grows.
 
-    return [opener(name, inside) for name, inside in below.items()] + here
+        A layer that is damaged shows what was found and why it ends there; one that costs much shows the price first.
+        """
+        inspector = inspector_of(ports)
+        place = _Place(inspector, repository, layer, modelkit, self._of(repository, layer))
+        prices: list[Price] = []
+
+        async def note(price: Price) -> bool:
+            prices.append(price)
+            return False
+
+        try:
+            return await self._listed(place, report, note)
+        except Refused:
+            if not prices:
+                raise
+        return self._price(place, prices[0])
+
+    def _of(self, repository: Repository, layer: Layer) -> Badges:
+        return self._badges.setdefault((str(repository.source.place), f"{repository.name}@{layer.digest}"), Badges())
+
+    def _price(self, place: _Place, price: Price) -> list[Node]:
+        """What listing would cost, and what works instead; Enter agrees, unless it is too much to stream."""
+
+        async def agreed(_: Price) -> bool:
+            return True
+
+        async def read(report: Report) -> Sequence[Node]:
+            return await self._listed(place, report, agreed)
+
+        size = size_text(price.bytes)
+        other = Node("instead", instead(price), "note")
+        if price.bytes > STREAMED:
+            return [
+                Node("!", f"{size} would be read: too much to stream. {why(price)}", "note", problem=price.reason),
+                other,
+            ]
+        return [Node("ask", f"Enter reads {size}. {why(price)}", "ask", children=read), other]
+
+    async def _listed(self, place: _Place, report: Report, ask: Ask) -> list[Node]:
+        growing = _Folder()
+        shown_at, taken = monotonic(), 0
+        with metered() as traffic:
+
+            def progress(entries: list[FileEntry], position: int, size: int) -> None:
+                nonlocal shown_at, taken
+                if monotonic() - shown_at < TICK and taken:
+                    return
+                for number in range(taken, len(entries)):
+                    growing.add(number, entries[number])
+                taken = len(entries)
+                read = f" · {size_text(traffic.bytes)} read" if traffic.bytes else ""
+                part = f" · {position * 100 // max(1, size)} %"
+                report(_rows(place, growing), f"{growing.count:,} files{read}{part}")
+                shown_at = monotonic()
+
+            listing = await place.inspector.listing(place.repository, place.layer, on_progress=progress, ask=ask)
+        return self._whole(place, listing, growing, taken)
+
+    def _whole(self, place: _Place, listing: LayerListing, growing: _Folder, taken: int) -> list[Node]:
+        place.verified = listing.verified
+        for number in range(taken, len(listing.files)):
+            growing.add(number, listing.files[number])
+        nodes: list[Node] = []
+        if listing.problem:
+            nodes.append(Node("!", listing.problem, "note", problem=listing.problem))
+        if not listing.verified:
+            nodes.append(Node("?", f"{growing.count:,} files, not verified: read by ranges; V verifies", "note"))
+        return nodes + _rows(place, growing)
+
+    async def judge(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
+        """Look at the layer's files for risks, a few kilobytes each; returns the layer's badge, empty for none."""
+        return await self._of(repository, layer).judge(inspector_of(ports), repository, modelkit, layer)
 
 
-def _file(inspector: Inspector, here: FileHere, key: str, name: str) -> Node:
-    entry = here.entry
+def _rows(place: _Place, folder: _Folder) -> list[Node]:
+    """One level: flat where the whole layer is small, else folders, then files, folded where they are many."""
+    if not folder.path and folder.count <= FLAT:
+        files = sorted(folder.all_files())
+        return [_file(place, number, entry, entry.path) for number, entry in files]
+    nodes = [_folder(place, name, inside) for name, inside in folder.folders.items()]
+    if len(nodes) > FOLD:
+        nodes = [_run(place, nodes[start : start + FOLD]) for start in range(0, len(nodes), FOLD)]
+    files = folder.files
+    skip = len(folder.path)
+    if len(files) <= FOLD:
+        return nodes + [_file(place, number, entry, entry.path[skip:]) for number, entry in files]
+    return nodes + [_files_run(place, files, start, skip) for start in range(0, len(files), FOLD)]
+
+
+def _folder(place: _Place, name: str, folder: _Folder) -> Node:
+    async def children(_: Report) -> Sequence[Node]:
+        return _rows(place, folder)
+
+    files = "file" if folder.count == 1 else "files"
+    return Node(
+        f"/{name}",
+        f"{name}/",
+        "dir",
+        folder.size,
+        f"{folder.count:,} {files}",
+        children if folder.files or folder.folders else None,
+        search=lambda needle: _found(place, folder.all_files(), needle),
+    )
+
+
+def _run(place: _Place, folders: list[Node]) -> Node:
+    """Some of very many folders."""
+    size = sum(node.size or 0 for node in folders)
+    name = f"{folders[0].name} … {folders[-1].name}"
+    return Node(f"run {folders[0].name}", name, "dir", size, f"{len(folders):,} folders", folders)
+
+
+def _files_run(place: _Place, files: list[tuple[int, FileEntry]], start: int, skip: int) -> Node:
+    """Some of very many files: `first … last`."""
+    inside = files[start : start + FOLD]
+
+    async def children(_: Report) -> Sequence[Node]:
+        return [_file(place, number, entry, entry.path[skip:]) for number, entry in inside]
+
+    first, last = inside[0][1].path[skip:], inside[-1][1].path[skip:]
+    size = sum(entry.size for _, entry in inside)
+    return Node(
+        f"run {start}",
+        f"{first} … {last}",
+        "dir",
+        size,
+        f"{len(inside):,} files",
+        children,
+        search=lambda needle: _found(place, inside, needle),
+    )
+
+
+def _found(place: _Place, files: Sequence[tuple[int, FileEntry]], needle: str) -> list[Node]:
+    """Files whose path holds a text, by their paths."""
+    found: list[Node] = []
+    for number, entry in files:
+        if needle in entry.path.casefold():
+            found.append(_file(place, number, entry, entry.path))
+            if len(found) >= FOUND:
+                break
+    return found
+
+
+def _file(place: _Place, number: int, entry: FileEntry, name: str) -> Node:
     detail = f"→ {entry.link}" if entry.link else "" if entry.mode & 0o111 == 0 else "executable"
-    node = Node(key, name, entry.type, entry.size, detail, payload=here, problem=entry.problem)
+    here = FileHere(place.repository, place.layer, entry, place.verified, place.modelkit)
+    node = Node(f"{number} {entry.path}", name, entry.type, entry.size, detail, payload=here, problem=entry.problem)
+    if place.badges.concerns(entry):
+        node.badge = lambda: place.badges.of(entry.path)
     if entry.type == "file" and not entry.problem and is_model_file(entry.path):
 
-        async def tensors() -> Sequence[Node]:
-            return weights_nodes(await inspector.weights(here.repository, here.layer, entry))
+        async def tensors(_: Report) -> Sequence[Node]:
+            return weights_nodes(await place.inspector.weights(place.repository, place.layer, entry))
 
         node.children = tensors
     return node
@@ -129,42 +278,27 @@ def _file(inspector: Inspector, here: FileHere, key: str, name: str) -> Node:
 def weights_nodes(weights: Weights) -> list[Node]:
     """A line of totals, then tensors grouped by module."""
     kinds = ", ".join(list(weights.dtypes)[:4])
-    total = f"{len(weights.tensors)} tensors, {weights.parameters:,} parameters, {size_text(weights.nbytes)}  {kinds}"
-    nodes = [Node("", f"{weights.format}: {total}", "note")]
+    total = f"{len(weights.tensors):,} tensors, {weights.parameters:,} parameters, {size_text(weights.nbytes)}  {kinds}"
+    nodes = [Node("", total, "note")]
     if weights.problem:
         nodes.append(Node("!", weights.problem, "note", problem=weights.problem))
     nodes += [Node(f"note {number}", note, "note") for number, note in enumerate(weights.notes)]
-    return nodes + _modules(list(weights.tensors), "")
+    return nodes + _modules(module_tree(weights.tensors))
 
 
-def _modules(tensors: list[Tensor], prefix: str) -> list[Node]:
-    if len(tensors) <= FLAT:
-        return [_tensor(tensor, tensor.name[len(prefix) :]) for tensor in tensors]
-    groups: dict[str, list[Tensor]] = {}
-    for tensor in tensors:
-        groups.setdefault(tensor.name[len(prefix) :].partition(".")[0], []).append(tensor)
-    nodes: list[Node] = []
-    for name, inside in groups.items():
-        if len(inside) == 1:
-            nodes.append(_tensor(inside[0], inside[0].name[len(prefix) :]))
-        else:
-            nodes.append(_module(name, inside, prefix))
-    return nodes
+def _modules(rows: Sequence[Row]) -> list[Node]:
+    return [_module(row) if isinstance(row, ModuleRow) else _tensor(row) for row in rows]
 
 
-def _module(name: str, inside: list[Tensor], prefix: str) -> Node:
-    async def children() -> Sequence[Node]:
-        deeper = f"{prefix}{name}."
-        if all(tensor.name.startswith(deeper) for tensor in inside):
-            return _modules(inside, deeper)
-        return [_tensor(tensor, tensor.name[len(prefix) :]) for tensor in inside]
+def _module(row: ModuleRow) -> Node:
+    async def children(_: Report) -> Sequence[Node]:
+        return _modules(row.children)
 
-    parameters = sum(tensor.parameters for tensor in inside)
-    size = sum(tensor.nbytes or 0 for tensor in inside)
-    return Node(f"module {name}", name, "dir", size, f"{len(inside)} tensors, {parameters:,} parameters", children)
+    detail = f"{row.count:,} tensors, {row.parameters:,} parameters"
+    return Node(f"module {row.name}", row.name, "dir", row.nbytes, detail, children)
 
 
-def _tensor(tensor: Tensor, name: str) -> Node:
-    shape = ",".join(str(size) for size in tensor.shape)
-    detail = f"{tensor.dtype} [{shape}]"
-    return Node(f"tensor {tensor.name}", name or tensor.name, "tensor", tensor.nbytes, detail, problem=tensor.problem)
+def _tensor(row: TensorRow) -> Node:
+    tensor = row.tensor
+    detail = f"{tensor.dtype} {shape_text(tensor.shape)}"
+    return Node(f"tensor {tensor.name}", row.name, "tensor", tensor.nbytes, detail, problem=tensor.problem)

@@ -1,78 +1,46 @@
-"""The layers pane: Kitfile part, layer, and below a layer whatever a row provider finds in it."""
+"""The layers pane: Kitfile part, layer, and below a layer whatever is found in it, shown while it is read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.message import Message
+from textual.worker import Worker, get_current_worker
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
 from kittui.tui.extensions import LayerRows
+from kittui.tui.panes.layer_rows import (
+    COLUMNS,
+    WAITING,
+    LayerRow,
+    NodeRow,
+    OpenRow,
+    PartRow,
+    TreeRow,
+    cells,
+    fitting,
+    layer_rows,
+    merged,
+    part_rows,
+    visible,
+)
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import TagRow
 from kittui.tui.ports import Ports
-from kittui.tui.selection import Node
-from kittui.tui.sizes import bar_text
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.selection import Node, Report
+from kittui.tui.widgets.rows import Rows, Spans
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
 
-BAR = 10
-WAITING = "reading …"
 
-
-@dataclass(slots=True, eq=False)
-class PartRow:
-    """A Kitfile part with more than one layer."""
-
-    label: str
-    layers: list[LayerRow]
-    size: int
-    unfolded: bool = True
-    depth: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class LayerRow:
-    """A layer; alone in its part it carries the part's name too."""
-
-    label: str
-    layer: Layer
-    depth: int
-    alone: bool
-    unfolded: bool = False
-    children: list[NodeRow] | None = None
-    loading: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class NodeRow:
-    """A node that a row provider gave."""
-
-    node: Node
-    parent: LayerRow | NodeRow
-    depth: int
-    unfolded: bool = False
-    children: list[NodeRow] | None = None
-    loading: bool = False
-
-    @property
-    def layer_row(self) -> LayerRow:
-        """The layer it is in."""
-        row: LayerRow | NodeRow = self
-        while isinstance(row, NodeRow):
-            row = row.parent
-        return row
-
-
-TreeRow = PartRow | LayerRow | NodeRow
+STOPS = " · Esc stops"
 
 
 @dataclass(slots=True)
@@ -97,24 +65,13 @@ class LayersPane(Pane):
     class Entered(Message):
         """Enter on a row that has nothing below it."""
 
-    def __init__(self, ports: Ports, layer_rows: LayerRows | None) -> None:
+    def __init__(self, ports: Ports, provider: LayerRows | None) -> None:
         super().__init__()
         self._ports = ports
-        self._provider = layer_rows
+        self._provider = provider
         self._shown = _Shown()
-        self._rows: Rows[TreeRow] = Rows(
-            (
-                Column("layer", 22, sticky=True, flex=True),
-                Column("size", 7, "right"),
-                Column("", 1),
-                Column("", BAR),
-                Column("packing", 8),
-                Column("digest", 12),
-            ),
-            self._cells,
-            id,
-            titles=False,
-        )
+        self._reading: dict[OpenRow, tuple[OpenRow, Worker[None]]] = {}
+        self._rows: Rows[TreeRow] = Rows(COLUMNS, self._cells, id, titles=False)
 
     def make_body(self) -> Rows[TreeRow]:
         """The tree."""
@@ -148,11 +105,16 @@ class LayersPane(Pane):
         """Nothing is chosen yet."""
         self.show(None)
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Only columns that fit: left and right unfold and fold here, and move nothing sideways."""
+        self._rows.set_columns(fitting(event.size.width))
+
     def show(self, tag: TagRow | None) -> None:
         """Show a tag's layers, or why there are none yet."""
         same = tag is not None and self._shown.tag is tag and bool(self._shown.parts)
         if same and tag is not None and tag.modelkit is not None:
             return
+        self._leave()
         self._shown = _Shown(tag)
         self.filter = ""
         if tag is None:
@@ -171,18 +133,9 @@ class LayersPane(Pane):
         modelkit = tag.modelkit
         if modelkit is None:
             return
-        layers = modelkit.layers
-        self._shown.largest = max((layer.size for layer in layers), default=0)
-        groups: dict[str, list[Layer]] = {}
-        for layer in layers:
-            groups.setdefault(layer.part, []).append(layer)
-        for label, members in groups.items():
-            if len(members) == 1:
-                self._shown.parts.append(LayerRow(label, members[0], 0, alone=True))
-                continue
-            rows = [LayerRow(label, layer, 1, alone=False) for layer in members]
-            self._shown.parts.append(PartRow(label, rows, sum(layer.size for layer in members)))
-        if layers:
+        self._shown.largest = max((layer.size for layer in modelkit.layers), default=0)
+        self._shown.parts = part_rows(modelkit)
+        if modelkit.layers:
             self.set_state(READY)
             self._hold(tag)
         else:
@@ -219,17 +172,7 @@ class LayersPane(Pane):
 
     def rebuild(self) -> None:
         """Work out again which rows are shown."""
-        needle = self.filter.casefold()
-        shown: list[TreeRow] = []
-        for part in self._shown.parts:
-            below = [each for row in (part.layers if isinstance(part, PartRow) else ()) for each in _with(row, needle)]
-            if isinstance(part, LayerRow):
-                shown.extend(_with(part, needle))
-            elif below or (needle and needle in part.label.casefold()) or not needle:
-                shown.append(part)
-                if part.unfolded or needle:
-                    shown.extend(below)
-        self._rows.show(shown)
+        self._rows.show(visible(self._shown.parts, self.filter.casefold()))
         self.retitle()
 
     def retitle(self) -> None:
@@ -269,14 +212,10 @@ class LayersPane(Pane):
         row = self._rows.current
         if row is None or (row.unfolded != event.unfold and self._fold(row, event.unfold)):
             return
-        if event.unfold:
-            if row.unfolded:
-                self._rows.action_move(1)
-            return
-        for number in range(self._rows.cursor - 1, -1, -1):
-            if self._rows.rows[number].depth < row.depth:
-                self._rows.move_to(number)
-                return
+        if not event.unfold:
+            self._rows.to_parent(lambda one: one.depth)
+        elif row.unfolded:
+            self._rows.action_move(1)
 
     def _fold(self, row: TreeRow, unfold: bool) -> bool:
         """Unfold or fold a row; False when there is nothing below it."""
@@ -289,9 +228,8 @@ class LayersPane(Pane):
         self.rebuild()
         return True
 
-    def _ask(self, row: LayerRow | NodeRow) -> bool:
-        if row.loading:
-            return True
+    def _ask(self, row: OpenRow) -> bool:
+        """Read what is below a row, for the first time."""
         if isinstance(row, NodeRow):
             children = row.node.children
             if children is None:
@@ -301,102 +239,113 @@ class LayersPane(Pane):
                 return True
         elif self._provider is None:
             return False
-        row.loading = True
-        self._rows.touch(row)
-        self._load(row)
+        self._read(row)
         return True
 
+    def _read(self, row: OpenRow) -> None:
+        asked = row.parent if isinstance(row, NodeRow) and row.node.kind == "ask" else row
+        if asked in self._reading:
+            return
+        asked.progress = WAITING
+        self._rows.touch(asked)
+        self._reading[asked] = (row, self._load(row, asked))
+
     @work(group="children")
-    async def _load(self, row: LayerRow | NodeRow) -> None:
-        shown = self._shown
+    async def _load(self, row: OpenRow, asked: OpenRow) -> None:
+        """Read what is below `asked`, because `row` was opened; rows appear as they are found."""
+        shown, worker = self._shown, get_current_worker()
+
+        def current() -> bool:
+            return asked in self._reading and self._reading[asked][1] is worker
+
+        def report(nodes: Sequence[Node], text: str) -> None:
+            if current():
+                asked.progress = f"{text}{STOPS}"
+                asked.children, asked.unfolded = merged(asked, nodes), True
+                self.rebuild()
+
         nodes: Sequence[Node]
+        failed = False
         try:
-            if isinstance(row, NodeRow):
-                children = row.node.children
-                nodes = await children() if callable(children) else children or ()
-            elif self._provider is not None and shown.tag is not None and shown.tag.modelkit is not None:
-                nodes = await self._provider(self._ports, shown.tag.repository, shown.tag.modelkit, row.layer)
-            else:
-                nodes = ()
-            if not nodes:
-                nodes = (Node("", "nothing in here", "note"),)
+            nodes = await self._children(row, shown, report) or (Node("", "nothing in here", "note"),)
         except KittuiError as error:
             state = of_error(error)
-            nodes = (Node("", state.headline, "note", problem=" ".join((state.headline, state.explanation)).strip()),)
-        row.loading = False
-        if shown is self._shown:
-            self._adopt(row, nodes)
+            text = " ".join((state.headline, state.explanation)).strip()
+            nodes, failed = (Node("", state.headline, "note", problem=text),), True
+        if current():
+            del self._reading[asked]
+            asked.progress = ""
+            self._adopt(asked, nodes)
+            if isinstance(asked, LayerRow) and not failed:
+                self._judge(asked)
 
-    def _adopt(self, row: LayerRow | NodeRow, nodes: Sequence[Node]) -> None:
-        row.children = [NodeRow(node, row, row.depth + 1) for node in nodes]
+    async def _children(self, row: OpenRow, shown: _Shown, report: Report) -> Sequence[Node]:
+        if isinstance(row, NodeRow):
+            children = row.node.children
+            return await children(report) if callable(children) else children or ()
+        tag = shown.tag
+        if self._provider is None or tag is None or tag.modelkit is None:
+            return ()
+        return await self._provider.rows(self._ports, tag.repository, tag.modelkit, row.layer, report)
+
+    def _adopt(self, row: OpenRow, nodes: Sequence[Node]) -> None:
+        row.children = merged(row, nodes)
         row.unfolded = True
+        for child in row.children:
+            if child.unfolded and callable(child.node.children):
+                self._read(child)
         self.rebuild()
 
+    def stop(self) -> bool:
+        """Stop whatever is being read; what is there stays, and says that it is not all. False where nothing is."""
+        stopped = list(self._reading.items())
+        self._leave()
+        for asked, (row, _) in stopped:
+            self._stop_at(asked, row)
+        self.rebuild()
+        return bool(stopped)
+
+    def _stop_at(self, asked: OpenRow, row: OpenRow) -> None:
+        """Under the row that was being read: how far it came, and how to go on."""
+        so_far = asked.progress.removesuffix(STOPS).replace(WAITING, "nothing was read yet")
+        shown = self._shown
+
+        async def again(report: Report) -> Sequence[Node]:
+            return await self._children(row, shown, report)
+
+        more = Node("more", f"Stopped, this is not all: {so_far}. Enter goes on.", "ask", children=again)
+        kept = [child.node for child in asked.children or () if child.node.kind != "ask"]
+        asked.children, asked.unfolded, asked.progress = merged(asked, [more, *kept]), True, ""
+
+    def _leave(self) -> None:
+        """Read no more of what is being read."""
+        reading, self._reading = self._reading, {}
+        for _, worker in reading.values():
+            worker.cancel()
+
+    def relist(self, layer: Layer) -> None:
+        """A layer is known better now: show what is below it anew, folds and cursor as they are."""
+        for row in layer_rows(self._shown.parts):
+            if row.layer.digest == layer.digest and row.children is not None:
+                self._read(row)
+
+    @work(group="judge")
+    async def _judge(self, row: LayerRow) -> None:
+        """Look for risks in a layer that was listed, and put what was found on its rows."""
+        tag = self._shown.tag
+        if self._provider is None or tag is None or tag.modelkit is None:
+            return
+        try:
+            row.badge = await self._provider.judge(self._ports, tag.repository, tag.modelkit, row.layer)
+        except KittuiError:
+            # Why it can't be read is said where it is read: on its rows and in the Risk tab.
+            row.badge = "▲ not looked at"
+        self._rows.touch()
+
+    def touch(self) -> None:
+        """Badges have changed."""
+        self._rows.touch()
+
     def _cells(self, row: TreeRow) -> Sequence[Spans]:
-        pad = "  " * row.depth
-        if isinstance(row, PartRow):
-            name: Spans = (
-                (pad + ("▾ " if row.unfolded else "▸ "), "muted"),
-                (f"{row.label:<11}", "key"),
-                (f" {len(row.layers)} layers", "muted"),
-            )
-            return (name, ((size_text(row.size), "muted"),), (), (), (), ())
-        if isinstance(row, NodeRow):
-            return self._node_cells(row, pad)
-        layer = row.layer
-        openable = self._provider is not None
-        fold = ("▾ " if row.unfolded else "▸ ") if openable else "  "
-        title = clean(layer.name or "") or clean(layer.path or "")
-        extra = clean(layer.path) if layer.name and layer.path and layer.name != layer.path else ""
-        name = [(pad + fold, "muted")]
-        if row.alone:
-            name.append((f"{row.label:<11} ", "key"))
-        name.append((title or "(no path)", "text"))
-        if extra:
-            name.append((f"  {extra}", "muted"))
-        if row.loading:
-            name.append((f"  {WAITING}", "faint"))
-        if layer.problem:
-            name.append((" ▲", "warn"))
-        held = layer.digest in self._shown.held
-        packing = layer.format if layer.compression == "none" else f"{layer.format}+{layer.compression}"
-        return (
-            name,
-            ((size_text(layer.size), "text"),),
-            (("●" if held else " ", "good"),),
-            ((bar_text(layer.size, self._shown.largest, BAR), "bar"),),
-            ((packing, "muted"),),
-            ((layer.digest.short, "muted"),),
-        )
-
-    def _node_cells(self, row: NodeRow, pad: str) -> Sequence[Spans]:
-        node = row.node
-        fold = "  " if node.children is None else "▾ " if row.unfolded else "▸ "
-        if node.kind == "note":
-            role = "bad" if node.problem else "faint"
-            return (((f"{pad}  ", "text"), (clean(node.name), role)), (), (), (), (), ())
-        role = "bad" if node.problem else "muted" if node.kind in ("dir", "tensor") else "text"
-        name = [(pad + fold, "muted"), (clean(node.name), role)]
-        if node.detail:
-            name.append((f"  {clean(node.detail)}", "faint"))
-        if row.loading:
-            name.append((f"  {WAITING}", "faint"))
-        if node.problem:
-            name.append((" ✗", "bad"))
-        return (name, ((size_text(node.size), "muted"),), (), (), (), ())
-
-
-def _with(row: LayerRow | NodeRow, needle: str) -> list[TreeRow]:
-    """The row and what is unfolded below it; with a filter only what holds it, and all above."""
-    below: list[TreeRow] = []
-    if row.children and (row.unfolded or needle):
-        for child in row.children:
-            below.extend(_with(child, needle))
-    if not needle or below:
-        return [row, *below]
-    texts: tuple[Any, ...]
-    if isinstance(row, NodeRow):
-        texts = (row.node.name,)
-    else:
-        texts = (row.label, row.layer.name, row.layer.path, row.layer.digest)
-    return [row] if any(needle in text.casefold() for text in texts if text) else []
+        held = isinstance(row, LayerRow) and row.layer.digest in self._shown.held
+        return cells(row, self._provider is not None, held, self._shown.largest)

@@ -180,7 +180,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.go(NAMES[(NAMES.index(self._at) + step) % len(NAMES)])
 
     def back(self) -> None:
-        """One step back: drop the filter, then go to the pane on the left."""
+        """One step back: stop what is being listed, drop the filter, then go to the pane on the left."""
+        if self._at == "layers" and self.layers_pane.stop():
+            return
         if self.pane.filter:
             self.pane.close_filter()
         elif self._at != "repositories":

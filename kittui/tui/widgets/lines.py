@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import ClassVar
 
@@ -30,11 +30,15 @@ def plain(text: str) -> Spans:
 
 @dataclass(frozen=True)
 class Page:
-    """Lines with the highlighter of those that are text, and the raw text that copying the page means."""
+    """Lines with the highlighter of those that are text, and the raw text that copying the page means.
+
+    Lines that are too long for the screen are wrapped, or cut off where `cut` is set.
+    """
 
     lines: Sequence[Line] = ()
     highlight: Callable[[str], Spans] = plain
     raw: str | None = field(default=None, repr=False)
+    cut: bool = False
 
 
 class Lines(ScrollView, can_focus=True):
@@ -63,6 +67,7 @@ class Lines(ScrollView, can_focus=True):
         self._width = 0
         self._strips: LRUCache[int, list[Strip]] = LRUCache(400)
         self._roles: Roles | None = None
+        self._needle = ""
         self._found: list[int] = []
         self._at = -1
 
@@ -74,16 +79,31 @@ class Lines(ScrollView, can_focus=True):
     def show(self, page: Page, *, keep: bool = False) -> None:
         """Show a page from its top, or where it was scrolled to if `keep`."""
         self._page = page
-        self._found, self._at = [], -1
+        self._needle, self._found, self._at = "", [], -1
         self._wrap()
         if not keep:
             self.scroll_to(y=0, animate=False, force=True, immediate=True)
         self.refresh()
 
+    def extend(self, lines: Sequence[Line]) -> None:
+        """Add lines below; what is in view, and what was found, stays."""
+        before = self._page.lines
+        self._page = replace(self._page, lines=[*before, *lines])
+        self._found += self._holding(lines, len(before))
+        starts = self._starts
+        for line in lines:
+            starts.append(starts[-1] + len(self._cuts(_text(line))))
+        self.virtual_size = Size(0, starts[-1])
+        self.refresh()
+
+    def _holding(self, lines: Sequence[Line], first: int) -> list[int]:
+        needle = self._needle
+        return [n for n, line in enumerate(lines, first) if needle in _text(line).casefold()] if needle else []
+
     def find(self, text: str) -> tuple[int, int]:
         """Mark lines that hold the text and go to the first in view or after it; returns (which, how many), from 1."""
-        needle = text.casefold()
-        self._found = [n for n, line in enumerate(self._page.lines) if needle in _text(line).casefold()] if text else []
+        self._needle = text.casefold()
+        self._found = self._holding(self._page.lines, 0)
         self._at = -1
         self._strips.clear()
         self.refresh()
@@ -135,10 +155,12 @@ class Lines(ScrollView, can_focus=True):
 
     def _wrap(self) -> None:
         self._width = max(8, self.size.width - 2)
-        width = self._width
-        self._starts = [0, *accumulate(len(wrap(_text(line), width)) for line in self._page.lines)]
+        self._starts = [0, *accumulate(len(self._cuts(_text(line))) for line in self._page.lines)]
         self._strips.clear()
         self.virtual_size = Size(0, self._starts[-1])
+
+    def _cuts(self, text: str) -> list[tuple[int, int, int]]:
+        return [(0, len(text), 0)] if self._page.cut else wrap(text, self._width)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
@@ -161,11 +183,11 @@ class Lines(ScrollView, can_focus=True):
         ground = "base"
         if self._at >= 0 and self._found[self._at] == number:
             ground = "cursor"
-        elif number in self._found:
+        elif _among(self._found, number):
             ground = "blurred"
         strips = []
         text = _text(line)
-        for start, end, indent in wrap(text, self._width):
+        for start, end, indent in self._cuts(text):
             segments = [Segment(" " * (1 + indent), roles.style("text", ground))]
             segments += [Segment(part, roles.style(role, ground)) for part, role in _between(spans, start, end)]
             strips.append(Strip(segments).adjust_cell_length(width, roles.style("text", ground)))
@@ -188,6 +210,12 @@ def wrap(text: str, width: int) -> list[tuple[int, int, int]]:
         pieces.append((start, cut, indent))
         start = cut + 1 if cut == blank else cut
         indent, room = hanging, width - hanging
+
+
+def _among(numbers: Sequence[int], number: int) -> bool:
+    """Whether a number is in an ordered list."""
+    place = bisect_left(numbers, number)
+    return place < len(numbers) and numbers[place] == number
 
 
 def _fitting(text: str, start: int, room: int) -> int:

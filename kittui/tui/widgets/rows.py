@@ -190,6 +190,16 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
             self.refresh_line(number + self._titles)
         self.post_message(self.Highlighted(self))
 
+    def to_parent(self, depth: Callable[[Row], int]) -> None:
+        """Go to the row that the current one is below, in a tree whose rows are `depth` deep."""
+        if not self._rows:
+            return
+        deep = depth(self._rows[self._cursor])
+        for number in range(self._cursor - 1, -1, -1):
+            if depth(self._rows[number]) < deep:
+                self.move_to(number)
+                return
+
     def _forget(self, number: int) -> None:
         for ground in ("base", "cursor", "blurred"):
             for mark in (False, True):

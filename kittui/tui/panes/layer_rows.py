@@ -1,0 +1,229 @@
+"""The layers tree as values: Kitfile parts, layers, and below a layer whatever was found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kittui.terminal import clean, size_text
+from kittui.tui.selection import Node
+from kittui.tui.sizes import bar_text
+from kittui.tui.widgets.rows import Column, Spans
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer, ModelKit
+
+BAR = 10
+WAITING = "reading …"
+COLUMNS = (
+    Column("layer", 22, sticky=True, flex=True),
+    Column("size", 7, "right"),
+    Column("", 1),
+    Column("", BAR),
+    Column("packing", 8),
+    Column("digest", 12),
+)
+
+
+def fitting(width: int) -> Sequence[Column]:
+    """The columns that there is room for."""
+    used, count = 2, 0
+    for column in COLUMNS:
+        used += column.width + 1
+        if count and used - 1 > width:
+            break
+        count += 1
+    return COLUMNS[:count]
+
+
+@dataclass(slots=True, eq=False)
+class PartRow:
+    """A Kitfile part with more than one layer."""
+
+    label: str
+    layers: list[LayerRow]
+    size: int
+    unfolded: bool = True
+    depth: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class LayerRow:
+    """A layer; alone in its part it carries the part's name too. `progress` is what is being read, if anything is."""
+
+    label: str
+    layer: Layer
+    depth: int
+    alone: bool
+    unfolded: bool = False
+    children: list[NodeRow] | None = None
+    progress: str = ""
+    badge: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class NodeRow:
+    """A node that was found in a layer; `found` are rows below that a filter found though they were never loaded."""
+
+    node: Node
+    parent: LayerRow | NodeRow
+    depth: int
+    unfolded: bool = False
+    children: list[NodeRow] | None = None
+    progress: str = ""
+    found: tuple[str, list[NodeRow]] | None = None
+
+    @property
+    def layer_row(self) -> LayerRow:
+        """The layer it is in."""
+        row: LayerRow | NodeRow = self
+        while isinstance(row, NodeRow):
+            row = row.parent
+        return row
+
+
+OpenRow = LayerRow | NodeRow
+TreeRow = PartRow | LayerRow | NodeRow
+
+
+def part_rows(modelkit: ModelKit) -> list[PartRow | LayerRow]:
+    """A ModelKit's layers by the parts of its Kitfile."""
+    groups: dict[str, list[Layer]] = {}
+    for layer in modelkit.layers:
+        groups.setdefault(layer.part, []).append(layer)
+    parts: list[PartRow | LayerRow] = []
+    for label, members in groups.items():
+        if len(members) == 1:
+            parts.append(LayerRow(label, members[0], 0, alone=True))
+        else:
+            rows = [LayerRow(label, layer, 1, alone=False) for layer in members]
+            parts.append(PartRow(label, rows, sum(layer.size for layer in members)))
+    return parts
+
+
+def layer_rows(parts: Sequence[PartRow | LayerRow]) -> Iterator[LayerRow]:
+    """All layers."""
+    for part in parts:
+        if isinstance(part, LayerRow):
+            yield part
+        else:
+            yield from part.layers
+
+
+def merged(row: OpenRow, nodes: Sequence[Node]) -> list[NodeRow]:
+    """Rows of new nodes: those that were there before stay as they are, folds and all."""
+    before = {child.node.key: child for child in row.children or ()}
+    rows: list[NodeRow] = []
+    for node in nodes:
+        known = before.get(node.key)
+        if known is None:
+            known = NodeRow(node, row, row.depth + 1)
+        known.node, known.found = node, None
+        rows.append(known)
+    return rows
+
+
+def visible(parts: Sequence[PartRow | LayerRow], needle: str) -> list[TreeRow]:
+    """The rows to show: what is unfolded or, with a casefolded filter, what holds it and all above that."""
+    shown: list[TreeRow] = []
+    for part in parts:
+        if isinstance(part, LayerRow):
+            shown.extend(_with(part, needle))
+            continue
+        below = [each for row in part.layers for each in _with(row, needle)]
+        if not needle or below or needle in part.label.casefold():
+            shown.append(part)
+            if part.unfolded or needle:
+                shown.extend(below)
+    return shown
+
+
+def _with(row: OpenRow, needle: str) -> list[TreeRow]:
+    """The row and what is unfolded below it; with a filter only what holds it, and all above."""
+    below: list[TreeRow] = []
+    if needle and row.children is None and isinstance(row, NodeRow):
+        below.extend(_searched(row, needle))
+    elif row.children and (row.unfolded or needle):
+        for child in row.children:
+            below.extend(_with(child, needle))
+    if not needle or below:
+        return [row, *below]
+    if isinstance(row, NodeRow):
+        texts: tuple[str | None, ...] = (row.node.name,)
+    else:
+        texts = (row.label, row.layer.name, row.layer.path, row.layer.digest)
+    return [row] if any(needle in text.casefold() for text in texts if text) else []
+
+
+def _searched(row: NodeRow, needle: str) -> list[NodeRow]:
+    if row.node.search is None:
+        return []
+    if row.found is None or row.found[0] != needle:
+        row.found = (needle, [NodeRow(node, row, row.depth + 1) for node in row.node.search(needle)])
+    return row.found[1]
+
+
+def cells(row: TreeRow, openable: bool, held: bool, largest: int) -> Sequence[Spans]:
+    """What a row shows: `held` marks a layer that is in the local store, `largest` is what its bar compares with."""
+    pad = "  " * row.depth
+    if isinstance(row, PartRow):
+        name: Spans = (
+            (pad + ("▾ " if row.unfolded else "▸ "), "muted"),
+            (f"{row.label:<11}", "key"),
+            (f" {len(row.layers)} layers", "muted"),
+        )
+        return (name, ((size_text(row.size), "muted"),), (), (), (), ())
+    if isinstance(row, NodeRow):
+        return _node_cells(row, pad)
+    return _layer_cells(row, pad, openable, held, largest)
+
+
+def _layer_cells(row: LayerRow, pad: str, openable: bool, held: bool, largest: int) -> Sequence[Spans]:
+    layer = row.layer
+    fold = ("▾ " if row.unfolded else "▸ ") if openable else "  "
+    title = clean(layer.name or "") or clean(layer.path or "")
+    extra = clean(layer.path) if layer.name and layer.path and layer.name != layer.path else ""
+    name = [(pad + fold, "muted")]
+    if row.alone:
+        name.append((f"{row.label:<11} ", "key"))
+    name.append((title or "(no path)", "text"))
+    if row.progress:
+        return ([*name, (f"  {row.progress}", "accent")], (), (), (), (), ())
+    if row.badge:
+        name.append((f"  {clean(row.badge)}", "warn"))
+    if extra:
+        name.append((f"  {extra}", "muted"))
+    if layer.problem:
+        name.append((" ▲", "warn"))
+    packing = layer.format if layer.compression == "none" else f"{layer.format}+{layer.compression}"
+    return (
+        name,
+        ((size_text(layer.size), "text"),),
+        (("●" if held else " ", "good"),),
+        ((bar_text(layer.size, largest, BAR), "bar"),),
+        ((packing, "muted"),),
+        ((layer.digest.short, "muted"),),
+    )
+
+
+def _node_cells(row: NodeRow, pad: str) -> Sequence[Spans]:
+    node = row.node
+    fold = "  " if node.children is None else "▾ " if row.unfolded else "▸ "
+    if node.kind == "note":
+        role = "bad" if node.problem else "faint"
+        return (((f"{pad}  ", "text"), (clean(node.name), role)), (), (), (), (), ())
+    if node.kind == "ask":
+        return (((f"{pad}↵ ", "accent"), (clean(node.name), "text")), (), (), (), (), ())
+    role = "bad" if node.problem else "muted" if node.kind in ("dir", "tensor") else "text"
+    name = [(pad + fold, "muted"), (clean(node.name), role)]
+    if row.progress:
+        return ([*name, (f"  {row.progress}", "accent")], (), (), (), (), ())
+    badge = clean(node.badge()) if node.badge is not None else ""
+    if badge:
+        name.append((f"  {badge}", "warn" if badge.startswith("▲") else "faint"))
+    if node.detail:
+        name.append((f"  {clean(node.detail)}", "faint"))
+    if node.problem:
+        name.append((" ✗", "bad"))
+    return (name, ((size_text(node.size), "muted"),), (), (), (), ())
