@@ -187,8 +187,8 @@ def identity_words(comparison: Comparison) -> str:
     return "different"
 
 
-def summary_words(comparison: Comparison) -> list[str]:
-    """The facts for the strip above a comparison."""
+def facts_words(comparison: Comparison) -> list[str]:
+    """How the two belong together: the first line above a comparison."""
     a, b = comparison.a, comparison.b
     parts = [identity_words(comparison)]
     if not comparison.identical:
@@ -198,11 +198,22 @@ def summary_words(comparison: Comparison) -> list[str]:
         if layers:
             parts.append(f"{comparison.shared_layers} of {_many(layers, 'layer')} shared")
         parts += comparison.notes
+    return parts
+
+
+def reading_words(comparison: Comparison) -> list[str]:
+    """What was received for it, and whether digests prove it."""
+    parts = []
     if comparison.requests:
         parts.append(f"{size_words(comparison.bytes)} read in {_many(comparison.requests, 'request')}")
     if not comparison.verified:
         parts.append("read in parts, not verified")
     return parts
+
+
+def summary_words(comparison: Comparison) -> list[str]:
+    """All facts on a comparison as a whole."""
+    return [*facts_words(comparison), *reading_words(comparison)]
 
 
 def counted(comparison: Comparison) -> str:
