@@ -613,7 +613,7 @@ async def test_a_layer_that_cannot_be_read_says_so_below_it() -> None:
     async with acme().app().run_test(notifications=True, size=(160, 45)) as pilot:
         await to_tags(pilot)
         await pilot.press("enter", "enter")
-        await until(pilot, lambda: "this world keeps no blobs" in text_of(pilot))
+        await until(pilot, lambda: "world keeps no blobs" in text_of(pilot))
         assert browse(pilot).at == "layers"
         await pilot.press("h")
         await until(pilot, lambda: "keeps no blobs" not in text_of(pilot))
