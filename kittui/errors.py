@@ -137,6 +137,12 @@ class Conflict(Refused):
     code = "conflict"
 
 
+class ParentMissing(KittuiError):
+    """A ModelKit is there; one that its model.path leads to could not be had."""
+
+    code = "parent-missing"
+
+
 class ContentError(KittuiError):
     """What was read is not what it should be."""
 

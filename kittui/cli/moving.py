@@ -15,9 +15,10 @@ from kittui.terminal import size_text
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
 from kittui.usecases.tag_changes import ChangePlan, TagChange
+from kittui.usecases.transfer import Moved, MovePlan, apply_move, plan_move
 
 if TYPE_CHECKING:
-    from kittui.usecases.transfer import MovePlan
+    from kittui.oci.traffic import Traffic
 
 TELL = 0.2
 """Seconds between two looks at the progress."""
@@ -101,6 +102,51 @@ def move_lines(plan: MovePlan) -> list[str]:
         f"  {', '.join(parts)}",
         *change_lines([change for change in plan.changes.changes if change.before]),
     ]
+
+
+async def carry(
+    call: Call,
+    action: str,
+    origin: tuple[Repository, str],
+    destination: tuple[Repository, str],
+    *,
+    reason: str = "",
+    confirm: Sequence[str] = (),
+) -> Moved:
+    """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress."""
+    composition = call.composition
+    (source, target), (repository, wanted) = origin, destination
+    composition.rules.check_write(repository.reference())
+    plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
+    for line in move_lines(plan):
+        call.printer.note(line)
+    typed = typed_names(call, plan.changes.overwritten, confirm)
+    progress = Progress()
+    what = f"pull {source.reference(target)}" if action == "pull" else f"{action} to {plan.place}"
+    async with reporting(call, progress, what):
+        return await apply_move(
+            plan,
+            composition.ledger,
+            composition.rules,
+            progress,
+            tuning=tuning(call),
+            reason=reason,
+            typed=typed,
+        )
+
+
+def show_moved(call: Call, moved: Moved, traffic: Traffic) -> None:
+    """The result of a push or copy."""
+    document = moved.to_json()
+    document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes, "sent": traffic.sent}
+
+    def show() -> None:
+        call.printer.line((document["reference"], "bold"), f"  {document['digest']}")
+        call.printer.line(
+            f"  {traffic.requests} requests, {size_text(traffic.bytes)} received, {size_text(traffic.sent)} sent"
+        )
+
+    call.printer.result(document, show)
 
 
 @asynccontextmanager

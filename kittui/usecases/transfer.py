@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, NotFound, Refused, TooLarge
+from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarge
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import CONFIG_LIMIT, KIT_CONFIG
@@ -166,16 +166,15 @@ async def parent_of(repository: Repository, manifest: Manifest) -> Reference | N
     return reference if reference.kind is None else None
 
 
-async def parents_of(repository: Repository, manifest: Manifest, find: Find) -> Sequence[tuple[Repository, str]]:
-    """The chain of ModelKits that model references lead to, nearest first; each found by `find`.
+async def parents_of(repository: Repository, manifest: Manifest, find: Find) -> AsyncIterator[tuple[Repository, str]]:
+    """The chain of ModelKits that model references lead to, nearest first; each found by `find` when its turn comes.
 
     Raises TooLarge over 10 of them, Refused where they lead in a circle, and what `find` raises.
     """
-    chain: list[tuple[Repository, str]] = []
     seen = {manifest.digest}
     at, current = repository, manifest
     while (reference := await parent_of(at, current)) is not None:
-        if len(chain) == PARENTS:
+        if len(seen) > PARENTS:
             raise TooLarge(f"more than {PARENTS} model references follow each other", hint="kit stops there too.")
         at, target = await find(reference)
         current = await at.manifest(target)
@@ -184,5 +183,13 @@ async def parents_of(repository: Repository, manifest: Manifest, find: Find) -> 
                 "the model references lead in a circle", hint="Correct model.path in one of their Kitfiles and repack."
             ).at(str(reference))
         seen.add(current.digest)
-        chain.append((at, target))
-    return chain
+        yield at, target
+
+
+def parent_missing(child: str, error: KittuiError) -> ParentMissing:
+    """The error of a pull that got the ModelKit itself but not what its model.path leads to."""
+    return ParentMissing(
+        f"{child} is in the store, but not what its model.path leads to: {error.message}",
+        hint=f"{error.hint + ' ' if error.hint else ''}Then pull it again: only what is missing is fetched.",
+        reference=error.reference or child,
+    )

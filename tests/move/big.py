@@ -26,24 +26,26 @@ QUICK = Tuning(connections=4, first_wait=0.02)
 IMPATIENT = Patience(backoff=0.02)
 
 
-def fill(registry: DockerRegistry, content: bytes) -> Digest:
-    """Put a ModelKit with one big layer and two small ones into the registry as big:v1."""
-    config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": "big"}, "model": {"path": "big"}}).encode()
-    layers = []
-    for blob in (config, content, b"small one", b"small two"):
+def put_kit(registry: DockerRegistry, name: str, *layers: bytes, **kitfile: object) -> Digest:
+    """Put a ModelKit into the registry as NAME:v1 without kittui; its manifest's digest."""
+    config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": name}, **kitfile}).encode()
+    described = []
+    for media_type, blob in ((KIT_CONFIG, config), *((MODEL, layer) for layer in layers)):
         digest = Digest.of(blob)
-        _, headers, _ = registry.request("POST", "/v2/big/blobs/uploads/")
+        _, headers, _ = registry.request("POST", f"/v2/{name}/blobs/uploads/")
         location = headers["Location"][headers["Location"].index("/v2/") :]
         status, _, _ = registry.request("PUT", f"{location}&digest={digest}", blob)
         assert status == 201
-        layers.append(
-            {"mediaType": "application/vnd.kitops.modelkit.model.v1.tar", "digest": digest, "size": len(blob)}
-        )
-    described = {**layers.pop(0), "mediaType": KIT_CONFIG}
-    raw = json.dumps({"schemaVersion": 2, "config": described, "layers": layers}).encode()
-    status, _, _ = registry.request("PUT", "/v2/big/manifests/v1", raw, {"Content-Type": OCI_MANIFEST})
+        described.append({"mediaType": media_type, "digest": digest, "size": len(blob)})
+    raw = json.dumps({"schemaVersion": 2, "config": described[0], "layers": described[1:]}).encode()
+    status, _, _ = registry.request("PUT", f"/v2/{name}/manifests/v1", raw, {"Content-Type": OCI_MANIFEST})
     assert status == 201
-    return Digest.of(content)
+    return Digest.of(raw)
+
+
+def fill(registry: DockerRegistry, content: bytes) -> None:
+    """A ModelKit with one big layer and two small ones as big:v1."""
+    put_kit(registry, "big", content, b"small one", b"small two", model={"path": "big"})
 
 
 async def pull(

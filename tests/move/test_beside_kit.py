@@ -15,27 +15,9 @@ import pytest
 from fakes.docker_registry import DockerRegistry, StartRegistry
 from fakes.faulty_proxy import FaultyProxy
 from fakes.kit_semantics import complete, kit_list
-
-from kittui.oci.digest import Digest
-from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from move.big import MIB, put_kit
 
 pytestmark = [pytest.mark.real, pytest.mark.kit]
-MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
-MIB = 1024 * 1024
-
-
-def put_kit(registry: DockerRegistry, name: str, size: int, **kitfile: object) -> None:
-    """A ModelKit with one layer under name:v1."""
-    config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": name}, **kitfile}).encode()
-    described = []
-    for media_type, blob in ((KIT_CONFIG, config), (MODEL, random.Random(name).randbytes(size))):
-        digest = Digest.of(blob)
-        _, headers, _ = registry.request("POST", f"/v2/{name}/blobs/uploads/")
-        location = headers["Location"][headers["Location"].index("/v2/") :]
-        assert registry.request("PUT", f"{location}&digest={digest}", blob)[0] == 201
-        described.append({"mediaType": media_type, "digest": digest, "size": len(blob)})
-    raw = json.dumps({"schemaVersion": 2, "config": described[0], "layers": described[1:]}).encode()
-    assert registry.request("PUT", f"/v2/{name}/manifests/v1", raw, {"Content-Type": OCI_MANIFEST})[0] == 201
 
 
 class Home:
@@ -86,7 +68,7 @@ def home(tmp_path: Path) -> Home:
 def registry(docker_registry: StartRegistry) -> DockerRegistry:
     made = docker_registry()
     for name, size in (("alpha", 3 * MIB), ("beta", 3 * MIB), ("gamma", 1000)):
-        put_kit(made, name, size, model={"path": "m"})
+        put_kit(made, name, random.Random(name).randbytes(size), model={"path": "m"})
     return made
 
 
@@ -153,3 +135,18 @@ async def test_doctor_repairs_what_kit_dropped(home: Home, registry: DockerRegis
     assert status == 0, printed
     complete(home.root)
     assert names(home.root) == {"beta"}
+
+
+async def test_a_parent_that_cannot_be_pulled_is_exit_status_1_as_in_kit(home: Home, registry: DockerRegistry) -> None:
+    """Either leaves the ModelKit itself, and the parents it got, in the store."""
+    host = registry.host
+    put_kit(registry, "child", model={"path": f"{host}/parent:v1"})
+    put_kit(registry, "parent", model={"path": f"{host}/nobody:v1"})
+    status, printed = await home.kit("pull", f"{host}/child:v1", "--plain-http")
+    assert status == 1, printed
+    assert names(home.root) == {"child", "parent"}
+    shutil.rmtree(home.root / "storage")
+    status, printed = await home.kittui("pull", f"{host}/child:v1")
+    assert status == 1, printed
+    assert "is in the store, but not what its model.path leads to" in printed
+    assert names(home.root) == {"child", "parent"}

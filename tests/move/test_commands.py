@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.docker_registry import DockerRegistry
+from fakes.docker_registry import DockerRegistry, StartRegistry
+from move.big import put_kit
 
 from kittui.cli.app import main
 
@@ -62,6 +63,21 @@ def test_pull_push_copy_and_unpack(run: Run, kit_registry: DockerRegistry, tmp_p
     assert (status, problem(err)["code"]) == (1, "conflict")
     status, kept, _ = run("unpack", f"local://{host}/fraud:v1.0.0", "-d", str(tmp_path / "out"), "-i")
     assert {one["outcome"] for one in kept["files"]} == {"kept"}
+
+
+def test_a_parent_that_is_missing_is_said_and_what_came_is_the_result(run: Run, docker_registry: StartRegistry) -> None:
+    registry = docker_registry()
+    put_kit(registry, "child", model={"path": f"{registry.host}/parent:v1"})
+    put_kit(registry, "parent", model={"path": f"{registry.host}/nobody:v1"})
+    status, pulled, err = run("pull", f"{registry.host}/child:v1")
+    assert status == 1
+    assert pulled["reference"] == f"local://{registry.host}/child:v1"
+    assert [parent["reference"] for parent in pulled["parents"]] == [f"local://{registry.host}/parent:v1"]
+    assert problem(err)["code"] == "parent-missing"
+    put_kit(registry, "nobody")
+    status, pulled, _ = run("pull", f"{registry.host}/child:v1")
+    assert (status, len(pulled["parents"])) == (0, 1)
+    assert run("show", f"local://{registry.host}/nobody:v1")[0] == 0
 
 
 def test_several_references_one_of_them_missing(run: Run, kit_registry: DockerRegistry) -> None:

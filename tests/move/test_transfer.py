@@ -99,10 +99,11 @@ async def test_parents_are_followed_ten_deep_and_not_in_circles() -> None:
     for number in range(1, 12):
         repository.add_kit(f"kit {number}", f"p{number}", model={"path": f"registry.test/kits:p{number - 1}"})
     ten = await repository.manifest("p10")
-    chain = await parents_of(repository, ten, finder(repository))
+    chain = [parent async for parent in parents_of(repository, ten, finder(repository))]
     assert [target for _, target in chain] == [f"p{number}" for number in range(9, -1, -1)]
+    eleven = await repository.manifest("p11")
     with pytest.raises(TooLarge):
-        await parents_of(repository, await repository.manifest("p11"), finder(repository))
+        _ = [parent async for parent in parents_of(repository, eleven, finder(repository))]
     repository.tagged["p3"] = repository.tagged["p7"]
     with pytest.raises(Refused, match="circle"):
-        await parents_of(repository, ten, finder(repository))
+        _ = [parent async for parent in parents_of(repository, ten, finder(repository))]

@@ -7,15 +7,14 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import finder, for_each, move_lines, one_or_many, reporting, tuning, typed_names
+from kittui.cli.moving import carry, finder, for_each, one_or_many
 from kittui.cli.run import Call
-from kittui.errors import UsageError
+from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
-from kittui.transfer.progress import Progress
-from kittui.usecases.transfer import apply_move, parents_of, plan_move
+from kittui.usecases.transfer import parent_missing, parents_of
 
 
 @run.command("pull")
@@ -36,6 +35,7 @@ async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, .
         return document
 
     done, status = await for_each(call, references, pull)
+    status = status or max((document.pop("failed", 0) for document in done), default=0)
     if done or not call.options.json:
         call.printer.result(one_or_many(done, len(references)), lambda: _print(call, done))
     return status
@@ -68,34 +68,21 @@ def _store_name(reference: Reference) -> str:
 
 
 async def _pull(call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...]) -> dict[str, Any]:
-    composition = call.composition
-    composition.rules.check_write("local://")
-    store = composition.places.source(LOCAL)
-    destination = store.repository(name)
-    tag = None if ":" in target else target
-    plan = await plan_move("pull", origin, target, destination, tag)
-    for line in move_lines(plan):
-        call.printer.note(line)
-    typed = typed_names(call, plan.changes.overwritten, confirm)
-    progress = Progress()
-    async with reporting(call, progress, f"pull {origin.reference(target)}"):
-        moved = await apply_move(
-            plan, composition.ledger, composition.rules, progress, tuning=tuning(call), typed=typed
-        )
+    store = call.composition.places.source(LOCAL)
+    moved = await carry(call, "pull", (origin, target), (store.repository(name), target), confirm=confirm)
     document = moved.to_json()
     parents = []
-    for parent, parent_target in await parents_of(origin, plan.manifest, finder(call)):
-        if parent.source.place.kind == "local":
-            continue
-        parent_name = f"{parent.source.place.host}/{parent.name}"
-        parent_tag = None if ":" in parent_target else parent_target
-        parent_plan = await plan_move("pull", parent, parent_target, store.repository(parent_name), parent_tag)
-        progress = Progress()
-        async with reporting(call, progress, f"pull {parent.reference(parent_target)}"):
-            done = await apply_move(
-                parent_plan, composition.ledger, composition.rules, progress, tuning=tuning(call), typed=typed
-            )
-        parents.append(done.to_json())
+    try:
+        async for parent, tag in parents_of(origin, moved.plan.manifest, finder(call)):
+            if parent.source.place.kind == "local":
+                continue
+            destination = store.repository(f"{parent.source.place.host}/{parent.name}")
+            parents.append((await carry(call, "pull", (parent, tag), (destination, tag), confirm=confirm)).to_json())
+    except KittuiError as error:
+        # As in kit the ModelKit itself stays, and the exit status tells that it is not all.
+        failed = parent_missing(document["reference"], error)
+        call.printer.error(failed)
+        document["failed"] = failed.exit_status
     if parents:
         document["parents"] = parents
     return document

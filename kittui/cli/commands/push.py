@@ -5,14 +5,11 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import move_lines, reporting, tuning, typed_names
+from kittui.cli.moving import carry, show_moved
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.reference import Reference
 from kittui.oci.traffic import metered
-from kittui.terminal import size_text
-from kittui.transfer.progress import Progress
-from kittui.usecases.transfer import apply_move, plan_move
 
 
 @run.command("push")
@@ -22,8 +19,7 @@ from kittui.usecases.transfer import apply_move, plan_move
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
 async def command(call: Call, reference: str, destination: str | None, reason: str, confirm: tuple[str, ...]) -> None:
     """Push a ModelKit from the local store (or a layout) to the registry in its name, or to DESTINATION."""
-    composition = call.composition
-    origin = composition.places.parse(reference)
+    origin = call.composition.places.parse(reference)
     if origin.kind == "remote":
         raise UsageError(
             f"{reference} is in a registry already",
@@ -34,37 +30,11 @@ async def command(call: Call, reference: str, destination: str | None, reason: s
         origin = origin.in_kind("local")
     to = _destination(call, origin, destination)
     target = origin.target or "latest"
-    wanted = to.target or target
+    places = call.composition.places
     with metered() as traffic:
-        plan = await plan_move(
-            "push",
-            composition.places.repository(origin),
-            target,
-            composition.places.repository(to),
-            None if ":" in wanted else wanted,
-        )
-        for line in move_lines(plan):
-            call.printer.note(line)
-        typed = typed_names(call, plan.changes.overwritten, confirm)
-        progress = Progress()
-        async with reporting(call, progress, f"push {plan.place}"):
-            moved = await apply_move(
-                plan,
-                composition.ledger,
-                composition.rules,
-                progress,
-                tuning=tuning(call),
-                reason=reason,
-                typed=typed,
-            )
-    document = moved.to_json()
-    document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes, "sent": traffic.sent}
-
-    def show() -> None:
-        call.printer.line((document["reference"], "bold"), f"  {document['digest']}")
-        call.printer.line(f"  {traffic.requests} requests, {size_text(traffic.sent)} sent")
-
-    call.printer.result(document, show)
+        ends = (places.repository(origin), target), (places.repository(to), to.target or target)
+        moved = await carry(call, "push", *ends, reason=reason, confirm=confirm)
+    show_moved(call, moved, traffic)
 
 
 def _destination(call: Call, origin: Reference, text: str | None) -> Reference:

@@ -161,15 +161,18 @@ def _job(context: Context, moves: Moves, plan: MovePlan, verb: str, mark: str, t
 async def _pull_parents(context: Context, moves: Moves, plan: MovePlan, job: Job) -> None:
     """What model references name comes along; the ModelKit itself is in the store by now, and stays."""
     from kittui.transfer.progress import Progress
-    from kittui.usecases.transfer import apply_move, parents_of, plan_move
+    from kittui.usecases.transfer import apply_move, parent_missing, parents_of, plan_move
 
-    chain = await parents_of(plan.transfer.origin, plan.manifest, moves.find)
-    for repository, target in chain:
-        if repository.source.place.kind == "local":
-            continue
-        job.progress = Progress()
-        destination = plan.transfer.destination.source.repository(f"{repository.source.place.host}/{repository.name}")
-        tag = None if ":" in target else target
-        parent = await plan_move("pull", repository, target, destination, tag)
-        await apply_move(parent, moves.ledger, moves.rules, job.progress, tuning=moves.tuning)
-        context.changed(destination)
+    store = plan.transfer.destination.source
+    try:
+        async for repository, target in parents_of(plan.transfer.origin, plan.manifest, moves.find):
+            if repository.source.place.kind == "local":
+                continue
+            job.progress = Progress()
+            destination = store.repository(f"{repository.source.place.host}/{repository.name}")
+            tag = None if ":" in target else target
+            parent = await plan_move("pull", repository, target, destination, tag)
+            await apply_move(parent, moves.ledger, moves.rules, job.progress, tuning=moves.tuning)
+            context.changed(destination)
+    except KittuiError as error:
+        raise parent_missing(plan.transfer.destination.reference(plan.target), error) from error
