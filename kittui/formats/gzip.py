@@ -10,10 +10,10 @@ import io
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable
-
-import indexed_gzip
+from typing import Any
 
 from kittui.errors import Malformed
+from kittui.formats.files import RangeFile
 from kittui.formats.need import Need, Steps
 
 SPACING = 4 * 1024 * 1024
@@ -23,7 +23,20 @@ CHECKPOINTS = 1000
 OUTPUT_PIECE = 1024 * 1024
 """Bytes of output that are in memory at once."""
 
-_FAULTS = (indexed_gzip.ZranError, indexed_gzip.NotCoveredError, OSError, ValueError, EOFError)
+_FAULTS = (OSError, ValueError, EOFError)
+"""What indexed_gzip raises beside the errors of its own."""
+
+
+def _open(file: io.RawIOBase, spacing: int, buffer: int) -> tuple[Any, tuple[type[Exception], ...]]:
+    """A file for indexed_gzip, which takes a while to import, and all that it may raise; raises Malformed."""
+    import indexed_gzip
+
+    faults = (indexed_gzip.ZranError, indexed_gzip.NotCoveredError, *_FAULTS)
+    try:
+        opened = indexed_gzip._IndexedGzipFile(fileobj=file, skip_crc_check=True, spacing=spacing, readbuf_size=buffer)
+    except faults as error:
+        raise Malformed(f"the gzip stream can't be read: {error}") from None
+    return opened, faults
 
 
 class Inflate:
@@ -66,55 +79,31 @@ class Inflate:
             raise Malformed("the gzip stream ends early")
 
 
-class _Window(io.RawIOBase):
-    """A file of which only some stretch is there; reading outside of it is an error, not an end."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.start = 0
-        self.content = b""
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = (0, self._at, self.size)[whence] + offset
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        at = self._at - self.start
-        if at < 0 or (at >= len(self.content) and self._at < self.size):
-            raise OSError("outside of the stretch that was read")
-        piece = self.content[at : at + size] if size >= 0 else self.content[at:]
-        self._at += len(piece)
-        return piece
-
-
 class GzipIndex:
     """The checkpoints of one stream, for reading stretches of its output."""
 
     def __init__(self, exported: bytes, compressed_size: int) -> None:
         """Read an index that `build_index` made; raises Malformed for anything else."""
-        self._file = _Window(compressed_size)
+        self._size = compressed_size
+        self._held = Need(0, 0), b""
+        self._gzip, self._faults = _open(RangeFile(compressed_size, self._compressed), SPACING, 64 * 1024)
         try:
-            self._gzip = indexed_gzip._IndexedGzipFile(
-                fileobj=self._file, skip_crc_check=True, spacing=SPACING, readbuf_size=64 * 1024
-            )
             self._gzip.import_index(fileobj=io.BytesIO(exported))
             points = list(self._gzip.seek_points())
-        except _FAULTS as error:
+        except self._faults as error:
             raise Malformed(f"the index of a gzip layer can't be read: {error}") from None
         if not points:
             raise Malformed("the index of a gzip layer is empty")
         self._outputs = [point[0] for point in points]
         self._inputs = [point[1] for point in points]
+
+    def _compressed(self, offset: int, length: int) -> bytes:
+        """What was read of the stream; outside of it is an error, not an end."""
+        need, content = self._held
+        at = offset - need.offset
+        if at < 0 or (at >= len(content) and offset < self._size):
+            raise OSError("outside of the stretch that was read")
+        return content[at : at + length]
 
     def stretch(self, offset: int, length: int) -> Need:
         """The compressed bytes that a stretch of the output needs."""
@@ -123,37 +112,35 @@ class GzipIndex:
         # A checkpoint may lie inside a byte, whose first bits belong to the byte before.
         # The first one is entered through the header.
         start = self._inputs[first] - 1 if first else 0
-        end = self._inputs[last] + 1 if last < len(self._inputs) else self._file.size
-        return Need(start, min(end, self._file.size) - start)
+        end = self._inputs[last] + 1 if last < len(self._inputs) else self._size
+        return Need(start, min(end, self._size) - start)
 
     def read(self, offset: int, length: int) -> Steps[bytes]:
         """A stretch of the output; raises Malformed where the stream is damaged."""
         need = self.stretch(offset, length)
-        (self._file.content,) = yield (need,)
-        self._file.start = need.offset
+        (content,) = yield (need,)
+        self._held = need, content
         try:
             self._gzip.seek(offset)
             pieces: list[bytes] = []
             while length and (piece := self._gzip.read(length)):
                 pieces.append(piece)
                 length -= len(piece)
-        except _FAULTS as error:
+        except self._faults as error:
             raise Malformed(f"the gzip layer is damaged: {error}") from None
         finally:
-            self._file.content = b""
+            self._held = Need(0, 0), b""
         return b"".join(pieces)
 
 
 def build_index(file: io.RawIOBase, compressed_size: int) -> bytes:
     """Read a gzip file from start to end and return its index; raises Malformed. Blocks for as long as that takes."""
     spacing = max(SPACING, compressed_size * 4 // CHECKPOINTS)
+    index, faults = _open(file, spacing, 256 * 1024)
     try:
-        index = indexed_gzip._IndexedGzipFile(
-            fileobj=file, skip_crc_check=True, spacing=spacing, readbuf_size=256 * 1024
-        )
         index.build_full_index()
         exported = io.BytesIO()
         index.export_index(fileobj=exported)
-    except _FAULTS as error:
+    except faults as error:
         raise Malformed(f"the gzip stream is damaged: {error}") from None
     return exported.getvalue()

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from kittui.errors import Malformed
-from kittui.formats.gguf import read_gguf
 from kittui.formats.need import Steps, fetch
-from kittui.formats.npy import read_npy, read_npz
-from kittui.formats.onnx import read_onnx
-from kittui.formats.pytorch import LOOKUPS, read_pytorch
-from kittui.formats.safetensors import read_safetensors
 from kittui.formats.shards import is_shard_index, read_shard_index
-from kittui.formats.weights import Weights
+from kittui.formats.weights import LOOKUPS, Weights
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Files that are perhaps pickles, by their names."""
@@ -28,23 +23,35 @@ def read_weights(path: str, size: int, *, lookups: int = LOOKUPS) -> Steps[Weigh
 
     `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, a read for each.
     """
+    # Each parser is imported when its format comes: most runs meet one or none.
     name = path.lower()
     if is_shard_index(path):
         return (yield from read_shard_index(size))
     if name.endswith(".safetensors"):
-        return (yield from read_safetensors(size))
+        return (yield from _safetensors(size))
     if name.endswith(".onnx"):
+        from kittui.formats.onnx import read_onnx
+
         return (yield from read_onnx(size))
     first = yield from fetch(0, 16)
     if first[:4] == b"GGUF":
+        from kittui.formats.gguf import read_gguf
+
         return (yield from read_gguf(size))
-    if first[:6] == b"\x93NUMPY":
-        return (yield from read_npy(size))
-    if name.endswith(".npz"):
-        return (yield from read_npz(size))
+    if first[:6] == b"\x93NUMPY" or name.endswith(".npz"):
+        from kittui.formats import npy
+
+        return (yield from (npy.read_npz if first[:6] != b"\x93NUMPY" else npy.read_npy)(size))
     if first[:4] == b"PK\3\4" or name.endswith(PICKLES):
-        weights, _ = yield from read_pytorch(size, lookups=lookups)
-        return weights
+        from kittui.formats.pytorch import read_pytorch
+
+        return (yield from read_pytorch(size, lookups=lookups))[0]
     if first[8:9] == b"{" and int.from_bytes(first[:8], "little") < size:
-        return (yield from read_safetensors(size))
+        return (yield from _safetensors(size))
     raise Malformed(f"{path} is no model file of a known format")
+
+
+def _safetensors(size: int) -> Steps[Weights]:
+    from kittui.formats.safetensors import read_safetensors
+
+    return (yield from read_safetensors(size))

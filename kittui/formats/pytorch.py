@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.need import Steps, fetch
 from kittui.formats.pickle import DEPTH_LIMIT, Call, Global, Persistent, Program, read_pickle
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT, Tensor, Weights
 from kittui.formats.zip import Member, member_offsets, read_member, read_zip
 
 PICKLE_LIMIT = 64 * 1024 * 1024
@@ -17,9 +17,6 @@ PICKLE_LIMIT = 64 * 1024 * 1024
 LEGACY_START = 4 * 1024 * 1024
 """Bytes at the start of an old checkpoint, or of a bare pickle, that are looked at."""
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-
-LOOKUPS = 64
-"""Storages whose places are looked up where no other number is asked for."""
 
 STORAGES = {
     "DoubleStorage": ("F64", 8), "FloatStorage": ("F32", 4), "HalfStorage": ("F16", 2), "BFloat16Storage": ("BF16", 2),

@@ -13,7 +13,6 @@ from typing import Any
 
 from kittui.errors import Malformed
 from kittui.formats.need import Steps, fetch_exactly
-from kittui.formats.safetensors import load_object
 from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
 
 SUFFIXES = (".safetensors.index.json", ".bin.index.json")
@@ -42,6 +41,8 @@ def read_shard_index(size: int) -> Steps[Weights]:
 
 def parse_shard_index(raw: bytes) -> Weights:
     """The JSON of an index; raises Malformed, also for names of shards that lead out of its folder."""
+    from kittui.formats.safetensors import load_object
+
     document = load_object(raw, "the shard index")
     where, metadata = document.get("weight_map"), document.get("metadata", {})
     if not isinstance(where, dict) or not all(_is_name(value) for value in where.values()):

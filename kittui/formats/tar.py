@@ -70,6 +70,8 @@ class TarWalk:
         self.problem: str | None = None
         self.position = 0
         """Where the next header is: how far the walk has come, in bytes of the archive."""
+        self._passed = 0
+        """Where the last whole entry ended: a walk that was broken off goes on from there."""
         self._size = size
         self._pace = pace or Pace()
         self._start = 0
@@ -79,7 +81,11 @@ class TarWalk:
         self._globals: dict[str, str] = {}
 
     def steps(self) -> Steps[None]:
-        """Walk to the end marker; a malformed archive ends the walk with `problem` set, nothing is raised."""
+        """Walk to the end marker; a malformed archive ends the walk with `problem` set, nothing is raised.
+
+        Called again after it was closed early it goes on behind the last entry.
+        """
+        self.position = self._passed
         try:
             yield from self._walk()
             self.complete = True
@@ -114,6 +120,7 @@ class TarWalk:
             at = self.position - self._start
             head = self._window[at : at + BLOCK]
             if len(head) < BLOCK:
+                self._hold(extra)
                 yield from self._refill()
                 head = self._window[:BLOCK]
                 if len(head) < BLOCK:
@@ -128,6 +135,7 @@ class TarWalk:
             kind = head[156]
             size = _number(head[124:136], self.position)
             if kind in b"xXgLK":
+                self._hold(extra)
                 chain += 1
                 if chain > CHAIN_LIMIT:
                     raise Malformed(
@@ -150,6 +158,7 @@ class TarWalk:
                 self._names += len(name)
                 entries.append(FileEntry(name.decode("utf-8", "surrogateescape"), "file", size, mode, content))
             else:
+                self._hold(extra)
                 entry = yield from self._entry(head, kind, size, mode, content, extra)
                 extra = None
                 self._names += len(entry.path) + len(entry.link)
@@ -163,6 +172,11 @@ class TarWalk:
                 raise Malformed(f"the archive has more than {ENTRIES_LIMIT} entries; the rest is not listed")
             if self._names > NAMES_LIMIT:
                 raise Malformed("the names in the archive are too long; the rest is not listed")
+
+    def _hold(self, extra: dict[str, str] | None) -> None:
+        """Note where to go on, unless an extension header is waiting for its entry."""
+        if extra is None:
+            self._passed = self.position
 
     def _extension(self, kind: int, size: int, extra: dict[str, str] | None) -> Steps[dict[str, str] | None]:
         """Read a PAX or GNU long-name header; returns what it says of the next entry, None where that is nothing."""

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 TENSORS_LIMIT = 1_000_000
 """Tensors listed at most."""
+LOOKUPS = 64
+"""Places of tensors that are looked up one by one, where no other number is asked for."""
 
 
 class Tensor(NamedTuple):

@@ -1,19 +1,142 @@
-"""zstd streams (RFC 8878), decompressed from the start: a frame can't be entered in its middle."""
+"""zstd streams (RFC 8878): decompressed in pieces, and entered where a frame begins.
+
+A frame can't be entered in its middle. What many frames or a seek table (zstd's contrib/seekable_format) make cheap, a
+single frame does not: a file in it needs all of the stream before it.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import struct
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import IO, Any, cast
 
 import zstandard
 
 from kittui.errors import Malformed
+from kittui.formats.need import Feed, Need, Steps, fetch, fetch_exactly
 
 WINDOW_LIMIT = 128 * 1024 * 1024
 """Bytes of memory a frame may ask for, the limit of the zstd program itself."""
 PIECE = 128 * 1024
 """Bytes of output that are in memory at once."""
+POINTS = 16 * 1024
+"""Frames, and marks between them, that an index holds at most; they are thinned out above."""
+NEAR = 256 * 1024
+"""Bytes of output between frames that are told apart: nearer ones are entered at the first."""
+_MARK = 256 * 1024
+"""Bytes of input between marks, at first."""
+_SMALL_BLOCKS = 64
+"""Bytes a block has on average at least in a stream whose frames are looked for."""
+_FRAME, _SKIPPABLE, _TABLE, _TABLE_END = 0xFD2FB528, 0x184D2A50, 0x184D2A5E, 0x8F92EAB1
+_TABLE_LIMIT = 64 * 1024 * 1024
+
+
+class FrameWalk:
+    """Where the frames of a stream end, from the headers of their blocks alone; nothing is decompressed."""
+
+    def __init__(self) -> None:
+        self.ends: list[int] = []
+        """Bytes of input at which a frame, and what may be skipped behind it, ends; the newest ones last."""
+
+    def steps(self) -> Steps[None]:
+        """Walk to the stream's end; what is no zstd ends the walk."""
+        at = blocks = 0
+        while True:
+            head = yield from fetch(at, 8)
+            if len(head) < 8:
+                return
+            magic = int.from_bytes(head[:4], "little")
+            if magic & 0xFFFFFFF0 == _SKIPPABLE and not _too_small(blocks, at):
+                at += 8 + int.from_bytes(head[4:8], "little")
+                blocks += 1
+                self.ends.append(at)
+                continue
+            if magic != _FRAME or _too_small(blocks, at):
+                return
+            at += _header_length(head[4])
+            last = False
+            while not last:
+                raw = yield from fetch(at, 3)
+                if len(raw) < 3:
+                    return
+                block = int.from_bytes(raw, "little")
+                last, kind = bool(block & 1), block >> 1 & 3
+                at += 3 + (1 if kind == 1 else block >> 3)
+                blocks += 1
+                if kind == 3 or _too_small(blocks, at):
+                    return
+            at += 4 if head[4] & 4 else 0
+            self.ends.append(at)
+
+
+def _too_small(blocks: int, at: int) -> bool:
+    """Whether following every block costs more than it is worth."""
+    return blocks > 10_000 and blocks * _SMALL_BLOCKS > at
+
+
+def _header_length(descriptor: int) -> int:
+    """Bytes of a frame's header with its magic number (RFC 8878, 3.1.1.1)."""
+    single = descriptor >> 5 & 1
+    content = (single, 2, 4, 8)[descriptor >> 6]
+    return 5 + (0 if single else 1) + (0, 1, 2, 4)[descriptor & 3] + content
+
+
+class ZstdIndex:
+    """Where frames begin, and how much output there is after how much input, in bytes: for entering a stream."""
+
+    def __init__(self, size: int, output: int, frames: Iterable[tuple[int, int]], marks: Iterable[tuple[int, int]]):
+        """`frames` and `marks` are places in the input and in the output, ascending; the first frame is (0, 0)."""
+        self.size = size
+        self.output = output
+        ordered = list(frames)
+        self._frames = array("Q", (place for place, _ in ordered)), array("Q", (place for _, place in ordered))
+        ends = sorted({*marks, *ordered, (size, output)})
+        self._ends = array("Q", (place for place, _ in ends)), array("Q", (place for _, place in ends))
+
+    @property
+    def frames(self) -> int:
+        """Frames that are told apart."""
+        return len(self._frames[0])
+
+    def stretch(self, offset: int, length: int) -> tuple[Need, int]:
+        """The input that a stretch of the output needs, and where in the output it begins."""
+        inputs, outputs = self._frames
+        first = max(0, bisect_right(outputs, offset) - 1)
+        last = bisect_left(self._ends[1], min(offset + length, self.output))
+        end = self._ends[0][min(last, len(self._ends[0]) - 1)]
+        return Need(inputs[first], max(0, end - inputs[first])), outputs[first]
+
+    def lead(self, offset: int, length: int) -> int:
+        """Bytes of output at most between the beginning of a frame and any place of a stretch in it."""
+        outputs = self._frames[1]
+        first = max(0, bisect_right(outputs, offset) - 1)
+        last = bisect_left(outputs, offset + max(1, length))
+        begins = [*outputs[first:last], offset + length]
+        return max(after - before for before, after in pairwise(begins))
+
+    def dump(self) -> bytes:
+        """As bytes, for a cache."""
+        arrays = (*self._frames, *self._ends)
+        head = struct.pack("<4Q", self.size, self.output, len(arrays[0]), len(arrays[2]))
+        return head + b"".join(part.tobytes() for part in arrays)
+
+    @classmethod
+    def load(cls, content: bytes) -> ZstdIndex:
+        """What `dump` wrote; raises Malformed for anything else."""
+        try:
+            size, output, frames, ends = struct.unpack_from("<4Q", content)
+            if len(content) != 32 + 16 * (frames + ends) or not frames or not ends:
+                raise ValueError("of another length")
+            numbers = array("Q", content[32:])
+        except (struct.error, ValueError):
+            raise Malformed("the index of a zstd layer can't be read") from None
+        begin, edge = zip(numbers[:frames], numbers[frames : 2 * frames], strict=True), 2 * frames
+        marks = zip(numbers[edge : edge + ends], numbers[edge + ends :], strict=True)
+        return cls(size, output, begin, marks)
 
 
 class _Sink(io.RawIOBase):
@@ -21,12 +144,14 @@ class _Sink(io.RawIOBase):
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
         self._sink = sink
+        self.output = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, piece: Any) -> int:
         content = bytes(piece)
+        self.output += len(content)
         self._sink(content)
         return len(content)
 
@@ -34,20 +159,94 @@ class _Sink(io.RawIOBase):
 class Unzstd:
     """Decompresses zstd pushed in pieces, several frames behind each other too, into a sink in bounded pieces."""
 
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
+    def __init__(self, sink: Callable[[bytes], None], *, indexed: bool = False) -> None:
+        """With `indexed` it learns on the way where frames begin."""
+        self._sink = _Sink(sink)
         decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT)
-        self._writer = decompressor.stream_writer(cast(IO[bytes], _Sink(sink)), write_size=PIECE, closefd=False)
+        self._writer = decompressor.stream_writer(cast(IO[bytes], self._sink), write_size=PIECE, closefd=False)
         self._input = 0
+        self._walk = FrameWalk() if indexed else None
+        self._feed = Feed(self._walk.steps()) if self._walk is not None else None
+        self._seen = 0
+        self._frames = _Points(NEAR, by_output=True)
+        self._marks = _Points(_MARK, by_output=False)
 
     def push(self, piece: bytes) -> None:
         """Take one more piece of input; raises Malformed, and whatever the sink raises."""
+        if self._walk is None or self._feed is None:
+            self._write(piece)
+            return
+        self._feed.push(piece)
+        start, ends = 0, self._walk.ends
+        # Up to a frame's end the decoder gives all its output, so that both places are known there.
+        while self._seen < len(ends) and ends[self._seen] <= self._input + len(piece) - start:
+            start += self._write(piece[start : start + ends[self._seen] - self._input])
+            self._frames.add(self._input, self._sink.output)
+            self._seen += 1
+        del ends[: self._seen]
+        self._seen = 0
+        self._write(piece[start:])
+        self._marks.add(self._input, self._sink.output)
+
+    def _write(self, piece: bytes) -> int:
         self._input += len(piece)
         try:
             self._writer.write(piece)
         except zstandard.ZstdError as error:
             raise Malformed(f"the zstd stream is damaged: {error}") from None
+        return len(piece)
 
     def close(self) -> None:
         """Raise Malformed where nothing was there; an early end shows in the archive inside."""
         if not self._input:
             raise Malformed("the zstd stream is empty")
+
+    def index(self) -> ZstdIndex:
+        """What was learnt of the stream that was pushed."""
+        frames = [(0, 0), *(place for place in self._frames.places if 0 < place[0] < self._input)]
+        return ZstdIndex(self._input, self._sink.output, frames, self._marks.places)
+
+
+class _Points:
+    """Places in input and output, at least so far apart, and never more than POINTS."""
+
+    def __init__(self, spacing: int, *, by_output: bool) -> None:
+        self.places: list[tuple[int, int]] = []
+        self._spacing = spacing
+        self._side = int(by_output)
+
+    def add(self, place: int, output: int) -> None:
+        point = (place, output)
+        last = self.places[-1][self._side] if self.places else 0
+        if point[self._side] - last < self._spacing:
+            return
+        self.places.append(point)
+        if len(self.places) > POINTS:
+            self._spacing *= 2
+            del self.places[::2]
+
+
+def read_seek_table(size: int) -> Steps[ZstdIndex | None]:
+    """The index that a stream of `size` bytes has at its end, None where it has none or one that does not fit it."""
+    if size < 17:
+        return None
+    tail = yield from fetch(size - 9, 9)
+    if len(tail) < 9:
+        return None
+    count, descriptor, magic = struct.unpack("<IBI", tail)
+    entry = 12 if descriptor & 0x80 else 8
+    length = 8 + count * entry + 9
+    if magic != _TABLE_END or descriptor & 0x7C or not count or length > min(size, _TABLE_LIMIT):
+        return None
+    raw = yield from fetch_exactly(size - length, length, "the seek table")
+    if struct.unpack_from("<II", raw) != (_TABLE, length - 8):
+        return None
+    frames = _Points(NEAR, by_output=True)
+    at = output = 0
+    for packed, plain, *_ in struct.iter_unpack("<III" if entry == 12 else "<II", raw[8:-9]):
+        if at:
+            frames.add(at, output)
+        at, output = at + packed, output + plain
+    if at != size - length:
+        return None
+    return ZstdIndex(size, output, [(0, 0), *frames.places], [(at, output)])

@@ -1,4 +1,4 @@
-"""What is remembered of layers: listings, gzip checkpoints, tensor lists; in memory, and on disk with a cache.
+"""What is remembered of layers: listings, checkpoints and frames, tensor lists; in memory, and on disk with a cache.
 
 What was verified is keyed by its digest and serves every source. What was not is keyed by source and digest, so that
 one lying registry can't fill another's view.
@@ -34,6 +34,7 @@ class LayerListing:
 
     `complete`: the walk came to the archive's end. `verified`: they come from bytes that hash to the layer's digest.
     `output` is bytes of the uncompressed layer, as far as they were read. `problem` says why the listing stops early.
+    `frames`, of a zstd layer alone, counts the places it can be entered at: with one, a file needs all before it.
     """
 
     files: tuple[FileEntry, ...]
@@ -41,25 +42,27 @@ class LayerListing:
     verified: bool
     output: int
     problem: str | None = None
+    frames: int | None = None
 
     def dump(self) -> bytes:
         """As bytes, for a cache."""
-        return json.dumps([VERSION, self.complete, self.verified, self.output, self.problem, self.files]).encode()
+        facts = [VERSION, self.complete, self.verified, self.output, self.problem, self.frames, self.files]
+        return json.dumps(facts).encode()
 
     @classmethod
     def load(cls, content: bytes) -> LayerListing:
         """What `dump` wrote; raises ValueError for anything else."""
         try:
-            version, complete, verified, output, problem, files = json.loads(content)
+            version, complete, verified, output, problem, frames, files = json.loads(content)
             if version != VERSION:
                 raise ValueError("of another version")
-            return cls(tuple(FileEntry(*row) for row in files), complete, verified, output, problem)
+            return cls(tuple(FileEntry(*row) for row in files), complete, verified, output, problem, frames)
         except (TypeError, RecursionError) as error:
             raise ValueError("not a cached listing") from error
 
 
 class LayerIndexes:
-    """Listings, gzip checkpoints and tensor lists by layer."""
+    """Listings, gzip checkpoints, zstd frames and tensor lists by layer."""
 
     def __init__(self, cache: IndexCache | None) -> None:
         self._cache = cache
@@ -100,11 +103,11 @@ class LayerIndexes:
         await self._put("files " + key, await in_thread(listing.dump))
 
     async def index(self, layer: Layer) -> tuple[bytes, int] | None:
-        """The gzip checkpoints and the bytes of output; only made by passes that verified the layer."""
-        key = str(layer.digest)
+        """How a compressed layer is entered, and its bytes of output; only made by passes that verified the layer."""
+        key = f"{layer.compression} {layer.digest}"
         found = self._indexes.get(key)
         if found is None:
-            content = await self._get("gzip " + key)
+            content = await self._get(f"index {VERSION} {key}")
             if content is None or len(content) < 8:
                 return None
             found = content[8:], int.from_bytes(content[:8], "big")
@@ -112,14 +115,15 @@ class LayerIndexes:
         return found
 
     async def keep_index(self, layer: Layer, index: bytes, output: int) -> None:
-        """Remember checkpoints."""
-        _remember(self._indexes, str(layer.digest), (index, output), 4)
-        await self._put(f"gzip {layer.digest}", output.to_bytes(8, "big") + index)
+        """Remember gzip checkpoints or zstd frames."""
+        key = f"{layer.compression} {layer.digest}"
+        _remember(self._indexes, key, (index, output), 4)
+        await self._put(f"index {VERSION} {key}", output.to_bytes(8, "big") + index)
 
-    async def weights(self, repository: Repository, layer: Layer, entry: FileEntry) -> Weights | None:
-        """A model file's header that was read before."""
+    async def weights(self, repository: Repository, layer: Layer, entry: FileEntry, lookups: int) -> Weights | None:
+        """A model file's header that was read before with so many lookups."""
         for key in _keys(repository, layer):
-            content = await self._get(f"weights {VERSION} {key} {entry.offset} {entry.size} {entry.path}")
+            content = await self._get(_weights_key(key, entry, lookups))
             if content is not None:
                 try:
                     return await in_thread(Weights.load, content)
@@ -128,11 +132,22 @@ class LayerIndexes:
         return None
 
     async def keep_weights(
-        self, repository: Repository, layer: Layer, entry: FileEntry, weights: Weights, *, verified: bool
+        self,
+        repository: Repository,
+        layer: Layer,
+        entry: FileEntry,
+        weights: Weights,
+        lookups: int,
+        *,
+        verified: bool,
     ) -> None:
         """Remember a model file's header."""
         key = _keys(repository, layer)[0 if verified else 1]
-        await self._put(f"weights {VERSION} {key} {entry.offset} {entry.size} {entry.path}", weights.dump())
+        await self._put(_weights_key(key, entry, lookups), weights.dump())
+
+
+def _weights_key(key: str, entry: FileEntry, lookups: int) -> str:
+    return f"weights {VERSION} {lookups} {key} {entry.offset} {entry.size} {entry.path}"
 
 
 def _keys(repository: Repository, layer: Layer) -> tuple[str, str]:

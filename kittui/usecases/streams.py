@@ -1,8 +1,7 @@
-"""One pass over a whole layer: its digest, its files, its gzip checkpoints, and one file's content on the way."""
+"""One pass over a whole layer: its digest, its files, where it can be entered, and one file's content on the way."""
 
 from __future__ import annotations
 
-import io
 import queue
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from typing import Literal
 
 from kittui.disk.threads import in_thread
 from kittui.errors import DigestMismatch, Malformed
+from kittui.formats.files import RangeFile
 from kittui.formats.gzip import CHECKPOINTS, SPACING, Inflate, build_index
 from kittui.formats.need import Feed
 from kittui.formats.tar import FileEntry, Pace, TarWalk
@@ -34,8 +34,9 @@ Emit = Callable[[bytes], Awaitable[None]]
 
 @dataclass(slots=True)
 class PassResult:
-    """`verified`: the whole blob was read and hashes to its digest. `index`: gzip checkpoints. `output`: bytes inside.
+    """`verified`: the whole blob was read and hashes to its digest. `output`: bytes inside.
 
+    `index` is what a compressed layer is entered with from then on: gzip checkpoints, or zstd frames, `frames` of them.
     `found` is the wanted file, where the pass was made for one.
     """
 
@@ -43,45 +44,29 @@ class PassResult:
     output: int
     index: bytes | None
     found: FileEntry | None
+    frames: int | None = None
 
 
-class _Queue(io.RawIOBase):
-    """What the index builder reads: the pieces of the pass as they arrive."""
+class _Pieces:
+    """The pieces of the pass as they arrive, for the thread that builds an index; they can be read once, in order."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._at = 0
         self._piece = b""
         self._pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
         self._ended = False
         self.abandoned = False
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if whence == 0 and offset == self._at:
-            return offset
-        if (whence, offset) == (2, 0) or (whence == 0 and self._at in (0, self._size) and offset == 0):
-            # The length is asked for before anything is read.
-            self._at = self._size if whence == 2 else 0
-            return self._at
-        raise OSError("only one pass is made")
-
-    def read(self, size: int = -1) -> bytes:
+    def read_at(self, offset: int, length: int) -> bytes:
+        if offset != self._at:
+            raise OSError("only one pass is made")
         while not self._piece and not self._ended:
             piece = None if self.abandoned else self._pieces.get()
             if self.abandoned:
                 raise OSError("the pass was given up")
             self._ended = piece is None
             self._piece = piece or b""
-        answer, self._piece = self._piece[:size], self._piece[size:]
+        answer, self._piece = self._piece[:length], self._piece[length:]
         self._at += len(answer)
         return answer
 
@@ -106,7 +91,7 @@ class _Indexer:
     """Builds gzip checkpoints in a thread beside the pass."""
 
     def __init__(self, size: int) -> None:
-        self.queue = _Queue(size)
+        self.pieces = _Pieces()
         self._size = size
         self._result: bytes | None = None
         self._thread = threading.Thread(target=self._run, name="gzip-index", daemon=True)
@@ -114,19 +99,19 @@ class _Indexer:
 
     def _run(self) -> None:
         try:
-            self._result = build_index(self.queue, self._size)
+            self._result = build_index(RangeFile(self._size, self.pieces.read_at), self._size)
         except Malformed:
             self._result = None
         finally:
-            self.queue.abandoned = True
+            self.pieces.abandoned = True
 
     def finish(self) -> bytes | None:
-        self.queue.push(None)
+        self.pieces.push(None)
         self._thread.join()
         return self._result
 
     def abandon(self) -> None:
-        self.queue.abandon()
+        self.pieces.abandon()
         self._thread.join()
 
 
@@ -151,7 +136,7 @@ class _Pass:
         self.captured: list[bytes] = []
         self._decoder: Inflate | Unzstd | None = None
         if compression != "none":
-            self._decoder = Inflate(self._take) if compression == "gzip" else Unzstd(self._take)
+            self._decoder = Inflate(self._take) if compression == "gzip" else Unzstd(self._take, indexed=index)
         self._indexer = _Indexer(descriptor.size) if index and compression == "gzip" else None
         self._output_limit = 4 * CHECKPOINTS * max(SPACING, descriptor.size * 4 // CHECKPOINTS)
         self.fault: Malformed | None = None
@@ -169,7 +154,7 @@ class _Pass:
                 self._indexer.abandon()
                 self._indexer = None
             else:
-                self._indexer.queue.push(piece)
+                self._indexer.pieces.push(piece)
         if self.fault is not None:
             return
         try:
@@ -202,8 +187,8 @@ class _Pass:
             if last > 0 and first < len(output):
                 self.captured.append(output[first:last])
 
-    def end(self) -> tuple[bool, bytes | None]:
-        """The input is complete: returns whether it hashes to the digest, and the index."""
+    def end(self) -> PassResult:
+        """The input is complete: what the pass has found."""
         if self.fault is None and self._decoder is not None:
             try:
                 self._decoder.close()
@@ -213,8 +198,12 @@ class _Pass:
             self._feed.close()
         index = self._indexer.finish() if self._indexer is not None else None
         self._indexer = None
+        frames = None
+        if isinstance(self._decoder, Unzstd) and self.fault is None:
+            entered = self._decoder.index()
+            index, frames = entered.dump(), entered.frames
         verified = self.input == self._descriptor.size and self._hasher.hexdigest() == self._descriptor.digest.hex
-        return verified, index
+        return PassResult(verified, self.output, index, self.found, frames)
 
     def abandon(self) -> None:
         if self._indexer is not None:
@@ -262,17 +251,17 @@ async def read_through(
                     on_bytes(work.input)
                 if stop_early and (work.satisfied or work.fault is not None):
                     return PassResult(False, work.output, None, work.found)
-        verified, index = await in_thread(work.end)
+        result = await in_thread(work.end)
     finally:
         await in_thread(work.abandon)
     if walk is not None and work.fault is not None:
         walk.problem, walk.complete = work.fault.message, False
-    if not verified:
+    if not result.verified:
         raise DigestMismatch(
             f"the layer {descriptor.digest.short} does not match its digest",
             hint="The source served other bytes than it promised, so nothing of them was kept.",
         )
-    return PassResult(True, work.output, index, work.found)
+    return result
 
 
 STREAM_PACE = Pace(512, 512, 0)

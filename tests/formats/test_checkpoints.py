@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from kittui.errors import Malformed
 from kittui.formats.need import Need, run_bytes, run_on
 from kittui.formats.npy import HEADER_LIMIT, read_npy, read_npz
-from kittui.formats.pytorch import LEGACY_MAGIC, LOOKUPS, read_pytorch
-from kittui.formats.weights import Weights
+from kittui.formats.pytorch import LEGACY_MAGIC, read_pytorch
+from kittui.formats.weights import LOOKUPS, Weights
 from kittui.formats.zip import member_offsets, read_zip
 
 KINDS = {"Float": "<f4", "Double": "<f8", "Half": "<f2", "Long": "<i8", "Int": "<i4", "Char": "<i1", "Byte": "<u1"}

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import re
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fakes.layers import LayerReader, LayersRepository, archive, layer_of
 
+from kittui.errors import TooLarge
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import ModelKit
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import parse_reference, store_display
@@ -60,3 +70,74 @@ async def test_listings_of_the_store_equal_the_golden_ones(reference: str) -> No
             assert match
             wanted.append((match[1], int(match[2]), match[3]))
         assert [as_tar_prints(entry) for entry in listing.files] == wanted
+
+
+class StoppingRepository(LayersRepository):
+    """Lets some ranges through, and then blocks for ever."""
+
+    def __init__(self, content: bytes, let: int) -> None:
+        super().__init__({str(Digest.of(content)): content})
+        self.let = let
+        self.blocked = asyncio.Event()
+        self.offsets: list[int] = []
+
+    @asynccontextmanager
+    async def open_blob(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[LayerReader]:
+        if self.let == 0:
+            self.blocked.set()
+            await asyncio.Event().wait()
+        self.let -= 1
+        self.offsets.append(offset)
+        async with super().open_blob(descriptor, offset, length) as reader:
+            yield reader
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT])
+async def test_a_cancelled_listing_goes_on_where_it_was(form: int) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+        for number in range(12):
+            info = tarfile.TarInfo(f"m/{number}-{'u' * 80}")
+            info.size = 600_000
+            tar.addfile(info, io.BytesIO(bytes(600_000)))
+    content = out.getvalue()
+    layer = layer_of(content)
+    for let in range(1, 9):
+        repository: Any = StoppingRepository(content, let)
+        inspector = Inspector()
+        task = asyncio.create_task(inspector.listing(repository, layer))
+        await repository.blocked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        first = list(repository.offsets)
+        repository.let, repository.offsets = -1, []
+        grown: list[int] = []
+        listing = await inspector.listing(
+            repository, layer, on_progress=lambda entries, _, __, grown=grown: grown.append(len(entries))
+        )
+        assert listing.complete
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            assert [(e.path, e.offset) for e in listing.files] == [(m.name, m.offset_data) for m in tar]
+        # What was found before is there at once, and nothing before it is read again.
+        assert grown[0] == len(first)
+        assert min(repository.offsets) > first[-1]
+    whole: Any = StoppingRepository(content, -1)
+    assert (await Inspector().listing(whole, layer)).files == listing.files
+
+
+async def test_the_start_of_a_long_file_comes_out_of_the_pass_that_verifies_it() -> None:
+    content = archive({"m/long": b"0123456789" * 50_000, "m/short": b"abc"})
+    repository: Any = LayersRepository({str(Digest.of(content)): content})
+    layer = layer_of(content)
+    inspector = Inspector()
+    entry = (await inspector.listing(repository, layer)).files[0]
+    with pytest.raises(TooLarge):
+        await inspector.verified_file(repository, layer, entry, 1000)
+    listing, start = await inspector.verified_file(repository, layer, entry, 1000, start=True)
+    assert listing.verified
+    assert start == b"0123456789" * 100
+    _, short = await inspector.verified_file(repository, layer, listing.files[1], 1000, start=True)
+    assert short == b"abc"

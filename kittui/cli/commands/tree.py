@@ -128,6 +128,7 @@ def _layer(listed: ListedLayer) -> dict[str, Any]:
         "complete": listing is not None and listing.complete,
         "verified": listing is not None and listing.verified,
         "problem": listed.problem,
+        "frames": listing.frames if listing is not None else None,
         "files": [_file(entry) for entry in listing.files] if listing is not None else [],
     }
 
@@ -148,6 +149,8 @@ def _print(call: Call, reference: str, listed: list[ListedLayer], traffic: Traff
         layer, listing = one.layer, one.listing
         last = number == len(listed) - 1
         packing = "" if layer.compression == "none" else f"  {layer.compression}"
+        if listing is not None and listing.frames is not None:
+            packing += f", {listing.frames} frame{'s' if listing.frames > 1 else ''}"
         trust = "" if listing is None or listing.verified else "  not verified"
         name = layer.path or layer.name or ""
         line(

@@ -1,0 +1,43 @@
+"""What an action costs is said before it is done, and agreed to where it is much."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from kittui.errors import Refused
+
+FREE = 1_000_000
+"""Bytes that may be read without asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What an action costs before it is done: bytes to read, of what, and why not less."""
+
+    bytes: int
+    subject: str
+    reason: str
+
+
+Ask = Callable[[Price], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How many bytes are free, and who is asked for more."""
+
+    free: int = FREE
+    ask: Ask | None = None
+
+    async def agree(self, price: Price, ask: Ask | None = None) -> None:
+        """Ask (`ask`, else the one of the terms) where the price is above what is free; raises Refused."""
+        if price.bytes <= self.free:
+            return
+        asking = ask or self.ask
+        if asking is not None and await asking(price):
+            return
+        raise Refused(
+            f"reading {price.subject} would take {price.bytes} bytes: {price.reason}",
+            hint="Agree to that with --yes, or pull the ModelKit and look at the local copy.",
+        )
