@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kittui.errors import Refused
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
-from kittui.formats.weights import Weights
+from kittui.formats.weights import Tensor, Weights
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
 from kittui.tui.look.asking import STREAMED, instead, why
@@ -46,6 +46,14 @@ class FileHere:
     entry: FileEntry
     verified: bool
     modelkit: ModelKit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorHere:
+    """What a tensor's row carries: the file whose header it was read from."""
+
+    file: FileHere
+    tensor: Tensor
 
 
 def inspector_of(ports: Ports) -> Inspector:
@@ -269,13 +277,13 @@ def _file(place: _Place, number: int, entry: FileEntry, name: str) -> Node:
     if entry.type == "file" and not entry.problem and is_model_file(entry.path):
 
         async def tensors(_: Report) -> Sequence[Node]:
-            return weights_nodes(await place.inspector.weights(place.repository, place.layer, entry))
+            return weights_nodes(await place.inspector.weights(place.repository, place.layer, entry), here)
 
         node.children = tensors
     return node
 
 
-def weights_nodes(weights: Weights) -> list[Node]:
+def weights_nodes(weights: Weights, here: FileHere) -> list[Node]:
     """A line of totals, then tensors grouped by module."""
     kinds = ", ".join(list(weights.dtypes)[:4])
     total = f"{len(weights.tensors):,} tensors, {weights.parameters:,} parameters, {size_text(weights.nbytes)}  {kinds}"
@@ -283,22 +291,24 @@ def weights_nodes(weights: Weights) -> list[Node]:
     if weights.problem:
         nodes.append(Node("!", weights.problem, "note", problem=weights.problem))
     nodes += [Node(f"note {number}", note, "note") for number, note in enumerate(weights.notes)]
-    return nodes + _modules(module_tree(weights.tensors))
+    return nodes + _modules(module_tree(weights.tensors), here)
 
 
-def _modules(rows: Sequence[Row]) -> list[Node]:
-    return [_module(row) if isinstance(row, ModuleRow) else _tensor(row) for row in rows]
+def _modules(rows: Sequence[Row], here: FileHere) -> list[Node]:
+    return [_module(row, here) if isinstance(row, ModuleRow) else _tensor(row, here) for row in rows]
 
 
-def _module(row: ModuleRow) -> Node:
+def _module(row: ModuleRow, here: FileHere) -> Node:
     async def children(_: Report) -> Sequence[Node]:
-        return _modules(row.children)
+        return _modules(row.children, here)
 
     detail = f"{row.count:,} tensors, {row.parameters:,} parameters"
     return Node(f"module {row.name}", row.name, "dir", row.nbytes, detail, children)
 
 
-def _tensor(row: TensorRow) -> Node:
+def _tensor(row: TensorRow, here: FileHere) -> Node:
     tensor = row.tensor
     detail = f"{tensor.dtype} {shape_text(tensor.shape)}"
-    return Node(f"tensor {tensor.name}", row.name, "tensor", tensor.nbytes, detail, problem=tensor.problem)
+    payload = TensorHere(here, tensor)
+    key = f"tensor {tensor.name}"
+    return Node(key, row.name, "tensor", tensor.nbytes, detail, payload=payload, problem=tensor.problem)

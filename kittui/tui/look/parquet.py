@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import TYPE_CHECKING, Any
 
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed, Unsupported
+from kittui.formats.files import RangeFile
 from kittui.terminal import clean
 from kittui.tui.lines import heading, pairs
 from kittui.tui.widgets.lines import Line, Page
@@ -25,46 +25,21 @@ GROUP_LIMIT = 64 * 1024 * 1024
 """Bytes of the first row group's shown columns that are read; more shows the schema alone."""
 
 
-class _ViewFile(io.RawIOBase):
-    """A view as a file for a library that reads in a thread."""
-
-    def __init__(self, view: View, loop: asyncio.AbstractEventLoop) -> None:
-        self._view = view
-        self._loop = loop
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = (0, self._at, self._view.size)[whence] + offset
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._view.size - self._at if size < 0 else size
-        reading = asyncio.run_coroutine_threadsafe(self._view.read(self._at, wanted), self._loop)
-        content = reading.result()
-        self._at += len(content)
-        return content
-
-
 async def parquet_page(view: View) -> Page:
     """Schema and first rows; raises Unsupported without pyarrow, Malformed for what is no Parquet file."""
     try:
         import pyarrow.parquet as parquet
     except ImportError:
         raise Unsupported("Parquet needs pyarrow", hint="Install kittui[parquet].") from None
-    file = _ViewFile(view, asyncio.get_running_loop())
-    return await in_thread(_page, parquet, file)
+    loop = asyncio.get_running_loop()
+
+    def read_at(offset: int, length: int) -> bytes:
+        return asyncio.run_coroutine_threadsafe(view.read(offset, length), loop).result()
+
+    return await in_thread(_page, parquet, RangeFile(view.size, read_at))
 
 
-def _page(parquet: Any, file: _ViewFile) -> Page:
+def _page(parquet: Any, file: RangeFile) -> Page:
     try:
         opened = parquet.ParquetFile(file, pre_buffer=False)
         metadata, schema = opened.metadata, opened.schema_arrow

@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from kittui.modelkit import Layer
 
 
-STOPS = " · Esc stops"
-
-
 @dataclass(slots=True)
 class _Shown:
     tag: TagRow | None = None
@@ -249,6 +246,17 @@ class LayersPane(Pane):
         asked.progress = WAITING
         self._rows.touch(asked)
         self._reading[asked] = (row, self._load(row, asked))
+        self._say()
+
+    def _say(self) -> None:
+        """Below the rows: what is being read, and how that is stopped."""
+        reading = [row for row in self._reading if isinstance(row, LayerRow)] or list(self._reading)
+        if reading:
+            row = reading[-1]
+            name = row.layer.path or row.layer.digest.short if isinstance(row, LayerRow) else row.node.name
+            self.set_state(State("loading", f"{clean(name)}: {row.progress}", "", "`Esc` stops"))
+        elif self.state.kind == "loading":
+            self.set_state(READY)
 
     @work(group="children")
     async def _load(self, row: OpenRow, asked: OpenRow) -> None:
@@ -260,7 +268,8 @@ class LayersPane(Pane):
 
         def report(nodes: Sequence[Node], text: str) -> None:
             if current():
-                asked.progress = f"{text}{STOPS}"
+                asked.progress = text
+                self._say()
                 asked.children, asked.unfolded = merged(asked, nodes), True
                 self.rebuild()
 
@@ -275,6 +284,7 @@ class LayersPane(Pane):
         if current():
             del self._reading[asked]
             asked.progress = ""
+            self._say()
             self._adopt(asked, nodes)
             if isinstance(asked, LayerRow) and not failed:
                 self._judge(asked)
@@ -302,18 +312,22 @@ class LayersPane(Pane):
         self._leave()
         for asked, (row, _) in stopped:
             self._stop_at(asked, row)
+        self._say()
+        before = self._rows.current
         self.rebuild()
+        if any(before is asked for asked, _ in stopped):
+            self._rows.action_move(1)
         return bool(stopped)
 
     def _stop_at(self, asked: OpenRow, row: OpenRow) -> None:
         """Under the row that was being read: how far it came, and how to go on."""
-        so_far = asked.progress.removesuffix(STOPS).replace(WAITING, "nothing was read yet")
+        so_far = asked.progress.replace(WAITING, "nothing was read yet")
         shown = self._shown
 
         async def again(report: Report) -> Sequence[Node]:
             return await self._children(row, shown, report)
 
-        more = Node("more", f"Stopped, this is not all: {so_far}. Enter goes on.", "ask", children=again)
+        more = Node("more", f"Enter goes on. Partial: {so_far}.", "ask", children=again)
         kept = [child.node for child in asked.children or () if child.node.kind != "ask"]
         asked.children, asked.unfolded, asked.progress = merged(asked, [more, *kept]), True, ""
 

@@ -152,7 +152,10 @@ class Pane(Widget):
         self.title_bar.right = right
 
     def set_state(self, state: State) -> None:
-        """Show a state; a spinner appears only when loading takes more than 300 ms."""
+        """Show a state; a spinner appears only when loading takes more than 300 ms, whatever is said meanwhile."""
+        if state.kind == self._state.kind == "loading":
+            self._state = self.query_one(Note).shown = state
+            return
         self._state = state
         for timer in (self._patience, self._spinner):
             if timer is not None:
