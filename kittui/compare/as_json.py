@@ -154,6 +154,7 @@ def _tensor(tensor: TensorChange) -> dict[str, Any]:
     figures = tensor.figures
     return {
         "file": tensor.file,
+        "file_a": tensor.file_a or (tensor.file if tensor.a else None),
         "name": tensor.name,
         "status": tensor.status,
         "change": tensor.nature or None,

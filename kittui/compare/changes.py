@@ -167,6 +167,9 @@ class TextChange:
     """A notebook's metadata."""
     cut: int = 0
     """Hunks left out because there were too many."""
+    added: int | None = None
+    removed: int | None = None
+    """Lines over all of a file that was too large for all of its hunks; None: count those of the hunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,10 @@ TensorNature = Literal["", "reshaped", "recast", "values"]
 
 @dataclass(frozen=True, slots=True)
 class TensorChange:
-    """A tensor of either side. `nature` says what kind of change; `note` holds a sampled answer in words."""
+    """A tensor of either side, by b's file where it has it; `file_a` is where a moved one was.
+
+    `nature` says what kind of change; `note` holds a sampled answer in words.
+    """
 
     file: str
     name: str
@@ -255,6 +261,7 @@ class TensorChange:
     nature: TensorNature = ""
     figures: Figures | None = None
     note: str = ""
+    file_a: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def judge_values(change: TensorChange, meter: Meter) -> TensorChange:
         return replace(change, figures=figures)
     if figures.changed:
         return replace(change, status="changed", nature="values", figures=figures, note="")
-    return replace(change, status="same", figures=figures, note="")
+    return replace(change, status="moved" if change.file_a else "same", figures=figures, note="")
 
 
 def compare_values(changes: Sequence[TensorChange], a: bytes, b: bytes, numpy: Numpy) -> tuple[TensorChange, ...]:

@@ -120,7 +120,7 @@ def tensor_entries(tensors: Any, path: str) -> list[Entry]:
 
 
 def _order(tensor: TensorChange) -> tuple[int, tuple[float, float], str]:
-    rank = {"changed": 0, "added": 1, "removed": 2, "not_compared": 3, "same": 4}.get(tensor.status, 3)
+    rank = {"changed": 0, "added": 1, "removed": 2, "moved": 3, "not_compared": 3, "same": 4}.get(tensor.status, 3)
     return rank, heat(tensor.figures) if tensor.figures is not None else (0.0, 0.0), tensor.name
 
 

@@ -17,6 +17,10 @@ from kittui.compare.text import between, decode
 ROWS_LIMIT = 2_000
 """Rows that are kept with their cells; the counts are of all."""
 
+Pairs = list[tuple[int | None, int | None]]
+Cells = tuple[str | None, ...]
+"""A row; None where it has no such cell."""
+
 _KEY_NAME = re.compile(r"(?:.*[_\- .])?(?:id|key|uuid|guid|index|sha256|hash|name|title)\Z", re.IGNORECASE)
 _ID_IN_CAMEL_CASE = re.compile(r".*[a-z](?:Id|ID|Key)\Z")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
@@ -35,13 +39,16 @@ class Records:
 def read_table(kind: str, content: bytes) -> Records | None:
     """Read a whole table; None where it is none (ragged rows, JSON lines that are no objects, broken quotes)."""
     text = decode(content)
-    return _read_lines(text) if kind == "jsonl" else _read_csv(text, "\t" if kind == "tsv" else None)
+    return _read_lines(text) if kind == "jsonl" else _read_csv(text, find_delimiter(kind, text))
 
 
-def _read_csv(text: str, delimiter: str | None) -> Records | None:
+def find_delimiter(kind: str, text: str) -> str:
+    """What separates a table's cells, judged by its first line."""
     first = text.partition("\n")[0]
-    if delimiter is None:
-        delimiter = max(",;\t|", key=lambda mark: (first.count(mark), mark == ","))
+    return "\t" if kind == "tsv" else max(",;\t|", key=lambda mark: (first.count(mark), mark == ","))
+
+
+def _read_csv(text: str, delimiter: str) -> Records | None:
     try:
         rows = [
             tuple(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row
@@ -77,68 +84,93 @@ def _read_lines(text: str) -> Records | None:
         entries.append(entry)
     if not entries:
         return None
-    rows = tuple(tuple(_cell(entry[name]) if name in entry else None for name in names) for entry in entries)
+    rows = tuple(tuple(cell_text(entry[name]) if name in entry else None for name in names) for entry in entries)
     return Records(tuple(names), rows)
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """A value of a JSON line as a cell."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def compare_tables(a: Records, b: Records) -> Table:
-    """Rows that were added, removed or changed, and columns that came, went or hold another kind of value.
+class Shape:
+    """How the rows of two tables lie beside each other. Cells are compared over the columns that both have."""
 
-    Cells are compared over the columns that both have. Rows in another order count in `reordered` alone.
-    """
-    common = [name for name in b.names if name in set(a.names)]
-    columns = _columns(a, b)
-    names = (*a.names, *(name for name in b.names if name not in set(a.names)))
-    place_a = {name: number for number, name in enumerate(a.names)}
-    place_b = {name: number for number, name in enumerate(b.names)}
-    shared_a, shared_b = [place_a[name] for name in common], [place_b[name] for name in common]
-    compared_a = [tuple(row[at] for at in shared_a) for row in a.rows]
-    compared_b = [tuple(row[at] for at in shared_b) for row in b.rows]
-    spread_a, spread_b = [place_a.get(name) for name in names], [place_b.get(name) for name in names]
-    positions = {name: number for number, name in enumerate(names)}
-    where = [positions[name] for name in common]
-    key = evident_key(a, b, common)
-    pairs, moved = (
-        _by_key(compared_a, compared_b, common.index(key)) if key is not None else _by_order(compared_a, compared_b)
-    )
-    counts: Counter[str] = Counter()
-    rows: list[Row] = []
-    for at_a, at_b in pairs:
-        status: Status
-        changed: tuple[int, ...] = ()
-        if at_a is None:
-            status = "added"
-        elif at_b is None:
-            status = "removed"
-        else:
-            old, new = compared_a[at_a], compared_b[at_b]
-            if old == new:
-                continue
-            status = "changed"
-            changed = tuple(where[cell] for cell in range(len(common)) if old[cell] != new[cell])
-        counts[status] += 1
-        if len(rows) < ROWS_LIMIT:
-            name = ""
-            if key is not None:
-                name = (a.rows[at_a][place_a[key]] if at_a is not None else b.rows[at_b or 0][place_b[key]]) or ""
-            rows.append(
-                Row(
-                    status,
-                    name,
-                    None if at_a is None else at_a + 1,
-                    None if at_b is None else at_b + 1,
-                    None if at_a is None else _spread(a.rows[at_a], spread_a),
-                    None if at_b is None else _spread(b.rows[at_b], spread_b),
-                    changed,
+    def __init__(self, names_a: Sequence[str], names_b: Sequence[str]) -> None:
+        self.common = [name for name in names_b if name in set(names_a)]
+        self.names = (*names_a, *(name for name in names_b if name not in set(names_a)))
+        self.place_a = {name: number for number, name in enumerate(names_a)}
+        self.place_b = {name: number for number, name in enumerate(names_b)}
+        self._shared_a = [self.place_a[name] for name in self.common]
+        self._shared_b = [self.place_b[name] for name in self.common]
+        self._spread_a = [self.place_a.get(name) for name in self.names]
+        self._spread_b = [self.place_b.get(name) for name in self.names]
+        positions = {name: number for number, name in enumerate(self.names)}
+        self._where = [positions[name] for name in self.common]
+
+    def compared_a(self, row: Cells) -> Cells:
+        """The cells of a row of a that are compared."""
+        return tuple(row[at] for at in self._shared_a)
+
+    def compared_b(self, row: Cells) -> Cells:
+        """The cells of a row of b that are compared."""
+        return tuple(row[at] for at in self._shared_b)
+
+    def compare(
+        self, a: Sequence[Cells], b: Sequence[Cells], key: str | None, room: int, offset_a: int = 0, offset_b: int = 0
+    ) -> tuple[Counter[str], list[Row]]:
+        """Counts of rows added, removed, changed and reordered, and at most `room` of them.
+
+        The offsets are how many rows come before these. Rows in another order count in `reordered` alone.
+        """
+        compared_a, compared_b = [self.compared_a(row) for row in a], [self.compared_b(row) for row in b]
+        pairs, moved = (
+            _by_key(compared_a, compared_b, self.common.index(key))
+            if key is not None
+            else _by_order(compared_a, compared_b)
+        )
+        counts: Counter[str] = Counter(reordered=moved)
+        rows: list[Row] = []
+        for at_a, at_b in pairs:
+            status: Status
+            changed: tuple[int, ...] = ()
+            if at_a is None:
+                status = "added"
+            elif at_b is None:
+                status = "removed"
+            else:
+                old, new = compared_a[at_a], compared_b[at_b]
+                if old == new:
+                    continue
+                status = "changed"
+                changed = tuple(self._where[cell] for cell in range(len(self.common)) if old[cell] != new[cell])
+            counts[status] += 1
+            if len(rows) < room:
+                name = ""
+                if key is not None:
+                    name = (a[at_a][self.place_a[key]] if at_a is not None else b[at_b or 0][self.place_b[key]]) or ""
+                rows.append(
+                    Row(
+                        status,
+                        name,
+                        None if at_a is None else offset_a + at_a + 1,
+                        None if at_b is None else offset_b + at_b + 1,
+                        None if at_a is None else _spread(a[at_a], self._spread_a),
+                        None if at_b is None else _spread(b[at_b], self._spread_b),
+                        changed,
+                    )
                 )
-            )
+        return counts, rows
+
+
+def compare_tables(a: Records, b: Records) -> Table:
+    """Rows that were added, removed or changed, and columns that came, went or hold another kind of value."""
+    shape = Shape(a.names, b.names)
+    key = evident_key(a, b, shape.common)
+    counts, rows = shape.compare(a.rows, b.rows, key, ROWS_LIMIT)
     return Table(
-        names, key, len(a.rows), len(b.rows), columns, counts["added"], counts["removed"], counts["changed"], moved,
-        tuple(rows),
+        shape.names, key, len(a.rows), len(b.rows), compare_columns(a, b), counts["added"], counts["removed"],
+        counts["changed"], counts["reordered"], tuple(rows),
     )  # fmt: skip
 
 
@@ -169,10 +201,6 @@ def evident_key(a: Records, b: Records, common: Sequence[str]) -> str | None:
         if len(keys) == 2 and len(keys[0] & keys[1]) * 2 >= min(map(len, keys)):
             return name
     return None
-
-
-Pairs = list[tuple[int | None, int | None]]
-Cells = tuple[str | None, ...]
 
 
 def _by_key(a: Sequence[Cells], b: Sequence[Cells], key: int) -> tuple[Pairs, int]:
@@ -217,7 +245,8 @@ def _order(pair: tuple[int | None, int | None]) -> tuple[int, int]:
     return (b if b is not None else a if a is not None else 0, 0 if a is not None else 1)
 
 
-def _columns(a: Records, b: Records) -> tuple[Column, ...]:
+def compare_columns(a: Records, b: Records) -> tuple[Column, ...]:
+    """Columns that came, went, changed place, or hold another kind of value in their first thousand rows."""
     columns = [Column(name, "removed", _kind(a, name), "") for name in a.names if name not in set(b.names)]
     columns += [Column(name, "added", "", _kind(b, name)) for name in b.names if name not in set(a.names)]
     for name in a.names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kittui.compare.changes import Figures, TensorChange, TensorSide
 
@@ -23,17 +23,42 @@ def compare_tensors(file: str, a: Sequence[TensorSide], b: Sequence[TensorSide])
     ]
     for tensor in second.values():
         old = first.get(tensor.name)
-        if old is None:
-            changes.append(TensorChange(file, tensor.name, "added", None, tensor))
-        elif old.shape != tensor.shape:
-            changes.append(TensorChange(file, tensor.name, "changed", old, tensor, "reshaped"))
-        elif old.dtype != tensor.dtype:
-            changes.append(TensorChange(file, tensor.name, "changed", old, tensor, "recast"))
-        elif 0 in tensor.shape:
-            changes.append(TensorChange(file, tensor.name, "same", old, tensor, note="empty"))
-        else:
-            changes.append(TensorChange(file, tensor.name, "not_compared", old, tensor))
+        changes.append(
+            judge_headers(file, old, tensor) if old else TensorChange(file, tensor.name, "added", None, tensor)
+        )
     return tuple(changes)
+
+
+def judge_headers(file: str, a: TensorSide, b: TensorSide) -> TensorChange:
+    """What the headers say of a tensor that both sides have."""
+    if a.shape != b.shape:
+        return TensorChange(file, b.name, "changed", a, b, "reshaped")
+    if a.dtype != b.dtype:
+        return TensorChange(file, b.name, "changed", a, b, "recast")
+    if 0 in b.shape:
+        return TensorChange(file, b.name, "same", a, b, note="empty")
+    return TensorChange(file, b.name, "not_compared", a, b)
+
+
+def find_moved(changes: Iterable[TensorChange]) -> dict[tuple[str, str], TensorChange]:
+    """Tensors that were removed from one file and added to another, by (a's file, name).
+
+    A name that is gone from several files, or new in several, says nothing about which came from where.
+    """
+    gone: dict[str, list[TensorChange]] = {}
+    new: dict[str, list[TensorChange]] = {}
+    for change in changes:
+        if change.status in ("removed", "added"):
+            (gone if change.status == "removed" else new).setdefault(change.name, []).append(change)
+    found = {}
+    for name, added in new.items():
+        removed = gone.get(name, ())
+        if len(added) == len(removed) == 1 and (a := removed[0].a) and (b := added[0].b):
+            change = replace(judge_headers(added[0].file, a, b), file_a=removed[0].file)
+            if change.status in ("same", "not_compared"):
+                change = replace(change, status="moved")
+            found[removed[0].file, name] = change
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,11 +95,13 @@ def tensor_words(tensor: TensorChange) -> str:
         parts.append(f"{a.dtype} {shape_words(a.shape)} → {b.dtype} {shape_words(b.shape)}")
     elif (side := b or a) is not None:
         parts.append(f"{side.dtype} {shape_words(side.shape)}")
+    if tensor.file_a:
+        parts.append(f"from {tensor.file_a}")
     if tensor.nature in ("reshaped", "recast"):
         parts.append(tensor.nature)
     if tensor.figures is not None:
         parts.append(figures_words(tensor.figures))
-    elif tensor.status == "not_compared" and not tensor.note:
+    elif tensor.status in ("not_compared", "moved") and not tensor.note:
         parts.append("values not read")
     if tensor.note:
         parts.append(tensor.note)
@@ -131,6 +133,8 @@ def text_words(text: TextChange) -> str:
     """How much of a text changed."""
     if text.table is not None:
         return table_words(text.table)
+    if text.added is not None and text.removed is not None:
+        return f"+{text.added:,} −{text.removed:,} lines"
     added = sum(line.op == "+" for hunk in text.hunks for line in hunk.lines)
     removed = sum(line.op == "-" for hunk in text.hunks for line in hunk.lines)
     if text.kind == "notebook" and text.hunks:

@@ -16,7 +16,11 @@ from kittui.compare.layers import TypedLayer, compare_layers
 from kittui.errors import KittuiError, Malformed
 from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.traffic import Traffic, metered
-from kittui.usecases.diff_layers import Budget, LayerComparer, Opened
+from kittui.usecases.diff_access import Budget
+from kittui.usecases.diff_layers import LayerComparer
+from kittui.usecases.diff_opened import Opened
+from kittui.usecases.diff_tensors import match_moved, read_headers, read_moved
+from kittui.usecases.diff_texts import read_one_sided_texts, read_small_files
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
@@ -163,16 +167,23 @@ class _Work:
                 for number in differing
             ]
         )
-        await _all([work(number, comparer.read_headers) for number in differing])
-        await _all([work(number, comparer.read_small_files) for number in differing])
-        await comparer.read_candidates_for_moves([self._opened[number] for number in differing])
-        await _all([work(number, comparer.read_one_sided_texts) for number in differing])
+        every = [self._opened[number] for number in differing]
+        await _all(
+            [work(number, lambda opened: read_headers(opened, everything=self._depth.content)) for number in differing]
+        )
+        match_moved(every)
+        await _all([work(number, lambda opened: read_small_files(opened, budget)) for number in differing])
+        await comparer.read_candidates_for_moves(every)
+        await _all([work(number, lambda opened: read_one_sided_texts(opened, budget)) for number in differing])
         if self._depth.content:
             for number in differing:
-                await work(number, comparer.read_content)
+                await work(number, lambda opened: comparer.read_content(opened, self._publish))
+            await read_moved(every)
         elif self._depth.sample:
+            from kittui.usecases.diff_samples import sample
+
             for number in differing:
-                await work(number, lambda opened: comparer.sample(opened, self._depth.sample))
+                await work(number, lambda opened: sample(opened, self._depth.sample))
         for opened in self._opened.values():
             opened.close()
 

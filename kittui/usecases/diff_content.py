@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kittui.compare.changes import TensorChange, TextChange
-from kittui.compare.contents import comparable, judge_values, may_be_text, table_kind
+from kittui.compare.contents import comparable, judge_values, may_be_text
 from kittui.compare.figures import Meter, find_numpy, per_width, width
 from kittui.compare.lockstep import Stretch, in_order
-from kittui.compare.text import TEXT_LIMIT, decode
+from kittui.compare.text import TEXT_LIMIT
 from kittui.disk.threads import in_thread
 from kittui.formats.tar import FileEntry
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import Repository
-from kittui.usecases.diff_layers import Access, LayerComparer, Opened
+from kittui.usecases.diff_access import Access
+from kittui.usecases.diff_opened import Opened
+from kittui.usecases.diff_sinks import Attic, Capture, FileDigest, Kept, LineCount
+from kittui.usecases.diff_tensors import PIECE, meter_views
+from kittui.usecases.diff_texts import compare_large, compare_read
 from kittui.usecases.look import descriptor_of
 from kittui.usecases.spool import Spool
 from kittui.usecases.tandem import Chunk, Step, Watch, read_in_tandem
 
+if TYPE_CHECKING:
+    from kittui.usecases.views import View
+
 CAPTURED = 48 * 1024 * 1024
 """Bytes of texts held back at most, to be compared line by line when both sides were read."""
-_PIECE = 4 * 1024 * 1024
 _MANY = 64 * 1024 * 1024
 
 
@@ -39,79 +46,38 @@ class _Part:
     """Stretches of a, equal on both sides, that were not metered: read again only if the tensor turns out changed."""
 
 
-class _Digest:
-    """Works out the digest of a file that has no partner to be compared with on the way."""
-
-    def __init__(self) -> None:
-        self._hasher = hashlib.sha256()
-
-    def take(self, piece: memoryview) -> None:
-        self._hasher.update(piece)
-
-    def hexdigest(self) -> str:
-        return self._hasher.hexdigest()
-
-
-class _Capture:
-    """Keeps a small text."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    def take(self, piece: memoryview) -> None:
-        self.content += piece
-
-
-class _Lines:
-    """Counts the lines of a table that is too large to be compared by row, and keeps its first one."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first = bytearray()
-        self._open = True
-        self._ended = True
-
-    def take(self, piece: memoryview) -> None:
-        content = bytes(piece)
-        self.count += content.count(b"\n")
-        self._ended = content.endswith(b"\n")
-        if self._open:
-            head, newline, _ = content[:65536].partition(b"\n")
-            self.first += head[: 65536 - len(self.first)]
-            self._open = not newline and len(self.first) < 65536
-
-    @property
-    def total(self) -> int:
-        return self.count + (not self._ended)
-
-
 class ContentReader:
     """Reads one pair of layers."""
 
-    def __init__(self, comparer: LayerComparer, opened: Opened, pair: tuple[Access, Access]) -> None:
-        self._comparer = comparer
+    def __init__(self, opened: Opened, pair: tuple[Access, Access], publish: Callable[[], object]) -> None:
         self._opened = opened
+        self._pair = pair
         self._a, self._b = pair
+        self._publish = publish
         self._values = ThreadPoolExecutor(1, "kittui-values")
         """Meters add up, so one thread does them in order."""
-        self._digests: tuple[dict[str, _Digest], dict[str, _Digest]] = ({}, {})
-        self._captures: tuple[dict[str, _Capture], dict[str, _Capture]] = ({}, {})
-        self._lines: tuple[dict[str, _Lines], dict[str, _Lines]] = ({}, {})
+        self._attics: tuple[Attic, Attic] = (Attic(), Attic())
+        self._digests: tuple[dict[str, FileDigest], dict[str, FileDigest]] = ({}, {})
+        self._captures: tuple[dict[str, Capture], dict[str, Capture]] = ({}, {})
+        self._lines: tuple[dict[str, LineCount], dict[str, LineCount]] = ({}, {})
+        self._kept: tuple[dict[int, Kept], dict[int, Kept]] = ({}, {})
+        """By where they start in the layer."""
         self._parts: list[_Part] = []
 
     async def run(self) -> None:
         """Compare all there is. Raises DigestMismatch, then nothing of what was compared is kept, and source errors."""
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._values.shutdown, wait=False)
+            for attic in self._attics:
+                stack.callback(attic.close)
             await self._read()
-        finally:
-            self._values.shutdown(wait=False)
 
     async def _read(self) -> None:
         kept, left = in_order(self._stretches())
         if sum(entry.a_size for entry in kept if entry.key.meter and entry.key.meter.numeric) > _MANY:
             # Importing it takes as long as hashing a large file: it goes on beside that.
             self._values.submit(find_numpy)
-        watches = self._watches({entry.key.path for entry in left if entry.key.tensor is None})
+        watches = self._watches(left)
         await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches)
         self._parts = [entry.key for entry in kept]
         self._a.verified = self._b.verified = self._a.whole = self._b.whole = True
@@ -119,7 +85,7 @@ class ContentReader:
             await self._complete(part)
         for entry in left:
             if entry.key.tensor is not None:
-                await self._again(entry.key)
+                await self._again(entry)
                 self._parts.append(entry.key)
         self._conclude()
         await self._texts()
@@ -128,23 +94,31 @@ class ContentReader:
         stretches: list[Stretch[_Part]] = []
         models = {new.path for _, new in self._opened.model_pairs}
         for old, new in self._opened.model_pairs:
-            tensors: list[Stretch[_Part]] = []
-            for change in self._opened.tensors[new.path]:
-                a, b = change.a, change.b
-                if change.figures is None and a is not None and b is not None and comparable(a, b):
-                    meter = Meter(a.dtype, b.dtype, find_numpy)
-                    part = _Part(new.path, change, meter)
-                    tensors.append(Stretch(old.offset + a.offset, a.size, new.offset + b.offset, b.size, part))
+            tensors = [
+                _stretch(change, old, new)
+                for change in self._opened.tensors[new.path]
+                if change.file_a is None and _measurable(change)
+            ]
             stretches += tensors
             if old.size == new.size and old.path == new.path:
                 stretches += _gaps(old, new, in_order(tensors)[0])
+        known = {
+            (path, change.name): change
+            for path, changes in (self._opened.tensors.items() if self._opened.moved else ())
+            for change in changes
+        }
+        for moved in self._opened.moved:
+            change = known[moved.b[1].path, moved.name]
+            if (moved.a[0], moved.b[0]) == self._pair and _measurable(change):
+                stretches.append(_stretch(change, moved.a[1], moved.b[1]))
         for old, new in self._opened.common_files():
             if old.size == new.size and new.path not in models and new.path not in self._a.digests:
                 stretches.append(Stretch(old.offset, old.size, new.offset, new.size, _Part(new.path)))
         return stretches
 
-    def _watches(self, alone: set[str]) -> tuple[list[Watch], list[Watch]]:
-        """Who else wants bytes: texts to be compared, digests of files without partner, lines of large tables."""
+    def _watches(self, left: Sequence[Stretch[_Part]]) -> tuple[list[Watch], list[Watch]]:
+        """Who else wants bytes: texts to be compared, digests of files without partner, what is compared later."""
+        alone = {entry.key.path for entry in left if entry.key.tensor is None}
         common = {new.path: (old, new) for old, new in self._opened.common_files()}
         watches: tuple[list[Watch], list[Watch]] = ([], [])
         room = CAPTURED
@@ -152,22 +126,41 @@ class ContentReader:
             if path in self._opened.texts or "equal" in self._a.digests.get(path, "") or not may_be_text(path):
                 continue
             large = max(pair[0].size, pair[1].size) > TEXT_LIMIT
-            if not large and pair[0].size + pair[1].size <= room:
-                room -= pair[0].size + pair[1].size
-                for side, entry in enumerate(pair):
-                    capture = self._captures[side][path] = _Capture()
+            small = not large and pair[0].size + pair[1].size <= room
+            room -= pair[0].size + pair[1].size if small else 0
+            for side, entry in enumerate(pair):
+                if small:
+                    capture = self._captures[side][path] = Capture()
                     watches[side].append(Watch(entry.offset, entry.size, capture))
-            elif table_kind(path):
-                for side, entry in enumerate(pair):
-                    lines = self._lines[side][path] = _Lines()
+                else:
+                    kept = None if self._pair[side].local else Kept(self._attics[side])
+                    if kept is not None:
+                        self._kept[side][entry.offset] = kept
+                    lines = self._lines[side][path] = LineCount(kept)
                     watches[side].append(Watch(entry.offset, entry.size, lines))
-        for side, access in enumerate((self._a, self._b)):
-            for path, entry in access.files.items():
+        for stretch in left:
+            if stretch.key.tensor is not None:
+                self._keep(watches, 0, stretch.a, stretch.a_size)
+                self._keep(watches, 1, stretch.b, stretch.b_size)
+        for side, access in enumerate(self._pair):
+            for path, file in access.files.items():
                 lonely = path not in common or path in alone
-                if lonely and entry.type == "file" and entry.size and not entry.problem and path not in access.digests:
-                    digest = self._digests[side][path] = _Digest()
-                    watches[side].append(Watch(entry.offset, entry.size, digest))
+                if lonely and file.type == "file" and file.size and not file.problem and path not in access.digests:
+                    digest = self._digests[side][path] = FileDigest()
+                    watches[side].append(Watch(file.offset, file.size, digest))
         return watches
+
+    def _keep(self, watches: tuple[list[Watch], list[Watch]], side: int, offset: int, size: int) -> None:
+        """Have a stretch kept, so that it need not be read again; on this machine it is there anyway."""
+        if not self._pair[side].local and offset not in self._kept[side]:
+            kept = self._kept[side][offset] = Kept(self._attics[side])
+            watches[side].append(Watch(offset, size, kept))
+
+    async def _view(self, side: int, path: str, offset: int, size: int) -> View:
+        """A stretch of a layer that has passed."""
+        if (kept := self._kept[side].get(offset)) is not None and kept.size >= size:
+            return kept
+        return await self._pair[side].view(FileEntry(path, "file", size, 0, offset))
 
     def _steps(self, kept: Sequence[Stretch[_Part]]) -> list[Step[_Part]]:
         steps: list[Step[_Part]] = []
@@ -208,41 +201,30 @@ class ContentReader:
             return
         for offset, length in part.skipped:
             view = await self._a.view(FileEntry(part.path, "file", length, 0, offset))
-            for start in range(0, length, _PIECE * 3):
-                piece = await view.read(start, min(_PIECE * 3, length - start))
+            for start in range(0, length, PIECE):
+                piece = await view.read(start, min(PIECE, length - start))
                 await in_thread(part.meter.feed_equal, memoryview(piece))
 
-    async def _again(self, part: _Part) -> None:
-        """A tensor that lies in another order on both sides: read by itself."""
-        change, meter = part.tensor, part.meter
-        if change is None or meter is None or change.a is None or change.b is None:
+    async def _again(self, entry: Stretch[_Part]) -> None:
+        """A tensor that lies in another order on both sides: from what was kept of it."""
+        part = entry.key
+        if part.tensor is None or part.tensor.a is None or part.tensor.b is None:
             return
-        old, new = next(pair for pair in self._opened.model_pairs if pair[1].path == part.path)
-        view_a, view_b = await self._a.view(old), await self._b.view(new)
-        unit_a, unit_b = width(change.a.dtype), width(change.b.dtype)
-        units = _PIECE * 3 // max(unit_a, unit_b)
-        for start in range(0, change.a.size // unit_a, units):
-            count = min(units, change.a.size // unit_a - start)
-            a = await view_a.read(change.a.offset + start * unit_a, count * unit_a)
-            b = await view_b.read(change.b.offset + start * unit_b, count * unit_b)
-            if change.a.dtype == change.b.dtype and a == b:
-                await in_thread(meter.feed_equal, memoryview(a))
-            else:
-                part.equal = False
-                await in_thread(meter.feed, memoryview(a), memoryview(b))
+        a = await self._view(0, part.path, entry.a, entry.a_size)
+        b = await self._view(1, part.path, entry.b, entry.b_size)
+        alone = replace(part.tensor, a=replace(part.tensor.a, offset=0), b=replace(part.tensor.b, offset=0))
+        part.meter = await meter_views(alone, a, b)
+        part.equal = part.tensor.a.dtype == part.tensor.b.dtype and not part.meter.changed
 
     def _conclude(self) -> None:
         """Write what was found into the pair."""
-        found: dict[str, dict[str, TensorChange]] = {}
+        found: dict[tuple[str, str], TensorChange] = {}
         equal: dict[str, bool] = {}
         for part in self._parts:
             equal[part.path] = equal.get(part.path, True) and part.equal
             if part.tensor is not None and part.meter is not None:
-                found.setdefault(part.path, {})[part.tensor.name] = judge_values(part.tensor, part.meter)
-        for path, tensors in found.items():
-            self._opened.tensors[path] = tuple(
-                tensors.get(change.name, change) for change in self._opened.tensors[path]
-            )
+                found[part.path, part.tensor.name] = judge_values(part.tensor, part.meter)
+        self._opened.put(found)
         for side, access in enumerate((self._a, self._b)):
             for path, digest in self._digests[side].items():
                 access.digests[path] = digest.hexdigest()
@@ -254,21 +236,37 @@ class ContentReader:
 
     async def _texts(self) -> None:
         for path, capture in self._captures[0].items():
-            other = self._captures[1][path]
-            await self._comparer.compare_read(self._opened, path, bytes(capture.content), bytes(other.content))
+            partner = self._captures[1][path]
+            await compare_read(self._opened, path, bytes(capture.content), bytes(partner.content))
             capture.content.clear()
-            other.content.clear()
+            partner.content.clear()
+        common = {new.path: (old, new) for old, new in self._opened.common_files()}
         for path, lines in self._lines[0].items():
-            if self._a.digests.get(path) != "equal":
-                self._opened.texts[path] = _counted(path, lines, self._lines[1][path])
+            if self._a.digests.get(path) == "equal":
+                continue
+            other = self._lines[1][path]
+            old, new = common[path]
+            if lines.binary or other.binary:
+                note = "binary" if old.size == new.size else f"binary, {old.size} → {new.size} bytes"
+                self._opened.texts[path] = TextChange(path, "binary", notes=(note,))
+                continue
+            views = (
+                await self._view(0, path, old.offset, old.size),
+                await self._view(1, path, new.offset, new.size),
+            )
+            await compare_large(self._opened, path, views, (lines.total, other.total), self._publish)
 
 
-def _counted(path: str, a: _Lines, b: _Lines) -> TextChange:
-    notes = [f"too large to compare by row: {a.total} → {b.total} lines"]
-    old, new = decode(bytes(a.first)).rstrip("\r"), decode(bytes(b.first)).rstrip("\r")
-    if table_kind(path) != "jsonl":
-        notes.append(f"the first line {'is the same' if old == new else f'changed: {old[:300]} → {new[:300]}'}")
-    return TextChange(path, "table", notes=tuple(notes))
+def _measurable(change: TensorChange) -> bool:
+    return change.figures is None and change.a is not None and change.b is not None and comparable(change.a, change.b)
+
+
+def _stretch(change: TensorChange, old: FileEntry, new: FileEntry) -> Stretch[_Part]:
+    """Where a tensor lies in both layers."""
+    if change.a is None or change.b is None:
+        raise ValueError("a tensor of one side only")
+    part = _Part(change.file, change, Meter(change.a.dtype, change.b.dtype, find_numpy))
+    return Stretch(old.offset + change.a.offset, change.a.size, new.offset + change.b.offset, change.b.size, part)
 
 
 def _count_only(meter: Meter, size: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from kittui.errors import ConnectionLost, DigestMismatch
@@ -105,13 +106,16 @@ class _Side:
         if hashing:
             self.hasher.update(view)
         start, end = window.offset, window.offset + window.size
-        while self._next < len(self._watches):
-            watch = self._watches[self._next]
+        for watch in islice(self._watches, self._next, None):
+            if watch.offset >= end:
+                break
             low, high = max(watch.offset, start), min(watch.offset + watch.size, end)
             if low < high:
                 watch.sink.take(view[low - start : high - start])
-            if watch.offset + watch.size > end:
-                return
+        # Stretches may overlap: one that ends late holds back those that are over, which then take nothing.
+        while (
+            self._next < len(self._watches) and self._watches[self._next].offset + self._watches[self._next].size <= end
+        ):
             self._next += 1
 
     def branch(self) -> Any:

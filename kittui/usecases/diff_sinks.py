@@ -1,0 +1,120 @@
+"""Who wants bytes of a layer while it is read: digests, small texts, counts of lines, what is needed again later."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+
+from kittui.compare.text import is_binary
+from kittui.disk.durable import storage_error
+from kittui.disk.threads import in_thread
+
+_IN_MEMORY = 4 * 1024 * 1024
+
+
+class FileDigest:
+    """Works out the digest of a file that has no partner to be compared with on the way."""
+
+    def __init__(self) -> None:
+        self._hasher = hashlib.sha256()
+
+    def take(self, piece: memoryview) -> None:
+        self._hasher.update(piece)
+
+    def hexdigest(self) -> str:
+        return self._hasher.hexdigest()
+
+
+class Capture:
+    """Keeps a small text."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def take(self, piece: memoryview) -> None:
+        self.content += piece
+
+
+class LineCount:
+    """Counts the lines of a large text; what turns out to be no text is neither counted nor kept by `kept`."""
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        self.binary = False
+        self._kept = kept
+        self._started = False
+        self._count = 0
+        self._ended = True
+
+    def take(self, piece: memoryview) -> None:
+        if not self._started:
+            self._started = True
+            self.binary = is_binary(bytes(piece[:8192]))
+        if self.binary:
+            return
+        content = bytes(piece)
+        self._count += content.count(b"\n")
+        self._ended = content.endswith(b"\n")
+        if self._kept is not None:
+            self._kept.take(piece)
+
+    @property
+    def total(self) -> int:
+        """Lines, the last one also without an end."""
+        return self._count + (not self._ended)
+
+
+class Attic:
+    """A temporary file for what has to wait for the other side; close it to remove the file."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="kittui-")  # noqa: SIM115
+        self._end = 0
+
+    def append(self, piece: memoryview) -> int:
+        """Keep a piece; returns where it is. Raises StorageError."""
+        try:
+            self._file.seek(self._end)
+            self._file.write(piece)
+        except OSError as error:
+            raise storage_error(error, "keep a part of a layer that is compared later") from error
+        self._end += len(piece)
+        return self._end - len(piece)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """What was kept."""
+        try:
+            self._file.seek(offset)
+            return self._file.read(length)
+        except OSError as error:
+            raise storage_error(error, "read a part of a layer that was kept") from error
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+
+
+class Kept:
+    """A stretch of a layer that is kept while it passes, and is a View of itself from then on."""
+
+    verified = True
+
+    def __init__(self, attic: Attic) -> None:
+        self._attic = attic
+        self._pieces: list[tuple[int, int, int]] = []
+        self.size = 0
+
+    def take(self, piece: memoryview) -> None:
+        self._pieces.append((self.size, len(piece), self._attic.append(piece)))
+        self.size += len(piece)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return await in_thread(self.read_now, offset, length)
+
+    def read_now(self, offset: int, length: int) -> bytes:
+        """Blocks; shorter only at the end."""
+        end = min(offset + length, self.size)
+        return b"".join(
+            self._attic.read(place + max(0, offset - start), min(end, start + size) - max(offset, start))
+            for start, size, place in self._pieces
+            if start < end and offset < start + size
+        )
