@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from kittui.errors import KittuiError
+from kittui.terminal import size_text
+from kittui.tui.move.wording import left_text
 
 if TYPE_CHECKING:
     from textual.worker import Worker
@@ -38,6 +40,11 @@ class Job:
     def active(self) -> bool:
         """Whether it waits or runs."""
         return self.state in ("waiting", "running")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it stopped before its end and can go on."""
+        return self.state in ("failed", "stopped")
 
     @property
     def percent(self) -> int:
@@ -91,9 +98,9 @@ class Jobs:
         """Keep the header up to date while anything runs; a cancel means that the program ends."""
         try:
             while any(job.active for job in self.jobs):
-                _say(context, self.summary)
+                _say(context, self.summary, self.speed)
                 await asyncio.sleep(TELL)
-            _say(context, None)
+            _say(context, None, "")
         finally:
             self._telling = False
 
@@ -107,8 +114,21 @@ class Jobs:
         noun = active[0].title.partition(" ")[0].lower() if len(active) == 1 else "transfers"
         return f"{active[0].mark} {len(active)} {noun}{percent}" if active else ""
 
+    @property
+    def speed(self) -> str:
+        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing moves."""
+        running = [job.progress for job in self.jobs if job.state == "running"]
+        rate = sum(progress.rate for progress in running)
+        left = sum(progress.total - progress.done for progress in running)
+        if rate:
+            return "  ".join(filter(None, (f"{size_text(int(rate))}/s", left_text(left / rate))))
+        if any(progress.note for progress in running):
+            return "trying again"
+        return "stalled" if any(progress.stalled for progress in running) else "working"
 
-def _say(context: Context, text: str | None) -> None:
-    """Put it into the header, unless the program is ending and the header is gone."""
+
+def _say(context: Context, text: str | None, speed: str) -> None:
+    """Put it into header and footer, unless the program is ending and they are gone."""
     if context.app.is_running and context.browse.children:
         context.activity("transfers", text)
+        context.browse.aside("transfers", speed)

@@ -124,7 +124,7 @@ async def _confirm_and_start(context: Context, moves: Moves, plans: Sequence[Mov
             places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more",
             changes,
             [Choice("do", verb)],
-            costs=f"{size_text(missing)} to move of {size_text(total)}; the rest is there or taken over.",
+            costs=_costs(missing, total),
         )
     )
     if answer is None:
@@ -135,6 +135,14 @@ async def _confirm_and_start(context: Context, moves: Moves, plans: Sequence[Mov
     for plan in plans:
         moves.jobs.start(context, _job(context, moves, plan, verb, mark, typed))
     context.clear_marks()
+
+
+def _costs(missing: int, total: int) -> str:
+    if not missing:
+        return f"Nothing to move: the {size_text(total)} are there or taken over."
+    if missing == total:
+        return f"{size_text(total)} to move."
+    return f"{size_text(missing)} to move of {size_text(total)}; the rest is there or taken over."
 
 
 def _job(context: Context, moves: Moves, plan: MovePlan, verb: str, mark: str, typed: Sequence[str]) -> Job:

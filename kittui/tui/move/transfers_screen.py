@@ -5,31 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
+from kittui.modelkit.layers import packaging
+from kittui.oci.descriptor import Descriptor
 from kittui.terminal import clean, size_text
 from kittui.tui.context import Context
 from kittui.tui.move.jobs import TELL, Job, Jobs
 from kittui.tui.move.wording import progress_text
 from kittui.tui.sizes import bar_text
+from kittui.tui.widgets.bars import FooterBar, KeyHint
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 ROLES = {"waiting": "muted", "running": "accent", "done": "good", "failed": "bad", "stopped": "warn"}
 MARKS = {"waiting": "…", "running": "▸", "done": "✓", "failed": "✗", "stopped": "■"}
+BAR = 12
+"""Cells of a bar."""
 LAYERS = 200
 """Layers listed of one transfer at most."""
 
 
 @dataclass(eq=False)
 class TransferRow:
-    """A transfer, or one layer of it."""
+    """A line on a transfer: its title, what is said of it, or one layer."""
 
     job: Job
     cells: tuple[Spans, ...]
-    digest: str = ""
+    part: str = ""
+    """Which of the transfer's rows it is: empty for the first, a layer's digest."""
 
 
 class TransfersScreen(Screen[None]):
@@ -40,9 +46,10 @@ class TransfersScreen(Screen[None]):
     TransfersScreen Rows { border: round $kit-accent; border-title-color: $kit-accent; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,T", "close", "Back", id="transfers.close", tooltip="Back to the panes"),
         Binding("x", "stop", "Cancel", id="transfers.cancel", tooltip="Cancel it; what is there is kept"),
         Binding("r", "resume", "Resume", id="transfers.resume", tooltip="Go on where it stopped"),
+        Binding("question_mark", "app.help", "Help", id="transfers.help", tooltip="Every live key"),
+        Binding("escape,q,T", "close", "Back", id="transfers.close", tooltip="Back to the panes"),
     ]
 
     def __init__(self, context: Context, jobs: Jobs) -> None:
@@ -55,12 +62,11 @@ class TransfersScreen(Screen[None]):
         columns = [
             Column("", 1, sticky=True),
             Column("transfer", 24, flex=True, sticky=True),
-            Column("", 12),
-            Column("", 5, "right"),
-            Column("", 34),
+            Column("", BAR, sticky=True),
+            Column("", 5, "right", sticky=True),
         ]
-        yield Rows[TransferRow](columns, lambda row: row.cells, lambda row: (id(row.job), row.digest), titles=False)
-        yield Footer(show_command_palette=False)
+        yield Rows[TransferRow](columns, lambda row: row.cells, lambda row: (id(row.job), row.part), titles=False)
+        yield FooterBar()
 
     def on_mount(self) -> None:
         """Look at the progress now and then."""
@@ -76,11 +82,24 @@ class TransfersScreen(Screen[None]):
         if not self._rows:
             hint = Job("", "", None, None)  # type: ignore[arg-type]
             text = (("No transfer yet: p pulls and P pushes the ModelKit under the cursor.", "muted"),)
-            self._rows = [TransferRow(hint, ((), text, (), (), ()))]
+            self._rows = [TransferRow(hint, ((), text, (), ()))]
         same = None
         if isinstance(current, TransferRow):
-            same = next((row for row in self._rows if row.job is current.job and row.digest == current.digest), None)
+            same = next((row for row in self._rows if row.job is current.job and row.part == current.part), None)
         rows.show(self._rows, same)
+        self._tell()
+
+    @on(Rows.Highlighted)
+    def _tell(self) -> None:
+        """Only the keys that do something for the transfer under the cursor."""
+        job = self._job
+        hints = []
+        if job is not None and job.active:
+            hints.append(KeyHint("x", "Cancel", "screen.stop"))
+        elif job is not None and job.resumable:
+            hints.append(KeyHint("r", "Resume", "screen.resume"))
+        hints += [KeyHint("?", "Help", "app.help"), KeyHint("Esc", "Back", "screen.close")]
+        self.query_one(FooterBar).hints = tuple(hints)
 
     @property
     def _job(self) -> Job | None:
@@ -94,7 +113,7 @@ class TransfersScreen(Screen[None]):
 
     def action_resume(self) -> None:
         """Go on with the transfer under the cursor."""
-        if self._job is not None and self._job.state in ("failed", "stopped"):
+        if self._job is not None and self._job.resumable:
             self._jobs.start(self._moving, self._job)
 
     def action_close(self) -> None:
@@ -103,50 +122,55 @@ class TransfersScreen(Screen[None]):
 
 
 def _rows_of(job: Job) -> list[TransferRow]:
-    progress = job.progress
-    said = progress_text(progress)
-    if job.state == "running" and progress.note:
-        said = clean(progress.note)
-    elif job.state == "running" and progress.stalled:
-        said = "stalled: no bytes for some seconds; it is tried again by itself"
-    elif job.state == "failed" and job.error is not None:
-        said = f"{clean(job.error.message)}  r Resume"
-    elif job.state == "stopped":
-        said = f"stopped, {size_text(progress.done)} are kept  r Resume"
-    elif job.state == "done":
-        said = size_text(progress.total)
+    """The transfer, how far it is in words, and while it runs its layers."""
     role = ROLES[job.state]
     percent = 100 if job.state == "done" else job.percent
-    head = TransferRow(
-        job,
-        (
-            ((MARKS[job.state], role),),
-            ((clean(job.title), "text+bold"),),
-            ((bar_text(percent, 100, 12), role),),
-            ((f"{percent} %", "text"),),
-            ((said, "muted"),),
-        ),
-    )
+    bar = bar_text(percent, 100, BAR)
+    title = ((clean(job.title), "text+bold"),)
+    rows = [TransferRow(job, (((MARKS[job.state], role),), title, ((bar, role),), ((f"{percent} %", "text"),)))]
+    if said := _said(job):
+        rows.append(TransferRow(job, ((), ((said, "bad" if job.state == "failed" else "muted"),), (), ()), "said"))
     if not job.active:
-        return [head]
-    layers = []
-    for digest, blob in list(progress.blobs.items())[:LAYERS]:
+        return rows
+    blobs = sorted(job.progress.blobs.values(), key=lambda blob: blob.descriptor.size, reverse=True)
+    for blob in blobs[:LAYERS]:
         size = blob.descriptor.size
         percent = 100 * blob.done // size if size else 100
-        layers.append(
-            TransferRow(
-                job,
-                (
-                    (),
-                    ((f"  {digest.short}", "faint"),),
-                    ((bar_text(percent, 100, 12), "muted"),),
-                    ((f"{percent} %", "muted"),),
-                    ((f"{size_text(size)} {blob.outcome or ''}".rstrip(), "faint"),),
-                ),
-                digest,
-            )
+        name = f"  {_kind(blob.descriptor):<9} {blob.descriptor.digest.short}  {size_text(size):>8}"
+        cells = (
+            (),
+            ((f"{name}  {blob.outcome or ''}".rstrip(), "faint"),),
+            ((bar_text(percent, 100, BAR), "muted"),),
+            ((f"{percent} %", "muted"),),
         )
-    return [head, *layers]
+        rows.append(TransferRow(job, cells, blob.descriptor.digest))
+    if len(blobs) > LAYERS:
+        rows.append(TransferRow(job, ((), ((f"  and {len(blobs) - LAYERS} more", "faint"),), (), ()), "more"))
+    return rows
+
+
+def _kind(descriptor: Descriptor) -> str:
+    if "config" in descriptor.media_type:
+        return "config"
+    kind = packaging(descriptor).type
+    return "layer" if kind == "other" else kind
+
+
+def _said(job: Job) -> str:
+    progress = job.progress
+    if job.state == "failed" and job.error is not None:
+        return clean(job.error.message)
+    if job.state == "stopped":
+        return f"Stopped; the {size_text(progress.done)} here are kept."
+    if job.state == "waiting":
+        return "Waits for the transfers before it."
+    if job.state == "done":
+        return size_text(progress.total) if progress.total else ""
+    if progress.note:
+        return clean(progress.note)
+    if progress.stalled:
+        return "Nothing came for some seconds; it is tried again by itself."
+    return progress_text(progress)
 
 
 async def show_transfers(context: Context) -> None:

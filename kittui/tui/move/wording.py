@@ -65,14 +65,19 @@ def time_text(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def left_text(seconds: float | None) -> str:
+    """`1:12 left`; nothing where it is not known."""
+    return f"{text} left" if (text := time_text(seconds)) else ""
+
+
 def progress_text(progress: Progress) -> str:
-    """Bytes, rate and time left of a transfer."""
+    """Bytes, rate and time left of a transfer, or what it does besides moving bytes."""
     parts = [f"{size_text(progress.done)} of {size_text(progress.total)}"]
-    if progress.rate:
-        parts.append(f"{size_text(int(progress.rate))}/s")
-    if left := time_text(progress.left):
-        parts.append(f"{left} left")
-    return "  ".join(parts)
+    if progress.phase not in ("moving", "planning"):
+        parts.append(progress.phase)
+    elif progress.rate:
+        parts += [f"{size_text(int(progress.rate))}/s", left_text(progress.left)]
+    return "  ".join(filter(None, parts))
 
 
 def listed(names: Sequence[str], limit: int = 4) -> str:

@@ -218,6 +218,12 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         header.facts = self._facts()
         self.query_one(FooterBar).hints = tuple(self._hints(selection))
 
+    def aside(self, command_id: str, text: str) -> None:
+        """Say at the right end of the footer what goes on in the background, behind the key that shows more of it."""
+        command = self._commands[command_id]
+        hint = KeyHint(self.kittui.key_of(command), text, f"screen.run('{command_id}')") if text else None
+        self.query_one(FooterBar).aside = hint
+
     def _label(self, place: Place) -> str:
         return next((row.label for row in self.repositories_pane.places if row.entry.place == place), str(place))
 

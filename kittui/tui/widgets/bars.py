@@ -54,17 +54,21 @@ class KeyHint:
 
 
 class FooterBar(Widget):
-    """Only the keys that do something for the row under the cursor; a click is as good as the key."""
+    """Only the keys that do something for the row under the cursor; a click is as good as the key.
+
+    `aside` is at the right end, for what goes on in the background.
+    """
 
     DEFAULT_CSS = "FooterBar { height: 1; background: $kit-surface; color: $kit-muted; }"
     hints: reactive[tuple[KeyHint, ...]] = reactive((), layout=False)
+    aside: reactive[KeyHint | None] = reactive(None, layout=False)
 
     def _shown(self) -> Sequence[tuple[KeyHint, int, int]]:
         """The hints that fit, with where they start and end; the last one always fits."""
         if not self.hints:
             return ()
         *others, last = self.hints
-        room = self.size.width - 1 - _width(last)
+        room = self.size.width - 1 - _width(last) - (_width(self.aside) if self.aside else 0)
         shown: list[tuple[KeyHint, int, int]] = []
         at = 1
         for hint in others:
@@ -80,6 +84,10 @@ class FooterBar(Widget):
         pieces: list[tuple[str, str]] = [(" ", "")]
         for hint, _, _ in self._shown():
             pieces += [(hint.key, "$kit-accent bold"), (f" {hint.label}  ", "$kit-muted")]
+        if self.aside is not None:
+            gap = self.size.width - sum(cell_len(text) for text, _ in pieces) - _width(self.aside)
+            pieces.append((" " * gap, ""))
+            pieces += [(self.aside.key, "$kit-accent bold"), (f" {self.aside.label}", "$kit-text")]
         return Content.assemble(*pieces)
 
     async def on_click(self, event: events.Click) -> None:
@@ -87,6 +95,9 @@ class FooterBar(Widget):
         for hint, start, end in self._shown():
             if start <= event.x < end:
                 await self.run_action(hint.action)
+                return
+        if self.aside is not None and event.x >= self.size.width - _width(self.aside):
+            await self.run_action(self.aside.action)
 
 
 def _width(hint: KeyHint) -> int:
