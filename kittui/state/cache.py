@@ -1,8 +1,12 @@
-"""Manifests and configs on disk, by digest: only bytes that hash to their name are ever given out."""
+"""Manifests and configs on disk, by digest: only bytes that hash to their name are ever given out.
+
+Beside them lies where tags were when they were last looked at.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -52,7 +56,9 @@ class DiskCache:
         """Keep bytes that were verified against the digest. Blocks."""
         if len(content) > min(ENTRY_LIMIT, self._limit):
             return
-        path = self._path(digest)
+        self._write(self._path(digest), content)
+
+    def _write(self, path: Path, content: bytes) -> None:
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +79,23 @@ class DiskCache:
             self._size += len(content)
         if self._size > self._limit:
             self._shrink()
+
+    def tag(self, name: str) -> Digest | None:
+        """Where a tag was when it was last looked at: a guess, to be asked about. Blocks."""
+        try:
+            return Digest.parse(self._tag_path(name).read_bytes()[:200].decode("ascii"))
+        except (OSError, ValueError, KittuiError):
+            return None
+
+    def note_tag(self, name: str, digest: Digest) -> None:
+        """Remember where a tag is. Blocks."""
+        path = self._tag_path(name)
+        if self.tag(name) != digest:
+            self._write(path, str(digest).encode("ascii"))
+
+    def _tag_path(self, name: str) -> Path:
+        hexa = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        return self._directory / "tags" / hexa[:2] / hexa
 
     def _entries(self) -> list[tuple[float, int, Path]]:
         found = []

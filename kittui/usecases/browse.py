@@ -35,6 +35,14 @@ class ContentCache(Protocol):
         """Keep bytes that were verified against the digest; never fails. Blocks."""
         ...
 
+    def tag(self, name: str) -> Digest | None:
+        """Where a tag was when it was last looked at; None where that isn't known. Blocks."""
+        ...
+
+    def note_tag(self, name: str, digest: Digest) -> None:
+        """Remember where a tag is; never fails. Blocks."""
+        ...
+
 
 class NoCache:
     """Keeps nothing."""
@@ -44,6 +52,13 @@ class NoCache:
         return None
 
     def put(self, digest: Digest, content: bytes) -> None:
+        """Nothing."""
+
+    def tag(self, name: str) -> Digest | None:
+        """Nothing."""
+        return None
+
+    def note_tag(self, name: str, digest: Digest) -> None:
         """Nothing."""
 
 
@@ -98,7 +113,8 @@ class ModelKits:
     """ModelKits by tag and digest: one manifest and one config request at most, none the second time.
 
     A tag is asked for once while this lives, until `forget`; what a digest names never changes and is kept by `cache`
-    between runs. The same question asked by several at once is sent once.
+    between runs, so that a tag of an earlier run which has not moved costs a HEAD. The same question asked by several
+    at once is sent once.
     """
 
     def __init__(self, cache: ContentCache | None = None, *, remembered: int = REMEMBERED) -> None:
@@ -141,7 +157,8 @@ class ModelKits:
         future: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
         self._asked[key] = future
         try:
-            manifest = await repository.manifest(digest or target)
+            unmoved = await self._unmoved(repository, target) if digest is None else None
+            manifest = unmoved or await repository.manifest(digest or target)
         except BaseException as error:
             if isinstance(error, KittuiError):
                 future.set_exception(error)
@@ -155,10 +172,21 @@ class ModelKits:
             del self._asked[key]
         if ":" not in target:
             self._tags[key] = manifest.digest
+            if repository.source.place.kind == "remote":
+                await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
         self._remember(manifest)
-        if Manifest.parse(manifest.raw).media_type == manifest.media_type:
+        if unmoved is None and Manifest.parse(manifest.raw).media_type == manifest.media_type:
             await asyncio.to_thread(self._cache.put, manifest.digest, manifest.raw)
         return manifest
+
+    async def _unmoved(self, repository: Repository, tag: str) -> Manifest | None:
+        """What is kept of a registry's tag that was looked at in an earlier run, by one HEAD where it has not moved."""
+        if repository.source.place.kind != "remote":
+            return None
+        if await asyncio.to_thread(self._cache.tag, _tag_name(repository, tag)) is None:
+            return None
+        found = await repository.resolve(tag)
+        return self._manifests.get(found.digest) or await self._kept(found.digest)
 
     async def _kept(self, digest: Digest) -> Manifest | None:
         raw = await asyncio.to_thread(self._cache.get, digest)
@@ -296,3 +324,7 @@ async def show(
             rows = await modelkits.rows(repository, listing, concurrency=concurrency)
             known |= {row.tag for row in rows if row.tag and row.digest == kit.digest}
     return Shown(repository.reference(target), kit, tuple(sorted(known, key=natural_key)), attached)
+
+
+def _tag_name(repository: Repository, tag: str) -> str:
+    return f"{repository.source.place} {repository.name}:{tag}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Sequence
 
 import pytest
 import zstandard
+from fakes.zstd_frames import framed, seekable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,22 +16,6 @@ from kittui.formats.need import Feed, Need, run_bytes
 from kittui.formats.zstd import NEAR, POINTS, FrameWalk, Unzstd, ZstdIndex, read_seek_table
 
 CHANCE = random.Random(3)
-
-
-def framed(parts: Sequence[bytes], **options: bool) -> bytes:
-    """Each part in a frame of its own."""
-    return b"".join(zstandard.ZstdCompressor(1, **options).compress(part) for part in parts)
-
-
-def seekable(parts: Sequence[bytes], checksums: bool = False) -> bytes:
-    """Frames with the seek table of zstd's contrib/seekable_format behind them."""
-    frames = [zstandard.compress(part, 1) for part in parts]
-    rows = b"".join(
-        struct.pack("<II", len(frame), len(part)) + (b"sums" if checksums else b"")
-        for frame, part in zip(frames, parts, strict=True)
-    )
-    tail = struct.pack("<IBI", len(frames), 0x80 if checksums else 0, 0x8F92EAB1)
-    return b"".join(frames) + struct.pack("<II", 0x184D2A5E, len(rows) + 9) + rows + tail
 
 
 def indexed(content: bytes, piece: int = 65_536) -> tuple[bytes, ZstdIndex]:

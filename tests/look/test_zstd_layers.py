@@ -10,13 +10,13 @@ import pytest
 import safetensors.numpy
 import zstandard
 from fakes.layers import LayersRepository, archive, layer_of, repository_of
+from fakes.zstd_frames import framed, seekable
 
 from kittui.errors import Malformed, Refused
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.state.indexes import IndexCache
 from kittui.usecases.look import Inspector, Price
-from tests.formats.test_zstd import framed, seekable
 
 CHANCE = random.Random(5)
 FILES = {f"m/{n:02}.bin": CHANCE.randbytes(400_000) for n in range(20)}

@@ -55,3 +55,15 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 def test_too_large_is_not_kept(tmp_path: Path) -> None:
     DiskCache(tmp_path, limit=3).put(Digest.of(b"long"), b"long")
     assert kept(tmp_path) == []
+
+
+def test_where_a_tag_was_is_kept_between_runs(tmp_path: Path) -> None:
+    one, two = Digest.of(b"one"), Digest.of(b"two")
+    assert DiskCache(tmp_path).tag("remote://h r:v1") is None
+    DiskCache(tmp_path).note_tag("remote://h r:v1", one)
+    assert DiskCache(tmp_path).tag("remote://h r:v1") == one
+    assert DiskCache(tmp_path).tag("remote://h r:v2") is None
+    DiskCache(tmp_path).note_tag("remote://h r:v1", two)
+    assert DiskCache(tmp_path).tag("remote://h r:v1") == two
+    kept(tmp_path)[0].write_bytes(b"\xffdamaged")
+    assert DiskCache(tmp_path).tag("remote://h r:v1") is None

@@ -20,8 +20,18 @@ from kittui.usecases.tag_names import attached_tag, natural_key
 class MemoryCache(dict[Digest, bytes]):
     """A content cache in a dict."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: dict[str, Digest] = {}
+
     def put(self, digest: Digest, content: bytes) -> None:
         self[digest] = content
+
+    def tag(self, name: str) -> Digest | None:
+        return self.tags.get(name)
+
+    def note_tag(self, name: str, digest: Digest) -> None:
+        self.tags[name] = digest
 
 
 @pytest.fixture
@@ -82,6 +92,21 @@ async def test_what_a_digest_names_is_kept_between_runs(source: MemorySource, re
     source.requests.clear()
     assert (await ModelKits(cache).open(repository, digest)).name == "one"
     assert source.requests == []
+
+
+async def test_a_tag_of_an_earlier_run_that_has_not_moved_costs_one_head(
+    source: MemorySource, repository: MemoryRepository
+) -> None:
+    cache = MemoryCache()
+    kit = await ModelKits(cache).open(repository, "v1")
+    source.requests.clear()
+    assert (await ModelKits(cache).open(repository, "v1")).digest == kit.digest
+    assert [verb for verb, _ in source.requests] == ["HEAD"]
+    # A tag that has moved is asked for again, and so is one whose manifest is kept no more.
+    cache.clear()
+    source.requests.clear()
+    assert (await ModelKits(cache).open(repository, "v1")).digest == kit.digest
+    assert [verb for verb, _ in source.requests] == ["HEAD", "GET", "GET"]
 
 
 async def test_a_failure_is_not_remembered(repository: MemoryRepository, source: MemorySource) -> None:
