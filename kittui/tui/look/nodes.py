@@ -272,6 +272,7 @@ def _file(place: _Place, number: int, entry: FileEntry, name: str) -> Node:
     detail = f"→ {entry.link}" if entry.link else "" if entry.mode & 0o111 == 0 else "executable"
     here = FileHere(place.repository, place.layer, entry, place.verified, place.modelkit)
     node = Node(f"{number} {entry.path}", name, entry.type, entry.size, detail, payload=here, problem=entry.problem)
+    node.path = entry.path
     if place.badges.concerns(entry):
         node.badge = lambda: place.badges.of(entry.path)
     if entry.type == "file" and not entry.problem and is_model_file(entry.path):
@@ -311,4 +312,6 @@ def _tensor(row: TensorRow, here: FileHere) -> Node:
     detail = f"{tensor.dtype} {shape_text(tensor.shape)}"
     payload = TensorHere(here, tensor)
     key = f"tensor {tensor.name}"
-    return Node(key, row.name, "tensor", tensor.nbytes, detail, payload=payload, problem=tensor.problem)
+    return Node(
+        key, row.name, "tensor", tensor.nbytes, detail, payload=payload, problem=tensor.problem, path=tensor.name
+    )

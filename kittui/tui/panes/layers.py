@@ -250,7 +250,7 @@ class LayersPane(Pane):
 
     def _say(self) -> None:
         """Below the rows: what is being read, and how that is stopped."""
-        reading = [row for row in self._reading if isinstance(row, LayerRow)] or list(self._reading)
+        reading: Sequence[OpenRow] = [row for row in self._reading if isinstance(row, LayerRow)] or [*self._reading]
         if reading:
             row = reading[-1]
             name = row.layer.path or row.layer.digest.short if isinstance(row, LayerRow) else row.node.name

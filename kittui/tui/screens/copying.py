@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.kit_commands import bare_reference, kit_commands
@@ -15,8 +17,12 @@ def copies(selection: Selection) -> list[Choice[str]]:
     if repository is None:
         return [_choice("source", str(selection.place))] if selection.place else []
     choices: list[Choice[str]] = []
-    if selection.node is not None:
-        choices.append(_choice("name", selection.node.name))
+    node = selection.node
+    if node is not None and node.kind not in ("note", "ask"):
+        choices.append(_choice("path" if node.kind == "file" else "name", node.path or node.name))
+        if node.kind == "file":
+            command = ["kittui", "cat", repository.reference(selection.target), node.path or node.name]
+            choices.append(_choice("read it", shlex.join(command)))
     if selection.layer is not None:
         choices.append(_choice("layer digest", str(selection.layer.digest)))
         if selection.layer.path:
