@@ -61,6 +61,7 @@ def _version(version: Version) -> dict[str, Any]:
         "kind": version.kind,
         "size": version.size,
         "created": version.created,
+        "tags": list(version.tags),
     }
 
 

@@ -46,7 +46,7 @@ def to_html(comparison: Comparison) -> str:
         '<meta name=viewport content="width=device-width,initial-scale=1">'
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{title}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{title}</h1><table><tr><th></th><th>reference</th><th>digest</th><th>size</th></tr>"
+        f"<h1>{title}</h1><table><tr><th></th><th>reference</th><th>digest</th><th>size</th><th>created</th></tr>"
         f"{_version('a', a)}{_version('b', b)}</table>"
         f"<p><strong>{_text('; '.join(summary_words(comparison)))}.</strong> Changes: {_text(counted(comparison))}.</p>"
         f"{body}<p class=d>Compare again: <code>kittui diff {_text(a.pinned)} {_text(b.pinned)}</code></p>"
@@ -65,7 +65,8 @@ def _name(version: Version) -> str:
 def _version(side: str, version: Version) -> str:
     return (
         f"<tr><td>{side}</td><td><code>{_text(version.reference)}</code></td>"
-        f"<td><code>{_text(version.digest)}</code></td><td>{size_words(version.size)}</td></tr>"
+        f"<td><code>{_text(version.digest)}</code></td><td>{size_words(version.size)}</td>"
+        f"<td>{_text(version.created or 'not known')}</td></tr>"
     )
 
 

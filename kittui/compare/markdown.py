@@ -48,10 +48,13 @@ def to_markdown(comparison: Comparison) -> str:
     lines = [
         f"# {escape(_name(a))} → {escape(_name(b))}",
         "",
-        "| | reference | digest | size |",
-        "| --- | --- | --- | ---: |",
-        f"| a | {code(a.reference)} | {code(a.digest)} | {size_words(a.size)} |",
-        f"| b | {code(b.reference)} | {code(b.digest)} | {size_words(b.size)} |",
+        "| | reference | digest | size | created |",
+        "| --- | --- | --- | ---: | --- |",
+        *(
+            f"| {name} | {code(side.reference)} | {code(side.digest)} | {size_words(side.size)} | "
+            f"{code(side.created) if side.created else 'not known'} |"
+            for name, side in (("a", a), ("b", b))
+        ),
         "",
         f"**{escape('; '.join(summary_words(comparison)))}.** Changes: {escape(counted(comparison))}.",
         "",

@@ -81,15 +81,16 @@ def compare_streams(path: str, a: Side, b: Side) -> TextChange:
     return _compare_texts(path, a, b)
 
 
-def schema(path: str, a: Side, b: Side, lines: tuple[int, int]) -> TextChange:
-    """What can be told before the rows are compared: how many lines there are, and which columns."""
-    note = f"{lines[0]:,} → {lines[1]:,} lines; what changed in them is being looked for"
+def schema(path: str, a: Side, b: Side, lines: tuple[int, int] | None) -> TextChange:
+    """What can be told before the rows are compared: the columns, and how many lines there are where that is known."""
+    note = f"{lines[0]:,} → {lines[1]:,} lines; " if lines else ""
+    note += "what changed is being looked for"
     kind = table_kind(path)
     heads = _heads(kind, a, b) if kind is not None else None
     if heads is None:
         return TextChange(path, "text", notes=(note,))
     shape = Shape(heads[0].names, heads[1].names)
-    counts = [total - head.has_header for total, head in zip(lines, heads, strict=True)]
+    counts = [total - head.has_header for total, head in zip(lines or (1, 1), heads, strict=True)]
     table = Table(shape.names, None, counts[0], counts[1], compare_columns(*heads), 0, 0, 0, 0, ())
     return TextChange(path, "table", table=table, notes=(note,))
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from kittui.compare.changes import Figures, FileChange, Row, Table, TensorChange, TextChange, ValueChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.documents import change_in_percent
+from kittui.terminal import size_text
 
 _VALUE_LIMIT = 200
 
 
 def size_words(size: int | None) -> str:
-    """Bytes with their unit, 1000-based: `41 kB`, `1.2 GB`."""
-    if size is None:
-        return "?"
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    return ""
+    """Bytes with their unit, as everywhere in kittui: `18.0 kB`, `1.2 GB`; a question mark where they are not known."""
+    return size_text(size) or "?"
 
 
 def value_words(value: Any, limit: int = _VALUE_LIMIT) -> str:
@@ -193,11 +188,9 @@ def identity_words(comparison: Comparison) -> str:
 
 def facts_words(comparison: Comparison) -> list[str]:
     """How the two belong together: the first line above a comparison."""
-    a, b = comparison.a, comparison.b
     parts = [identity_words(comparison)]
     if not comparison.identical:
-        if a.repository and a.repository == b.repository:
-            parts.append("same repository")
+        parts += lineage_words(comparison)
         layers = sum(1 for layer in comparison.layers if layer.status != "removed")
         if layers:
             parts.append(f"{comparison.shared_layers} of {_many(layers, 'layer')} shared")
@@ -213,6 +206,42 @@ def reading_words(comparison: Comparison) -> list[str]:
     if not comparison.verified:
         parts.append("read in parts, not verified")
     return parts
+
+
+def lineage_words(comparison: Comparison) -> list[str]:
+    """How the two belong together: one repository, which is older and by how much, what other tags they have."""
+    a, b = comparison.a, comparison.b
+    parts = ["same repository"] if a.repository and a.repository == b.repository else []
+    if words := age_words(a.created, b.created):
+        parts.append(words)
+    for name, version in (("a", a), ("b", b)):
+        if others := [tag for tag in version.tags if not version.reference.endswith(f":{tag}")]:
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            parts.append(f"{name} is also {', '.join(others[:3])}{more}")
+    return parts
+
+
+def age_words(a: str | None, b: str | None) -> str:
+    """`b is 12 days newer`, from two creation times (RFC 3339); empty where one is not known."""
+    times = []
+    for text in (a, b):
+        try:
+            time = datetime.fromisoformat(text or "")
+        except ValueError:
+            return ""
+        times.append(time if time.tzinfo else time.replace(tzinfo=UTC))
+    seconds = (times[1] - times[0]).total_seconds()
+    if abs(seconds) < 1:
+        return "both made at the same time"
+    return f"b is {_duration(abs(seconds))} {'newer' if seconds > 0 else 'older'}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("year", 365 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
+        # Two years are told as years, one and a half as days.
+        if seconds >= length * (2 if unit == "year" else 1):
+            return _many(int(seconds // length), unit)
+    return _many(int(seconds), "second")
 
 
 def summary_words(comparison: Comparison) -> list[str]:

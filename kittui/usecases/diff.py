@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kittui.compare.changes import LayerDetail, LayerSide, Problem, ValueChange
-from kittui.compare.comparison import Comparison, Identity, Version
-from kittui.compare.documents import compare_documents
+from kittui.compare.changes import LayerDetail
+from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
-from kittui.compare.layers import TypedLayer, compare_layers
-from kittui.errors import KittuiError, Malformed
-from kittui.oci.manifest import Manifest, load_object
+from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
 from kittui.usecases.diff_access import Budget
 from kittui.usecases.diff_layers import LayerComparer
+from kittui.usecases.diff_manifests import compare_modelkits
+from kittui.usecases.diff_manifests import without_digests as without_digests
 from kittui.usecases.diff_opened import Opened
 from kittui.usecases.diff_tensors import match_moved, read_headers, read_moved
-from kittui.usecases.diff_texts import read_one_sided_texts, read_small_files
+from kittui.usecases.diff_texts import read_large_texts, read_one_sided_texts, read_small_files
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
@@ -84,14 +82,15 @@ class DiffUseCase:
         """
         with metered() as traffic:
             first, second = await _both(self._open(a), self._open(b))
-            work = _Work(self, a, b, first, second, depth or Depth(), traffic, on_update)
-            return await work.run()
+            versions = await _version(a, first), await _version(b, second)
+            state = compare_modelkits(*versions, first, second)
+            return await _Work(self, (a, b), (first, second), state, depth or Depth(), traffic, on_update).run()
 
     async def glance(self, a: Side, b: Side) -> Comparison:
         """What manifests and configs alone say, no layer looked into; raises as compare() does."""
         with metered() as traffic:
             first, second = await _both(self._open(a), self._open(b))
-            comparison = compare_modelkits(_version(a, first), _version(b, second), first, second)
+            comparison = compare_modelkits(await _version(a, first), await _version(b, second), first, second)
             return replace(comparison, requests=traffic.requests, bytes=traffic.bytes)
 
     async def _open(self, side: Side) -> ModelKit:
@@ -120,22 +119,21 @@ class _Work:
     def __init__(
         self,
         case: DiffUseCase,
-        a: Side,
-        b: Side,
-        first: ModelKit,
-        second: ModelKit,
+        sides: tuple[Side, Side],
+        kits: tuple[ModelKit, ModelKit],
+        state: Comparison,
         depth: Depth,
         traffic: Traffic,
         on_update: OnUpdate | None,
     ) -> None:
         self._case = case
-        self._sides = (a, b)
-        self._kits = (first, second)
+        self._sides = sides
+        self._kits = kits
         self._depth = depth
         self._traffic = traffic
         self._on_update = on_update
         self._opened: dict[int, Opened] = {}
-        self._state = compare_modelkits(_version(a, first), _version(b, second), first, second)
+        self._state = state
         self._config = self._state.metadata
 
     async def run(self) -> Comparison:
@@ -175,6 +173,9 @@ class _Work:
         await _all([work(number, lambda opened: read_small_files(opened, budget)) for number in differing])
         await comparer.read_candidates_for_moves(every)
         await _all([work(number, lambda opened: read_one_sided_texts(opened, budget)) for number in differing])
+        if not self._depth.content:
+            for number in differing:
+                await work(number, lambda opened: read_large_texts(opened, budget, self._publish))
         if self._depth.content:
             for number in differing:
                 await work(number, lambda opened: comparer.read_content(opened, self._publish))
@@ -230,111 +231,8 @@ async def _run(work: Awaitable[None]) -> None:
     await work
 
 
-def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: ModelKit) -> Comparison:
-    """What manifests and configs alone say: identity, Kitfile, annotations, layers. Pure."""
-    layers = compare_layers(_typed_layers(a), _typed_layers(b))
-    notes = []
-    if a.kind != b.kind:
-        notes.append(f"not of one kind: {a.label} and {b.label}")
-    kitfile = compare_documents(without_digests(a.kitfile or {}), without_digests(b.kitfile or {}))
-    annotations = _annotations(a.annotations, b.annotations)
-    identity: Identity = "different"
-    if a.digest == b.digest:
-        identity = "identical"
-    elif (
-        not kitfile
-        and a.kind == b.kind
-        and layers
-        and all(change.status in ("same", "repacked") for change in layers)
-        and any(change.status == "repacked" for change in layers)
-    ):
-        identity = "repacked"
-    if identity == "different" and not kitfile and all(change.status == "same" for change in layers):
-        notes.append("Kitfile and layers are the same; only the manifest differs")
-    shared = sum(1 for change in layers if change.status in ("same", "moved", "repacked"))
-    if identity == "different" and layers and not shared:
-        notes.append("no layer is shared")
-    problems = [
-        Problem(where, text) for where, kit in (("a", a), ("b", b)) for text in kit.problems
-    ]  # fmt: skip
-    metadata: tuple[tuple[str, ValueChange], ...] = ()
-    if not (a.is_modelkit and b.is_modelkit):
-        metadata = tuple(("config", change) for change in compare_documents(_config(a), _config(b)))
-    return Comparison(
-        version_a,
-        version_b,
-        identity,
-        kitfile,
-        annotations,
-        layers,
-        metadata=metadata,
-        notes=tuple(notes),
-        problems=tuple(problems),
-    )
-
-
-def _config(kit: ModelKit) -> Any:
-    """The config as a document, where it is one."""
-    try:
-        return load_object(kit.config_raw, "the config")
-    except Malformed:
-        return {}
-
-
-def _annotations(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[ValueChange, ...]:
-    """Keys are taken as they are: dots in them are no path."""
-    found = []
-    for key in [*a, *(key for key in b if key not in a)]:
-        if key not in b:
-            found.append(ValueChange(key, "removed", a[key], None))
-        elif key not in a:
-            found.append(ValueChange(key, "added", None, b[key]))
-        elif a[key] != b[key]:
-            found.append(ValueChange(key, "changed", a[key], b[key]))
-    return tuple(found)
-
-
-def without_digests(kitfile: Mapping[str, Any]) -> dict[str, Any]:
-    """A Kitfile without what packing adds to its entries: their layers' digests are compared as layers."""
-    result = copy.deepcopy(dict(kitfile))
-    entries: list[Any] = [result.get("model")]
-    if isinstance(result.get("model"), dict) and isinstance(result["model"].get("parts"), list):
-        entries += result["model"]["parts"]
-    for value in result.values():
-        if isinstance(value, list):
-            entries += value
-    for entry in entries:
-        if isinstance(entry, dict):
-            entry.pop("digest", None)
-            entry.pop("diffId", None)
-    return result
-
-
-def _typed_layers(kit: ModelKit) -> list[TypedLayer]:
-    layers: list[TypedLayer] = [
-        (
-            layer.type,
-            LayerSide(
-                str(layer.digest),
-                layer.size,
-                layer.path or "",
-                str(layer.diff_id) if layer.diff_id else None,
-                layer.media_type,
-                number,
-            ),
-        )
-        for number, layer in enumerate(kit.layers)
-    ]
-    manifest: Manifest = kit.manifest
-    if manifest.is_index:
-        layers += [
-            ("manifest", LayerSide(str(entry.digest), entry.size, "", None, entry.media_type, number))
-            for number, entry in enumerate(manifest.manifests)
-        ]
-    return layers
-
-
-def _version(side: Side, kit: ModelKit) -> Version:
+async def _version(side: Side, kit: ModelKit) -> Version:
+    own = () if ":" in side.target else (side.target,)
     return Version(
         side.reference,
         str(kit.digest),
@@ -342,6 +240,23 @@ def _version(side: Side, kit: ModelKit) -> Version:
         kit.label,
         kit.size,
         kit.created,
-        () if ":" in side.target else (side.target,),
+        (*own, *(await _other_tags(side, kit) if side.repository.source.place.kind != "remote" else ())),
         side.repository.reference(),
     )
+
+
+async def _other_tags(side: Side, kit: ModelKit) -> list[str]:
+    """Further tags on the same manifest; on this machine they cost nothing to find. A listing that fails has none."""
+    from kittui.usecases.tag_names import natural_key
+
+    found: set[str] = set()
+    try:
+        async for page in side.repository.tags():
+            found.update(
+                entry.name
+                for entry in page
+                if entry.name and entry.descriptor is not None and entry.descriptor.digest == kit.digest
+            )
+    except KittuiError:
+        return []
+    return sorted(found - {side.target}, key=natural_key)

@@ -11,7 +11,7 @@ from kittui.compare.changes import TextChange
 from kittui.compare.contents import compare_contents, compare_values, may_be_text
 from kittui.compare.figures import find_numpy
 from kittui.compare.streams import Side, compare_streams, schema
-from kittui.compare.text import TEXT_LIMIT
+from kittui.compare.text import TEXT_LIMIT, is_binary
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed
 from kittui.formats.tar import FileEntry
@@ -26,6 +26,7 @@ SMALL_MODEL = 64 * 1024
 """Bytes of a model file up to which its values are compared without being asked."""
 ONE_SIDED = 64 * 1024
 """Bytes of an added or removed text up to which its lines are told."""
+_PIECE = 4 * 1024 * 1024
 
 
 async def read_small_files(opened: Opened, budget: Budget) -> None:
@@ -109,12 +110,48 @@ async def read_one_sided_texts(opened: Opened, budget: Budget) -> None:
                 opened.texts[path] = text
 
 
+async def read_large_texts(opened: Opened, budget: Budget, publish: Callable[[], object]) -> None:
+    """Compare large texts that are on this machine on both sides, as far as the budget reaches."""
+    pair = opened.pair
+    if pair is None or not (pair[0].local and pair[1].local):
+        return
+    for old, new in sorted(opened.common_files(), key=_effort):
+        if max(old.size, new.size) <= TEXT_LIMIT or new.path in pair[0].digests or not may_be_text(new.path):
+            continue
+        if new.path in opened.tensors or new.path in opened.texts:
+            continue
+        if not budget.take(old.size + new.size, local=True):
+            break
+        try:
+            views = await pair[0].view(old), await pair[1].view(new)
+            if is_binary(await views[0].read(0, 8192)) or is_binary(await views[1].read(0, 8192)):
+                continue
+            if await _same(*views):
+                opened.settle(new.path, equal=True)
+                continue
+            opened.settle(new.path, equal=False)
+            await compare_large(opened, new.path, views, None, publish)
+        except KittuiError as error:
+            opened.fail(error, new.path)
+
+
+async def _same(a: View, b: View) -> bool:
+    """Whether two files hold the same bytes."""
+    if a.size != b.size:
+        return False
+    for start in range(0, a.size, _PIECE):
+        old, new = await together([a.read(start, _PIECE), b.read(start, _PIECE)])
+        if old != new:
+            return False
+    return True
+
+
 async def compare_large(
-    opened: Opened, path: str, views: tuple[View, View], lines: tuple[int, int], publish: Callable[[], object]
+    opened: Opened, path: str, views: tuple[View, View], lines: tuple[int, int] | None, publish: Callable[[], object]
 ) -> None:
     """Compare two large texts that differ, row by row or line by line; counts and columns are published first.
 
-    `lines` are how many each side has.
+    `lines` are how many each side has, where that is known.
     """
     loop = asyncio.get_running_loop()
     stopped = threading.Event()

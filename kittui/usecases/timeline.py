@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
-from kittui.usecases.diff import OpenModelKit, without_digests
+from kittui.usecases.diff import OpenModelKit
+from kittui.usecases.diff_manifests import without_digests
 from kittui.usecases.tag_names import natural_key
 
 if TYPE_CHECKING:

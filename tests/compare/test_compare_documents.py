@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kittui.compare.changes import ValueChange
+from kittui.compare.comparison import Comparison, Version
 from kittui.compare.documents import change_in_percent, compare_documents, same_value
+from kittui.compare.words import age_words, lineage_words, size_words
+from kittui.terminal import size_text
 
 OLD = {
     "package": {"name": "fraud", "authors": ["Risk ML", "Ada"]},
@@ -86,3 +90,36 @@ JSON = st.recursive(
 def test_nothing_is_found_in_equal_documents_and_something_in_others(a: object, b: object) -> None:
     assert compare_documents(a, json.loads(json.dumps(a))) == ()
     assert bool(compare_documents(a, b)) == (not same_value(a, b))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-13T05:00:00Z", "b is 12 days newer"),
+        ("2026-01-02T00:00:00+02:00", "2026-01-01T21:59:00Z", "b is 1 minute older"),
+        ("2026-01-01T00:00:00.2Z", "2026-01-01T00:00:00Z", "both made at the same time"),
+        ("2023-01-01", "2026-01-02", "b is 3 years newer"),
+        ("2026-01-01T00:00:00Z", "soon", ""),
+        (None, "2026-01-01T00:00:00Z", ""),
+    ],
+)
+def test_ages_in_words(a: str | None, b: str | None, words: str) -> None:
+    assert age_words(a, b) == words
+
+
+def test_the_summary_says_how_versions_belong_together() -> None:
+    a = Version("kits:v1", "sha256:1", created="2026-01-01T00:00:00Z", tags=("v1", "champion"), repository="kits")
+    b = Version("kits:v2", "sha256:2", created="2026-01-03T00:00:00Z", tags=("v2",), repository="kits")
+    assert lineage_words(Comparison(a, b, "different")) == [
+        "same repository",
+        "b is 2 days newer",
+        "a is also champion",
+    ]
+    many = Version("kits:v1", "sha256:1", tags=("v1", "t1", "t2", "t3", "t4"), repository="kits")
+    assert lineage_words(Comparison(many, b, "different"))[1] == "a is also t1, t2, t3 and 1 more"
+    other = Version("else:v1", "sha256:1")
+    assert lineage_words(Comparison(other, b, "different")) == []
+
+
+def test_sizes_read_as_everywhere() -> None:
+    assert (size_words(18_000), size_words(3), size_words(None)) == (size_text(18_000), "3 B", "?")

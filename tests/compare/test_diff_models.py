@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -13,14 +14,15 @@ from formats.test_checkpoints import Saved, saved, strides_of
 
 from kittui.compare.comparison import Comparison
 from kittui.demo.pack import File
-from kittui.usecases import diff_content, diff_texts
+from kittui.store import LocalSource
+from kittui.usecases import diff_content, diff_layers, diff_texts
 from kittui.usecases.diff import Depth, DiffUseCase, Side
 from kittui.usecases.look import Inspector
 
 Parts = dict[str, tuple[str, list[int], bytes]]
 
 
-async def diff(repository: MemoryRepository, **depth: Any) -> Comparison:
+async def diff(repository: Any, **depth: Any) -> Comparison:
     case = DiffUseCase(opened, Inspector())
     return await case.compare(Side(repository, "a"), Side(repository, "b"), Depth(**depth))
 
@@ -220,3 +222,35 @@ async def test_a_large_file_that_is_no_text_is_not_taken_for_one(little: None) -
     comparison = await diff(repository, content=True, remote_budget=1000)
     assert [(text.kind, text.notes) for text in comparison.texts] == [("binary", ("binary, 90000 → 90001 bytes",))]
     assert [file.status for file in comparison.files] == ["changed"]
+
+
+async def test_large_texts_on_this_machine_are_compared_unasked(
+    little: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = two(
+        {"data/train.csv": File(rows()), "data/log.txt": File(b"x\n" * 90_000), "data/w.dat": File(bytes(90_000))},
+        {
+            "data/train.csv": File(rows(7)),
+            "data/log.txt": File(b"x\n" * 90_000, 0o600),
+            "data/w.dat": File(bytes(89_999) + b"1"),
+        },
+    )
+    local = LocalSource(tmp_path, recheck=0).repository("localhost/kits")
+    for tag in ("a", "b"):
+        manifest = await memory.manifest(tag)
+        for descriptor in [*manifest.layers, *([manifest.config] if manifest.config else [])]:
+            local.files.write(descriptor, memory.blobs[descriptor.digest])
+        await local.put_manifest(manifest.raw, manifest.media_type, tag)
+    monkeypatch.setattr(diff_layers, "IN_MEMORY", 0)
+    comparison = await diff(local)
+    (text,) = comparison.texts
+    assert text.table is not None
+    assert (text.table.changed, text.table.rows[0].key) == (1, "r00007")
+    statuses = {file.path: (file.status, file.note) for file in comparison.files}
+    assert statuses == {
+        "data/train.csv": ("changed", ""),
+        "data/log.txt": ("changed", "mode 644 → 600"),
+        "data/w.dat": ("not_compared", "same size, content not read"),
+    }
+    starved = await diff(local, local_budget=100_000)
+    assert starved.texts == ()

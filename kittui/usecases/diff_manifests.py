@@ -1,0 +1,121 @@
+"""What manifests and configs alone say of two versions: identity, Kitfile, annotations, layers. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kittui.compare.changes import LayerSide, Problem, ValueChange
+from kittui.compare.comparison import Comparison, Identity, Version
+from kittui.compare.documents import compare_documents
+from kittui.compare.layers import TypedLayer, compare_layers
+from kittui.errors import Malformed
+from kittui.oci.manifest import Manifest, load_object
+
+if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit
+
+
+def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: ModelKit) -> Comparison:
+    """What manifests and configs alone say: identity, Kitfile, annotations, layers."""
+    layers = compare_layers(_typed_layers(a), _typed_layers(b))
+    notes = []
+    if a.kind != b.kind:
+        notes.append(f"not of one kind: {a.label} and {b.label}")
+    kitfile = compare_documents(without_digests(a.kitfile or {}), without_digests(b.kitfile or {}))
+    annotations = _annotations(a.annotations, b.annotations)
+    identity: Identity = "different"
+    if a.digest == b.digest:
+        identity = "identical"
+    elif (
+        not kitfile
+        and a.kind == b.kind
+        and layers
+        and all(change.status in ("same", "repacked") for change in layers)
+        and any(change.status == "repacked" for change in layers)
+    ):
+        identity = "repacked"
+    if identity == "different" and not kitfile and all(change.status == "same" for change in layers):
+        notes.append("Kitfile and layers are the same; only the manifest differs")
+    shared = sum(1 for change in layers if change.status in ("same", "moved", "repacked"))
+    if identity == "different" and layers and not shared:
+        notes.append("no layer is shared")
+    problems = [
+        Problem(where, text) for where, kit in (("a", a), ("b", b)) for text in kit.problems
+    ]  # fmt: skip
+    metadata: tuple[tuple[str, ValueChange], ...] = ()
+    if not (a.is_modelkit and b.is_modelkit):
+        metadata = tuple(("config", change) for change in compare_documents(_config(a), _config(b)))
+    return Comparison(
+        version_a,
+        version_b,
+        identity,
+        kitfile,
+        annotations,
+        layers,
+        metadata=metadata,
+        notes=tuple(notes),
+        problems=tuple(problems),
+    )
+
+
+def _config(kit: ModelKit) -> Any:
+    """The config as a document, where it is one."""
+    try:
+        return load_object(kit.config_raw, "the config")
+    except Malformed:
+        return {}
+
+
+def _annotations(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[ValueChange, ...]:
+    """Keys are taken as they are: dots in them are no path."""
+    found = []
+    for key in [*a, *(key for key in b if key not in a)]:
+        if key not in b:
+            found.append(ValueChange(key, "removed", a[key], None))
+        elif key not in a:
+            found.append(ValueChange(key, "added", None, b[key]))
+        elif a[key] != b[key]:
+            found.append(ValueChange(key, "changed", a[key], b[key]))
+    return tuple(found)
+
+
+def without_digests(kitfile: Mapping[str, Any]) -> dict[str, Any]:
+    """A Kitfile without what packing adds to its entries: their layers' digests are compared as layers."""
+    result = copy.deepcopy(dict(kitfile))
+    entries: list[Any] = [result.get("model")]
+    if isinstance(result.get("model"), dict) and isinstance(result["model"].get("parts"), list):
+        entries += result["model"]["parts"]
+    for value in result.values():
+        if isinstance(value, list):
+            entries += value
+    for entry in entries:
+        if isinstance(entry, dict):
+            entry.pop("digest", None)
+            entry.pop("diffId", None)
+    return result
+
+
+def _typed_layers(kit: ModelKit) -> list[TypedLayer]:
+    layers: list[TypedLayer] = [
+        (
+            layer.type,
+            LayerSide(
+                str(layer.digest),
+                layer.size,
+                layer.path or "",
+                str(layer.diff_id) if layer.diff_id else None,
+                layer.media_type,
+                number,
+            ),
+        )
+        for number, layer in enumerate(kit.layers)
+    ]
+    manifest: Manifest = kit.manifest
+    if manifest.is_index:
+        layers += [
+            ("manifest", LayerSide(str(entry.digest), entry.size, "", None, entry.media_type, number))
+            for number, entry in enumerate(manifest.manifests)
+        ]
+    return layers
