@@ -222,6 +222,15 @@ class SupportsPing(Protocol):
 
 
 @runtime_checkable
+class SupportsUntagProbe(Protocol):
+    """A repository that can be asked whether it removes a tag alone, without removing anything."""
+
+    async def probe_untag(self) -> Power:
+        """Yes, or no with the reason and what to do about it."""
+        ...
+
+
+@runtime_checkable
 class SupportsDeleteProbe(Protocol):
     """A repository that can be asked whether it deletes at all, without deleting anything."""
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable
 from uuid import uuid4
 
 from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unsupported
-from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import YES, Power
 from kittui.oci.reference import check_tag
 from kittui.registry.calls import Answer
 from kittui.registry.manifests import Manifests
 from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.session import Session
-from kittui.registry.uploads import Uploads
 
 NO_UNTAG = Power(
     "no",
@@ -32,17 +27,15 @@ NO_DELETE = Power(
     "configuration.",
 )
 _NOBODY = Digest("sha256:" + "0" * 64)
-_EMPTY = b"{}"
 Learn = Callable[..., None]
 
 
 class Removal:
     """What removes from one repository; `learn` is told what the registry turns out to be able to do."""
 
-    def __init__(self, session: Session, manifests: Manifests, uploads: Uploads, learn: Learn) -> None:
+    def __init__(self, session: Session, manifests: Manifests, learn: Learn) -> None:
         self._session = session
         self._manifests = manifests
-        self._uploads = uploads
         self._learn = learn
 
     async def untag(self, tag: str) -> None:
@@ -87,40 +80,19 @@ class Removal:
         self._learn(delete=power)
         return power
 
-    async def untag_by_placeholder(self, tag: str) -> None:
-        """Remove a tag where only digests can be deleted: move it to a manifest of its own, then delete that one.
-
-        The other tags of what it pointed to stay. Deletes are probed first; when the last step fails, the tag is put
-        back. Raises Unsupported where deletes are off, NotFound, and what its requests raise.
-        """
-        before = await self._manifests.read(check_tag(tag))
-        power = await self.probe_deletes()
-        if power.denied:
-            raise self._unsupported(power)
-        config = Descriptor(OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
-        await self._uploads.put_bytes(config, _EMPTY)
-        placeholder = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "artifactType": "application/vnd.kittui.placeholder.v1",
-                "config": config.to_json(),
-                "layers": [],
-                "annotations": {"dev.kittui.placeholder": str(uuid4())},
-            },
-            separators=(",", ":"),
-        ).encode("ascii")
-        undone = asyncio.create_task(self._swap_out(tag, before.raw, before.media_type, placeholder))
-        await asyncio.shield(undone)
-
-    async def _swap_out(self, tag: str, before: bytes, media_type: str, placeholder: bytes) -> None:
-        """Both steps, or neither: finished even when the caller is cancelled between them."""
-        await self._manifests.put(placeholder, OCI_MANIFEST, tag)
-        try:
-            await self.delete(Digest.of(placeholder))
-        except KittuiError:
-            await self._manifests.put(before, media_type, tag)
-            raise
+    async def probe_untag(self) -> Power:
+        """Find out, without removing anything, whether a tag can be removed alone: by a tag that nothing has."""
+        answer = await self._manifests.delete(f"kittui-probe-{uuid4().hex}")
+        code = Complaint.parse(answer.body).code
+        if answer.status in (200, 202, 204, 404) or code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN"):
+            power = YES
+        elif answer.status in (400, 405, 501):
+            off = answer.status == 405 and (await self.probe_deletes()).denied
+            power = NO_DELETE if off else NO_UNTAG
+        else:
+            raise self._problem(answer, "ask whether tags can be removed alone")
+        self._learn(untag=power)
+        return power
 
     def _unsupported(self, power: Power) -> Unsupported:
         return Unsupported(f"{self._session.host}: {power.reason}", hint=power.remedy)

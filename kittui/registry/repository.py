@@ -37,7 +37,7 @@ class RegistryRepository:
         self._blobs = Blobs(session, name, source.learn)
         self._uploads = Uploads(session, name)
         self._referrers = Referrers(session, name, self._manifests, lambda: source.capabilities.referrers, source.learn)
-        self._removal = Removal(session, self._manifests, self._uploads, source.learn)
+        self._removal = Removal(session, self._manifests, source.learn)
 
     @property
     def source(self) -> RegistrySource:
@@ -120,11 +120,6 @@ class RegistryRepository:
         with naming(self.reference(tag)):
             await self._removal.untag(tag)
 
-    async def untag_by_placeholder(self, tag: str) -> None:
-        """Where only digests can be deleted: move the tag to a manifest of its own and delete that; siblings stay."""
-        with naming(self.reference(tag)):
-            await self._removal.untag_by_placeholder(tag)
-
     async def delete(self, digest: Digest) -> None:
         """The manifest and with it every tag on it; raises Unsupported where deletes are switched off."""
         with naming(self.reference(digest)):
@@ -134,6 +129,11 @@ class RegistryRepository:
         """Whether deletes are allowed, asked without deleting anything."""
         with naming(self.reference()):
             return await self._removal.probe_deletes()
+
+    async def probe_untag(self) -> Power:
+        """Whether a tag can be removed alone, asked without removing anything."""
+        with naming(self.reference()):
+            return await self._removal.probe_untag()
 
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         """The API, else the fallback tag with each subject checked; at most 100, unverified claims."""

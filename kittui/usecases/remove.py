@@ -16,13 +16,13 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
-from kittui.oci.protocols import Repository, SupportsDeleteProbe
+from kittui.oci.protocols import Power, Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.transfer.content import BytesContent
 from kittui.usecases.ledger import Ledger, Rules
 from kittui.usecases.siblings import tags_by_digest
-from kittui.usecases.tag_changes import Changed, ChangePlan, TagChange, apply_changes, digest_at
+from kittui.usecases.tag_changes import Changed, ChangePlan, TagChange, apply_changes, digest_at, untag_power
 
 Mode = Literal["untag", "delete", "placeholder"]
 
@@ -85,9 +85,9 @@ async def plan_remove(repository: Repository, target: str, mode: Mode = "untag")
     others = tuple(name for name in siblings.of(manifest.digest) if name != tag)
     freed = await _freed(repository, manifest) if mode == "delete" else 0
     plan = RemovePlan(repository, mode, tag, manifest, others, siblings.unread, freed)
+    if mode == "untag" and (power := await untag_power(repository)).denied:
+        raise cannot_untag(plan, power)
     powers = repository.source.capabilities
-    if mode == "untag" and powers.untag.denied:
-        raise cannot_untag(plan, powers.untag.reason)
     if mode == "delete" and powers.delete.denied:
         raise Unsupported(
             powers.delete.reason or "this source does not delete",
@@ -97,11 +97,13 @@ async def plan_remove(repository: Repository, target: str, mode: Mode = "untag")
     return plan
 
 
-def cannot_untag(plan: RemovePlan, reason: str) -> Unsupported:
-    """The refusal that says which ways there are, and what each takes along."""
+def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
+    """The refusal that says which ways there are, and what each takes along; none where nothing is deleted at all."""
+    if plan.repository.source.capabilities.delete.denied:
+        return Unsupported(power.reason, hint=power.remedy or None, reference=plan.repository.reference(plan.tag))
     others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
     return Unsupported(
-        reason or "this registry can't remove a tag alone",
+        power.reason or "this registry can't remove a tag alone",
         hint=(
             f"--placeholder points {plan.tag} at an empty manifest and deletes that: other tags stay. "
             f"--delete removes {plan.manifest.digest.short}{others}."
@@ -126,7 +128,7 @@ async def apply_remove(
         try:
             return await apply_changes(changes, ledger, rules, reason=reason, typed=typed)
         except Unsupported as error:
-            raise cannot_untag(plan, error.message) from None
+            raise cannot_untag(plan, Power("no", error.message, error.hint or "")) from None
     async with ledger.journal.lock(reference):
         if plan.mode == "placeholder":
             return await _displace(plan, ledger, reason)

@@ -16,7 +16,7 @@ from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.usecases.ledger import Ledger, Rules
@@ -104,6 +104,14 @@ async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
         return await repository.manifest(tag)
     except NotFound:
         return None
+
+
+async def untag_power(repository: Repository) -> Power:
+    """Whether a tag can be removed alone: as known, else asked where that can be asked without removing anything."""
+    power = repository.source.capabilities.untag
+    if power.state == "unknown" and isinstance(repository, SupportsUntagProbe):
+        return await repository.probe_untag()
+    return power
 
 
 async def digest_at(repository: Repository, tag: str) -> Digest | None:

@@ -13,7 +13,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.state.journal import Entry, Step
 from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.tag_changes import Changed, ChangePlan, TagChange, apply_changes, digest_at
+from kittui.usecases.tag_changes import Changed, ChangePlan, TagChange, apply_changes, digest_at, untag_power
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
             await _manifest(repository, ledger, step.before),
             await _manifest(repository, ledger, step.after),
         )
-        if before is None and repository.source.capabilities.untag.denied:
-            power = repository.source.capabilities.untag
+        if before is None and (power := await untag_power(repository)).denied:
             raise Unsupported(
                 f"{step.tag} did not exist before, and this registry can't remove a tag alone",
                 hint=power.remedy or "Remove it with: kittui remove --placeholder REF.",

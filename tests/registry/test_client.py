@@ -280,15 +280,13 @@ async def test_untag_never_takes_the_digest_along(server: Server) -> None:
     assert await server.digest("fraud", "champion") == digest == await server.digest("fraud", "v1")
 
 
-async def test_untag_by_placeholder_leaves_the_siblings(server: Server) -> None:
+async def test_whether_a_tag_goes_alone_is_asked_first(server: Server) -> None:
     digest = await server.add_kit("fraud", "v1", "champion", layers=[])
     async with connect(server.host) as source:
-        repository = source.repository("fraud")
-        await repository.untag_by_placeholder("champion")
-        with pytest.raises(NotFound):
-            await repository.untag_by_placeholder("champion")
-    assert await server.digest("fraud", "champion") is None
-    assert await server.digest("fraud", "v1") == digest
+        assert (await source.repository("fraud").probe_untag()).denied
+        assert source.capabilities.untag.denied
+        assert not source.capabilities.delete.denied
+    assert await server.digest("fraud", "champion") == digest == await server.digest("fraud", "v1")
 
 
 async def test_delete_takes_every_tag_of_the_digest(server: Server) -> None:

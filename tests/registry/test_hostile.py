@@ -564,7 +564,7 @@ async def test_deletes_switched_off_are_explained() -> None:
     async with ScriptedRegistry(delete=False) as registry, connect(registry.host) as source:
         digest = Digest(registry.add_kit("fraud", "v1", layers=[]))
         repository = source.repository("fraud")
-        for change in (repository.delete(digest), repository.untag("v1"), repository.untag_by_placeholder("v1")):
+        for change in (repository.delete(digest), repository.untag("v1")):
             with pytest.raises(Unsupported) as caught:
                 await change
             assert "REGISTRY_STORAGE_DELETE_ENABLED" in (caught.value.hint or "")
@@ -581,13 +581,14 @@ async def test_a_registry_that_can_untag_does() -> None:
             await source.repository("fraud").untag("v1")
 
 
-async def test_a_placeholder_that_can_not_be_deleted_is_put_back() -> None:
-    async with ScriptedRegistry() as registry, connect(registry.host) as source:
-        digest = registry.add_kit("fraud", "v1", layers=[])
-        registry.script("DELETE", r"sha256:(?!0{64})", Reply(405), times=-1)
-        with pytest.raises(Unsupported):
-            await source.repository("fraud").untag_by_placeholder("v1")
-        assert registry.tags["fraud"] == {"v1": digest}
+@pytest.mark.parametrize(("untag", "delete", "state"), [(True, True, "yes"), (False, True, "no"), (True, False, "no")])
+async def test_whether_a_tag_goes_alone_is_asked_without_removing_one(untag: bool, delete: bool, state: str) -> None:
+    async with ScriptedRegistry(untag=untag, delete=delete) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        power = await source.repository("fraud").probe_untag()
+        assert (power.state, source.capabilities.untag) == (state, power)
+        assert source.capabilities.delete.denied is not delete
+        assert list(registry.tags["fraud"]) == ["v1"]
 
 
 async def test_referrers_of_the_api_are_paged() -> None:

@@ -18,9 +18,9 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     """Take back the last tag change that kittui made in a repository, if no tag of it has moved since."""
     composition = call.composition
     found = await repository_of(call, repository)
+    composition.rules.check_write(found.reference())
     undo = await plan_undo(found, composition.ledger)
     if undo.plan.changes:
-        composition.rules.check_write(undo.plan.place)
         heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
         call.printer.confirm(plan_lines(undo.plan, heading), "Undo it?")
     typed = typed_names(call, undo.plan.overwritten, confirm)

@@ -59,16 +59,21 @@ async def _remove(context: Context, moves: Moves, mark: Mark) -> bool:
 async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str] | None:
     """The dialog of screens.md: what can be done, what each takes along."""
     digest = plan.manifest.digest.short
-    both = f"{digest} and {len(plan.siblings) + bool(plan.tag)} tags" if plan.siblings else digest
+    deletes = plan.repository.source.capabilities.delete
+    off = "deletes are off here" if deletes.denied else ""
     choices: list[Choice[str]] = []
     if plan.tag:
         if refused:
-            detail = "point the tag at a placeholder and delete that; other tags stay"
-            choices.append(Choice("placeholder", "Untag by a placeholder", detail))
+            choices.append(Choice("placeholder", "Untag by a placeholder", f"only {clean(plan.tag)} goes", off))
         else:
-            choices.append(Choice("untag", "Untag", "the ModelKit stays"))
-    choices.append(Choice("delete", "Delete the ModelKit", both))
+            choices.append(Choice("untag", "Untag", f"only {clean(plan.tag)} goes, the ModelKit stays"))
+    all_tags = sorted({*plan.siblings, *([plan.tag] if plan.tag else [])})
+    choices.append(Choice("delete", "Delete the ModelKit", f"with {listed(all_tags) or 'no tag'}", off))
     notes = [clean(refused)] if refused else []
+    if off:
+        notes.append(clean(deletes.remedy))
+    elif refused and plan.tag:
+        notes.append("A placeholder is an empty manifest: the tag is moved to it, and it is deleted.")
     if plan.siblings:
         notes.append(f"Deleting {digest} would also remove {listed(plan.siblings)}.")
     elif plan.tag:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
@@ -12,9 +14,9 @@ from kittui.tui.context import Context
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.move.changing import UNDO, for_each_mark, type_names, undoable
+from kittui.tui.move.changing import UNDO, for_each_mark, known_tags, type_names, undoable
 from kittui.tui.move.service import Moves, moves_of
-from kittui.tui.move.wording import changes_of, costs_of, done_text
+from kittui.tui.move.wording import changes_of, costs_of, done_text, moment_text
 from kittui.tui.selection import Mark
 
 
@@ -97,6 +99,14 @@ async def _destination(context: Context, repository: Repository, text: str) -> t
     return source.repository(name), target or ""
 
 
+def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:
+    """What the tags pane knows: tags by digest."""
+    found: dict[Digest, tuple[str, ...]] = {}
+    for tag, digest in sorted(known_tags(context, repository).items()):
+        found[digest] = (*found.get(digest, ()), tag)
+    return found
+
+
 async def undo(context: Context) -> None:
     """Take the last tag change back: of this repository, else of any that is open here."""
     from kittui.usecases.undo import apply_undo, plan_undo
@@ -105,11 +115,16 @@ async def undo(context: Context) -> None:
     repository = context.selection.repository
     if moves is None or repository is None:
         return
+    moves.rules.check_write(repository.reference())
     undoing = await plan_undo(repository, moves.ledger)
-    plan = undoing.plan
+    plan = replace(undoing.plan, names=_names(context, repository))
+    if not plan.changes:
+        await apply_undo(undoing, moves.ledger, moves.rules)
+        context.toast("Nothing to do: it is undone already.")
+        return
     answer = await context.ask(
         PlanDialog(
-            f"Undo {clean(undoing.entry.action)} of {clean(undoing.entry.time)}",
+            f"Undo {clean(undoing.entry.action)} of {moment_text(undoing.entry.time)}",
             plan.place,
             changes_of(plan),
             [Choice("do", "Undo")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kittui.terminal import clean, size_text
@@ -44,7 +45,18 @@ def notes_of(plan: ChangePlan) -> list[str]:
 
 def costs_of(plan: ChangePlan) -> str:
     """What applying it takes."""
-    return f"{plan.requests} requests, {size_text(plan.size)}. Nothing is copied or deleted."
+    sent = f", {size_text(plan.size)}" if plan.size else ""
+    return f"{plan.requests} requests{sent}. Nothing is copied or deleted."
+
+
+def moment_text(written: str) -> str:
+    """A time of the journal on the user's clock: `07:15` today, `21 Nov 07:15` before."""
+    try:
+        moment = datetime.fromisoformat(written).astimezone()
+    except ValueError:
+        return clean(written)
+    today = datetime.now(moment.tzinfo).date() == moment.date()
+    return moment.strftime("%H:%M") if today else moment.strftime("%d %b %H:%M")
 
 
 def done_text(plan: ChangePlan) -> str:
