@@ -7,8 +7,10 @@ import json
 import struct
 import tarfile
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fakes.docker_registry import DockerRegistry
+if TYPE_CHECKING:
+    from fakes.docker_registry import DockerRegistry
 
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
 CODE = "application/vnd.kitops.modelkit.code.v1.tar"
