@@ -31,6 +31,8 @@ PLACES = {
     "filter": "While a filter is typed",
     "viewer": "A file on the whole screen",
     "compare": "Comparing",
+    "timeline": "Over the versions",
+    "pick": "Choosing what to compare",
     "transfers": "Transfers",
     "unpack": "Choosing what to unpack",
     "dialog": "Dialogs",

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp
 
 Section = list[tuple[str, str, str]]
+_HEADINGS = {"move": "Moving", "text": "Moving", "compare": "Comparing", "timeline": "Over the versions"}
+"""Where help lists the keys of lists and screens, by the first part of their ids."""
 
 
 def sections(app: KittuiApp) -> dict[str, Section]:
     """(keys, label, tooltip) of every live key, by heading."""
     headings = {command.id: command.heading for command in extensions.commands()}
-    found: dict[str, Section] = {"ModelKit": [], "Browse": [], "Panes": [], "Moving": [], "Program": []}
+    found: dict[str, Section] = {
+        "Comparing": [],
+        "Over the versions": [],
+        "ModelKit": [],
+        "Browse": [],
+        "Panes": [],
+        "Moving": [],
+        "Program": [],
+    }
     keys: dict[str, list[str]] = {}
     rows: dict[str, tuple[str, str, str]] = {}
     for active in app.screen.active_bindings.values():
@@ -31,7 +41,7 @@ def sections(app: KittuiApp) -> dict[str, Section]:
             continue
         name = binding.id or binding.action
         keys.setdefault(name, []).append(display_keys(binding.key)[0])
-        heading = headings.get(name) or ("Moving" if name.startswith(("move.", "text.")) else "Program")
+        heading = headings.get(name) or _HEADINGS.get(name.partition(".")[0], "Program")
         rows[name] = (heading, binding.description, binding.tooltip)
     for name, (heading, label, tooltip) in rows.items():
         found.setdefault(heading, []).append((" ".join(keys[name]), label, tooltip))

@@ -1,4 +1,4 @@
-"""The key that compares."""
+"""The keys of the browse screen that compare versions, or follow one thing over them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ async def _diff(context: Context) -> None:
     await diff(context)
 
 
+async def _timeline(context: Context) -> None:
+    from kittui.tui.compare.following import follow
+
+    await follow(context)
+
+
+def _followed(selection: Selection) -> bool:
+    return selection.is_tag
+
+
 COMMANDS = (
     Command(
         "diff",
@@ -26,5 +36,14 @@ COMMANDS = (
         _diff,
         _comparable,
         rank=25,
+    ),
+    Command(
+        "timeline",
+        "i",
+        "Timeline",
+        "A Kitfile value, or the file or tensor under the cursor, over all versions",
+        _timeline,
+        _followed,
+        rank=26,
     ),
 )

@@ -1,11 +1,12 @@
-"""The detail pane's page for a row: hunks side by side or unified, rows of tables, figures of tensors."""
+"""What there is to see of a row: hunks, rows of tables, figures of tensors. Lines are made as they are looked at."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
@@ -13,77 +14,148 @@ from kittui.compare.changes import (
     MARKS,
     Figures,
     FileChange,
-    Hunk,
     LayerChange,
     Problem,
-    Table,
+    Status,
     TensorChange,
     TextChange,
     ValueChange,
 )
-from kittui.compare.changes import Line as TextLine
 from kittui.compare.outline import Entry
-from kittui.compare.words import (
-    figures_words,
-    percent_words,
-    shape_words,
-    size_words,
-    table_words,
-    text_words,
-)
-from kittui.terminal import clean
-from kittui.tui.widgets.lines import Line, Page
-from kittui.tui.widgets.rows import Span, Spans
-from kittui.usecases.timeline import Moment
+from kittui.compare.words import figures_words, fraction_words, percent_words, shape_words, text_words
+from kittui.terminal import clean, size_text
+from kittui.tui.compare.hunks import ROLES, Head, beside, lexer_for, unified
+from kittui.tui.compare.table_lines import table_lines
+from kittui.tui.compare.tree import ROLES as STATUS_ROLES
+from kittui.tui.sizes import bar_text
+from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.rows import Spans
 
-if TYPE_CHECKING:
-    from pygments.lexer import Lexer
-
-_ROLES = {"-": "bad", "+": "good", " ": "text"}
-_HIGHLIGHTED = 2_000
-"""Lines that are coloured by syntax at most."""
-_LINES = 20_000
-_CELL = 24
+MOST: Final = 20_000
+"""Lines that are shown of one row."""
+LISTED: Final = 500
+"""Rows below a heading or a model file that its own page lists."""
+_BAR = 12
+_AHEAD = 3
+"""Screens of lines that are made before they are needed."""
 
 
-def page_of(entry: Entry, width: int, beside: bool) -> Page:
-    """The page of a row, for a pane `width` cells wide; `beside` puts old and new side by side."""
-    lines = list(_lines(entry, width, beside))
-    return Page(lines[:_LINES], raw="\n".join(_plain(line) for line in lines))
+class Detail(Lines):
+    """Lines that are made as they come into view, with a stop at each hunk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._coming: Iterator[Line] = iter(())
+        self._heads: list[int] = []
+        self._head = -1
+
+    def begin(self, lines: Iterable[Line]) -> None:
+        """Show other lines, from their top."""
+        self._coming = islice(lines, MOST)
+        self._heads, self._head = [], -1
+        self.show(Page(self._taken(max(40, self.size.height * _AHEAD), 0)))
+
+    def _taken(self, count: int, first: int) -> list[Line]:
+        lines = list(islice(self._coming, count))
+        self._heads += [number for number, line in enumerate(lines, first) if isinstance(line, Head)]
+        return lines
+
+    def _more(self, count: int) -> bool:
+        """Make more lines; false at the end."""
+        before = len(self.page.lines)
+        lines = self._taken(max(count, before), before)
+        if lines:
+            self.extend(lines)
+        return bool(lines)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Stay ahead of the view."""
+        super().watch_scroll_y(old_value, new_value)
+        height = max(1, self.size.height)
+        if new_value + height * (_AHEAD - 1) > self.virtual_size.height:
+            self._more(height * _AHEAD)
+
+    def action_edge(self, end: int) -> None:
+        """The end is known once all lines are made."""
+        while end and self._more(MOST):
+            pass
+        super().action_edge(end)
+
+    def go_to_hunk(self, step: int) -> bool:
+        """Go to the next (1) or previous (-1) hunk of this page; false where there is no more."""
+        wanted = self._head + step
+        while step > 0 and wanted >= len(self._heads) and self._more(100):
+            pass
+        if not 0 <= wanted < len(self._heads):
+            return False
+        self._mark(wanted)
+        return True
+
+    def go_to_last_hunk(self) -> None:
+        """Go to the last hunk."""
+        while self._more(MOST):
+            pass
+        if self._heads:
+            self._mark(len(self._heads) - 1)
+
+    @property
+    def hunk(self) -> tuple[int, int]:
+        """Which hunk was gone to, from 1 (0: none), of how many that are known."""
+        return self._head + 1, len(self._heads)
+
+    def _mark(self, head: int) -> None:
+        self._head = head
+        self._needle, self._found, self._at = "", [self._heads[head]], 0
+        self._strips.clear()
+        line, top = self._starts[self._heads[head]], self.scroll_offset.y
+        if not top <= line <= top + self.size.height // 3:
+            self.scroll_to(y=line, animate=False, force=True, immediate=True)
+        self.refresh()
+
+    def text(self) -> str:
+        """All lines as text, for the clipboard."""
+        while self._more(MOST):
+            pass
+        return "\n".join(
+            "".join(text for text, _ in line) if not isinstance(line, str) else line for line in self.page.lines
+        )
 
 
-def _plain(line: Line) -> str:
-    return line if isinstance(line, str) else "".join(text for text, _ in line)
-
-
-def _lines(entry: Entry, width: int, beside: bool) -> Iterator[Line]:
+def lines_of(entry: Entry, width: int, side_by_side: bool) -> Iterator[Line]:
+    """The lines of a row, for a pane `width` cells wide."""
     subject = entry.subject
-    yield ((clean(entry.title), "text+bold"),)
     if isinstance(subject, ValueChange):
+        yield _title(entry, percent_words(subject))
         yield from _value(subject)
     elif isinstance(subject, LayerChange):
+        yield _title(entry)
         yield from _layer(subject)
     elif isinstance(subject, FileChange):
-        yield from _file(subject)
+        yield _title(entry, *_file_facts(subject, entry.text))
     elif isinstance(subject, TensorChange):
+        yield _title(entry, subject.nature if subject.nature != "values" else "", clean(subject.file))
         yield from _tensor(subject)
     elif isinstance(subject, Problem):
+        yield ((clean(entry.title), "text+bold"),)
         yield ((clean(subject.message), "bad"),)
         if subject.hint:
             yield ((clean(subject.hint), "muted"),)
-    elif entry.detail:
-        yield ((clean(entry.detail), "muted"),)
+    else:
+        yield _title(entry, *([clean(entry.detail)] if entry.detail and entry.part != "heading" else []))
     if entry.text is not None:
-        yield ()
-        yield from text_lines(entry.text, width, beside)
+        yield from text_lines(entry.text, width, side_by_side)
     elif entry.children:
-        yield ()
-        for child in entry.children[:2000]:
-            mark = MARKS[child.status] if child.status else " "
-            bar = "█" * max(1, round(child.bar * 16)) if child.bar else ""
-            yield ((f"{mark} ", "text+bold"), (clean(child.title) + "  ", "text"), (clean(child.detail), "muted"))
-            if bar:
-                yield ((f"    {bar}", "bar"),)
+        yield from _below(entry, width)
+
+
+def _title(entry: Entry, *facts: str) -> Line:
+    """What it is, what became of it, and what else there is to say of it in a few words."""
+    words: list[str] = [clean(entry.title)]
+    status = (f"  {MARKS[entry.status]} ", f"{STATUS_ROLES[entry.status]}+bold") if entry.status else ("", "text")
+    said = " · ".join(part for part in (entry.status.replace("_", " ") if entry.status else "", *facts) if part)
+    if isinstance(entry.subject, ValueChange) and entry.status == "moved":
+        said = said.replace("moved", "in another order", 1)
+    return ((words[0], "text+bold"), status, (said, "muted"))
 
 
 def _pair(name: str, a: str, b: str) -> Iterator[Line]:
@@ -95,17 +167,15 @@ def _pair(name: str, a: str, b: str) -> Iterator[Line]:
 
 
 def _value(change: ValueChange) -> Iterator[Line]:
-    yield ((change.status, "muted"), (f"  {percent_words(change)}", "number"))
     yield ()
     for op, value, there in (("-", change.a, change.status != "added"), ("+", change.b, change.status != "removed")):
         if there:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
             for line in (text or '""').split("\n"):
-                yield ((f"{op} ", f"{_ROLES[op]}+bold"), (clean(line), "text"))
+                yield ((f"{op} ", f"{ROLES[op]}+bold"), (clean(line), "text"))
 
 
 def _layer(change: LayerChange) -> Iterator[Line]:
-    yield ((change.status.replace("_", " "), "muted"),)
     yield ()
     a, b = change.a, change.b
     for name in ("path", "digest", "diff_id", "media_type"):
@@ -114,246 +184,121 @@ def _layer(change: LayerChange) -> Iterator[Line]:
             clean(str(getattr(a, name) or "–")) if a else "–",
             clean(str(getattr(b, name) or "–")) if b else "–",
         )
-    yield from _pair("size", size_words(a.size) if a else "–", size_words(b.size) if b else "–")
+    yield from _pair("size", size_text(a.size) if a else "–", size_text(b.size) if b else "–")
 
 
-def _file(change: FileChange) -> Iterator[Line]:
-    yield ((change.status.replace("_", " "), "muted"), (f"  {clean(change.note)}" if change.note else "", "muted"))
-    if change.path_a:
-        yield (("from      ", "muted"), (clean(change.path_a), "text"))
-    yield from _pair(
-        "size",
-        f"{change.size_a:,} bytes" if change.size_a is not None else "–",
-        f"{change.size_b:,} bytes" if change.size_b is not None else "–",
-    )
+def _file_facts(change: FileChange, text: TextChange | None) -> Iterator[str]:
+    """Sizes, modes, where it was, in the words of one line."""
+    a, b = change.size_a, change.size_b
+    if a is not None and b is not None and a != b:
+        yield f"{a:,} → {b:,} bytes"
+    elif (size := b if b is not None else a) is not None:
+        yield f"{size:,} bytes"
     if change.mode_a != change.mode_b and change.mode_a is not None and change.mode_b is not None:
-        yield from _pair("mode", f"{change.mode_a:o}", f"{change.mode_b:o}")
+        yield f"mode {change.mode_a:o} → {change.mode_b:o}"
+    if change.path_a:
+        yield f"from {clean(change.path_a)}"
+    if change.note:
+        yield clean(change.note)
+    if text is not None and text.table is None and (words := text_words(text)):
+        yield clean(words)
 
 
 def _tensor(change: TensorChange) -> Iterator[Line]:
-    yield ((change.status.replace("_", " "), "muted"), (f"  {change.nature}", "warn"))
-    yield ((clean(change.file), "muted"),)
     yield ()
     a, b = change.a, change.b
-    yield from _pair("type", a.dtype if a else "–", b.dtype if b else "–")
+    yield from _pair("type", clean(a.dtype) if a else "–", clean(b.dtype) if b else "–")
     yield from _pair("shape", shape_words(a.shape) if a else "–", shape_words(b.shape) if b else "–")
     if change.note:
         yield ()
         yield ((clean(change.note), "text"),)
     if change.figures is not None:
-        yield ()
         yield from _figures(change.figures)
     elif change.status == "not_compared":
         yield ()
-        yield (("Values were not read: C compares them.", "muted"),)
+        yield (("The values were not read: comparing values reads them.", "muted"),)
 
 
 def _figures(figures: Figures) -> Iterator[Line]:
-    yield ((figures_words(figures), "text"),)
-    yield (("█" * round(figures.fraction * 40), "bar"), ("·" * (40 - round(figures.fraction * 40)), "faint"))
+    full = round(figures.fraction * 40)
+    words = f" {fraction_words(figures) if figures.changed else '0 %'} of {figures.unit} changed"
+    yield (("█" * full, "bar"), ("·" * (40 - full), "faint"), (words, "text"))
     for name, value in (
-        (figures.unit, f"{figures.count:,}"),
-        ("changed", f"{figures.changed:,}"),
+        ("changed", f"{figures.changed:,} of {figures.count:,} {figures.unit}"),
         ("max |Δ|", _number(figures.max_abs)),
         ("mean |Δ|", _number(figures.mean_abs)),
         ("‖Δ‖/‖a‖", _number(figures.relative_norm)),
     ):
         yield ((f"{name:<10}", "muted"), (value, "number"))
+    if figures.nonfinite_a or figures.nonfinite_b:
+        yield (("NaN or ∞  ", "muted"), (f"{figures.nonfinite_a:,} → {figures.nonfinite_b:,}", "number"))
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.6g}"
 
 
-def text_lines(text: TextChange, width: int, beside: bool) -> Iterator[Line]:
+def text_lines(text: TextChange, width: int, side_by_side: bool) -> Iterator[Line]:
     """What differs in a text."""
-    yield ((clean(text_words(text)), "muted"),)
     for note in text.notes:
         yield ((clean(note), "muted"),)
     for value in text.values:
         yield ((f"{MARKS[value.status]} ", "warn+bold"), (clean(value.path), "text"))
     if text.table is not None:
-        yield from _table(text.table)
+        yield from table_lines(text.table, width)
         return
-    lexer = _lexer(text.path)
-    coloured = 0
+    lexer = lexer_for(text.path)
     for hunk in text.hunks:
-        yield ()
-        where = f"@@ -{hunk.a_start},{hunk.a_count} +{hunk.b_start},{hunk.b_count} @@ {clean(hunk.section)}"
-        yield ((where.rstrip(), "accent"),)
-        coloured += len(hunk.lines)
-        used = lexer if coloured <= _HIGHLIGHTED else None
-        yield from _beside(hunk, width, used) if beside else _unified(hunk, used)
+        one_sided = not hunk.a_count or not hunk.b_count
+        yield from beside(hunk, width, lexer) if side_by_side and not one_sided else unified(hunk, lexer)
     if text.cut:
-        yield ((f"and {text.cut} more hunks", "muted"),)
+        yield ((f"and {text.cut:,} more hunks", "muted"),)
 
 
-def _unified(hunk: Hunk, lexer: Lexer | None) -> Iterator[Line]:
-    for line in hunk.lines:
-        yield ((f"{line.op} ", f"{_ROLES[line.op]}+bold"), *_spans(line, lexer))
-
-
-def _beside(hunk: Hunk, width: int, lexer: Lexer | None) -> Iterator[Line]:
-    half = max(10, (width - 5) // 2)
-    olds: list[TextLine] = []
-    news: list[TextLine] = []
-
-    def flush() -> Iterator[Line]:
-        for at in range(max(len(olds), len(news))):
-            left = _half(olds[at] if at < len(olds) else None, half, lexer)
-            right = _half(news[at] if at < len(news) else None, half, lexer)
-            yield (*left, (" │ ", "faint"), *right)
-        olds.clear()
-        news.clear()
-
-    for line in hunk.lines:
-        if line.op == "-":
-            olds.append(line)
-        elif line.op == "+":
-            news.append(line)
-        else:
-            yield from flush()
-            yield (*_half(line, half, lexer), (" │ ", "faint"), *_half(line, half, lexer))
-    yield from flush()
-
-
-def _half(line: TextLine | None, half: int, lexer: Lexer | None) -> Spans:
-    """One side's line, cut or filled to its column."""
-    if line is None:
-        return ((" " * half, "text"),)
-    spans: list[Span] = [(f"{line.op} ", f"{_ROLES[line.op]}+bold")]
-    room = half - 2
-    for text, role in _spans(line, lexer):
-        if cell_len(text) > room:
-            text = set_cell_size(text, max(0, room - 1)) + "…" if room else ""
-        room -= cell_len(text)
-        spans.append((text, role))
-        if room <= 0:
-            break
-    spans.append((" " * max(0, room), "text"))
-    return spans
-
-
-def _spans(line: TextLine, lexer: Lexer | None) -> list[Span]:
-    """A line in its syntax's colours; words that differ are bold and underlined, so that it needs no hue."""
-    spans: list[Span] = []
-    marked = f"{_ROLES[line.op]}+bold+underline"
-    at = 0
-    for text, role in _tokens(line.text, lexer):
-        start = 0
-        while start < len(text):
-            place = at + start
-            word = next((word for word in line.words if word[0] <= place < word[1]), None)
-            following = min((word[0] for word in line.words if word[0] > place), default=at + len(text))
-            end = min(len(text), (word[1] if word else following) - at)
-            spans.append((clean(text[start:end], limit=None), marked if word else role))
-            start = end
-        at += len(text)
-    if line.note:
-        spans.append((f"  ({clean(line.note)})", "muted"))
-    return spans
-
-
-def _tokens(text: str, lexer: Lexer | None) -> Sequence[Span]:
-    if lexer is None or not text:
-        return ((text, "text"),)
-    from pygments.token import Comment, Keyword, Name, Number, String
-
-    kinds: tuple[tuple[Any, str], ...] = (
-        (Comment, "muted"),
-        (String, "string"),
-        (Number, "number"),
-        (Keyword, "accent"),
-        (Name.Function, "key"),
-        (Name.Class, "key"),
-        (Name.Tag, "key"),
-    )
-    spans = []
-    for token, piece in lexer.get_tokens(text):
-        role = next((role for kind, role in kinds if token in kind), "text")
-        spans.append((piece, role))
-    if "".join(piece for piece, _ in spans).rstrip("\n") != text:
-        return ((text, "text"),)
-    last, role = spans[-1]
-    spans[-1] = (last.rstrip("\n"), role) if not text.endswith("\n") else spans[-1]
-    return [span for span in spans if span[0] and span[0] != "\n"]
-
-
-@lru_cache(maxsize=32)
-def _lexer_of(suffix: str) -> Lexer | None:
-    from pygments.lexers import get_lexer_by_name
-    from pygments.util import ClassNotFound
-
-    names = {"py": "python", "ipynb": "python", "yml": "yaml", "md": "markdown", "sh": "bash", "js": "javascript"}
-    known = {"json", "yaml", "toml", "sql", "html", "css", "xml", "ini", "rust", "go", "java", "c", "cpp", "ts", "r"}
-    name = names.get(suffix, suffix if suffix in known else "")
-    if not name:
-        return None
-    try:
-        found: Lexer = get_lexer_by_name(name, stripnl=False, ensurenl=True)
-    except ClassNotFound:
-        return None
-    return found
-
-
-def _lexer(path: str) -> Lexer | None:
-    return _lexer_of(path.rpartition(".")[2].lower() if "." in path else "")
-
-
-def _table(table: Table) -> Iterator[Line]:
-    key = f", by {clean(table.key, limit=40)}" if table.key else ", by their order"
-    yield ((f"{table.count_a:,} → {table.count_b:,} rows{key}; {table_words(table)}", "muted"),)
-    for column in table.columns:
-        kinds = f"  {column.kind_a} → {column.kind_b}" if column.status == "changed" else ""
-        yield ((f"{MARKS[column.status]} ", "warn+bold"), (f"column {clean(column.name)}{kinds}", "text"))
-    shown = table.rows[:5000]
-    widths = [
-        min(_CELL, max([cell_len(clean(name)) + 1, *(_width(row.a, row.b, at) for row in shown[:500])]))
-        for at, name in enumerate(table.names)
-    ]
+def _below(entry: Entry, width: int) -> Iterator[Line]:
+    """What is below a heading, a layer or a model file: how many of each, then a list; tensors with their bars."""
+    counts: Counter[Status] = Counter(child.status for child in entry.children if child.status)
     yield ()
-    yield (
-        ("  ", "text"),
-        *((_fit(clean(name), width), "key") for name, width in zip(table.names, widths, strict=True)),
+    if len(counts) > 1 or len(entry.children) > 1:
+        pieces: list[tuple[str, str]] = []
+        for status, count in counts.items():
+            words = f" {count:,} {status.replace('_', ' ')}   "
+            pieces += [(MARKS[status].strip() or "·", f"{STATUS_ROLES[status]}+bold"), (words, "muted")]
+        yield pieces
+    listed = _listed(entry.children)
+    names = min(
+        max((cell_len(clean(child.title, limit=200)) for child in listed[:100]), default=0), max(20, width - 44)
     )
-    for row in shown:
-        for op, values in (("-", row.a), ("+", row.b)):
-            if values is None:
-                continue
-            spans: list[Span] = [(f"{op} ", f"{_ROLES[op]}+bold")]
-            for at, (value, width) in enumerate(zip(values, widths, strict=True)):
-                differs = at in row.changed
-                role = f"{_ROLES[op]}+bold+underline" if differs else "text"
-                text = clean(value or "", limit=_CELL * 2)
-                spans += [(text if cell_len(text) < width else set_cell_size(text, width - 2) + "…", role)]
-                spans.append((" " * max(1, width - cell_len(spans[-1][0]) + 1), "text"))
-            yield spans
+    for child in listed[:LISTED]:
+        yield _row(child, names)
+    if len(listed) > LISTED:
+        yield ((f"and {len(listed) - LISTED:,} more", "muted"),)
 
 
-def _width(a: Sequence[str | None] | None, b: Sequence[str | None] | None, at: int) -> int:
-    return max(cell_len(clean(cells[at] or "", limit=_CELL)) if cells else 0 for cells in (a, b)) + 1
+def _listed(children: Sequence[Entry]) -> Sequence[Entry]:
+    """Model files list their tensors' modules in place of the heading above these."""
+    first = children[0]
+    return (*first.children, *children[1:]) if first.part == "heading" and first.children else children
 
 
-def _fit(text: str, width: int) -> str:
-    return (set_cell_size(text, width) if cell_len(text) < width else set_cell_size(text, width - 1) + "…") + " "
-
-
-def timeline_page(title: str, moments: Sequence[Moment]) -> Page:
-    """One thing over all versions, the oldest first."""
-    from kittui.compare.words import value_words
-
-    lines: list[Line] = [((clean(title), "text+bold"),), (("over all versions, the oldest first", "muted"),), ()]
-    for moment in moments:
-        value = moment.problem or (value_words(moment.value) if moment.found else "not there")
-        role = "bad" if moment.problem else "warn" if moment.changed else "text"
-        lines.append(
-            (
-                ("~ " if moment.changed else "  ", "warn+bold"),
-                (f"{clean(', '.join(moment.tags), limit=40):<28} ", "key"),
-                (f"{moment.digest.partition(':')[2][:12]}  ", "muted"),
-                (clean(value), role),
-            )
+def _row(child: Entry, names: int) -> Spans:
+    mark = MARKS[child.status] if child.status else " "
+    role = STATUS_ROLES[child.status] if child.status else "text"
+    title = clean(child.title, limit=200)
+    name = (
+        title + " " * (names - cell_len(title)) if cell_len(title) <= names else set_cell_size(title, names - 1) + "…"
+    )
+    figures = getattr(child.subject, "figures", None)
+    if isinstance(figures, Figures) and child.part in ("tensor", "module"):
+        share = fraction_words(figures) if figures.changed else "0 %"
+        bar = bar_text(round((child.bar or 0) * 1000), 1000, _BAR)
+        norm = f"  ‖Δ‖/‖a‖ {figures.relative_norm:.3g}" if figures.relative_norm is not None else ""
+        return (
+            (f"{mark} ", f"{role}+bold"),
+            (name, "text"),
+            (f"  {bar:<{_BAR}}", "bar"),
+            (f" {share:>8}", "number"),
+            (norm if figures.changed else "", "muted"),
         )
-        if moment.created:
-            lines.append(((" " * 31 + clean(moment.created), "faint"),))
-    return Page(lines)
+    detail = clean(figures_words(figures) if isinstance(figures, Figures) else child.detail)
+    return ((f"{mark} ", f"{role}+bold"), (name, "text"), (f"  {detail}", "muted"))

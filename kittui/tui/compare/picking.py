@@ -1,23 +1,23 @@
-"""Which two versions are meant."""
+"""Which two versions are meant: marked ones, a pair at hand, or a reference of any place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from kittui.errors import KittuiError
+from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL
 from kittui.terminal import clean
+from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.context import Context
-from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.move.service import moves_of
 from kittui.tui.ports import Ports
 from kittui.tui.selection import Selection
 from kittui.usecases.diff import DiffUseCase, Side
 from kittui.usecases.look import Inspector
 from kittui.usecases.tag_names import natural_key
-
-_PAIRS = (("champion", "challenger"), ("champion", "rollback"))
-_LISTED = 500
 
 
 async def diff(context: Context) -> None:
@@ -40,7 +40,7 @@ def marked(selection: Selection) -> tuple[Side, Side] | None:
     return (sides[0], sides[1]) if len(sides) == 2 else None
 
 
-async def use_case(ports: Ports, pair: tuple[Side, Side]) -> DiffUseCase:
+async def use_case(ports: Ports, pair: Sequence[Side]) -> DiffUseCase:
     """The use case over what the program was started with."""
     inspector = ports.services.get("inspector")
     holders = []
@@ -60,37 +60,116 @@ def _here(selection: Selection) -> Side | None:
 
 
 async def _pick(context: Context) -> tuple[Side, Side] | None:
-    selection = context.selection
-    repository, target = selection.repository, selection.target
-    if repository is None or target is None:
+    here = _here(context.selection)
+    if here is None:
         return None
+    ports, repository, target = context.ports, here.repository, here.target
+    names = context.browse.tags_pane.names_of(repository)
+    if names is None:
+        names = await _tags(ports, repository)
+    moves = moves_of(ports)
+    stages = moves.stages if moves is not None else LifecycleTags()
+    known = _known(context)
+    others = [each for each in known.values() if each.reference() != repository.reference()]
+    hand = pairs_at_hand(names, target, stages)
+    offers = [*hand, *await _copies(ports, others, here), *other_tags(names, target, hand)]
+
+    async def tags_of(reference: str) -> Sequence[str]:
+        return await _tags(ports, known[reference])
+
+    def check(text: str) -> str:
+        try:
+            _, name, _ = ports.locate(text)
+        except KittuiError as error:
+            return " ".join(filter(None, (error.message, error.hint)))
+        return "" if name else "This names a place, not a ModelKit: write HOST/REPOSITORY:TAG."
+
+    title = f"Compare {clean(target, limit=30)} with"
+    answer = await context.ask(PickDialog(title, offers, list(known), tags_of, check))
+    if answer is None:
+        return None
+    if answer.pair is not None:
+        return Side(repository, answer.pair[0]), Side(repository, answer.pair[1])
+    place, name, typed = ports.locate(answer.reference)
+    source = await ports.source(place)
+    return Side(source.repository(name), typed or target), here
+
+
+async def _tags(ports: Ports, repository: Repository) -> list[str]:
     names: list[str] = []
-    async for page in context.ports.tags(repository):
+    async for page in ports.tags(repository):
         names += [entry.name for entry in page if entry.name is not None]
-    choices = common_pairs(names, target)
-    words = [f"{clean(repository.name)} has no other version to compare {clean(target, limit=30)} with."]
-    if not choices:
-        raise KittuiError(words[0], hint="Mark a version elsewhere with Space, then press d here.")
-    answer = await context.ask(ChoiceDialog("Compare", choices))
-    return None if answer is None else (Side(repository, answer[0]), Side(repository, answer[1]))
+    return names
 
 
-def common_pairs(names: Sequence[str], target: str) -> list[Choice[tuple[str, str]]]:
-    """What is often compared first, then the version under the cursor with every other one."""
-    pairs: dict[tuple[str, str], str] = {}
-    for first, second in _PAIRS:
-        if first in names and second in names:
-            pairs[first, second] = (
-                "what would be promoted" if second == "challenger" else "what a rollback would change"
-            )
+def _known(context: Context) -> dict[str, Repository]:
+    """Every repository that the interface has listed, by its reference."""
+    places = context.browse.repositories_pane.places
+    found = [each.repository for row in places for each in row.found]
+    return {repository.reference(): repository for repository in sorted(found, key=lambda each: each.reference())}
+
+
+async def _copies(ports: Ports, others: Sequence[Repository], here: Side) -> list[Offer]:
+    """The same version in other places: in the store only where it is there, elsewhere without asking."""
+    offers = []
+    mine = f"{here.repository.source.place.host}/{here.repository.name}"
+    local = await _in_store(ports, mine) if here.repository.source.place.kind == "remote" else None
+    for other in [*([local] if local is not None else []), *others]:
+        place = other.source.place
+        if place == here.repository.source.place or not _same_name(other.name, here.repository.name):
+            continue
+        if local is not None and other is not local and other.reference() == local.reference():
+            continue
+        if place.kind == "remote":
+            detail = f"the same tag on {clean(place.host, limit=40)}"
+        else:
+            try:
+                held = here.target in await _tags(ports, other) or ":" in here.target
+            except KittuiError:
+                held = False
+            if not held:
+                continue
+            detail = "its copy in the local store" if place.kind == "local" else "the same tag in the layout"
+        reference = other.reference(here.target)
+        offers.append(Offer(reference, detail, reference=reference))
+    return offers
+
+
+async def _in_store(ports: Ports, name: str) -> Repository | None:
+    """The repository that the store keeps a registry's repository in, where it is there."""
+    try:
+        repository = (await ports.source(LOCAL)).repository(name)
+        return repository if await _tags(ports, repository) else None
+    except KittuiError:
+        return None
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether two names mean one repository: the store's begin with the registry's host."""
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+
+
+def pairs_at_hand(names: Sequence[str], target: str, stages: LifecycleTags | None = None) -> list[Offer]:
+    """What is often compared: the lifecycle's pairs and the version before, those with the cursor's tag first."""
+    stages = stages or LifecycleTags()
+    pairs = {
+        (stages.champion, stages.challenger): "what would be promoted",
+        (stages.champion, stages.rollback): "what a rollback would change",
+    }
+    pairs = {pair: words for pair, words in pairs.items() if set(pair) <= set(names)}
     ordered = sorted((name for name in names if any(map(str.isdigit, name))), key=natural_key)
     if target in ordered and (at := ordered.index(target)) > 0:
         pairs.setdefault((ordered[at - 1], target), "the version before")
-    mine = [pair for pair in pairs if target in pair]
-    pairs = {pair: pairs[pair] for pair in [*mine, *(pair for pair in pairs if pair not in mine)]}
-    for name in sorted(names, key=natural_key, reverse=True)[:_LISTED]:
-        if name != target and (name, target) not in pairs and (target, name) not in pairs:
-            pairs[name, target] = ""
-    return [
-        Choice(pair, f"{clean(pair[0], limit=30)} → {clean(pair[1], limit=30)}", words) for pair, words in pairs.items()
-    ]
+    chosen = [pair for pair in pairs if target in pair] + [pair for pair in pairs if target not in pair]
+    return [_offer(pair, pairs[pair]) for pair in chosen]
+
+
+def other_tags(names: Sequence[str], target: str, hand: Sequence[Offer] = ()) -> list[Offer]:
+    """The version under the cursor with every other tag that is not among the pairs at hand."""
+    taken = {offer.pair for offer in hand}
+    pairs = [(name, target) for name in sorted(names, key=natural_key, reverse=True) if name != target]
+    return [_offer(pair, "") for pair in pairs if pair not in taken and pair[::-1] not in taken]
+
+
+def _offer(pair: tuple[str, str], words: str) -> Offer:
+    return Offer(f"{pair[0]} → {pair[1]}", words, pair)

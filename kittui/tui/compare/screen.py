@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.timer import Timer
 
 from kittui.compare.changes import FileChange, TensorChange, ValueChange
 from kittui.compare.comparison import Comparison
-from kittui.compare.words import counted, size_words, summary_words
+from kittui.compare.words import facts_words, reading_words
 from kittui.errors import KittuiError
-from kittui.terminal import clean
-from kittui.tui.compare.details import page_of, timeline_page
-from kittui.tui.compare.tree import FILTERS, Row, cells, rows_of
+from kittui.oci.traffic import Traffic, metered
+from kittui.terminal import clean, size_text
+from kittui.tui.compare.details import Detail, lines_of
+from kittui.tui.compare.strip import Chip, SummaryStrip
+from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
-from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.keymap import shown_key
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
-from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows
 from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.timeline import Subject, TimelineUseCase
+from kittui.usecases.timeline import Subject
 
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp
 
-STACKED = 100
+STACKED: Final = 100
 """Columns below which the panes stand above each other."""
-BESIDE = 120
+BESIDE: Final = 120
 """Columns from which old and new stand side by side."""
-SAMPLED = 64
+SAMPLED: Final = 64
 """Random windows of each file that a sample reads."""
+PAUSE: Final = 0.15
+"""Seconds between two drawings of a comparison that is still growing."""
+TICK: Final = 0.5
+"""Seconds between two tellings of how far it is."""
+_MEASURED = 2_000
 
 
 class CompareScreen(Screen[None], inherit_bindings=False):
@@ -44,29 +49,51 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
     DEFAULT_CSS = """
     CompareScreen { background: $kit-background; color: $kit-text; layout: vertical; }
-    CompareScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
     CompareScreen #panes { height: 1fr; layout: horizontal; }
     CompareScreen #changes { width: 2fr; height: 1fr; }
     CompareScreen #detail { width: 3fr; height: 1fr; border-left: solid $kit-faint; }
     CompareScreen.-stacked #panes { layout: vertical; }
     CompareScreen.-stacked #changes { width: 1fr; height: 1fr; }
     CompareScreen.-stacked #detail { width: 1fr; height: 1fr; border-left: none; border-top: solid $kit-faint; }
+    CompareScreen.-reading #changes { width: 1fr; }
+    CompareScreen.-stacked.-reading #changes { height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "change(1)", "Next", id="compare.next", tooltip="Next change"),
         Binding("N", "change(-1)", "Previous", id="compare.previous", tooltip="Previous change"),
+        Binding(
+            "right_square_bracket",
+            "hunk(1)",
+            "Next hunk",
+            id="compare.next-hunk",
+            tooltip="Next changed lines or rows, in any file",
+        ),
+        Binding(
+            "left_square_bracket",
+            "hunk(-1)",
+            "Previous hunk",
+            id="compare.previous-hunk",
+            tooltip="Previous changed lines or rows",
+        ),
         Binding("f", "filter", "Filter", id="compare.filter", tooltip="Only changed, only added … everything"),
+        Binding(
+            "tilde", "only('~')", "Only changed", id="compare.only-changed", tooltip="Only what changed; again: all"
+        ),
+        Binding("plus", "only('+')", "Only added", id="compare.only-added", tooltip="Only what was added; again: all"),
+        Binding(
+            "minus", "only('-')", "Only removed", id="compare.only-removed", tooltip="Only what was removed; again: all"
+        ),
         Binding("C", "content", "Compare values", id="compare.content", tooltip="Read and compare every value"),
         Binding("m", "report", "Report", id="compare.report", tooltip="Copy or save the report"),
         Binding("w", "swap", "Swap", id="compare.swap", tooltip="Swap the sides"),
         Binding(
-            "H", "timeline", "Timeline", id="compare.timeline", tooltip="This value, file or tensor over all versions"
+            "i,H", "timeline", "Timeline", id="compare.timeline", tooltip="This value, file or tensor over all versions"
         ),
         Binding("y", "copy", "Copy", id="compare.copy", tooltip="Copy what the detail pane shows"),
         Binding("r", "again", "Refresh", id="compare.refresh", tooltip="Compare again"),
         Binding("tab,shift+tab", "other_pane", "Other pane", id="compare.pane", tooltip="Tree or detail"),
         Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="Every live key"),
-        Binding("escape", "back", "Back", id="compare.back", tooltip="Back"),
+        Binding("escape", "back", "Back", id="compare.back", tooltip="To the tree; stop reading values; to the tags"),
     ]
 
     def __init__(self, case: DiffUseCase, a: Side, b: Side) -> None:
@@ -75,11 +102,18 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._sides = (a, b)
         self._depth = Depth()
         self._comparison: Comparison | None = None
-        self._filter = 0
-        self._folded: set[str] = set()
-        self._page = Page()
+        self._kept: dict[tuple[Side, Side], tuple[Comparison, Depth]] = {}
+        self._tree = ChangeTree()
+        self._filter = FILTERS[0]
+        self._placed = ""
+        self._detailed: Row | None = None
+        self._waiting: Comparison | None = None
+        self._drawn_at = 0.0
+        self._timer: Timer | None = None
+        self._traffic: Traffic | None = None
+        self._began = 0.0
         self._header = HeaderBar()
-        self._facts = Static(id="facts")
+        self._strip = SummaryStrip()
         self._rows: Rows[Row] = Rows(
             (Column("", 18, flex=True, sticky=True), Column("", 14, flex=True)),
             cells,
@@ -87,7 +121,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             titles=False,
         )
         self._rows.id = "changes"
-        self._lines = Lines()
+        self._lines = Detail()
         self._lines.id = "detail"
         self._footer = FooterBar()
 
@@ -97,14 +131,24 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         return self._comparison
 
     @property
+    def change_tree(self) -> ChangeTree:
+        """The rows that are shown."""
+        return self._tree
+
+    @property
     def kittui(self) -> KittuiApp:
         """The program, for its toasts and clipboard."""
         return cast("KittuiApp", self.app)
 
+    @property
+    def working(self) -> bool:
+        """Whether something is being read."""
+        return self._traffic is not None
+
     def compose(self) -> ComposeResult:
-        """Header, facts, tree and detail, footer."""
+        """Header, summary, tree and detail, footer."""
         yield self._header
-        yield self._facts
+        yield self._strip
         with Container(id="panes"):
             yield self._rows
             yield self._lines
@@ -113,78 +157,176 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Begin."""
         self._rows.focus()
-        self._facts.update(Content("reading both manifests …"))
-        self._tell()
-        self._compare()
+        self.set_interval(TICK, self._tell_reading)
+        self._begin()
 
     def on_resize(self, event: events.Resize) -> None:
         """Stack the panes where there is little room."""
         self.set_class(event.size.width < STACKED, "-stacked")
-        self.call_after_refresh(self._detail)
+        self.call_after_refresh(self._fit)
+
+    def on_descendant_focus(self) -> None:
+        """Where the panes stand above each other, the one that is read has most of the room."""
+        if self._lines.has_focus != self.has_class("-reading"):
+            self.set_class(self._lines.has_focus, "-reading")
+            self.call_after_refresh(self._fit)
+        self._tell()
+
+    def _fit(self) -> None:
+        """Give the names what they need, the rest to what is said of them."""
+        width = self._rows.size.width
+        wanted = max(map(title_width, self._tree.rows[:_MEASURED]), default=0)
+        names = max(18, min(wanted, width - 20 if width < 60 else width * 3 // 5))
+        self._rows.set_columns((Column("", names, sticky=True), Column("", 14, flex=True)))
+        self._detail()
+
+    def _begin(self) -> None:
+        self._began = monotonic()
+        self._traffic = Traffic()
+        if self._comparison is None:
+            places = " and ".join(dict.fromkeys(_place(side) for side in self._sides))
+            self._strip.facts = (f"asking {places} for both manifests …",)
+        self._tell()
+        self._tell_reading()
+        self._compare()
 
     @work(group="compare", exclusive=True)
     async def _compare(self) -> None:
+        sides, depth = self._sides, self._depth
         try:
-            self._show(await self._case.compare(*self._sides, self._depth, self._show))
+            with metered() as traffic:
+                self._traffic = traffic
+                comparison = await self._case.compare(*sides, depth, self._grown)
         except KittuiError as error:
-            self._facts.update(Content(clean(error.message)))
-            self._lines.show(Page([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text]))
+            self._traffic = None
+            self._strip.facts = (clean(error.message),)
+            self._lines.begin([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text])
             self.kittui.fail(error)
+            self._tell_reading()
+            return
+        self._traffic = None
+        self._kept[sides] = (comparison, depth)
+        self._show(comparison)
+
+    def _grown(self, comparison: Comparison) -> None:
+        """A newer state: drawn at once where the last drawing was a while ago, else soon."""
+        self._waiting = comparison
+        if self._timer is None and self.is_attached:
+            self._timer = self.set_timer(max(0.001, PAUSE - (monotonic() - self._drawn_at)), self._draw)
+
+    def _draw(self) -> None:
+        self._timer = None
+        if self._waiting is not None:
+            self._show(self._waiting)
 
     def _show(self, comparison: Comparison) -> None:
+        """Show a state of the comparison, the cursor and what is folded as they were."""
+        self._waiting = None
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
         if not self.is_attached:
             return
         first = self._comparison is None
         self._comparison = comparison
-        parts = [*summary_words(comparison), f"{counted(comparison)} changed"]
-        if not comparison.complete:
-            parts.append("reading …")
-        self._facts.update(Content(clean(" · ".join(parts))))
-        self._arrange()
-        if first and not any(row.is_change for row in self._rows.rows[: self._rows.cursor + 1]):
-            self.action_change(1)
+        folded = self._tree.folded_keys
+        self._tree = ChangeTree(comparison)
+        self._arrange(folded)
+        self._fit()
+        self._place(first)
+        self._drawn_at = monotonic()
 
-    def _arrange(self) -> None:
-        """Show the rows again, the cursor on the same one."""
-        if self._comparison is None:
+    def _place(self, first: bool) -> None:
+        """Put the cursor on the first change, as long as nobody has put it anywhere else."""
+        row = self._rows.current
+        moved = row is not None and not first and row.entry.key != self._placed
+        if moved or (row is not None and row.is_change and not first):
             return
+        if self._tree.changes:
+            self._rows.move_to(self._tree.changes[0])
+        row = self._rows.current
+        self._placed = row.entry.key if row is not None else ""
+
+    def _arrange(self, folded: set[str] | None = None) -> None:
+        """Show the rows that the filter lets through, the cursor on the same one."""
         key = self._rows.current.entry.key if self._rows.current else None
-        rows = rows_of(self._comparison, FILTERS[self._filter], self._folded)
+        if self._filter.statuses is not None and not self._tree.counts[self._filter] and not self._tree.problems:
+            self._filter = FILTERS[0]
+        self._tree.load(self._filter, self._tree.folded_keys if folded is None else folded)
+        rows = self._tree.rows
         self._rows.show(rows, next((row for row in rows if row.entry.key == key), None))
         self._tell()
-        self._detail()
+        self._tell_reading()
 
     def _tell(self) -> None:
-        a, b = self._sides
+        """Header, filters and keys."""
         comparison = self._comparison
-        names = [clean(side.target if ":" not in side.target else side.target[:19], limit=60) for side in (a, b)]
+        a, b = (clean(_name(side, self._sides), limit=60) for side in self._sides)
         digests = [comparison.a.short, comparison.b.short] if comparison else ["", ""]
-        self._header.where = (f"{names[0]} {digests[0]} → {names[1]} {digests[1]}".replace("  ", " "),)
-        changes = sum(row.is_change for row in self._rows.rows)
-        self._header.facts = ((f"{FILTERS[self._filter][0]}: {changes}", "$kit-accent"),)
-        hints = [("n", "Next", "change(1)"), ("f", "Filter", "filter")]
+        self._header.where = (f"{a} {digests[0]} → {b} {digests[1]}".replace("  ", " ").strip(),)
+        self._tell_place()
+        if comparison is not None:
+            self._strip.facts = tuple(map(clean, facts_words(comparison)))
+            counts = self._tree.counts
+            self._strip.chips = tuple(
+                Chip(each, counts[each], each is self._filter)
+                for each in FILTERS
+                if counts[each] or each is self._filter or each.statuses is None or not each.mark
+            )
+        hints = [("next", "Next", "change(1)"), ("next-hunk", "Hunk", "hunk(1)")]
         if comparison is not None and comparison.unread and not self._depth.content:
-            hints.append(("C", f"Compare values ({size_words(comparison.unread)} to read)", "content"))
-        hints += [
-            ("m", "Report", "report"),
-            ("w", "Swap", "swap"),
-            ("H", "Timeline", "timeline"),
-            ("?", "Help", "app.help"),
-            ("Esc", "Back", "back"),
-        ]
+            words = "Values," if self.size.width < STACKED else "Compare values,"
+            hints.append(("content", f"{words} {size_text(comparison.unread)}", "content"))
+        hints += [("filter", "Filter", "filter"), ("report", "Report", "report"), ("timeline", "Timeline", "timeline")]
+        other = "Tree" if self._lines.has_focus else "Detail"
+        last = [("help", "Help", "app.help"), ("back", "Tree" if self._lines.has_focus else "Back", "back")]
+        more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
+        hints += more + last if self.size.width >= STACKED else more[:1] + last
+        keymap = self.kittui.ports.settings.keymap
         self._footer.hints = tuple(
-            KeyHint(key, label, action if "." in action else f"screen.{action}") for key, label, action in hints
+            KeyHint(
+                shown_key(self.BINDINGS, f"compare.{name}", keymap),
+                label,
+                action if "." in action else f"screen.{action}",
+            )
+            for name, label, action in hints
         )
 
+    def _tell_place(self) -> None:
+        """Which change this is, of how many."""
+        total = len(self._tree.changes)
+        place = self._tree.place(self._rows.cursor)
+        self._header.facts = ((f"change {place} of {total}" if place else f"{total} changes", "$kit-accent"),)
+
+    def _tell_reading(self) -> None:
+        """What was read, and whether that goes on."""
+        comparison, traffic = self._comparison, self._traffic
+        if traffic is None:
+            self._strip.reading = tuple(map(clean, reading_words(comparison))) if comparison else ()
+            return
+        seconds = monotonic() - self._began
+        doing = "comparing values" if self._depth.content else "sampling values" if self._depth.sample else "reading"
+        words = [f"{doing} …"]
+        if traffic.requests:
+            words.append(f"{size_text(traffic.bytes)} in {traffic.requests:,} requests")
+        if seconds >= 1:
+            words.append(f"{seconds:.0f} s")
+        self._strip.reading = tuple(words)
+
     @on(Rows.Highlighted)
+    def _highlighted(self) -> None:
+        if self._rows.current is not self._detailed:
+            self._detail()
+        self._tell_place()
+
     def _detail(self) -> None:
-        row = self._rows.current
+        row = self._detailed = self._rows.current
         if row is None:
-            note = "No changes of this kind." if self._comparison is not None else ""
-            self._page = Page([((note, "muted"),)])
-        else:
-            self._page = page_of(row.entry, max(20, self._lines.size.width - 2), self.size.width >= BESIDE)
-        self._lines.show(self._page)
+            if self._comparison is not None:
+                self._lines.begin([((_nothing(self._comparison, self._filter), "muted"),)])
+            return
+        width = max(20, self._lines.size.width - 3)
+        self._lines.begin(lines_of(row.entry, width, self.size.width >= BESIDE))
 
     @on(Rows.Folded)
     def _fold(self, event: Rows.Folded) -> None:
@@ -192,19 +334,20 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         if row is None:
             return
         if row.entry.children and event.unfold == row.folded:
-            self._folded ^= {row.entry.key}
-            self._arrange()
+            self._turn(row)
         elif not event.unfold:
-            above = next((n for n in range(self._rows.cursor, -1, -1) if self._rows.rows[n].depth < row.depth), None)
-            if above is not None:
-                self._rows.move_to(above)
+            self._rows.to_parent(lambda each: each.depth)
+
+    def _turn(self, row: Row) -> None:
+        self._tree.fold(self._rows.cursor)
+        self._rows.show(self._tree.rows, row)
+        self._tell_place()
 
     @on(Rows.Opened)
     def _opened(self) -> None:
         row = self._rows.current
         if row is not None and row.folded:
-            self._folded.discard(row.entry.key)
-            self._arrange()
+            self._turn(row)
         else:
             self._lines.focus()
 
@@ -214,117 +357,137 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
     def action_change(self, step: int) -> None:
         """The next or previous change, around the ends."""
-        rows: Sequence[Row] = self._rows.rows
-        for distance in range(1, len(rows) + 1):
-            number = (self._rows.cursor + step * distance) % len(rows)
-            if rows[number].is_change:
-                self._rows.move_to(number)
-                return
+        number = neighbour(self._tree.changes, self._rows.cursor, step)
+        if number is not None:
+            self._rows.move_to(number)
+
+    def action_hunk(self, step: int) -> None:
+        """The next or previous hunk: of this file, else of the next file that has one."""
+        if self._lines.go_to_hunk(step):
+            return
+        number = neighbour(self._tree.texts, self._rows.cursor, step)
+        if number is None:
+            self.kittui.toast("No lines or rows to show: no text or table changed, or none was read yet.")
+            return
+        self._rows.move_to(number)
+        self._detail()
+        if step > 0:
+            self._lines.go_to_hunk(1)
+        else:
+            self._lines.go_to_last_hunk()
 
     def action_filter(self) -> None:
         """The next filter that shows something."""
-        for _ in FILTERS:
-            self._filter = (self._filter + 1) % len(FILTERS)
-            self._arrange()
-            if self._rows.rows:
+        at = FILTERS.index(self._filter)
+        for distance in range(1, len(FILTERS) + 1):
+            each = FILTERS[(at + distance) % len(FILTERS)]
+            if self._tree.counts[each] or each.statuses is None:
+                self._choose(each)
                 return
 
+    def action_only(self, mark: str) -> None:
+        """One kind of change alone; the same key again shows all."""
+        chosen = next(each for each in FILTERS if each.mark == mark)
+        if chosen is self._filter:
+            chosen = FILTERS[0]
+        elif not self._tree.counts[chosen]:
+            self.kittui.toast(f"Nothing was {chosen.name}.")
+            return
+        self._choose(chosen)
+
+    @on(SummaryStrip.Chosen)
+    def _chip(self, event: SummaryStrip.Chosen) -> None:
+        self._choose(event.filter)
+
+    def _choose(self, chosen: Filter) -> None:
+        self._filter = chosen
+        self._arrange()
+        self._fit()
+        row = self._rows.current
+        if row is not None and not row.is_change:
+            number = neighbour(self._tree.changes, self._rows.cursor, 1)
+            if number is not None:
+                self._rows.move_to(number)
+
     def action_swap(self) -> None:
-        """Old becomes new."""
+        """Old becomes new; what was compared before in that order is shown at once."""
         self._sides = (self._sides[1], self._sides[0])
-        self.action_again()
+        self.workers.cancel_group(self, "compare")
+        kept = self._kept.get(self._sides)
+        if kept is not None:
+            self._traffic = None
+            comparison, self._depth = kept
+            self._show(comparison)
+        else:
+            self._comparison = None
+            self._begin()
 
     def action_again(self) -> None:
-        """Compare again."""
+        """Compare again, asking for both tags anew."""
+        self._kept.clear()
         self._comparison = None
-        self._compare()
+        self._begin()
 
     def action_back(self) -> None:
-        """From the detail to the tree, from the tree back to browsing."""
+        """From the detail to the tree; from the tree back to browsing, where no values are being read."""
         if self._lines.has_focus:
             self._rows.focus()
+        elif self.working and self._comparison is not None and (self._depth.content or self._depth.sample):
+            self.workers.cancel_group(self, "compare")
+            self._traffic = None
+            self._depth = Depth()
+            self._tell()
+            self._tell_reading()
+            self.kittui.toast("Stopped reading values; what was found so far stays.")
         else:
             self.dismiss()
 
     def action_copy(self) -> None:
         """Copy the detail pane's text."""
-        lines = [_text(line) for line in self._page.lines]
-        self.kittui.copy(self._page.raw or "\n".join(lines))
+        self.kittui.copy(self._lines.text())
 
     @work(group="compare-ask")
     async def action_content(self) -> None:
         """Compare values: all of them, or a sample."""
         comparison = self._comparison
         if comparison is None or not comparison.unread:
+            self.kittui.toast("All values that differ were compared." if comparison else "Still reading.")
             return
         answer = await self.app.push_screen_wait(
             ChoiceDialog(
                 "Compare values",
                 [
-                    Choice("all", "All values", f"{size_words(comparison.unread)} to read, digests verified"),
+                    Choice("all", "All values", f"{size_text(comparison.unread)} to read, digests verified"),
                     Choice("sample", "A sample", f"{SAMPLED} random windows of each large file: proves changes only"),
                 ],
             )
         )
         if answer is not None:
             self._depth = Depth(content=True) if answer == "all" else Depth(sample=SAMPLED)
-            self._compare()
+            self._begin()
 
     @work(group="compare-ask")
     async def action_report(self) -> None:
         """The report: copied, or saved."""
-        comparison = self._comparison
-        if comparison is None:
-            return
-        from kittui.compare.html import to_html
-        from kittui.compare.markdown import to_markdown
-        from kittui.usecases.save_report import save_report
+        from kittui.tui.compare.report import report
 
-        answer = await self.app.push_screen_wait(
-            ChoiceDialog(
-                "Report",
-                [
-                    Choice("copy", "Copy Markdown", "for a merge request, pinned to digests"),
-                    Choice("md", "Save Markdown", "as a new file"),
-                    Choice("html", "Save HTML", "one page that needs nothing else"),
-                ],
-            )
-        )
-        if answer is None:
-            return
-        text = to_html(comparison) if answer == "html" else to_markdown(comparison)
-        if answer == "copy":
-            self.kittui.copy(text)
-            return
-        name = f"{comparison.a.short}-{comparison.b.short}.{answer}"
-        path = await self.app.push_screen_wait(InputDialog("Save the report", ("File:",), value=name))
-        if path:
+        if self._comparison is not None:
             try:
-                self.kittui.toast(f"Saved {await save_report(path, text)}")
+                await report(self.kittui, self._comparison)
             except KittuiError as error:
                 self.kittui.fail(error)
 
-    @work(group="timeline", exclusive=True)
-    async def action_timeline(self) -> None:
+    def action_timeline(self) -> None:
         """The thing under the cursor over all versions of b's repository."""
+        from kittui.tui.compare.over_versions import TimelineScreen
+
         row = self._rows.current
-        if row is None:
-            return
-        subject = _subject(row)
+        subject = _subject(row) if row is not None else None
         if subject is None:
             self.kittui.toast("A Kitfile value, a file or a tensor can be followed over the versions.")
             return
-        self._lines.show(Page([(("reading all versions …", "muted"),)]))
-        try:
-            case = TimelineUseCase(self._case.modelkit, self._case.inspector)
-            moments = await case.follow(self._sides[1].repository, subject)
-        except KittuiError as error:
-            self.kittui.fail(error)
-            self._detail()
-            return
-        if self._rows.current is row:
-            self._page = timeline_page(row.entry.title, moments)
-            self._lines.show(self._page)
+        b = self._sides[1]
+        self.app.push_screen(TimelineScreen(self._case, b.repository, subject, b.target))
 
 
 def _subject(row: Row) -> Subject | None:
@@ -336,5 +499,25 @@ def _subject(row: Row) -> Subject | None:
     return Subject("tensor", subject.file, subject.name) if isinstance(subject, TensorChange) else None
 
 
-def _text(line: Line) -> str:
-    return line if isinstance(line, str) else "".join(text for text, _ in line)
+def _nothing(comparison: Comparison, shown: Filter) -> str:
+    if comparison.identity == "identical":
+        return "Both are one manifest: nothing differs."
+    if not comparison.complete:
+        return "Reading …"
+    if comparison.identity == "repacked":
+        return "The same content in other packaging: nothing else differs."
+    return "No changes of this kind." if shown is not FILTERS[0] else "Nothing that is compared differs."
+
+
+def _place(side: Side) -> str:
+    place = side.repository.source.place
+    return "the local store" if place.kind == "local" else clean(place.host or str(place), limit=60)
+
+
+def _name(side: Side, sides: tuple[Side, Side]) -> str:
+    """The tag, with as much before it as tells the two apart."""
+    target = side.target if ":" not in side.target else side.target[:19]
+    a, b = (each.repository for each in sides)
+    if a.source.place != b.source.place:
+        return f"{target} ({_place(side)})"
+    return f"{side.repository.name}:{target}" if a.name != b.name else target

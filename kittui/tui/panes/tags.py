@@ -116,6 +116,11 @@ class TagsPane(Pane):
         """Whether tags on one digest are shown as one group."""
         return self._grouped
 
+    def names_of(self, repository: Repository) -> list[str] | None:
+        """A repository's tags, where all of them were listed before; nothing is asked."""
+        tags = self._lists.get(self._key(repository))
+        return [row.entry.name for row in tags.rows if row.entry.name] if tags is not None and tags.complete else None
+
     def on_mount(self) -> None:
         """Nothing is chosen yet."""
         self.set_state(CHOOSE)

@@ -1,0 +1,238 @@
+"""One value, file or tensor over a repository's versions: what it was in each, and with which one it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from kittui.compare.words import value_words
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui.keymap import shown_key
+from kittui.tui.sizes import age_text, bar_text
+from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.usecases.diff import DiffUseCase, Side
+from kittui.usecases.timeline import Moment, Subject, TimelineUseCase
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Repository
+    from kittui.tui.app import KittuiApp
+
+_BAR: Final = 10
+
+
+class TimelineScreen(Screen[None], inherit_bindings=False):
+    """The versions of a repository, the oldest first, each with its value; Enter compares it with the one before."""
+
+    DEFAULT_CSS = """
+    TimelineScreen { background: $kit-background; color: $kit-text; layout: vertical; }
+    TimelineScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
+    TimelineScreen Lines { height: 7; border-top: solid $kit-faint; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "change(1)", "Next", id="timeline.next", tooltip="Next version that changed it"),
+        Binding("N", "change(-1)", "Previous", id="timeline.previous", tooltip="Previous version that changed it"),
+        Binding("d", "compare", "Compare", id="timeline.compare", tooltip="Compare it with the version before"),
+        Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy all versions and values"),
+        Binding("question_mark", "app.help", "Help", id="timeline.help", tooltip="Every key that is live now"),
+        Binding("escape,i,H", "close", "Back", id="timeline.close", tooltip="Back to where it was opened"),
+    ]
+
+    def __init__(self, case: DiffUseCase, repository: Repository, subject: Subject, target: str = "") -> None:
+        super().__init__()
+        self._case = case
+        self._repository = repository
+        self._subject = subject
+        self._target = target
+        self._moments: Sequence[Moment] = ()
+        self._largest = 0.0
+        self._header = HeaderBar()
+        self._facts = Static(id="facts")
+        self._rows: Rows[Moment] = Rows(
+            (
+                Column("", 1),
+                Column("version", 16, sticky=True, flex=True),
+                Column("age", 5, "right"),
+                Column("digest", 12),
+                Column("value", 24, flex=True),
+            ),
+            self._cells,
+            lambda moment: moment.digest,
+        )
+        self._lines = Lines()
+        self._lines.can_focus = False
+        self._footer = FooterBar()
+
+    @property
+    def moments(self) -> Sequence[Moment]:
+        """The versions as read; empty until they are."""
+        return self._moments
+
+    @property
+    def kittui(self) -> KittuiApp:
+        """The program, for its clock, toasts and clipboard."""
+        return cast("KittuiApp", self.app)
+
+    @property
+    def title_words(self) -> str:
+        """What is followed."""
+        subject = self._subject
+        return f"{subject.tensor} in {subject.path}" if subject.kind == "tensor" else subject.path
+
+    def compose(self) -> ComposeResult:
+        """Header, facts, versions, the one under the cursor in full, footer."""
+        yield self._header
+        yield self._facts
+        yield self._rows
+        yield self._lines
+        yield self._footer
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self._header.where = (clean(self._repository.name, limit=60), clean(self.title_words, limit=80))
+        self._facts.update(Content(f"reading all versions of {clean(self._repository.reference(), limit=80)} …"))
+        self._rows.focus()
+        self._hint()
+        self._read()
+
+    def _hint(self) -> None:
+        hints = [("next", "Next change", "change(1)"), ("compare", "Compare with the one before", "compare")]
+        hints += [("copy", "Copy", "copy"), ("help", "Help", "app.help"), ("close", "Back", "close")]
+        keymap = self.kittui.ports.settings.keymap
+        self._footer.hints = tuple(
+            KeyHint(
+                shown_key(self.BINDINGS, f"timeline.{name}", keymap),
+                label,
+                action if "." in action else f"screen.{action}",
+            )
+            for name, label, action in hints
+        )
+
+    @work(group="timeline", exclusive=True)
+    async def _read(self) -> None:
+        try:
+            case = TimelineUseCase(self._case.modelkit, self._case.inspector)
+            self._moments = await case.follow(self._repository, self._subject)
+        except KittuiError as error:
+            self._facts.update(Content(clean(error.message)))
+            self._lines.show(Page([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text]))
+            self.kittui.fail(error)
+            return
+        numbers = [abs(moment.value) for moment in self._moments if _is_number(moment.value)]
+        self._largest = float(max(numbers, default=0))
+        self._facts.update(Content(clean(summary(self._moments))))
+        here = [moment for moment in self._moments if self._target in (moment.digest, *moment.tags)]
+        changed = [moment for moment in self._moments if moment.changed]
+        self._rows.show(self._moments, here[0] if here else changed[-1] if changed else None)
+
+    def _cells(self, moment: Moment) -> Sequence[Spans]:
+        value = clean(moment.problem or (value_words(moment.value) if moment.found else "not there"), limit=400)
+        role = "bad" if moment.problem else "warn" if moment.changed else "text" if moment.found else "muted"
+        spans: list[tuple[str, str]] = [(value, f"{role}+bold" if moment.changed else role)]
+        if self._largest and _is_number(moment.value):
+            bar = bar_text(round(abs(moment.value) / self._largest * 1000), 1000, _BAR)
+            spans = [(f"{bar:<{_BAR}} ", "bar"), *spans]
+        mark = "!" if moment.problem else "~" if moment.changed else " "
+        return (
+            ((mark, "bad+bold" if moment.problem else "warn+bold"),),
+            ((clean(", ".join(moment.tags), limit=120), "key"),),
+            ((age_text(moment.created, self.kittui.ports.clock()), "muted"),),
+            ((moment.digest.partition(":")[2][:12], "muted"),),
+            spans,
+        )
+
+    @on(Rows.Highlighted)
+    def _detail(self) -> None:
+        moment = self._rows.current
+        if moment is None:
+            return
+        before = self._before(moment)
+        lines: list[Line] = [
+            (
+                (clean(", ".join(moment.tags), limit=300), "text+bold"),
+                (f"  {clean(moment.created or 'made at an unknown time', limit=40)}", "muted"),
+            )
+        ]
+        if moment.problem:
+            lines.append(((clean(moment.problem), "bad"),))
+        elif moment.changed and before is not None:
+            lines.append(((f"changed since {clean(', '.join(before.tags), limit=200)}", "muted"),))
+            lines += _both(before, moment)
+        else:
+            lines.append(((clean(value_words(moment.value, 4000) if moment.found else "not there"), "text"),))
+        self._lines.show(Page(lines))
+
+    def _before(self, moment: Moment) -> Moment | None:
+        """The last version before it that could be read."""
+        at = next((number for number, each in enumerate(self._moments) if each is moment), 0)
+        return next((each for each in reversed(self._moments[:at]) if each.problem is None), None)
+
+    def action_change(self, step: int) -> None:
+        """The next or previous version that changed it, around the ends."""
+        count = len(self._moments)
+        for distance in range(1, count + 1):
+            number = (self._rows.cursor + step * distance) % count
+            if self._moments[number].changed:
+                self._rows.move_to(number)
+                return
+
+    @on(Rows.Opened)
+    def action_compare(self) -> None:
+        """Compare the version under the cursor with the one before it."""
+        moment = self._rows.current
+        before = self._before(moment) if moment is not None else None
+        if moment is None or before is None or moment.problem:
+            self.kittui.toast("There is no version before it to compare with.")
+            return
+        from kittui.tui.compare.screen import CompareScreen
+
+        a, b = (Side(self._repository, each.tags[0] if each.tags else each.digest) for each in (before, moment))
+        self.app.push_screen(CompareScreen(self._case, a, b))
+
+    def action_copy(self) -> None:
+        """Copy the versions with their values, one a line."""
+        rows = []
+        for moment in self._moments:
+            value = moment.problem or (value_words(moment.value, 4000) if moment.found else "not there")
+            mark = "~" if moment.changed else " "
+            rows.append(f"{mark} {', '.join(moment.tags)}\t{moment.digest}\t{moment.created or ''}\t{value}")
+        self.kittui.copy("\n".join([self.title_words, *rows]))
+
+    def action_close(self) -> None:
+        """Back."""
+        self.dismiss()
+
+
+def summary(moments: Sequence[Moment]) -> str:
+    """How often it changed, and with which version last."""
+    versions = f"{len(moments)} version{'' if len(moments) == 1 else 's'}, the oldest first"
+    changed = [moment for moment in moments if moment.changed]
+    unread = sum(moment.problem is not None for moment in moments)
+    tail = f" · {unread} could not be read" if unread else ""
+    if not any(moment.found for moment in moments):
+        return f"{versions} · none has it{tail}"
+    if not changed:
+        return f"{versions} · never changed{tail}"
+    times = "once" if len(changed) == 1 else f"{len(changed)} times"
+    return f"{versions} · changed {times}, last with {', '.join(changed[-1].tags)}{tail}"
+
+
+def _both(before: Moment, moment: Moment) -> list[Line]:
+    lines: list[Line] = []
+    for op, role, each in (("-", "bad+bold", before), ("+", "good+bold", moment)):
+        text = value_words(each.value, 4000) if each.found else "not there"
+        lines.append(((f"{op} ", role), (clean(text), "text" if each.found else "muted")))
+    return lines
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300

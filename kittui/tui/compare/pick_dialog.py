@@ -1,0 +1,213 @@
+"""Picking what to compare with: pairs at hand, any tag here, or a reference typed with completion."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.cells import cell_len
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui.dialogs.dialog import Dialog, Words
+from kittui.tui.widgets.bars import shorten
+
+SHOWN: Final = 300
+"""Choices listed at once."""
+_LABEL = 46
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something to compare: a pair of targets of this repository, or a reference elsewhere to compare with."""
+
+    label: str
+    detail: str = ""
+    pair: tuple[str, str] | None = None
+    reference: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be taken as it is; a repository alone wants a tag."""
+        return self.pair is not None or not self.reference.endswith(":")
+
+
+class PickDialog(Dialog[Offer]):
+    """A list with the likeliest first, and a line to filter it or to type a reference of any place.
+
+    `known` are repositories as a user would type them; `tags_of` lists the tags of one of them, for completion;
+    `check` says what is wrong with a typed reference (empty: nothing). Without `check` only what is listed is taken.
+    """
+
+    DEFAULT_CSS = """
+    PickDialog Box { width: 92; }
+    PickDialog OptionList { height: auto; max-height: 14; }
+    PickDialog Input { margin: 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "move(1)", "Down", id="pick.down", show=False),
+        Binding("k", "move(-1)", "Up", id="pick.up", show=False),
+        Binding("down", "move(1)", "Down", id="pick.next", show=False, priority=True),
+        Binding("up", "move(-1)", "Up", id="pick.previous", show=False, priority=True),
+        Binding("slash,o", "type", "Type", id="pick.type", tooltip="Filter, or type a reference of any place"),
+        Binding("tab", "complete", "Complete", id="pick.complete", tooltip="Take the first completion", priority=True),
+        Binding("q", "cancel", "Cancel", id="pick.quit", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        offers: Sequence[Offer],
+        known: Sequence[str] = (),
+        tags_of: Callable[[str], Awaitable[Sequence[str]]] | None = None,
+        check: Callable[[str], str] | None = None,
+        *,
+        verb: str = "Compare",
+    ) -> None:
+        super().__init__(title)
+        self._verb = verb
+        self._offers = list(offers)
+        self._known = list(known)
+        self._tags_of = tags_of
+        self._check = check
+        self._tags: dict[str, Sequence[str]] = {}
+        self._shown: list[Offer] = []
+
+    def keys(self) -> str:
+        """The keys that the frame names."""
+        typed = "Filter" if self._check is None else "Filter, or any reference · Tab Complete"
+        return f"Enter {self._verb} · / {typed} · Esc Cancel"
+
+    def body(self) -> ComposeResult:
+        """The line, the list, what is wrong."""
+        words = "HOST/REPOSITORY:TAG, oci:DIR:TAG, local://… or part of a tag" if self._check else "part of a name"
+        entry = Input(placeholder=words)
+        entry.cursor_blink = False
+        yield entry
+        yield OptionList()
+        yield Words([""])
+
+    def on_mount(self) -> None:
+        """The list has the keys until something is typed."""
+        self._show("")
+        (self.query_one(OptionList) if self._shown else self.query_one(Input)).focus()
+
+    def _show(self, text: str) -> None:
+        self._shown = self._matching(text)
+        options = self.query_one(OptionList)
+        options.clear_options()
+        width = min(_LABEL, max((cell_len(offer.label) for offer in self._shown), default=0))
+        options.add_options([Option(_line(offer, width)) for offer in self._shown])
+        options.display = bool(self._shown)
+        if self._shown:
+            options.highlighted = 0
+        self.query(Words).last().show([""])
+
+    def _matching(self, text: str) -> list[Offer]:
+        wanted = text.strip().casefold()
+        if not wanted:
+            return self._offers[:SHOWN]
+        found = [offer for offer in self._offers if wanted in f"{offer.label} {offer.reference}".casefold()]
+        for reference in self._known:
+            tags = self._tags.get(reference)
+            if tags is not None and wanted.startswith(f"{reference.casefold()}:"):
+                part = wanted[len(reference) + 1 :]
+                found += [
+                    Offer(f"{reference}:{tag}", reference=f"{reference}:{tag}")
+                    for tag in tags
+                    if part in tag.casefold()
+                ]
+            elif wanted in reference.casefold():
+                found.append(Offer(f"{reference}:", "then a tag", reference=f"{reference}:"))
+        return found[:SHOWN]
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(event.value)
+        text = event.value.strip()
+        reference = next((each for each in self._known if text.startswith(f"{each}:")), None)
+        if reference is not None and reference not in self._tags and self._tags_of is not None:
+            self._list_tags(reference, self._tags_of)
+
+    @work(group="pick-tags", exclusive=True)
+    async def _list_tags(self, reference: str, tags_of: Callable[[str], Awaitable[Sequence[str]]]) -> None:
+        self.query(Words).last().show([Content.assemble((f"listing the tags of {clean(reference)} …", "$kit-muted"))])
+        try:
+            self._tags[reference] = await tags_of(reference)
+        except KittuiError as error:
+            self._tags[reference] = ()
+            self._wrong(f"{error.message} {error.hint or ''}".strip())
+            return
+        self._show(self.query_one(Input).value)
+
+    def _wrong(self, text: str) -> None:
+        self.query(Words).last().show([Content.assemble((f"✗ {clean(text)}", "$kit-bad"))])
+
+    def action_type(self) -> None:
+        """To the line."""
+        self.query_one(Input).focus()
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor of the list, from the line too."""
+        options = self.query_one(OptionList)
+        if step > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    def action_complete(self) -> None:
+        """What the list's cursor is on, into the line."""
+        entry, offer = self.query_one(Input), self._current
+        if entry.has_focus and offer is not None and offer.reference:
+            entry.value = offer.reference
+            entry.cursor_position = len(entry.value)
+        else:
+            entry.focus()
+
+    @property
+    def _current(self) -> Offer | None:
+        at = self.query_one(OptionList).highlighted
+        return self._shown[at] if at is not None and at < len(self._shown) else None
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self._take(self._shown[event.option_index])
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        text = event.value.strip()
+        offer = next((each for each in self._shown if each.reference == text), self._current)
+        if offer is not None:
+            self._take(offer)
+        elif not text:
+            return
+        elif wrong := self._check(text) if self._check is not None else "There is nothing of this name.":
+            self._wrong(wrong)
+        else:
+            self._take(Offer(text, reference=text))
+
+    def _take(self, offer: Offer) -> None:
+        """Answer with it; a repository alone goes into the line, for a tag is missing."""
+        if offer.whole:
+            self.dismiss(offer)
+            return
+        entry = self.query_one(Input)
+        entry.value = offer.reference
+        entry.focus()
+        entry.cursor_position = len(entry.value)
+
+
+def _line(offer: Offer, width: int) -> Content:
+    label = shorten(clean(offer.label), _LABEL)
+    blank = " " * max(0, width - cell_len(label))
+    return Content.assemble((label + blank, "$kit-text"), (f"  {clean(offer.detail)}", "$kit-muted"))

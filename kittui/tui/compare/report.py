@@ -1,0 +1,42 @@
+"""The report of a comparison: copied, or saved as a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kittui.compare.comparison import Comparison
+from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.dialogs.prompt import InputDialog
+
+if TYPE_CHECKING:
+    from kittui.tui.app import KittuiApp
+
+
+async def report(app: KittuiApp, comparison: Comparison) -> None:
+    """Ask which report is meant and where it goes; raises Conflict, StorageError."""
+    from kittui.compare.html import to_html
+    from kittui.compare.markdown import to_markdown
+    from kittui.usecases.save_report import save_report
+
+    words = [] if comparison.complete else ["Still reading: the report says what is known now."]
+    answer = await app.push_screen_wait(
+        ChoiceDialog(
+            "Report",
+            [
+                Choice("copy", "Copy Markdown", "for a merge request, pinned to digests"),
+                Choice("md", "Save Markdown", "as a new file"),
+                Choice("html", "Save HTML", "one page that needs nothing else"),
+            ],
+            words,
+        )
+    )
+    if answer is None:
+        return
+    text = to_html(comparison) if answer == "html" else to_markdown(comparison)
+    if answer == "copy":
+        app.copy(text)
+        return
+    name = f"{comparison.a.short}-{comparison.b.short}.{answer}"
+    path = await app.push_screen_wait(InputDialog("Save the report", ("File:",), value=name))
+    if path:
+        app.toast(f"Saved {await save_report(path, text)}")

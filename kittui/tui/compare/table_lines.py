@@ -1,0 +1,112 @@
+"""Changed rows of a table: the cells that differ underlined, the columns that tell them apart always in view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+
+from kittui.compare.changes import MARKS, Row, Table
+from kittui.compare.words import table_words
+from kittui.terminal import clean
+from kittui.tui.compare.hunks import ROLES, Head
+from kittui.tui.widgets.lines import Line
+from kittui.tui.widgets.rows import Span
+
+CELL: Final = 28
+"""Cells that one column takes at most."""
+_MEASURED = 500
+
+
+def table_lines(table: Table, width: int) -> Iterator[Line]:
+    """Columns and rows that differ. Columns without a change are left out where there is no room for them; where even
+    the changed ones don't fit, each changed cell has a line of its own."""
+    key = f"by {clean(table.key, limit=40)}" if table.key else "by their order"
+    rows = (
+        f"{table.count_b:,} rows" if table.count_a == table.count_b else f"{table.count_a:,} → {table.count_b:,} rows"
+    )
+    yield ((f"{rows}, {key}: {table_words(table)}", "muted"),)
+    for column in table.columns:
+        kinds = f"  {column.kind_a} → {column.kind_b}" if column.status == "changed" else ""
+        yield ((f"{MARKS[column.status]} ", "warn+bold"), (f"column {clean(column.name)}{kinds}", "text"))
+    widths = _widths(table)
+    shown = _chosen(table, widths, width - 2)
+    yield ()
+    if shown is None:
+        yield Head(((f"{len(table.rows):,} rows, each changed cell on a line", "accent"),))
+        for row in table.rows:
+            yield from _record(table, row)
+    else:
+        yield Head((("  ", "text"), *((_fit(clean(table.names[at]), widths[at]), "key") for at in shown)))
+        for row in table.rows:
+            yield from _cells(row, shown, widths)
+        if (hidden := len(table.names) - len(shown)) > 0:
+            yield ()
+            many = "1 more column" if hidden == 1 else f"{hidden} more columns"
+            yield ((f"{many}: the same in changed rows, no room here", "muted"),)
+    if (total := table.added + table.removed + table.changed) > len(table.rows):
+        yield ((f"and {total - len(table.rows):,} more rows", "muted"),)
+
+
+def _widths(table: Table) -> list[int]:
+    """Each column's cells, with the blank behind it."""
+    widths = [min(CELL, cell_len(clean(name, limit=CELL))) + 2 for name in table.names]
+    for row in islice(table.rows, _MEASURED):
+        for values in (row.a, row.b):
+            for at, value in enumerate((values or ())[: len(widths)]):
+                widths[at] = max(widths[at], min(CELL, cell_len(clean(value or "", limit=CELL))) + 2)
+    return widths
+
+
+def _chosen(table: Table, widths: Sequence[int], room: int) -> list[int] | None:
+    """The columns to show: the key's and the changed ones, then as many others as fit; None where there is no room."""
+    needed = {table.names.index(table.key)} if table.key in table.names else set()
+    for row in islice(table.rows, _MEASURED):
+        needed |= {at for at in row.changed if at < len(widths)}
+    left = room - sum(widths[at] for at in needed)
+    if left < 0:
+        return None
+    for at, width in enumerate(widths):
+        if at not in needed and width <= left:
+            needed.add(at)
+            left -= width
+    return sorted(needed)
+
+
+def _cells(row: Row, shown: Sequence[int], widths: Sequence[int]) -> Iterator[Line]:
+    for op, values in (("-", row.a), ("+", row.b)):
+        if values is None:
+            continue
+        spans: list[Span] = [(f"{op} ", f"{ROLES[op]}+bold")]
+        for at in shown:
+            text = clean((values[at] if at < len(values) else None) or "", limit=CELL * 2)
+            cut = _fit(text, widths[at])
+            filled = cut.rstrip(" ")
+            role = f"{ROLES[op]}+bold+underline" if at in row.changed else "text"
+            spans += [(filled, role), (cut[len(filled) :], "text")]
+        yield spans
+
+
+def _record(table: Table, row: Row) -> Iterator[Line]:
+    number = row.number_b if row.number_b is not None else row.number_a
+    yield (
+        (f"{MARKS[row.status]} ", "warn+bold"),
+        (clean(row.key, limit=200) or f"row {number}", "text+bold"),
+        (f"  {row.status}", "muted"),
+    )
+    changed = row.changed or range(len(row.b or row.a or ()))
+    for at in changed:
+        name = clean(table.names[at] if at < len(table.names) else f"column {at + 1}", limit=60)
+        yield ((f"    {name}", "key"),)
+        for op, values in (("-", row.a), ("+", row.b)):
+            if values is not None:
+                value = values[at] if at < len(values) else None
+                text = "nothing" if value is None else clean(value, limit=2000) or '""'
+                yield ((f"    {op} ", f"{ROLES[op]}+bold"), (text, "text"))
+
+
+def _fit(text: str, width: int) -> str:
+    """Exactly `width` cells, a blank at the end."""
+    return set_cell_size(text, width) if cell_len(text) < width else set_cell_size(text, width - 2) + "… "
