@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from kittui.usecases.look import Ask, Inspector
     from kittui.usecases.viewing import FoundFile
 
+READ = (
+    ".pkl", ".pickle", ".joblib", ".dill", ".dat", ".data", ".bin", ".pt", ".pth", ".ckpt", ".npy", ".npz", ".zip",
+    ".h5", ".keras", ".pb",
+)  # fmt: skip
+"""How the names of files end that ModelScan 0.8.8 looks into (its settings.py); no others are copied for it."""
 TIMEOUT = 600
 """Seconds a scan may take."""
 REPORT_LIMIT = 16 * 1024 * 1024
@@ -43,13 +48,17 @@ class ScanIssue:
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """`scanned` of `total` files were judged; nothing is said of the others, those in `skipped` among them."""
+    """`scanned` of `total` files were judged; nothing is said of the others, those in `skipped` among them.
+
+    `failed` names files that the scanner could not read, with its reason.
+    """
 
     version: str
     issues: tuple[ScanIssue, ...]
     scanned: int
     total: int
     skipped: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...] = ()
 
     @property
     def badge(self) -> str:
@@ -62,7 +71,7 @@ class ScanReport:
 async def scan_files(
     inspector: Inspector, repository: Repository, files: Sequence[FoundFile], *, ask: Ask | None = None
 ) -> ScanReport:
-    """Copy the files into a temporary folder, scan them there, and delete it again.
+    """Copy the files that the scanner looks into to a temporary folder, scan them there, and delete it again.
 
     Raises Unsupported where ModelScan is not installed or fails, Malformed for a report that can't be read, and what
     reading the files raises.
@@ -73,20 +82,26 @@ async def scan_files(
     folder = Path(await in_thread(tempfile.mkdtemp, prefix="kittui-scan-"))
     try:
         names: dict[str, str] = {}
+        await in_thread((folder / "files").mkdir)
         for number, found in enumerate(files):
+            if not found.entry.path.lower().endswith(READ):
+                continue
             # Only the suffix matters to the scanner; the rest of the name is not trusted.
-            suffix = "".join(letter for letter in Path(found.entry.path).suffix if letter.isalnum() or letter == ".")
+            suffix = "".join(
+                letter for letter in Path(found.entry.path).suffix.lower() if letter.isalnum() or letter == "."
+            )
             name = f"{number:05}{suffix[:20]}"
             names[name] = found.entry.path
             target = folder / "files" / name
             await save_file(inspector, repository, found.layer, found.entry, target, ask=ask)
         report = folder / "report.json"
         command = [program, "scan", "-p", str(folder / "files"), "-r", "json", "-o", str(report), "--show-skipped"]
-        status = await _run(command)
-        if status not in (0, 1, 3):
-            raise Unsupported(f"ModelScan ended with status {status}", hint="Run modelscan by hand on unpacked files.")
+        status = await _run(command, folder)
         raw = await in_thread(_read, report)
-        return _parse(raw, names, len(files))
+        # 2 says that some file could not be read; the report tells of the others, too.
+        if status not in (0, 1, 2, 3) or raw is None:
+            raise Unsupported(f"ModelScan ended with status {status}", hint="Run modelscan by hand on unpacked files.")
+        return _parse(raw, names, [found.entry.path for found in files])
     finally:
         await in_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -98,12 +113,14 @@ def _limits() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT, TIMEOUT))
 
 
-async def _run(command: Sequence[str]) -> int:
+async def _run(command: Sequence[str], folder: Path) -> int:
+    # In a folder of its own: settings that lie in the caller's would be taken.
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        cwd=folder,
         env={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "")},
         preexec_fn=_limits if sys.platform != "win32" else None,
     )
@@ -117,18 +134,21 @@ async def _run(command: Sequence[str]) -> int:
             await process.wait()
 
 
-def _read(report: Path) -> bytes:
+def _read(report: Path) -> bytes | None:
     try:
         with report.open("rb") as file:
             return file.read(REPORT_LIMIT)
     except FileNotFoundError:
-        return b'{"summary": {}}'
+        return None
 
 
-def _parse(raw: bytes, names: dict[str, str], total: int) -> ScanReport:
-    def path_of(text: Any) -> str:
-        words = str(text).replace("\\", "/").rpartition("/")[2].partition(":")[0]
-        return names.get(words, words)
+def _parse(raw: bytes, names: dict[str, str], files: Sequence[str]) -> ScanReport:
+    """A report over copies called `names` (copy's name -> path) of some of `files`; raises Malformed."""
+
+    def path_of(source: Any) -> str:
+        # A member of a zip archive is written behind its name: 00004.pt:m/data.pkl.
+        copy = str(source).replace("\\", "/").partition(":")[0].rpartition("/")[2]
+        return names.get(copy, copy)
 
     try:
         document: Any = json.loads(raw)
@@ -143,9 +163,10 @@ def _parse(raw: bytes, names: dict[str, str], total: int) -> ScanReport:
             )
             for issue in document.get("issues") or []
         )
-        skipped = summary.get("skipped") or {}
-        paths = tuple(path_of(one.get("source")) for one in skipped.get("skipped_files") or [])
-        scanned = int((summary.get("scanned") or {}).get("total_scanned", 0))
-        return ScanReport(str(summary.get("modelscan_version", "?")), issues, scanned, total, paths)
+        scanned = {path_of(source) for source in (summary.get("scanned") or {}).get("scanned_files") or []}
+        failed = {path_of(one.get("source")): str(one.get("description", "")) for one in document.get("errors") or []}
+        skipped = tuple(path for path in files if path not in scanned and path not in failed)
+        version = str(summary.get("modelscan_version", "?"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Malformed("ModelScan's report can't be read") from None
+    return ScanReport(version, issues, len(scanned - failed.keys()), len(files), skipped, tuple(failed.items()))

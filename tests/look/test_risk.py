@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import stat
-import sys
 from pathlib import Path
 
-import pytest
-
-from kittui.demo.build import LAYOUT
 from kittui.demo.pack import File, pack
-from kittui.errors import Unsupported
 from kittui.layout import LayoutSource
 from kittui.oci.digest import Digest
 from kittui.usecases.browse import ModelKits
 from kittui.usecases.look import Inspector
 from kittui.usecases.risk import RiskReport, assess
-from kittui.usecases.scan import scan_files
-from kittui.usecases.viewing import FoundFile, find_in_layers, list_layers
+from kittui.usecases.viewing import list_layers
 
 EVIL = pickle.dumps(os.system, 4)
 
@@ -73,31 +66,3 @@ async def test_a_badge_says_what_was_looked_at_where_nothing_was_found(tmp_path:
     assert report.findings == ()
     assert "names of 1 files, 0 opened" in report.badge
     assert "safe" not in report.badge
-
-
-async def test_the_scanner_runs_on_a_copy_and_its_words_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repository = LayoutSource(LAYOUT).repository("acme/fraud-detector")
-    kit = await ModelKits().open(repository, "retired")
-    inspector = Inspector()
-    found = await find_in_layers(inspector, repository, kit.layers, "model/fraud.pkl")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Unsupported, match="not installed"):
-        await scan_files(inspector, repository, [found])
-    program = tmp_path / "modelscan"
-    program.write_text(
-        f"#!{sys.executable}\n"
-        "import json, os, sys\n"
-        "a = sys.argv\n"
-        "names = os.listdir(a[a.index('-p') + 1])\n"
-        "report = {'summary': {'modelscan_version': '0.8.8', 'scanned': {'total_scanned': 1}, 'skipped':"
-        " {'skipped_files': []}}, 'issues': [{'source': names[0] + ':x', 'severity': 'HIGH', 'operator': 'o',"
-        " 'module': 'm', 'description': 'bad'}]}\n"
-        "open(a[a.index('-o') + 1], 'w').write(json.dumps(report))\n"
-        "sys.exit(1)\n"
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    report = await scan_files(inspector, repository, [FoundFile(found.layer, found.entry)])
-    assert [(issue.path, issue.severity) for issue in report.issues] == [("model/fraud.pkl", "HIGH")]
-    assert report.badge == "ModelScan 0.8.8: 1 findings in 1 of 1 files"

@@ -112,6 +112,8 @@ def _print_scan(call: Call, report: ScanReport) -> None:
     call.printer.line(("Scan  ", "bold"), report.badge)
     for issue in report.issues:
         call.printer.line("  ", (f"{issue.severity}  ", "red"), issue.path, f"  {issue.description}")
+    for path, reason in report.failed:
+        call.printer.line("  ", ("could not be read  ", "yellow"), path, f"  {reason}")
     for path in report.skipped:
         call.printer.line("  ", ("not scanned  ", "dim"), path)
 
