@@ -118,6 +118,9 @@ async def build_ports(composition: Composition) -> Ports:
         name = store_display(found.store_name) if place == LOCAL else found.repository
         return place, name, found.target
 
+    async def find(text: str) -> tuple[Place, str, str | None]:
+        return locate(await _found(composition, text))
+
     def yaml_of(kit: ModelKit) -> str:
         from kittui.modelkit import kitfile_yaml
 
@@ -134,6 +137,7 @@ async def build_ports(composition: Composition) -> Ports:
         held=held,
         login=log_in,
         locate=locate,
+        find=find,
         kitfile_yaml=yaml_of,
         signatures=signatures,
         save_favourites=save,

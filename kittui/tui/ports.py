@@ -52,7 +52,7 @@ class Ports:
     `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
-    target; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites`
+    target, `find` does so too and looks in the store first for what has no prefix; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites`
     keeps them for the next time; `clock` tells the time for ages.
     """
 
@@ -66,6 +66,7 @@ class Ports:
     held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]
     login: Callable[[str, str, str], Awaitable[str]]
     locate: Callable[[str], tuple[Place, str, str | None]]
+    find: Callable[[str], Awaitable[tuple[Place, str, str | None]]]
     kitfile_yaml: Callable[[ModelKit], str]
     signatures: Callable[[Repository, Digest], Awaitable[Sequence[Descriptor]]]
     save_favourites: Callable[[Sequence[str]], Awaitable[None]]

@@ -179,6 +179,7 @@ class World:
             held=self._held,
             login=self._login,
             locate=self._locate,
+            find=self._find,
             kitfile_yaml=lambda modelkit: kitfile_yaml(modelkit.kitfile),
             signatures=lambda repository, digest: repository.referrers(digest),
             save_favourites=self._save,
@@ -214,6 +215,14 @@ class World:
 
     async def _save(self, favourites: Sequence[str]) -> None:
         self.saved = list(favourites)
+
+    async def _find(self, text: str) -> tuple[Place, str, str | None]:
+        place, name, target = self._locate(text)
+        local = self.sources.get(LOCAL)
+        held = getattr(local, "repositories_", {}).get(f"{place.host}/{name}")
+        if held is not None and "://" not in text and (target is None or target in held.named):
+            return LOCAL, held.name, target
+        return place, name, target
 
     def _locate(self, text: str) -> tuple[Place, str, str | None]:
         found = parse_source(text)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.usecases.look import Inspector
 
+REST = 9
+"""Lines of the dialog besides its tree."""
+
 Row = LayerTick | FileTick | None
 
 
@@ -31,11 +34,11 @@ class UnpackDialog(Dialog[Choice]):
     """Answers what to unpack and where."""
 
     DEFAULT_CSS = """
-    UnpackDialog Box { width: 90; height: 90%; }
-    UnpackDialog Rows { height: 1fr; min-height: 3; }
+    UnpackDialog Box { width: 90; }
+    UnpackDialog Rows { height: 3; }
     UnpackDialog Words { height: auto; }
     """
-    KEYS: ClassVar[str] = "Space Tick · a All · → Files · v Verify · Tab Folder · Enter Unpack · Esc Cancel"
+    KEYS: ClassVar[str] = "Space Tick · a All · → Files · Tab Folder · Enter Unpack · Esc Cancel"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Take it, or leave it"),
         Binding("a", "tick_all", "All", id="unpack.all", tooltip="Take everything, or nothing"),
@@ -56,7 +59,7 @@ class UnpackDialog(Dialog[Choice]):
         columns = [Column("", 3, sticky=True), Column("", 30, flex=True, sticky=True), Column("", 9, "right")]
         yield Rows[Row](columns, self._cells, id, titles=False)
         yield Words([Content.assemble(("Folder", "$kit-muted"))])
-        entry = Input(self._folder)
+        entry = Input(self._folder, select_on_focus=False)
         entry.cursor_blink = False
         yield entry
         yield Words([""])
@@ -64,7 +67,7 @@ class UnpackDialog(Dialog[Choice]):
     def on_mount(self) -> None:
         """The tree has the keys."""
         rows = self.query_one(Rows)
-        rows.show(self._ticks.rows)
+        self._show()
         rows.focus()
         self._sum()
 
@@ -111,10 +114,19 @@ class UnpackDialog(Dialog[Choice]):
 
     def _redraw(self) -> None:
         self._ticks.unfold()
+        self._show()
+        self.query_one(Rows).touch()
+        self._sum()
+
+    def on_resize(self) -> None:
+        """Use the room that there is."""
+        self._show()
+
+    def _show(self) -> None:
+        """The rows, all of them where they fit beside the rest of the dialog."""
         rows = self.query_one(Rows)
         rows.show(self._ticks.rows)
-        rows.touch()
-        self._sum()
+        rows.styles.height = max(3, min(len(self._ticks.rows), self.app.size.height - REST))
 
     def action_tick(self) -> None:
         """Take the row, or leave it."""
@@ -176,9 +188,9 @@ class UnpackDialog(Dialog[Choice]):
         single = any(layer.some for layer in ticks.layers)
         if single and self._repository.files is None:
             words = (
-                "single files are verified: their layers are read whole"
+                "Verified: the layers of single files are read whole. v reads only the files."
                 if ticks.verify
-                else "single files of plain layers are read by ranges and can't be verified; v reads whole layers"
+                else "Single files are read alone, which can't be verified. v reads their layers."
             )
             parts.append(Content.assemble((words, "$kit-good" if ticks.verify else "$kit-warn")))
         if taken:

@@ -49,7 +49,7 @@ async def _open(context: Context) -> None:
         )
     )
     if text is not None:
-        browse.open(*ports.locate(text.strip()))
+        browse.open(*await ports.find(text.strip()))
 
 
 async def _login(context: Context) -> None:
