@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from kittui.disk.blobs import BlobFolder
@@ -14,6 +14,7 @@ from kittui.disk.threads import in_thread
 from kittui.errors import BadReference, KittuiError
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
 from kittui.oci.reference import LOCAL, Place, parse_reference
+from kittui.store.neighbours import kit_at_work
 from kittui.store.repository import LocalRepository
 from kittui.store.root import StoredName, StorePaths, stored_names
 from kittui.store.writer import StoreWriter
@@ -25,13 +26,14 @@ _SIZED = 1000
 class LocalSource:
     """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`.
 
-    `recheck` is how many seconds after a change kittui looks whether a kit that ran at the same time has undone it.
+    `recheck` is how many seconds after a change kittui looks whether a kit that runs at the same time has undone it;
+    `at_work` tells from the folder of the store's content whether one may be running.
     """
 
-    def __init__(self, root: Path, *, recheck: float = 0.5) -> None:
+    def __init__(self, root: Path, *, recheck: float = 0.5, at_work: Callable[[Path], bool] = kit_at_work) -> None:
         self.paths = StorePaths(root)
         self.blobs = BlobFolder(self.paths.blobs)
-        self.writer = StoreWriter(self.paths, self.blobs, recheck)
+        self.writer = StoreWriter(self.paths, self.blobs, recheck, at_work)
 
     @property
     def place(self) -> Place:

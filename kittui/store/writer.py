@@ -2,7 +2,7 @@
 
 Order for what is added: blobs, index.json, `<B>-index.json`, `<B>-tags.json`; for what is removed the reverse. At every
 moment `kit list` works on what is there. kit takes no lock and writes back what it read when it started, so each change
-is looked at again a moment later, and made again if kit's write undid it.
+is looked at again, a moment later while a kit is at work, and made again if kit's write undid it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kittui.errors import KittuiError, StorageError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.store.neighbours import kit_at_work
 from kittui.store.root import StorePaths
 
 _LOG = logging.getLogger(__name__)
@@ -76,10 +77,13 @@ def without_manifest(index: IndexDocument, digest: Digest) -> IndexDocument:
 class StoreWriter:
     """Changes to one store. Methods whose name starts with an underscore block and run in a thread under the lock."""
 
-    def __init__(self, paths: StorePaths, blobs: BlobFolder, recheck: float) -> None:
+    def __init__(
+        self, paths: StorePaths, blobs: BlobFolder, recheck: float, at_work: Callable[[Path], bool] = kit_at_work
+    ) -> None:
         self._paths = paths
         self._blobs = blobs
         self._recheck = recheck
+        self._at_work = at_work
         self.files = FolderFiles(blobs, paths.own)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
@@ -95,11 +99,13 @@ class StoreWriter:
     async def apply(self, change: Change) -> None:
         """Make a change and see that it lasts; the caller holds the lock. Raises Malformed, StorageError, DiskFull.
 
-        A file that can't be parsed is never overwritten: nothing is changed then.
+        A file that can't be parsed is never overwritten: nothing is changed then. What still holds when no kit is
+        running any more lasts: a kit that starts later reads it. While one is, it gets a moment to write.
         """
         await in_thread(self._make, change)
         for _ in range(REAPPLIED):
-            await asyncio.sleep(self._recheck)
+            if await in_thread(self._at_work, self._paths.storage):
+                await asyncio.sleep(self._recheck)
             if await in_thread(self._holds, change):
                 return
             await in_thread(self._make, change)

@@ -300,7 +300,7 @@ async def test_a_full_disk_leaves_the_indexes_as_they_were(source: LocalSource, 
 
 async def test_what_kit_wrote_over_is_written_again(root: Path) -> None:
     """kit writes back what it had read when it started: our change must come back, and kit's own must stay."""
-    source = LocalSource(root, recheck=0.05)
+    source = LocalSource(root, recheck=0.05, at_work=lambda _: True)
     manifest = await source.repository(FRAUD).manifest("challenger")
     stale = {path: path.read_bytes() for path in (root / "storage").glob("*.json")}
     _, tags = files(root, FRAUD)
@@ -325,7 +325,7 @@ async def test_what_kit_wrote_over_is_written_again(root: Path) -> None:
 
 
 async def test_what_somebody_moved_meanwhile_is_left_alone(root: Path) -> None:
-    source = LocalSource(root, recheck=0.05)
+    source = LocalSource(root, recheck=0.05, at_work=lambda _: True)
     manifest = await source.repository(FRAUD).manifest("challenger")
     _, tags = files(root, FRAUD)
 
