@@ -37,17 +37,16 @@ _ALIASES = {
 }  # fmt: skip
 _TABLES_8 = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}
 _NIBBLES = {"F4", "I4", "U4"}
-BLOCKS = {
-    "Q4_0": (18, 32), "Q4_1": (20, 32), "Q5_0": (22, 32), "Q5_1": (24, 32), "Q8_0": (34, 32), "Q8_1": (36, 32),
-    "Q2_K": (84, 256), "Q3_K": (110, 256), "Q4_K": (144, 256), "Q5_K": (176, 256), "Q6_K": (210, 256),
-    "Q8_K": (292, 256), "IQ2_XXS": (66, 256), "IQ2_XS": (74, 256), "IQ3_XXS": (98, 256), "IQ1_S": (50, 256),
-    "IQ4_NL": (18, 32), "IQ3_S": (110, 256), "IQ2_S": (82, 256), "IQ4_XS": (136, 256), "IQ1_M": (56, 256),
-    "TQ1_0": (54, 256), "TQ2_0": (66, 256), "MXFP4": (17, 32),
-}  # fmt: skip
-"""GGUF's packed types: bytes and values of a block. Their blocks are compared, not the values in them."""
-
 PIECE = 1024 * 1024
 """Bytes that are worked on at once: small enough for the processor's cache."""
+
+
+@cache
+def block(name: str) -> int:
+    """Bytes of a block of one of GGUF's packed types, 0 for other types: their blocks are compared, not the values."""
+    from kittui.formats.gguf import QUANTISATIONS
+
+    return next((size for found, numbers, size in QUANTISATIONS.values() if found == name and numbers > 1), 0)
 
 
 def canonical(dtype: str) -> str:
@@ -63,7 +62,7 @@ def width(dtype: str) -> int:
         return array(_CODES[name]).itemsize if name != "F16" else 2
     if name == "BF16":
         return 2
-    return BLOCKS[name][0] if name in BLOCKS else 1
+    return block(name) or 1
 
 
 def decodes(dtype: str) -> bool:
@@ -132,7 +131,9 @@ class Meter:
                 self.count += stop - start
                 self.changed += _blocks_changed(part_a, part_b, unit_a)
             elif numpy:
-                self._feed_numpy(numpy, part_a, part_b)
+                # Signalling NaNs and sums that overflow are no news here.
+                with numpy.errstate(over="ignore", invalid="ignore"):
+                    self._feed_numpy(numpy, part_a, part_b)
             else:
                 self._feed_plain(part_a, part_b)
 
@@ -148,8 +149,8 @@ class Meter:
         for start in range(0, elements, step):
             part = _cut(side, start, min(elements, start + step), unit, each)
             if numpy:
-                values = _numpy_values(numpy, self.dtype_a, part)
                 with numpy.errstate(over="ignore", invalid="ignore"):
+                    values = _numpy_values(numpy, self.dtype_a, part)
                     squares = float(numpy.dot(values, values))
                 if not math.isfinite(squares):
                     values = values[numpy.isfinite(values)]
@@ -173,7 +174,7 @@ class Meter:
     def figures(self) -> Figures:
         """The figures of what was fed so far."""
         if not self.numeric:
-            unit = "blocks" if canonical(self.dtype_a) in BLOCKS else "bytes"
+            unit = "blocks" if block(canonical(self.dtype_a)) else "bytes"
             return Figures(self.count, self.changed, unit=unit)
         return Figures(
             self.count, self.changed, self.finite, self.max_abs, self.sum_abs, self.squares_diff, self.squares_a,
@@ -198,12 +199,11 @@ class Meter:
         self.finite += whole
         if not whole:
             return
-        with numpy.errstate(over="ignore"):
-            self.squares_a += float(numpy.dot(x, x))
-            difference = numpy.abs(y - x)
-            self.max_abs = max(self.max_abs, float(difference.max()))
-            self.sum_abs += float(difference.sum())
-            self.squares_diff += float(numpy.dot(difference, difference))
+        self.squares_a += float(numpy.dot(x, x))
+        difference = numpy.abs(y - x)
+        self.max_abs = max(self.max_abs, float(difference.max()))
+        self.sum_abs += float(difference.sum())
+        self.squares_diff += float(numpy.dot(difference, difference))
 
     def _feed_plain(self, a: memoryview, b: memoryview) -> None:
         x, y = _plain_values(self.dtype_a, a), _plain_values(self.dtype_b, b)
