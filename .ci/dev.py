@@ -33,7 +33,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", ("ruff", "check", ".")),
     ("types", ("mypy",)),
     ("import contracts", ("lint-imports", "--no-logo")),
-    ("snapshots", ("pytest", "-m", "snapshot")),
+    ("snapshots", ("pytest", "-m", "snapshot", "-n", "2")),
     ("tests", ("pytest", "-m", "not snapshot", "-n", "2", "--dist", "worksteal", *AGAIN)),
 )
 NO_TESTS = 5
