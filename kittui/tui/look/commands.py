@@ -12,16 +12,21 @@ from kittui.tui.context import Context
 from kittui.tui.selection import Selection
 
 if TYPE_CHECKING:
-    from kittui.tui.look.nodes import FileHere
+    from kittui.tui.look.nodes import FileHere, TensorHere
     from kittui.tui.ports import Ports
     from kittui.tui.widgets.lines import Page
     from kittui.usecases.look import Price
 
 
 def file_of(selection: Selection) -> FileHere | None:
-    """The readable file under the cursor."""
+    """The readable file under the cursor, or the one whose tensor is."""
     node = selection.node
-    if node is None or node.kind != "file" or node.payload is None or node.problem:
+    if node is None or node.payload is None or node.problem:
+        return None
+    if node.kind == "tensor":
+        of: TensorHere = node.payload
+        return of.file
+    if node.kind != "file":
         return None
     here: FileHere = node.payload
     return here
@@ -143,7 +148,7 @@ def has_modelkit(selection: Selection) -> bool:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 30, "Files"),
-    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 55, "Files"),
+    Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 5, "Files"),
+    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 6, "Files"),
     Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files"),
 )

@@ -26,12 +26,16 @@ COLUMNS = (
 )
 
 
+NAME = 30
+"""Columns of the screen that the names have before others are added beside the sizes."""
+
+
 def fitting(width: int) -> Sequence[Column]:
     """The columns that there is room for."""
-    used, count = 2, 0
+    used, count = 2 + NAME - COLUMNS[0].width, 0
     for column in COLUMNS:
         used += column.width + 1
-        if count and used - 1 > width:
+        if count > 1 and used - 1 > width:
             break
         count += 1
     return COLUMNS[:count]

@@ -137,6 +137,7 @@ class LayersPane(Pane):
             self._hold(tag)
         else:
             kind = clean(modelkit.label)
+            self._rows.show(())
             self.set_state(
                 State("empty", f"This {kind} has no layers.", "", "The Kitfile and the manifest are `4` and `5`.")
             )
