@@ -254,3 +254,19 @@ async def test_large_texts_on_this_machine_are_compared_unasked(
     }
     starved = await diff(local, local_budget=100_000)
     assert starved.texts == ()
+
+
+async def test_many_changes_take_few_requests_and_few_states() -> None:
+    a = {f"data/{number % 30}/{number:04}.txt": File(b"a line\nbefore %d\n" % number) for number in range(3000)}
+    b = {path: File(file.content.replace(b"before", b"after")) for path, file in a.items()}
+    repository = two(a, b)
+    states: list[Comparison] = []
+    case = DiffUseCase(opened, Inspector())
+    depth = Depth(remote_budget=100_000_000)
+    comparison = await case.compare(Side(repository, "a"), Side(repository, "b"), depth, states.append)
+    assert comparison.counts()["files"] == {"changed": 3000}
+    assert len(comparison.texts) == 3000
+    # Four for both versions; the headers of 3 MB a side in stretches of 64 KiB, the files in stretches of 256.
+    assert comparison.requests < 4 + 2 * (3_100_000 // 65_536 + 3000 // 256 + 10)
+    assert comparison.bytes < 2.5 * blob_bytes(repository)
+    assert len(states) <= 8
