@@ -12,7 +12,7 @@ import click
 
 from kittui import __version__
 from kittui.cli.options import Options, common_options
-from kittui.cli.run import guarded, run
+from kittui.cli.run import Call, guarded, run
 from kittui.errors import TerminalNeeded, UsageError
 
 COMMANDS: dict[str, str] = {
@@ -109,8 +109,13 @@ def open_command(ctx: click.Context, /, start: str, **values: Any) -> int:
 def _open(options: Options, start: str | None) -> int:
     need_terminal("kittui ls, show and the other commands work without one: kittui --help")
     from kittui.cli.interface import open_interface
+    from kittui.cli.leaving import leaving_on_signals
 
-    return run(options, lambda call: open_interface(call, start))
+    async def interface(call: Call) -> int:
+        with leaving_on_signals():
+            return await open_interface(call, start)
+
+    return run(options, interface)
 
 
 def need_terminal(hint: str) -> None:
@@ -131,6 +136,9 @@ def main(arguments: list[str]) -> int:
             status = program.main(args=arguments, prog_name="kittui", standalone_mode=False)
         except click.exceptions.Exit as leaving:
             return leaving.exit_code
+        except SystemExit:
+            # How click leaves where whoever read a help text has gone: no error here.
+            raise BrokenPipeError from None
         except click.UsageError as error:
             context = error.ctx.command_path if error.ctx else "kittui"
             raise UsageError(error.format_message(), hint=f"{context} --help says how it is used.") from None

@@ -102,6 +102,7 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         return 0
     except OSError as error:
         logger.info("failed", exc_info=True)
+        _flush_or_discard_stdout()
         kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageError
         where = f" ({error.filename})" if error.filename else ""
         printer.error(kind(f"{error.strerror or error}{where}", hint="Check the path, its permissions and free space."))
@@ -117,6 +118,14 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         printer.error(fault)
         return _BUG
     return status
+
+
+def _flush_or_discard_stdout() -> None:
+    """What could not be written isn't tried once more as Python ends, which would say so in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_stdout()
 
 
 def _discard_stdout() -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import click
 from kittui.cli import run
 from kittui.cli.app import need_terminal
 from kittui.cli.run import Call
-from kittui.errors import Conflict, Interrupted, TerminalNeeded
+from kittui.errors import Conflict, TerminalNeeded
 
 _HINT = "Open it in a terminal window; the other commands work without one: kittui --help"
 
@@ -45,6 +44,7 @@ async def command(call: Call, keep: Path | None) -> int:
 async def _play(call: Call, folder: Path) -> int:
     from kittui.cli.compose import Composition
     from kittui.cli.interface import run_interface
+    from kittui.cli.leaving import leaving_on_signals
     from kittui.demo.stage import set_up
     from kittui.oci.reference import LOCAL
     from kittui.tui.ports import PlaceEntry
@@ -55,7 +55,7 @@ async def _play(call: Call, folder: Path) -> int:
     places = (PlaceEntry(LOCAL), PlaceEntry(stage.place, "demo"))
     start = f"oci:{stage.models}/acme/fraud-detector"
     async with Composition(flags, environ=stage.environment(os.environ)) as composition:
-        with _leaving_on_signals():
+        with leaving_on_signals():
             return await run_interface(composition, start, places)
 
 
@@ -76,27 +76,3 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     finally:
         os.chdir(home)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _leaving_on_signals() -> Iterator[None]:
-    """A hang-up or a polite kill ends the interface as quitting does, so that terminal and folder are put back."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    received: list[signal.Signals] = []
-
-    def leave(number: signal.Signals) -> None:
-        received.append(number)
-        if task is not None:
-            task.cancel()
-
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    for each in signals:
-        loop.add_signal_handler(each, leave, each)
-    try:
-        with suppress(asyncio.CancelledError):
-            yield
-    finally:
-        for each in signals:
-            loop.remove_signal_handler(each)
-    if received:
-        raise Interrupted(f"the demo was ended by {received[0].name}")
