@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from kittui.formats.model_file import PICKLES
 from kittui.formats.tar import FileEntry
 from kittui.usecases.risk import EXECUTABLES, SCRIPTS
+from kittui.usecases.scan import READ
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
     from kittui.oci.protocols import Repository
     from kittui.usecases.look import Inspector
+    from kittui.usecases.scan import ScanReport
 
 MARK = "▲"
 WORDS = {"pickle": "imports code", "executable": "program", "script": "script"}
@@ -20,7 +23,28 @@ WORDS = {"pickle": "imports code", "executable": "program", "script": "script"}
 LOOKED = "pickle, looked at"
 """A pickle that was followed and imports nothing unusual: that is all that can be said of it."""
 OPENED = 16
-"""Files that are opened so at most."""
+"""Files that are opened at most to judge a layer without being asked to: a few kilobytes of each are read."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of all layers and ModelKits that were looked at, for as long as the program runs."""
+
+    badges: dict[tuple[str, str], Badges] = field(default_factory=dict)
+    scans: dict[str, ScanReport] = field(default_factory=dict)
+
+    def of(self, repository: Repository, layer: Layer) -> Badges:
+        """The badges of a layer's files: those of another source are its own."""
+        key = (str(repository.source.place), f"{repository.name}@{layer.digest}")
+        return self.badges.setdefault(key, Badges())
+
+
+_KNOWN: WeakKeyDictionary[Inspector, Known] = WeakKeyDictionary()
+
+
+def known_by(inspector: Inspector) -> Known:
+    """What is known of what this inspector has read."""
+    return _KNOWN.setdefault(inspector, Known())
 
 
 @dataclass(slots=True)
@@ -39,6 +63,10 @@ class Badges:
         return name.endswith((*PICKLES, *EXECUTABLES, *SCRIPTS)) or bool(
             entry.mode & 0o111 and "." not in name.rpartition("/")[2]
         )
+
+    def may_concern(self, entry: FileEntry) -> bool:
+        """Whether anything may ever be known of a file: of the others no row needs to ask."""
+        return self.concerns(entry) or (entry.type == "file" and entry.path.lower().endswith(READ))
 
     def of(self, path: str) -> str:
         """A file's badge; empty where nothing is known."""
@@ -76,7 +104,9 @@ class Badges:
     @property
     def summary(self) -> str:
         """A few words for the layer's row."""
-        words = [*self.found.values(), *self.scanned.values()]
-        counts = [(word, words.count(word)) for word in dict.fromkeys(words)]
+        words = [*self.scanned.values(), *self.found.values()]
+        order = list(WORDS.values())
+        worst = sorted(dict.fromkeys(words), key=lambda word: order.index(word) if word in order else -1)
+        counts = [(word, words.count(word)) for word in worst]
         said = ", ".join(word if count == 1 else f"{count} × {word}" for word, count in counts)
         return f"{MARK} {said}" if said else ""

@@ -119,27 +119,16 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
 
 async def risk_tab(ports: Ports, selection: Selection) -> Page:
     """What the ModelKit's files could do when they are loaded, as far as was looked."""
-    from kittui.terminal import clean
-    from kittui.tui.lines import heading
-    from kittui.tui.look.nodes import inspector_of
-    from kittui.tui.widgets.lines import Line, Page
-    from kittui.usecases.risk import assess
-    from kittui.usecases.viewing import list_layers
+    from kittui.tui.look.risk_page import load_risk
 
-    kit, repository = selection.modelkit, selection.repository
-    if kit is None or repository is None:
-        return Page()
-    inspector = inspector_of(ports)
-    listed = await list_layers(inspector, repository, kit.layers)
-    report = await assess(inspector, repository, kit, listed)
-    lines: list[Line] = [heading("Risk"), ((clean(report.badge), "warn" if report.findings else "text"),), ""]
-    for finding in report.findings:
-        lines.append((("▲ ", "warn"), (f"{finding.kind:<11}", "key"), (clean(finding.path), "text")))
-        lines.append(((f"    {clean(finding.text)}", "muted"),))
-    if report.skipped:
-        lines += ["", heading("Not looked at")]
-        lines += [((clean(text), "muted"),) for text in report.skipped]
-    return Page(lines)
+    return await load_risk(ports, selection)
+
+
+async def scan(context: Context) -> None:
+    """Let ModelScan look at a copy of the files."""
+    from kittui.tui.look.risk_page import scan_selected
+
+    await scan_selected(context)
 
 
 def has_modelkit(selection: Selection) -> bool:
@@ -150,5 +139,6 @@ def has_modelkit(selection: Selection) -> bool:
 COMMANDS: tuple[Command, ...] = (
     Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 5, "Files"),
     Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 6, "Files"),
+    Command("look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files"),
     Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files"),
 )

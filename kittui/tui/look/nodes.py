@@ -14,7 +14,7 @@ from kittui.formats.weights import Tensor, Weights
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
 from kittui.tui.look.asking import STREAMED, instead, why
-from kittui.tui.look.badges import Badges
+from kittui.tui.look.badges import Badges, known_by
 from kittui.tui.look.tensors import ModuleRow, Row, TensorRow, module_tree, shape_text
 from kittui.tui.selection import Node, Report
 
@@ -117,9 +117,6 @@ class _Folder:
 class LayerTree:
     """Gives the rows below layers, as they are read, and what is known of their risk."""
 
-    def __init__(self) -> None:
-        self._badges: dict[tuple[str, str], Badges] = {}
-
     async def rows(
         self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer, report: Report
     ) -> Sequence[Node]:
@@ -128,7 +125,7 @@ class LayerTree:
         A layer that is damaged shows what was found and why it ends there; one that costs much shows the price first.
         """
         inspector = inspector_of(ports)
-        place = _Place(inspector, repository, layer, modelkit, self._of(repository, layer))
+        place = _Place(inspector, repository, layer, modelkit, known_by(inspector).of(repository, layer))
         prices: list[Price] = []
 
         async def note(price: Price) -> bool:
@@ -141,9 +138,6 @@ class LayerTree:
             if not prices:
                 raise
         return self._price(place, prices[0])
-
-    def _of(self, repository: Repository, layer: Layer) -> Badges:
-        return self._badges.setdefault((str(repository.source.place), f"{repository.name}@{layer.digest}"), Badges())
 
     def _price(self, place: _Place, price: Price) -> list[Node]:
         """What listing would cost, and what works instead; Enter agrees, unless it is too much to stream."""
@@ -196,7 +190,8 @@ class LayerTree:
 
     async def judge(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
         """Look at the layer's files for risks, a few kilobytes each; returns the layer's badge, empty for none."""
-        return await self._of(repository, layer).judge(inspector_of(ports), repository, modelkit, layer)
+        inspector = inspector_of(ports)
+        return await known_by(inspector).of(repository, layer).judge(inspector, repository, modelkit, layer)
 
 
 def _rows(place: _Place, folder: _Folder) -> list[Node]:
@@ -273,7 +268,7 @@ def _file(place: _Place, number: int, entry: FileEntry, name: str) -> Node:
     here = FileHere(place.repository, place.layer, entry, place.verified, place.modelkit)
     node = Node(f"{number} {entry.path}", name, entry.type, entry.size, detail, payload=here, problem=entry.problem)
     node.path = entry.path
-    if place.badges.concerns(entry):
+    if place.badges.may_concern(entry):
         node.badge = lambda: place.badges.of(entry.path)
     if entry.type == "file" and not entry.problem and is_model_file(entry.path):
 

@@ -357,9 +357,11 @@ class LayersPane(Pane):
             row.badge = "▲ not looked at"
         self._rows.touch()
 
-    def touch(self) -> None:
-        """Badges have changed."""
-        self._rows.touch()
+    def rebadge(self) -> None:
+        """More is known of the risk of layers that were listed."""
+        for row in layer_rows(self._shown.parts):
+            if row.children is not None:
+                self._judge(row)
 
     def _cells(self, row: TreeRow) -> Sequence[Spans]:
         held = isinstance(row, LayerRow) and row.layer.digest in self._shown.held
