@@ -120,6 +120,8 @@ class Jobs:
         running = [job.progress for job in self.jobs if job.state == "running"]
         rate = sum(progress.rate for progress in running)
         left = sum(progress.total - progress.done for progress in running)
+        if running and not left:
+            return "finishing"
         if rate:
             return "  ".join(filter(None, (f"{size_text(int(rate))}/s", left_text(left / rate))))
         if any(progress.note for progress in running):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kittui.oci.digest import Digest
     from kittui.usecases.tag_changes import ChangePlan
 
-LINES = 9
+LINES = 7
 """Lines for what changes, where the terminal has the room."""
 FRAME = 13
 """Rows of the dialog besides tags, notes, choices and what changes."""

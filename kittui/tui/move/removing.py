@@ -69,7 +69,7 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
             choices.append(Choice("untag", "Untag", f"only {clean(plan.tag)} goes, the ModelKit stays"))
     all_tags = sorted({*plan.siblings, *([plan.tag] if plan.tag else [])})
     choices.append(Choice("delete", "Delete the ModelKit", f"with {listed(all_tags) or 'no tag'}", off))
-    notes = [clean(refused)] if refused else []
+    notes = [clean(refused[:1].upper() + refused[1:])] if refused else []
     if off:
         notes.append(clean(deletes.remedy))
     elif refused and plan.tag:
