@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from kittui.crashpoints import crash_point
 from kittui.errors import DiskFull, KittuiError, StorageError
 
+_WRITE = 2
+"""SYNC_FILE_RANGE_WRITE: start writing what is dirty, wait for nothing."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -42,6 +47,36 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_fully(handle: int, content: bytes | memoryview) -> None:
+    """Write all of it at the file's position. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def start_writing(handle: int, offset: int = 0, size: int = 0) -> None:
+    """Have the system begin to bring a stretch of a file to the disk (size 0: to its end), so that an fsync has less
+    to wait for. Nothing depends on it, so where the system has no such call nothing is done.
+    """
+    if (call := _sync_file_range()) is not None:
+        call(handle, offset, size, _WRITE)
+
+
+@cache
+def _sync_file_range() -> Callable[[int, int, int, int], object] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import ctypes
+
+        call = ctypes.CDLL(None).sync_file_range
+    except (ImportError, OSError, AttributeError):
+        return None
+    call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    found: Callable[[int, int, int, int], object] = call
+    return found
 
 
 def replace_file(path: Path, content: bytes, *, temporary: Path, point: str, mode: int = 0o600) -> None:

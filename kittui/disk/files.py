@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from kittui.crashpoints import crash_point
 from kittui.disk.blobs import PIECE, BlobFolder
-from kittui.disk.durable import make_folder, storage_error, sync_folder
+from kittui.disk.durable import make_folder, start_writing, storage_error, sync_folder, write_fully
 from kittui.disk.locks import file_lock
 from kittui.disk.threads import in_thread
 from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
@@ -89,18 +89,42 @@ class FolderFiles:
 
     def write(self, descriptor: Descriptor, raw: bytes) -> None:
         """Store a small blob that was verified already, unless it is there. Blocks."""
-        if self._blobs.size(descriptor.digest) == descriptor.size:
-            return
+        self.write_all([(descriptor, raw)])
+
+    def write_all(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
+        """Store small blobs that were verified already: all get durable, then all get visible. Blocks.
+
+        Raises DiskFull, StorageError; none of these blobs is visible then unless all of them are durable.
+        """
         folder = self._own / "partial"
         make_folder(folder)
+        drafts: list[tuple[Descriptor, Path, int]] = []
         try:
-            handle, name = tempfile.mkstemp(dir=folder, prefix=".write-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(raw)
-                _sync(file.fileno())
+            for descriptor, raw in {descriptor.digest: (descriptor, raw) for descriptor, raw in blobs}.values():
+                if self._blobs.size(descriptor.digest) != descriptor.size:
+                    handle, name = tempfile.mkstemp(dir=folder, prefix=".write-")
+                    drafts.append((descriptor, Path(name), handle))
+                    write_fully(handle, raw)
+                    start_writing(handle)
+            # All are on their way to the disk: one commit of its journal, in the first of these, serves them all.
+            for _, _, handle in drafts:
+                _sync(handle)
+            for target in {self.path(descriptor.digest).parent for descriptor, _, _ in drafts}:
+                make_folder(target)
+            for descriptor, draft, _ in drafts:
+                crash_point("blob.before-rename")
+                draft.replace(self.path(descriptor.digest))
+                crash_point("blob.after-rename")
+            for target in {self.path(descriptor.digest).parent for descriptor, _, _ in drafts}:
+                sync_folder(target)
+                crash_point("blob.after-fsync")
         except OSError as error:
-            raise storage_error(error, f"store the blob {descriptor.digest.short}") from error
-        self._commit(descriptor, Path(name))
+            raise storage_error(error, "store blobs") from error
+        finally:
+            for _, draft, handle in drafts:
+                os.close(handle)
+                with suppress(OSError):
+                    draft.unlink()
 
     async def store(self, descriptor: Descriptor, content: BlobContent) -> None:
         """Read a blob from anywhere and store it, verified; a connection that is lost is taken up where it broke.

@@ -106,8 +106,8 @@ class BlobFiles(Protocol):
         """Where an unfinished download of it lives (beside it `.json` for what is known of its ranges)."""
         ...
 
-    def write(self, descriptor: Descriptor, raw: bytes) -> None:
-        """Store a small blob that was verified already, durably, unless it is there. Blocks: for threads."""
+    def write_all(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
+        """Store small blobs that were verified already, durably, those that are not there. Blocks: for threads."""
         ...
 
     async def commit(self, descriptor: Descriptor, partial: Path) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -19,8 +19,9 @@ from kittui.registry.access import Access, Listeners, Patience, Wait, api_host, 
 from kittui.registry.auth import Authenticator, TokenRequest
 from kittui.registry.calls import Answer, Call, loggable, origin, read_bounded, read_some
 from kittui.registry.credentials import Credentials
+from kittui.registry.direct import DIRECT
 from kittui.registry.headers import parse_challenges, parse_retry_after, parse_warnings
-from kittui.registry.network import open_client, speaks_tls
+from kittui.registry.network import Router, open_client, speaks_tls
 from kittui.registry.problems import BODY_LIMIT, Complaint, http_problem, transport_problem
 
 log = logging.getLogger("kittui.registry")
@@ -61,7 +62,8 @@ class Session:
         self.patience = patience
         self._access = access.completed(environ)
         self._listeners = listeners
-        self._client = open_client(self._access, environ, patience)
+        self._router = Router(self._access, environ, patience)
+        self._client = open_client(self._router, patience)
         self._auth = Authenticator(self.api, host, credentials, self._send_token, accepted=access.realms)
         self._base: httpx.URL | None = None
         self._locating = asyncio.Lock()
@@ -127,6 +129,17 @@ class Session:
                 self._free_at = max(self._free_at, asyncio.get_running_loop().time() + seconds)
             self._listeners.on_wait(Wait(self.host, seconds, str(failure), state.attempt_number))
 
+        attempt = self._tried(call, once)
+        try:
+            return await attempt()
+        except _Again as failure:
+            first: list[_Again] = [failure]
+
+        async def later() -> Any:
+            if first:
+                raise first.pop()
+            return await attempt()
+
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self.patience.tries),
             wait=pause,
@@ -135,7 +148,7 @@ class Session:
             reraise=True,
         )
         try:
-            return await retrying(self._tried(call, once))
+            return await retrying(later)
         except _Again as failure:
             raise failure.problem from failure.problem.__cause__
 
@@ -143,7 +156,8 @@ class Session:
         """Make failures that another try may cure into _Again, and wait while the registry wants to be left alone."""
 
         async def attempt() -> Any:
-            await asyncio.sleep(self._free_at - asyncio.get_running_loop().time())
+            if self._free_at:
+                await asyncio.sleep(self._free_at - asyncio.get_running_loop().time())
             try:
                 return await once()
             except ConnectionLost as error:
@@ -193,7 +207,7 @@ class Session:
 
     async def _follow(self, call: Call, base: httpx.URL) -> httpx.Response:
         """Redirects of reads, by hand: at most five, never from https to http, no credentials off the registry."""
-        url = call.url or base.join(call.path)
+        url = call.url or httpx.URL(f"{base}{call.path}")
         home = origin(base)
         response = await self._authorised(call, url, home)
         hops = 0
@@ -248,24 +262,30 @@ class Session:
         headers = dict(call.headers)
         if authorization is not None:
             headers["Authorization"] = authorization
+        if DIRECT in call.extensions and call.body is None:
+            return await self._transmit(call.method, url, self._router.fetch(call.method, url, headers))
         body = call.body if isinstance(call.body, bytes) or call.body is None else call.body()
         request = self._client.build_request(
             call.method, url, headers=headers, content=body, extensions=dict(call.extensions)
         )
         try:
-            return await self._transmit(request, len(body) if isinstance(body, bytes) else 0)
+            response = self._client.send(request, stream=True, auth=None)
+            return await self._transmit(call.method, url, response, len(body) if isinstance(body, bytes) else 0)
         finally:
             if isinstance(body, AsyncGenerator):
                 await body.aclose()
 
-    async def _transmit(self, request: httpx.Request, sent: int = 0) -> httpx.Response:
+    async def _transmit(
+        self, method: str, url: httpx.URL, sending: Awaitable[httpx.Response], sent: int = 0
+    ) -> httpx.Response:
         count(requests=1, sent=sent)
         try:
-            response = await self._client.send(request, stream=True, auth=None)
+            response = await sending
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-            log.info("%s %s: %s", request.method, loggable(request.url), type(error).__name__)
-            raise transport_problem(error, request.url.host, secure=request.url.scheme == "https") from error
-        log.debug("%s %s: %d", request.method, loggable(request.url), response.status_code)
+            log.info("%s %s: %s", method, loggable(url), type(error).__name__)
+            raise transport_problem(error, url.host, secure=url.scheme == "https") from error
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s: %d", method, loggable(url), response.status_code)
         return response
 
     async def _send_token(self, request: TokenRequest) -> tuple[int, bytes]:
@@ -282,7 +302,8 @@ class Session:
                 built = self._client.build_request(method, request.url, headers=headers, content=request.form)
             except (httpx.InvalidURL, ValueError) as error:
                 raise RegistryError(f"the token realm of {self.host} is no usable address") from error
-            response = await self._transmit(built, len(request.form or b""))
+            sending = self._client.send(built, stream=True, auth=None)
+            response = await self._transmit(method, built.url, sending, len(request.form or b""))
             try:
                 body = await read_bounded(response, 1024 * 1024, "fetch a token")
             finally:

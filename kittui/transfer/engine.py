@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from kittui.crashpoints import crash_point
@@ -16,6 +17,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobFiles
 from kittui.transfer.content import BlobOf, Watched
 from kittui.transfer.fetch import Tuning, fetch_blob, first_error
+from kittui.transfer.gathering import Gathering
 from kittui.transfer.plan import BlobPlan, TransferPlan
 from kittui.transfer.progress import Outcome, Progress
 
@@ -40,20 +42,20 @@ async def transfer_blobs(
         if blob.way == "present":
             outcomes[blob.descriptor.digest] = "present"
             progress.end(blob.descriptor.digest, "present")
-    gate = asyncio.Semaphore(tuning.blobs)
+    waiting = iter([blob for blob in plan.blobs if blob.way != "present"])
     connections = asyncio.Semaphore(tuning.connections)
 
-    async def move(blob: BlobPlan) -> None:
-        async with gate:
-            outcome = await _move(plan, blob, progress, connections, tuning)
-        outcomes[blob.descriptor.digest] = outcome
-        progress.end(blob.descriptor.digest, outcome)
+    async def move(gathering: Gathering | None) -> None:
+        for blob in waiting:
+            outcome = await _move(plan, blob, progress, connections, tuning, gathering)
+            outcomes[blob.descriptor.digest] = outcome
+            progress.end(blob.descriptor.digest, outcome)
 
     try:
-        async with asyncio.TaskGroup() as group:
-            for blob in plan.blobs:
-                if blob.way != "present":
-                    group.create_task(move(blob))
+        files = plan.destination.files
+        async with nullcontext() if files is None else Gathering(files) as gathering, asyncio.TaskGroup() as group:
+            for _ in range(tuning.blobs):
+                group.create_task(move(gathering))
     except BaseExceptionGroup as errors:
         raise first_error(errors) from None
     progress.phase = "committing"
@@ -64,13 +66,18 @@ async def transfer_blobs(
 
 
 async def _move(
-    plan: TransferPlan, blob: BlobPlan, progress: Progress, connections: asyncio.Semaphore, tuning: Tuning
+    plan: TransferPlan,
+    blob: BlobPlan,
+    progress: Progress,
+    connections: asyncio.Semaphore,
+    tuning: Tuning,
+    gathering: Gathering | None,
 ) -> Outcome:
     descriptor, destination = blob.descriptor, plan.destination
     if blob.way == "mount" and await destination.mount_blob(descriptor, plan.origin):
         return "mounted" if plan.origin.files is None else "copied"
     if destination.files is not None:
-        return await fetch_blob(plan.origin, descriptor, destination.files, progress, connections, tuning)
+        return await fetch_blob(plan.origin, descriptor, destination.files, progress, connections, tuning, gathering)
     content = Watched(BlobOf(plan.origin, descriptor), lambda at: progress.reach(descriptor.digest, at))
     async with connections:
         crash_point("transfer.before-upload")

@@ -13,7 +13,9 @@ from kittui.disk.threads import in_thread
 from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NetworkError, RegistryError, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobFiles, Repository
+from kittui.transfer.gathering import Gathering
 from kittui.transfer.partial import Partial
+from kittui.transfer.plan import holds
 from kittui.transfer.progress import Outcome, Progress
 
 BUFFER = 1024 * 1024
@@ -48,16 +50,22 @@ async def fetch_blob(
     progress: Progress,
     connections: asyncio.Semaphore,
     tuning: Tuning,
+    gathering: Gathering | None = None,
 ) -> Outcome:
-    """Have a blob in the files, verified and durable.
+    """Have a blob in the files, verified and durable; a small one once the gathering that takes it is left.
 
     Resumes what an earlier run left. Bytes that do not match the digest are thrown away and asked for once more.
     Raises DigestMismatch, NetworkError after the attempts are used up (the partial stays), DiskFull.
     """
     if descriptor.size <= SMALL:
-        return await _fetch_small(origin, descriptor, files, progress, connections, tuning)
+        raw = await _fetch_small(origin, descriptor, progress, connections, tuning)
+        if gathering is not None:
+            await gathering.add(descriptor, raw)
+        else:
+            await in_thread(files.write_all, [(descriptor, raw)])
+        return "copied"
     async with files.lock(descriptor.digest):
-        if await in_thread(_is_there, files, descriptor):
+        if await in_thread(holds, files, descriptor):
             return "present"
         for attempt in (1, 2):
             partial = await Partial.open(files.partial(descriptor.digest), descriptor)
@@ -80,20 +88,10 @@ async def fetch_blob(
     raise AssertionError("unreachable")
 
 
-def _is_there(files: BlobFiles, descriptor: Descriptor) -> bool:
-    path = files.path(descriptor.digest)
-    return path.is_file() and path.stat().st_size == descriptor.size
-
-
 async def _fetch_small(
-    origin: Repository,
-    descriptor: Descriptor,
-    files: BlobFiles,
-    progress: Progress,
-    connections: asyncio.Semaphore,
-    tuning: Tuning,
-) -> Outcome:
-    """A blob that fits into one buffer: verified in memory, then written in one go. Two writers of one are no harm."""
+    origin: Repository, descriptor: Descriptor, progress: Progress, connections: asyncio.Semaphore, tuning: Tuning
+) -> bytes:
+    """A blob that fits into one buffer, verified in memory. Two who fetch one are no harm."""
     failures = mismatches = 0
     buffer = memoryview(bytearray(descriptor.size))
     while True:
@@ -106,8 +104,10 @@ async def _fetch_small(
                         raise ConnectionLost("the connection ended early", hint="Run it again.")
                     at += count
                     progress.reach(descriptor.digest, at)
-            descriptor.digest.verify(bytes(buffer), f"the blob {descriptor.digest.short}")
-            break
+            raw = bytes(buffer)
+            descriptor.digest.verify(raw, f"the blob {descriptor.digest.short}")
+            progress.note = None
+            return raw
         except DigestMismatch:
             mismatches += 1
             if mismatches == 2:
@@ -115,9 +115,6 @@ async def _fetch_small(
         except (NetworkError, TimeoutError) as error:
             lost = error if isinstance(error, NetworkError) else ConnectionLost("the connection stalled")
             failures = await wait_again(lost, failures, at, descriptor, progress, tuning)
-    await in_thread(files.write, descriptor, bytes(buffer))
-    progress.note = None
-    return "copied"
 
 
 async def wait_again(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from kittui.disk.threads import in_thread
 from kittui.errors import Malformed, NotFound, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import BlobFiles, Repository
 
 Way = Literal["present", "mount", "copy"]
 
@@ -75,17 +77,35 @@ def blobs_of(manifests: Sequence[Manifest]) -> tuple[Descriptor, ...]:
 async def plan_transfer(origin: Repository, target: str, destination: Repository) -> TransferPlan:
     """Read the manifest (and what an index lists) and ask the destination what it has. Raises NotFound, Malformed."""
     manifests = await _tree(origin, await origin.manifest(target))
+    blobs = blobs_of(manifests)
+    present = await _present(destination, blobs)
+    missing: Way = "mount" if can_take_over(origin, destination) else "copy"
+    plans = [BlobPlan(blob, "present" if blob.digest in present else missing) for blob in blobs]
+    return TransferPlan(origin, destination, manifests, tuple(plans))
+
+
+async def _present(destination: Repository, blobs: Sequence[Descriptor]) -> set[Digest]:
+    """Those of the blobs that the destination has."""
+    files = destination.files
+    if files is not None:
+        return await in_thread(lambda: {blob.digest for blob in blobs if holds(files, blob)})
     gate = asyncio.Semaphore(ASKED_AT_ONCE)
-    mounts = can_take_over(origin, destination)
 
-    async def way(blob: Descriptor) -> BlobPlan:
+    async def has(blob: Descriptor) -> bool:
         async with gate:
-            if await _has(destination, blob):
-                return BlobPlan(blob, "present")
-        return BlobPlan(blob, "mount" if mounts else "copy")
+            return await _has(destination, blob)
 
-    blobs = await asyncio.gather(*(way(blob) for blob in blobs_of(manifests)))
-    return TransferPlan(origin, destination, manifests, tuple(blobs))
+    found = await asyncio.gather(*(has(blob) for blob in blobs))
+    return {blob.digest for blob, there in zip(blobs, found, strict=True) if there}
+
+
+def holds(files: BlobFiles, blob: Descriptor) -> bool:
+    """Whether a blob is in the files with the size it should have. Blocks."""
+    try:
+        status = files.path(blob.digest).stat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == blob.size
 
 
 def can_take_over(origin: Repository, destination: Repository) -> bool:
