@@ -51,6 +51,7 @@ class Comparison:
 
     `unread` is bytes of both sides' differing layers that reading all values would take; `notes` are sentences on the
     pair as a whole; `metadata` comes with the file it is of. `verified` is false while anything is from ranged reads.
+    `doing` names the step under way, `done` of `total` bytes are its progress where that is known (total 0: it is not).
     """
 
     a: Version
@@ -70,6 +71,9 @@ class Comparison:
     requests: int = 0
     bytes: int = 0
     unread: int = 0
+    doing: str = ""
+    done: int = 0
+    total: int = 0
 
     @property
     def identical(self) -> bool:

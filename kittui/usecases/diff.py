@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kittui.compare.changes import LayerDetail
+from kittui.compare.changes import LayerChange, LayerDetail
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.errors import KittuiError
@@ -15,7 +15,6 @@ from kittui.oci.traffic import Traffic, metered
 from kittui.usecases.diff_access import Budget
 from kittui.usecases.diff_layers import LayerComparer
 from kittui.usecases.diff_manifests import compare_modelkits
-from kittui.usecases.diff_manifests import without_digests as without_digests
 from kittui.usecases.diff_opened import Opened
 from kittui.usecases.diff_tensors import match_moved, read_headers, read_moved
 from kittui.usecases.diff_texts import read_large_texts, read_one_sided_texts, read_small_files
@@ -142,51 +141,68 @@ class _Work:
             for number, layer in enumerate(self._state.layers)
             if layer.status in ("changed", "added", "removed") and layer.type != "manifest"
         ]
-        self._publish(complete=not differing)
+        self.publish(complete=not differing)
         if differing:
             await self._look_inside(differing)
-        return self._publish(complete=True)
+        return self.publish(complete=True)
 
     async def _look_inside(self, differing: Sequence[int]) -> None:
         budget = Budget(self._depth.remote_budget, self._depth.local_budget)
         comparer = LayerComparer(self._case.inspector, self._case.holders, budget)
-        slots = asyncio.Semaphore(_AT_ONCE)
-
-        async def work(number: int, step: Callable[[Opened], Awaitable[None]]) -> None:
-            async with slots:
-                await step(self._opened[number])
-            self._publish()
-
+        content = self._depth.content
         for number in differing:
             self._opened[number] = comparer.opened(self._state.layers[number], number, *self._layers(number))
-        await _all(
-            [
-                work(number, lambda opened: comparer.list_files(opened, spool=self._depth.content))
-                for number in differing
-            ]
-        )
         every = [self._opened[number] for number in differing]
-        await _all(
-            [work(number, lambda opened: read_headers(opened, everything=self._depth.content)) for number in differing]
-        )
-        match_moved(every)
-        await _all([work(number, lambda opened: read_small_files(opened, budget)) for number in differing])
-        await comparer.read_candidates_for_moves(every)
-        await _all([work(number, lambda opened: read_one_sided_texts(opened, budget)) for number in differing])
-        if not self._depth.content:
-            for number in differing:
-                await work(number, lambda opened: read_large_texts(opened, budget, self._publish))
+        try:
+            await self._each("listing files of", every, lambda opened: comparer.list_files(opened, spool=content))
+            await self._each("reading headers in", every, lambda opened: read_headers(opened, everything=content))
+            match_moved(every)
+            await self._each("comparing files of", every, lambda opened: read_small_files(opened, budget))
+            await comparer.read_candidates_for_moves(every)
+            await self._each("reading texts of", every, lambda opened: read_one_sided_texts(opened, budget))
+            await self._read_more(comparer, every, budget)
+        finally:
+            for opened in every:
+                opened.close()
+
+    async def _read_more(self, comparer: LayerComparer, every: Sequence[Opened], budget: Budget) -> None:
+        """What takes many bytes: one layer after the other."""
         if self._depth.content:
-            for number in differing:
-                await work(number, lambda opened: comparer.read_content(opened, self._publish))
+            await self._each("comparing values of", every, lambda opened: comparer.read_content(opened, self), 1)
             await read_moved(every)
-        elif self._depth.sample:
+            return
+        await self._each("comparing texts of", every, lambda opened: read_large_texts(opened, budget, self.publish), 1)
+        if self._depth.sample:
             from kittui.usecases.diff_samples import sample
 
-            for number in differing:
-                await work(number, lambda opened: sample(opened, self._depth.sample))
-        for opened in self._opened.values():
-            opened.close()
+            await self._each("sampling values of", every, lambda opened: sample(opened, self._depth.sample), 1)
+
+    async def _each(
+        self, doing: str, every: Sequence[Opened], step: Callable[[Opened], Awaitable[None]], at_once: int = _AT_ONCE
+    ) -> None:
+        """Take a step on all pairs of layers, so many at once, and publish what each has found."""
+        slots = asyncio.Semaphore(at_once)
+
+        async def work(opened: Opened) -> None:
+            async with slots:
+                self(doing, opened.change)
+                await step(opened)
+            self.publish()
+
+        await _all([work(opened) for opened in every])
+
+    def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
+        """Tell how far it has come, without looking for what was found since."""
+        self._state = replace(
+            self._state,
+            doing=f"{doing} {layer.type} {layer.path}".strip(),
+            done=done,
+            total=total,
+            requests=self._traffic.requests,
+            bytes=self._traffic.bytes,
+        )
+        if self._on_update is not None:
+            self._on_update(self._state)
 
     def _layers(self, number: int) -> tuple[tuple[Repository, Layer] | None, tuple[Repository, Layer] | None]:
         change = self._state.layers[number]
@@ -195,7 +211,8 @@ class _Work:
             sides.append((side.repository, kit.layers[described.index]) if described else None)
         return sides[0], sides[1]
 
-    def _publish(self, complete: bool = False) -> Comparison:
+    def publish(self, complete: bool = False) -> Comparison:
+        """Tell all that is known now."""
         opened = [self._opened[number] for number in sorted(self._opened)]
         details: list[LayerDetail] = [entry.detail() for entry in opened]
         files = tuple(change for detail in details for change in detail.files)
@@ -214,6 +231,9 @@ class _Work:
             requests=self._traffic.requests,
             bytes=self._traffic.bytes,
             unread=sum(entry.unread for entry in opened),
+            doing="",
+            done=0,
+            total=0,
         )
         if self._on_update is not None:
             self._on_update(self._state)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kittui.compare.changes import TensorChange, TextChange
-from kittui.compare.contents import comparable, judge_values, may_be_text
-from kittui.compare.figures import Meter, find_numpy, per_width, width
+from kittui.compare.contents import judge_values, may_be_text
+from kittui.compare.figures import find_numpy, width
 from kittui.compare.lockstep import Stretch, in_order
 from kittui.compare.text import TEXT_LIMIT
 from kittui.disk.threads import in_thread
@@ -18,7 +18,8 @@ from kittui.formats.tar import FileEntry
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import Repository
 from kittui.usecases.diff_access import Access
-from kittui.usecases.diff_opened import Opened
+from kittui.usecases.diff_opened import Opened, Tell
+from kittui.usecases.diff_parts import Part, count_only, gaps_of, measurable, stretch_of
 from kittui.usecases.diff_sinks import Attic, Capture, FileDigest, Kept, LineCount
 from kittui.usecases.diff_tensors import PIECE, meter_views
 from kittui.usecases.diff_texts import compare_large, compare_read
@@ -34,26 +35,14 @@ CAPTURED = 48 * 1024 * 1024
 _MANY = 64 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class _Part:
-    """What is compared in one stretch: a tensor, or a whole file or the space between tensors (`tensor` is None)."""
-
-    path: str
-    tensor: TensorChange | None = None
-    meter: Meter | None = None
-    equal: bool = True
-    skipped: list[tuple[int, int]] | None = None
-    """Stretches of a, equal on both sides, that were not metered: read again only if the tensor turns out changed."""
-
-
 class ContentReader:
     """Reads one pair of layers."""
 
-    def __init__(self, opened: Opened, pair: tuple[Access, Access], publish: Callable[[], object]) -> None:
+    def __init__(self, opened: Opened, pair: tuple[Access, Access], tell: Tell) -> None:
         self._opened = opened
         self._pair = pair
         self._a, self._b = pair
-        self._publish = publish
+        self._tell = tell
         self._values = ThreadPoolExecutor(1, "kittui-values")
         """Meters add up, so one thread does them in order."""
         self._attics: tuple[Attic, Attic] = (Attic(), Attic())
@@ -62,7 +51,7 @@ class ContentReader:
         self._lines: tuple[dict[str, LineCount], dict[str, LineCount]] = ({}, {})
         self._kept: tuple[dict[int, Kept], dict[int, Kept]] = ({}, {})
         """By where they start in the layer."""
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
 
     async def run(self) -> None:
         """Compare all there is. Raises DigestMismatch, then nothing of what was compared is kept, and source errors."""
@@ -78,7 +67,12 @@ class ContentReader:
             # Importing it takes as long as hashing a large file: it goes on beside that.
             self._values.submit(find_numpy)
         watches = self._watches(left)
-        await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches)
+        total = _size(self._a) + _size(self._b)
+
+        def passed(size: int) -> None:
+            self._tell("comparing values of", self._opened.change, size, total)
+
+        await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches, passed)
         self._parts = [entry.key for entry in kept]
         self._a.verified = self._b.verified = self._a.whole = self._b.whole = True
         for part in self._parts:
@@ -90,18 +84,18 @@ class ContentReader:
         self._conclude()
         await self._texts()
 
-    def _stretches(self) -> list[Stretch[_Part]]:
-        stretches: list[Stretch[_Part]] = []
+    def _stretches(self) -> list[Stretch[Part]]:
+        stretches: list[Stretch[Part]] = []
         models = {new.path for _, new in self._opened.model_pairs}
         for old, new in self._opened.model_pairs:
             tensors = [
-                _stretch(change, old, new)
+                stretch_of(change, old, new)
                 for change in self._opened.tensors[new.path]
-                if change.file_a is None and _measurable(change)
+                if change.file_a is None and measurable(change)
             ]
             stretches += tensors
             if old.size == new.size and old.path == new.path:
-                stretches += _gaps(old, new, in_order(tensors)[0])
+                stretches += gaps_of(old, new, in_order(tensors)[0])
         known = {
             (path, change.name): change
             for path, changes in (self._opened.tensors.items() if self._opened.moved else ())
@@ -109,14 +103,14 @@ class ContentReader:
         }
         for moved in self._opened.moved:
             change = known[moved.b[1].path, moved.name]
-            if (moved.a[0], moved.b[0]) == self._pair and _measurable(change):
-                stretches.append(_stretch(change, moved.a[1], moved.b[1]))
+            if (moved.a[0], moved.b[0]) == self._pair and measurable(change):
+                stretches.append(stretch_of(change, moved.a[1], moved.b[1]))
         for old, new in self._opened.common_files():
             if old.size == new.size and new.path not in models and new.path not in self._a.digests:
-                stretches.append(Stretch(old.offset, old.size, new.offset, new.size, _Part(new.path)))
+                stretches.append(Stretch(old.offset, old.size, new.offset, new.size, Part(new.path)))
         return stretches
 
-    def _watches(self, left: Sequence[Stretch[_Part]]) -> tuple[list[Watch], list[Watch]]:
+    def _watches(self, left: Sequence[Stretch[Part]]) -> tuple[list[Watch], list[Watch]]:
         """Who else wants bytes: texts to be compared, digests of files without partner, what is compared later."""
         alone = {entry.key.path for entry in left if entry.key.tensor is None}
         common = {new.path: (old, new) for old, new in self._opened.common_files()}
@@ -162,8 +156,8 @@ class ContentReader:
             return kept
         return await self._pair[side].view(FileEntry(path, "file", size, 0, offset))
 
-    def _steps(self, kept: Sequence[Stretch[_Part]]) -> list[Step[_Part]]:
-        steps: list[Step[_Part]] = []
+    def _steps(self, kept: Sequence[Stretch[Part]]) -> list[Step[Part]]:
+        steps: list[Step[Part]] = []
         at_a = at_b = 0
         for entry in kept:
             if entry.a > at_a or entry.b > at_b:
@@ -178,7 +172,7 @@ class ContentReader:
             steps.append(Step(size_a - at_a, size_b - at_b))
         return steps
 
-    def _compare(self, chunk: Chunk[_Part]) -> None:
+    def _compare(self, chunk: Chunk[Part]) -> None:
         """Called in a thread, in order."""
         part = chunk.key
         part.equal = part.equal and chunk.equal
@@ -192,12 +186,12 @@ class ContentReader:
         else:
             chunk.busy.append(self._values.submit(meter.feed_equal, chunk.a))
 
-    async def _complete(self, part: _Part) -> None:
+    async def _complete(self, part: Part) -> None:
         """Meter what was skipped, if it matters; for a tensor without any change only the count does."""
         if part.meter is None or not part.skipped:
             return
         if part.equal:
-            await in_thread(_count_only, part.meter, sum(length for _, length in part.skipped))
+            await in_thread(count_only, part.meter, sum(length for _, length in part.skipped))
             return
         for offset, length in part.skipped:
             view = await self._a.view(FileEntry(part.path, "file", length, 0, offset))
@@ -205,7 +199,7 @@ class ContentReader:
                 piece = await view.read(start, min(PIECE, length - start))
                 await in_thread(part.meter.feed_equal, memoryview(piece))
 
-    async def _again(self, entry: Stretch[_Part]) -> None:
+    async def _again(self, entry: Stretch[Part]) -> None:
         """A tensor that lies in another order on both sides: from what was kept of it."""
         part = entry.key
         if part.tensor is None or part.tensor.a is None or part.tensor.b is None:
@@ -254,40 +248,7 @@ class ContentReader:
                 await self._view(0, path, old.offset, old.size),
                 await self._view(1, path, new.offset, new.size),
             )
-            await compare_large(self._opened, path, views, (lines.total, other.total), self._publish)
-
-
-def _measurable(change: TensorChange) -> bool:
-    return change.figures is None and change.a is not None and change.b is not None and comparable(change.a, change.b)
-
-
-def _stretch(change: TensorChange, old: FileEntry, new: FileEntry) -> Stretch[_Part]:
-    """Where a tensor lies in both layers."""
-    if change.a is None or change.b is None:
-        raise ValueError("a tensor of one side only")
-    part = _Part(change.file, change, Meter(change.a.dtype, change.b.dtype, find_numpy))
-    return Stretch(old.offset + change.a.offset, change.a.size, new.offset + change.b.offset, change.b.size, part)
-
-
-def _count_only(meter: Meter, size: int) -> None:
-    """Count elements that are equal on both sides, without reading them."""
-    meter.count += size // width(meter.dtype_a) * per_width(meter.dtype_a)
-    if meter.numeric:
-        meter.finite += size // width(meter.dtype_a) * per_width(meter.dtype_a)
-
-
-def _gaps(old: FileEntry, new: FileEntry, kept: Sequence[Stretch[_Part]]) -> list[Stretch[_Part]]:
-    """The header, and the space between tensors, where it is as long on both sides."""
-    gaps = []
-    at_a, at_b = old.offset, new.offset
-    ends = [*((entry.a, entry.b, entry.a_size, entry.b_size) for entry in kept)]
-    for a, b, size_a, size_b in [*ends, (old.offset + old.size, new.offset + new.size, 0, 0)]:
-        if a > at_a and a - at_a == b - at_b:
-            gaps.append(Stretch(at_a, a - at_a, at_b, b - at_b, _Part(new.path)))
-        elif a > at_a or b > at_b:
-            gaps.append(Stretch(a, 0, b, 0, _Part(new.path, equal=False)))
-        at_a, at_b = a + size_a, b + size_b
-    return gaps
+            await compare_large(self._opened, path, views, (lines.total, other.total), self._tell.publish)
 
 
 def _source(access: Access) -> Spool | tuple[Repository, Descriptor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kittui.compare.changes import LayerChange
@@ -10,7 +10,7 @@ from kittui.compare.text import TEXT_LIMIT
 from kittui.errors import KittuiError
 from kittui.formats.tar import FileEntry
 from kittui.usecases.diff_access import Access, Budget
-from kittui.usecases.diff_opened import Opened
+from kittui.usecases.diff_opened import Opened, Tell
 from kittui.usecases.look import SMALL, descriptor_of
 from kittui.usecases.spool import IN_MEMORY, Spool
 from kittui.usecases.views import together
@@ -102,15 +102,15 @@ class LayerComparer:
                 except KittuiError as error:
                     opened.fail(error, entry.path)
 
-    async def read_content(self, opened: Opened, publish: Callable[[], object]) -> None:
-        """Read both layers once, whole and verified, and compare every value; `publish` tells what is known so far."""
+    async def read_content(self, opened: Opened, tell: Tell) -> None:
+        """Read both layers once, whole and verified, and compare every value."""
         from kittui.usecases.diff_content import ContentReader
 
         pair = opened.pair
         if pair is None:
             return
         try:
-            await ContentReader(opened, pair, publish).run()
+            await ContentReader(opened, pair, tell).run()
         except KittuiError as error:
             opened.fail(error)
             opened.failed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from kittui.compare.changes import LayerChange, LayerDetail, Problem, TensorChange, TextChange, ValueChange
 from kittui.compare.files import compare_files
@@ -148,3 +149,15 @@ class Opened:
         for access in self.present:
             if access.spool is not None:
                 access.spool.close()
+
+
+class Tell(Protocol):
+    """Who is told how far it has come."""
+
+    def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
+        """The step under way, on which pair of layers, and its bytes."""
+        ...
+
+    def publish(self) -> object:
+        """Tell all that was found so far."""
+        ...

@@ -16,6 +16,7 @@ from kittui.usecases.spool import Spool
 from kittui.usecases.windows import LEAD, SLOTS, Blob, Window, Windows, open_windows
 
 Key = TypeVar("Key")
+_TOLD = 0.25
 
 
 class Sink(Protocol):
@@ -173,6 +174,8 @@ class _Pass(Generic[Key]):
         a, b = one.descriptor, other.descriptor
         self._shared = a is not None and b is not None and a.digest.algorithm == b.digest.algorithm
         self.stopped = False
+        self.passed = 0
+        """Bytes read of both sides."""
 
     def run(self) -> None:
         for step in self._steps:
@@ -201,6 +204,7 @@ class _Pass(Generic[Key]):
             one.load()
         if load_b:
             other.load()
+        self.passed += (one.window.size if load_a else 0) + (other.window.size if load_b else 0)
         aligned = load_a and load_b and one.window.offset == other.window.offset
         self._equal = aligned and _same(one.window, other.window)
         if self._shared and not self._equal:
@@ -275,8 +279,11 @@ async def read_in_tandem(
     on_chunk: Callable[[Chunk[Key]], None],
     watches_a: Sequence[Watch] = (),
     watches_b: Sequence[Watch] = (),
+    on_bytes: Callable[[int], None] | None = None,
 ) -> None:
     """Read both sides along `steps`, which cover all of both; `on_chunk` is called, in a thread, with what was read.
+
+    `on_bytes` is told now and then how many bytes of both sides have passed.
 
     Raises DigestMismatch at the end for a side that is not what its digest says (a spool was verified when it was
     filled), and the sources' errors. When cancelled it waits for its threads.
@@ -289,7 +296,11 @@ async def read_in_tandem(
         walk = _Pass(one, other, steps, on_chunk)
         running = asyncio.ensure_future(asyncio.to_thread(walk.run))
         try:
-            await asyncio.shield(running)
+            while not running.done():
+                await asyncio.wait([running], timeout=_TOLD)
+                if on_bytes is not None:
+                    on_bytes(walk.passed)
+            running.result()
         except asyncio.CancelledError:
             walk.stopped = True
             await one.windows.stop()

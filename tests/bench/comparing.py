@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.fakes.docker_registry import start_registry
 MIB = 1024 * 1024
 SIZE = int(os.environ.get("KITTUI_BENCH_MIB", "1024"))
 TENSOR = 4 * MIB
+CHANGES = 10_000
 KITFILE: dict[str, Any] = {
     "manifestVersion": "1.0.0",
     "package": {"name": "bench"},
@@ -44,6 +45,10 @@ def run() -> Iterator[Row]:
         else:
             yield Row("diff over a registry", "-", verdict="not run", note="docker-registry is not installed")
         yield from _values(place.folder, place.environment, layout)
+        for what in ("files", "tensors"):
+            many = place.folder / what
+            _write_layout(many, [_many(what, edited) for edited in (False, True)])
+            yield from _changes(place.folder, place.environment, many, what)
 
 
 def _remote(folder: Path, environment: dict[str, str], layout: Path) -> Iterator[Row]:
@@ -82,18 +87,10 @@ def _values(folder: Path, environment: dict[str, str], layout: Path) -> Iterator
         subprocess.run(["cmp", *map(str, copies)], check=True)
         peer = time.perf_counter() - start
         hashing = _hash_both(copies)
-        start = time.perf_counter()
-        output = folder / "output.json"
-        command = [*KITTUI, "diff", f"oci:{layout}:champion", f"oci:{layout}:challenger", "--content", "--json"]
-        with output.open("wb") as file:
-            process = subprocess.Popen(command, env=environment, stdout=file)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        mine = time.perf_counter() - start
-        memory = max(memory, usage.ru_maxrss * 1024)
+        found, mine, used = _diff(folder, environment, layout)
+        memory = max(memory, used)
         ratios.append((peer / mine, mine, peer))
         proved.append(((peer + hashing) / mine, peer + hashing))
-    found = json.loads(output.read_bytes())
     changed = [tensor["name"] for tensor in found["tensors"] if tensor["status"] == "changed"]
     ratio, mine, peer = max(ratios)
     yield judged(
@@ -113,6 +110,31 @@ def _values(folder: Path, environment: dict[str, str], layout: Path) -> Iterator
             f"cmp, and {_hasher()[0]} of both side by side: {peer:.2f} s",
         )
     yield judged("memory of that", f"{memory / 1e6:.0f} MB", "250 MB", memory < 250e6)
+
+
+def _changes(folder: Path, environment: dict[str, str], layout: Path, what: str) -> Iterator[Row]:
+    """All values of kits in which every one of CHANGES files or tensors is another."""
+    found, seconds, memory = _diff(folder, environment, layout)
+    changed = sum(entry["status"] == "changed" for entry in found[what])
+    yield judged(
+        f"diff --content with {CHANGES:,} changed {what}",
+        f"{seconds:.1f} s, {memory / 1e6:.0f} MB",
+        "10 s, 250 MB",
+        changed == CHANGES and seconds < 10 and memory < 250e6,
+    )
+
+
+def _diff(folder: Path, environment: dict[str, str], layout: Path) -> tuple[Any, float, int]:
+    """What `diff --content` finds, the seconds it takes, and the bytes of memory."""
+    start = time.perf_counter()
+    output = folder / "output.json"
+    command = [*KITTUI, "diff", f"oci:{layout}:champion", f"oci:{layout}:challenger", "--content", "--json"]
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - start
+    return json.loads(output.read_bytes()), seconds, usage.ru_maxrss * 1024
 
 
 def _hasher() -> list[str]:
@@ -136,13 +158,14 @@ def _call(environment: dict[str, str], *words: str) -> bytes:
     return subprocess.run([*KITTUI, *words], env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
-def _write_layout(folder: Path) -> None:
+def _write_layout(folder: Path, kits: Sequence[Packed] = ()) -> None:
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     entries = []
-    for tag, edited in (("champion", False), ("challenger", True)):
-        packed = _kit(edited)
+    for number, tag in enumerate(("champion", "challenger")):
+        # The large ones are made one after the other: both at once would take twice the memory.
+        packed = kits[number] if kits else _kit(edited=bool(number))
         for digest, content in packed.blobs.items():
             (blobs / digest.hex).write_bytes(content)
         described = packed.descriptor
@@ -175,6 +198,23 @@ def _kit(edited: bool) -> Packed:
         "data/train.csv": File(("id,amount,fraud\n" + "".join(rows)).encode()),
     }
     return pack(kitfile, tree, version="bench")
+
+
+def _many(what: str, edited: bool) -> Packed:
+    """A kit of CHANGES small files, or of a model of CHANGES small tensors; all of them are edited, or none."""
+    mark = b"edited" if edited else b"before"
+    if what == "files":
+        tree = {f"data/{number % 100}/{number:05}.txt": File(b"line\n" + mark) for number in range(CHANGES)}
+        return pack(
+            {**KITFILE, "datasets": [{"path": "data"}]}, {**tree, "model/model.safetensors": File(b"")}, version="bench"
+        )
+    header, at = {}, 0
+    for number in range(CHANGES):
+        header[f"layers.{number // 8}.t{number % 8}"] = {"dtype": "U8", "shape": [256], "data_offsets": [at, at + 256]}
+        at += 256
+    raw = json.dumps(header).encode()
+    content = struct.pack("<Q", len(raw)) + raw + mark.ljust(256) * CHANGES
+    return pack(KITFILE, {"model/model.safetensors": File(content), "data/train.csv": File(b"")}, version="bench")
 
 
 if __name__ == "__main__":

@@ -269,4 +269,5 @@ async def test_many_changes_take_few_requests_and_few_states() -> None:
     # Four for both versions; the headers of 3 MB a side in stretches of 64 KiB, the files in stretches of 256.
     assert comparison.requests < 4 + 2 * (3_100_000 // 65_536 + 3000 // 256 + 10)
     assert comparison.bytes < 2.5 * blob_bytes(repository)
-    assert len(states) <= 8
+    assert len([state for state in states if not state.doing]) <= 8
+    assert len(states) <= 16
