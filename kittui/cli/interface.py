@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -42,12 +43,14 @@ async def open_interface(call: Call, start: str | None) -> int:
 async def run_interface(composition: Composition, start: str | None, places: Sequence[PlaceEntry] = ()) -> int:
     """Show the interface until it is left; `places` replace those of the configuration."""
     from kittui.tui.app import KittuiApp
+    from kittui.tui.look.pictures import prepare
 
     ports = await build_ports(composition)
     if places:
         ports = replace(ports, places=tuple(places))
     elif start is not None:
         ports = replace(ports, places=_with_start(composition, ports.places, start))
+    prepare(os.environ)
     app = KittuiApp(ports, start)
     _listen(composition, app)
     await app.run_async(mouse=composition.config.mouse)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import sys
+from types import ModuleType
+from typing import Any
 
 import pytest
 from fakes.layers import layer_of
+from textual.widgets import Static
 
 from kittui.errors import Malformed
 from kittui.formats.model_file import read_weights
 from kittui.formats.need import run_bytes
+from kittui.tui.look import pictures
 from kittui.tui.look.contents import Contents, Model, contents_of
 from kittui.tui.look.model_facts import gathered
 from kittui.tui.look.pages import model_page, table_page
@@ -39,6 +44,50 @@ def test_images_are_scaled_and_what_is_none_is_refused() -> None:
     for bad in (b"", b"\x89PNG\r\n\x1a\n" + bytes(50), out.getvalue()[:60]):
         with pytest.raises(Malformed):
             picture_page(bad)
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked"),
+    [
+        ({"TERM": "xterm-kitty"}, True),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, True),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux"}, False),
+        ({"TERM": "xterm-256color"}, False),
+        ({}, False),
+    ],
+    ids=["kitty", "wezterm", "tmux", "xterm", "nothing"],
+)
+def test_only_terminals_that_draw_images_are_asked_how(
+    environ: dict[str, str], asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported: list[str] = []
+    monkeypatch.setattr(pictures, "import_module", imported.append)
+    pictures.prepare(environ)
+    assert imported == (["textual_image.widget"] if asked else [])
+
+
+def test_a_terminal_that_draws_images_is_given_a_bounded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = pytest.importorskip("PIL.Image")
+    out = io.BytesIO()
+    image.new("RGB", (4000, 1000)).save(out, "PNG")
+    assert pictures.drawn(out.getvalue(), 80) is None
+
+    class Drawn(Static):
+        def __init__(self, shown: Any) -> None:
+            super().__init__()
+            self.shown = shown
+
+    module = ModuleType("textual_image.widget")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert pictures.drawn(out.getvalue(), 80) is None
+    vars(module)["HalfcellImage"] = vars(module)["Image"] = Static
+    assert pictures.drawn(out.getvalue(), 80) is None
+    vars(module)["Image"] = Drawn
+    widget = pictures.drawn(out.getvalue(), 80)
+    assert isinstance(widget, Drawn)
+    assert widget.shown.size == (2000, 500)
+    with pytest.raises(Malformed):
+        pictures.drawn(b"no image", 80)
 
 
 async def test_parquet_shows_schema_and_first_rows() -> None:

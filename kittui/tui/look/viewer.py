@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -24,6 +24,7 @@ from kittui.tui.look.markdown_view import MarkdownView, can_render
 from kittui.tui.look.nodes import FileHere, inspector_of
 from kittui.tui.look.pages import text_page
 from kittui.tui.look.paging import Pager
+from kittui.tui.look.pictures import drawn
 from kittui.tui.look.table_view import TableView
 from kittui.tui.look.tensor_view import TensorView, facts_page
 from kittui.tui.panes.pane import PaneTitle
@@ -173,6 +174,10 @@ class ViewerScreen(Screen[None]):
                 rendered = MarkdownView(contents.text)
                 await self._mount(rendered)
                 made.insert(0, ("Rendered", rendered))
+            elif contents.kind == "picture" and (image := drawn(contents.picture, self.size.width - 4)) is not None:
+                await self._mount(VerticalScroll(image))
+                made.insert(0, ("Image", self.query_one(VerticalScroll)))
+                made[1] = ("Half blocks", lines)
             elif contents.kind == "notebook":
                 source = Lines()
                 await self._mount(source)
