@@ -46,6 +46,14 @@ class View(Protocol):
         ...
 
 
+def _bounded(offset: int, length: int, size: int) -> int:
+    """How many bytes of content of a size a read may give; raises TooLarge for more than are held in memory."""
+    length = max(0, min(length, size - offset))
+    if length > READ_LIMIT:
+        raise TooLarge(f"{length} bytes at once are more than kittui holds in memory")
+    return length
+
+
 class BytesView:
     """Bytes in memory."""
 
@@ -79,11 +87,9 @@ class BlobView:
         return self._descriptor.size
 
     async def read(self, offset: int, length: int) -> bytes:
-        length = min(length, self.size - offset)
-        if length <= 0:
+        length = _bounded(offset, length, self.size)
+        if not length:
             return b""
-        if length > READ_LIMIT:
-            raise TooLarge(f"{length} bytes at once are more than kittui holds in memory")
         if (kept := self._find(offset, length)) is not None:
             return kept
         if self.local or length <= SPLIT:
@@ -147,11 +153,9 @@ class GzipView:
         return self._blob.verified
 
     async def read(self, offset: int, length: int) -> bytes:
-        length = min(length, self.size - offset)
-        if length <= 0:
+        length = _bounded(offset, length, self.size)
+        if not length:
             return b""
-        if length > READ_LIMIT:
-            raise TooLarge(f"{length} bytes at once are more than kittui holds in memory")
         async with self._lock:
             steps = self._index.read(offset, length)
             (need,) = next(steps)
