@@ -29,8 +29,6 @@ FLAT = 60
 """Files up to which a layer is shown flat, with full paths; more are shown as folders."""
 FOLD = 1000
 """Files of one folder that are shown as rows of their own; more are folded into runs of as many."""
-FOUND = 500
-"""Files that a filter finds below a folder that was not opened."""
 DEEP = 64
 """Folders within folders at most; what is deeper stays in the name."""
 TICK = 0.1
@@ -221,7 +219,7 @@ def _folder(place: _Place, name: str, folder: _Folder) -> Node:
         folder.size,
         f"{folder.count:,} {files}",
         children if folder.files or folder.folders else None,
-        search=lambda needle: _found(place, folder.all_files(), needle),
+        search=lambda needle, most: _found(place, folder.all_files(), needle, most),
     )
 
 
@@ -248,17 +246,17 @@ def _files_run(place: _Place, files: list[tuple[int, FileEntry]], start: int, sk
         size,
         f"{len(inside):,} files",
         children,
-        search=lambda needle: _found(place, inside, needle),
+        search=lambda needle, most: _found(place, inside, needle, most),
     )
 
 
-def _found(place: _Place, files: Sequence[tuple[int, FileEntry]], needle: str) -> list[Node]:
-    """Files whose path holds a text, by their paths."""
+def _found(place: _Place, files: Sequence[tuple[int, FileEntry]], needle: str, most: int) -> list[Node]:
+    """The first files whose path holds a text, by their paths."""
     found: list[Node] = []
     for number, entry in files:
         if needle in entry.path.casefold():
             found.append(_file(place, number, entry, entry.path))
-            if len(found) >= FOUND:
+            if len(found) >= most:
                 break
     return found
 

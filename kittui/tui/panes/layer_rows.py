@@ -26,6 +26,8 @@ COLUMNS = (
 )
 
 
+FOUND = 500
+"""Rows that a filter finds at most below rows that were not opened."""
 NAME = 30
 """Columns of the screen that the names have before others are added beside the sizes."""
 
@@ -131,11 +133,12 @@ def merged(row: OpenRow, nodes: Sequence[Node]) -> list[NodeRow]:
 def visible(parts: Sequence[PartRow | LayerRow], needle: str) -> list[TreeRow]:
     """The rows to show: what is unfolded or, with a casefolded filter, what holds it and all above that."""
     shown: list[TreeRow] = []
+    search = _Search(needle)
     for part in parts:
         if isinstance(part, LayerRow):
-            shown.extend(_with(part, needle))
+            shown.extend(_with(part, search))
             continue
-        below = [each for row in part.layers for each in _with(row, needle)]
+        below = [each for row in part.layers for each in _with(row, search)]
         if not needle or below or needle in part.label.casefold():
             shown.append(part)
             if part.unfolded or needle:
@@ -143,14 +146,33 @@ def visible(parts: Sequence[PartRow | LayerRow], needle: str) -> list[TreeRow]:
     return shown
 
 
-def _with(row: OpenRow, needle: str) -> list[TreeRow]:
+@dataclass(slots=True)
+class _Search:
+    """A casefolded filter, and how many rows it may still find where none were loaded."""
+
+    needle: str
+    left: int = FOUND
+
+    def below(self, row: NodeRow) -> list[NodeRow]:
+        if row.node.search is None or not self.left:
+            return []
+        if row.found is None or row.found[0] != self.needle:
+            nodes = row.node.search(self.needle, self.left)
+            row.found = (self.needle, [NodeRow(node, row, row.depth + 1) for node in nodes])
+        found = row.found[1][: self.left]
+        self.left -= len(found)
+        return found
+
+
+def _with(row: OpenRow, search: _Search) -> list[TreeRow]:
     """The row and what is unfolded below it; with a filter only what holds it, and all above."""
+    needle = search.needle
     below: list[TreeRow] = []
     if needle and row.children is None and isinstance(row, NodeRow):
-        below.extend(_searched(row, needle))
+        below.extend(search.below(row))
     elif row.children and (row.unfolded or needle):
         for child in row.children:
-            below.extend(_with(child, needle))
+            below.extend(_with(child, search))
     if not needle or below:
         return [row, *below]
     if isinstance(row, NodeRow):
@@ -158,14 +180,6 @@ def _with(row: OpenRow, needle: str) -> list[TreeRow]:
     else:
         texts = (row.label, row.layer.name, row.layer.path, row.layer.digest)
     return [row] if any(needle in text.casefold() for text in texts if text) else []
-
-
-def _searched(row: NodeRow, needle: str) -> list[NodeRow]:
-    if row.node.search is None:
-        return []
-    if row.found is None or row.found[0] != needle:
-        row.found = (needle, [NodeRow(node, row, row.depth + 1) for node in row.node.search(needle)])
-    return row.found[1]
 
 
 def cells(row: TreeRow, openable: bool, held: bool, largest: int) -> Sequence[Spans]:
