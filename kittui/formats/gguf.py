@@ -16,6 +16,8 @@ STRING_LIMIT = 16 * 1024 * 1024
 """Bytes of one string at most."""
 SHOWN = 32
 """Elements of an array that are kept; a tokenizer has a hundred thousand."""
+VALUES_LIMIT = 5_000_000
+"""Values of arrays gone past one by one at most: ten times the tokens and merges of large models."""
 DEPTH = 4
 """Arrays within arrays at most."""
 
@@ -52,6 +54,7 @@ class _Reader:
         self.order = "<"
         self.wide = True
         self.notes: list[str] = []
+        self.passed = 0
 
     def number(self, form: str) -> Steps[Any]:
         raw = yield from self.cursor.take(struct.calcsize(form))
@@ -91,6 +94,10 @@ class _Reader:
         rest = count - len(first)
         if not rest:
             return first
+        if kind not in _SCALARS:
+            self.passed += count
+            if self.passed > VALUES_LIMIT:
+                raise Malformed(f"the GGUF file has arrays of more than {VALUES_LIMIT} values to go past one by one")
         if kind in _SCALARS:
             self.cursor.skip(rest * smallest)
         elif kind == _STRING:
@@ -166,7 +173,9 @@ def _header(reader: _Reader, size: int, metadata: dict[str, Any], tensors: list[
         if block:
             numbers = prod(shape)
             nbytes = numbers // block * width
-            if numbers % block:
+            if nbytes >= 1 << 63:
+                nbytes, problem = None, "its shape is one that no file can hold"
+            elif numbers % block:
                 problem = f"its shape does not fit blocks of {block}"
         listed.append((name, dtype, tuple(shape), offset, nbytes, problem))
     alignment = metadata.get("general.alignment", 32)

@@ -109,7 +109,7 @@ class Feed:
 class Cursor:
     """Reads forward through content with a window that grows while it is used up: for headers of unknown length."""
 
-    def __init__(self, size: int, what: str, *, ahead: int = 32 * 1024, limit: int = 256 * 1024 * 1024) -> None:
+    def __init__(self, size: int, what: str, *, ahead: int = 32 * 1024, limit: int = 64 * 1024 * 1024) -> None:
         """`size` of the content in bytes; Malformed names `what` where it ends early or is read past `limit` bytes."""
         self.position = 0
         self._size = size

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from math import prod
 from typing import Any
 
 from kittui.errors import Malformed
 from kittui.formats.need import Steps, fetch_exactly
-from kittui.formats.weights import Tensor, Weights
+from kittui.formats.weights import Tensor, Weights, bytes_of
 from kittui.formats.zip import Member, read_member_starts, read_zip
 
 HEADER_LIMIT = 64 * 1024
@@ -44,7 +43,7 @@ def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
         descr, shape = header["descr"], header["shape"]
     except (ValueError, SyntaxError, RecursionError, MemoryError, KeyError, TypeError):
         raise Malformed(f"{name} has a damaged header") from None
-    if not isinstance(shape, tuple) or not all(isinstance(number, int) and number >= 0 for number in shape):
+    if not isinstance(shape, tuple) or len(shape) > 64 or not all(_is_size(number) for number in shape):
         raise Malformed(f"{name} has a damaged shape")
     match = re.fullmatch(r"[<>|=]([fiucb])(\d{1,3})", descr) if isinstance(descr, str) else None
     # Columns first: one number behind the other in another order than everywhere else.
@@ -58,9 +57,13 @@ def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
     if descr[0] == ">" and match[2] != "1":
         # Its numbers can't be read like those of the plain type.
         dtype = f">{dtype}"
-    nbytes = prod(shape) * int(match[2])
-    problem = "its bytes do not fit its shape" if length + nbytes != size else None
+    nbytes = bytes_of(shape, int(match[2]) * 8)
+    problem = "its bytes do not fit its shape" if nbytes is None or length + nbytes != size else None
     return Tensor(name, dtype, shape, offset, nbytes, problem)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 63
 
 
 def read_npy(size: int) -> Steps[Weights]:

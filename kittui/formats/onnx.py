@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import prod
 from typing import Any
 
 from kittui.errors import Malformed
 from kittui.formats.need import Cursor, Steps
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights, bytes_of
 
 TEXT_LIMIT = 64 * 1024
 """Bytes of one text at most."""
 FIELDS_LIMIT = 5_000_000
 """Fields walked at most."""
+DIMENSIONS_LIMIT = 64
+"""Dimensions of a tensor at most."""
 
 DTYPES = {
     1: ("F32", 32), 2: ("U8", 8), 3: ("I8", 8), 4: ("U16", 16), 5: ("I16", 16), 6: ("I32", 32), 7: ("I64", 64),
@@ -146,7 +147,7 @@ class _Walk:
                 dims.append(value)
             elif number == 1:
                 stop = self.cursor.position + value
-                while self.cursor.position < stop:
+                while self.cursor.position < stop and len(dims) <= DIMENSIONS_LIMIT:
                     dims.append((yield from self.varint()))
             elif number == 2 and wire == 0:
                 kind = value
@@ -159,10 +160,10 @@ class _Walk:
                 yield from self.external(self.cursor.position + value, external)
             else:
                 self.pass_field(wire, value)
-            if len(dims) > 64:
-                raise Malformed(f"the tensor {name[:100]} has more than 64 dimensions")
+            if len(dims) > DIMENSIONS_LIMIT:
+                raise Malformed(f"the tensor {name[:100]} has more than {DIMENSIONS_LIMIT} dimensions")
         dtype, bits = DTYPES.get(kind, (f"TYPE_{kind}", 0))
-        wanted = -(-prod(dims) * bits // 8) if bits else None
+        wanted = bytes_of(dims, bits) if bits else None
         problem = None
         if external:
             place, length = external.get("offset", "0"), external.get("length", "")
@@ -171,7 +172,7 @@ class _Walk:
             return Tensor(name, dtype, tuple(dims), offset, nbytes, None, external.get("location", "?"))
         if any(dim >= 1 << 63 for dim in dims):
             problem = "its shape has negative numbers"
-        elif nbytes is not None and wanted is not None and nbytes != wanted:
+        elif nbytes is not None and bits and nbytes != wanted:
             problem = "its bytes do not fit its shape"
         return Tensor(name, dtype, tuple(dims), offset, nbytes if nbytes is not None else wanted, problem)
 
@@ -198,7 +199,7 @@ def read_onnx(size: int) -> Steps[Weights]:
             raise
         problem = error.message
     if "graph" not in walk.metadata and not walk.tensors and not walk.operators:
-        raise Malformed("not an ONNX file: it has no graph")
+        raise Malformed(problem or "not an ONNX file: it has no graph")
     if problem is None and any(tensor.problem for tensor in walk.tensors):
         problem = "the header does not fit the file: some tensors are marked"
     return Weights("onnx", tuple(walk.tensors), walk.metadata, problem)

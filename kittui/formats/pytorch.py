@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Any, NamedTuple
 
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.need import Steps, fetch
 from kittui.formats.pickle import DEPTH_LIMIT, Call, Global, Persistent, Program, read_pickle
-from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT, Tensor, Weights, bytes_of
 from kittui.formats.zip import Member, member_offsets, read_member, read_zip
 
 PICKLE_LIMIT = 64 * 1024 * 1024
@@ -74,7 +73,7 @@ def _stored(one: _Found, member: Member | None, start: int | None) -> Tensor:
     if member is None:
         return Tensor(one.name, one.dtype, one.shape, None, one.nbytes, "its storage is missing")
     problem = None
-    if one.nbytes is not None and one.first * one.width + one.nbytes > member.size:
+    if one.width and (one.nbytes is None or one.first * one.width + one.nbytes > member.size):
         problem = "its storage is too small for its shape"
     offset = start + one.first * one.width if start is not None and one.plain and problem is None else None
     return Tensor(one.name, one.dtype, one.shape, offset, one.nbytes, problem, member=member.path)
@@ -96,7 +95,7 @@ def _legacy(size: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
     is_torch = programs[0].value == LEGACY_MAGIC and len(programs) >= 4
     main = programs[3] if is_torch else programs[0]
     if main.problem and not main.imports and main.opcodes < 3:
-        raise Malformed("neither a PyTorch checkpoint nor a pickle")
+        raise Malformed(f"neither a PyTorch checkpoint nor a pickle: {main.problem}")
     found = list(_tensors(main))
     starts = _legacy_starts(found, programs[4].value, at, size) if len(programs) == 5 else {}
     tensors: list[Tensor] = []
@@ -151,7 +150,7 @@ class _Found(NamedTuple):
 
     @property
     def nbytes(self) -> int | None:
-        return prod(self.shape) * self.width if self.width else None
+        return bytes_of(self.shape, self.width * 8) if self.width else None
 
 
 def _tensors(program: Program) -> Iterator[_Found]:

@@ -12,6 +12,8 @@ from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
 
 HEADER_LIMIT = 100_000_000
 """Bytes of a header read at most, the limit of the safetensors library itself."""
+VALUES_LIMIT = 8_000_000
+"""Values in a header at most, by its commas and brackets: those of a million tensors."""
 FIRST = 32 * 1024
 """Bytes asked for first: most headers end within."""
 
@@ -71,6 +73,9 @@ def parse_header(raw: bytes, size: int) -> Weights:
 
 def load_object(raw: bytes, what: str) -> dict[str, Any]:
     """A JSON object without doubled keys, numbers of more than 20 digits as -1; raises Malformed naming `what`."""
+
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > VALUES_LIMIT:
+        raise Malformed(f"{what} has more than {VALUES_LIMIT} values")
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)

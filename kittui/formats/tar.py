@@ -22,6 +22,8 @@ EXTENSION_LIMIT = 1024 * 1024
 CHAIN_LIMIT = 16
 """Extension headers before one entry at most."""
 _ZERO = bytes(BLOCK)
+_KEYS = (b"path", b"linkpath", b"size", b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.name")
+"""What is read of extension headers; anything else would only fill memory."""
 
 FileType = Literal["file", "dir", "symlink", "other"]
 
@@ -94,6 +96,19 @@ class TarWalk:
         finally:
             self._window = b""
 
+    def ended(self, size: int) -> None:
+        """A stream turned out to be so many bytes long: a file that leads out of it is marked."""
+        if self.complete and self.position > size and self._leads_out(size):
+            self.complete, self.problem = False, _cut_short(self.entries[-1])
+
+    def _leads_out(self, size: int) -> bool:
+        """Whether the last entry ends behind the archive; it is marked then."""
+        last = self.entries[-1] if self.entries else None
+        if last is None or last.offset + last.size <= size:
+            return False
+        self.entries[-1] = last._replace(problem="the layer ends before this file does")
+        return True
+
     def _refill(self) -> Steps[None]:
         """Read a window that starts at `position`."""
         pace, position = self._pace, self.position
@@ -163,11 +178,8 @@ class TarWalk:
                 extra = None
                 self._names += len(entry.path) + len(entry.link)
                 entries.append(entry)
-            if self._size is not None and self.position > self._size:
-                last = entries[-1]
-                if last.offset + last.size > self._size:
-                    entries[-1] = last._replace(problem="the layer ends before this file does")
-                    raise Malformed(f"the archive is cut short: it ends inside {last.path[:200]!r}")
+            if self._size is not None and self.position > self._size and self._leads_out(self._size):
+                raise Malformed(_cut_short(entries[-1]))
             if len(entries) >= ENTRIES_LIMIT:
                 raise Malformed(f"the archive has more than {ENTRIES_LIMIT} entries; the rest is not listed")
             if self._names > NAMES_LIMIT:
@@ -247,6 +259,10 @@ class TarWalk:
         return content
 
 
+def _cut_short(last: FileEntry) -> str:
+    return f"the archive is cut short: it ends inside {last.path[:200]!r}"
+
+
 def _check(head: bytes, position: int) -> None:
     """Raise Malformed unless the checksum fits: the sum of all bytes with its own field taken as spaces.
 
@@ -309,6 +325,7 @@ def _pax(body: bytes) -> dict[str, str]:
         if length < 5 or at + length > len(body) or not record.endswith(b"\n") or b"=" not in record:
             raise Malformed("an extension header is not of its form")
         key, _, value = record[:-1].partition(b"=")
-        records[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
+        if key in _KEYS:
+            records[key.decode("ascii")] = value.decode("utf-8", "surrogateescape")
         at += length
     return records

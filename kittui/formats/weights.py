@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
 TENSORS_LIMIT = 1_000_000
 """Tensors listed at most."""
+_MOST = 1 << 63
+"""Bytes that no file has."""
 LOOKUPS = 64
 """Places of tensors that are looked up one by one, where no other number is asked for."""
 
@@ -33,8 +35,15 @@ class Tensor(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Numbers in the tensor."""
-        return prod(self.shape)
+        """Numbers in the tensor; 0 where its shape is one that no file can hold."""
+        count = prod(self.shape)
+        return count if count < _MOST else 0
+
+
+def bytes_of(shape: Sequence[int], bits: int) -> int | None:
+    """Bytes of a tensor whose numbers have so many bits; None where no file can hold them."""
+    size = -(-prod(shape) * bits // 8)
+    return size if size < _MOST else None
 
 
 @dataclass(frozen=True, slots=True)

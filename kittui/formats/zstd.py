@@ -40,7 +40,11 @@ class FrameWalk:
 
     def __init__(self) -> None:
         self.ends: list[int] = []
-        """Bytes of input at which a frame, and what may be skipped behind it, ends; the newest ones last."""
+        """Bytes of input at which a frame, or what may be skipped between two, ends; the newest ones last."""
+        self.last = 0
+        """The last of them, or 0."""
+        self.lost = False
+        """Whether the walk was given up: the stream is none, or of too many blocks."""
 
     def steps(self) -> Steps[None]:
         """Walk to the stream's end; what is no zstd ends the walk."""
@@ -53,9 +57,10 @@ class FrameWalk:
             if magic & 0xFFFFFFF0 == _SKIPPABLE and not _too_small(blocks, at):
                 at += 8 + int.from_bytes(head[4:8], "little")
                 blocks += 1
-                self.ends.append(at)
+                self._end(at)
                 continue
             if magic != _FRAME or _too_small(blocks, at):
+                self.lost = True
                 return
             at += _header_length(head[4])
             last = False
@@ -68,9 +73,14 @@ class FrameWalk:
                 at += 3 + (1 if kind == 1 else block >> 3)
                 blocks += 1
                 if kind == 3 or _too_small(blocks, at):
+                    self.lost = True
                     return
             at += 4 if head[4] & 4 else 0
-            self.ends.append(at)
+            self._end(at)
+
+    def _end(self, at: int) -> None:
+        self.ends.append(at)
+        self.last = at
 
 
 def _too_small(blocks: int, at: int) -> bool:
@@ -159,32 +169,26 @@ class _Sink(io.RawIOBase):
 class Unzstd:
     """Decompresses zstd pushed in pieces, several frames behind each other too, into a sink in bounded pieces."""
 
-    def __init__(self, sink: Callable[[bytes], None], *, indexed: bool = False) -> None:
-        """With `indexed` it learns on the way where frames begin."""
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
         self._sink = _Sink(sink)
         decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT)
         self._writer = decompressor.stream_writer(cast(IO[bytes], self._sink), write_size=PIECE, closefd=False)
         self._input = 0
-        self._walk = FrameWalk() if indexed else None
-        self._feed = Feed(self._walk.steps()) if self._walk is not None else None
-        self._seen = 0
+        self._walk = FrameWalk()
+        self._feed = Feed(self._walk.steps())
         self._frames = _Points(NEAR, by_output=True)
         self._marks = _Points(_MARK, by_output=False)
 
     def push(self, piece: bytes) -> None:
         """Take one more piece of input; raises Malformed, and whatever the sink raises."""
-        if self._walk is None or self._feed is None:
-            self._write(piece)
-            return
         self._feed.push(piece)
-        start, ends = 0, self._walk.ends
+        start, seen, ends = 0, 0, self._walk.ends
         # Up to a frame's end the decoder gives all its output, so that both places are known there.
-        while self._seen < len(ends) and ends[self._seen] <= self._input + len(piece) - start:
-            start += self._write(piece[start : start + ends[self._seen] - self._input])
+        while seen < len(ends) and ends[seen] <= self._input + len(piece) - start:
+            start += self._write(piece[start : start + ends[seen] - self._input])
             self._frames.add(self._input, self._sink.output)
-            self._seen += 1
-        del ends[: self._seen]
-        self._seen = 0
+            seen += 1
+        del ends[:seen]
         self._write(piece[start:])
         self._marks.add(self._input, self._sink.output)
 
@@ -197,9 +201,11 @@ class Unzstd:
         return len(piece)
 
     def close(self) -> None:
-        """Raise Malformed where nothing was there; an early end shows in the archive inside."""
+        """Raise Malformed where nothing was there, and where the last frame ended early."""
         if not self._input:
             raise Malformed("the zstd stream is empty")
+        if not self._walk.lost and self._walk.last != self._input:
+            raise Malformed("the zstd stream ends early")
 
     def index(self) -> ZstdIndex:
         """What was learnt of the stream that was pushed."""

@@ -100,7 +100,7 @@ class LayerLister:
     ) -> LayerListing | None:
         """Walk the headers in a zstd layer that says where its frames are; None where that reads too much of it."""
         view = await self.zstd_view(repository, layer)
-        if view is None:
+        if view is None or not view.is_fine():
             return None
         local, left = is_local(repository), self._terms.free
 

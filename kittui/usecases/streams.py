@@ -136,7 +136,7 @@ class _Pass:
         self.captured: list[bytes] = []
         self._decoder: Inflate | Unzstd | None = None
         if compression != "none":
-            self._decoder = Inflate(self._take) if compression == "gzip" else Unzstd(self._take, indexed=index)
+            self._decoder = Inflate(self._take) if compression == "gzip" else Unzstd(self._take)
         self._indexer = _Indexer(descriptor.size) if index and compression == "gzip" else None
         self._output_limit = 4 * CHECKPOINTS * max(SPACING, descriptor.size * 4 // CHECKPOINTS)
         self.fault: Malformed | None = None
@@ -196,6 +196,8 @@ class _Pass:
                 self.fault = error
         if self._feed is not None:
             self._feed.close()
+        if self._walk is not None:
+            self._walk.ended(self.output)
         index = self._indexer.finish() if self._indexer is not None else None
         self._indexer = None
         frames = None

@@ -8,6 +8,7 @@ from contextlib import suppress
 from kittui.disk.threads import in_thread
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.zstd import Unzstd, ZstdIndex
+from kittui.usecases.streams import BOMB_FLOOR, RATIO
 from kittui.usecases.views import READ_LIMIT, View
 
 FIRST = 256 * 1024
@@ -15,6 +16,8 @@ FIRST = 256 * 1024
 MOST = 4 * 1024 * 1024
 LEAD = 1024 * 1024
 """Bytes decompressed in vain up to which a file is read in stretches, each from a frame's beginning."""
+WALKED = 16 * 1024 * 1024
+"""Bytes of output that a frame has at most where a layer is listed frame by frame."""
 
 Pay = Callable[[int], Awaitable[None]]
 
@@ -45,6 +48,10 @@ class ZstdView:
     def cost(self, offset: int, length: int) -> int:
         """Bytes of input that reading a stretch takes at most."""
         return self.index.stretch(offset, length)[0].length
+
+    def is_fine(self) -> bool:
+        """Whether its frames are so short that all of it can be walked through in stretches."""
+        return self.index.lead(0, self.size) <= WALKED
 
     def is_near(self, offset: int, length: int) -> bool:
         """Whether any part of a stretch can be read without much that is not wanted."""
@@ -87,9 +94,11 @@ class _Window:
         self.left = length
         self._skip = skip
         self._kept: list[bytes] = []
+        self._input = self._output = 0
         self._decoder = Unzstd(self._take)
 
     def push(self, piece: bytes) -> list[bytes]:
+        self._input += len(piece)
         # When all is there the rest of the piece is not wanted any more.
         with suppress(_Full):
             self._decoder.push(piece)
@@ -97,6 +106,9 @@ class _Window:
         return kept
 
     def _take(self, output: bytes) -> None:
+        self._output += len(output)
+        if self._output > BOMB_FLOOR and self._output > RATIO * self._input:
+            raise Malformed(f"the zstd layer expands more than {RATIO} times: reading stops")
         wanted = output[self._skip : self._skip + self.left]
         self._skip = max(0, self._skip - len(output))
         if wanted:

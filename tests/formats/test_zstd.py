@@ -20,7 +20,7 @@ CHANCE = random.Random(3)
 
 def indexed(content: bytes, piece: int = 65_536) -> tuple[bytes, ZstdIndex]:
     out: list[bytes] = []
-    decoder = Unzstd(out.append, indexed=True)
+    decoder = Unzstd(out.append)
     for start in range(0, len(content), piece):
         decoder.push(content[start : start + piece])
     decoder.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import random
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from hypothesis import strategies as st
 from kittui.errors import DigestMismatch, Malformed
 from kittui.formats.gzip import Inflate
 from kittui.formats.zstd import Unzstd
-from kittui.oci.digest import Digest
 from kittui.state.indexes import IndexCache
 from kittui.usecases.look import Inspector
 
@@ -86,15 +84,6 @@ async def test_wrong_bytes_of_a_compressed_layer_are_refused(tmp_path: Path) -> 
         await Inspector(IndexCache(tmp_path), free_bytes=1 << 40).listing(repository, layer)
 
 
-async def test_a_bomb_stops_and_what_came_before_is_listed() -> None:
-    bomb = gzip.compress(archive({"m/a": b"x"})[:1024] + archive({"m/zeros": bytes(400_000_000)}), 9)
-    repository: Any = repository_of(bomb)
-    listing = await Inspector(free_bytes=1 << 40).listing(repository, layer_of(bomb, "gzip"))
-    assert "expands" in (listing.problem or "")
-    assert not listing.complete
-    assert listing.files[0].path == "m/a"
-
-
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 async def test_raw_layers_are_one_file(compression: str) -> None:
     body = b"hello " * 50_000
@@ -133,27 +122,3 @@ def test_the_cache_stays_within_its_bound_and_survives_damage(tmp_path: Path) ->
     for path in tmp_path.iterdir():
         path.write_bytes(b"damaged")
     assert cache.get("k19") is None
-
-
-async def test_the_indexing_pass_takes_little_longer_than_gzip_does(tmp_path: Path) -> None:
-    """Within 1.5 times of `gzip -t`, best of three each; more is allowed for a busy machine."""
-    body = b"".join(b"T%06d,%d,DE,%d\n" % (n, n * 7 % 1000, n % 2) for n in range(1_500_000)) + RANDOM.randbytes(
-        30_000_000
-    )
-    packed = gzip.compress(archive({"m/x": body}), 6)
-    path = tmp_path / "x.gz"
-    path.write_bytes(packed)
-    theirs, ours = [], []
-    for number in range(3):
-        began = time.monotonic()
-        subprocess.run(["gzip", "-t", path], check=True)
-        theirs.append(time.monotonic() - began)
-        repository: Any = repository_of(packed)
-        began = time.monotonic()
-        listing = await Inspector(IndexCache(tmp_path / str(number)), free_bytes=1 << 40).listing(
-            repository, layer_of(packed, "gzip", digest=Digest.of(packed))
-        )
-        ours.append(time.monotonic() - began)
-        assert listing.verified
-    print(min(ours) / min(theirs))
-    assert min(ours) <= 2.5 * min(theirs)
