@@ -27,7 +27,7 @@ class FileReader:
     def __init__(self, file: io.FileIO, name: str, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
-        self._file = file
+        self.file = file
         self._name = name
         self._left = length
 
@@ -45,9 +45,14 @@ class FileReader:
         self._left -= count
         return count
 
+    def passed(self, count: int) -> None:
+        """Go on behind bytes that were taken from the file by itself."""
+        self._left -= count
+        self.file.seek(count, os.SEEK_CUR)
+
     def _read(self, buffer: memoryview) -> int:
         try:
-            return self._file.readinto(buffer) or 0
+            return self.file.readinto(buffer) or 0
         except OSError as error:
             raise storage_error(error, f"read {self._name}") from error
 

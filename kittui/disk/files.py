@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from kittui.crashpoints import crash_point
 from kittui.disk.blobs import PIECE, BlobFolder
+from kittui.disk.buffers import read_buffer
 from kittui.disk.durable import make_folder, start_writing, storage_error, sync_folder, write_fully
 from kittui.disk.locks import file_lock
 from kittui.disk.threads import in_thread
@@ -145,7 +146,7 @@ class FolderFiles:
 
     async def _receive(self, descriptor: Descriptor, content: BlobContent, draft: Path) -> None:
         hasher = descriptor.digest.hasher()
-        buffer = memoryview(bytearray(PIECE))
+        buffer = read_buffer(PIECE)
         done = 0
         failures = 0
 
@@ -271,7 +272,7 @@ def _link(origin: Path, source: int, draft: Path) -> bool:
 def _verify(descriptor: Descriptor, file: BinaryIO) -> None:
     hasher = descriptor.digest.hasher()
     size = 0
-    buffer = memoryview(bytearray(PIECE))
+    buffer = read_buffer(PIECE)
     while count := file.readinto(buffer):  # type: ignore[attr-defined]
         hasher.update(buffer[:count])
         size += count

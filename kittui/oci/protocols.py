@@ -5,6 +5,7 @@ Errors are those of kittui.errors. Everything a source returns is verified as sa
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -84,6 +85,20 @@ class BlobReader(Protocol):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The stretch in pieces of the transport's own size."""
+        ...
+
+
+@runtime_checkable
+class SupportsFile(Protocol):
+    """A BlobReader over a file on this machine, whose bytes can be taken without the reader."""
+
+    @property
+    def file(self) -> io.FileIO | None:
+        """The file, None where there is none after all; the reader's `offset` is where the stretch starts in it."""
+        ...
+
+    def passed(self, count: int) -> None:
+        """The next so many bytes were taken from the file: go on behind them."""
         ...
 
 

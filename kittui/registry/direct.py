@@ -1,23 +1,32 @@
-"""A transport under httpx for the bodies of blobs: bytes go from the socket into the caller's own buffer, with no copy.
+"""A transport under httpx for the bodies of blobs: bytes go from the socket into the caller's own buffer, with no copy,
+and from a file into the socket.
 
-HTTP/1.1 over TCP or TLS, without a body in the request; h11 makes the request and reads the answer's head and chunks.
+HTTP/1.1 over TCP or TLS; h11 makes the head of the request and reads the answer's head and chunks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
+import os
+import select
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import h11
 import httpx
+
+from kittui.disk.threads import in_thread
 
 DIRECT = "kittui.direct"
 """Request extension: this request may be sent by the DirectTransport."""
 BODY = "kittui.body"
 """Response extension: the DirectBody, where it was."""
+UPLOAD = "kittui.upload"
+"""Request extension: the Upload that sends the body, whose length the head of the request states."""
 
 _HEAD = 16 * 1024
 _PIECE = 256 * 1024
@@ -25,10 +34,32 @@ _IDLE_SECONDS = 20.0
 _MOST_IDLE = 16
 _Origin = tuple[str, int, bool]
 _WAITS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_STEP_SECONDS = 0.2
+"""How long a thread sends from a file before it is looked at again."""
+
+
+class Pipe(Protocol):
+    """Where the body of a request goes. Both raise httpx.WriteError, WriteTimeout."""
+
+    async def send(self, content: bytes | memoryview) -> None:
+        """Send all of it."""
+        ...
+
+    async def send_file(self, file: io.FileIO, offset: int, size: int) -> int | None:
+        """Send some bytes of a file, and say how many: 0 at its end; None where only `send` works."""
+        ...
+
+
+class Upload(Protocol):
+    """The body of a request."""
+
+    async def pour(self, pipe: Pipe) -> None:
+        """Send exactly as many bytes as the head of the request stated, or raise."""
+        ...
 
 
 class DirectTransport:
-    """Sends GETs over connections that it keeps for the next one; timeouts in seconds."""
+    """Sends requests, those that only read over connections that it keeps for the next one; timeouts in seconds."""
 
     def __init__(self, connect: float, read: float) -> None:
         self._connect = connect
@@ -38,7 +69,7 @@ class DirectTransport:
     async def send(self, request: httpx.Request, tls: ssl.SSLContext | None) -> httpx.Response:
         """Send, and read the head of the answer. Raises httpx's transport errors; `tls` is for https alone."""
         origin = (request.url.host, request.url.port or (80 if tls is None else 443), tls is not None)
-        kept = self._take(origin)
+        kept = self._take(origin) if request.method in ("GET", "HEAD") else None
         if kept is not None:
             try:
                 return await self._exchange(request, kept, origin)
@@ -114,10 +145,17 @@ class DirectTransport:
     async def _exchange(self, request: httpx.Request, connection: socket.socket, origin: _Origin) -> httpx.Response:
         machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=64 * 1024)
         body = DirectBody(self, origin, connection, machine, self._read)
+        upload: Upload | None = request.extensions.get(UPLOAD)
         try:
             head = h11.Request(method=request.method, target=request.url.raw_path, headers=list(request.headers.raw))
-            await body.send((machine.send(head) or b"") + (machine.send(h11.EndOfMessage()) or b""))
-            response = await body.head()
+            start = machine.send(head) or b""
+            if upload is None:
+                content = await request.aread()
+                start += (machine.send(h11.Data(content)) or b"") if content else b""
+                await body.send(start + (machine.send(h11.EndOfMessage()) or b""))
+            else:
+                await body.upload(start, upload)
+            response = await body.head(empty=request.method == "HEAD")
         except h11.LocalProtocolError as error:
             connection.close()
             raise httpx.LocalProtocolError(str(error)) from error
@@ -152,10 +190,30 @@ class DirectBody(httpx.AsyncByteStream):
         self._left: int | None = None
         self._ended = False
         self._reusable = True
+        self._kept_busy = False
+        """Whether a request's body was left unfinished."""
         self._closed = False
 
-    async def send(self, content: bytes) -> None:
-        """Send the request. Raises httpx.WriteError, WriteTimeout."""
+    async def upload(self, start: bytes, upload: Upload) -> None:
+        """Send a head and the body after it; who gets an answer before its end is not kept waiting for it."""
+        self._kept_busy = True
+        await self.send(start)
+        try:
+            await upload.pour(self)
+            self._kept_busy = False
+        except (httpx.WriteError, httpx.WriteTimeout):
+            # A server that refuses answers and closes: its answer says more than the broken connection does.
+            if not self._has_answer():
+                raise
+
+    def _has_answer(self) -> bool:
+        try:
+            return bool(self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except (OSError, ValueError):
+            return False
+
+    async def send(self, content: bytes | memoryview) -> None:
+        """Send all of it. Raises httpx.WriteError, WriteTimeout."""
         try:
             async with asyncio.timeout(self._timeout):
                 while content:
@@ -168,15 +226,31 @@ class DirectBody(httpx.AsyncByteStream):
         except OSError as error:
             raise httpx.WriteError(str(error)) from error
 
-    async def head(self) -> h11.Response:
-        """The head of the answer; what came with it of the body is kept. Raises httpx's errors."""
+    async def send_file(self, file: io.FileIO, offset: int, size: int) -> int | None:
+        """Send bytes of a file without reading them into memory; None over TLS and where the system can't.
+
+        Raises httpx.WriteError, WriteTimeout, OSError for a file that can't be read.
+        """
+        if isinstance(self._connection, ssl.SSLSocket) or not hasattr(os, "sendfile"):
+            return None
+        patient = time.monotonic() + self._timeout
+        while True:
+            sent = await in_thread(_send_some, self._connection, file, offset, size)
+            if sent is not None:
+                return sent
+            if time.monotonic() > patient:
+                raise httpx.WriteTimeout("not sent in time")
+
+    async def head(self, *, empty: bool = False) -> h11.Response:
+        """The head of the answer; what came with it of the body is kept, `empty` has none. Raises httpx's errors."""
         while not isinstance(event := await self._event(), h11.Response):
             if not isinstance(event, h11.InformationalResponse):
                 raise httpx.RemoteProtocolError("no answer")
         fields = {name.lower(): value for name, value in event.headers}
         self._reusable = b"close" not in fields.get(b"connection", b"").lower() and event.http_version == b"1.1"
         length = fields.get(b"content-length", b"")
-        if event.status_code in (204, 304):
+        self._reusable = self._reusable and not self._kept_busy
+        if empty or event.status_code in (204, 304):
             self._left = 0
         elif b"transfer-encoding" not in fields and length.isdigit():
             early = b""
@@ -273,6 +347,26 @@ class DirectBody(httpx.AsyncByteStream):
         except _WAITS:
             return size or None
         return size
+
+
+def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: int) -> int | None:
+    """Send from a file for a moment; None where the other side took nothing. Blocks."""
+    until = time.monotonic() + _STEP_SECONDS
+    sent = 0
+    while sent < size and time.monotonic() < until:
+        try:
+            count = os.sendfile(connection.fileno(), file.fileno(), offset + sent, size - sent)
+        except BlockingIOError:
+            waiting = select.poll()
+            waiting.register(connection, select.POLLOUT)
+            waiting.poll(1000 * _STEP_SECONDS)
+            continue
+        except (BrokenPipeError, ConnectionError) as error:
+            raise httpx.WriteError(str(error)) from error
+        if not count:
+            return sent
+        sent += count
+    return sent or None
 
 
 async def _ready(connection: socket.socket, *, write: bool) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from kittui import __version__
 from kittui.errors import ConfigError, Unreachable
 from kittui.registry.access import Access, Patience, is_loopback, split_host
-from kittui.registry.direct import DIRECT, DirectTransport
+from kittui.registry.calls import Body
+from kittui.registry.direct import DIRECT, UPLOAD, DirectTransport
 from kittui.registry.headers import parse_length
 
 USER_AGENT = f"kittui/{__version__}"
@@ -59,21 +61,33 @@ class Router(httpx.AsyncBaseTransport):
         self._direct = DirectTransport(patience.connect, patience.read)
         self._timeout = _timeout(patience).as_dict()
 
-    async def fetch(self, method: str, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
-        """Send a request for a blob's bytes, past the client: building and sending one costs it more than the network.
+    async def pass_on(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: Body | None = None
+    ) -> httpx.Response:
+        """Send a request for a blob's bytes, or with them, past the client: that takes it longer than the network.
 
-        It is what `open_client` sends for the same call, and the caller closes the response likewise.
+        It is what `open_client` sends for the same call, and the caller closes the response likewise. A body that is
+        an `Upload` too is poured where there is no proxy.
         """
-        extensions = {DIRECT: True, "timeout": self._timeout}
-        request = httpx.Request(method, url, headers={**_HEADERS, **headers}, extensions=extensions)
-        response = await self.handle_async_request(request)
+        extensions: dict[str, Any] = {DIRECT: True, "timeout": self._timeout}
+        stream = None
+        if body is not None and not self._proxy(url) and hasattr(body, "pour"):
+            extensions[UPLOAD] = body
+        elif body is not None:
+            stream = body()
+        try:
+            request = httpx.Request(method, url, headers={**_HEADERS, **headers}, content=stream, extensions=extensions)
+            response = await self.handle_async_request(request)
+        finally:
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
         response.request = request
         return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send by the way that the URL asks for."""
         proxy = self._proxy(request.url)
-        if request.extensions.get(DIRECT) and not proxy:
+        if not proxy and (request.extensions.get(DIRECT) or _is_simple(request)):
             tls = await self._context() if request.url.scheme == "https" else None
             return await self._direct.send(request, tls)
         large = request.extensions.get(DIRECT) or (parse_length(request.headers.get("Content-Length")) or 0) > _SMALL
@@ -116,6 +130,11 @@ class Router(httpx.AsyncBaseTransport):
             if self._tls is None:
                 self._tls = await asyncio.to_thread(tls_context, self._access)
             return self._tls
+
+
+def _is_simple(request: httpx.Request) -> bool:
+    """Whether a request gains nothing from a pool of connections: without TLS there is no HTTP/2."""
+    return request.url.scheme == "http" and isinstance(request.stream, httpx.ByteStream)
 
 
 def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -262,8 +262,9 @@ class Session:
         headers = dict(call.headers)
         if authorization is not None:
             headers["Authorization"] = authorization
-        if DIRECT in call.extensions and call.body is None:
-            return await self._transmit(call.method, url, self._router.fetch(call.method, url, headers))
+        if DIRECT in call.extensions and not isinstance(call.body, bytes):
+            sending = self._router.pass_on(call.method, url, headers, call.body)
+            return await self._transmit(call.method, url, sending)
         body = call.body if isinstance(call.body, bytes) or call.body is None else call.body()
         request = self._client.build_request(
             call.method, url, headers=headers, content=body, extensions=dict(call.extensions)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import httpx
 
 from kittui.crashpoints import crash_point
+from kittui.disk.buffers import read_buffer
+from kittui.disk.durable import storage_error
 from kittui.errors import (
     AuthError,
     ConnectionLost,
@@ -24,10 +26,11 @@ from kittui.errors import (
     Unsupported,
 )
 from kittui.oci.descriptor import Descriptor
-from kittui.oci.protocols import BlobContent, BlobReader
+from kittui.oci.protocols import BlobContent, BlobReader, SupportsFile
 from kittui.oci.traffic import count
 from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
+from kittui.registry.direct import DIRECT, Pipe
 from kittui.registry.headers import parse_length, parse_upload_range
 from kittui.registry.readers import BytesReader, StallWatch
 from kittui.registry.session import Session
@@ -36,6 +39,8 @@ log = logging.getLogger("kittui.registry")
 
 CHUNK = 64 * 1024 * 1024
 """Bytes per PATCH; blobs up to twice that go in one PUT."""
+_BUFFER = 512 * 1024
+"""Bytes read at once of what is no file."""
 _OCTETS = "application/octet-stream"
 
 
@@ -154,6 +159,7 @@ class Uploads:
             body=body or b"",
             url=upload.url.copy_merge_params({"digest": str(descriptor.digest)}),
             repeat=False,
+            extensions={} if chunked else {DIRECT: True},
         )
         crash_point("registry.blob.before-put")
         answer = await self._session.ask(call)
@@ -178,6 +184,7 @@ class Uploads:
             body=_Stretch(content, start, end, self._watch()),
             url=upload.url,
             repeat=False,
+            extensions={DIRECT: True},
         )
         answer = await self._session.ask(call)
         if answer.status != 202:
@@ -241,7 +248,10 @@ class Uploads:
 
 
 class _Stretch:
-    """Opens the bytes from `start` to `end` of a blob as the body of one request; may be opened again."""
+    """Opens the bytes from `start` to `end` of a blob as the body of one request; may be opened again.
+
+    It is a `direct.Upload` too.
+    """
 
     def __init__(self, content: BlobContent, start: int, end: int, watch: StallWatch) -> None:
         self._content = content
@@ -264,7 +274,40 @@ class _Stretch:
                 count(sent=len(part))
                 if left == 0:
                     return
-        raise ContentError("a layer has fewer bytes than its manifest says", hint="The source's copy is damaged.")
+        raise _too_short()
+
+    async def pour(self, pipe: Pipe) -> None:
+        """The same by a direct connection: from the file where there is one, else through one buffer."""
+        at, end = self._start, self._end
+        if at == end:
+            return
+        buffer = read_buffer(min(_BUFFER, end - at))
+        async with self._content.open(at) as reader:
+            straight = reader if isinstance(reader, SupportsFile) and reader.file is not None else None
+            while at < end:
+                handed = time.monotonic()
+                sent = None
+                if straight is not None and straight.file is not None:
+                    try:
+                        sent = await pipe.send_file(straight.file, at, end - at)
+                    except OSError as error:
+                        raise storage_error(error, "read a layer") from error
+                if straight is not None and sent is not None:
+                    straight.passed(sent)
+                else:
+                    straight = None
+                    sent = await reader.readinto(buffer[: end - at])
+                    handed = time.monotonic()
+                    await pipe.send(buffer[:sent])
+                if not sent:
+                    raise _too_short()
+                at += sent
+                self._watch.saw(time.monotonic() - handed, sent)
+                count(sent=sent)
+
+
+def _too_short() -> ContentError:
+    return ContentError("a layer has fewer bytes than its manifest says", hint="The source's copy is damaged.")
 
 
 class _Bytes:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from kittui.oci.descriptor import Descriptor
-from kittui.oci.protocols import BlobContent, BlobReader, Repository
+from kittui.oci.protocols import BlobContent, BlobReader, Repository, SupportsFile
 
 PIECE = 1024 * 1024
 """Bytes handed on at once."""
@@ -58,9 +58,17 @@ class _WatchedReader:
     def __init__(self, reader: BlobReader, moved: Callable[[int], None]) -> None:
         self.offset = reader.offset
         self.length = reader.length
+        self._backed = reader if isinstance(reader, SupportsFile) else None
+        self.file = self._backed.file if self._backed is not None else None
         self._reader = reader
         self._moved = moved
         self._at = reader.offset
+
+    def passed(self, count: int) -> None:
+        if self._backed is not None:
+            self._backed.passed(count)
+        self._at += count
+        self._moved(self._at)
 
     async def readinto(self, buffer: memoryview) -> int:
         count = await self._reader.readinto(buffer)

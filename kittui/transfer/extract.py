@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import zstandard
 
+from kittui.disk.buffers import read_buffer
 from kittui.disk.durable import storage_error
 from kittui.errors import DiskFull, Interrupted, Malformed, TooLarge
 from kittui.formats.need import run_on
@@ -41,7 +42,7 @@ class Limits:
 def hash_file(path: Path, digest: Digest, what: str, stop: threading.Event) -> None:
     """Raise DigestMismatch unless a file has the digest. Blocks."""
     hasher = digest.hasher()
-    buffer = memoryview(bytearray(4 * PIECE))
+    buffer = read_buffer(PIECE)
     try:
         with path.open("rb", buffering=0) as file:
             while count := file.readinto(buffer):

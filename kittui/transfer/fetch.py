@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from kittui.crashpoints import crash_point
+from kittui.disk.buffers import read_buffer
 from kittui.disk.threads import in_thread
 from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NetworkError, RegistryError, Unsupported
 from kittui.oci.descriptor import Descriptor
@@ -217,7 +218,7 @@ class _Fetch:
         """Fill one gap after the other over one connection, until there is none or parts are not served."""
         if not first:
             await self.served.wait()
-        buffer = memoryview(bytearray(min(BUFFER, self.descriptor.size)))
+        buffer = read_buffer(min(BUFFER, self.descriptor.size))
         failures = 0
         try:
             async with self.connections:
@@ -243,7 +244,7 @@ class _Fetch:
 
     async def _whole(self) -> None:
         """Read from the start, where parts are not served; a cut means from the start again."""
-        buffer = memoryview(bytearray(min(BUFFER, self.descriptor.size)))
+        buffer = read_buffer(min(BUFFER, self.descriptor.size))
         furthest = failures = 0
         async with self.connections:
             while not self.partial.complete:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from kittui.crashpoints import crash_point
+from kittui.disk.buffers import read_buffer
 from kittui.disk.durable import make_folder, storage_error
 from kittui.disk.threads import in_thread
 from kittui.errors import DigestMismatch
@@ -120,7 +121,7 @@ class Partial:
             raise
 
     def _hash_on(self) -> None:
-        buffer = memoryview(bytearray(min(HASHED_AT_ONCE, max(1, self.descriptor.size - self._hashed))))
+        buffer = read_buffer(min(HASHED_AT_ONCE, max(1, self.descriptor.size - self._hashed)))
         while not self._stop.is_set():
             with self._guard:
                 wanted = min(len(buffer), self.done.frontier - self._hashed)

@@ -46,12 +46,19 @@ class _Pieces(BytesReader):
         self.owner = owner
         self.at = offset
 
+    async def readinto(self, buffer: memoryview) -> int:
+        if self.owner.cuts and self.at >= self.owner.cut_at:
+            self.owner.cuts -= 1
+            raise ConnectionLost("the source broke off")
+        piece = self.owner.content[self.at : self.at + min(len(buffer), 10_000)]
+        buffer[: len(piece)] = piece
+        self.at += len(piece)
+        return len(piece)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(self.at, len(self.owner.content), 10_000):
-            if self.owner.cuts and start >= self.owner.cut_at:
-                self.owner.cuts -= 1
-                raise ConnectionLost("the source broke off")
-            yield self.owner.content[start : start + 10_000]
+        buffer = memoryview(bytearray(10_000))
+        while size := await self.readinto(buffer):
+            yield bytes(buffer[:size])
 
 
 async def test_ping_says_what_answers(server: Server) -> None:
