@@ -49,7 +49,7 @@ class LayerLister:
                 hint="kittui reads tar and raw layers, plain or compressed with gzip or zstd.",
             )
         if layer.format == "raw" and layer.compression == "none":
-            return LayerListing((_bare(layer, layer.size),), complete=True, verified=False, output=layer.size)
+            return LayerListing((bare_file(layer, layer.size),), complete=True, verified=False, output=layer.size)
         local = is_local(repository)
         large = layer.size > (HASHED if local else SMALL)
         if layer.compression == "none" and large:
@@ -104,14 +104,14 @@ class LayerLister:
             return None
         local, left = is_local(repository), self._terms.free
 
-        async def pay(size: int) -> None:
+        def spend(size: int) -> None:
             nonlocal left
             left -= size
             if left < 0 and not local:
                 raise _TooMuchError
 
         try:
-            listing = await self._hop(repository, layer, view.paying(pay), on_progress)
+            listing = await self._hop(repository, layer, view.at_terms(spend=spend), on_progress)
         except (_TooMuchError, Malformed):
             self._walks.pop(key_of(repository, layer), None)
             return None
@@ -173,7 +173,7 @@ class LayerLister:
             on_bytes=step,
         )
         if walk is None:
-            files: tuple[FileEntry, ...] = (_bare(layer, result.output),)
+            files: tuple[FileEntry, ...] = (bare_file(layer, result.output),)
             listing = LayerListing(files, result.verified, result.verified, result.output, None, result.frames)
         else:
             listing = LayerListing(
@@ -199,7 +199,7 @@ def _compression(layer: Layer) -> Compression:
     return layer.compression
 
 
-def _bare(layer: Layer, size: int) -> FileEntry:
+def bare_file(layer: Layer, size: int) -> FileEntry:
     """The one file of a raw layer."""
     path = os.path.normpath(layer.path) if layer.path else layer.name or layer.digest.hex
     return FileEntry(path, "file", size, 0o644, 0)

@@ -134,7 +134,7 @@ class Inspector:
         async def pay(size: int) -> None:
             await self._lister.agree(layer, size, frames_text(view.index.frames), ask)
 
-        return view.paying(pay)
+        return view.at_terms(pay)
 
     async def read_file(
         self, repository: Repository, layer: Layer, entry: FileEntry, limit: int, *, ask: Ask | None = None

@@ -10,9 +10,10 @@ from kittui.disk.durable import storage_error
 from kittui.disk.threads import in_thread
 from kittui.errors import DigestMismatch, TooLarge, Unsupported
 from kittui.formats.gzip import Inflate
-from kittui.formats.tar import DISK, FileEntry, TarWalk
+from kittui.formats.tar import DISK, TarWalk
 from kittui.formats.zstd import Unzstd
 from kittui.usecases.layer_index import LayerListing
+from kittui.usecases.layer_lister import bare_file
 from kittui.usecases.look import descriptor_of
 from kittui.usecases.streams import BOMB_FLOOR, RATIO
 from kittui.usecases.views import drive
@@ -91,8 +92,7 @@ class Spool:
     async def listing(self, layer: Layer) -> LayerListing:
         """The files in it."""
         if layer.format == "raw":
-            path = layer.path or layer.name or layer.digest.hex
-            return LayerListing((FileEntry(path, "file", self.size, 0o644, 0),), True, True, self.size)
+            return LayerListing((bare_file(layer, self.size),), True, True, self.size)
         walk = TarWalk(self.size, DISK)
         await drive(walk.steps(), self)
         return LayerListing(tuple(walk.entries), walk.complete, True, self.size, walk.problem)

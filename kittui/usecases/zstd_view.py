@@ -11,7 +11,7 @@ from kittui.formats.zstd import Unzstd, ZstdIndex
 from kittui.usecases.streams import BOMB_FLOOR, RATIO
 from kittui.usecases.views import READ_LIMIT, View
 
-FIRST = 256 * 1024
+FIRST = 64 * 1024
 """Bytes of a stretch that are asked for first; each further piece is longer, up to MOST."""
 MOST = 4 * 1024 * 1024
 LEAD = 1024 * 1024
@@ -20,17 +20,20 @@ WALKED = 16 * 1024 * 1024
 """Bytes of output that a frame has at most where a layer is listed frame by frame."""
 
 Pay = Callable[[int], Awaitable[None]]
+Spend = Callable[[int], None]
 
 
 class ZstdView:
     """The output of a zstd blob; a read takes the input from a frame's beginning on.
 
-    `pay` is awaited with the bytes of input that a read takes at most, and may raise.
+    `pay` is awaited with the bytes of input that a read takes at most, and may raise; `spend` is called with those of
+    each piece before it is read, and may raise too.
     """
 
-    def __init__(self, blob: View, index: ZstdIndex, pay: Pay | None = None) -> None:
+    def __init__(self, blob: View, index: ZstdIndex, pay: Pay | None = None, spend: Spend | None = None) -> None:
         self._blob = blob
         self._pay = pay
+        self._spend = spend
         self.index = index
 
     @property
@@ -41,9 +44,9 @@ class ZstdView:
     def verified(self) -> bool:
         return self._blob.verified
 
-    def paying(self, pay: Pay | None) -> ZstdView:
+    def at_terms(self, pay: Pay | None = None, spend: Spend | None = None) -> ZstdView:
         """The same inside at other terms."""
-        return ZstdView(self._blob, self.index, pay)
+        return ZstdView(self._blob, self.index, pay, spend)
 
     def cost(self, offset: int, length: int) -> int:
         """Bytes of input that reading a stretch takes at most."""
@@ -73,6 +76,8 @@ class ZstdView:
         window = _Window(offset - start, length)
         at, end, step = need.offset, need.offset + need.length, FIRST
         while at < end and window.left:
+            if self._spend is not None:
+                self._spend(min(step, end - at))
             piece = await self._blob.read(at, min(step, end - at))
             if not piece:
                 break

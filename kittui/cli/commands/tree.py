@@ -174,7 +174,8 @@ def _print(call: Call, reference: str, listed: list[ListedLayer], traffic: Traff
         if one.problem:
             line(stem, (f"! {one.problem}", "red"))
     if traffic.requests:
-        call.printer.note(f"{traffic.requests} requests, {size_text(traffic.bytes)} read")
+        plural = "s" if traffic.requests > 1 else ""
+        call.printer.note(f"{traffic.requests} request{plural}, {size_text(traffic.bytes)} read")
 
 
 def _reason(entry: FileEntry) -> tuple[str, str]:
