@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CAPTURED = 48 * 1024 * 1024
 """Bytes of texts held back at most, to be compared line by line when both sides were read."""
+HELD = 32 * 1024 * 1024
+"""Bytes of a tensor from afar that are held back while it is equal: they are measured only if it turns out changed."""
 _MANY = 64 * 1024 * 1024
 
 
@@ -52,6 +54,7 @@ class ContentReader:
         self._kept: tuple[dict[int, Kept], dict[int, Kept]] = ({}, {})
         """By where they start in the layer."""
         self._parts: list[Part] = []
+        self._held: Part | None = None
 
     async def run(self) -> None:
         """Compare all there is. Raises DigestMismatch, then nothing of what was compared is kept, and source errors."""
@@ -73,6 +76,8 @@ class ContentReader:
             self._tell("comparing values of", self._opened.change, size, total)
 
         await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches, passed)
+        if self._held is not None:
+            self._held.let_go()
         self._parts = [entry.key for entry in kept]
         self._a.verified = self._b.verified = self._a.whole = self._b.whole = True
         for part in self._parts:
@@ -175,23 +180,32 @@ class ContentReader:
     def _compare(self, chunk: Chunk[Part]) -> None:
         """Called in a thread, in order."""
         part = chunk.key
+        if part is not self._held and self._held is not None:
+            self._held.let_go()
+        self._held = part
         part.equal = part.equal and chunk.equal
         meter = part.meter
         if meter is None:
             return
-        if not chunk.equal or (part.tensor and part.tensor.nature == "recast"):
-            chunk.busy.append(self._values.submit(meter.feed, chunk.a, chunk.b))
-        elif self._a.local:
-            part.skipped = [*(part.skipped or []), (chunk.offset_a, len(chunk.a))]
-        else:
-            chunk.busy.append(self._values.submit(meter.feed_equal, chunk.a))
+        recast = part.tensor is not None and part.tensor.nature == "recast"
+        if chunk.equal and not recast:
+            if self._a.local:
+                part.skipped.append((chunk.offset_a, len(chunk.a)))
+                return
+            if part.equal and sum(map(len, part.held)) + len(chunk.a) <= HELD:
+                part.held.append(bytes(chunk.a))
+                return
+        while part.held:
+            self._values.submit(meter.feed_equal, memoryview(part.held.pop(0)))
+        feed = (meter.feed_equal, chunk.a) if chunk.equal and not recast else (meter.feed, chunk.a, chunk.b)
+        chunk.busy.append(self._values.submit(*feed))
 
     async def _complete(self, part: Part) -> None:
         """Meter what was skipped, if it matters; for a tensor without any change only the count does."""
-        if part.meter is None or not part.skipped:
+        if part.meter is None:
             return
         if part.equal:
-            await in_thread(count_only, part.meter, sum(length for _, length in part.skipped))
+            count_only(part.meter, part.unmetered + sum(length for _, length in part.skipped))
             return
         for offset, length in part.skipped:
             view = await self._a.view(FileEntry(part.path, "file", length, 0, offset))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kittui.compare.changes import TensorChange
 from kittui.compare.contents import comparable
@@ -20,8 +20,17 @@ class Part:
     tensor: TensorChange | None = None
     meter: Meter | None = None
     equal: bool = True
-    skipped: list[tuple[int, int]] | None = None
+    skipped: list[tuple[int, int]] = field(default_factory=list)
     """Stretches of a, equal on both sides, that were not metered: read again only if the tensor turns out changed."""
+    held: list[bytes] = field(default_factory=list)
+    """What was not metered yet of a side that is not on this machine, equal on both sides so far."""
+    unmetered: int = 0
+    """Bytes that will not be metered: nothing of the tensor changed."""
+
+    def let_go(self) -> None:
+        """All of it has passed, and what is held was equal to its end."""
+        self.unmetered += sum(map(len, self.held))
+        self.held.clear()
 
 
 def measurable(change: TensorChange) -> bool:
