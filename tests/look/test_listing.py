@@ -72,6 +72,24 @@ async def test_listings_of_the_store_equal_the_golden_ones(reference: str) -> No
         assert [as_tar_prints(entry) for entry in listing.files] == wanted
 
 
+@pytest.mark.parametrize("reference", sorted(golden()))
+async def test_every_file_of_the_store_is_what_tarfile_takes_out_of_it(reference: str) -> None:
+    parsed = parse_reference(reference.removeprefix("localhost/"))
+    repository = LocalSource(FIXTURES / "kithome").repository(store_display(parsed.store_name))
+    inspector = Inspector()
+    kit = await modelkit_of(repository, parsed.target or "latest")
+    for layer in kit.layers:
+        listing = await inspector.listing(repository, layer)
+        packed = await repository.read_blob(layer.descriptor, 1 << 24)
+        with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+            for entry, member in zip(listing.files, tar, strict=True):
+                if not member.isreg():
+                    continue
+                taken = tar.extractfile(member)
+                assert taken is not None
+                assert await inspector.read_file(repository, layer, entry, 1 << 24) == taken.read()
+
+
 class StoppingRepository(LayersRepository):
     """Lets some ranges through, and then blocks for ever."""
 
