@@ -238,8 +238,8 @@ class FaultyProxy:
         await writer.drain()
         if bodiless:
             return True
-        rate = fault.trickle or fault.rate or self.rate
         async for piece in body_of(reader, headers, response=True):
+            rate = fault.trickle or fault.rate or self.rate
             part = bytearray(piece)
             if 0 <= fault.flip - seen.sent < len(part):
                 part[fault.flip - seen.sent] ^= 0xFF

@@ -14,7 +14,7 @@ class TokenGate:
     """A token service on the proxy's own host, and the 401 of whoever has no token that is still good.
 
     A token is good until `every` more bytes of bodies have been moved, whatever `lifetime` (seconds) says, or for
-    `uses` requests.
+    `uses` bodies of blobs that are sent.
     """
 
     every: int = 0
@@ -34,7 +34,7 @@ class TokenGate:
             return Fault(status=200, headers={"Content-Type": "application/json"}, body=body)
         token = seen.headers.get("authorization", "").removeprefix("Bearer ")
         if token in self.given:
-            self.used[token] = self.used.get(token, 0) + 1
+            self.used[token] = self.used.get(token, 0) + (seen.method in ("PUT", "PATCH") and "/uploads/" in seen.path)
             old = bool(self.every) and moved - self.given[token] >= self.every
             spent = bool(self.uses) and self.used[token] > self.uses
             if not old and not spent:

@@ -18,6 +18,8 @@ from fakes.kit_semantics import complete, kit_list
 from move.big import MIB, put_kit
 
 pytestmark = [pytest.mark.real, pytest.mark.kit]
+SLOW = 32 * 1024
+"""Bytes a second of a pull that is to last until the other one has ended."""
 
 
 class Home:
@@ -67,7 +69,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def registry(docker_registry: StartRegistry) -> DockerRegistry:
     made = docker_registry()
-    for name, size in (("alpha", 3 * MIB), ("beta", 3 * MIB), ("gamma", 1000)):
+    for name, size in (("alpha", 2 * MIB), ("beta", 2 * MIB), ("gamma", 1000)):
         put_kit(made, name, random.Random(name).randbytes(size), model={"path": "m"})
     return made
 
@@ -78,9 +80,9 @@ def names(root: Path) -> set[str]:
 
 async def test_check_26_kittui_ends_last(home: Home, registry: DockerRegistry) -> None:
     """kit begins and ends while kittui pulls: it wipes its own ingest/, writes the indexes, and nothing is lost."""
-    async with FaultyProxy(registry.host, rate=1 * MIB) as slow:
+    async with FaultyProxy(registry.host, rate=SLOW) as slow:
         ours = asyncio.create_task(home.kittui("pull", f"{slow.host}/beta:v1"))
-        while slow.body_bytes("/blobs/") < 200_000:
+        while slow.body_bytes("/blobs/") < SLOW:
             assert not ours.done()
             await asyncio.sleep(0.02)
         status, printed = await home.kit("pull", f"{registry.host}/alpha:v1", "--plain-http")
@@ -99,9 +101,9 @@ async def test_check_26_kittui_ends_last(home: Home, registry: DockerRegistry) -
 
 async def test_check_26_kit_ends_last(home: Home, registry: DockerRegistry) -> None:
     """kit writes back the index.json that it read when it began: doctor names that, and the next pull mends it."""
-    async with FaultyProxy(registry.host, rate=1 * MIB) as slow:
+    async with FaultyProxy(registry.host, rate=SLOW) as slow:
         theirs = asyncio.create_task(home.kit("pull", f"{slow.host}/alpha:v1", "--plain-http"))
-        while slow.body_bytes("/blobs/") < 200_000:
+        while slow.body_bytes("/blobs/") < SLOW:
             assert not theirs.done()
             await asyncio.sleep(0.02)
         status, printed = await home.kittui("pull", f"{registry.host}/beta:v1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
+import io
 import json
 import os
 import random
@@ -12,11 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from fakes.docker_registry import DockerRegistry
 
 import kittui
+from kittui.cli.app import main
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 
@@ -74,11 +79,20 @@ def test_every_durable_step_has_a_crash_point() -> None:
     assert bare == []
 
 
-def kittui_run(environment: dict[str, str], *words: str, crash: str = "") -> subprocess.CompletedProcess[bytes]:
-    run = {**os.environ, **environment, "KITTUI_CRASH_AT": crash}
-    if not crash:
-        del run["KITTUI_CRASH_AT"]
-    return subprocess.run([sys.executable, "-m", "kittui", *words], env=run, capture_output=True, timeout=60)
+def crashed(environment: dict[str, str], point: str, *words: str) -> int:
+    """Run kittui in a process that dies at a point; its exit status."""
+    run = {**os.environ, **environment, "KITTUI_CRASH_AT": point}
+    return subprocess.run(
+        [sys.executable, "-m", "kittui", *words], env=run, capture_output=True, timeout=100
+    ).returncode
+
+
+def again(environment: dict[str, str], *words: str) -> Any:
+    """Run kittui in this process, which must succeed; the JSON that it prints."""
+    output = io.StringIO()
+    with mock.patch.dict(os.environ, environment), contextlib.redirect_stdout(output):
+        assert main([*words, "--json"]) == 0
+    return json.loads(output.getvalue())
 
 
 @pytest.fixture
@@ -119,14 +133,12 @@ def test_check_25_a_pull_killed_anywhere_leaves_no_half_blob_and_finishes_when_r
     point: str, shared_kit_registry: DockerRegistry, environment: dict[str, str]
 ) -> None:
     reference = f"{shared_kit_registry.host}/fraud:v1.0.0"
-    killed = kittui_run(environment, "pull", reference, crash=point)
-    assert killed.returncode in (0, 137), killed.stderr
+    assert crashed(environment, point, "pull", reference) in (0, 137)
     home = Path(environment["KITOPS_HOME"])
     listed(home)
-    done = kittui_run(environment, "pull", reference, "--json")
-    assert done.returncode == 0, done.stderr
+    done = again(environment, "pull", reference)
     (manifests,) = listed(home).values()
-    assert manifests == [json.loads(done.stdout)["digest"]]
+    assert manifests == [done["digest"]]
     partial = home / "storage/kittui/partial"
     assert not partial.exists() or not [name for name in partial.iterdir() if not name.name.startswith(".write")]
 
@@ -146,15 +158,13 @@ PROMOTE = ["tags.before-put:1", "tags.before-put:2", "tags.after-put:1", "tags.a
 async def test_check_37_a_promotion_killed_at_each_step_ends_in_the_same_state(
     point: str, kit_registry: DockerRegistry, environment: dict[str, str]
 ) -> None:
-    words = ("promote", f"remote://{kit_registry.host}/fraud", "--yes", "--json")
-    killed = await asyncio.to_thread(kittui_run, environment, *words, crash=point)
-    assert killed.returncode == 137
+    repository = f"remote://{kit_registry.host}/fraud"
+    assert await asyncio.to_thread(crashed, environment, point, "promote", repository, "--yes") == 137
     assert (await state(kit_registry.host))["champion"] in ("afd90276678c", "bc0db86d1084")
-    done = await asyncio.to_thread(kittui_run, environment, *words)
-    assert done.returncode == 0, done.stderr
+    await asyncio.to_thread(again, environment, "promote", repository, "--yes")
     assert await state(kit_registry.host) == PROMOTED
-    told = await asyncio.to_thread(kittui_run, environment, "history", f"remote://{kit_registry.host}/fraud", "--json")
-    assert sorted(event["tag"] for event in json.loads(told.stdout)["events"]) == ["champion", "rollback"]
+    told = await asyncio.to_thread(again, environment, "history", repository)
+    assert sorted(event["tag"] for event in told["events"]) == ["champion", "rollback"]
 
 
 @pytest.mark.real
@@ -171,8 +181,7 @@ async def test_random_kills_of_a_promotion_never_leave_production_without_a_cham
         process.kill()
         process.wait()
         assert (await state(kit_registry.host))["champion"] in ("afd90276678c", "bc0db86d1084")
-    done = await asyncio.to_thread(kittui_run, environment, *words[3:])
-    assert done.returncode == 0
+    await asyncio.to_thread(again, environment, *words[3:])
     assert await state(kit_registry.host) == PROMOTED
 
 
@@ -227,8 +236,7 @@ async def test_what_was_pulled_is_what_kit_would_have_left(
     kit: str, shared_kit_registry: DockerRegistry, environment: dict[str, str]
 ) -> None:
     """The same blobs and the same entries as in the store that kit itself filled."""
-    done = await asyncio.to_thread(kittui_run, environment, "pull", f"{shared_kit_registry.host}/{kit}", "--json")
-    assert done.returncode == 0, done.stderr
+    await asyncio.to_thread(again, environment, "pull", f"{shared_kit_registry.host}/{kit}")
     golden = LocalSource(Path(__file__).parent.parent / "fixtures/kithome", recheck=0)
     name, _, tag = kit.partition(":")
     theirs = golden.repository(f"127.0.0.1:5055/{name}")

@@ -54,12 +54,12 @@ async def test_check_6_a_token_that_dies_at_40_percent(
 async def test_tokens_that_run_out_during_a_push(
     big_registry: DockerRegistry, docker_registry: StartRegistry, tmp_path: Path, ledger: Ledger, content: bytes
 ) -> None:
-    """Every token is good for two requests: some uploads are refused after their whole body was sent."""
+    """Every token is good for one body: uploads are refused after their whole body was sent."""
     store = LocalSource(tmp_path / "home", recheck=0).repository("registry.test/big")
     async with FaultyProxy(big_registry.host) as near:
         await pull(near, store, ledger)
     registry = docker_registry()
-    gate = TokenGate(uses=2)
+    gate = TokenGate(uses=1)
     async with (
         FaultyProxy(registry.host, gate=gate) as proxy,
         RegistrySource(proxy.host, patience=IMPATIENT) as source,

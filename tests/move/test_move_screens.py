@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from move.kits import CODE, TAR, Kits, on, ready, tar
 from textual.pilot import Pilot
-from tui.waiting import LARGE, SMALL, quiet, text_of, until
+from tui.waiting import LARGE, SMALL, text_of, until
 
 from kittui.errors import ConnectionLost
 from kittui.oci.descriptor import Descriptor
@@ -113,18 +113,5 @@ def test_transfers(snap_compare: Compare, kits: Kits, size: tuple[int, int]) -> 
         await pilot.press("T")
         await until(pilot, on(pilot, TransfersScreen))
         await until(pilot, lambda: "was lost" in text_of(pilot))
-
-    assert snap_compare(kits.app(), terminal_size=size, run_before=show)
-
-
-@SIZES
-def test_history(snap_compare: Compare, kits: Kits, size: tuple[int, int]) -> None:
-    """A tag that kittui has not moved yet says what will be here."""
-
-    async def show(pilot: Pilot[Any]) -> None:
-        await ready(pilot)
-        await pilot.press("H")
-        await until(pilot, lambda: "has not moved" in text_of(pilot))
-        await quiet(pilot)
 
     assert snap_compare(kits.app(), terminal_size=size, run_before=show)
