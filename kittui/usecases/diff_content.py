@@ -262,7 +262,7 @@ class ContentReader:
                 await self._view(0, path, old.offset, old.size),
                 await self._view(1, path, new.offset, new.size),
             )
-            await compare_large(self._opened, path, views, (lines.total, other.total), self._tell.publish)
+            await compare_large(self._opened, path, views, (lines.total, other.total), self._tell)
 
 
 def _source(access: Access) -> Spool | tuple[Repository, Descriptor]:

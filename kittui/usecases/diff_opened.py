@@ -158,6 +158,6 @@ class Tell(Protocol):
         """The step under way, on which pair of layers, and its bytes."""
         ...
 
-    def publish(self) -> object:
-        """Tell all that was found so far."""
+    def publish(self, *, now: bool = False) -> object:
+        """Tell all that was found so far, unless that was done a moment ago; `now`: in any case."""
         ...

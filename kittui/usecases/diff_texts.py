@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kittui.compare.changes import TextChange
@@ -16,7 +15,7 @@ from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed
 from kittui.formats.tar import FileEntry
 from kittui.usecases.diff_access import AROUND, Access, Budget
-from kittui.usecases.diff_opened import Opened
+from kittui.usecases.diff_opened import Opened, Tell
 from kittui.usecases.views import together
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ async def read_one_sided_texts(opened: Opened, budget: Budget) -> None:
                 opened.texts[path] = text
 
 
-async def read_large_texts(opened: Opened, budget: Budget, publish: Callable[[], object]) -> None:
+async def read_large_texts(opened: Opened, budget: Budget, tell: Tell) -> None:
     """Compare large texts that are on this machine on both sides, as far as the budget reaches."""
     pair = opened.pair
     if pair is None or not (pair[0].local and pair[1].local):
@@ -130,7 +129,7 @@ async def read_large_texts(opened: Opened, budget: Budget, publish: Callable[[],
                 opened.settle(new.path, equal=True)
                 continue
             opened.settle(new.path, equal=False)
-            await compare_large(opened, new.path, views, None, publish)
+            await compare_large(opened, new.path, views, None, tell)
         except KittuiError as error:
             opened.fail(error, new.path)
 
@@ -147,7 +146,7 @@ async def _same(a: View, b: View) -> bool:
 
 
 async def compare_large(
-    opened: Opened, path: str, views: tuple[View, View], lines: tuple[int, int] | None, publish: Callable[[], object]
+    opened: Opened, path: str, views: tuple[View, View], lines: tuple[int, int] | None, tell: Tell
 ) -> None:
     """Compare two large texts that differ, row by row or line by line; counts and columns are published first.
 
@@ -167,7 +166,7 @@ async def compare_large(
     sides = side(views[0]), side(views[1])
     try:
         opened.texts[path] = await in_thread(schema, path, *sides, lines)
-        publish()
+        tell.publish(now=True)
         opened.texts[path] = await in_thread(compare_streams, path, *sides)
     except EOFError:
         opened.fail(Malformed("a file ended before its size was reached"), path)

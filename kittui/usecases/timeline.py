@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 from kittui.compare.documents import same_value
@@ -14,13 +15,26 @@ from kittui.usecases.diff_manifests import without_digests
 from kittui.usecases.tag_names import natural_key
 
 if TYPE_CHECKING:
+    from kittui.formats.tar import FileEntry
+    from kittui.formats.weights import Weights
+    from kittui.modelkit import Layer
     from kittui.oci.protocols import Repository
     from kittui.usecases.look import Inspector
 
 Kind = Literal["value", "file", "tensor"]
 _AT_ONCE = 6
-_FILE_LIMIT = 64 * 1024
-"""Bytes of a file up to which its content is told apart by reading it; larger ones by size and layer."""
+READ_REMOTE = 1024 * 1024
+"""Bytes of a file or tensor up to which it is read over the network to be told apart; on this machine all are."""
+_PIECE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file or tensor is told apart by: its form in words, its sha256 where it was read, and its layer."""
+
+    form: str
+    digest: str | None
+    layer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class Subject:
 class Moment:
     """One version. `found` is false where it has no such thing; `changed` tells whether it differs from the one before.
 
+    `maybe`: it lies in another layer and was not read, so that it may differ and may not.
     `created` is the manifest's own annotation, as text; `identity` is what content is told apart by.
     """
 
@@ -60,6 +75,7 @@ class Moment:
     value: Any = None
     identity: Any = None
     changed: bool = False
+    maybe: bool = False
     problem: str | None = None
 
 
@@ -69,6 +85,7 @@ class TimelineUseCase:
 
     modelkit: OpenModelKit
     inspector: Inspector
+    _digests: dict[tuple[str, str, int, int], str] = field(default_factory=dict, init=False, repr=False)
 
     async def follow(self, repository: Repository, subject: Subject) -> tuple[Moment, ...]:
         """The versions from the oldest: by their creation times where all have one, else in the order of their tags.
@@ -121,25 +138,45 @@ class TimelineUseCase:
             for entry in listing.files:
                 if entry.path != subject.path or entry.type != "file":
                     continue
+                form, start, size = f"{entry.size} bytes", 0, entry.size
                 if subject.kind == "tensor":
                     weights = await self.inspector.weights(repository, layer, entry)
-                    for tensor in weights.tensors:
-                        if tensor.name == subject.tensor:
-                            words = f"{tensor.dtype} {list(tensor.shape)}"
-                            return replace(moment, found=True, value=words, identity=(words, str(layer.digest)))
-                    return moment
-                identity: Any = (entry.size, str(layer.digest))
-                value: Any = f"{entry.size} bytes"
-                if entry.size <= _FILE_LIMIT:
-                    from hashlib import sha256
-
-                    content = await self.inspector.read_file(repository, layer, entry, _FILE_LIMIT)
-                    identity = sha256(content).hexdigest()
-                    value += f", sha256 {identity[:12]}"
-                else:
-                    value += f", layer {layer.digest.short}"
-                return replace(moment, found=True, value=value, identity=identity)
+                    place = _place_of(weights, subject.tensor)
+                    if place is None:
+                        return moment
+                    form, start, size = place
+                content = Content(form, await self._digest(repository, layer, entry, start, size), str(layer.digest))
+                value = f"{form}, {f'sha256 {content.digest[:12]}' if content.digest else 'content not read'}"
+                return replace(moment, found=True, value=value, identity=content)
         return moment
+
+    async def _digest(
+        self, repository: Repository, layer: Layer, entry: FileEntry, start: int, size: int
+    ) -> str | None:
+        """The sha256 of a stretch of a file, read once for all versions that share the layer; None where it is not."""
+        local = repository.source.place.kind != "remote"
+        if size < 0 or (size > READ_REMOTE and not local):
+            return None
+        key = str(layer.digest), entry.path, start, size
+        if key not in self._digests:
+            hasher = sha256()
+            if size:
+                view = await self.inspector.open(repository, layer, entry)
+                for at in range(start, start + size, _PIECE):
+                    hasher.update(await view.read(at, min(_PIECE, start + size - at)))
+            self._digests[key] = hasher.hexdigest()
+        return self._digests[key]
+
+
+def _place_of(weights: Weights, name: str) -> tuple[str, int, int] | None:
+    """Type and shape of a tensor in words, where its bytes start, and how many they are (-1: that is not known)."""
+    for tensor in weights.tensors:
+        if tensor.name == name:
+            form = f"{tensor.dtype} {list(tensor.shape)}"
+            if tensor.offset is None or tensor.nbytes is None or tensor.file is not None or tensor.problem:
+                return form, 0, -1
+            return form, tensor.offset, tensor.nbytes
+    return None
 
 
 def in_order(moments: Sequence[Moment]) -> list[Moment]:
@@ -159,13 +196,26 @@ def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:
     result = []
     before: Moment | None = None
     for moment in moments:
-        changed = False
+        changed = maybe = False
         if before is not None and moment.problem is None:
-            changed = moment.found != before.found or not same_value(_listed(moment.identity), _listed(before.identity))
+            changed, maybe = _differ(before, moment)
         if moment.problem is None:
             before = moment
-        result.append(replace(moment, changed=changed))
+        result.append(replace(moment, changed=changed, maybe=maybe))
     return tuple(result)
+
+
+def _differ(a: Moment, b: Moment) -> tuple[bool, bool]:
+    """Whether two versions differ in what is followed, and whether that can't be told."""
+    if a.found != b.found:
+        return True, False
+    if not (isinstance(a.identity, Content) and isinstance(b.identity, Content)):
+        return not same_value(_listed(a.identity), _listed(b.identity)), False
+    if a.identity.form != b.identity.form:
+        return True, False
+    if a.identity.digest and b.identity.digest:
+        return a.identity.digest != b.identity.digest, False
+    return False, a.identity.layer != b.identity.layer
 
 
 def _listed(value: Any) -> Any:

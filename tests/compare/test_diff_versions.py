@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kittui.compare.comparison import Comparison
+from kittui.compare.files import find_moves
 from kittui.demo.pack import File, pack
 from kittui.errors import NotFound
 from kittui.oci.digest import Digest
@@ -335,6 +336,30 @@ async def test_a_value_is_followed_over_all_versions() -> None:
     assert not any(moment.found for moment in nothing)
 
 
+async def test_a_tensor_is_followed_by_its_own_bytes() -> None:
+    small, large = bytes(400), bytes(3_000_000)
+
+    def tree(weight: bytes, other: bytes, size: int = 100) -> dict[str, File]:
+        tensors = {"t": ("F32", [size], weight), "big": ("U8", [len(large)], other)}
+        return {"model/m.safetensors": File(safetensors(tensors))}
+
+    repository = two(tree(small, large), tree(small, large[:-1] + b"1"))
+    put(repository, pack(KITFILE, tree(b"1" * 400, large), version="1"), "c")
+    put(repository, pack(KITFILE, tree(b"1" * 200, large, 50), version="1"), "d")
+    case = TimelineUseCase(opened, Inspector())
+    followed = await case.follow(repository, Subject.parse("tensor:model/m.safetensors:t"))
+    assert [(moment.tags, moment.changed, moment.maybe) for moment in followed] == [
+        (("a",), False, False),
+        (("b",), False, False),
+        (("c",), True, False),
+        (("d",), True, False),
+    ]
+    assert followed[0].value.startswith("F32 [100], sha256 ")
+    unread = await case.follow(repository, Subject.parse("tensor:model/m.safetensors:big"))
+    assert [(moment.changed, moment.maybe) for moment in unread] == [(False, False), *[(False, True)] * 3]
+    assert unread[0].value == "U8 [3000000], content not read"
+
+
 async def test_the_first_answer_needs_two_round_trips() -> None:
     repository = two(*trees())
     states: list[Comparison] = []
@@ -344,3 +369,19 @@ async def test_the_first_answer_needs_two_round_trips() -> None:
     assert [layer.status for layer in states[0].layers] == ["same", "changed", "changed"]
     assert not states[0].complete
     assert states[-1].complete
+
+
+async def test_what_many_layers_found_is_gathered_once_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered: list[int] = []
+
+    def counted(files: Any, *digests: Any) -> Any:
+        gathered.append(len(files))
+        return find_moves(files, *digests)
+
+    monkeypatch.setattr("kittui.usecases.diff.find_moves", counted)
+    repository = two(*({path: File(content) for path in ("model/a", "src/a", "data/a")} for content in (b"1", b"2")))
+
+    comparison = await diff(repository)
+
+    assert len(found(comparison)) == 3
+    assert gathered == [len(comparison.files)]
