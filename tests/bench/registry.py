@@ -34,6 +34,7 @@ class Registry(ThreadingHTTPServer):
         self.tags = [f"v{number:06d}" for number in range(tags)]
         self.delay = delay
         self.counts: Counter[str] = Counter()
+        self.asked: set[str] = set()
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
 
@@ -71,11 +72,16 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/counts":
             self.answer(json.dumps(self.server.counts).encode())
             self.server.counts.clear()
+            self.server.asked.clear()
             return
         time.sleep(self.server.delay)
         parts = url.path.removeprefix("/v2/").removeprefix(REPOSITORY + "/").split("/")
         kind, target = parts[0] or "ping", parts[-1]
-        self.server.counts["HEAD" if self.command == "HEAD" else kind] += 1
+        if kind in ("manifests", "blobs"):
+            self.server.counts["twice"] += self.path in self.server.asked
+            self.server.asked.add(self.path)
+        attached = kind == "manifests" and target.startswith("sha256-")
+        self.server.counts["signatures" if attached else "HEAD" if self.command == "HEAD" else kind] += 1
         match kind:
             case "ping":
                 self.answer(b"{}")
@@ -113,7 +119,7 @@ class Asked:
         self.host = f"127.0.0.1:{port}"
 
     def counts(self) -> Counter[str]:
-        """What was asked since the last call: ping, _catalog, tags, manifests, blobs, HEAD."""
+        """What was asked since the last call: ping, _catalog, tags, manifests, blobs, HEAD, signatures; and `twice`."""
         with urllib.request.urlopen(f"http://{self.host}/counts", timeout=10) as answer:
             return Counter(json.load(answer))
 
