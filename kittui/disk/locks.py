@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-
-from filelock import BaseFileLock, FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from kittui.disk.durable import make_folder, storage_error
 from kittui.errors import StorageError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _POLL = 0.02
 _FOLDER_PATIENCE = 2.0
@@ -24,6 +26,8 @@ async def file_lock(path: Path, *, transient: bool = False, patience: float | No
     A transient lock's file is deleted while it is still held: who waits on the deleted file notices and starts over.
     Raises StorageError when the time is up or the file can't be made.
     """
+    from filelock import FileLock, Timeout  # reading takes no lock, and this is slow to import
+
     started = time.monotonic()
     while True:
         try:

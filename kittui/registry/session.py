@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
-import tenacity
 
 from kittui.errors import ConnectionLost, Denied, KittuiError, RateLimited, RegistryError, Unreachable
 from kittui.oci.traffic import count
@@ -112,6 +111,19 @@ class Session:
         return response
 
     async def _retrying(self, call: Call, once: Callable[[], Any]) -> Any:
+        attempt = self._tried(call, once)
+        try:
+            return await attempt()
+        except _Again as failure:
+            first: list[_Again] = [failure]
+
+        async def later() -> Any:
+            if first:
+                raise first.pop()
+            return await attempt()
+
+        import tenacity  # most runs see no failure, and this is slow to import
+
         def again(failure: BaseException) -> bool:
             return isinstance(failure, _Again) and (call.repeat or failure.harmless)
 
@@ -128,17 +140,6 @@ class Session:
             if isinstance(failure, _Again) and failure.seconds is not None:
                 self._free_at = max(self._free_at, asyncio.get_running_loop().time() + seconds)
             self._listeners.on_wait(Wait(self.host, seconds, str(failure), state.attempt_number))
-
-        attempt = self._tried(call, once)
-        try:
-            return await attempt()
-        except _Again as failure:
-            first: list[_Again] = [failure]
-
-        async def later() -> Any:
-            if first:
-                raise first.pop()
-            return await attempt()
 
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self.patience.tries),

@@ -37,8 +37,9 @@ from kittui.registry.session import Session
 
 log = logging.getLogger("kittui.registry")
 
-CHUNK = 64 * 1024 * 1024
-"""Bytes per PATCH; blobs up to twice that go in one PUT."""
+CHUNK = 1024 * 1024 * 1024
+"""Bytes per PATCH; blobs up to twice that go in one PUT. A registry brings each to its disk before it answers, and what
+it has of one that is cut it tells when it can go on with it, so that smaller ones cost more than they save."""
 _BUFFER = 512 * 1024
 """Bytes read at once of what is no file."""
 _OCTETS = "application/octet-stream"
