@@ -111,7 +111,7 @@ async def test_modelscans_findings_stand_beside_the_files(path: Path) -> None:
         await pilot.press("8")
         await until(pilot, lambda: "Not run." in text_of(pilot), LONG)
         await pilot.press("3", "S")
-        await until(pilot, lambda: "ModelScan: critical" in line_of(pilot, "m/evil.pkl  ▲"), LONG)
+        await until(pilot, lambda: "ModelScan: critical" in line_of(pilot, "▸ m/evil.pkl"), LONG)
         await until(pilot, lambda: "ModelScan: critical" in line_of(pilot, "model       m"), LONG)
         assert "ModelScan: critical" in line_of(pilot, "model       m")
         await until(pilot, lambda: "CRITICAL" in text_of(pilot), LONG)

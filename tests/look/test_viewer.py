@@ -316,7 +316,8 @@ async def test_a_packed_layer_says_its_price_before_it_is_read() -> None:
         await quiet(pilot)
         await pilot.press("3", "enter")
         await until(pilot, lambda: "Enter reads 1.2 MB" in text_of(pilot), LONG)
-        assert "p pulls" in text_of(pilot)
+        assert "Or: p pulls the ModelKit instead" in text_of(pilot)
+        assert "not looked at" not in text_of(pilot)
         assert repository.asked == []
         await pilot.press("j", "enter")
         await until(pilot, lambda: "a.txt" in text_of(pilot), LONG)

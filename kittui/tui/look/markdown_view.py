@@ -20,7 +20,7 @@ class MarkdownView(Markdown, can_focus=True):
     }
     MarkdownView MarkdownHeader { margin: 1 0 1 0; padding: 0; background: transparent; content-align: left top; }
     MarkdownView MarkdownH1 {
-        color: $kit-accent; text-style: bold; margin: 0 0 1 0; border-bottom: solid $kit-faint; content-align: left top;
+        color: $kit-accent; text-style: bold; margin: 0 0 1 0; border-bottom: solid $kit-line; content-align: left top;
     }
     MarkdownView MarkdownH2 { color: $kit-accent; text-style: bold; }
     MarkdownView MarkdownH3, MarkdownView MarkdownH4 { color: $kit-key; text-style: bold; }
@@ -31,9 +31,9 @@ class MarkdownView(Markdown, can_focus=True):
     MarkdownView MarkdownBlockQuote > MarkdownParagraph { margin: 0; }
     MarkdownView MarkdownFence { background: $kit-surface; margin: 0 0 1 0; padding: 0; color: $kit-text; }
     MarkdownView MarkdownBullet { color: $kit-accent; }
-    MarkdownView MarkdownHorizontalRule { border-bottom: solid $kit-faint; margin: 1 0; }
+    MarkdownView MarkdownHorizontalRule { border-bottom: solid $kit-line; margin: 1 0; }
     MarkdownView MarkdownTable { margin: 0 0 1 0; background: $kit-background; width: auto; }
-    MarkdownView MarkdownTableContent { keyline: thin $kit-faint; }
+    MarkdownView MarkdownTableContent { keyline: thin $kit-line; }
     MarkdownView MarkdownTableContent > .header { color: $kit-muted; text-style: bold; }
     """
 

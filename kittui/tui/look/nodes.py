@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ FOLD = 1000
 """Files of one folder that are shown as rows of their own; more are folded into runs of as many."""
 DEEP = 64
 """Folders within folders at most; what is deeper stays in the name."""
+NOTE = 42
+"""Columns of the screen that a note has at least."""
 TICK = 0.1
 """Seconds between two drawings of a listing that is still growing."""
 
@@ -147,13 +150,11 @@ class LayerTree:
             return await self._listed(place, report, agreed)
 
         size = size_text(price.bytes)
-        other = Node("instead", instead(price), "note")
+        notes = _wrapped("why", why(price)) + _wrapped("or", f"Or: {instead(price)}")
         if price.bytes > STREAMED:
-            return [
-                Node("!", f"{size} would be read: too much to stream. {why(price)}", "note", problem=price.reason),
-                other,
-            ]
-        return [Node("ask", f"Enter reads {size}. {why(price)}", "ask", children=read), other]
+            text = f"{size} would be read: too much to stream"
+            return [Node("!", text, "note", problem=f"{text}. {why(price)}"), *notes]
+        return [Node("ask", f"Enter reads {size} to list it", "ask", children=read), *notes]
 
     async def _listed(self, place: _Place, report: Report, ask: Ask) -> list[Node]:
         growing = _Folder()
@@ -190,6 +191,11 @@ class LayerTree:
         """Look at the layer's files for risks, a few kilobytes each; returns the layer's badge, empty for none."""
         inspector = inspector_of(ports)
         return await known_by(inspector).of(repository, layer).judge(inspector, repository, modelkit, layer)
+
+
+def _wrapped(key: str, text: str) -> list[Node]:
+    """A sentence over as many rows as it needs where it is narrow."""
+    return [Node(f"{key} {number}", line, "note") for number, line in enumerate(wrap(text, NOTE))]
 
 
 def _rows(place: _Place, folder: _Folder) -> list[Node]:

@@ -11,12 +11,14 @@ from textual.containers import Horizontal
 
 from kittui.tui.lines import heading
 from kittui.tui.look.pages import fitted
-from kittui.tui.look.paging import Record, is_number
+from kittui.tui.look.paging import CELL, Record, is_number
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 NARROW = 4
 """Columns of the screen that a table's column has at least."""
+SHOWN = 400
+"""Characters of a cell that are laid out; a row in full shows all of them."""
 
 
 class TableView(Horizontal):
@@ -25,10 +27,10 @@ class TableView(Horizontal):
     DEFAULT_CSS = """
     TableView { height: 1fr; background: $kit-background; }
     TableView Rows { width: 1fr; padding: 0 1; }
-    TableView Lines { width: 50; border-left: solid $kit-faint; padding: 0 1; display: none; }
+    TableView Lines { width: 50; border-left: solid $kit-line; padding: 0 1; display: none; }
     TableView.full Lines { display: block; }
     TableView.narrow { layout: vertical; }
-    TableView.narrow Lines { width: 1fr; height: 40%; border-left: none; border-top: solid $kit-faint; }
+    TableView.narrow Lines { width: 1fr; height: 40%; border-left: none; border-top: solid $kit-line; }
     """
 
     def __init__(self) -> None:
@@ -58,9 +60,7 @@ class TableView(Horizontal):
     def show(self, columns: Sequence[str], widths: Sequence[int], records: list[Any]) -> None:
         """Show a table from its first row."""
         self._columns, self._widths, self._records = columns, [max(NARROW, width) for width in widths], records
-        titles = [
-            Column(fitted(name, width, "muted")[0][0], width) for name, width in zip(columns, self._widths, strict=True)
-        ]
+        titles = [Column(name, width, flex=width >= CELL) for name, width in zip(columns, self._widths, strict=True)]
         self._rows.set_columns((Column("", 7, "right", sticky=True), *titles))
         self._rows.show(self._records)
 
@@ -129,5 +129,6 @@ class TableView(Horizontal):
         cells: list[Spans] = [((f"{record.number:,}", "faint"),)]
         for number, width in enumerate(self._widths):
             cell = record.cells[number] if number < len(record.cells) else ""
-            cells.append(fitted(cell, width, "number" if is_number(cell) else "text"))
+            numeric = is_number(cell) and width < CELL
+            cells.append(fitted(cell, width, "number") if numeric else ((cell[:SHOWN], "text"),))
         return cells

@@ -79,7 +79,7 @@ class TensorView(Vertical):
     TensorView Horizontal { height: 1fr; }
     TensorView Rows { width: 1fr; padding: 0 1; }
     TensorView.low Totals { padding: 0 1 1 2; }
-    TensorView Lines { width: 54; border-left: solid $kit-faint; padding: 0 1; display: none; }
+    TensorView Lines { width: 54; border-left: solid $kit-line; padding: 0 1; display: none; }
     TensorView.roomy Lines { display: block; }
     """
     HELP_GROUP: ClassVar[str] = "Moving"

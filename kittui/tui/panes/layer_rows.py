@@ -182,8 +182,12 @@ def _with(row: OpenRow, search: _Search) -> list[TreeRow]:
     return [row] if any(needle in text.casefold() for text in texts if text) else []
 
 
-def cells(row: TreeRow, openable: bool, held: bool, largest: int) -> Sequence[Spans]:
-    """What a row shows: `held` marks a layer that is in the local store, `largest` is what its bar compares with."""
+def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -> Sequence[Spans]:
+    """What a row shows.
+
+    `held` marks a layer that is in the local store, `largest` is what its bar compares with; `roomy` says that there
+    are columns behind the sizes.
+    """
     pad = "  " * row.depth
     if isinstance(row, PartRow):
         name: Spans = (
@@ -193,7 +197,7 @@ def cells(row: TreeRow, openable: bool, held: bool, largest: int) -> Sequence[Sp
         )
         return (name, ((size_text(row.size), "muted"),), (), (), (), ())
     if isinstance(row, NodeRow):
-        return _node_cells(row, pad)
+        return _node_cells(row, pad, roomy)
     return _layer_cells(row, pad, openable, held, largest)
 
 
@@ -225,7 +229,7 @@ def _layer_cells(row: LayerRow, pad: str, openable: bool, held: bool, largest: i
     )
 
 
-def _node_cells(row: NodeRow, pad: str) -> Sequence[Spans]:
+def _node_cells(row: NodeRow, pad: str, roomy: bool) -> Sequence[Spans]:
     node = row.node
     fold = "  " if node.children is None else "▾ " if row.unfolded else "▸ "
     if node.kind == "note":
@@ -237,11 +241,16 @@ def _node_cells(row: NodeRow, pad: str) -> Sequence[Spans]:
     name = [(pad + fold, "muted"), (clean(node.name), role)]
     if row.progress:
         return ([*name, (f"  {row.progress}", "accent")], (), (), (), (), ())
-    badge = clean(node.badge()) if node.badge is not None else ""
-    if badge:
-        name.append((f"  {badge}", "warn" if badge.startswith("▲") else "faint"))
-    if node.detail:
-        name.append((f"  {clean(node.detail)}", "faint"))
     if node.problem:
         name.append((" ✗", "bad"))
-    return (name, ((size_text(node.size), "muted"),), (), (), (), ())
+    behind: list[tuple[str, str]] = []
+    badge = clean(node.badge()) if node.badge is not None else ""
+    if badge:
+        behind.append((badge, "warn" if badge.startswith("▲") else "faint"))
+    if node.detail:
+        behind.append(("  " if badge else "", "faint"))
+        behind.append((clean(node.detail), "faint"))
+    if not roomy and behind:
+        name += [("  ", "faint"), *behind]
+        behind = []
+    return (name, ((size_text(node.size), "muted"),), (), behind, (), ())

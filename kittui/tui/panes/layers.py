@@ -67,6 +67,7 @@ class LayersPane(Pane):
         self._ports = ports
         self._provider = provider
         self._shown = _Shown()
+        self._roomy = True
         self._reading: dict[OpenRow, tuple[OpenRow, Worker[None]]] = {}
         self._rows: Rows[TreeRow] = Rows(COLUMNS, self._cells, id, titles=False)
 
@@ -104,7 +105,9 @@ class LayersPane(Pane):
 
     def on_resize(self, event: events.Resize) -> None:
         """Only columns that fit: left and right unfold and fold here, and move nothing sideways."""
-        self._rows.set_columns(fitting(event.size.width))
+        columns = fitting(event.size.width)
+        self._roomy = len(columns) > 3
+        self._rows.set_columns(columns)
 
     def show(self, tag: TagRow | None) -> None:
         """Show a tag's layers, or why there are none yet."""
@@ -184,18 +187,22 @@ class LayersPane(Pane):
     @on(Rows.Highlighted)
     def _moved(self, event: Rows.Event) -> None:
         event.stop()
+        self._warn()
+        self.post_message(self.Moved())
+        self.when_resting(lambda: self.post_message(self.Rested()))
+
+    def _warn(self) -> None:
+        """Below the rows: what is to be said of the one under the cursor."""
         row = self._rows.current
         problem = None
         if isinstance(row, NodeRow):
             problem = row.node.problem
         elif isinstance(row, LayerRow):
-            problem = row.layer.problem
-        if problem:
+            problem = row.layer.problem or row.badge.removeprefix("▲ ")
+        if problem and self.state.kind != "loading":
             self.set_state(State("partial", clean(problem)))
         elif self.state.kind == "partial":
             self.set_state(READY)
-        self.post_message(self.Moved())
-        self.when_resting(lambda: self.post_message(self.Rested()))
 
     @on(Rows.Opened)
     def _opened(self, event: Rows.Event) -> None:
@@ -287,7 +294,7 @@ class LayersPane(Pane):
             asked.progress = ""
             self._say()
             self._adopt(asked, nodes)
-            if isinstance(asked, LayerRow) and not failed:
+            if isinstance(asked, LayerRow) and not failed and not any(node.kind == "ask" for node in nodes):
                 self._judge(asked)
 
     async def _children(self, row: OpenRow, shown: _Shown, report: Report) -> Sequence[Node]:
@@ -356,6 +363,7 @@ class LayersPane(Pane):
             # Why it can't be read is said where it is read: on its rows and in the Risk tab.
             row.badge = "▲ not looked at"
         self._rows.touch()
+        self._warn()
 
     def rebadge(self) -> None:
         """More is known of the risk of layers that were listed."""
@@ -365,4 +373,4 @@ class LayersPane(Pane):
 
     def _cells(self, row: TreeRow) -> Sequence[Spans]:
         held = isinstance(row, LayerRow) and row.layer.digest in self._shown.held
-        return cells(row, self._provider is not None, held, self._shown.largest)
+        return cells(row, self._provider is not None, held, self._shown.largest, self._roomy)

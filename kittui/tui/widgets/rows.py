@@ -44,6 +44,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     """A list or an unfolded tree of rows with a cursor; rows are compared by identity.
 
     `cells` gives one sequence of spans for each column; it is called for visible rows only, and again after `touch`.
+    What is too long for its column goes on into empty cells to its right.
     `key` names a row for marks.
     """
 
@@ -366,10 +367,18 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         layout = self._layout()
         if not any(text.strip() for number, _ in layout[1:] for text, _ in cells[number]):
             layout = [(layout[0][0], max(1, width - 2))]
-        for place, (number, room) in enumerate(layout):
+        place = 0
+        while place < len(layout):
+            number, room = layout[place]
             if place:
                 pieces.append((" ", "text"))
-            pieces.extend(_fit(cells[number], room, self._columns[number].align))
+            place += 1
+            align = self._columns[number].align
+            if align == "left" and place < len(layout) and sum(cell_len(text) for text, _ in cells[number]) > room:
+                while place < len(layout) and not any(text.strip() for text, _ in cells[layout[place][0]]):
+                    room += 1 + layout[place][1]
+                    place += 1
+            pieces.extend(_fit(cells[number], room, align))
         return _join(pieces, roles, ground, width)
 
 
