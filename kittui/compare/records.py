@@ -11,7 +11,7 @@ Read = Callable[[int, int], bytes]
 
 RECORD_LIMIT = 1024 * 1024
 """Bytes up to which a record is held whole; of a longer one its head, its length and its digest are."""
-HEAD = 4096
+HEAD = 1024
 """Bytes of such a record that are held."""
 RECORDS = 40_000
 """Records that are looked at together at most."""

@@ -110,17 +110,20 @@ async def read_one_sided_texts(opened: Opened, budget: Budget) -> None:
 
 
 async def read_large_texts(opened: Opened, budget: Budget, tell: Tell) -> None:
-    """Compare large texts that are on this machine on both sides, as far as the budget reaches."""
+    """Compare large texts that are on this machine on both sides, as far as the budget reaches; others are noted."""
     pair = opened.pair
-    if pair is None or not (pair[0].local and pair[1].local):
+    if pair is None:
         return
+    local = pair[0].local and pair[1].local
     for old, new in sorted(opened.common_files(), key=_effort):
         if max(old.size, new.size) <= TEXT_LIMIT or new.path in pair[0].digests or not may_be_text(new.path):
             continue
         if new.path in opened.tensors or new.path in opened.texts:
             continue
-        if not budget.take(old.size + new.size, local=True):
-            break
+        if not local or not budget.take(old.size + new.size, local=True):
+            if old.size != new.size:
+                opened.notes[new.path] = "too large for its lines to be compared unasked"
+            continue
         try:
             views = await pair[0].view(old), await pair[1].view(new)
             if is_binary(await views[0].read(0, 8192)) or is_binary(await views[1].read(0, 8192)):

@@ -254,6 +254,11 @@ async def test_large_texts_on_this_machine_are_compared_unasked(
     }
     starved = await diff(local, local_budget=100_000)
     assert starved.texts == ()
+    longer = two({"data/l.txt": File(b"x\n" * 90_000)}, {"data/l.txt": File(b"x\n" * 90_001)})
+    (file,) = (await diff(longer)).files
+    assert (file.status, file.note) == ("changed", "too large for its lines to be compared unasked")
+    (file,) = (await diff(longer, content=True)).files
+    assert (file.status, file.note) == ("changed", "")
 
 
 async def test_many_changes_take_few_requests_and_few_states() -> None:
