@@ -7,6 +7,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.message import Message
 
@@ -289,7 +290,7 @@ class RepositoriesPane(Pane):
         if not isinstance(row, RepositoryRow) and row.unfolded != event.unfold:
             self._fold(row, event.unfold)
         elif not event.unfold:
-            self._to_parent(row)
+            self._rows.to_parent(lambda one: one.depth)
         elif isinstance(row, RepositoryRow):
             self.post_message(self.Entered())
         else:
@@ -302,12 +303,6 @@ class RepositoriesPane(Pane):
         row.unfolded = unfold
         self.rebuild()
 
-    def _to_parent(self, row: TreeRow) -> None:
-        for number in range(self._rows.cursor - 1, -1, -1):
-            if self._rows.rows[number].depth < row.depth:
-                self._rows.move_to(number)
-                return
-
     def _cells(self, row: TreeRow) -> Sequence[Spans]:
         pad = "  " * row.depth
         if isinstance(row, FavouritesRow):
@@ -318,7 +313,9 @@ class RepositoriesPane(Pane):
         fold = "▾ " if not isinstance(row, RepositoryRow) and row.unfolded else "▸ "
         if isinstance(row, PlaceRow):
             size = sum(each.size or 0 for each in row.found)
-            total = ((f"  {size_text(size)}", "faint"),) if size else ()
+            text = f"  {size_text(size)}" if size else ""
+            fits = cell_len(fold + row.label + text) <= self._rows.room
+            total = ((text, "faint"),) if text and fits else ()
             mark = ((" ▲", "warn"),) if row.state.kind in ("failed", "login", "stale") else ()
             return (((fold, "muted"), (row.label, "text+bold"), *total, *mark), ((str(len(row.found) or ""), "muted"),))
         if isinstance(row, GroupRow):
