@@ -136,7 +136,7 @@ class _Work:
         self._opened: dict[int, Opened] = {}
         self._state = state
         self._config = self._state.metadata
-        self._next_publish = 0.0
+        self._next_publish = self._next_told = 0.0
 
     async def run(self) -> Comparison:
         differing = [
@@ -195,7 +195,10 @@ class _Work:
         await _all([work(opened) for opened in every])
 
     def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
-        """Tell how far it has come, without looking for what was found since."""
+        """Tell how far it has come, without looking for what was found since; seldom where telling takes its time."""
+        started = time.monotonic()
+        if self._on_update is None or started < self._next_told:
+            return
         self._state = replace(
             self._state,
             doing=f"{doing} {layer.type} {layer.path}".strip(),
@@ -204,8 +207,9 @@ class _Work:
             requests=self._traffic.requests,
             bytes=self._traffic.bytes,
         )
-        if self._on_update is not None:
-            self._on_update(self._state)
+        self._on_update(self._state)
+        finished = time.monotonic()
+        self._next_told = finished + _REST * (finished - started)
 
     def _layers(self, number: int) -> tuple[tuple[Repository, Layer] | None, tuple[Repository, Layer] | None]:
         change = self._state.layers[number]
