@@ -29,7 +29,7 @@ from kittui.tui.panes.layer_rows import (
     part_rows,
     visible,
 )
-from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import TagRow
 from kittui.tui.ports import Ports
@@ -48,7 +48,7 @@ class _Shown:
     held: frozenset[Digest] = frozenset()
 
 
-class LayersPane(Pane):
+class LayersPane(RowsPane[TreeRow]):
     """The layers of one ModelKit."""
 
     NUMBER: ClassVar[int] = 3
@@ -69,21 +69,7 @@ class LayersPane(Pane):
         self._shown = _Shown()
         self._roomy = True
         self._reading: dict[OpenRow, tuple[OpenRow, Worker[None]]] = {}
-        self._rows: Rows[TreeRow] = Rows(COLUMNS, self._cells, id, titles=False)
-
-    def make_body(self) -> Rows[TreeRow]:
-        """The tree."""
-        return self._rows
-
-    @property
-    def body(self) -> Rows[TreeRow]:
-        """The tree."""
-        return self._rows
-
-    @property
-    def filled(self) -> bool:
-        """Whether a row is shown."""
-        return bool(self._rows.rows)
+        self._rows = Rows(COLUMNS, self._cells, id, titles=False)
 
     @property
     def current_layer(self) -> Layer | None:
@@ -188,8 +174,7 @@ class LayersPane(Pane):
     def _moved(self, event: Rows.Event) -> None:
         event.stop()
         self._warn()
-        self.post_message(self.Moved())
-        self.when_resting(lambda: self.post_message(self.Rested()))
+        self.tell(self.Moved(), self.Rested())
 
     def _warn(self) -> None:
         """Below the rows: what is to be said of the one under the cursor."""

@@ -15,7 +15,7 @@ from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository, RepositoryEntry
 from kittui.oci.reference import Place
 from kittui.terminal import clean, size_text
-from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tree import FavouritesRow, GroupRow, PlaceRow, RepositoryRow, TreeRow, flatten, folds, group
 from kittui.tui.ports import PlaceEntry, Ports
@@ -27,7 +27,7 @@ PAGE_PAUSE = 0.15
 """Seconds between two drawings of a listing that is still arriving."""
 
 
-class RepositoriesPane(Pane):
+class RepositoriesPane(RowsPane[TreeRow]):
     """Places, namespaces, repositories."""
 
     NUMBER: ClassVar[int] = 1
@@ -49,23 +49,9 @@ class RepositoriesPane(Pane):
         self._heading = FavouritesRow([])
         self._wanted: tuple[Place, str] | None = None
         self._newest_first = False
-        self._rows: Rows[TreeRow] = Rows(
+        self._rows = Rows(
             (Column("", 10, sticky=True, flex=True), Column("", 4, "right")), self._cells, id, titles=False
         )
-
-    def make_body(self) -> Rows[TreeRow]:
-        """The tree."""
-        return self._rows
-
-    @property
-    def body(self) -> Rows[TreeRow]:
-        """The tree."""
-        return self._rows
-
-    @property
-    def filled(self) -> bool:
-        """Whether a row is shown."""
-        return bool(self._rows.rows)
 
     @property
     def current(self) -> TreeRow | None:
@@ -269,8 +255,7 @@ class RepositoriesPane(Pane):
     def _moved(self, event: Rows.Highlighted) -> None:
         event.stop()
         self._judge()
-        self.post_message(self.Moved())
-        self.when_resting(lambda: self.post_message(self.Rested()))
+        self.tell(self.Moved(), self.Rested())
 
     @on(Rows.Opened)
     def _opened(self, event: Rows.Opened) -> None:
