@@ -14,14 +14,15 @@ from weakref import WeakKeyDictionary
 import pytest
 from compare.kits import opened, safetensors, two
 from textual.pilot import Pilot
-from waiting import LARGE, SMALL, quiet, text_of, to_registry, until
+from waiting import LARGE, SMALL, quiet, text_of, to_registry
+from waiting import until as until_within
 from world import acme
 
 from kittui.compare.outline import outline
 from kittui.demo.pack import File
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Source
-from kittui.oci.reference import Place
+from kittui.oci.reference import LOCAL, Place
 from kittui.store import LocalSource
 from kittui.tui.app import KittuiApp
 from kittui.tui.compare.details import Detail, lines_of
@@ -43,6 +44,11 @@ Walk = Callable[[Pilot[Any]], Any]
 OPENING: WeakKeyDictionary[KittuiApp, CompareScreen] = WeakKeyDictionary()
 
 
+async def until(pilot: Pilot[Any], condition: Callable[[], Any], seconds: float = 60) -> None:
+    """Wait until something is true, on a busy machine too."""
+    await until_within(pilot, condition, seconds)
+
+
 def held(a: Side, b: Side, **settings: Any) -> KittuiApp:
     """The program; `ready` opens the comparison of two sides above the browse screen."""
     app = acme(**settings).app()
@@ -50,8 +56,8 @@ def held(a: Side, b: Side, **settings: Any) -> KittuiApp:
     return app
 
 
-def over(source: Source, repository: str, tag: str) -> KittuiApp:
-    """The program over one real source, opened at a tag."""
+def over(source: Source) -> KittuiApp:
+    """The program over one real source."""
 
     async def opens(_: Place) -> Source:
         return source
@@ -63,9 +69,29 @@ def over(source: Source, repository: str, tag: str) -> KittuiApp:
         repositories=repositories,
         tags=tags,
         modelkit=opened,
-        locate=lambda _: (source.place, repository, tag),
     )
-    return KittuiApp(ports, "the tag")
+    return KittuiApp(ports)
+
+
+async def to_challenger(pilot: Pilot[Any]) -> None:
+    """Go to the tags of the repository, and to its challenger."""
+    app = pilot.app
+    assert isinstance(app, KittuiApp)
+    browse = app.browse
+    await until(pilot, lambda: any(row.found for row in browse.repositories_pane.places))
+    await quiet(pilot)
+    browse.open(LOCAL, "127.0.0.1:5055/fraud", None)
+    await until(pilot, lambda: browse.tags_pane.repository is not None and browse.tags_pane.current is not None)
+    await quiet(pilot)
+    browse.go("tags")
+    await quiet(pilot)
+    await pilot.press("g")
+    for _ in range(10):
+        await quiet(pilot)
+        if browse.selection.target == "challenger":
+            break
+        await pilot.press("j")
+    assert browse.selection.target == "challenger"
 
 
 @pytest.fixture
@@ -243,9 +269,9 @@ async def test_filters_show_one_kind_of_change_with_what_is_above_it(fraud: Call
 
 @SIZES
 async def test_three_keys_from_the_tags_to_the_first_hunk(kithome: Path, size: tuple[int, int]) -> None:
-    app = over(LocalSource(kithome, recheck=0), "127.0.0.1:5055/fraud", "challenger")
+    app = over(LocalSource(kithome, recheck=0))
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.browse.at == "tags" and app.browse.selection.target == "challenger", 60)
+        await to_challenger(pilot)
         await pilot.press("d")
         await until(pilot, lambda: "what would be promoted" in text_of(pilot))
         await pilot.press("enter")
@@ -493,3 +519,59 @@ async def test_remapped_keys_of_the_comparison_work_and_are_shown(fraud: Callabl
         await pilot.press("escape", "d")
         await until(pilot, lambda: "challenger bc0db86d1084 → champion" in text_of(pilot), 60)
         assert app.screen is screen
+
+
+@SIZES
+async def test_i_in_the_tag_list_follows_a_kitfile_value(kithome: Path, size: tuple[int, int]) -> None:
+    app = over(LocalSource(kithome, recheck=0))
+    async with app.run_test(size=size) as pilot:
+        await to_challenger(pilot)
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, PickDialog))
+        await pilot.press("slash", *"auc")
+        await until(pilot, lambda: "model.parameters.metrics.auc" in text_of(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "last with challenger, v1.1.0" in text_of(pilot), 60)
+        assert "model.parameters.metrics.auc" in text_of(pilot)
+        await pilot.press("N")
+        await until(pilot, lambda: "changed since rollback, v0.9.0" in text_of(pilot))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Over the versions" in text_of(pilot))
+        assert "Next version that changed it" in text_of(pilot)
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen is app.browse)
+
+
+@SIZES
+async def test_i_in_the_layers_follows_a_file_and_a_tensor(kithome: Path, size: tuple[int, int]) -> None:
+    app = over(LocalSource(kithome, recheck=0))
+    async with app.run_test(size=size) as pilot:
+        await to_challenger(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.browse.at == "layers" and app.browse.selection.layer is not None, 60)
+        await pilot.press("g", "l")
+        await until(pilot, lambda: len(app.browse.layers_pane.body.rows) > 5, 60)
+        await quiet(pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: app.browse.selection.node is not None)
+        await pilot.press("i")
+        await until(pilot, lambda: "changed 3 times" in text_of(pilot), 60)
+        assert "model/fraud.safetensors" in text_of(pilot)
+        await pilot.press("i")
+        await until(pilot, lambda: app.screen is app.browse)
+        await pilot.press("l")
+        for _ in range(20):
+            await quiet(pilot)
+            node = app.browse.selection.node
+            if node is not None and node.kind == "tensor":
+                break
+            await pilot.press("l" if node is not None and node.kind == "dir" else "j")
+            if node is not None and node.kind == "dir":
+                await quiet(pilot)
+                await pilot.press("j")
+        assert app.browse.selection.node is not None
+        assert app.browse.selection.node.kind == "tensor"
+        await pilot.press("i")
+        await until(pilot, lambda: " in model/fraud.safetensors" in text_of(pilot))
+        await until(pilot, lambda: "the oldest first" in text_of(pilot), 60)
+        assert re.search(r"[FI]\d+ \[", text_of(pilot))

@@ -75,6 +75,10 @@ class WorldRepository:
     def open_blob(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Any:
         raise Unsupported("this world keeps no blobs", hint="It is made of manifests alone.")
 
+    async def has_blob(self, digest: Digest) -> bool:
+        """This world keeps no blobs."""
+        return False
+
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         await self.source.ask("referrers", digest)
         return self.signatures

@@ -36,7 +36,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
     DEFAULT_CSS = """
     TimelineScreen { background: $kit-background; color: $kit-text; layout: vertical; }
     TimelineScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
-    TimelineScreen Lines { height: 7; border-top: solid $kit-faint; }
+    TimelineScreen Lines { height: 7; border-top: solid $kit-line; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "change(1)", "Next", id="timeline.next", tooltip="Next version that changed it"),

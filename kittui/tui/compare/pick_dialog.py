@@ -21,7 +21,8 @@ from kittui.tui.widgets.bars import shorten
 
 SHOWN: Final = 300
 """Choices listed at once."""
-_LABEL = 46
+_LABEL, _ALONE = 46, 68
+"""Cells of a choice's name: beside what is said of it, and where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class PickDialog(Dialog[Offer]):
         self._shown = self._matching(text)
         options = self.query_one(OptionList)
         options.clear_options()
-        width = min(_LABEL, max((cell_len(offer.label) for offer in self._shown), default=0))
+        most = _LABEL if any(offer.detail for offer in self._shown) else _ALONE
+        width = min(most, max((cell_len(offer.label) for offer in self._shown), default=0))
         options.add_options([Option(_line(offer, width)) for offer in self._shown])
         options.display = bool(self._shown)
         if self._shown:
@@ -111,14 +113,14 @@ class PickDialog(Dialog[Offer]):
         self.query(Words).last().show([""])
 
     def _matching(self, text: str) -> list[Offer]:
-        wanted = text.strip().casefold()
+        wanted = _bare(text)
         if not wanted:
             return self._offers[:SHOWN]
         found = [offer for offer in self._offers if wanted in f"{offer.label} {offer.reference}".casefold()]
         for reference in self._known:
             tags = self._tags.get(reference)
-            if tags is not None and wanted.startswith(f"{reference.casefold()}:"):
-                part = wanted[len(reference) + 1 :]
+            if tags is not None and wanted.startswith(f"{_bare(reference)}:"):
+                part = wanted[len(_bare(reference)) + 1 :]
                 found += [
                     Offer(f"{reference}:{tag}", reference=f"{reference}:{tag}")
                     for tag in tags
@@ -132,8 +134,8 @@ class PickDialog(Dialog[Offer]):
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         self._show(event.value)
-        text = event.value.strip()
-        reference = next((each for each in self._known if text.startswith(f"{each}:")), None)
+        text = _bare(event.value)
+        reference = next((each for each in self._known if text.startswith(f"{_bare(each)}:")), None)
         if reference is not None and reference not in self._tags and self._tags_of is not None:
             self._list_tags(reference, self._tags_of)
 
@@ -186,7 +188,8 @@ class PickDialog(Dialog[Offer]):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         text = event.value.strip()
-        offer = next((each for each in self._shown if each.reference == text), self._current)
+        exact = (each for each in self._shown if each.reference and _bare(each.reference) == _bare(text))
+        offer = next(exact, self._current)
         if offer is not None:
             self._take(offer)
         elif not text:
@@ -208,6 +211,14 @@ class PickDialog(Dialog[Offer]):
 
 
 def _line(offer: Offer, width: int) -> Content:
-    label = shorten(clean(offer.label), _LABEL)
+    label = clean(offer.label)
+    if cell_len(label) > width:
+        # A reference is told apart by its end, a pair by its beginning.
+        label = "…" + label[-(width - 1) :] if offer.reference else shorten(label, width)
     blank = " " * max(0, width - cell_len(label))
     return Content.assemble((label + blank, "$kit-text"), (f"  {clean(offer.detail)}", "$kit-muted"))
+
+
+def _bare(reference: str) -> str:
+    """A reference without the prefix that may be left out, as it is compared with what is typed."""
+    return reference.strip().casefold().removeprefix("remote://")

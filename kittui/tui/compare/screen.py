@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
+from rich.cells import cell_len
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -31,10 +32,10 @@ from kittui.usecases.timeline import Subject
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp
 
-STACKED: Final = 100
-"""Columns below which the panes stand above each other."""
-BESIDE: Final = 120
-"""Columns from which old and new stand side by side."""
+WIDE: Final = 120
+"""Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
+ROOMY: Final = 100
+"""Columns from which the footer has room for longer words."""
 SAMPLED: Final = 64
 """Random windows of each file that a sample reads."""
 PAUSE: Final = 0.15
@@ -42,6 +43,8 @@ PAUSE: Final = 0.15
 TICK: Final = 0.5
 """Seconds between two tellings of how far it is."""
 _MEASURED = 2_000
+_AROUND = 31
+"""Columns of the header that are not for the two names."""
 
 
 class CompareScreen(Screen[None], inherit_bindings=False):
@@ -51,10 +54,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     CompareScreen { background: $kit-background; color: $kit-text; layout: vertical; }
     CompareScreen #panes { height: 1fr; layout: horizontal; }
     CompareScreen #changes { width: 2fr; height: 1fr; }
-    CompareScreen #detail { width: 3fr; height: 1fr; border-left: solid $kit-faint; }
+    CompareScreen #detail { width: 3fr; height: 1fr; border-left: solid $kit-line; }
     CompareScreen.-stacked #panes { layout: vertical; }
     CompareScreen.-stacked #changes { width: 1fr; height: 1fr; }
-    CompareScreen.-stacked #detail { width: 1fr; height: 1fr; border-left: none; border-top: solid $kit-faint; }
+    CompareScreen.-stacked #detail { width: 1fr; height: 1fr; border-left: none; border-top: solid $kit-line; }
     CompareScreen.-reading #changes { width: 1fr; }
     CompareScreen.-stacked.-reading #changes { height: 4; }
     """
@@ -102,7 +105,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._sides = (a, b)
         self._depth = Depth()
         self._comparison: Comparison | None = None
-        self._kept: dict[tuple[Side, Side], tuple[Comparison, Depth]] = {}
+        self._kept: dict[tuple[str, ...], tuple[Comparison, Depth]] = {}
         self._tree = ChangeTree()
         self._filter = FILTERS[0]
         self._placed = ""
@@ -129,6 +132,11 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def comparison(self) -> Comparison | None:
         """What is known so far."""
         return self._comparison
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Old and new, as they stand now."""
+        return self._sides
 
     @property
     def change_tree(self) -> ChangeTree:
@@ -162,8 +170,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         """Stack the panes where there is little room."""
-        self.set_class(event.size.width < STACKED, "-stacked")
+        self.set_class(event.size.width < WIDE, "-stacked")
         self.call_after_refresh(self._fit)
+        self.call_after_refresh(self._tell)
 
     def on_descendant_focus(self) -> None:
         """Where the panes stand above each other, the one that is read has most of the room."""
@@ -205,7 +214,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._tell_reading()
             return
         self._traffic = None
-        self._kept[sides] = (comparison, depth)
+        self._kept[_key(sides)] = (comparison, depth)
         self._show(comparison)
 
     def _grown(self, comparison: Comparison) -> None:
@@ -262,8 +271,11 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Header, filters and keys."""
         comparison = self._comparison
         a, b = (clean(_name(side, self._sides), limit=60) for side in self._sides)
-        digests = [comparison.a.short, comparison.b.short] if comparison else ["", ""]
-        self._header.where = (f"{a} {digests[0]} → {b} {digests[1]}".replace("  ", " ").strip(),)
+        way = f"{a} → {b}"
+        if comparison is not None:
+            full = f"{a} {comparison.a.short} → {b} {comparison.b.short}"
+            way = full if cell_len(full) <= self.size.width - _AROUND else way
+        self._header.where = (way,)
         self._tell_place()
         if comparison is not None:
             self._strip.facts = tuple(map(clean, facts_words(comparison)))
@@ -275,13 +287,13 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             )
         hints = [("next", "Next", "change(1)"), ("next-hunk", "Hunk", "hunk(1)")]
         if comparison is not None and comparison.unread and not self._depth.content:
-            words = "Values," if self.size.width < STACKED else "Compare values,"
+            words = "Values," if self.size.width < ROOMY else "Compare values,"
             hints.append(("content", f"{words} {size_text(comparison.unread)}", "content"))
         hints += [("filter", "Filter", "filter"), ("report", "Report", "report"), ("timeline", "Timeline", "timeline")]
         other = "Tree" if self._lines.has_focus else "Detail"
         last = [("help", "Help", "app.help"), ("back", "Tree" if self._lines.has_focus else "Back", "back")]
         more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
-        hints += more + last if self.size.width >= STACKED else more[:1] + last
+        hints += more + last if self.size.width >= ROOMY else more[:1] + last
         keymap = self.kittui.ports.settings.keymap
         self._footer.hints = tuple(
             KeyHint(
@@ -326,7 +338,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
                 self._lines.begin([((_nothing(self._comparison, self._filter), "muted"),)])
             return
         width = max(20, self._lines.size.width - 3)
-        self._lines.begin(lines_of(row.entry, width, self.size.width >= BESIDE))
+        self._lines.begin(lines_of(row.entry, width, self.size.width >= WIDE))
 
     @on(Rows.Folded)
     def _fold(self, event: Rows.Folded) -> None:
@@ -413,7 +425,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Old becomes new; what was compared before in that order is shown at once."""
         self._sides = (self._sides[1], self._sides[0])
         self.workers.cancel_group(self, "compare")
-        kept = self._kept.get(self._sides)
+        kept = self._kept.get(_key(self._sides))
         if kept is not None:
             self._traffic = None
             comparison, self._depth = kept
@@ -509,6 +521,10 @@ def _nothing(comparison: Comparison, shown: Filter) -> str:
     return "No changes of this kind." if shown is not FILTERS[0] else "Nothing that is compared differs."
 
 
+def _key(sides: tuple[Side, Side]) -> tuple[str, ...]:
+    return tuple(part for side in sides for part in (str(side.repository.source.place), side.reference))
+
+
 def _place(side: Side) -> str:
     place = side.repository.source.place
     return "the local store" if place.kind == "local" else clean(place.host or str(place), limit=60)
@@ -519,5 +535,6 @@ def _name(side: Side, sides: tuple[Side, Side]) -> str:
     target = side.target if ":" not in side.target else side.target[:19]
     a, b = (each.repository for each in sides)
     if a.source.place != b.source.place:
-        return f"{target} ({_place(side)})"
+        place = side.repository.source.place
+        return f"{target} ({'store' if place.kind == 'local' else place.host or place.directory.rpartition('/')[2]})"
     return f"{side.repository.name}:{target}" if a.name != b.name else target
