@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kittui.crashpoints import crash_point
@@ -31,6 +32,8 @@ ATTEMPTS = 7
 LONGEST_WAIT = 20.0
 SLOW_BYTES, SLOW_SECONDS = 60 * 1024, 60.0
 """A connection that brings less than so many bytes in so many seconds is taken as dead."""
+FAST_BYTES, LOOK_SECONDS = 50 * 1024 * 1024, 0.25
+"""While so many bytes come in so many seconds, more connections would only take processors from those that are busy."""
 HASH_EVERY = 8 * 1024 * 1024
 
 
@@ -168,6 +171,8 @@ class _Fetch:
         self.connections = connections
         self.tuning = tuning
         self.grown = asyncio.Event()
+        self.ended = asyncio.Event()
+        """Set once the first connection has found nothing more to do."""
         self.served = asyncio.Event()
         """Set once it is known whether the source serves parts."""
         ranges = origin.source.capabilities.ranges
@@ -218,6 +223,7 @@ class _Fetch:
         """Fill one gap after the other over one connection, until there is none or parts are not served."""
         if not first:
             await self.served.wait()
+            await self._while_fast()
         buffer = read_buffer(min(BUFFER, self.descriptor.size))
         failures = 0
         try:
@@ -241,6 +247,16 @@ class _Fetch:
                         failures = await self._failed(error, 0 if reached > start else failures)
         finally:
             self.served.set()
+            self.ended.set()
+
+    async def _while_fast(self) -> None:
+        """Return when what comes is so slow that another connection may bring more, or nothing is left to ask for."""
+        fast = True
+        while fast and self.gaps and not self.ended.is_set():
+            before = self.partial.done.total
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), LOOK_SECONDS)
+            fast = self.partial.done.total - before >= FAST_BYTES
 
     async def _whole(self) -> None:
         """Read from the start, where parts are not served; a cut means from the start again."""
