@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
-import json
 import os
 import random
 import resource
@@ -25,6 +23,7 @@ from tests.bench.places import KITTUI, Place, fresh
 from tests.bench.rows import Row, judged
 from tests.fakes.docker_registry import DockerRegistry, start_registry
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
+from tests.fakes.layouts import one_layer_layout
 from tests.fakes.sparse_kits import CODE, SMALL, SparseKits, tar_header, tar_of
 
 MIB = 1024 * 1024
@@ -32,7 +31,6 @@ SIZE = int(os.environ.get("KITTUI_BENCH_MIB", "1024")) * MIB
 DELAY = 0.05
 FILES = 100_000
 ROUNDS = 5
-CONFIG = b'{"manifestVersion":"1.0.0","package":{},"code":[{"path":"."}]}'
 
 
 def run() -> Iterator[Row]:
@@ -118,7 +116,7 @@ def _many_files(place: Place) -> Iterator[Row]:
             file.write(tar_header(f"data/{number // 1000:03}/{number:06}.txt", len(body)) + body)
             file.write(bytes(-len(body) % 512))
         file.write(bytes(1024))
-    layout = _layout(place.folder / "many", CODE, layer)
+    layout = one_layer_layout(place.folder / "many", CODE, layer)
     ours, theirs, memory = [], [], 0
     for _ in range(ROUNDS):
         seconds, peak = _child("list", str(layout))
@@ -144,7 +142,7 @@ def _gzip_pass(place: Place) -> Iterator[Row]:
         for name, body in (("data/rows.csv", rows), ("model/noise.bin", noise)):
             file.write(tar_header(name, len(body)) + body + bytes(-len(body) % 512))
         file.write(bytes(1024))
-    layout = _layout(place.folder / "packed", CODE + "+gzip", layer)
+    layout = one_layer_layout(place.folder / "packed", CODE + "+gzip", layer)
     ours, theirs = [], []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -155,33 +153,6 @@ def _gzip_pass(place: Place) -> Iterator[Row]:
     size = layer.stat().st_size // MIB
     note = f"{size} MiB, listed, verified and indexed"
     yield judged("gzip layer read once", f"{min(ours):.2f} s, {ratio:.2f}x", "1.5x gzip -t", ratio <= 1.5, note)
-
-
-def _layout(folder: Path, media_type: str, layer: Path) -> Path:
-    """An OCI layout with one ModelKit of one layer, tagged `v1`."""
-    blobs = folder / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def put(content: bytes) -> dict[str, object]:
-        hexa = hashlib.sha256(content).hexdigest()
-        (blobs / hexa).write_bytes(content)
-        return {"digest": f"sha256:{hexa}", "size": len(content)}
-
-    with layer.open("rb") as file:
-        hexa = hashlib.file_digest(file, "sha256").hexdigest()
-    size = layer.stat().st_size
-    (blobs / hexa).hardlink_to(layer)
-    manifest = {
-        "schemaVersion": 2,
-        "config": {"mediaType": "application/vnd.kitops.modelkit.config.v1+json", **put(CONFIG)},
-        "layers": [{"mediaType": media_type, "digest": f"sha256:{hexa}", "size": size}],
-    }
-    named = {"org.opencontainers.image.ref.name": "v1"}
-    kind = "application/vnd.oci.image.manifest.v1+json"
-    described = {"mediaType": kind, **put(json.dumps(manifest).encode()), "annotations": named}
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
-    return folder
 
 
 def _child(what: str, path: str) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 import safetensors.numpy
 import zstandard
 from fakes.layers import LayersRepository, archive, layer_of, repository_of
+from fakes.layouts import one_layer_layout
+from fakes.sparse_kits import CODE
 from fakes.zstd_frames import framed, seekable
 
+from kittui.cli.app import main
 from kittui.errors import Malformed, Refused
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
@@ -153,3 +157,23 @@ async def test_a_small_layer_is_read_whole() -> None:
     listing = await inspector.listing(repository, layer)
     assert await inspector.read_file(repository, layer, listing.files[0], 10) == b"abc"
     assert sum(repository.read) == len(content)
+
+
+@pytest.mark.parametrize(("packed", "frames"), [(ONE, 1), (MANY, len(PARTS))], ids=["one", "many"])
+def test_the_tree_tells_how_a_layer_can_be_entered(
+    packed: bytes,
+    frames: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "HOME", "KITOPS_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    layer = tmp_path / "layer"
+    layer.write_bytes(packed)
+    layout = one_layer_layout(tmp_path / "layout", f"{CODE}+zstd", layer)
+    assert main(["tree", f"oci:{layout}:v1"]) == 0
+    assert f"zstd, {frames} frame{'s' if frames > 1 else ''}\n" in capsys.readouterr().out
+    assert main(["tree", f"oci:{layout}:v1", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["layers"]
+    assert (found["frames"], found["compression"], len(found["files"])) == (frames, "zstd", len(FILES))
