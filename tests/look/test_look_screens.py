@@ -18,6 +18,7 @@ from kittui.config import Flags
 from kittui.oci.reference import Place
 from kittui.tui.app import KittuiApp
 from kittui.tui.look.nodes import LayerTree
+from kittui.tui.look.tensor_view import TensorView
 from kittui.tui.look.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.ports import PlaceEntry, Ports
@@ -127,6 +128,25 @@ async def test_a_readme_from_a_registry_is_rendered_and_its_links_stay_closed(
         shown = app.screen.query_one(Markdown)
         assert shown._open_links is False
         assert "Fraud scorer" in text_of(app)
+
+
+@pytest.mark.real
+async def test_tensors_of_a_registrys_champion_are_read_and_nothing_is_pulled(
+    tmp_path: Path, kit_registry: DockerRegistry
+) -> None:
+    start = f"remote://{kit_registry.host}/fraud:champion"
+    async with opened(tmp_path, start, kit_registry.host) as (app, pilot):
+        store = tmp_path / "store"
+        before = sorted(path for path in store.rglob("*") if path.is_file())
+        await on_file(app, pilot, "model/fraud.safetensors")
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, ViewerScreen) and bool(app.screen.query(TensorView)))
+        tree = app.screen.query_one(TensorView)
+        await until(pilot, lambda: len(tree.rows.rows) > 0)
+        assert "dense1" in {row.name for row in tree.rows.rows}
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, ViewerScreen))
+        assert sorted(path for path in store.rglob("*") if path.is_file()) == before
 
 
 async def test_a_model_file_unfolds_into_tensors(tmp_path: Path) -> None:
