@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +20,7 @@ from waiting import LARGE, SMALL, quiet, text_of, to_registry
 from waiting import until as until_within
 from world import acme
 
+from kittui.compare.comparison import Comparison
 from kittui.compare.outline import outline
 from kittui.demo.pack import File
 from kittui.modelkit.stages import LifecycleTags
@@ -36,7 +39,7 @@ from kittui.tui.keymap import all_bindings
 from kittui.tui.ports import PlaceEntry
 from kittui.tui.widgets.rows import Rows
 from kittui.usecases.browse import repositories, tags
-from kittui.usecases.diff import DiffUseCase, Side
+from kittui.usecases.diff import Depth, DiffUseCase, Side
 from kittui.usecases.look import Inspector
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x45"])
@@ -575,3 +578,38 @@ async def test_i_in_the_layers_follows_a_file_and_a_tensor(kithome: Path, size: 
         await until(pilot, lambda: " in model/fraud.safetensors" in text_of(pilot))
         await until(pilot, lambda: "the oldest first" in text_of(pilot), 60)
         assert re.search(r"[FI]\d+ \[", text_of(pilot))
+
+
+@SIZES
+async def test_progress_is_told_in_words_and_escape_stops_reading_values(
+    fraud: Callable[..., KittuiApp], size: tuple[int, int]
+) -> None:
+    """A state that names its step changes the words alone; Escape ends the reading and keeps what was found."""
+    app = fraud()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        screen = await ready(pilot)
+        whole = screen.comparison
+        assert whole is not None
+        stopped = asyncio.Event()
+
+        async def reading(a: Side, b: Side, depth: Depth, on_update: Callable[[Comparison], None]) -> Comparison:
+            on_update(replace(whole, complete=False, unread=0))
+            on_update(replace(whole, doing="comparing values of model ./model", done=120_000_000, total=2_200_000_000))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+            return whole
+
+        screen._case = SimpleNamespace(compare=reading)  # type: ignore[assignment]
+        screen.read_values(Depth(content=True))
+        words = "comparing values of model ./model: 120" if size == LARGE else "120 MB of 2.2 GB …"
+        await until(pilot, lambda: words in text_of(pilot))
+        assert "Esc Stop" in text_of(pilot)
+        assert screen.working
+        await pilot.press("escape")
+        await until(pilot, stopped.is_set)
+        await until(pilot, lambda: "Stopped reading values" in " ".join(text_of(pilot).split()))
+        assert not screen.working
+        assert app.screen is screen
+        assert "package.version" in text_of(pilot)

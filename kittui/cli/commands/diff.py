@@ -14,7 +14,7 @@ from kittui.compare.as_json import to_json
 from kittui.compare.changes import MARKS, Status, TextChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry, outline
-from kittui.compare.words import counted, row_words, size_words, summary_words
+from kittui.compare.words import counted, progress_words, row_words, size_words, summary_words
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.reference import LOCAL
 from kittui.usecases.diff import Depth, DiffUseCase, Side
@@ -90,7 +90,7 @@ async def _compare(call: Call, a: str, b: str, depth: Depth) -> Comparison:
     case = DiffUseCase(composition.modelkits.open, inspector, holders)
 
     def told(state: Comparison) -> None:
-        call.printer.status(f"{counted(state)} changed so far, {size_words(state.bytes)} read")
+        call.printer.status(progress_words(state) or f"{counted(state)} changed so far, {size_words(state.bytes)} read")
 
     return await case.compare(sides[0], sides[1], depth, told)
 

@@ -49,6 +49,7 @@ def _moment(moment: Moment) -> dict[str, Any]:
         "found": moment.found,
         "value": plain(moment.value),
         "changed": moment.changed,
+        "maybe": moment.maybe,
         "problem": moment.problem,
     }
 
@@ -60,7 +61,7 @@ def _print(call: Call, moments: Sequence[Moment]) -> None:
         style = "red" if moment.problem else "yellow" if moment.changed else "dim" if not moment.found else ""
         rows.append(
             (
-                ("~" if moment.changed else "!" if moment.problem else " ", style),
+                ("~" if moment.changed else "!" if moment.problem else "?" if moment.maybe else " ", style),
                 ", ".join(moment.tags),
                 (moment.digest.partition(":")[2][:12], "dim"),
                 (moment.created or "", "dim"),

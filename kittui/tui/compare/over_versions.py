@@ -141,9 +141,8 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         if self._largest and _is_number(moment.value):
             bar = bar_text(round(abs(moment.value) / self._largest * 1000), 1000, _BAR)
             spans = [(f"{bar:<{_BAR}} ", "bar"), *spans]
-        mark = "!" if moment.problem else "~" if moment.changed else " "
         return (
-            ((mark, "bad+bold" if moment.problem else "warn+bold"),),
+            ((_mark(moment), "bad+bold" if moment.problem else "warn+bold" if moment.changed else "special+bold"),),
             ((clean(", ".join(moment.tags), limit=120), "key"),),
             ((age_text(moment.created, self.kittui.ports.clock()), "muted"),),
             ((moment.digest.partition(":")[2][:12], "muted"),),
@@ -203,13 +202,17 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         rows = []
         for moment in self._moments:
             value = moment.problem or (value_words(moment.value, 4000) if moment.found else "not there")
-            mark = "~" if moment.changed else " "
-            rows.append(f"{mark} {', '.join(moment.tags)}\t{moment.digest}\t{moment.created or ''}\t{value}")
+            rows.append(f"{_mark(moment)} {', '.join(moment.tags)}\t{moment.digest}\t{moment.created or ''}\t{value}")
         self.kittui.copy("\n".join([self.title_words, *rows]))
 
     def action_close(self) -> None:
         """Back."""
         self.dismiss()
+
+
+def _mark(moment: Moment) -> str:
+    """`~` changed, `?` not read and perhaps changed, `!` unreadable."""
+    return "!" if moment.problem else "~" if moment.changed else "?" if moment.maybe else " "
 
 
 def summary(moments: Sequence[Moment]) -> str:
@@ -220,8 +223,10 @@ def summary(moments: Sequence[Moment]) -> str:
     tail = f" · {unread} could not be read" if unread else ""
     if not any(moment.found for moment in moments):
         return f"{versions} · none has it{tail}"
+    if maybe := sum(moment.maybe for moment in moments):
+        tail = f" · {maybe} perhaps (?): content not read{tail}"
     if not changed:
-        return f"{versions} · never changed{tail}"
+        return f"{versions} · {'no change seen' if maybe else 'never changed'}{tail}"
     times = "once" if len(changed) == 1 else f"{len(changed)} times"
     return f"{versions} · changed {times}, last with {', '.join(changed[-1].tags)}{tail}"
 

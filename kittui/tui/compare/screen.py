@@ -15,7 +15,7 @@ from textual.timer import Timer
 
 from kittui.compare.changes import FileChange, TensorChange, ValueChange
 from kittui.compare.comparison import Comparison
-from kittui.compare.words import facts_words, reading_words
+from kittui.compare.words import facts_words, progress_words, reading_words
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import clean, size_text
@@ -111,6 +111,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._placed = ""
         self._detailed: Row | None = None
         self._waiting: Comparison | None = None
+        self._step: Comparison | None = None
         self._drawn_at = 0.0
         self._timer: Timer | None = None
         self._traffic: Traffic | None = None
@@ -192,6 +193,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def _begin(self) -> None:
         self._began = monotonic()
         self._traffic = Traffic()
+        self._step = None
         if self._comparison is None:
             places = " and ".join(dict.fromkeys(_place(side) for side in self._sides))
             self._strip.facts = (f"asking {places} for both manifests …",)
@@ -218,7 +220,14 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._show(comparison)
 
     def _grown(self, comparison: Comparison) -> None:
-        """A newer state: drawn at once where the last drawing was a while ago, else soon."""
+        """A newer state: drawn at once where the last drawing was a while ago, else soon.
+
+        A state that names a step is told in words alone: nothing else of it is new.
+        """
+        self._step = comparison
+        if comparison.doing and (self._comparison or self._waiting):
+            self._tell_reading()
+            return
         self._waiting = comparison
         if self._timer is None and self.is_attached:
             self._timer = self.set_timer(max(0.001, PAUSE - (monotonic() - self._drawn_at)), self._draw)
@@ -291,7 +300,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             hints.append(("content", f"{words} {size_text(comparison.unread)}", "content"))
         hints += [("filter", "Filter", "filter"), ("report", "Report", "report"), ("timeline", "Timeline", "timeline")]
         other = "Tree" if self._lines.has_focus else "Detail"
-        last = [("help", "Help", "app.help"), ("back", "Tree" if self._lines.has_focus else "Back", "back")]
+        stops = self.working and (self._depth.content or self._depth.sample)
+        back = "Tree" if self._lines.has_focus else "Stop" if stops else "Back"
+        last = [("help", "Help", "app.help"), ("back", back, "back")]
         more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
         hints += more + last if self.size.width >= ROOMY else more[:1] + last
         keymap = self.kittui.ports.settings.keymap
@@ -317,13 +328,21 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._strip.reading = tuple(map(clean, reading_words(comparison))) if comparison else ()
             return
         seconds = monotonic() - self._began
-        doing = "comparing values" if self._depth.content else "sampling values" if self._depth.sample else "reading"
-        words = [f"{doing} …"]
+        words = [f"{self._doing()} …"]
         if traffic.requests:
             words.append(f"{size_text(traffic.bytes)} in {traffic.requests:,} requests")
         if seconds >= 1:
             words.append(f"{seconds:.0f} s")
         self._strip.reading = tuple(words)
+
+    def _doing(self) -> str:
+        """The step under way; where there is little room, how far it is comes before what it is."""
+        step = self._step
+        if step is None or not step.doing:
+            return "comparing values" if self._depth.content else "sampling" if self._depth.sample else "reading"
+        if step.total and self.size.width < WIDE:
+            return f"{size_text(step.done)} of {size_text(step.total)}"
+        return clean(progress_words(step), limit=200)
 
     @on(Rows.Highlighted)
     def _highlighted(self) -> None:
@@ -475,8 +494,12 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             )
         )
         if answer is not None:
-            self._depth = Depth(content=True) if answer == "all" else Depth(sample=SAMPLED)
-            self._begin()
+            self.read_values(Depth(content=True) if answer == "all" else Depth(sample=SAMPLED))
+
+    def read_values(self, depth: Depth) -> None:
+        """Compare again, deeper; what is known stays in view meanwhile."""
+        self._depth = depth
+        self._begin()
 
     @work(group="compare-ask")
     async def action_report(self) -> None:
