@@ -358,8 +358,9 @@ def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: in
             count = os.sendfile(connection.fileno(), file.fileno(), offset + sent, size - sent)
         except BlockingIOError:
             waiting = select.poll()
-            waiting.register(connection, select.POLLOUT)
-            waiting.poll(1000 * _STEP_SECONDS)
+            waiting.register(connection, select.POLLOUT | select.POLLIN)
+            if any(event == select.POLLIN for _, event in waiting.poll(1000 * _STEP_SECONDS)):
+                raise httpx.WriteError("the other side answers before it has read everything") from None
             continue
         except (BrokenPipeError, ConnectionError) as error:
             raise httpx.WriteError(str(error)) from error

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from fakes.certificates import make_certificates
 from fakes.registry_servers import connect
 from fakes.scripted_registry import Reply, ScriptedRegistry
 
-from kittui.errors import ConnectionLost
+from kittui.errors import ConnectionLost, ContentError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.registry import Access
+from kittui.oci.protocols import BlobReader
+from kittui.oci.traffic import metered
+from kittui.registry import Access, uploads
+from kittui.registry.direct import UPLOAD, DirectTransport, Pipe
+from kittui.store import LocalSource
+from kittui.transfer.content import BlobOf, BytesContent, Watched
 
 CONTENT = os.urandom(2_000_000)
 LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))
@@ -112,3 +120,89 @@ async def test_cancelling_a_read_closes_the_connection(registry: ScriptedRegistr
             async with asyncio.timeout(0.3):
                 await read()
         await source.repository("fraud").read_blob(LAYER, 1 << 22)
+
+
+async def test_a_layer_goes_from_its_file_to_the_registry(registry: ScriptedRegistry, tmp_path: Path) -> None:
+    """Whole, and in chunks that begin inside of the file."""
+    origin = LocalSource(tmp_path, recheck=0).repository("fraud")
+    await origin.put_blob(LAYER, BytesContent(CONTENT))
+    async with connect(registry.host, access=Access(tls_verify=False)) as source:
+        repository = source.repository("copies")
+        with metered() as traffic:
+            await repository.put_blob(LAYER, BlobOf(origin, LAYER))
+        assert traffic.sent == len(CONTENT)
+        assert await repository.read_blob(LAYER, 1 << 22) == CONTENT
+
+
+async def test_a_layer_goes_in_chunks(
+    registry: ScriptedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "CHUNK", 600_000)
+    origin = LocalSource(tmp_path, recheck=0).repository("fraud")
+    await origin.put_blob(LAYER, BytesContent(CONTENT))
+    reached: list[int] = []
+    async with connect(registry.host, access=Access(tls_verify=False)) as source:
+        repository = source.repository("copies")
+        await repository.put_blob(LAYER, Watched(BlobOf(origin, LAYER), reached.append))
+        assert await repository.read_blob(LAYER, 1 << 22) == CONTENT
+    assert reached == sorted(reached)
+    assert reached[-1] == len(CONTENT)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_an_answer_before_the_end_of_the_body_is_heard(tmp_path: Path, closes: bool) -> None:
+    """A proxy that takes no large bodies answers 413 and reads no more of it."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    over = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        if not closes:
+            await over.wait()
+        writer.close()
+
+    class Large:
+        async def pour(self, pipe: Pipe) -> None:
+            at = 0
+            with path.open("rb", buffering=0) as file:
+                while at < 64 * 1024 * 1024:
+                    at += await pipe.send_file(file, at, 64 * 1024 * 1024 - at) or 0
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1024)
+    transport = DirectTransport(30.0, 30.0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        request = httpx.Request(
+            "PUT",
+            f"http://127.0.0.1:{port}/upload",
+            headers={"Content-Length": str(64 * 1024 * 1024)},
+            extensions={UPLOAD: Large()},
+        )
+        response = await transport.send(request, None)
+        assert response.status_code == 413
+        await response.aclose()
+    finally:
+        over.set()
+        await transport.aclose()
+        server.close()
+
+
+async def test_a_file_cut_short_while_it_is_sent_is_an_error(registry: ScriptedRegistry, tmp_path: Path) -> None:
+    origin = LocalSource(tmp_path, recheck=0).repository("fraud")
+    await origin.put_blob(LAYER, BytesContent(CONTENT))
+    assert origin.files is not None
+
+    class Shrinking(BlobOf):
+        @asynccontextmanager
+        async def open(self, offset: int = 0) -> AsyncIterator[BlobReader]:
+            async with super().open(offset) as reader:
+                os.truncate(origin.files.path(LAYER.digest), 1_000_000)
+                yield reader
+
+    async with connect(registry.host, access=Access(tls_verify=False)) as source:
+        with pytest.raises((ContentError, ConnectionLost)):
+            await source.repository("copies").put_blob(LAYER, Shrinking(origin, LAYER))
