@@ -29,7 +29,7 @@ STAGES: Final = (
     Stage("tuning", "○", "o", "muted", "data set for tuning"),
     Stage("validating", "◔", "v", "muted", "data set for validation"),
     Stage("trained", "◑", "t", "accent", "training is done"),
-    Stage("tuned", "●", "T", "accent", "fine-tuning is done"),
+    Stage("tuned", "◕", "T", "accent", "fine-tuning is done"),
     Stage("challenger", "◆", "?", "warn", "ready to replace the champion"),
     Stage("champion", "★", "*", "good", "in production"),
     Stage("rollback", "↩", "<", "special", "the previous champion, ready to go back to"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
 from kittui.errors import KittuiError
@@ -18,6 +19,8 @@ from kittui.tui.commands import Command
 from kittui.tui.keymap import display_keys, usable_keymap
 from kittui.tui.ports import Ports
 from kittui.tui.screens.browse import BrowseScreen
+
+_NO_COLOUR = NoColor()
 
 
 class KittuiApp(App[None], inherit_bindings=False):
@@ -40,7 +43,7 @@ class KittuiApp(App[None], inherit_bindings=False):
         self._activities: dict[str, str] = {}
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
-        for each in theme.THEMES:
+        for each in theme.themes(colourless=self.no_color):
             self.register_theme(each)
         self.theme = ports.settings.theme if ports.settings.theme in theme.NAMES else theme.DEFAULT
         self._keymap_problems: list[str] = []
@@ -99,6 +102,13 @@ class KittuiApp(App[None], inherit_bindings=False):
         text = "\n".join(clean(part) for part in (error.message, error.hint) if part)
         title = clean(error.reference) if error.reference else ""
         self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False, timeout=12)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR the terminal's own colours are dropped; greys made of them would be black on black."""
+        filters = super().get_line_filters()
+        if not (self.no_color and self.native_ansi_color):
+            return filters
+        return [_NO_COLOUR if isinstance(each, Monochrome) else each for each in filters]
 
     def copy(self, text: str) -> None:
         """Copy by OSC 52, and always show the text: no terminal says whether it took it."""

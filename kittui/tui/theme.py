@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -26,7 +27,9 @@ ROLES: Final = (
     "key",
     "bar",
 )
-"""Foreground roles that rows and lines are drawn with; each is the theme variable `kit-ROLE`."""
+"""Foreground roles that rows and lines are drawn with; each is the theme variable `kit-ROLE`.
+
+Words have a contrast of 4.5 to 1 at least, `faint` ones too; `kit-line` is for borders and rules, which say nothing."""
 
 
 def _theme(name: str, *, dark: bool, ansi: bool = False, cursor_text: str = "", **colours: str) -> Theme:
@@ -36,7 +39,7 @@ def _theme(name: str, *, dark: bool, ansi: bool = False, cursor_text: str = "", 
     background, surface, text = colours["background"], colours["surface"], colours["text"]
     variables.update(
         {
-            "scrollbar": colours["faint"],
+            "scrollbar": colours["line"],
             "scrollbar-hover": colours["muted"],
             "scrollbar-active": colours["accent"],
             "scrollbar-background": background,
@@ -51,7 +54,7 @@ def _theme(name: str, *, dark: bool, ansi: bool = False, cursor_text: str = "", 
             "input-cursor-text-style": "none",
             "input-selection-background": colours["cursor"],
             "border": colours["accent"],
-            "border-blurred": colours["faint"],
+            "border-blurred": colours["line"],
         }
     )
     if ansi:
@@ -84,7 +87,8 @@ THEMES: Final = (
         surface="#1a202a",
         text="#d6dbe5",
         muted="#8b96a8",
-        faint="#465060",
+        faint="#768296",
+        line="#465060",
         accent="#7ab7ff",
         good="#8fd694",
         warn="#e8c07d",
@@ -104,7 +108,8 @@ THEMES: Final = (
         surface="#f0f1f3",
         text="#1f2630",
         muted="#5d6776",
-        faint="#b9c0ca",
+        faint="#6a7482",
+        line="#b9c0ca",
         accent="#0b57c2",
         good="#16703a",
         warn="#8a5300",
@@ -125,6 +130,7 @@ THEMES: Final = (
         text="#ffffff",
         muted="#d0d0d0",
         faint="#9a9a9a",
+        line="#7a7a7a",
         accent="#5fd7ff",
         good="#5fff87",
         warn="#ffd75f",
@@ -145,7 +151,8 @@ THEMES: Final = (
         surface="#1a202a",
         text="#d6dbe5",
         muted="#8b96a8",
-        faint="#465060",
+        faint="#768296",
+        line="#465060",
         accent="#56b4e9",
         good="#56b4e9",
         warn="#f0b03a",
@@ -167,6 +174,7 @@ THEMES: Final = (
         text="ansi_default",
         muted="ansi_white",
         faint="ansi_bright_black",
+        line="ansi_bright_black",
         accent="ansi_bright_blue",
         good="ansi_green",
         warn="ansi_yellow",
@@ -184,6 +192,19 @@ THEMES: Final = (
 
 NAMES: Final = tuple(theme.name for theme in THEMES)
 """The themes in the order that the palette offers them."""
+
+
+COLOURLESS: Final = "kit-colourless"
+"""The variable of the theme that says where the cursor is without any colour."""
+
+
+def themes(*, colourless: bool) -> tuple[Theme, ...]:
+    """The themes to register. `colourless`: the terminal's own colours are left out too (NO_COLOR), so that theme marks
+    the cursor by reverse video."""
+    if not colourless:
+        return THEMES
+    plain = {COLOURLESS: "yes", "block-cursor-text-style": "reverse", "input-cursor-text-style": "reverse"}
+    return tuple(replace(each, variables=each.variables | plain) if each.ansi else each for each in THEMES)
 
 
 class Roles:
@@ -210,6 +231,8 @@ class Roles:
                     color=foreground.rich_color,
                     bgcolor=background.rich_color,
                     bold=(ground == "cursor" and (self._ansi or bool(cursor_text))) or None,
+                    reverse=(ground == "cursor" and COLOURLESS in variables) or None,
+                    underline=(ground == "blurred" and COLOURLESS in variables) or None,
                 )
 
     def style(self, role: str, ground: str = "base") -> Style:

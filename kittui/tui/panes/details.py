@@ -23,6 +23,8 @@ from kittui.tui.widgets.lines import Line, Lines, Page
 
 BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
+SHORT = 4
+"""Letters of a tab's name where not all names fit."""
 
 
 class DetailsPane(Pane):
@@ -76,6 +78,10 @@ class DetailsPane(Pane):
     def on_mount(self) -> None:
         """Nothing is chosen yet."""
         self.show(self._selection)
+
+    def on_resize(self) -> None:
+        """More or fewer names fit."""
+        self.retitle()
 
     def turn_to(self, tab_id: str) -> bool:
         """Show a tab; False when there is none of that id."""
@@ -165,16 +171,24 @@ class DetailsPane(Pane):
         self.retitle()
 
     def retitle(self) -> None:
-        """All tabs by number, the shown one in the text colour."""
+        """All tabs by number, the shown one in the text colour; the others' names are cut where room is short."""
+        tabs = [
+            (number, tab)
+            for number, tab in enumerate(self._tabs, self.NUMBER)
+            if tab is self._tab or number < self.NUMBER + BUILT_IN or tab.enabled(self._selection)
+        ]
+        room = self.size.width - 2 - (12 if self.filter else 0)
+        cut = SHORT if sum(len(tab.title) + 3 for _, tab in tabs) > room else None
         parts: list[tuple[str, str]] = []
-        for number, tab in enumerate(self._tabs, self.NUMBER):
+        for number, tab in tabs:
             shown = tab is self._tab
-            if not shown and number >= self.NUMBER + BUILT_IN and not tab.enabled(self._selection):
-                continue
             accent = shown and self.title_bar.active
             parts += [
                 (f"{number} ", "$kit-accent" if accent else "$kit-muted"),
-                (tab.title, "$kit-accent bold" if accent else "$kit-text" if shown else "$kit-faint"),
+                (
+                    tab.title if shown else tab.title[:cut],
+                    "$kit-accent bold" if accent else "$kit-text" if shown else "$kit-faint",
+                ),
                 (" ", ""),
             ]
         if self.filter:
@@ -219,6 +233,6 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Descr
     else:
         for signature in signatures:
             what = clean(signature.artifact_type or signature.media_type)
-            lines.append((("● present, not verified  ", "warn"), (f"{signature.digest.short}  {what}", "muted")))
+            lines.append((("? present, not verified  ", "warn"), (f"{signature.digest.short}  {what}", "muted")))
     lines += ["", heading("commands"), *pairs(kit_commands(repository, selection.target), "string")]
     return Page(lines, raw=text or None)

@@ -143,6 +143,11 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         return self._rows[top : top + max(0, self.size.height - self._titles)]
 
     @property
+    def room(self) -> int:
+        """Cells of the first column."""
+        return self._layout()[0][1]
+
+    @property
     def marked(self) -> set[Hashable]:
         """Keys of marked rows; call `touch` after changing it."""
         return self._marked
