@@ -17,9 +17,9 @@ _LINES = 2_000
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c1f24;--paper:#fff;--faint:#667080;--rule:#d9dee6;--add:#e6f4ea;--cut:#fdecea;
---addw:#a8dab5;--cutw:#f6b5ae;--bar:#c9731a}
+--addw:#a8dab5;--cutw:#f6b5ae;--bar:#c9731a;--good:#16703a;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--ink:#dfe3ea;--paper:#14171c;--faint:#8a94a4;--rule:#2b313b;--add:#12301c;
---cut:#3a1714;--addw:#24663a;--cutw:#7a2a24;--bar:#e09a4a}}
+--cut:#3a1714;--addw:#24663a;--cutw:#7a2a24;--bar:#e09a4a;--good:#8fd694;--bad:#f2828d}}
 body{font:14px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:75rem;margin:2rem auto;
 padding:0 1rem}
 h1{font-size:1.4rem}code,pre,.m{font-family:ui-monospace,monospace;font-size:.92em}
@@ -29,7 +29,8 @@ details{margin:.15rem 0 .15rem 1.1rem}summary{cursor:pointer}.leaf{margin:.15rem
 .d{color:var(--faint)}pre{overflow-x:auto;margin:.4rem 0;border:1px solid var(--rule);padding:.4rem}
 .add{background:var(--add)}.cut{background:var(--cut)}.add b{background:var(--addw);font-weight:inherit}
 .cut b{background:var(--cutw);font-weight:inherit}.h{color:var(--faint)}
-.bar{display:inline-block;height:.6em;background:var(--bar);margin-left:.5em}
+.n{white-space:nowrap}.k-added{color:var(--good)}.k-removed{color:var(--bad)}.k-changed{color:var(--bar)}
+body>details>summary>.m{font-weight:600}.bar{display:inline-block;height:.6em;background:var(--bar);margin-left:.5em}
 """
 
 
@@ -65,8 +66,8 @@ def _name(version: Version) -> str:
 def _version(side: str, version: Version) -> str:
     return (
         f"<tr><td>{side}</td><td><code>{_text(version.reference)}</code></td>"
-        f"<td><code>{_text(version.digest)}</code></td><td>{size_words(version.size)}</td>"
-        f"<td>{_text(version.created or 'not known')}</td></tr>"
+        f"<td><code>{_text(version.digest)}</code></td><td class=n>{size_words(version.size)}</td>"
+        f"<td class=n>{_text(version.created or 'not known')}</td></tr>"
     )
 
 
@@ -77,7 +78,8 @@ def _entry(entry: Entry, left: list[int]) -> str:
     mark = MARKS[entry.status] if entry.status else ""
     bar = f'<span class=bar style="width:{entry.bar * 6:.2f}em"></span>' if entry.bar else ""
     title = f"<span class=m>{_text(entry.title)}</span> <span class=d>{_text(entry.detail)}</span>"
-    head = f"<code>{mark or ' '}</code> {title}{bar}"
+    kind = f" class=k-{entry.status}" if entry.status in ("added", "removed", "changed") else ""
+    head = f"<code{kind}>{mark or ' '}</code> {title}{bar}"
     inside = "".join(_entry(child, left) for child in entry.children)
     if entry.text is not None:
         inside += _change(entry.text)

@@ -29,6 +29,7 @@ _STYLES: dict[Status, str] = {
     "not_compared": "magenta",
 }
 _ANY = 1 << 62
+_COLUMNS = 80
 _DIFFERENT = 1
 _FAILED = 2
 
@@ -100,7 +101,8 @@ def _print(call: Call, comparison: Comparison) -> None:
     a, b = comparison.a, comparison.b
     printer.line(("a  ", "dim"), (a.reference, "bold"), (f"  {a.short}  {size_words(a.size)}", "dim"))
     printer.line(("b  ", "dim"), (b.reference, "bold"), (f"  {b.short}  {size_words(b.size)}", "dim"))
-    printer.line(" · ".join(summary_words(comparison)))
+    for facts in _packed(summary_words(comparison)):
+        printer.line(facts)
     for entry in outline(comparison):
         for line in _lines(entry, 0):
             printer.line(*line)
@@ -109,6 +111,17 @@ def _print(call: Call, comparison: Comparison) -> None:
         printer.line(f"changes: {counted(comparison)}")
     if comparison.unread and any(tensor.status == "not_compared" for tensor in comparison.tensors):
         printer.line(f"--content compares the values too: {size_words(comparison.unread)} to read")
+
+
+def _packed(facts: list[str]) -> Iterator[str]:
+    """Facts in lines of 80 columns, none of them broken."""
+    line = ""
+    for fact in facts:
+        if line and len(line) + len(fact) + 3 > _COLUMNS:
+            yield line
+            line = ""
+        line += f" · {fact}" if line else fact
+    yield line
 
 
 def _lines(entry: Entry, depth: int) -> Iterator[list[Styled]]:
