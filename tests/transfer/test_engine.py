@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.protocols import BlobReader
 from kittui.oci.traffic import metered
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
@@ -290,3 +294,44 @@ async def test_progress_counts_every_byte_once(origin: MemoryRepository, destina
     await pull(origin, destination, progress)
     assert progress.done == progress.total == sum(len(content) for content in origin.blobs.values())
     assert progress.note is None
+
+
+class Opened(MemoryRepository):
+    """Counts the readers that are open; with `together`, nothing comes before so many are."""
+
+    together = 0
+    now = most = 0
+
+    @asynccontextmanager
+    async def open_blob(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[BlobReader]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            while self.most < self.together:
+                await asyncio.sleep(0.005)
+            async with super().open_blob(descriptor, offset, length) as reader:
+                yield reader
+        finally:
+            self.now -= 1
+
+
+@pytest.mark.parametrize("together", [1, 2])
+async def test_more_connections_are_opened_where_one_is_slow(
+    destination: LocalRepository, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While every look finds it fast one is enough; one that brings nothing gets company."""
+    monkeypatch.setattr(fetch, "FAST_BYTES", together - 1)
+    monkeypatch.setattr(fetch, "LOOK_SECONDS", 0.01)
+    repository = Opened(MemorySource(), "fraud")
+    repository.add_kit("big", "v1", layers=[(TAR, BIG)], model={"path": "model"})
+    layer = next(digest for digest, content in repository.blobs.items() if content == BIG)
+    repository.together = together
+    files = destination.files
+    progress = Progress()
+    descriptor = Descriptor(TAR, layer, len(BIG))
+    progress.begin([descriptor])
+    await fetch.fetch_blob(repository, descriptor, files, progress, asyncio.Semaphore(4), Tuning(sleep=no_wait))
+    assert files.path(layer).read_bytes() == BIG
+    assert repository.most == 1 if together == 1 else repository.most >= 2
