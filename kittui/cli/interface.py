@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +18,7 @@ from kittui.cli.logins import Logins
 from kittui.cli.run import Call
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Repository, Source
+from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.oci.reference import LOCAL, Place, Reference, store_display
 from kittui.terminal import clean
 from kittui.tui.ports import PlaceEntry, Ports, Settings
@@ -42,19 +44,56 @@ async def open_interface(call: Call, start: str | None) -> int:
 
 async def run_interface(composition: Composition, start: str | None, places: Sequence[PlaceEntry] = ()) -> int:
     """Show the interface until it is left; `places` replace those of the configuration."""
-    from kittui.tui.app import KittuiApp
-    from kittui.tui.look.pictures import prepare
-
     ports = await build_ports(composition)
     if places:
         ports = replace(ports, places=tuple(places))
-    elif start is not None:
-        ports = replace(ports, places=_with_start(composition, ports.places, start))
+    else:
+        ports = replace(ports, repositories=read_ahead(composition))
+        if start is not None:
+            ports = replace(ports, places=_with_start(composition, ports.places, start))
+    # A start-up makes much that stays: looking through it for what doesn't is time before the first screen.
+    gc.disable()
+    # In a thread, so that the store is read meanwhile.
+    await asyncio.to_thread(importlib.import_module, "kittui.tui.app")
+    from kittui.tui.app import KittuiApp
+    from kittui.tui.look.pictures import prepare
+
     prepare(os.environ)
-    app = KittuiApp(ports, start)
+    app = KittuiApp(ports, start, on_begin=_collect_garbage)
     _listen(composition, app)
     await app.run_async(mouse=composition.config.mouse)
     return app.return_code or 0
+
+
+def _collect_garbage() -> None:
+    """From here on, but not among what the start-up made."""
+    gc.freeze()
+    gc.enable()
+
+
+def read_ahead(composition: Composition) -> Callable[[Source], AsyncIterator[Sequence[RepositoryEntry]]]:
+    """Begin to list the local store; returns the use case that lists, which has this listing for who asks first."""
+    source = composition.places.source(LOCAL)
+
+    async def whole() -> list[Sequence[RepositoryEntry]]:
+        return [page async for page in repositories(source)]
+
+    begun = asyncio.create_task(whole())
+    # What went wrong is told to who asks; nobody may.
+    begun.add_done_callback(lambda task: task.cancelled() or task.exception())
+    ahead: asyncio.Task[list[Sequence[RepositoryEntry]]] | None = begun
+
+    async def listed(asked: Source) -> AsyncIterator[Sequence[RepositoryEntry]]:
+        nonlocal ahead
+        if asked is not source or ahead is None:
+            async for page in repositories(asked):
+                yield page
+            return
+        task, ahead = ahead, None
+        for page in await task:
+            yield page
+
+    return listed
 
 
 async def _found(composition: Composition, start: str) -> str:

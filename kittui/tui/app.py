@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -36,10 +36,14 @@ class KittuiApp(App[None], inherit_bindings=False):
         Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
     ]
 
-    def __init__(self, ports: Ports, start: str | None = None) -> None:
+    def __init__(
+        self, ports: Ports, start: str | None = None, *, on_begin: Callable[[], object] = lambda: None
+    ) -> None:
+        """`on_begin` is called once, after the first paint."""
         super().__init__()
         self.ports = ports
         self._start = start
+        self._on_begin = on_begin
         self._activities: dict[str, str] = {}
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
@@ -50,7 +54,7 @@ class KittuiApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         """Browsing is where everything starts."""
-        return BrowseScreen(self.ports)
+        return BrowseScreen(self.ports, self.size)
 
     @property
     def browse(self) -> BrowseScreen:
@@ -62,6 +66,7 @@ class KittuiApp(App[None], inherit_bindings=False):
 
     def begin(self) -> None:
         """Once there is a screen: take the user's keys, open what was named, tell of mistakes in the configuration."""
+        self._on_begin()
         keymap, problems = usable_keymap(self.ports.settings.keymap, self)
         self.set_keymap(keymap)
         for problem in (*self.ports.settings.problems, *problems):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import build_ports
-from kittui.errors import NotFound
+from kittui.cli.interface import build_ports, read_ahead
+from kittui.errors import NotFound, StorageError
+from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
 
 REGISTRY = Place("remote", "127.0.0.1:5055")
@@ -28,3 +31,36 @@ async def test_a_reference_is_found_in_the_store_first(home: Path) -> None:
         assert await ports.find("local://") == (LOCAL, "", None)
         with pytest.raises(NotFound):
             await ports.find("nobody:v1")
+
+
+async def test_the_listing_read_ahead_is_for_the_first_who_asks(home: Path, kithome: Path) -> None:
+    """The store is read while the interface is imported, once; asked again, it is read again."""
+    async with Composition() as composition:
+        listed = read_ahead(composition)
+        source = composition.places.source(LOCAL)
+
+        async def names() -> list[str]:
+            return [entry.name async for page in listed(source) for entry in page]
+
+        first = await names()
+        assert first == [entry.name async for page in source.repositories() for entry in page]
+        assert first
+        shutil.rmtree(kithome)
+        assert await names() == []
+
+
+async def test_what_fails_ahead_is_told_to_who_asks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is silent where nobody does; other sources are asked as ever."""
+
+    async def failing(_: object) -> AsyncIterator[Sequence[RepositoryEntry]]:
+        raise StorageError("the disk is gone", hint="Plug it in.")
+        yield ()
+
+    async with Composition() as composition:
+        source = composition.places.source(LOCAL)
+        monkeypatch.setattr(type(source), "repositories", failing)
+        read_ahead(composition)
+        listed = read_ahead(composition)
+        with pytest.raises(StorageError, match="the disk is gone"):
+            async for _ in listed(source):
+                pass

@@ -16,6 +16,7 @@ from kittui.tui.dialogs.login import LoginDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.panes.layers import PartRow
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
+from kittui.tui.screens.browse import LAYOUTS
 
 
 def many(count: int = 60) -> World:
@@ -559,6 +560,26 @@ async def test_resize_keeps_the_selection(size: tuple[int, int]) -> None:
         assert browse(pilot).at == "tags"
         assert browse(pilot).tags_pane.body.has_focus
         assert "rollback" in text_of(pilot)
+
+
+@pytest.mark.parametrize(
+    ("size", "classes"),
+    [
+        ((160, 45), {"-wide", "-roomy"}),
+        ((149, 45), {"-wide", "-snug"}),
+        ((119, 45), {"-narrow"}),
+        ((59, 45), {"-tiny"}),
+        ((160, 14), {"-tiny"}),
+    ],
+)
+async def test_the_layout_is_the_size_s(size: tuple[int, int], classes: set[str]) -> None:
+    """From the start, and the same when the terminal becomes that size."""
+    async with acme().app().run_test(notifications=True, size=size) as pilot:
+        assert classes == set(LAYOUTS) & set(browse(pilot).classes)
+        for other in ((160, 45), (130, 40), (100, 30), (20, 5)):
+            await pilot.resize_terminal(*other)
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: classes == set(LAYOUTS) & set(browse(pilot).classes))
 
 
 async def test_start_opens_what_was_named() -> None:

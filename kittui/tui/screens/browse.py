@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -31,11 +32,21 @@ from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp
 
-WIDE, SMALLEST = 120, (60, 15)
-"""Columns from which all panes fit, and columns and rows below which none does."""
+WIDE, ROOMY, SMALLEST = 120, 150, (60, 15)
+"""Columns from which all panes fit, and fit well; columns and rows below which none does."""
+LAYOUTS = ("-tiny", "-narrow", "-wide", "-snug", "-roomy")
 OPENER = "look.view"
 """The command that Enter on a file means."""
 NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
+
+
+def layout_classes(size: Size) -> tuple[str, ...]:
+    """The classes of the browse screen in a terminal of this size; any two sizes' classes differ by more than fewer."""
+    if size.width < SMALLEST[0] or size.height < SMALLEST[1]:
+        return ("-tiny",)
+    if size.width < WIDE:
+        return ("-narrow",)
+    return ("-wide", "-roomy" if size.width >= ROOMY else "-snug")
 
 
 class Body(Horizontal):
@@ -66,8 +77,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     AUTO_FOCUS = "RepositoriesPane Rows"
     BINDINGS: ClassVar = [command.binding for command in extensions.commands()]
 
-    def __init__(self, ports: Ports) -> None:
-        super().__init__()
+    def __init__(self, ports: Ports, size: Size) -> None:
+        """Laid out for a terminal of `size` from the start: the first paint is the one that is wanted."""
+        super().__init__(classes=" ".join(("-at-repositories", *layout_classes(size))))
         self._ports = ports
         self._commands: Mapping[str, Command] = {command.id: command for command in extensions.commands()}
         self._marks: dict[tuple[str, str, str], Mark] = {}
@@ -97,8 +109,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         yield FooterBar()
 
     def on_mount(self) -> None:
-        """The keys go to the repositories."""
-        self.add_class("-at-repositories")
+        """Go on once something is painted."""
         self.call_after_refresh(self.kittui.begin)
 
     @property
@@ -156,12 +167,10 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay out for the new size; what is selected stays."""
-        width, height = event.size
-        tiny = width < SMALLEST[0] or height < SMALLEST[1]
-        self.set_class(tiny, "-tiny")
-        self.set_class(width < WIDE and not tiny, "-narrow")
-        self.set_class(width >= WIDE and not tiny, "-wide")
-        self.set_class(width >= 150 and not tiny, "-roomy")
+        classes = layout_classes(event.size)
+        if not self.has_class(*classes):
+            self.remove_class(*LAYOUTS, update=False)
+            self.add_class(*classes)
         self.call_after_refresh(self._settle)
 
     def _settle(self) -> None:
