@@ -19,14 +19,14 @@ from typing import TypeVar
 
 from kittui.crashpoints import crash_point
 from kittui.disk.blobs import BlobFolder
-from kittui.disk.durable import storage_error
+from kittui.disk.durable import storage_error, write_fully
 from kittui.disk.files import FolderFiles
 from kittui.disk.locks import file_lock
 from kittui.disk.threads import in_thread
 from kittui.errors import Conflict, NetworkError, StorageError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.transfer.extract import Limits, decompress, hash_file, pieces_of, write_pieces
+from kittui.transfer.extract import Limits, decompress, hash_file, pieces_of, settle, write_pieces
 from kittui.transfer.paths import Parts, Piece
 from kittui.transfer.tree import Decision, Placed, Tree
 
@@ -200,9 +200,10 @@ class Staging:
         tree = await in_thread(Tree, path)
         try:
             handle = await in_thread(tree.create, piece.parts, piece.mode)
-            with os.fdopen(handle, "wb", buffering=0) as file:
+            with os.fdopen(handle, "wb", buffering=0):
                 async for chunk in chunks:
-                    await in_thread(file.write, chunk)
+                    await in_thread(write_fully, handle, chunk)
+                await in_thread(settle, [os.dup(handle)])
         except OSError as error:
             raise storage_error(error, f"write {piece.path}") from error
         finally:
@@ -311,6 +312,8 @@ class Staging:
             handle = tree.create((KITFILE,), 0o644)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
+                file.flush()
+                settle([os.dup(handle)])
             return target.place(tree, (KITFILE,), (KITFILE,), decision, {})
         finally:
             tree.close()
