@@ -20,9 +20,11 @@ from waiting import LARGE, SMALL, quiet, text_of, to_registry
 from waiting import until as until_within
 from world import acme
 
+import kittui.demo
 from kittui.compare.comparison import Comparison
 from kittui.compare.outline import outline
 from kittui.demo.pack import File
+from kittui.layout import LayoutSource
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Source
 from kittui.oci.reference import LOCAL, Place
@@ -203,6 +205,16 @@ def test_heat_of_tensors(
 ) -> None:
     """What was fine-tuned: modules and tensors by how much of them changed, with bars."""
     assert snap_compare(tuned(), terminal_size=size, run_before=pressing("g", "j"))
+
+
+@pytest.mark.snapshot
+@pytest.mark.parametrize("keys", [3, 7], ids=["lines", "rows"])
+def test_demo(snap_compare: Callable[..., bool], keys: int) -> None:
+    """The demo's challenger under review: lines side by side, and the one row of a table that differs."""
+    folder = Path(kittui.demo.__file__).parent / "layout"
+    repository = LayoutSource(folder).repository("acme/fraud-detector")
+    app = held(Side(repository, "champion"), Side(repository, "challenger"))
+    assert snap_compare(app, terminal_size=(160, 34), run_before=pressing(*["right_square_bracket"] * keys))
 
 
 @pytest.mark.snapshot
