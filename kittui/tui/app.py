@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
@@ -14,7 +13,7 @@ from textual.screen import Screen
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui import extensions, theme
+from kittui.tui import clipboard, extensions, theme
 from kittui.tui.commands import Command
 from kittui.tui.keymap import display_keys, usable_keymap
 from kittui.tui.ports import Ports
@@ -122,13 +121,11 @@ class KittuiApp(App[None], inherit_bindings=False):
         self.notify(f"Copied\n{clean(shown)}", markup=False, timeout=8)
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Send OSC 52 ended by ST; inside tmux wrapped so that it passes through to the terminal."""
-        self._clipboard = text
-        sequence = f"\x1b]52;c;{base64.b64encode(text.encode('utf-8', 'replace')).decode()}\x1b\\"
+        """Send it by OSC 52, inside tmux also wrapped so that it passes through to the terminal."""
+        sent = text.encode("utf-8", "replace").decode()
+        super().copy_to_clipboard(sent)
         if os.environ.get("TMUX"):
-            sequence = "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-        if self._driver is not None:
-            self._driver.write(sequence)
+            clipboard.write(self, clipboard.through_tmux(sent))
 
     def action_help(self) -> None:
         """Show every key that is live on the screen below."""

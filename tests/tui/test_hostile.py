@@ -81,7 +81,7 @@ def test_copying_a_hostile_text_sends_it_encoded_alone() -> None:
         program.settle()
         program.press("\r")
         program.settle()
-        copied = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x1b\\", program.output)
+        copied = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07", program.output)
         assert len(copied) == 1
         assert copied[0] != b"SEFDS0VE"
-        check(re.sub(rb"\x1b\]52;c;[A-Za-z0-9+/=]*\x1b\\", b"", program.output))
+        check(re.sub(rb"\x1b\]52;c;[A-Za-z0-9+/=]*\x07", b"", program.output))

@@ -9,6 +9,7 @@ from waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
 from world import World, WorldSource, acme
 
 from kittui.oci.reference import LOCAL, Place
+from kittui.tui import clipboard
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
@@ -318,7 +319,7 @@ class Terminal:
     def copied(self) -> str:
         """What the last OSC 52 says."""
         sequence = next(text for text in reversed(self.written) if "]52;c;" in text)
-        return base64.b64decode(sequence.split("]52;c;")[1].split("\x1b")[0]).decode()
+        return base64.b64decode(sequence.split("]52;c;")[1].rstrip("\x07")).decode()
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,7 @@ async def test_copy(down: int, text: str, monkeypatch: pytest.MonkeyPatch) -> No
         expected = text.replace("DIGEST", str(current.digest))
         assert terminal.copied == expected
         assert pilot.app.clipboard == expected
-        assert terminal.written[-1].endswith("\x1b\\")
+        assert terminal.written[-1].endswith("\x07")
         await until(pilot, lambda: "Copied" in text_of(pilot))
 
 
@@ -357,8 +358,22 @@ async def test_copy_passes_through_tmux(monkeypatch: pytest.MonkeyPatch) -> None
         await pilot.press("y")
         await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
         await pilot.press("enter")
-        await until(pilot, lambda: any("]52;" in each for each in terminal.written))
+        await until(pilot, lambda: any("tmux" in each for each in terminal.written))
+        # tmux takes the one or the other, as it is set.
+        assert terminal.written[-2] == "\x1b]52;c;bG9jYWw6Ly8=\x07"
         assert terminal.written[-1] == "\x1bPtmux;\x1b\x1b]52;c;bG9jYWw6Ly8=\x1b\x1b\\\x1b\\"
+
+
+async def test_a_sequence_is_written_to_the_terminal_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module uses a private name of Textual's: this is where a newer Textual says that it has gone."""
+    terminal = Terminal(monkeypatch)
+    app = acme().app()
+    clipboard.write(app, "before there is a terminal")
+    async with app.run_test() as pilot:
+        await listed(pilot)
+        clipboard.write(app, "\x1b]0;as it is\x07")
+        assert terminal.written[-1] == "\x1b]0;as it is\x07"
+        assert "before there is a terminal" not in terminal.written
 
 
 async def test_copy_a_layer_digest() -> None:

@@ -1,0 +1,27 @@
+"""The clipboard through tmux, and the one place that writes past Textual's screens."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from textual.app import App
+
+
+def through_tmux(text: str) -> str:
+    """OSC 52 wrapped so that tmux passes it on to the terminal, as it does with `allow-passthrough on`.
+
+    With `set-clipboard on` it takes the plain one.
+    """
+    plain = f"\x1b]52;c;{base64.b64encode(text.encode('utf-8', 'replace')).decode()}\x1b\\"
+    return "\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+
+
+def write(app: App[Any], text: str) -> None:
+    """Send a sequence to the terminal as it is, in order with what the screens paint; nothing where there is none.
+
+    Textual has no public way to a running driver, whose `write` is that of textual.driver.Driver.
+    """
+    driver = app._driver
+    if driver is not None:
+        driver.write(text)
