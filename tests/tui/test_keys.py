@@ -597,6 +597,23 @@ async def test_the_layout_is_the_size_s(size: tuple[int, int], classes: set[str]
             await until(pilot, lambda: classes == set(LAYOUTS) & set(browse(pilot).classes))
 
 
+@pytest.mark.parametrize("width", [62, 80, 100, 120, 160])
+async def test_every_tab_is_in_the_title(width: int) -> None:
+    """By its number at least, whichever is shown, with nothing cut at the end."""
+    async with acme().app().run_test(notifications=True, size=(width, 30)) as pilot:
+        await to_tags(pilot)
+        browse(pilot).go("details")
+        pane = browse(pilot).details_pane
+        for tab in pane.tabs[:3]:
+            pane.turn_to(tab.id)
+            await until(pilot, lambda: pane.title_bar.size.width > 0)
+            await quiet(pilot)
+            line = str(pane.title_bar.render())
+            assert tab.title in line
+            assert "…" not in line
+            assert all(f"{number} " in line for number in (4, 5, 6))
+
+
 async def test_start_opens_what_was_named() -> None:
     app = acme().app("registry.acme.dev/acme/fraud-detector:v1.1.0")
     async with app.run_test(notifications=True, size=(100, 30)) as pilot:

@@ -23,8 +23,8 @@ from kittui.tui.widgets.lines import Line, Lines, Page
 
 BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
-SHORT = 4
-"""Letters of a tab's name where not all names fit."""
+LETTERS = (12, 4, 3, 1)
+"""How many letters of the names of tabs that aren't shown are written: as many as fit."""
 
 
 class DetailsPane(Pane):
@@ -170,6 +170,10 @@ class DetailsPane(Pane):
         self._found = self._lines.find_next(step)
         self.retitle()
 
+    def _width(self, tabs: Sequence[tuple[int, Tab]], letters: int) -> int:
+        """Columns of the tabs' numbers and names, each after a space."""
+        return sum(3 + len(tab.title if tab is self._tab else tab.title[:letters]) for _, tab in tabs)
+
     def retitle(self) -> None:
         """All tabs by number, the shown one in the text colour; the others' names are cut where room is short."""
         tabs = [
@@ -177,8 +181,8 @@ class DetailsPane(Pane):
             for number, tab in enumerate(self._tabs, self.NUMBER)
             if tab is self._tab or number < self.NUMBER + BUILT_IN or tab.enabled(self._selection)
         ]
-        room = self.size.width - 2 - (12 if self.filter else 0)
-        cut = SHORT if sum(len(tab.title) + 3 for _, tab in tabs) > room else None
+        room = self.size.width - (14 if self.filter else 0)
+        cut = next((each for each in LETTERS if self._width(tabs, each) <= room), LETTERS[-1])
         parts: list[tuple[str, str]] = []
         for number, tab in tabs:
             shown = tab is self._tab
@@ -191,7 +195,9 @@ class DetailsPane(Pane):
                 ),
                 (" ", ""),
             ]
-        if self.filter:
+        if not self.filter:
+            parts.pop()
+        else:
             parts += [("/", "$kit-accent"), (clean(self.filter), "$kit-accent bold")]
         self.title_bar.parts = tuple(parts)
         self.title_bar.right = "{} of {}".format(*self._found) if self.filter else ""
