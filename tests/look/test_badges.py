@@ -79,10 +79,10 @@ async def test_what_loading_a_file_would_run_stands_on_its_row(path: Path) -> No
     async with world.app(START).run_test(size=(200, 45)) as pilot:
         await listed(pilot)
         await until(pilot, lambda: "▲ imports code" in line_of(pilot, "evil.pkl"), LONG)
+        await until(pilot, lambda: "▲ imports code, script" in line_of(pilot, "model       m"), LONG)
         assert "pickle, looked at" in line_of(pilot, "fine.pkl")
         assert "▲ script" in line_of(pilot, "run.sh")
         assert "▲" not in line_of(pilot, "weights.npy")
-        assert "▲ imports code, script" in line_of(pilot, "model       m")
         await pilot.press("8")
         await until(pilot, lambda: "posix.system" in text_of(pilot), LONG)
         assert "Looked at" in text_of(pilot)

@@ -104,7 +104,7 @@ async def test_a_table_pages_on_to_its_end(name: str, content: bytes) -> None:
         table = contents(pilot)
         assert table.kind == "table"
         assert 0 < len(table.records) < 15_000
-        assert "more at the end" in text_of(pilot)
+        await until(pilot, lambda: "more at the end" in text_of(pilot), LONG)
         for _ in range(6):
             shown = len(table.records)
             await pilot.press("G")
@@ -146,17 +146,17 @@ async def test_a_text_is_searched_forwards_and_backwards() -> None:
         await until(pilot, lambda: "match 1 of 3" in text_of(pilot))
         await pilot.press("enter", "n")
         await until(pilot, lambda: "match 2 of 3" in text_of(pilot))
-        assert "line 900 needle" in text_of(pilot)
+        await until(pilot, lambda: "line 900 needle" in text_of(pilot), LONG)
         await pilot.press("n", "n")
         await until(pilot, lambda: "match 1 of 3" in text_of(pilot))
         await pilot.press("N")
         await until(pilot, lambda: "match 3 of 3" in text_of(pilot))
-        assert "line 1900 needle" in text_of(pilot)
+        await until(pilot, lambda: "line 1900 needle" in text_of(pilot), LONG)
         await pilot.press("slash", *"xyz")
         await until(pilot, lambda: "no match" in text_of(pilot))
         await pilot.press("escape")
+        await until(pilot, lambda: not pilot.app.screen.query_one(Input).has_class("asked"), LONG)
         assert isinstance(pilot.app.screen, ViewerScreen)
-        assert not pilot.app.screen.query_one(Input).has_class("asked")
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, ViewerScreen))
 
@@ -171,7 +171,7 @@ async def test_a_text_is_searched_in_the_pane() -> None:
         await quiet(pilot)
         await pilot.press("slash", *"needle", "enter", "n")
         await until(pilot, lambda: "2 of 3" in text_of(pilot), LONG)
-        assert "line 900 needle" in text_of(pilot)
+        await until(pilot, lambda: "line 900 needle" in text_of(pilot), LONG)
         await pilot.press("N")
         await until(pilot, lambda: "1 of 3" in text_of(pilot), LONG)
 
@@ -184,7 +184,7 @@ async def test_tensors_are_searched_by_their_whole_names() -> None:
     raw = json.dumps(header).encode()
     content = len(raw).to_bytes(8, "little") + raw + bytes(2400)
     async with viewer({"a.safetensors": content}, "a.safetensors") as (pilot, _):
-        assert "300 tensors" in text_of(pilot)
+        await until(pilot, lambda: "300 tensors" in text_of(pilot), LONG)
         await pilot.press("slash", *"ers.17", "enter")
         await until(pilot, lambda: "match 1 of 11" in text_of(pilot))
         await pilot.press("n")
@@ -193,7 +193,7 @@ async def test_tensors_are_searched_by_their_whole_names() -> None:
 
 async def test_proving_a_layer_moves_nothing_on_the_screen() -> None:
     async with viewer({"a.txt": TEXT.encode()}, "a.txt") as (pilot, _):
-        assert "not verified" in text_of(pilot)
+        await until(pilot, lambda: "not verified" in text_of(pilot), LONG)
         await pilot.press("slash", *"needle", "enter", "n")
         await until(pilot, lambda: "match 2 of 3" in text_of(pilot))
         lines = screen(pilot).query_one(Lines)
@@ -216,7 +216,7 @@ async def test_what_was_a_lie_is_replaced_by_what_the_layer_holds() -> None:
     async with made.app(START).run_test(size=(120, 40), notifications=True) as pilot:
         await viewed(pilot, "a.txt")
         await read(pilot)
-        assert "a lying range" in text_of(pilot)
+        await until(pilot, lambda: "a lying range" in text_of(pilot), LONG)
         await pilot.press("V")
         await until(pilot, lambda: "the true text" in text_of(pilot), LONG)
         assert contents(pilot).verified
@@ -227,7 +227,7 @@ async def test_a_proven_layer_is_said_to_be_on_its_rows() -> None:
     made, _ = kit_world({"m": archive({"a.txt": b"x", "zz": bytes(100_000)})})
     async with made.app(START).run_test(size=(120, 40)) as pilot:
         await to_row(pilot, "a.txt")
-        assert "2 files, not verified" in text_of(pilot)
+        await until(pilot, lambda: "2 files, not verified" in text_of(pilot), LONG)
         await pilot.press("V")
         await until(pilot, lambda: "not verified" not in text_of(pilot), LONG)
         assert browse(pilot).layers_pane.current_node is not None
@@ -237,7 +237,7 @@ async def test_what_is_no_text_is_shown_in_hexadecimal_and_pages_on() -> None:
     content = Random(1).randbytes(40_000)
     async with viewer({"a.dat": content}, "a.dat") as (pilot, _):
         assert contents(pilot).kind == "hex"
-        assert content[:4].hex(" ") in text_of(pilot)
+        await until(pilot, lambda: content[:4].hex(" ") in text_of(pilot), LONG)
         lines = screen(pilot).query_one(Lines)
         for _ in range(4):
             shown = len(lines.page.lines)
@@ -262,7 +262,7 @@ async def test_a_notebook_shows_cells_and_its_source() -> None:
     raw = json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}).encode()
     async with viewer({"a.ipynb": raw}, "a.ipynb") as (pilot, _):
         assert contents(pilot).kind == "notebook"
-        assert "print(1)" in text_of(pilot)
+        await until(pilot, lambda: "print(1)" in text_of(pilot), LONG)
         assert "cell_type" not in text_of(pilot)
         await pilot.press("m")
         await until(pilot, lambda: "cell_type" in text_of(pilot))
@@ -270,11 +270,10 @@ async def test_a_notebook_shows_cells_and_its_source() -> None:
 
 async def test_markdown_is_rendered_and_searched_as_it_is_written() -> None:
     async with viewer({"README.md": b"# Title\n\nA **bold** [link](http://example.org).\n"}, "README.md") as (pilot, _):
-        await until(pilot, lambda: "Title" in text_of(pilot))
-        assert "**bold**" not in text_of(pilot)
+        await until(pilot, lambda: "Title" in text_of(pilot) and "**bold**" not in text_of(pilot), LONG)
         await pilot.press("slash", *"bold")
         await until(pilot, lambda: "match 1 of 1" in text_of(pilot))
-        assert "**bold**" in text_of(pilot)
+        await until(pilot, lambda: "**bold**" in text_of(pilot), LONG)
         await pilot.press("enter", "m")
         await until(pilot, lambda: "**bold**" not in text_of(pilot))
 
@@ -285,14 +284,14 @@ async def test_an_image_is_drawn_in_half_blocks() -> None:
     image.new("RGB", (20, 20), (200, 30, 30)).save(out, "PNG")
     async with viewer({"a.png": out.getvalue()}, "a.png") as (pilot, _):
         assert contents(pilot).kind == "picture"
-        assert "▀▀▀▀" in text_of(pilot)
+        await until(pilot, lambda: "▀▀▀▀" in text_of(pilot), LONG)
         assert "PNG  20 x 20" in text_of(pilot)
 
 
 async def test_the_path_is_copied_and_the_file_saved(tmp_path: Path) -> None:
     async with viewer({"d/a.txt": TEXT.encode()}, "d/a.txt") as (pilot, _):
         await pilot.press("y")
-        assert pilot.app.clipboard == "d/a.txt"
+        await until(pilot, lambda: pilot.app.clipboard == "d/a.txt", LONG)
         await pilot.press("w")
         await until(pilot, lambda: not isinstance(pilot.app.screen, ViewerScreen))
         entry = pilot.app.screen.query_one(Input)

@@ -21,7 +21,7 @@ def browse(pilot: Pilot[Any]) -> BrowseScreen:
     return app.browse
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], Any], seconds: float = 30) -> None:
     """Let the program run until something is true."""
     end = time.monotonic() + seconds
     while not condition():
