@@ -16,8 +16,10 @@ from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.login import LoginDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.panes.layers import PartRow
+from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
 from kittui.tui.screens.browse import LAYOUTS
+from kittui.tui.widgets.bars import shorten_middle
 
 
 def many(count: int = 60) -> World:
@@ -612,6 +614,30 @@ async def test_every_tab_is_in_the_title(width: int) -> None:
             assert tab.title in line
             assert "…" not in line
             assert all(f"{number} " in line for number in (4, 5, 6))
+
+
+async def test_without_a_tag_the_layers_say_so_in_their_midst() -> None:
+    """What was shown of the tag before is gone, so the words have the room of the rows."""
+    async with acme().app().run_test(notifications=True, size=(160, 45)) as pilot:
+        await to_tags(pilot)
+        pane = browse(pilot).layers_pane
+        assert pane.filled
+        pane.show(None)
+        assert not pane.filled
+        assert pane.query_one(Note).has_class("panel")
+        assert not pane.query_one(Note).has_class("line")
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("as it is", "as it is"),
+        ("oci:/tmp/models/acme/fraud-detector:v1.1.0", "oci:/tm…tor:v1.1.0"),
+        ("模" * 20, "模模模…模模模模模"),
+    ],
+)
+def test_a_text_is_cut_in_its_middle(text: str, cut: str) -> None:
+    assert shorten_middle(text, 18) == cut
 
 
 async def test_start_opens_what_was_named() -> None:

@@ -104,6 +104,7 @@ class LayersPane(RowsPane[TreeRow]):
         self._shown = _Shown(tag)
         self.filter = ""
         if tag is None:
+            self._rows.show(())
             self.set_state(State("empty", "Choose a tag.", "What its ModelKit is made of shows here."))
         elif tag.problem is not None:
             self._rows.show(())

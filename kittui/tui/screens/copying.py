@@ -8,7 +8,10 @@ from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.kit_commands import bare_reference, kit_commands
 from kittui.tui.selection import Selection
-from kittui.tui.widgets.bars import shorten
+from kittui.tui.widgets.bars import shorten_middle
+
+DETAIL = 40
+"""Columns of a text beside its label: both are on one line."""
 
 
 def copies(selection: Selection) -> list[Choice[str]]:
@@ -41,4 +44,4 @@ def copies(selection: Selection) -> list[Choice[str]]:
 
 
 def _choice(label: str, text: str) -> Choice[str]:
-    return Choice(text, label, shorten(clean(text, limit=400), 46))
+    return Choice(text, label, shorten_middle(clean(text, limit=400), DETAIL))

@@ -104,6 +104,17 @@ def _width(hint: KeyHint) -> int:
     return cell_len(hint.key) + cell_len(hint.label) + 3
 
 
+def shorten_middle(text: str, width: int) -> str:
+    """Cut a text to a width in cells in its middle: the ends of references and commands tell them apart."""
+    if cell_len(text) <= width:
+        return text
+    tail = width * 3 // 5
+    end = text[-tail:]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return shorten(text[: -len(end)] + " ", width - cell_len(end)) + end
+
+
 def shorten(text: str, width: int) -> str:
     """Cut a text to a width in cells with an ellipsis."""
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"
