@@ -67,6 +67,7 @@ async def at_layers(pilot: Pilot[Any]) -> None:
     await quiet(pilot)
     await pilot.press("3", "enter")
     await until(pilot, lambda: len(browse(pilot).layers_pane.body.rows) > 1)
+    await quiet(pilot)
 
 
 def test_price_of_a_layer(snap_compare: Compare) -> None:
