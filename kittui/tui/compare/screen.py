@@ -13,21 +13,20 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.timer import Timer
 
-from kittui.compare.changes import FileChange, TensorChange, ValueChange
 from kittui.compare.comparison import Comparison
-from kittui.compare.words import facts_words, progress_words, reading_words
+from kittui.compare.words import facts_words, reading_words
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import clean, size_text
+from kittui.tui.compare.depths import ask_depth
 from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.strip import Chip, SummaryStrip
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
-from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.compare.wording import doing_words, key_of, name_of, nothing_words, place_of, subject_of
 from kittui.tui.keymap import shown_key
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.rows import Column, Rows
 from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.timeline import Subject
 
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp
@@ -36,8 +35,6 @@ WIDE: Final = 120
 """Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
 ROOMY: Final = 100
 """Columns from which the footer has room for longer words."""
-SAMPLED: Final = 64
-"""Random windows of each file that a sample reads."""
 PAUSE: Final = 0.15
 """Seconds between two drawings of a comparison that is still growing."""
 TICK: Final = 0.5
@@ -195,7 +192,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._traffic = Traffic()
         self._step = None
         if self._comparison is None:
-            places = " and ".join(dict.fromkeys(_place(side) for side in self._sides))
+            places = " and ".join(dict.fromkeys(place_of(side) for side in self._sides))
             self._strip.facts = (f"asking {places} for both manifests …",)
         self._tell()
         self._tell_reading()
@@ -216,7 +213,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._tell_reading()
             return
         self._traffic = None
-        self._kept[_key(sides)] = (comparison, depth)
+        self._kept[key_of(sides)] = (comparison, depth)
         self._show(comparison)
 
     def _grown(self, comparison: Comparison) -> None:
@@ -279,7 +276,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def _tell(self) -> None:
         """Header, filters and keys."""
         comparison = self._comparison
-        a, b = (clean(_name(side, self._sides), limit=60) for side in self._sides)
+        a, b = (clean(name_of(side, self._sides), limit=60) for side in self._sides)
         way = f"{a} → {b}"
         if comparison is not None:
             full = f"{a} {comparison.a.short} → {b} {comparison.b.short}"
@@ -306,14 +303,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
         hints += more + last if self.size.width >= ROOMY else more[:1] + last
         keymap = self.kittui.ports.settings.keymap
-        self._footer.hints = tuple(
-            KeyHint(
-                shown_key(self.BINDINGS, f"compare.{name}", keymap),
-                label,
-                action if "." in action else f"screen.{action}",
-            )
-            for name, label, action in hints
-        )
+        keys = (shown_key(self.BINDINGS, f"compare.{name}", keymap) for name, _, _ in hints)
+        actions = (action if "." in action else f"screen.{action}" for _, _, action in hints)
+        self._footer.hints = tuple(map(KeyHint, keys, (label for _, label, _ in hints), actions))
 
     def _tell_place(self) -> None:
         """Which change this is, of how many."""
@@ -328,21 +320,12 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._strip.reading = tuple(map(clean, reading_words(comparison))) if comparison else ()
             return
         seconds = monotonic() - self._began
-        words = [f"{self._doing()} …"]
+        words = [f"{doing_words(self._step, self._depth, self.size.width >= WIDE)} …"]
         if traffic.requests:
             words.append(f"{size_text(traffic.bytes)} in {traffic.requests:,} requests")
         if seconds >= 1:
             words.append(f"{seconds:.0f} s")
         self._strip.reading = tuple(words)
-
-    def _doing(self) -> str:
-        """The step under way; where there is little room, how far it is comes before what it is."""
-        step = self._step
-        if step is None or not step.doing:
-            return "comparing values" if self._depth.content else "sampling" if self._depth.sample else "reading"
-        if step.total and self.size.width < WIDE:
-            return f"{size_text(step.done)} of {size_text(step.total)}"
-        return clean(progress_words(step), limit=200)
 
     @on(Rows.Highlighted)
     def _highlighted(self) -> None:
@@ -354,7 +337,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         row = self._detailed = self._rows.current
         if row is None:
             if self._comparison is not None:
-                self._lines.begin([((_nothing(self._comparison, self._filter), "muted"),)])
+                self._lines.begin([((nothing_words(self._comparison, self._filter), "muted"),)])
             return
         width = max(20, self._lines.size.width - 3)
         self._lines.begin(lines_of(row.entry, width, self.size.width >= WIDE))
@@ -444,7 +427,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Old becomes new; what was compared before in that order is shown at once."""
         self._sides = (self._sides[1], self._sides[0])
         self.workers.cancel_group(self, "compare")
-        kept = self._kept.get(_key(self._sides))
+        kept = self._kept.get(key_of(self._sides))
         if kept is not None:
             self._traffic = None
             comparison, self._depth = kept
@@ -484,17 +467,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         if comparison is None or not comparison.unread:
             self.kittui.toast("All values that differ were compared." if comparison else "Still reading.")
             return
-        answer = await self.app.push_screen_wait(
-            ChoiceDialog(
-                "Compare values",
-                [
-                    Choice("all", "All values", f"{size_text(comparison.unread)} to read, digests verified"),
-                    Choice("sample", "A sample", f"{SAMPLED} random windows of each large file: proves changes only"),
-                ],
-            )
-        )
-        if answer is not None:
-            self.read_values(Depth(content=True) if answer == "all" else Depth(sample=SAMPLED))
+        depth = await ask_depth(self.kittui, comparison)
+        if depth is not None:
+            self.read_values(depth)
 
     def read_values(self, depth: Depth) -> None:
         """Compare again, deeper; what is known stays in view meanwhile."""
@@ -517,47 +492,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         from kittui.tui.compare.over_versions import TimelineScreen
 
         row = self._rows.current
-        subject = _subject(row) if row is not None else None
+        subject = subject_of(row) if row is not None else None
         if subject is None:
             self.kittui.toast("A Kitfile value, a file or a tensor can be followed over the versions.")
             return
         b = self._sides[1]
         self.app.push_screen(TimelineScreen(self._case, b.repository, subject, b.target))
-
-
-def _subject(row: Row) -> Subject | None:
-    subject = row.entry.subject
-    if isinstance(subject, ValueChange) and row.entry.part == "value":
-        return Subject("value", subject.path)
-    if isinstance(subject, FileChange):
-        return Subject("file", subject.path)
-    return Subject("tensor", subject.file, subject.name) if isinstance(subject, TensorChange) else None
-
-
-def _nothing(comparison: Comparison, shown: Filter) -> str:
-    if comparison.identity == "identical":
-        return "Both are one manifest: nothing differs."
-    if not comparison.complete:
-        return "Reading …"
-    if comparison.identity == "repacked":
-        return "The same content in other packaging: nothing else differs."
-    return "No changes of this kind." if shown is not FILTERS[0] else "Nothing that is compared differs."
-
-
-def _key(sides: tuple[Side, Side]) -> tuple[str, ...]:
-    return tuple(part for side in sides for part in (str(side.repository.source.place), side.reference))
-
-
-def _place(side: Side) -> str:
-    place = side.repository.source.place
-    return "the local store" if place.kind == "local" else clean(place.host or str(place), limit=60)
-
-
-def _name(side: Side, sides: tuple[Side, Side]) -> str:
-    """The tag, with as much before it as tells the two apart."""
-    target = side.target if ":" not in side.target else side.target[:19]
-    a, b = (each.repository for each in sides)
-    if a.source.place != b.source.place:
-        place = side.repository.source.place
-        return f"{target} ({'store' if place.kind == 'local' else place.host or place.directory.rpartition('/')[2]})"
-    return f"{side.repository.name}:{target}" if a.name != b.name else target

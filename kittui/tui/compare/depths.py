@@ -1,0 +1,32 @@
+"""How much of the values is compared: all of them, or a sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kittui.compare.comparison import Comparison
+from kittui.terminal import size_text
+from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.usecases.diff import Depth
+
+if TYPE_CHECKING:
+    from kittui.tui.app import KittuiApp
+
+SAMPLED: Final = 64
+"""Random windows of each file that a sample reads."""
+
+
+async def ask_depth(app: KittuiApp, comparison: Comparison) -> Depth | None:
+    """Ask what is to be read, with its price; None where nothing is."""
+    answer = await app.push_screen_wait(
+        ChoiceDialog(
+            "Compare values",
+            [
+                Choice("all", "All values", f"{size_text(comparison.unread)} to read, digests verified"),
+                Choice("sample", "A sample", f"{SAMPLED} random windows of each large file: proves changes only"),
+            ],
+        )
+    )
+    if answer is None:
+        return None
+    return Depth(content=True) if answer == "all" else Depth(sample=SAMPLED)
