@@ -52,8 +52,9 @@ class Ports:
     `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
-    target, `find` does so too and looks in the store first for what has no prefix; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites`
-    keeps them for the next time; `clock` tells the time for ages.
+    target, `find` does so too and looks in the store first for what has no prefix; `kitfile_yaml` writes a Kitfile as
+    kit does; `signatures` lists what refers to a digest; `save_favourites` keeps them for the next time; `clock` tells
+    the time for ages.
     """
 
     places: Sequence[PlaceEntry]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
 from world import World, WorldSource, acme
 
+from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui import clipboard
 from kittui.tui.dialogs.choice import ChoiceDialog
@@ -648,6 +651,36 @@ async def test_start_opens_what_was_named() -> None:
         row = browse(pilot).tags_pane.current
         assert row is not None
         assert row.target == "v1.1.0"
+
+
+async def test_start_is_not_moved_away_by_a_listing_that_was_under_way() -> None:
+    """The store is listed at once, and again for what was named; the first listing may come last."""
+    world = acme()
+    local = world.sources[LOCAL]
+    listing, late = local.repositories, asyncio.Event()
+    calls: list[int] = []
+
+    async def slow_at_first() -> AsyncIterator[Sequence[RepositoryEntry]]:
+        calls.append(1)
+        if len(calls) == 1:
+            await late.wait()
+            yield [RepositoryEntry(f"removed-{number}") for number in range(3)]
+        async for page in listing():
+            yield page
+
+    local.repositories = slow_at_first  # type: ignore[method-assign]
+    app = world.app("local://sentiment:latest")
+    async with app.run_test(notifications=True, size=(160, 45)) as pilot:
+        await until(pilot, lambda: len(calls) == 2 and browse(pilot).tags_pane.current is not None)
+        late.set()
+        await quiet(pilot)
+        row, current = browse(pilot).repositories_pane.current, browse(pilot).tags_pane.current
+        assert browse(pilot).at == "tags"
+        assert current is not None
+        assert (current.repository.name, current.target) == ("sentiment", "latest")
+        assert isinstance(row, RepositoryRow)
+        assert row.entry.name == "sentiment"
+        assert "removed" not in text_of(pilot)
 
 
 async def test_start_with_nonsense_says_so() -> None:

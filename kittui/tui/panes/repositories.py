@@ -106,13 +106,19 @@ class RepositoriesPane(RowsPane[TreeRow]):
         row.unfolded = True
         if not row.asked or again:
             row.asked = True
-            self._load(row)
+            self._ask(row)
         self.rebuild()
 
     def reload(self) -> None:
         """Ask the place under the cursor again."""
         if place := self.place:
-            self._load(place)
+            self._ask(place)
+
+    def _ask(self, row: PlaceRow) -> None:
+        """List a place; a listing that is under way ends, as two of them would pull the rows from under each other."""
+        if row.loading is not None:
+            row.loading.cancel()
+        row.loading = self._load(row)
 
     def toggle_favourite(self) -> str | None:
         """Make the repository under the cursor a favourite, or not; returns its reference."""

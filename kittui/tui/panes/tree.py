@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.tui.panes.state import READY, State
 from kittui.tui.ports import PlaceEntry
 
+if TYPE_CHECKING:
+    from textual.worker import Worker
+
 
 @dataclass(slots=True, eq=False)
 class PlaceRow:
-    """A source. `asked` says whether its repositories were ever asked for."""
+    """A source. `asked` says whether its repositories were ever asked for, `loading` is what asks for them now."""
 
     entry: PlaceEntry
     label: str
@@ -23,6 +27,7 @@ class PlaceRow:
     groups: list[GroupRow | RepositoryRow] = field(default_factory=list)
     unfolded: bool = False
     depth: int = 0
+    loading: Worker[None] | None = None
 
 
 @dataclass(slots=True, eq=False)
