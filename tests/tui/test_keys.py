@@ -292,14 +292,17 @@ async def test_refresh_asks_again() -> None:
 
 async def test_refresh_sees_a_tag_that_moved() -> None:
     world = acme()
-    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+    async with world.app().run_test(notifications=True, size=(160, 45)) as pilot:
         await to_registry(pilot)
         repository = world.sources[Place("remote", "registry.acme.dev")].repository("acme/fraud-detector")
-        repository.named["champion"] = repository.named["v1.1.0"]
+        assert "./model" in text_of(pilot)
+        repository.named["champion"] = repository.named["tuning"]
         await pilot.press("r")
         await quiet(pilot)
         rows = {row.target: row.digest for row in browse(pilot).tags_pane.body.rows}
-        assert rows["champion"] == repository.named["v1.1.0"]
+        assert rows["champion"] == repository.named["tuning"]
+        assert "./model" not in text_of(pilot)  # neither among the layers nor in the Kitfile
+        assert "version: 1.2.0" in text_of(pilot)
 
 
 async def test_refresh_in_repositories_asks_the_place() -> None:

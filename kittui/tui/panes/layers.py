@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class _Shown:
     tag: TagRow | None = None
+    digest: Digest | None = None
     parts: list[PartRow | LayerRow] = field(default_factory=list)
     largest: int = 0
     held: frozenset[Digest] = frozenset()
@@ -97,11 +98,11 @@ class LayersPane(RowsPane[TreeRow]):
 
     def show(self, tag: TagRow | None) -> None:
         """Show a tag's layers, or why there are none yet."""
-        same = tag is not None and self._shown.tag is tag and bool(self._shown.parts)
-        if same and tag is not None and tag.modelkit is not None:
+        modelkit = tag.modelkit if tag is not None else None
+        if modelkit is not None and self._shown.tag is tag and self._shown.digest == modelkit.digest:
             return
         self._leave()
-        self._shown = _Shown(tag)
+        self._shown = _Shown(tag, modelkit.digest if modelkit is not None else None)
         self.filter = ""
         if tag is None:
             self._rows.show(())
