@@ -98,12 +98,13 @@ def commands() -> str:
             if isinstance(option, click.Option) and option.name in common
         ),
     ]
+    parent = click.Context(program, info_name="kittui", **program.context_settings)
     for name in COMMANDS:
         command = copy(program.get_command(click.Context(program), name))
         if command is None:
             continue
         command.params = [param for param in command.params if param.name not in common]
-        context = click.Context(command, info_name=f"kittui {name}", max_content_width=100, terminal_width=100)
+        context = click.Context(command, parent, name, max_content_width=100, terminal_width=100)
         parts += [f"## {name}", f"```text\n{command.get_help(context).strip()}\n```"]
     return "\n\n".join(parts) + "\n"
 

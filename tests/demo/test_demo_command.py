@@ -16,6 +16,7 @@ import pytest
 from bench.terminal import Terminal
 from click.testing import CliRunner
 
+from kittui.cli.app import program
 from kittui.cli.commands import demo as demo_command
 
 KITTUI = [sys.executable, "-m", "kittui"]
@@ -76,7 +77,7 @@ def test_what_a_cancelled_task_still_writes_does_not_outlive_the_demo(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(demo_command, "need_terminal", lambda hint: None)
     monkeypatch.setattr(demo_command, "_play", play)
-    done = CliRunner().invoke(demo_command.command, standalone_mode=False)
+    done = CliRunner().invoke(program, ["demo"], standalone_mode=False)
 
     assert done.return_value == 0
     assert list(tmp_path.iterdir()) == []

@@ -546,8 +546,9 @@ async def test_warnings_of_the_registry_are_told_once() -> None:
     assert told == ["this tag\x1b[2J goes away"]
 
 
-async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.DEBUG, "kittui")
+    monkeypatch.setattr(logging.getLogger("kittui"), "propagate", True)  # the command line turns it off for good
     async with ScriptedRegistry(auth="bearer", users={"ann": "hunter2"}, anonymous=False) as registry:
         registry.add_kit("fraud", "v1", layers=[CONTENT])
         where = f"/v2/fraud/blobs/{LAYER.digest}?X-Signature=presigned"
