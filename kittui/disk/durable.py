@@ -17,6 +17,7 @@ from kittui.errors import DiskFull, KittuiError, StorageError
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE: start writing what is dirty, wait for nothing."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR})
 
 
 def storage_error(error: OSError, doing: str) -> KittuiError:
@@ -25,7 +26,9 @@ def storage_error(error: OSError, doing: str) -> KittuiError:
         return DiskFull(f"no room left to {doing}", hint="Free some space and run it again: nothing is lost.")
     reason = error.strerror or str(error)
     hint = "Check the owner and the permissions of the folder."
-    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in _IN_THE_WAY:
+        hint = "Something that is no folder is in its way: choose another place, or move it."
+    elif error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = "Check the disk and run it again."
     return StorageError(f"cannot {doing}: {reason}", hint=hint)
 

@@ -38,7 +38,8 @@ class Blobs:
         """Whole and verified; tried again when the connection breaks. Raises TooLarge, DigestMismatch."""
         if descriptor.size > limit:
             raise TooLarge(
-                f"the blob {descriptor.digest.short} has {descriptor.size} bytes, more than the {limit} that are read"
+                f"the blob {descriptor.digest.short} has {descriptor.size} bytes, more than the {limit} that are read",
+                hint="What is read as a whole, such as a config, is far smaller than that: the manifest may be wrong.",
             )
         tries = self._session.patience.tries
         for attempt in range(1, tries + 1):

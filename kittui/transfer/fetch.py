@@ -130,7 +130,7 @@ async def wait_again(
     failures += 1
     progress.reach(descriptor.digest, done)
     if failures >= ATTEMPTS:
-        held = f"The {done} bytes here are kept: run it again to go on."
+        held = f"The {done} bytes here are kept: run it again to go on." if done else "Run it again later."
         error.hint = held if error.hint is None else f"{error.hint} {held}"
         raise error
     wait = min(LONGEST_WAIT, tuning.first_wait * 2 ** (failures - 1)) * random.uniform(0.8, 1.2)  # noqa: S311

@@ -14,7 +14,7 @@ import pytest
 from kittui.crashpoints import crashing
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import read_document
-from kittui.disk.durable import remove_file, replace_file, storage_error
+from kittui.disk.durable import make_folder, remove_file, replace_file, storage_error
 from kittui.disk.locks import file_lock
 from kittui.disk.reach import reachable
 from kittui.disk.threads import in_thread
@@ -101,6 +101,15 @@ def test_errors_of_the_system_get_words_and_a_hint(number: int) -> None:
     assert not isinstance(error, DiskFull)
     assert error.hint
     assert os.strerror(number) in error.message
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "link"])
+def test_what_is_no_folder_is_named_as_being_in_the_way(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(StorageError) as caught:
+        make_folder(tmp_path / place)
+    assert "in its way" in (caught.value.hint or "")
 
 
 def test_a_document_is_read_again_until_it_parses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
