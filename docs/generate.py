@@ -18,8 +18,8 @@ from textual.binding import Binding
 import kittui.tui
 from kittui.cli.app import COMMANDS, program
 from kittui.cli.options import Options
-from kittui.tui import extensions
-from kittui.tui.keymap import display_keys
+from kittui.tui.frame import extensions
+from kittui.tui.frame.keymap import display_keys
 
 HERE = Path(__file__).parent
 KEYS = """\

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Self
 from kittui.config import Config, Flags, load_config
 from kittui.config.loading import ConfigProblem, folder
 from kittui.oci.reference import Place
-from kittui.usecases.browse import ModelKits
-from kittui.usecases.sources import Places
+from kittui.usecases.browse.modelkits import ModelKits
+from kittui.usecases.browse.places import Places
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Source
     from kittui.registry import Access, Credentials, CredentialStore, RegistrySource, Wait
     from kittui.state.indexes import IndexCache
     from kittui.store import LocalSource
-    from kittui.usecases.ledger import Ledger, Rules
+    from kittui.usecases.change.ledger import Ledger, Rules
 
 Warn = Callable[[str], None]
 
@@ -159,13 +159,13 @@ class Composition:
     @cached_property
     def ledger(self) -> Ledger:
         """Journal and history."""
-        from kittui.usecases.ledger import Ledger
+        from kittui.usecases.change.ledger import Ledger
 
         return Ledger.open(self.state_dir)
 
     @cached_property
     def rules(self) -> Rules:
         """What may be changed."""
-        from kittui.usecases.ledger import Rules
+        from kittui.usecases.change.ledger import Rules
 
         return Rules(self.config.read_only, frozenset(self.config.protected_tags))

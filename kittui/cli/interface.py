@@ -21,9 +21,9 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.oci.reference import LOCAL, Place, Reference, store_display
 from kittui.terminal import clean
-from kittui.tui.ports import PlaceEntry, Ports, Settings
-from kittui.usecases.browse import attachments, repositories, tags
-from kittui.usecases.credentials import login
+from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
+from kittui.usecases.browse.modelkits import attachments, repositories, tags
+from kittui.usecases.login import login
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit
@@ -56,7 +56,7 @@ async def run_interface(composition: Composition, start: str | None, places: Seq
     # In a thread, so that the store is read meanwhile.
     await asyncio.to_thread(importlib.import_module, "kittui.tui.app")
     from kittui.tui.app import KittuiApp
-    from kittui.tui.look.pictures import prepare
+    from kittui.tui.inspect.pictures import prepare
 
     prepare(os.environ)
     app = KittuiApp(ports, start, on_begin=_collect_garbage)
@@ -213,8 +213,8 @@ class _Services(Mapping[str, Any]):
     @cached_property
     def _made(self) -> dict[str, Any]:
         from kittui.transfer.fetch import Tuning
-        from kittui.tui.move.service import SERVICE, Moves
-        from kittui.usecases.look import Inspector
+        from kittui.tui.change.service import SERVICE, Moves
+        from kittui.usecases.inspect.inspector import Inspector
 
         composition = self._composition
 

@@ -14,8 +14,8 @@ from kittui.oci.reference import Reference
 from kittui.terminal import size_text
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
-from kittui.usecases.tag_changes import ChangePlan, TagChange
-from kittui.usecases.transfer import Moved, MovePlan, apply_move, plan_move
+from kittui.usecases.change.tags import ChangePlan, TagChange
+from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic

@@ -8,7 +8,7 @@ from typing import Any
 from kittui.cli.output import Printer, Styled
 from kittui.formats.weights import Tensor
 from kittui.terminal import size_text
-from kittui.usecases.models import ListedModel, Model, Shard
+from kittui.usecases.inspect.models import ListedModel, Model, Shard
 
 
 def model_document(listed: ListedModel) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from textual.screen import Screen
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui import clipboard, extensions, theme
-from kittui.tui.commands import Command
-from kittui.tui.keymap import display_keys, usable_keymap
-from kittui.tui.ports import Ports
+from kittui.tui.frame import clipboard, extensions
+from kittui.tui.frame.commands import Command
+from kittui.tui.frame.keymap import display_keys, usable_keymap
+from kittui.tui.frame.ports import Ports
 from kittui.tui.screens.browse import BrowseScreen
+from kittui.tui.style import theme
 
 _NO_COLOUR = NoColor()
 
@@ -130,7 +131,7 @@ class KittuiApp(App[None], inherit_bindings=False):
     def action_help(self) -> None:
         """Show every key that is live on the screen below."""
         from kittui.tui.dialogs.help import HelpDialog
-        from kittui.tui.help import legend, sections
+        from kittui.tui.frame.help import legend, sections
 
         self.push_screen(HelpDialog(sections(self), legend(self.ports.settings)))
 
@@ -154,6 +155,6 @@ class KittuiApp(App[None], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command that does something now, then the themes."""
-        from kittui.tui.help import palette
+        from kittui.tui.frame.help import palette
 
         yield from palette(self, screen)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
-from kittui.usecases.browse import ModelKits, list_tags
-from kittui.usecases.look import Inspector
+from kittui.usecases.browse.modelkits import ModelKits, list_tags
+from kittui.usecases.inspect.inspector import Inspector
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit

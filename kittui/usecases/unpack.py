@@ -22,8 +22,8 @@ from kittui.transfer.paths import Piece, check_entries, safe_parts
 from kittui.transfer.progress import Progress
 from kittui.transfer.staging import Answers, Plain, Staging
 from kittui.transfer.tree import Placed
-from kittui.usecases.look import Inspector
-from kittui.usecases.transfer import PARENTS, Find
+from kittui.usecases.change.transfer import PARENTS, Find
+from kittui.usecases.inspect.inspector import Inspector
 
 PIECE = 1024 * 1024
 ATTEMPTS = 5

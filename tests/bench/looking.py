@@ -166,8 +166,8 @@ def _child(what: str, path: str) -> tuple[float, int]:
 def _list(path: str) -> None:
     from kittui.layout import LayoutSource
     from kittui.state.indexes import IndexCache
-    from kittui.usecases.browse import ModelKits
-    from kittui.usecases.look import Inspector
+    from kittui.usecases.browse.modelkits import ModelKits
+    from kittui.usecases.inspect.inspector import Inspector
 
     async def listing() -> None:
         repository = LayoutSource(Path(path)).repository(".")

@@ -37,12 +37,12 @@ from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.compare.strip import SummaryStrip
 from kittui.tui.compare.tree import Row, cells
 from kittui.tui.dialogs.help import HelpDialog
-from kittui.tui.keymap import all_bindings
-from kittui.tui.ports import PlaceEntry
+from kittui.tui.frame.keymap import all_bindings
+from kittui.tui.frame.ports import PlaceEntry
 from kittui.tui.widgets.rows import Rows
-from kittui.usecases.browse import repositories, tags
-from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.look import Inspector
+from kittui.usecases.browse.modelkits import repositories, tags
+from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x45"])
 Walk = Callable[[Pilot[Any]], Any]

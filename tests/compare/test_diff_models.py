@@ -15,9 +15,11 @@ from formats.test_checkpoints import Saved, saved, strides_of
 from kittui.compare.comparison import Comparison
 from kittui.demo.pack import File
 from kittui.store import LocalSource
-from kittui.usecases import diff_content, diff_layers, diff_texts
-from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.look import Inspector
+from kittui.usecases.diff import content as diff_content
+from kittui.usecases.diff import layers as diff_layers
+from kittui.usecases.diff import texts as diff_texts
+from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
 
 Parts = dict[str, tuple[str, list[int], bytes]]
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from kittui.compare.changes import Figures, TensorChange
 from kittui.compare.comparison import Comparison
 from kittui.demo.pack import File
-from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.look import Inspector
+from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
 
 Array = numpy.ndarray[Any, Any]
 

@@ -20,9 +20,9 @@ from kittui.errors import NotFound
 from kittui.oci.digest import Digest
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
-from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.look import Inspector
-from kittui.usecases.timeline import Subject, TimelineUseCase
+from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.diff.timeline import Subject, TimelineUseCase
+from kittui.usecases.inspect.inspector import Inspector
 
 FRAUD = "127.0.0.1:5055/fraud"
 CHANGES = ("added", "removed", "changed", "moved", "not_compared")
@@ -378,7 +378,7 @@ async def test_what_many_layers_found_is_gathered_once_where_nobody_listens(monk
         gathered.append(len(files))
         return find_moves(files, *digests)
 
-    monkeypatch.setattr("kittui.usecases.diff.find_moves", counted)
+    monkeypatch.setattr("kittui.usecases.diff.compare.find_moves", counted)
     repository = two(*({path: File(content) for path in ("model/a", "src/a", "data/a")} for content in (b"1", b"2")))
 
     comparison = await diff(repository)

@@ -17,8 +17,8 @@ from kittui.errors import ConnectionLost, DigestMismatch
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.store import LocalSource
-from kittui.usecases import tandem, windows
-from kittui.usecases.tandem import Chunk, Step, Watch, read_in_tandem
+from kittui.usecases.diff import tandem, windows
+from kittui.usecases.diff.tandem import Chunk, Step, Watch, read_in_tandem
 
 
 def blob(repository: MemoryRepository, content: bytes) -> tuple[MemoryRepository, Descriptor]:

@@ -117,7 +117,7 @@ def test_no_file_is_fine_unless_it_was_named(tmp_path: Path) -> None:
 
 
 def test_themes_are_those_of_the_interface() -> None:
-    from kittui.tui.theme import NAMES
+    from kittui.tui.style.theme import NAMES
 
     assert THEMES == NAMES
 

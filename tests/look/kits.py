@@ -18,7 +18,7 @@ from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.protocols import YES, Capabilities, Power
 from kittui.oci.reference import Place
 from kittui.oci.traffic import count
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.inspector import Inspector
 
 HOST = "registry.acme.dev"
 

@@ -17,7 +17,7 @@ from kittui.oci.reference import LOCAL, Place
 from kittui.oci.traffic import count
 from kittui.tui.panes.layer_rows import NodeRow, TreeRow
 from kittui.tui.panes.tree import RepositoryRow
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.inspector import Inspector
 
 HOST = "registry.acme.dev"
 

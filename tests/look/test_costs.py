@@ -22,9 +22,9 @@ from kittui.oci.protocols import Repository
 from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
 from kittui.state.indexes import IndexCache
-from kittui.usecases.browse import ModelKits
-from kittui.usecases.look import Inspector, Price
-from kittui.usecases.viewing import find_in_layers, list_layers
+from kittui.usecases.browse.modelkits import ModelKits
+from kittui.usecases.inspect.files import find_in_layers, list_layers
+from kittui.usecases.inspect.inspector import Inspector, Price
 
 pytestmark = pytest.mark.real
 

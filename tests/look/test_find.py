@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kittui.store import LocalSource
-from kittui.usecases.browse import ModelKits
+from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.find import Finder, Match, Place, Problem, Query
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.inspector import Inspector
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 VALIDATION = "sha256:994e169f3e484af29fa9543df8799948c9521445c1e17682f6f4dbb0b09b099d"

@@ -14,10 +14,10 @@ from world import World
 
 from kittui.formats.tar import FileEntry
 from kittui.oci.protocols import Repository
-from kittui.tui.look import nodes as look_nodes
+from kittui.tui.inspect import nodes as look_nodes
 from kittui.tui.panes.layer_rows import NodeRow
-from kittui.usecases.layer_index import LayerListing
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.indexes import LayerListing
+from kittui.usecases.inspect.inspector import Inspector
 
 START = "remote://registry.acme.dev/team/kit:champion"
 LONG = 30

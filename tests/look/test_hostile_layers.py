@@ -20,9 +20,9 @@ from kittui.demo.pack import File, pack
 from kittui.errors import KittuiError, Malformed
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
-from kittui.usecases.look import Inspector
-from kittui.usecases.models import list_models
-from kittui.usecases.viewing import list_layers
+from kittui.usecases.inspect.files import list_layers
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.models import list_models
 
 CORPUS = {f"m/{name}{ending}": content for ending, corpus in FILES.items() for name, (content, _) in corpus.items()}
 
@@ -94,7 +94,7 @@ async def test_streams_that_are_cut_or_no_streams_are_marked() -> None:
 
 
 async def test_bombs_stop_in_every_compression(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kittui.usecases import streams, zstd_view
+    from kittui.usecases.inspect import streams, zstd_view
 
     for module in (streams, zstd_view):
         monkeypatch.setattr(module, "BOMB_FLOOR", 1_000_000)

@@ -23,7 +23,7 @@ from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import parse_reference, store_display
 from kittui.store import LocalSource
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.inspector import Inspector
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -17,12 +17,12 @@ from kittui.cli.interface import build_ports
 from kittui.config import Flags
 from kittui.oci.reference import Place
 from kittui.tui.app import KittuiApp
-from kittui.tui.look.nodes import LayerTree
-from kittui.tui.look.tensor_view import TensorView
-from kittui.tui.look.viewer import ViewerScreen
+from kittui.tui.frame.ports import PlaceEntry, Ports
+from kittui.tui.frame.selection import Node
+from kittui.tui.inspect.nodes import LayerTree
+from kittui.tui.inspect.tensor_view import TensorView
+from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
-from kittui.tui.ports import PlaceEntry, Ports
-from kittui.tui.selection import Node
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -15,9 +15,9 @@ from kittui.cli.app import main
 from kittui.errors import Malformed, Unsupported
 from kittui.modelkit import Layer
 from kittui.state.indexes import IndexCache
-from kittui.usecases.look import Inspector, Price
-from kittui.usecases.models import Model, list_models, open_model
-from kittui.usecases.viewing import find_in_layers, list_layers
+from kittui.usecases.inspect.files import find_in_layers, list_layers
+from kittui.usecases.inspect.inspector import Inspector, Price
+from kittui.usecases.inspect.models import Model, list_models, open_model
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 ONE, TWO, THREE = (f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3))

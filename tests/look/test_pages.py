@@ -14,14 +14,14 @@ from textual.widgets import Static
 from kittui.errors import Malformed
 from kittui.formats.model_file import read_weights
 from kittui.formats.need import run_bytes
-from kittui.tui.look import pictures
-from kittui.tui.look.contents import Contents, Model, contents_of
-from kittui.tui.look.model_facts import gathered
-from kittui.tui.look.pages import model_page, table_page
-from kittui.tui.look.pictures import picture_page
-from kittui.tui.look.tensor_view import grown
+from kittui.tui.inspect import pictures
+from kittui.tui.inspect.contents import Contents, Model, contents_of
+from kittui.tui.inspect.model_facts import gathered
+from kittui.tui.inspect.pages import model_page, table_page
+from kittui.tui.inspect.pictures import picture_page
+from kittui.tui.inspect.tensor_view import grown
 from kittui.tui.widgets.lines import Page
-from kittui.usecases.views import BytesView
+from kittui.usecases.inspect.views import BytesView
 
 
 def shown(page: Page) -> str:
@@ -93,7 +93,7 @@ def test_a_terminal_that_draws_images_is_given_a_bounded_one(monkeypatch: pytest
 async def test_parquet_shows_schema_and_first_rows() -> None:
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    from kittui.tui.look.parquet import parquet_page
+    from kittui.tui.inspect.parquet import parquet_page
 
     out = io.BytesIO()
     parquet.write_table(arrow.table({"id": [1, 2], "name": ["a\x1b[31m", "b"]}), out)

@@ -10,10 +10,10 @@ from pathlib import Path
 from kittui.demo.pack import File, pack
 from kittui.layout import LayoutSource
 from kittui.oci.digest import Digest
-from kittui.usecases.browse import ModelKits
-from kittui.usecases.look import Inspector
-from kittui.usecases.risk import RiskReport, assess
-from kittui.usecases.viewing import list_layers
+from kittui.usecases.browse.modelkits import ModelKits
+from kittui.usecases.inspect.files import list_layers
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.risk import RiskReport, assess
 
 EVIL = pickle.dumps(os.system, 4)
 

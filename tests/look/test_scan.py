@@ -18,9 +18,9 @@ from kittui.cli.app import main
 from kittui.errors import KittuiError, Malformed, Unsupported
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
-from kittui.usecases.look import Inspector
-from kittui.usecases.scan import ScanReport, scan_files
-from kittui.usecases.viewing import FoundFile
+from kittui.usecases.inspect.files import FoundFile
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.scan import ScanReport, scan_files
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RECORDED = (FIXTURES / "modelscan-0.8.8.json").read_text()

@@ -19,7 +19,7 @@ from kittui.errors import DigestMismatch, Malformed
 from kittui.formats.gzip import Inflate
 from kittui.formats.zstd import Unzstd
 from kittui.state.indexes import IndexCache
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.inspector import Inspector
 
 RANDOM = random.Random(1)
 FILES = {f"m/{n}.bin": RANDOM.randbytes(1_500_000) if n % 2 else b"text %d\n" % n * 150_000 for n in range(12)}

@@ -20,10 +20,10 @@ from waiting import browse, quiet, text_of, until
 
 from kittui.oci.digest import Digest
 from kittui.tui.dialogs.confirm import ConfirmDialog
-from kittui.tui.look import asking
-from kittui.tui.look.contents import Contents
-from kittui.tui.look.table_view import TableView
-from kittui.tui.look.viewer import ViewerScreen
+from kittui.tui.inspect import asking
+from kittui.tui.inspect.contents import Contents
+from kittui.tui.inspect.table_view import TableView
+from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.widgets.lines import Lines
 

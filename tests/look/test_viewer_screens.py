@@ -15,7 +15,7 @@ from look.shipped import move, named, shipped, to_file, to_kit
 from textual.pilot import Pilot
 from waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, until
 
-from kittui.tui.look.viewer import ViewerScreen
+from kittui.tui.inspect.viewer import ViewerScreen
 
 pytestmark = pytest.mark.snapshot
 Compare = Callable[..., bool]

@@ -20,7 +20,7 @@ from kittui.errors import Malformed, Refused
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.state.indexes import IndexCache
-from kittui.usecases.look import Inspector, Price
+from kittui.usecases.inspect.inspector import Inspector, Price
 
 CHANCE = random.Random(5)
 FILES = {f"m/{n:02}.bin": CHANCE.randbytes(400_000) for n in range(20)}

@@ -15,8 +15,8 @@ from kittui.registry.access import Patience, Wait
 from kittui.store.repository import LocalRepository
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.transfer import Moved, apply_move, plan_move
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.transfer import Moved, apply_move, plan_move
 
 MIB = 1024 * 1024
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"

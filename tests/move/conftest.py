@@ -13,7 +13,7 @@ from move.big import SIZE, fill
 
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
-from kittui.usecases.ledger import Ledger
+from kittui.usecases.change.ledger import Ledger
 
 
 @pytest.fixture(scope="session")

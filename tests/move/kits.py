@@ -18,9 +18,9 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
-from kittui.tui.move.service import SERVICE, Moves
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.look import Inspector
+from kittui.tui.change.service import SERVICE, Moves
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.inspect.inspector import Inspector
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 CODE = "application/vnd.kitops.modelkit.code.v1.tar"

@@ -17,8 +17,8 @@ from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.transfer import apply_move, plan_move
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.transfer import apply_move, plan_move
 
 pytestmark = pytest.mark.real
 

@@ -24,12 +24,12 @@ from kittui.registry.access import Wait
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.transfer.progress import Progress
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.promote import plan_promote
-from kittui.usecases.remove import apply_remove, plan_remove
-from kittui.usecases.retag import apply_retag, plan_retag
-from kittui.usecases.tag_changes import apply_changes
-from kittui.usecases.transfer import apply_move, plan_move
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.promote import plan_promote
+from kittui.usecases.change.remove import apply_remove, plan_remove
+from kittui.usecases.change.retag import apply_retag, plan_retag
+from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.transfer import apply_move, plan_move
 
 pytestmark = pytest.mark.real
 

@@ -25,11 +25,11 @@ from kittui.oci.protocols import Repository
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 from kittui.transfer import engine, extract
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.look import Inspector
-from kittui.usecases.promote import plan_promote
-from kittui.usecases.tag_changes import apply_changes
-from kittui.usecases.transfer import Moved, apply_move, plan_move
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.promote import plan_promote
+from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.transfer import Moved, apply_move, plan_move
+from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack import apply_unpack, plan_unpack
 
 pytestmark = pytest.mark.real

@@ -16,11 +16,11 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power
 from kittui.transfer.progress import Progress
+from kittui.tui.change.jobs import Job, State
+from kittui.tui.change.promoting import PromotionDialog
+from kittui.tui.change.transfers_screen import TransfersScreen
+from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
-from kittui.tui.move.jobs import Job, State
-from kittui.tui.move.promoting import PromotionDialog
-from kittui.tui.move.transfers_screen import TransfersScreen
-from kittui.tui.move.unpack_dialog import UnpackDialog
 
 pytestmark = pytest.mark.snapshot
 Compare = Callable[..., bool]

@@ -11,12 +11,12 @@ from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, NotFound, ReadOnly, TagMoved, UsageError
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.traffic import metered
-from kittui.usecases import tag_changes
-from kittui.usecases.history import read_history
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.promote import plan_promote, plan_rollback
-from kittui.usecases.tag_changes import apply_changes
-from kittui.usecases.undo import apply_undo, last_change, plan_undo
+from kittui.usecases.change import tags as tag_changes
+from kittui.usecases.change.history import read_history
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.promote import plan_promote, plan_rollback
+from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
 
 
 class Killed(BaseException):

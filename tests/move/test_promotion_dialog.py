@@ -15,8 +15,8 @@ from tui.waiting import LARGE, SMALL, text_of, until
 from kittui.errors import ConnectionLost
 from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
+from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
-from kittui.tui.move.promoting import PromotionDialog
 
 
 @pytest.fixture

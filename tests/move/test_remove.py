@@ -9,9 +9,9 @@ from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
 from kittui.oci.protocols import Power
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.remove import apply_remove, plan_remove
-from kittui.usecases.undo import apply_undo, plan_undo
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.remove import apply_remove, plan_remove
+from kittui.usecases.change.undo import apply_undo, plan_undo
 
 CANNOT = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
 

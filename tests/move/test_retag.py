@@ -9,10 +9,10 @@ from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import BadReference, NotFound, TagMoved, TagProtected
 from kittui.oci.traffic import metered
-from kittui.usecases import tag_changes
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.retag import apply_retag, plan_retag
-from kittui.usecases.undo import apply_undo, plan_undo
+from kittui.usecases.change import tags as tag_changes
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.retag import apply_retag, plan_retag
+from kittui.usecases.change.undo import apply_undo, plan_undo
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 

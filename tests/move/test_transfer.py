@@ -12,9 +12,9 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
-from kittui.usecases.ledger import Ledger, Rules
-from kittui.usecases.transfer import apply_move, parents_of, plan_move
-from kittui.usecases.undo import apply_undo, plan_undo
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.transfer import apply_move, parents_of, plan_move
+from kittui.usecases.change.undo import apply_undo, plan_undo
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 

@@ -14,10 +14,10 @@ from tui.waiting import quiet, text_of, until
 from kittui.errors import ConnectionLost
 from kittui.oci.protocols import Power
 from kittui.oci.reference import LOCAL
+from kittui.tui.change.transfers_screen import TransfersScreen
+from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.move.transfers_screen import TransfersScreen
-from kittui.tui.move.unpack_dialog import UnpackDialog
 
 
 @pytest.fixture

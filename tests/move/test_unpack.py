@@ -35,7 +35,7 @@ from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.staging import Answers
-from kittui.usecases.look import Inspector
+from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

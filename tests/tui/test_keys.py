@@ -12,12 +12,12 @@ from world import World, WorldSource, acme
 
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
-from kittui.tui import clipboard
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.login import LoginDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame import clipboard
 from kittui.tui.panes.layers import PartRow
 from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
@@ -707,7 +707,7 @@ async def test_mouse_clicks_choose_open_and_run() -> None:
 
 
 async def test_no_two_commands_share_a_key() -> None:
-    from kittui.tui import extensions
+    from kittui.tui.frame import extensions
 
     live: dict[tuple[str, ...], list[str]] = {}
     for command in extensions.commands():

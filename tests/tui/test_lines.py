@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kittui.tui.lines import highlight_json, highlight_yaml, json_page
+from kittui.tui.widgets.documents import highlight_json, highlight_yaml, json_page
 from kittui.tui.widgets.lines import wrap
 from kittui.tui.widgets.rows import _fit
 

@@ -18,7 +18,7 @@ from kittui.oci.reference import LOCAL, Place
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
-from kittui.tui.theme import NAMES
+from kittui.tui.style.theme import NAMES
 
 pytestmark = pytest.mark.snapshot
 Compare = Callable[..., bool]

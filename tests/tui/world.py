@@ -19,7 +19,7 @@ from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
-from kittui.tui.ports import PlaceEntry, Ports, Settings
+from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TYPES = {"model": "model", "datasets": "dataset", "code": "code", "docs": "docs"}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kittui.errors import NotFound, RegistryError
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
-from kittui.usecases.browse import ModelKits, attachments, list_tags, show, tags
-from kittui.usecases.tag_names import attached_tag, natural_key
+from kittui.usecases.browse.modelkits import ModelKits, attachments, list_tags, show, tags
+from kittui.usecases.browse.tag_names import attached_tag, natural_key
 
 
 class MemoryCache(dict[Digest, bytes]):

@@ -8,7 +8,7 @@ from fakes.memory import MemoryRepository, MemorySource
 from kittui.errors import AmbiguousReference, BadReference, NotFound, StorageError
 from kittui.oci.protocols import Source
 from kittui.oci.reference import LOCAL, Place
-from kittui.usecases.sources import Places
+from kittui.usecases.browse.places import Places
 
 
 class World:

@@ -16,9 +16,9 @@ from kittui.errors import NotFound, Refused
 from kittui.modelkit import ModelKit, kitfile_yaml
 from kittui.oci.traffic import metered
 from kittui.terminal import clean
-from kittui.usecases.look import Emit
-from kittui.usecases.models import ListedModel, open_model
-from kittui.usecases.viewing import find_in_layers
+from kittui.usecases.inspect.files import find_in_layers
+from kittui.usecases.inspect.inspector import Emit
+from kittui.usecases.inspect.models import ListedModel, open_model
 
 
 @run.command("cat")

@@ -47,7 +47,7 @@ async def _play(call: Call, folder: Path) -> int:
     from kittui.cli.leaving import leaving_on_signals
     from kittui.demo.stage import set_up
     from kittui.oci.reference import LOCAL
-    from kittui.tui.ports import PlaceEntry
+    from kittui.tui.frame.ports import PlaceEntry
 
     stage = await set_up(folder)
     os.chdir(stage.work)

@@ -17,8 +17,8 @@ from kittui.compare.outline import Entry, outline
 from kittui.compare.words import counted, progress_words, row_words, size_words, summary_words
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.reference import LOCAL
-from kittui.usecases.diff import Depth, DiffUseCase, Side
-from kittui.usecases.look import Inspector
+from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
 
 _STYLES: dict[Status, str] = {
     "added": "green",

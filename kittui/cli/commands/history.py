@@ -8,7 +8,7 @@ from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.reference import check_tag
-from kittui.usecases.history import TagHistory, read_history
+from kittui.usecases.change.history import TagHistory, read_history
 
 
 @run.command("history")

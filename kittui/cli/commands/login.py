@@ -12,7 +12,7 @@ from kittui.cli import run
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
 from kittui.errors import TerminalNeeded, UsageError
-from kittui.usecases.credentials import SECRET_LIMIT, login
+from kittui.usecases.login import SECRET_LIMIT, login
 
 
 @run.command("login")

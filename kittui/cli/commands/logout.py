@@ -7,7 +7,7 @@ import click
 from kittui.cli import run
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
-from kittui.usecases.credentials import logout
+from kittui.usecases.login import logout
 
 
 @run.command("logout")

@@ -16,8 +16,8 @@ from kittui.errors import KittuiError, NotFound, Unsupported, UsageError
 from kittui.oci.protocols import Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.terminal import size_text
-from kittui.usecases.browse import TagListing, TagRow, list_tags, repositories
-from kittui.usecases.tag_names import natural_key
+from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repositories
+from kittui.usecases.browse.tag_names import natural_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
-from kittui.usecases.transfer import parent_missing, parents_of
+from kittui.usecases.change.transfer import parent_missing, parents_of
 
 
 @run.command("pull")

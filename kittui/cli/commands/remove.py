@@ -9,7 +9,7 @@ from kittui.cli.moving import for_each, one_or_many, typed_names
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.terminal import size_text
-from kittui.usecases.remove import Mode, RemovePlan, apply_remove, plan_remove
+from kittui.usecases.change.remove import Mode, RemovePlan, apply_remove, plan_remove
 
 
 @run.command("remove")

@@ -7,8 +7,8 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import change_lines, plan_lines, repository_of
 from kittui.cli.run import Call
-from kittui.usecases.promote import plan_rollback
-from kittui.usecases.tag_changes import apply_changes
+from kittui.usecases.change.promote import plan_rollback
+from kittui.usecases.change.tags import apply_changes
 
 
 @run.command("rollback")

@@ -13,7 +13,7 @@ from kittui.cli.run import Call
 from kittui.cli.stages import staged
 from kittui.modelkit import Layer, kitfile_yaml
 from kittui.terminal import size_text
-from kittui.usecases.browse import Shown, show
+from kittui.usecases.browse.modelkits import Shown, show
 
 
 @run.command("show")

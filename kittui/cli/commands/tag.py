@@ -11,7 +11,7 @@ from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
-from kittui.usecases.retag import apply_retag, plan_retag
+from kittui.usecases.change.retag import apply_retag, plan_retag
 
 
 @run.command("tag")

@@ -13,8 +13,8 @@ from kittui.cli.run import Call
 from kittui.compare.as_json import plain
 from kittui.compare.words import value_words
 from kittui.oci.traffic import metered
-from kittui.usecases.look import Inspector
-from kittui.usecases.timeline import Moment, Subject, TimelineUseCase
+from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
+from kittui.usecases.inspect.inspector import Inspector
 
 
 @run.command("timeline")

@@ -15,10 +15,10 @@ from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import size_text
-from kittui.usecases.models import list_models
-from kittui.usecases.risk import RiskReport, assess
-from kittui.usecases.scan import ScanReport, scan_files
-from kittui.usecases.viewing import FoundFile, ListedLayer, list_layers
+from kittui.usecases.inspect.files import FoundFile, ListedLayer, list_layers
+from kittui.usecases.inspect.models import list_models
+from kittui.usecases.inspect.risk import RiskReport, assess
+from kittui.usecases.inspect.scan import ScanReport, scan_files
 
 
 @run.command("tree")

@@ -7,7 +7,7 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import change_lines, plan_lines, repository_of, typed_names
 from kittui.cli.run import Call
-from kittui.usecases.undo import apply_undo, plan_undo
+from kittui.usecases.change.undo import apply_undo, plan_undo
 
 
 @run.command("undo")

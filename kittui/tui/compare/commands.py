@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kittui.tui.commands import Command
-from kittui.tui.context import Context
-from kittui.tui.selection import Selection
+from kittui.tui.frame.commands import Command
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Selection
 
 
 def _comparable(selection: Selection) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from kittui.compare.comparison import Comparison
 from kittui.terminal import size_text
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
-from kittui.usecases.diff import Depth
+from kittui.usecases.diff.compare import Depth
 
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp

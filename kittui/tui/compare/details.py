@@ -27,7 +27,7 @@ from kittui.terminal import clean, size_text
 from kittui.tui.compare.hunks import ROLES, Head, beside, lexer_for, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
-from kittui.tui.sizes import bar_text
+from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Spans
 

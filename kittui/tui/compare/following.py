@@ -9,12 +9,12 @@ from kittui.terminal import clean
 from kittui.tui.compare.over_versions import TimelineScreen
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.picking import use_case
-from kittui.tui.context import Context
-from kittui.tui.look.nodes import FileHere, TensorHere
-from kittui.tui.selection import Selection
-from kittui.usecases.diff import Side
-from kittui.usecases.diff_manifests import without_digests
-from kittui.usecases.timeline import Subject
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Selection
+from kittui.tui.inspect.nodes import FileHere, TensorHere
+from kittui.usecases.diff.compare import Side
+from kittui.usecases.diff.manifests import without_digests
+from kittui.usecases.diff.timeline import Subject
 
 
 async def follow(context: Context) -> None:

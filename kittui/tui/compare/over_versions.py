@@ -15,13 +15,13 @@ from textual.widgets import Static
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.keymap import shown_key
-from kittui.tui.sizes import age_text, bar_text
+from kittui.tui.frame.keymap import shown_key
+from kittui.tui.style.sizes import age_text, bar_text
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
-from kittui.usecases.diff import DiffUseCase, Side
-from kittui.usecases.timeline import Moment, Subject, TimelineUseCase
+from kittui.usecases.diff.compare import DiffUseCase, Side
+from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository

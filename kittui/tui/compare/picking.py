@@ -9,15 +9,15 @@ from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL
 from kittui.terminal import clean
+from kittui.tui.change.service import moves_of
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.screen import CompareScreen
-from kittui.tui.context import Context
-from kittui.tui.move.service import moves_of
-from kittui.tui.ports import Ports
-from kittui.tui.selection import Selection
-from kittui.usecases.diff import DiffUseCase, Side
-from kittui.usecases.look import Inspector
-from kittui.usecases.tag_names import natural_key
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.selection import Selection
+from kittui.usecases.browse.tag_names import natural_key
+from kittui.usecases.diff.compare import DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
 
 
 async def diff(context: Context) -> None:

@@ -16,7 +16,7 @@ async def report(app: KittuiApp, comparison: Comparison) -> None:
     """Ask which report is meant and where it goes; raises Conflict, StorageError."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown
-    from kittui.usecases.save_report import save_report
+    from kittui.usecases.diff.report import save_report
 
     words = [] if comparison.complete else ["Still reading: the report says what is known now."]
     answer = await app.push_screen_wait(

@@ -23,10 +23,10 @@ from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.strip import Chip, SummaryStrip
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
 from kittui.tui.compare.wording import doing_words, key_of, name_of, nothing_words, place_of, subject_of
-from kittui.tui.keymap import shown_key
+from kittui.tui.frame.keymap import shown_key
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.rows import Column, Rows
-from kittui.usecases.diff import Depth, DiffUseCase, Side
+from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 
 if TYPE_CHECKING:
     from kittui.tui.app import KittuiApp

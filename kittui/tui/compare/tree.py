@@ -13,7 +13,7 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry, outline
 from kittui.compare.words import fraction_words, percent_words
 from kittui.terminal import clean
-from kittui.tui.sizes import bar_text
+from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.rows import Spans
 
 PROBLEM: Final = "!"

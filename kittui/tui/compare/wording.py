@@ -7,8 +7,8 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.words import progress_words
 from kittui.terminal import clean, size_text
 from kittui.tui.compare.tree import FILTERS, Filter, Row
-from kittui.usecases.diff import Depth, Side
-from kittui.usecases.timeline import Subject
+from kittui.usecases.diff.compare import Depth, Side
+from kittui.usecases.diff.timeline import Subject
 
 
 def doing_words(step: Comparison | None, depth: Depth, roomy: bool) -> str:

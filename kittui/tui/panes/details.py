@@ -12,13 +12,13 @@ from kittui.errors import KittuiError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
-from kittui.tui.extensions import Tab
-from kittui.tui.kit_commands import bare_reference, kit_commands
-from kittui.tui.lines import clean_line, heading, highlight_yaml, json_page, pairs, stacked
+from kittui.tui.frame.extensions import Tab
+from kittui.tui.frame.kit_commands import bare_reference, kit_commands
+from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
-from kittui.tui.ports import Ports
-from kittui.tui.selection import Selection
+from kittui.tui.widgets.documents import clean_line, heading, highlight_yaml, json_page, pairs, stacked
 from kittui.tui.widgets.lines import Line, Lines, Page
 
 BUILT_IN = 2

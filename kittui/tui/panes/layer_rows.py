@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kittui.terminal import clean, size_text
-from kittui.tui.selection import Node
-from kittui.tui.sizes import bar_text
+from kittui.tui.frame.selection import Node
+from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.rows import Column, Spans
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from textual.worker import Worker, get_current_worker
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
-from kittui.tui.extensions import LayerRows
+from kittui.tui.frame.extensions import LayerRows
+from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.selection import Node, Report
 from kittui.tui.panes.layer_rows import (
     COLUMNS,
     WAITING,
@@ -32,8 +34,6 @@ from kittui.tui.panes.layer_rows import (
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import TagRow
-from kittui.tui.ports import Ports
-from kittui.tui.selection import Node, Report
 from kittui.tui.widgets.rows import Rows, Spans
 
 if TYPE_CHECKING:

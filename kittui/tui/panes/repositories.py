@@ -15,10 +15,10 @@ from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository, RepositoryEntry
 from kittui.oci.reference import Place
 from kittui.terminal import clean, size_text
+from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tree import FavouritesRow, GroupRow, PlaceRow, RepositoryRow, TreeRow, flatten, folds, group
-from kittui.tui.ports import PlaceEntry, Ports
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 FEW = 100

@@ -15,12 +15,12 @@ from textual.worker import Worker
 from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository
 from kittui.terminal import clean, size_text
+from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching
-from kittui.tui.ports import Ports
-from kittui.tui.selection import Mark
-from kittui.tui.sizes import age_text
+from kittui.tui.style.sizes import age_text
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 PAGE_PAUSE = 0.15

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
+from kittui.tui.frame.ports import PlaceEntry
 from kittui.tui.panes.state import READY, State
-from kittui.tui.ports import PlaceEntry
 
 if TYPE_CHECKING:
     from textual.worker import Worker

@@ -16,17 +16,17 @@ from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.terminal import clean
-from kittui.tui import extensions
-from kittui.tui.commands import Command
-from kittui.tui.context import Context
+from kittui.tui.frame import extensions
+from kittui.tui.frame.commands import Command
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.selection import Mark, PaneName, Selection
 from kittui.tui.panes.details import DetailsPane
 from kittui.tui.panes.layers import LayersPane
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.repositories import RepositoriesPane
 from kittui.tui.panes.tags import TagsPane
 from kittui.tui.panes.tree import PlaceRow, RepositoryRow
-from kittui.tui.ports import Ports
-from kittui.tui.selection import Mark, PaneName, Selection
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 
 if TYPE_CHECKING:

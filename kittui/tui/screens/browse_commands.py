@@ -1,12 +1,12 @@
-"""The commands of browsing. Changing things is added by other parts (kittui/tui/extensions.py)."""
+"""The commands of browsing. Changing things is added by other parts (kittui/tui/frame/extensions.py)."""
 
 from __future__ import annotations
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.commands import Command, always, on_repository, on_tag
-from kittui.tui.context import Context
-from kittui.tui.selection import Selection
+from kittui.tui.frame.commands import Command, always, on_repository, on_tag
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Selection
 
 
 async def _filter(context: Context) -> None:

@@ -6,8 +6,8 @@ import shlex
 
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice
-from kittui.tui.kit_commands import bare_reference, kit_commands
-from kittui.tui.selection import Selection
+from kittui.tui.frame.kit_commands import bare_reference, kit_commands
+from kittui.tui.frame.selection import Selection
 from kittui.tui.widgets.bars import shorten_middle
 
 DETAIL = 40

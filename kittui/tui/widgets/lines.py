@@ -16,7 +16,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from kittui.tui.theme import Roles
+from kittui.tui.style.theme import Roles
 from kittui.tui.widgets.rows import Spans
 
 Line = str | Spans

@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
-from kittui.tui.theme import Roles
+from kittui.tui.style.theme import Roles
 
 Row = TypeVar("Row")
 Span = tuple[str, str]

@@ -1,0 +1,105 @@
+"""The keys that move things."""
+
+from __future__ import annotations
+
+from kittui.tui.frame.commands import Command, always, on_repository, on_tag
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Selection
+
+HEADING = "Move"
+
+
+def _tags(selection: Selection) -> bool:
+    return on_tag(selection) or bool(selection.marks)
+
+
+def _pullable(selection: Selection) -> bool:
+    return _tags(selection) and selection.place is not None and selection.place.kind != "local"
+
+
+def _pushable(selection: Selection) -> bool:
+    return _tags(selection) and selection.place is not None and selection.place.kind != "remote"
+
+
+def _changeable(selection: Selection) -> bool:
+    return _tags(selection) and selection.writable
+
+
+def _promotable(selection: Selection) -> bool:
+    return on_repository(selection) and selection.writable
+
+
+async def _pull(context: Context) -> None:
+    from kittui.tui.change.transferring import pull
+
+    await pull(context)
+
+
+async def _push(context: Context) -> None:
+    from kittui.tui.change.transferring import push
+
+    await push(context)
+
+
+async def _unpack(context: Context) -> None:
+    from kittui.tui.change.unpacking import unpack
+
+    await unpack(context)
+
+
+async def _retag(context: Context) -> None:
+    from kittui.tui.change.tags import retag
+
+    await retag(context)
+
+
+async def _promote(context: Context) -> None:
+    from kittui.tui.change.promoting import promote
+
+    await promote(context)
+
+
+async def _roll_back(context: Context) -> None:
+    from kittui.tui.change.promoting import roll_back
+
+    await roll_back(context)
+
+
+async def _remove(context: Context) -> None:
+    from kittui.tui.change.removing import remove
+
+    await remove(context)
+
+
+async def _undo(context: Context) -> None:
+    from kittui.tui.change.tags import undo
+
+    await undo(context)
+
+
+async def _transfers(context: Context) -> None:
+    from kittui.tui.change.transfers_screen import show_transfers
+
+    await show_transfers(context)
+
+
+async def _history(context: Context) -> None:
+    from kittui.tui.change.history_page import show_history
+
+    await show_history(context)
+
+
+COMMANDS = (
+    Command("pull", "p", "Pull", "Pull into the local store", _pull, _pullable, 10, HEADING),
+    Command("push", "P", "Push", "Push into a registry", _push, _pushable, 11, HEADING),
+    Command("unpack", "u", "Unpack", "Choose layers and files, then a folder", _unpack, _tags, 12, HEADING),
+    Command("retag", "t", "Retag", "Give it another tag; no layer is moved", _retag, _changeable, 14, HEADING),
+    Command(
+        "promote", "c", "Promote", "Challenger to champion, champion to rollback", _promote, _promotable, 15, HEADING
+    ),
+    Command("rollback", "R", "Roll back", "Champion back to what rollback holds", _roll_back, _promotable, 0, HEADING),
+    Command("remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING),
+    Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING),
+    Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
+    Command("history", "H,6", "History", "Who moved which tag, when", _history, on_repository, 0, HEADING),
+)

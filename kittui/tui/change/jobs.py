@@ -1,0 +1,136 @@
+"""Transfers under way: what the pane lists and the header sums up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from kittui.errors import KittuiError
+from kittui.terminal import size_text
+from kittui.tui.change.wording import left_text
+
+if TYPE_CHECKING:
+    from textual.worker import Worker
+
+    from kittui.transfer.progress import Progress
+    from kittui.tui.frame.context import Context
+
+State = Literal["waiting", "running", "done", "failed", "stopped"]
+AT_ONCE = 2
+"""Transfers that run at the same time; the others wait."""
+TELL = 0.25
+"""Seconds between two looks at the progress."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One pull, push, copy or unpack. `work` does all of it, and can be called again to go on after a failure."""
+
+    title: str
+    mark: str
+    progress: Progress
+    work: Callable[[Job], Awaitable[str]]
+    state: State = "waiting"
+    error: KittuiError | None = None
+    worker: Worker[None] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it stopped before its end and can go on."""
+        return self.state in ("failed", "stopped")
+
+    @property
+    def percent(self) -> int:
+        """How much is there, of 100."""
+        total = self.progress.total
+        return min(100, 100 * self.progress.done // total) if total else 0
+
+
+@dataclass(eq=False)
+class Jobs:
+    """All transfers since the program started, newest last."""
+
+    jobs: list[Job] = field(default_factory=list)
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _telling: bool = False
+
+    def start(self, context: Context, job: Job) -> None:
+        """Begin, or go on with, a transfer in the background."""
+        if job not in self.jobs:
+            self.jobs.append(job)
+        job.state, job.error = "waiting", None
+        job.worker = context.app.run_worker(self._run(context, job), group="transfers", exclusive=False)
+        if not self._telling:
+            self._telling = True
+            context.app.run_worker(self._tell(context), group="transfers.tell", exclusive=False)
+
+    def stop(self, job: Job) -> None:
+        """Cancel it; what is there stays for going on."""
+        if job.active and job.worker is not None:
+            job.worker.cancel()
+
+    async def _run(self, context: Context, job: Job) -> None:
+        try:
+            async with self._gate:
+                job.state = "running"
+                said = await job.work(job)
+            job.state = "done"
+            if said:
+                context.toast(said)
+        except KittuiError as error:
+            job.state, job.error = "failed", error
+            context.fail(error)
+        except asyncio.CancelledError:
+            job.state = "stopped"
+            raise
+        finally:
+            if job.state == "running":
+                job.state = "failed"
+
+    async def _tell(self, context: Context) -> None:
+        """Keep the header up to date while anything runs; a cancel means that the program ends."""
+        try:
+            while any(job.active for job in self.jobs):
+                _say(context, self.summary, self.speed)
+                await asyncio.sleep(TELL)
+            _say(context, None, "")
+        finally:
+            self._telling = False
+
+    @property
+    def summary(self) -> str:
+        """What runs, in a few words: `⬇ 1 pull 62 %`, `2 transfers 40 %`."""
+        active = [job for job in self.jobs if job.active]
+        total = sum(job.progress.total for job in active)
+        done = sum(job.progress.done for job in active)
+        percent = f" {100 * done // total} %" if total else ""
+        noun = active[0].title.partition(" ")[0].lower() if len(active) == 1 else "transfers"
+        return f"{active[0].mark} {len(active)} {noun}{percent}" if active else ""
+
+    @property
+    def speed(self) -> str:
+        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing moves."""
+        running = [job.progress for job in self.jobs if job.state == "running"]
+        rate = sum(progress.rate for progress in running)
+        left = sum(progress.total - progress.done for progress in running)
+        if running and not left:
+            return "finishing"
+        if rate:
+            return "  ".join(filter(None, (f"{size_text(int(rate))}/s", left_text(left / rate))))
+        if any(progress.note for progress in running):
+            return "trying again"
+        return "stalled" if any(progress.stalled for progress in running) else "working"
+
+
+def _say(context: Context, text: str | None, speed: str) -> None:
+    """Put it into header and footer, unless the program is ending and they are gone."""
+    if context.app.is_running and context.browse.children:
+        context.activity("transfers", text)
+        context.browse.aside("transfers", speed)

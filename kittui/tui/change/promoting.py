@@ -1,0 +1,173 @@
+"""Promote and roll back: the plan, what it changes for whoever uses the champion, then the moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui.change.changing import apply, known_tags, repositories
+from kittui.tui.change.differences import difference_lines
+from kittui.tui.change.service import moves_of
+from kittui.tui.change.wording import changes_of, costs_of, notes_of
+from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.dialog import Part, Words
+from kittui.tui.dialogs.plan import PlanAnswer, PlanDialog
+from kittui.tui.frame.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kittui.oci.digest import Digest
+    from kittui.usecases.change.tags import ChangePlan
+
+LINES = 7
+"""Lines for what changes, where the terminal has the room."""
+FRAME = 13
+"""Rows of the dialog besides tags, notes, choices and what changes."""
+WIDTH = 68
+"""Columns of a line."""
+
+
+class PromotionDialog(PlanDialog):
+    """A plan, and under it what changes between what the champion is and what it becomes, as soon as that is known.
+
+    `names` are the tags that both are known by; `d` opens the comparison over this dialog.
+    """
+
+    def __init__(
+        self, context: Context, title: str, plan: ChangePlan, choices: Sequence[Choice[str]], names: tuple[str, str]
+    ) -> None:
+        change = plan.changes[-1]
+        self._ends = (change.before.digest, change.after.digest) if change.before and change.after else None
+        super().__init__(
+            title,
+            plan.place,
+            changes_of(plan),
+            choices,
+            notes=notes_of(plan),
+            costs=costs_of(plan),
+            reason=True,
+            look=self._open_comparison if self._ends else None,
+        )
+        self._given, self._repository, self._names = context, plan.repository, names
+        self._summary = Words([])
+        self._said, self._ways, self._moving = notes_of(plan), choices, len(plan.changes)
+
+    def more(self) -> ComposeResult:
+        """What changes; its room is kept while it is read, so that nothing moves under the cursor."""
+        if self._ends is not None:
+            yield self._summary
+
+    def on_mount(self) -> None:
+        """Begin to read what changes; the choices don't wait for it."""
+        if self._ends is not None:
+            self._say([Content.assemble(("Reading what changes …", "$kit-muted"))])
+            self._read_changes(*self._ends)
+
+    def _say(self, parts: Sequence[Part]) -> None:
+        self._summary.show(["", *parts, *[""] * (self._lines - len(parts))])
+
+    @property
+    def _lines(self) -> int:
+        """As many as fit without scrolling."""
+        notes = sum(1 + len(note) // WIDTH for note in self._said)
+        taken = FRAME + len(self._ways) + self._moving + (1 + notes if notes else 0)
+        return max(2, min(LINES, self.app.size.height - taken))
+
+    @work(group="changes", exclusive=True)
+    async def _read_changes(self, before: Digest, after: Digest) -> None:
+        from kittui.tui.compare.picking import use_case
+        from kittui.usecases.diff.compare import Side
+
+        pair = (Side(self._repository, before), Side(self._repository, after))
+        try:
+            case = await use_case(self._given.ports, pair)
+            comparison = await case.glance(*pair)
+        except KittuiError as error:
+            self._say([Content.assemble((f"What changes can't be shown: {clean(error.message)}", "$kit-warn"))])
+            return
+        self._say(difference_lines(comparison, self._lines))
+
+    def _open_comparison(self) -> None:
+        if self._ends is not None:
+            self._show_comparison(*self._ends)
+
+    @work(group="changes.open", exclusive=True)
+    async def _show_comparison(self, before: Digest, after: Digest) -> None:
+        """The comparison, by the tags' names while they are still what the plan says."""
+        from kittui.tui.compare.picking import use_case
+        from kittui.tui.compare.screen import CompareScreen
+        from kittui.usecases.diff.compare import Side
+
+        targets: list[str] = []
+        try:
+            for name, digest in zip(self._names, (before, after), strict=True):
+                named = await self._given.ports.modelkit(self._repository, name)
+                targets.append(name if named.digest == digest else digest)
+            pair = (Side(self._repository, targets[0]), Side(self._repository, targets[1]))
+            case = await use_case(self._given.ports, pair)
+        except KittuiError as error:
+            self._given.fail(error)
+            return
+        self._given.show(CompareScreen(case, *pair))
+
+
+async def promote(context: Context) -> None:
+    """Challenger becomes champion, the champion rollback."""
+    from kittui.usecases.change.promote import plan_promote
+
+    moves = moves_of(context.ports)
+    if moves is None:
+        return
+    stages = moves.stages
+    for repository in repositories(context.selection):
+        known = known_tags(context, repository)
+        plan = await plan_promote(repository, stages=stages, known=known)
+        retired = clean(stages.retired)
+        retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held gets the tag {retired}")]
+        answer = await _ask(
+            context,
+            plan,
+            f"Promote {clean(repository.name)}",
+            [Choice("do", "Promote"), *(retire if plan.orphans else [])],
+            (stages.champion, stages.challenger),
+        )
+        if answer is None:
+            return
+        if answer.choice == "retire":
+            plan = await plan_promote(repository, stages=stages, retire=True, known=known)
+        await apply(context, moves, plan, answer.reason)
+
+
+async def roll_back(context: Context) -> None:
+    """The champion becomes what rollback holds."""
+    from kittui.usecases.change.promote import plan_rollback
+
+    moves = moves_of(context.ports)
+    if moves is None:
+        return
+    stages = moves.stages
+    for repository in repositories(context.selection):
+        plan = await plan_rollback(repository, stages=stages, known=known_tags(context, repository))
+        title = f"Roll back {clean(repository.name)}"
+        answer = await _ask(context, plan, title, [Choice("do", "Roll back")], (stages.champion, stages.rollback))
+        if answer is None:
+            return
+        await apply(context, moves, plan, answer.reason)
+
+
+async def _ask(
+    context: Context, plan: ChangePlan, title: str, choices: Sequence[Choice[str]], names: tuple[str, str]
+) -> PlanAnswer | None:
+    if not plan.changes:
+        context.toast("Nothing to do: it is so already.")
+        return PlanAnswer("none")
+    moves = moves_of(context.ports)
+    if moves is not None:
+        moves.rules.check_write(plan.place)
+    return await context.ask(PromotionDialog(context, title, plan, choices, names))

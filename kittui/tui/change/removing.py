@@ -1,0 +1,101 @@
+"""Remove: what goes and what stays is said before anything goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kittui.errors import Unsupported
+from kittui.terminal import clean, size_text
+from kittui.tui.change.changing import UNDO, for_each_mark, type_names
+from kittui.tui.change.service import Moves
+from kittui.tui.change.wording import listed
+from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.plan import Change, PlanDialog
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Mark
+
+if TYPE_CHECKING:
+    from kittui.usecases.change.remove import Mode, RemovePlan
+
+
+async def remove(context: Context) -> None:
+    """Untag, or delete, the ModelKit under the cursor or the marked ones."""
+    await for_each_mark(context, _remove)
+
+
+async def _remove(context: Context, moves: Moves, mark: Mark) -> bool:
+    from kittui.usecases.change.remove import plan_remove
+
+    refused = ""
+    tagged = ":" not in mark.target
+    look: Mode = "untag" if tagged else "delete"
+    try:
+        plan = await plan_remove(mark.repository, mark.target, look)
+    except Unsupported as error:
+        if not tagged:
+            raise
+        refused = error.message
+        plan = await plan_remove(mark.repository, mark.target, "placeholder")
+    while True:
+        answer = await _ask(context, plan, refused)
+        if answer is None:
+            return False
+        chosen = await plan_remove(mark.repository, mark.target, answer[0])
+        typed = await type_names(context, moves, chosen.tags)
+        if typed is None:
+            return False
+        try:
+            await _apply(context, moves, chosen, answer[1], typed)
+        except Unsupported as error:
+            if answer[0] != "untag":
+                raise
+            refused = error.message
+            continue
+        finally:
+            context.changed(mark.repository)
+        return True
+
+
+async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str] | None:
+    """The dialog of screens.md: what can be done, what each takes along."""
+    digest = plan.manifest.digest.short
+    deletes = plan.repository.source.capabilities.delete
+    off = "deletes are off here" if deletes.denied else ""
+    choices: list[Choice[str]] = []
+    if plan.tag:
+        if refused:
+            choices.append(Choice("placeholder", "Untag by a placeholder", f"only {clean(plan.tag)} goes", off))
+        else:
+            choices.append(Choice("untag", "Untag", f"only {clean(plan.tag)} goes, the ModelKit stays"))
+    all_tags = sorted({*plan.siblings, *([plan.tag] if plan.tag else [])})
+    choices.append(Choice("delete", "Delete the ModelKit", f"with {listed(all_tags) or 'no tag'}", off))
+    notes = [clean(refused[:1].upper() + refused[1:])] if refused else []
+    if off:
+        notes.append(clean(deletes.remedy))
+    elif refused and plan.tag:
+        notes.append("A placeholder is an empty manifest: the tag is moved to it, and it is deleted.")
+    if plan.siblings:
+        notes.append(f"Deleting {digest} would also remove {listed(plan.siblings)}.")
+    elif plan.tag:
+        notes.append(f"{clean(plan.tag)} is the only tag on {digest}.")
+    if plan.unread:
+        notes.append(f"{len(plan.unread)} tags could not be read; they may be on it too.")
+    if plan.freed:
+        notes.append(f"A delete frees {size_text(plan.freed)}.")
+    title = f"Untag {clean(plan.tag)}" if plan.tag else f"Delete {digest}"
+    changes = [Change(plan.tag, digest, None)] if plan.tag else []
+    answer = await context.ask(PlanDialog(title, plan.place, changes, choices, notes=notes, reason=True, danger=True))
+    if answer is None:
+        return None
+    mode: Mode = "delete" if answer.choice == "delete" else "placeholder" if answer.choice == "placeholder" else "untag"
+    return mode, answer.reason
+
+
+async def _apply(context: Context, moves: Moves, plan: RemovePlan, reason: str, typed: list[str]) -> None:
+    from kittui.usecases.change.remove import apply_remove
+
+    done = await apply_remove(plan, moves.ledger, moves.rules, reason=reason, typed=typed)
+    if plan.mode == "delete":
+        context.toast(f"Deleted {plan.manifest.digest.short} with {listed(plan.tags) or 'no tag'}", undo=UNDO)
+    else:
+        context.toast(f"{listed([change.tag for change in done.changes])} removed", undo=UNDO)

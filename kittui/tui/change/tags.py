@@ -1,0 +1,143 @@
+"""Retag and undo: plan, dialog, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import check_tag
+from kittui.terminal import clean, size_text
+from kittui.tui.change.changing import UNDO, for_each_mark, known_tags, type_names, undoable
+from kittui.tui.change.service import Moves, moves_of
+from kittui.tui.change.wording import changes_of, costs_of, done_text, moment_text
+from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.plan import PlanDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Mark
+
+
+async def retag(context: Context) -> None:
+    """Give the ModelKit under the cursor, or each marked one, another tag."""
+    await for_each_mark(context, _retag)
+
+
+async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
+    from kittui.usecases.change.retag import apply_retag, plan_retag
+
+    stages = [stage.name for stage in context.ports.settings.stages]
+    known = sorted({entry.name async for page in mark.repository.tags() for entry in page if entry.name})
+    offers = [*stages, *(tag for tag in known if tag not in stages)]
+    name = await context.ask(
+        InputDialog(
+            f"Retag {clean(mark.target)}",
+            [f"New tag in {clean(mark.repository.reference())}, or REPOSITORY:TAG:"],
+            check=_tag_check(context),
+            complete=lambda start: (offer for offer in offers if offer.startswith(start)),
+        )
+    )
+    if name is None:
+        return False
+    destination = await _destination(context, mark.repository, name.strip())
+    plan = await plan_retag(mark.repository, mark.target, [destination])
+    changes = [change for each in plan.changes for change in changes_of(each)]
+    if not changes:
+        context.toast("Nothing to do: the tag points there already.")
+        return True
+    if plan.overwritten or plan.missing:
+        notes = ["The tag exists and moves."] if plan.overwritten else []
+        costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
+        answer = await context.ask(
+            PlanDialog(
+                f"Retag {clean(mark.target)}",
+                destination[0].reference(),
+                changes,
+                [Choice("do", "Retag")],
+                notes=notes,
+                costs=costs,
+                reason=True,
+            )
+        )
+        if answer is None:
+            return False
+        reason = answer.reason
+    else:
+        reason = ""
+    typed = await type_names(context, moves, plan.overwritten)
+    if typed is None:
+        return False
+    await apply_retag(plan, moves.ledger, moves.rules, reason=reason, typed=typed)
+    context.changed(destination[0])
+    undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
+    context.toast("; ".join(done_text(each) for each in plan.changes), undo=undo_with)
+    return True
+
+
+def _tag_check(context: Context) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        text = text.strip()
+        try:
+            if "/" in text or ":" in text:
+                _, name, target = context.ports.locate(text)
+                return "" if name and target else "Write REPOSITORY:TAG."
+            check_tag(text)
+        except KittuiError as error:
+            return clean(" ".join(filter(None, (error.message, error.hint))))
+        return ""
+
+    return check
+
+
+async def _destination(context: Context, repository: Repository, text: str) -> tuple[Repository, str]:
+    if "/" not in text and ":" not in text:
+        return repository, text
+    place, name, target = context.ports.locate(text)
+    source = await context.ports.source(place)
+    return source.repository(name), target or ""
+
+
+def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:
+    """What the tags pane knows: tags by digest."""
+    found: dict[Digest, tuple[str, ...]] = {}
+    for tag, digest in sorted(known_tags(context, repository).items()):
+        found[digest] = (*found.get(digest, ()), tag)
+    return found
+
+
+async def undo(context: Context) -> None:
+    """Take the last tag change back: of this repository, else of any that is open here."""
+    from kittui.usecases.change.undo import apply_undo, plan_undo
+
+    moves = moves_of(context.ports)
+    repository = context.selection.repository
+    if moves is None or repository is None:
+        return
+    moves.rules.check_write(repository.reference())
+    undoing = await plan_undo(repository, moves.ledger)
+    plan = replace(undoing.plan, names=_names(context, repository))
+    if not plan.changes:
+        await apply_undo(undoing, moves.ledger, moves.rules)
+        context.toast("Nothing to do: it is undone already.")
+        return
+    answer = await context.ask(
+        PlanDialog(
+            f"Undo {clean(undoing.entry.action)} of {moment_text(undoing.entry.time)}",
+            plan.place,
+            changes_of(plan),
+            [Choice("do", "Undo")],
+            costs=costs_of(plan),
+        )
+    )
+    if answer is None:
+        return
+    typed = await type_names(context, moves, plan.overwritten)
+    if typed is None:
+        return
+    try:
+        await apply_undo(undoing, moves.ledger, moves.rules, typed=typed)
+    finally:
+        context.changed(repository)
+    context.toast(f"Undone: {done_text(plan)}")

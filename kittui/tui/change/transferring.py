@@ -1,0 +1,186 @@
+"""Pull and push: choose, see what it costs, then let it run in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError
+from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
+from kittui.terminal import clean, size_text
+from kittui.tui.change.changing import marked, type_names
+from kittui.tui.change.jobs import Job
+from kittui.tui.change.service import Moves, moves_of
+from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.plan import Change, PlanDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Mark
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.change.transfer import MovePlan
+
+
+async def pull(context: Context) -> None:
+    """Into the local store, with the parents that model references name."""
+    moves = moves_of(context.ports)
+    marks = marked(context.selection)
+    if moves is None or not marks:
+        return
+    store = await context.ports.source(LOCAL)
+    plans: list[MovePlan] = []
+    for mark in marks:
+        name = await _store_name(context, mark)
+        if name is None:
+            return
+        plans.append(await _plan("pull", mark, store.repository(name)))
+    await _confirm_and_start(context, moves, plans, "Pull", "⬇")
+
+
+async def _store_name(context: Context, mark: Mark) -> str | None:
+    """What the repository is called in the store: a registry's is known, a layout's own tags have none."""
+    place = mark.repository.source.place
+    if place.kind == "remote":
+        return f"{place.host}/{mark.repository.name}"
+    if mark.repository.name != WHOLE_LAYOUT:
+        return mark.repository.name
+    return await context.ask(
+        InputDialog("Pull", ["The layout names no repository. What shall it be called in the store?"])
+    )
+
+
+async def push(context: Context) -> None:
+    """Into a registry; its name is offered where the store's repository has one."""
+    moves = moves_of(context.ports)
+    marks = marked(context.selection)
+    if moves is None or not marks:
+        return
+    plans: list[MovePlan] = []
+    for mark in marks:
+        destination = await _destination(context, mark)
+        if destination is None:
+            return
+        plans.append(await _plan("push", Mark(mark.repository, mark.target, mark.digest), *destination))
+    await _confirm_and_start(context, moves, plans, "Push", "⬆")
+
+
+async def _destination(context: Context, mark: Mark) -> tuple[Repository, str] | None:
+    offered = mark.repository.reference(mark.target).removeprefix("local://")
+    first = offered.partition("/")[0]
+    value = f"remote://{offered}" if "/" in offered and ("." in first or ":" in first) else ""
+
+    def check(text: str) -> str:
+        try:
+            place, name, _ = context.ports.locate(text.strip())
+        except KittuiError as error:
+            return clean(error.message)
+        return "" if name and place != LOCAL else "Write remote://HOST/REPOSITORY:TAG or oci:DIR:TAG."
+
+    text = await context.ask(
+        InputDialog(
+            f"Push {clean(mark.target)}",
+            ["To which registry?"],
+            value=value,
+            placeholder="HOST/REPOSITORY:TAG",
+            check=check,
+        )
+    )
+    if text is None:
+        return None
+    place, name, target = context.ports.locate(text.strip())
+    source = await context.ports.source(place)
+    return source.repository(name), target or mark.target
+
+
+async def _plan(action: str, mark: Mark, destination: Repository, target: str | None = None) -> MovePlan:
+    from kittui.usecases.change.transfer import plan_move
+
+    wanted = target or mark.target
+    tag = None if ":" in wanted else wanted
+    return await plan_move(action, mark.repository, mark.target, destination, tag)
+
+
+async def _confirm_and_start(context: Context, moves: Moves, plans: Sequence[MovePlan], verb: str, mark: str) -> None:
+    """Show what would be moved where, then start one transfer for each."""
+    for plan in plans:
+        moves.rules.check_write(plan.place)
+    missing = sum(plan.transfer.missing for plan in plans)
+    total = sum(plan.transfer.total for plan in plans)
+    changes = [
+        Change(
+            plan.target if ":" not in plan.target else plan.manifest.digest.short,
+            change.before.digest.short
+            if (change := next(iter(plan.changes.changes), None)) and change.before
+            else None,
+            plan.manifest.digest.short,
+        )
+        for plan in plans
+    ]
+    places = list(dict.fromkeys(plan.place for plan in plans))
+    answer = await context.ask(
+        PlanDialog(
+            f"{verb} {len(plans)} ModelKits" if len(plans) > 1 else f"{verb} {clean(plans[0].target)}",
+            places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more",
+            changes,
+            [Choice("do", verb)],
+            costs=_costs(missing, total),
+        )
+    )
+    if answer is None:
+        return
+    typed = await type_names(context, moves, [tag for plan in plans for tag in plan.changes.overwritten])
+    if typed is None:
+        return
+    for plan in plans:
+        moves.jobs.start(context, _job(context, moves, plan, verb, mark, typed))
+    context.clear_marks()
+
+
+def _costs(missing: int, total: int) -> str:
+    if not missing:
+        return f"Nothing to move: the {size_text(total)} are there or taken over."
+    if missing == total:
+        return f"{size_text(total)} to move."
+    return f"{size_text(missing)} to move of {size_text(total)}; the rest is there or taken over."
+
+
+def _job(context: Context, moves: Moves, plan: MovePlan, verb: str, mark: str, typed: Sequence[str]) -> Job:
+    from kittui.transfer.progress import Progress
+    from kittui.usecases.change.transfer import apply_move, plan_move
+
+    async def work(job: Job) -> str:
+        current = plan
+        if job.progress.blobs:
+            job.progress = Progress()
+            transfer = plan.transfer
+            current = await plan_move(
+                plan.action, transfer.origin, plan.manifest.digest, transfer.destination, plan.tag
+            )
+        await apply_move(current, moves.ledger, moves.rules, job.progress, tuning=moves.tuning, typed=typed)
+        context.changed(current.transfer.destination)
+        if verb == "Pull":
+            await _pull_parents(context, moves, current, job)
+        return f"{verb}: {plan.transfer.destination.reference(plan.target)} is there"
+
+    return Job(f"{verb} {plan.transfer.destination.reference(plan.target)}", mark, Progress(), work)
+
+
+async def _pull_parents(context: Context, moves: Moves, plan: MovePlan, job: Job) -> None:
+    """What model references name comes along; the ModelKit itself is in the store by now, and stays."""
+    from kittui.transfer.progress import Progress
+    from kittui.usecases.change.transfer import apply_move, parent_missing, parents_of, plan_move
+
+    store = plan.transfer.destination.source
+    try:
+        async for repository, target in parents_of(plan.transfer.origin, plan.manifest, moves.find):
+            if repository.source.place.kind == "local":
+                continue
+            job.progress = Progress()
+            destination = store.repository(f"{repository.source.place.host}/{repository.name}")
+            tag = None if ":" in target else target
+            parent = await plan_move("pull", repository, target, destination, tag)
+            await apply_move(parent, moves.ledger, moves.rules, job.progress, tuning=moves.tuning)
+            context.changed(destination)
+    except KittuiError as error:
+        raise parent_missing(plan.transfer.destination.reference(plan.target), error) from error

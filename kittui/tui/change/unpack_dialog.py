@@ -1,0 +1,201 @@
+"""The unpack dialog: layers and files to tick, the folder with completion, sizes adding up, what is in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input
+
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError
+from kittui.terminal import clean, size_text
+from kittui.tui.change.ticks import Choice, FileTick, LayerTick, Ticks, folders, in_the_way
+from kittui.tui.change.wording import listed
+from kittui.tui.dialogs.dialog import Dialog, Words
+from kittui.tui.widgets.rows import Column, Rows, Spans
+
+if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.inspect.inspector import Inspector
+
+REST = 9
+"""Lines of the dialog besides its tree."""
+
+Row = LayerTick | FileTick | None
+
+
+class UnpackDialog(Dialog[Choice]):
+    """Answers what to unpack and where."""
+
+    DEFAULT_CSS = """
+    UnpackDialog Box { width: 90; }
+    UnpackDialog Rows { height: 3; }
+    UnpackDialog Words { height: auto; }
+    """
+    KEYS: ClassVar[str] = "Space Tick · a All · → Files · Tab Folder · Enter Unpack · Esc Cancel"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Take it, or leave it"),
+        Binding("a", "tick_all", "All", id="unpack.all", tooltip="Take everything, or nothing"),
+        Binding("v", "verify", "Verify", id="unpack.verify", tooltip="Read whole layers, so that files are verified"),
+        Binding("tab", "turn", "Folder", id="unpack.turn", tooltip="To the folder and its completions", priority=True),
+    ]
+
+    def __init__(self, kit: ModelKit, repository: Repository, target: str, inspector: Inspector, folder: str) -> None:
+        super().__init__(f"Unpack {clean(target)}")
+        self._kit, self._repository, self._inspector = kit, repository, inspector
+        self._ticks = Ticks.of(kit)
+        self._folder = folder
+        self._reference = repository.reference(target)
+
+    def body(self) -> ComposeResult:
+        """Where from, the tree, the folder, the sums."""
+        yield Words([Content.assemble((clean(self._reference), "$kit-muted"))])
+        columns = [Column("", 3, sticky=True), Column("", 30, flex=True, sticky=True), Column("", 9, "right")]
+        yield Rows[Row](columns, self._cells, id, titles=False)
+        yield Words([Content.assemble(("Folder", "$kit-muted"))])
+        entry = Input(self._folder, select_on_focus=False)
+        entry.cursor_blink = False
+        yield entry
+        yield Words([""])
+
+    def on_mount(self) -> None:
+        """The tree has the keys."""
+        rows = self.query_one(Rows)
+        self._show()
+        rows.focus()
+        self._sum()
+
+    def _cells(self, row: Row) -> tuple[Spans, Spans, Spans]:
+        mark = "[x]" if self._ticks.is_ticked(row) else "[-]" if isinstance(row, LayerTick) and row.some else "[ ]"
+        box: Spans = ((mark, "accent" if mark != "[ ]" else "muted"),)
+        if row is None:
+            return box, (("  Kitfile", "text"),), ()
+        if isinstance(row, FileTick):
+            return box, ((f"    {clean(row.path)}", "text"),), ((size_text(row.size), "muted"),)
+        layer = row.layer
+        fold = "▾" if row.open else "▸"
+        name = clean(layer.path or layer.name or layer.digest.short)
+        note = "  reading …" if row.loading else f"  {clean(row.problem)}" if row.problem else ""
+        return (
+            box,
+            ((f"{fold} ", "muted"), (f"{clean(layer.type):<10} ", "accent"), (name, "text"), (note, "bad")),
+            ((size_text(layer.size), "text"),),
+        )
+
+    @on(Rows.Folded)
+    def _folded(self, event: Rows.Folded) -> None:
+        event.stop()
+        row = self.query_one(Rows).current
+        if not isinstance(row, LayerTick):
+            return
+        row.open = event.unfold
+        if event.unfold and row.files is None and not row.loading:
+            row.loading, row.problem = True, None
+            self._list(row)
+        self._redraw()
+
+    @work(group="unpack.listing")
+    async def _list(self, row: LayerTick) -> None:
+        try:
+            found = await self._inspector.listing(self._repository, row.layer)
+        except KittuiError as error:
+            row.loading, row.open = False, False
+            row.problem = error.message
+        else:
+            self._ticks.listed(row, found.files)
+            row.problem = found.problem
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._ticks.unfold()
+        self._show()
+        self.query_one(Rows).touch()
+        self._sum()
+
+    def on_resize(self) -> None:
+        """Use the room that there is."""
+        self._show()
+
+    def _show(self) -> None:
+        """The rows, all of them where they fit beside the rest of the dialog."""
+        rows = self.query_one(Rows)
+        rows.show(self._ticks.rows)
+        rows.styles.height = max(3, min(len(self._ticks.rows), self.app.size.height - REST))
+
+    def action_tick(self) -> None:
+        """Take the row, or leave it."""
+        rows = self.query_one(Rows)
+        if rows.has_focus and rows.rows:
+            self._ticks.toggle(rows.rows[rows.cursor])
+            self._redraw()
+
+    def action_tick_all(self) -> None:
+        """Take everything, or nothing."""
+        self._ticks.toggle_all()
+        self._redraw()
+
+    def action_verify(self) -> None:
+        """Whether layers are read whole for single files."""
+        self._ticks.verify = not self._ticks.verify
+        self._redraw()
+
+    def action_turn(self) -> None:
+        """To the folder; there, take the first completion."""
+        entry = self.query_one(Input)
+        if not entry.has_focus:
+            entry.focus()
+            return
+        offers = folders(entry.value)
+        if offers:
+            entry.value = offers[0]
+            entry.cursor_position = len(entry.value)
+        else:
+            self.query_one(Rows).focus()
+
+    @on(Rows.Opened)
+    def _opened(self, event: Rows.Opened) -> None:
+        event.stop()
+        self._submit()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._submit()
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._sum()
+
+    def _submit(self) -> None:
+        folder = self.query_one(Input).value.strip()
+        if folder and not self._ticks.empty:
+            self.dismiss(self._ticks.choice(Path(folder).expanduser()))
+
+    @work(exclusive=True, group="unpack.sum")
+    async def _sum(self) -> None:
+        """Say what it comes to."""
+        ticks = self._ticks
+        folder = self.query_one(Input).value.strip()
+        taken = await in_thread(in_the_way, folder, ticks.paths) if folder else []
+        parts = [Content.assemble((f"{size_text(ticks.size)} to unpack", "$kit-text bold"))]
+        single = any(layer.some for layer in ticks.layers)
+        if single and self._repository.files is None:
+            words = (
+                "Verified: the layers of single files are read whole. v reads only the files."
+                if ticks.verify
+                else "Single files are read alone, which can't be verified. v reads their layers."
+            )
+            parts.append(Content.assemble((words, "$kit-good" if ticks.verify else "$kit-warn")))
+        if taken:
+            parts.append(Content.assemble((f"in the way: {listed(taken)}; you will be asked", "$kit-warn")))
+        entry = self.query_one(Input)
+        if entry.has_focus and (offers := folders(entry.value)):
+            parts.append(Content.assemble((f"Tab: {listed(offers, 3)}", "$kit-muted")))
+        self.query(Words).last().show(parts)

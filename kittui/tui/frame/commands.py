@@ -1,0 +1,58 @@
+"""Commands: each is one `Binding`, so that keys, footer, help, palette and keymap read the same definition.
+
+To add commands, write a module with a tuple `COMMANDS` and name it in
+kittui/tui/frame/extensions.py. Import what is heavy inside `run`, so that opening the program stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+
+from kittui.tui.frame.selection import Selection
+
+if TYPE_CHECKING:
+    from kittui.tui.frame.context import Context
+
+
+def always(_: Selection) -> bool:
+    """Enabled wherever the cursor is."""
+    return True
+
+
+def on_tag(selection: Selection) -> bool:
+    """Enabled on a tag, and on what is below one."""
+    return selection.is_tag
+
+
+def on_repository(selection: Selection) -> bool:
+    """Enabled on a repository, and on what is below one."""
+    return selection.repository is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something the user can do to the selection.
+
+    `id` is what the keymap names; `keys` as Textual spells them, comma separated; `label` one or two words for the
+    footer; `tooltip` a sentence for help and palette. `run` may wait for dialogs: it runs in a worker of its own, and
+    a KittuiError from it is shown with its hint. `enabled` must be cheap and pure: it is asked at each cursor move.
+    `rank` orders the footer (lower comes first, 0 is not in the footer), `heading` groups the help screen.
+    """
+
+    id: str
+    keys: str
+    label: str
+    tooltip: str
+    run: Callable[[Context], Awaitable[None]]
+    enabled: Callable[[Selection], bool] = always
+    rank: int = 0
+    heading: str = "ModelKit"
+
+    @property
+    def binding(self) -> Binding:
+        """The Textual binding of this command."""
+        return Binding(self.keys, f"run('{self.id}')", self.label, id=self.id, tooltip=self.tooltip, show=self.rank > 0)

@@ -1,0 +1,101 @@
+"""Help and palette, both read from the bindings that are live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from kittui.tui.frame import extensions
+from kittui.tui.frame.keymap import display_keys
+from kittui.tui.frame.ports import Settings
+from kittui.tui.style import theme
+from kittui.tui.widgets.lines import Line
+
+if TYPE_CHECKING:
+    from kittui.tui.app import KittuiApp
+
+Section = list[tuple[str, str, str]]
+_HEADINGS = {"move": "Moving", "text": "Moving", "compare": "Comparing", "timeline": "Over the versions"}
+"""Where help lists the keys of lists and screens, by the first part of their ids."""
+
+
+def sections(app: KittuiApp) -> dict[str, Section]:
+    """(keys, label, tooltip) of every live key, by heading."""
+    headings = {command.id: command.heading for command in extensions.commands()}
+    found: dict[str, Section] = {
+        "Comparing": [],
+        "Over the versions": [],
+        "ModelKit": [],
+        "Browse": [],
+        "Panes": [],
+        "Moving": [],
+        "Program": [],
+    }
+    keys: dict[str, list[str]] = {}
+    rows: dict[str, tuple[str, str, str]] = {}
+    for active in app.screen.active_bindings.values():
+        binding = active.binding
+        if not active.enabled or not binding.description or binding.system:
+            continue
+        name = binding.id or binding.action
+        keys.setdefault(name, []).append(display_keys(binding.key)[0])
+        heading = headings.get(name) or _HEADINGS.get(name.partition(".")[0], "Program")
+        rows[name] = (heading, binding.description, binding.tooltip)
+    for name, (heading, label, tooltip) in rows.items():
+        found.setdefault(heading, []).append((" ".join(keys[name]), label, tooltip))
+    return found
+
+
+def legend(settings: Settings) -> list[Line]:
+    """What the marks mean."""
+    lines: list[Line] = [
+        (
+            (f"  {stage.ascii_mark if settings.ascii_marks else stage.mark} ", stage.role),
+            (f"{stage.name:<13} ", "text"),
+        )
+        for stage in settings.stages
+    ]
+    for mark, role, words in (
+        ("●", "good", "every layer is in the local store"),
+        ("◐", "good", "some layers are in the local store"),
+        ("✎", "accent", "marked"),
+        ("″", "muted", "the same digest as the row above"),
+        ("✗", "bad", "could not be read; the details say why"),
+    ):
+        lines.append(((f"  {mark} ", role), (words, "muted")))
+    return lines
+
+
+def palette(app: KittuiApp, screen: Screen[object]) -> Iterable[SystemCommand]:
+    """Commands that are enabled on the screen below the palette, then themes."""
+    seen: set[str] = set()
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not active.enabled or not binding.id or binding.system or binding.id in seen or binding.id == "palette":
+            continue
+        if binding.id.startswith(("move.", "text.", "pane.", "tab.")) or not binding.description:
+            continue
+        seen.add(binding.id)
+        keys = display_keys(binding.key)[0]
+        yield SystemCommand(
+            f"{binding.description}  {keys}", binding.tooltip, _runner(app, active.node, binding.action)
+        )
+    for name in theme.NAMES:
+        yield SystemCommand(f"Theme: {name.removeprefix('kittui-')}", "Change the colours", _chooser(app, name))
+
+
+def _runner(app: KittuiApp, node: object, action: str) -> Callable[[], object]:
+    async def run() -> None:
+        await app.run_action(action, node)  # type: ignore[arg-type]
+
+    return run
+
+
+def _chooser(app: KittuiApp, name: str) -> Callable[[], None]:
+    def choose() -> None:
+        app.theme = name
+
+    return choose

@@ -1,0 +1,42 @@
+"""Asking before much is read, and saying what works instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kittui.terminal import clean, size_text
+
+if TYPE_CHECKING:
+    from kittui.tui.frame.context import Context
+    from kittui.tui.inspect.nodes import FileHere
+    from kittui.usecases.inspect.inspector import Price
+
+STREAMED = 1_000_000_000
+"""Bytes that are read through at most to show something; pulling is the way for more."""
+
+
+def instead(price: Price) -> str:
+    """What works in place of reading so much."""
+    if price.bytes > STREAMED:
+        return "p pulls the ModelKit, and goes on where it stopped; its files are then read from the store."
+    return "p pulls the ModelKit instead; its files are then read from the store."
+
+
+def why(price: Price) -> str:
+    """The reason as a sentence."""
+    text = clean(price.reason).rstrip(".")
+    return text[:1].upper() + text[1:] + "."
+
+
+async def agree(context: Context, here: FileHere | None, price: Price) -> bool:
+    """Ask before much is read; what is too much is refused with what works instead."""
+    from kittui.tui.dialogs.confirm import ConfirmDialog
+
+    subject = clean(here.entry.path if here is not None else price.subject)
+    words = [subject, "", f"{size_text(price.bytes)} to read. {why(price)}", instead(price)]
+    if price.bytes > STREAMED:
+        words[2] = f"{size_text(price.bytes)} would be read: too much to stream for a look. {why(price)}"
+        await context.ask(ConfirmDialog("Not without pulling", words, "Back"))
+        return False
+    answer: bool | None = await context.ask(ConfirmDialog(f"Read {size_text(price.bytes)}?", words, "Read"))
+    return bool(answer)

@@ -1,0 +1,144 @@
+"""Commands on a file in a layer: view, save, verify its layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError
+from kittui.terminal import size_text
+from kittui.tui.frame.commands import Command
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Selection
+
+if TYPE_CHECKING:
+    from kittui.tui.frame.ports import Ports
+    from kittui.tui.inspect.nodes import FileHere, TensorHere
+    from kittui.tui.widgets.lines import Page
+    from kittui.usecases.inspect.inspector import Price
+
+
+def file_of(selection: Selection) -> FileHere | None:
+    """The readable file under the cursor, or the one whose tensor is."""
+    node = selection.node
+    if node is None or node.payload is None or node.problem:
+        return None
+    if node.kind == "tensor":
+        of: TensorHere = node.payload
+        return of.file
+    if node.kind != "file":
+        return None
+    here: FileHere = node.payload
+    return here
+
+
+def on_file(selection: Selection) -> bool:
+    """Enabled on a file that can be read."""
+    return file_of(selection) is not None
+
+
+async def view(context: Context) -> None:
+    """Show the file over the whole screen."""
+    from kittui.tui.inspect.viewer import ViewerScreen
+
+    here = file_of(context.selection)
+    if here is not None:
+        context.show(ViewerScreen(context, here))
+
+
+async def save(context: Context, here: FileHere) -> None:
+    """Ask for a place and save the file there."""
+    from kittui.tui.dialogs.prompt import InputDialog
+    from kittui.tui.inspect.asking import agree
+    from kittui.tui.inspect.nodes import inspector_of
+    from kittui.usecases.inspect.saving import save_file
+
+    name = here.entry.path.rpartition("/")[2]
+    text = await context.ask(InputDialog("Save to", value=str(Path.cwd() / name)))
+    if not text:
+        return
+
+    async def ask(price: Price) -> bool:
+        return await agree(context, here, price)
+
+    context.activity("save", f"⬇ {name}")
+    try:
+        inspector = inspector_of(context.ports)
+        saved = await save_file(inspector, here.repository, here.layer, here.entry, Path(text), ask=ask)
+    except KittuiError as error:
+        context.fail(error)
+        return
+    finally:
+        context.activity("save", None)
+    trust = "verified" if here.verified else "not verified: kittui pull proves the layer's digest"
+    context.toast(f"Saved {saved} ({size_text(here.entry.size)}, {trust})")
+
+
+async def save_selected(context: Context) -> None:
+    """Save the file under the cursor."""
+    here = file_of(context.selection)
+    if here is not None:
+        await save(context, here)
+
+
+async def verify_selected(context: Context) -> None:
+    """Verify the layer of the file under the cursor."""
+    from kittui.tui.inspect.proving import prove
+
+    here = file_of(context.selection)
+    if here is not None:
+        await prove(context, here, None)
+
+
+async def file_tab(ports: Ports, selection: Selection) -> Page:
+    """The file under the cursor, in the details pane."""
+    from kittui.errors import Refused
+    from kittui.tui.inspect.asking import why
+    from kittui.tui.inspect.contents import read_contents
+    from kittui.tui.inspect.nodes import inspector_of
+    from kittui.tui.inspect.pages import pane_page
+    from kittui.tui.widgets.lines import Page
+
+    here = file_of(selection)
+    if here is None:
+        return Page([(("Open a layer and go to a file to see it here.", "muted"),)])
+    prices: list[Price] = []
+
+    async def note(price: Price) -> bool:
+        prices.append(price)
+        return False
+
+    try:
+        return pane_page(await read_contents(inspector_of(ports), here, ask=note, width=36), here)
+    except Refused:
+        if not prices:
+            raise
+    text = f"{size_text(prices[0].bytes)} to read. {why(prices[0])}"
+    return Page([((text, "warn"),), "", (("v opens it, and asks before.", "muted"),)])
+
+
+async def risk_tab(ports: Ports, selection: Selection) -> Page:
+    """What the ModelKit's files could do when they are loaded, as far as was looked."""
+    from kittui.tui.inspect.risk_page import load_risk
+
+    return await load_risk(ports, selection)
+
+
+async def scan(context: Context) -> None:
+    """Let ModelScan look at a copy of the files."""
+    from kittui.tui.inspect.risk_page import scan_selected
+
+    await scan_selected(context)
+
+
+def has_modelkit(selection: Selection) -> bool:
+    """Enabled where a ModelKit has been read."""
+    return selection.modelkit is not None and selection.modelkit.is_modelkit
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 5, "Files"),
+    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 6, "Files"),
+    Command("look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files"),
+    Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files"),
+)

@@ -1,0 +1,174 @@
+"""What a file is, and what of it is shown: decided by its name and its first bytes, read as it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from kittui.errors import Malformed, Unsupported
+from kittui.formats.model_file import is_model_file
+from kittui.formats.text import decode, sniff
+from kittui.tui.inspect import pictures
+from kittui.tui.inspect.paging import Pager, TableLay, lay_of
+from kittui.tui.widgets.lines import Page, plain
+
+if TYPE_CHECKING:
+    from kittui.formats.weights import Weights
+    from kittui.tui.inspect.model_facts import ModelFacts
+    from kittui.tui.inspect.nodes import FileHere
+    from kittui.tui.inspect.tensors import Row
+    from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.inspect.views import View
+
+Kind = Literal["text", "table", "hex", "markdown", "notebook", "picture", "parquet", "model"]
+
+SNIFFED = 8192
+"""Bytes that decide between text and binary."""
+WHOLE_LIMIT = 512 * 1024
+"""Bytes up to which Markdown is rendered and code is highlighted: both need the whole text."""
+NOTEBOOK_LIMIT = 8 * 1024 * 1024
+"""Bytes of a notebook that are read."""
+
+
+@dataclass(slots=True)
+class Model:
+    """A model file's header, its tensors as a tree, and what else is known of the model."""
+
+    weights: Weights
+    tree: list[Row]
+    facts: ModelFacts
+    files: int = 1
+
+
+@dataclass(slots=True)
+class Contents:
+    """One file, opened.
+
+    `page` are its first lines, `records` those of a table; `pager` brings what follows. `text` is the whole text where
+    it was read. `shown` counts bytes, `verified` says whether they came from a layer that was hashed whole, `digest` is
+    of those bytes where they are a beginning of the file. `problem`: why it is not shown as what its name promises.
+    """
+
+    kind: Kind
+    size: int
+    page: Page = field(default_factory=Page)
+    pager: Pager | None = None
+    table: TableLay | None = None
+    records: list[Any] = field(default_factory=list)
+    model: Model | None = None
+    picture: bytes = b""
+    text: str = ""
+    verified: bool = False
+    problem: str = ""
+    digest: bytes = b""
+    _shown: int = 0
+
+    @property
+    def shown(self) -> int:
+        """Bytes of the file that are shown."""
+        return self.pager.offset if self.pager is not None else self._shown
+
+    @property
+    def more(self) -> bool:
+        """Whether there is more to page on to."""
+        return self.pager is not None and not self.pager.ended
+
+    @property
+    def proof(self) -> bytes:
+        """The digest of the file's first `shown` bytes; empty where what is shown is not made of those."""
+        return self.pager.digest.digest() if self.pager is not None else self.digest
+
+
+async def read_contents(inspector: Inspector, here: FileHere, *, ask: Ask | None = None, width: int = 100) -> Contents:
+    """Open a file and read its first page; raises what reading raises, Refused where the price is not agreed to."""
+    entry = here.entry
+    view = await inspector.open(here.repository, here.layer, entry, ask=ask)
+    if is_model_file(entry.path):
+        try:
+            return await _model(inspector, here, view, ask)
+        except Malformed as error:
+            return await _paged(view, entry.path, entry.size, problem=error.message)
+    return await contents_of(view, entry.path, width)
+
+
+async def contents_of(view: View, path: str, width: int = 100) -> Contents:
+    """What `read_contents` gives for anything that is no model file."""
+    name, size, problem = path.lower(), view.size, ""
+    try:
+        if name.endswith(".parquet"):
+            from kittui.tui.inspect.parquet import parquet_page
+
+            return Contents("parquet", size, await parquet_page(view), verified=view.verified, _shown=size)
+        if name.endswith(pictures.SUFFIXES) and size <= pictures.BYTES_LIMIT:
+            return await _picture(view, width)
+        if name.endswith(".ipynb") and size <= NOTEBOOK_LIMIT:
+            return await _whole(view, path, "notebook")
+        if name.endswith((".md", ".markdown")) and size <= WHOLE_LIMIT:
+            return await _whole(view, path, "markdown")
+    except (Malformed, Unsupported) as error:
+        problem = " ".join(part for part in (error.message, error.hint) if part)
+    return await _paged(view, path, size, problem)
+
+
+async def _model(inspector: Inspector, here: FileHere, view: View, ask: Ask | None) -> Contents:
+    from kittui.tui.inspect.model_facts import model_facts, shard_index
+    from kittui.tui.inspect.tensor_view import grown
+    from kittui.usecases.inspect.files import FoundFile
+    from kittui.usecases.inspect.models import open_model
+
+    layers = here.modelkit.layers if here.modelkit is not None else (here.layer,)
+    file = FoundFile(here.layer, here.entry)
+    index = await shard_index(inspector, here)
+    opened = await open_model(inspector, here.repository, layers, index or file, ask=ask)
+    facts = await model_facts(inspector, here, opened.weights, opened.shards)
+    tree = await asyncio.to_thread(grown, opened.weights)
+    size = here.entry.size
+    model = Model(opened.weights, tree, facts, max(1, len(opened.shards)))
+    return Contents("model", size, model=model, verified=opened.verified, _shown=size)
+
+
+async def _picture(view: View, width: int) -> Contents:
+    content = await view.read(0, view.size)
+    page = await asyncio.to_thread(pictures.picture_page, content, width)
+    digest = hashlib.sha256(content).digest()
+    return Contents(
+        "picture", view.size, page, picture=content, verified=view.verified, digest=digest, _shown=view.size
+    )
+
+
+async def _whole(view: View, path: str, kind: Literal["notebook", "markdown"]) -> Contents:
+    """A file that is shown as a whole; raises Malformed for what is binary, and for a notebook that is none."""
+    from kittui.tui.inspect.pages import notebook_page, text_page
+
+    content = await view.read(0, view.size)
+    found = sniff(content[:SNIFFED])
+    if found.encoding is None:
+        raise Malformed("it is not a text")
+    text = decode(content, found.encoding)
+    laid = notebook_page if kind == "notebook" else text_page
+    page = await asyncio.to_thread(laid, path, text)
+    digest = hashlib.sha256(content).digest()
+    return Contents(kind, view.size, page, text=text, verified=view.verified, digest=digest, _shown=view.size)
+
+
+async def _paged(view: View, path: str, size: int, problem: str = "") -> Contents:
+    from kittui.tui.inspect.pages import hex_spans, line_highlighter, text_page
+
+    found = sniff(await view.read(0, min(size, SNIFFED)))
+    if found.encoding is None:
+        pager = Pager(view, size, None, None)
+        page = Page(await pager.more(), hex_spans)
+        return Contents("hex", size, page, pager, verified=view.verified, problem=problem)
+    lay = lay_of(path)
+    pager = Pager(view, size, lay, found.encoding)
+    lines = await pager.more()
+    if lay is not None:
+        return Contents("table", size, pager=pager, table=lay, records=lines, verified=view.verified, problem=problem)
+    known = line_highlighter(path)
+    if pager.ended and size <= WHOLE_LIMIT and known is None:
+        page = await asyncio.to_thread(text_page, path, "\n".join(lines))
+    else:
+        page = Page(lines, known or plain)
+    return Contents("text", size, page, pager, verified=view.verified, problem=problem)

@@ -1,0 +1,96 @@
+"""Proving that a layer is what its digest says, and that what was shown of a file is what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError, Malformed
+from kittui.terminal import size_text
+from kittui.tui.inspect.asking import agree
+from kittui.tui.inspect.contents import Contents, contents_of
+from kittui.tui.inspect.nodes import FileHere, inspector_of
+
+if TYPE_CHECKING:
+    from kittui.formats.tar import FileEntry
+    from kittui.tui.frame.context import Context
+
+HEADER = 16 * 1024 * 1024
+"""Bytes of a model file that are kept while its layer is read: its header is read from them once more."""
+
+
+async def prove(context: Context, here: FileHere, contents: Contents | None) -> Contents | None:
+    """Read the layer whole and prove its digest, asking first where it is big; says how it went.
+
+    Returns the same contents where what they show is proven too, other ones where the layer holds other bytes than
+    what was served by ranges, and None where nothing was proven. Without contents it is only the layer that is proven.
+    """
+    from kittui.usecases.inspect.inspector import FREE, Price
+    from kittui.usecases.inspect.views import BytesView
+
+    layer = here.layer
+    name = layer.path or layer.digest.short
+    price = Price(layer.size, f"layer {name}", "only the whole layer proves its digest")
+    if layer.size > FREE and not await agree(context, None, price):
+        return None
+    context.activity("verify", f"✓ {layer.digest.short}")
+
+    def progress(_: list[FileEntry], read: int, size: int) -> None:
+        context.activity("verify", f"✓ {layer.digest.short} {read * 100 // max(1, size)} %")
+
+    inspector = inspector_of(context.ports)
+    held = b""
+    try:
+        if contents is None:
+            await inspector.verify(here.repository, layer, progress)
+        else:
+            kept = max(1, contents.shown) if contents.model is None else HEADER
+            _, held = await inspector.verified_file(here.repository, layer, here.entry, kept, progress, start=True)
+    except KittuiError as error:
+        context.fail(error)
+        return None
+    finally:
+        context.activity("verify", None)
+    context.browse.layers_pane.relist(layer)
+    if contents is None:
+        context.toast(f"The layer {layer.digest.short} is what its digest says ({size_text(layer.size)} read).")
+        return None
+    if contents.model is not None:
+        return await _model_again(context, here, contents, held)
+    if not contents.proof:
+        context.toast(f"The layer {layer.digest.short} is what its digest says; what is shown was read by ranges.")
+        return contents
+    if contents.proof and contents.proof == hashlib.sha256(held[: contents.shown]).digest():
+        contents.verified = True
+        context.toast(f"The layer {layer.digest.short} is what its digest says, and this is what it holds.")
+        return contents
+    context.toast(f"What was shown is not what the layer {layer.digest.short} holds: this is.")
+    return await contents_of(BytesView(held, verified=True), here.entry.path)
+
+
+async def _model_again(context: Context, here: FileHere, contents: Contents, held: bytes) -> Contents:
+    """Read the header once more from proven bytes; the tree on the screen stays where it says the same."""
+    from kittui.formats.model_file import read_weights
+    from kittui.tui.inspect.tensor_view import grown
+    from kittui.usecases.inspect.views import BytesView, drive
+
+    short, model = here.layer.digest.short, contents.model
+    if model is None:
+        return contents
+    if model.files > 1:
+        context.toast(f"The layer {short} is what its digest says; the other files of the model were read by ranges.")
+        return contents
+    try:
+        weights = await drive(read_weights(here.entry.path, here.entry.size), BytesView(held, verified=True))
+    except Malformed:
+        if here.entry.size <= len(held):
+            raise
+        context.toast(f"The layer {short} is what its digest says; the header, longer than 16 MB, was read by ranges.")
+        return contents
+    if weights.tensors == model.weights.tensors:
+        contents.verified = True
+        context.toast(f"The layer {short} is what its digest says, and these are its tensors.")
+        return contents
+    context.toast(f"What was listed is not what the layer {short} holds: this is.")
+    return replace(contents, model=replace(model, weights=weights, tree=grown(weights)), verified=True)

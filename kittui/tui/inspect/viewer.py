@@ -1,0 +1,407 @@
+"""A file over the whole screen: text, Markdown, table, notebook, image, tensors or hexadecimal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, Markdown
+
+from kittui.errors import KittuiError, Refused
+from kittui.oci.traffic import metered
+from kittui.terminal import clean, size_text
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.keymap import display_keys
+from kittui.tui.inspect.contents import Contents, read_contents
+from kittui.tui.inspect.markdown_view import MarkdownView, can_render
+from kittui.tui.inspect.nodes import FileHere, inspector_of
+from kittui.tui.inspect.pages import text_page
+from kittui.tui.inspect.paging import Pager
+from kittui.tui.inspect.pictures import drawn
+from kittui.tui.inspect.table_view import TableView
+from kittui.tui.inspect.tensor_view import TensorView, facts_page
+from kittui.tui.panes.pane import PaneTitle
+from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.rows import Rows
+
+
+class Views(Vertical):
+    """The ways a file is shown; all but one are hidden."""
+
+
+class ViewerScreen(Screen[None]):
+    """Reads what it shows and pages on at the end; says quietly what that cost and whether it is proven."""
+
+    DEFAULT_CSS = """
+    ViewerScreen { background: $kit-background; color: $kit-text; layout: vertical; }
+    ViewerScreen Views { height: 1fr; align-horizontal: center; }
+    ViewerScreen Views > Lines { padding: 0 1; }
+    ViewerScreen Views > .away { display: none; }
+    ViewerScreen Input, ViewerScreen Input:focus {
+        display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; color: $kit-text;
+    }
+    ViewerScreen Input.asked { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,v", "close", "Back", id="viewer.close", tooltip="Back to the panes"),
+        Binding("slash", "search", "Search", id="viewer.search", tooltip="Search as you type; Enter keeps it"),
+        Binding("n", "again(1)", "Next", id="viewer.next", tooltip="Next match", show=False),
+        Binding("N", "again(-1)", "Previous", id="viewer.previous", tooltip="Previous match", show=False),
+        Binding("m", "turn", "Other view", id="viewer.turn", tooltip="Rendered or source, tensors or metadata"),
+        Binding("y", "copy", "Copy path", id="viewer.copy", tooltip="Copy the file's path"),
+        Binding("w", "save", "Save", id="viewer.save", tooltip="Save the file to this machine"),
+        Binding("V", "verify", "Verify", id="viewer.verify", tooltip="Read the whole layer and prove its digest"),
+        Binding("question_mark", "app.help", "Help", id="viewer.help", tooltip="Every key that is live now"),
+    ]
+    found: reactive[tuple[int, int] | None] = reactive(None, layout=False)
+
+    def __init__(self, context: Context, here: FileHere) -> None:
+        super().__init__()
+        self._opened_by = context
+        self._here = here
+        self._inspector = inspector_of(context.ports)
+        folder, _, name = here.entry.path.rpartition("/")
+        above = (clean(folder),) if folder else ()
+        self._way = (*context.browse.query_one(HeaderBar).where, *above, clean(name))
+        self._contents: Contents | None = None
+        self._names: list[str] = []
+        self._views: list[Widget] = []
+        self._at = 0
+        self._read = 0
+        self._requests = 0
+        self._paging = False
+        self._failed = ""
+
+    @property
+    def contents(self) -> Contents | None:
+        """What is shown, once it was read."""
+        return self._contents
+
+    @property
+    def view(self) -> Widget:
+        """The way it is shown now."""
+        return self._views[self._at] if self._views else self.query_one(Lines)
+
+    def compose(self) -> ComposeResult:
+        """Where it is, how it is shown, the file, a search line, the keys."""
+        yield HeaderBar()
+        yield PaneTitle()
+        with Views():
+            yield Lines()
+        yield Input(placeholder="search", compact=True, select_on_focus=False)
+        yield FooterBar()
+
+    def on_resize(self) -> None:
+        """Say less where it is narrow."""
+        if self._contents is not None:
+            self._tell()
+
+    def on_mount(self) -> None:
+        """Read the first part."""
+        self.query_one(PaneTitle).active = True
+        lines = self.query_one(Lines)
+        lines.focus()
+        self.watch(lines, "scroll_y", self._scrolled, init=False)
+        self._tell()
+        self._load()
+
+    @work(group="viewer-load", exclusive=True)
+    async def _load(self) -> None:
+        from kittui.tui.inspect.asking import agree
+
+        async def ask(price: object) -> bool:
+            return await agree(self._opened_by, self._here, price)  # type: ignore[arg-type]
+
+        try:
+            with metered() as traffic:
+                width = min(100, max(20, self.size.width - 4), max(20, 2 * (self.size.height - 6)))
+                contents = await read_contents(self._inspector, self._here, ask=ask, width=width)
+        except KittuiError as error:
+            self._fail(error)
+            return
+        self._count(traffic.bytes, traffic.requests)
+        await self._show(contents)
+
+    def _count(self, read: int, requests: int) -> None:
+        self._read += read
+        self._requests += requests
+
+    def _fail(self, error: KittuiError) -> None:
+        said = "It was not read." if isinstance(error, Refused) else clean(error.message)
+        lines: list[Line] = ["", ((said[:1].upper() + said[1:], "muted" if isinstance(error, Refused) else "bad"),)]
+        if error.hint and not isinstance(error, Refused):
+            lines += ["", ((clean(error.hint), "text"),)]
+        lines += [
+            "",
+            ((f"{self._key('viewer.close')} goes back; {self._key('viewer.save')} saves the file.", "muted"),),
+        ]
+        self._failed = said
+        self.query_one(Lines).show(Page(lines))
+        self._tell()
+
+    async def _show(self, contents: Contents) -> None:
+        """Make the views of a file; the first of them is shown."""
+        self._contents = contents
+        for old in self._views[1:] if self._views and self._views[0] is self.query_one(Lines) else self._views:
+            if not isinstance(old, Lines):
+                await old.remove()
+        lines = self.query_one(Lines)
+        made: list[tuple[str, Widget]] = []
+        if contents.model is not None:
+            model, tree = contents.model, TensorView()
+            lines.show(facts_page(model.facts, model.weights))
+            made = [("Tensors", tree), ("Metadata", lines)]
+            await self._mount(tree)
+            tree.show(model.tree, model.weights, model.facts, model.files)
+        elif contents.table is not None:
+            table = TableView()
+            made = [("Table", table)]
+            await self._mount(table)
+            table.show(contents.table.columns, contents.table.widths, contents.records)
+            self.watch(table.rows, "scroll_y", self._scrolled, init=False)
+        else:
+            lines.show(contents.page)
+            made = [(_TITLES[contents.kind], lines)]
+            if contents.kind == "markdown" and can_render(contents.text):
+                rendered = MarkdownView(contents.text)
+                await self._mount(rendered)
+                made.insert(0, ("Rendered", rendered))
+            elif contents.kind == "picture" and (image := drawn(contents.picture, self.size.width - 4)) is not None:
+                await self._mount(VerticalScroll(image))
+                made.insert(0, ("Image", self.query_one(VerticalScroll)))
+                made[1] = ("Half blocks", lines)
+            elif contents.kind == "notebook":
+                source = Lines()
+                await self._mount(source)
+                source.show(text_page(self._here.entry.path, contents.text))
+                made.append(("Source", source))
+        self._names = [name for name, _ in made]
+        self._views = [view for _, view in made]
+        self._turn_to(0)
+
+    async def _mount(self, view: Widget) -> None:
+        view.add_class("away")
+        await self.query_one(Views).mount(view)
+
+    def _turn_to(self, number: int) -> None:
+        self._at = number
+        self.found = None
+        for place, view in enumerate(self._views):
+            view.set_class(place != number, "away")
+        lines = self.query_one(Lines)
+        if lines not in self._views:
+            lines.add_class("away")
+        shown = self.view
+        (shown.rows if isinstance(shown, TensorView | TableView) else shown).focus()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Header, title and footer for what is shown now."""
+        contents = self._contents
+        header = self.query_one(HeaderBar)
+        header.where = self._way
+        header.facts = self._facts()
+        title = self.query_one(PaneTitle)
+        parts: list[tuple[str, str]] = []
+        for place, name in enumerate(self._names or ["Not read" if self._failed else "Reading …"]):
+            style = "$kit-accent bold" if place == self._at else "$kit-faint"
+            parts += [("  " if place else "", ""), (name, style)]
+        if contents is not None and contents.problem:
+            parts.append((f"   ▲ {clean(contents.problem)}", "$kit-warn"))
+        title.parts = tuple(parts)
+        title.right = self._right()
+        self.query_one(FooterBar).hints = tuple(self._hints())
+
+    def _facts(self) -> tuple[tuple[str, str], ...]:
+        contents = self._contents
+        facts = [(size_text(self._here.entry.size), "$kit-muted")]
+        if self._requests:
+            many = "request" if self._requests == 1 else "requests"
+            asked = f" in {self._requests} {many}" if self.app.size.width >= 110 else ""
+            facts.append((f"{size_text(self._read)} read{asked}", "$kit-muted"))
+        if contents is not None:
+            facts.append(("✓ verified", "$kit-good") if contents.verified else ("not verified", "$kit-muted"))
+        return tuple(facts)
+
+    def _right(self) -> str:
+        contents = self._contents
+        if self.found is not None:
+            place, count = self.found
+            where = "" if contents is None or not contents.more else f" in the first {size_text(contents.shown)}"
+            return f"match {place} of {count:,}{where}" if count else f"no match{where}"
+        if contents is None:
+            return ""
+        if self._paging:
+            return "reading on …"
+        if contents.more:
+            return f"the first {size_text(contents.shown)}, more at the end"
+        if contents.shown < contents.size:
+            return f"the first {size_text(contents.shown)}; {self._key('viewer.save')} saves all of it"
+        if contents.table is not None:
+            return f"{len(contents.records):,} rows"
+        return ""
+
+    def watch_found(self) -> None:
+        """Say which match it is."""
+        if self.is_mounted:
+            self._tell()
+
+    def _hints(self) -> list[KeyHint]:
+        hints = []
+        for binding in self.BINDINGS:
+            if not isinstance(binding, Binding) or not binding.show or not self.check_action(binding.action, ()):
+                continue
+            label = binding.description
+            if binding.action == "turn":
+                label = self._names[(self._at + 1) % len(self._names)]
+            action = binding.action if "." in binding.action else f"screen.{binding.action}"
+            hints.append(KeyHint(self._key(binding.id or ""), label, action))
+        return hints
+
+    def _key(self, name: str) -> str:
+        binding = next(one for one in self.BINDINGS if isinstance(one, Binding) and one.id == name)
+        return display_keys(self._opened_by.ports.settings.keymap.get(name) or binding.key)[0]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what does something: another view where there is one, proof where there is none yet."""
+        if action == "turn":
+            return len(self._names) > 1
+        if action == "verify":
+            return self._contents is not None and not self._contents.verified
+        if action in ("search", "again"):
+            return self._contents is not None
+        return True
+
+    def _scrolled(self) -> None:
+        contents, shown = self._contents, self.view
+        if contents is None or not contents.more or self._paging:
+            return
+        scrolled = shown.rows if isinstance(shown, TableView) else shown
+        if not isinstance(scrolled, Lines | Rows):
+            return
+        if scrolled.scroll_offset.y + 2 * scrolled.size.height >= scrolled.virtual_size.height:
+            self._paging = True
+            self._tell()
+            self._page_on(contents, contents.pager)
+
+    @work(group="viewer-page", exclusive=True)
+    async def _page_on(self, contents: Contents, pager: Pager | None) -> None:
+        """Read the next page and add it below."""
+        try:
+            if pager is None:
+                return
+            with metered() as traffic:
+                added = await pager.more()
+            self._count(traffic.bytes, traffic.requests)
+            if contents is self._contents:
+                self._extend(added)
+        except KittuiError as error:
+            self._opened_by.fail(error)
+        finally:
+            self._paging = False
+            self._tell()
+
+    def _extend(self, added: Sequence[object]) -> None:
+        shown = self._views[0]
+        if isinstance(shown, TableView):
+            shown.extend(added)
+        elif isinstance(shown, Lines):
+            shown.extend([str(line) for line in added])
+
+    @on(Markdown.LinkClicked)
+    def _link(self, event: Markdown.LinkClicked) -> None:
+        event.stop()
+        self._opened_by.toast(f"Links are not opened: {event.href}")
+
+    def action_close(self) -> None:
+        """Back, or out of the search line, or out of the row that is shown in full."""
+        asked = self.query_one(Input)
+        if asked.has_class("asked"):
+            asked.remove_class("asked")
+            self._search("")
+            self._turn_to(self._at)
+            return
+        if isinstance(self.view, TableView) and self.view.close_row():
+            return
+        self.dismiss(None)
+
+    def action_search(self) -> None:
+        """Show the search line; Markdown is searched as it is written."""
+        if isinstance(self.view, MarkdownView):
+            self._turn_to(self._names.index("Source"))
+        asked = self.query_one(Input)
+        asked.add_class("asked")
+        asked.focus()
+
+    def _search(self, text: str) -> None:
+        shown = self.view
+        if isinstance(shown, Lines | TableView | TensorView):
+            place = shown.find(text)
+            self.found = place if text else None
+
+    @on(Input.Changed)
+    def _searching(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.query_one(Input).has_class("asked"):
+            self._search(event.value)
+
+    @on(Input.Submitted)
+    def _searched(self, event: Input.Submitted) -> None:
+        event.stop()
+        found = self.found
+        self.query_one(Input).remove_class("asked")
+        self._turn_to(self._at)
+        self.found = found
+
+    def action_again(self, step: int) -> None:
+        """Next or previous match."""
+        shown = self.view
+        if isinstance(shown, Lines | TableView | TensorView) and self.query_one(Input).value:
+            self.found = shown.find_next(step)
+
+    def action_turn(self) -> None:
+        """Show the file in its other way."""
+        self._turn_to((self._at + 1) % len(self._views))
+
+    def action_copy(self) -> None:
+        """Copy the path."""
+        self._opened_by.app.copy(self._here.entry.path)
+
+    @work(group="viewer-save")
+    async def action_save(self) -> None:
+        """Ask for a place and save the file there."""
+        from kittui.tui.inspect.commands import save
+
+        await save(self._opened_by, self._here)
+
+    @work(group="viewer-verify", exclusive=True)
+    async def action_verify(self) -> None:
+        """Prove the layer's digest and that what is shown is what it holds; nothing on the screen moves."""
+        from kittui.tui.inspect.proving import prove
+
+        contents = self._contents
+        if contents is None or contents.verified:
+            return
+        proven = await prove(self._opened_by, self._here, contents)
+        if proven is contents:
+            self._tell()
+        elif proven is not None:
+            await self._show(proven)
+
+
+_TITLES = {
+    "text": "Text",
+    "hex": "Hexadecimal",
+    "markdown": "Source",
+    "notebook": "Cells",
+    "picture": "Image",
+    "parquet": "Parquet",
+}

@@ -1,0 +1,1 @@
+"""Finding ModelKits: repositories, tags, and what a reference means."""

@@ -1,0 +1,330 @@
+"""Browsing: repositories, tags, and the ModelKit behind a tag, each asked for once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.modelkit.kinds import Kind, kind_of, label_of
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
+from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
+
+if TYPE_CHECKING:
+    from kittui.modelkit.modelkit import ModelKit
+
+REMEMBERED: Final = 20_000
+"""ModelKits kept in memory."""
+
+
+class ContentCache(Protocol):
+    """Verified bytes by their digest, kept between runs."""
+
+    def get(self, digest: Digest) -> bytes | None:
+        """The bytes, which hash to the digest; None where they aren't kept. Blocks."""
+        ...
+
+    def put(self, digest: Digest, content: bytes) -> None:
+        """Keep bytes that were verified against the digest; never fails. Blocks."""
+        ...
+
+    def tag(self, name: str) -> Digest | None:
+        """Where a tag was when it was last looked at; None where that isn't known. Blocks."""
+        ...
+
+    def note_tag(self, name: str, digest: Digest) -> None:
+        """Remember where a tag is; never fails. Blocks."""
+        ...
+
+
+class NoCache:
+    """Keeps nothing."""
+
+    def get(self, digest: Digest) -> bytes | None:
+        """Nothing."""
+        return None
+
+    def put(self, digest: Digest, content: bytes) -> None:
+        """Nothing."""
+
+    def tag(self, name: str) -> Digest | None:
+        """Nothing."""
+        return None
+
+    def note_tag(self, name: str, digest: Digest) -> None:
+        """Nothing."""
+
+
+def repositories(source: Source) -> AsyncIterator[Sequence[RepositoryEntry]]:
+    """All repositories of a source, page by page as they arrive; raises Unsupported where there is no catalog."""
+    return source.repositories()
+
+
+async def tags(repository: Repository) -> AsyncIterator[Sequence[TagEntry]]:
+    """All tags, page by page as they arrive, without those that hold signatures of others."""
+    async for page in repository.tags():
+        yield [entry for entry in page if entry.name is None or attached_tag(entry.name) is None]
+
+
+@dataclass(frozen=True, slots=True)
+class TagListing:
+    """The tags of a repository in natural order, manifests without tag last; `attached` by the digest it is about."""
+
+    tags: tuple[TagEntry, ...]
+    attached: Mapping[Digest, tuple[AttachedTag, ...]] = field(hash=False)
+
+
+async def list_tags(repository: Repository) -> TagListing:
+    """All tags at once; raises NotFound for a repository that isn't there."""
+    found: list[TagEntry] = []
+    attached: dict[Digest, list[AttachedTag]] = {}
+    async for page in repository.tags():
+        for entry in page:
+            folded = attached_tag(entry.name) if entry.name is not None else None
+            if folded is None:
+                found.append(entry)
+            else:
+                attached.setdefault(folded.subject, []).append(folded)
+    found.sort(key=lambda entry: (entry.name is None, natural_key(entry.name or "")))
+    return TagListing(tuple(found), {digest: tuple(tags) for digest, tags in attached.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """A tag with what its manifest says: `size` is bytes of config and layers. `problem`: why it can't be read."""
+
+    tag: str | None
+    digest: Digest | None
+    size: int | None
+    kind: Kind | None = None
+    label: str | None = None
+    problem: str | None = None
+    attached: tuple[AttachedTag, ...] = ()
+
+
+class ModelKits:
+    """ModelKits by tag and digest: one manifest and one config request at most, none the second time.
+
+    A tag is asked for once while this lives, until `forget`; what a digest names never changes and is kept by `cache`
+    between runs, so that a tag of an earlier run which has not moved costs a HEAD. The same question asked by several
+    at once is sent once.
+    """
+
+    def __init__(self, cache: ContentCache | None = None, *, remembered: int = REMEMBERED) -> None:
+        self._cache = NoCache() if cache is None else cache
+        self._remembered = remembered
+        self._kits: OrderedDict[Digest, ModelKit] = OrderedDict()
+        self._manifests: OrderedDict[Digest, Manifest] = OrderedDict()
+        self._tags: dict[str, Digest] = {}
+        self._asked: dict[str, asyncio.Future[Manifest]] = {}
+
+    def cached(self, digest: Digest) -> ModelKit | None:
+        """A ModelKit that was opened before, from memory alone."""
+        return self._kits.get(digest)
+
+    def forget(self, repository: Repository | None = None) -> None:
+        """Ask for tags again the next time: those of a repository, or all."""
+        if repository is None:
+            self._tags.clear()
+            return
+        prefix = repository.reference() + ":"
+        for name in [name for name in self._tags if name.startswith(prefix)]:
+            del self._tags[name]
+
+    async def manifest(self, repository: Repository, target: str) -> Manifest:
+        """The manifest of a tag or digest; raises NotFound, ContentError and the source's errors."""
+        key = repository.reference(target)
+        digest = Digest.parse(target) if ":" in target else self._tags.get(key)
+        if digest is not None:
+            known = self._manifests.get(digest) or await self._kept(digest)
+            if known is not None:
+                return known
+        running = self._asked.get(key)
+        while running is not None:
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                if not running.cancelled():
+                    raise
+            running = self._asked.get(key)
+        future: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
+        self._asked[key] = future
+        try:
+            unmoved = await self._unmoved(repository, target) if digest is None else None
+            manifest = unmoved or await repository.manifest(digest or target)
+        except BaseException as error:
+            if isinstance(error, KittuiError):
+                future.set_exception(error)
+                future.exception()
+            else:
+                future.cancel()
+            raise
+        else:
+            future.set_result(manifest)
+        finally:
+            del self._asked[key]
+        if ":" not in target:
+            self._tags[key] = manifest.digest
+            if repository.source.place.kind == "remote":
+                await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
+        self._remember(manifest)
+        if unmoved is None and Manifest.parse(manifest.raw).media_type == manifest.media_type:
+            await asyncio.to_thread(self._cache.put, manifest.digest, manifest.raw)
+        return manifest
+
+    async def _unmoved(self, repository: Repository, tag: str) -> Manifest | None:
+        """What is kept of a registry's tag that was looked at in an earlier run, by one HEAD where it has not moved."""
+        if repository.source.place.kind != "remote":
+            return None
+        if await asyncio.to_thread(self._cache.tag, _tag_name(repository, tag)) is None:
+            return None
+        found = await repository.resolve(tag)
+        return self._manifests.get(found.digest) or await self._kept(found.digest)
+
+    async def _kept(self, digest: Digest) -> Manifest | None:
+        raw = await asyncio.to_thread(self._cache.get, digest)
+        if raw is None:
+            return None
+        try:
+            manifest = Manifest.parse(raw, None, digest)
+        except KittuiError:
+            return None
+        self._remember(manifest)
+        return manifest
+
+    def _remember(self, manifest: Manifest) -> None:
+        self._manifests[manifest.digest] = manifest
+        while len(self._manifests) > self._remembered:
+            self._manifests.popitem(last=False)
+
+    async def open(self, repository: Repository, target: str) -> ModelKit:
+        """The ModelKit behind a tag or digest, or what else is there, labelled for what it is.
+
+        Raises NotFound, ContentError and the source's errors.
+        """
+        manifest = await self.manifest(repository, target)
+        known = self._kits.get(manifest.digest)
+        if known is not None:
+            return known
+        config = b""
+        if manifest.config is not None and kind_of(manifest) in ("modelkit", "modelpack"):
+            kept = await asyncio.to_thread(self._cache.get, manifest.config.digest)
+            if kept is None:
+                config = await repository.read_blob(manifest.config, CONFIG_LIMIT)
+                await asyncio.to_thread(self._cache.put, manifest.config.digest, config)
+            else:
+                config = kept
+        # Parsing brings YAML along, which the first screen does without.
+        from kittui.modelkit.modelkit import ModelKit
+
+        kit = ModelKit.parse(manifest, config)
+        self._kits[manifest.digest] = kit
+        while len(self._kits) > self._remembered:
+            self._kits.popitem(last=False)
+        return kit
+
+    async def rows(self, repository: Repository, listing: TagListing, *, concurrency: int = 6) -> list[TagRow]:
+        """What the manifests of all listed tags say, with bounded concurrency; a tag that fails is a marked row."""
+        limit = asyncio.Semaphore(concurrency)
+
+        async def row(entry: TagEntry) -> TagRow:
+            async with limit:
+                return await self._row(repository, entry, listing.attached)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(row(entry)) for entry in listing.tags]
+        return [task.result() for task in tasks]
+
+    async def _row(
+        self, repository: Repository, entry: TagEntry, attached: Mapping[Digest, tuple[AttachedTag, ...]]
+    ) -> TagRow:
+        digest = entry.descriptor.digest if entry.descriptor else None
+        if entry.problem is not None:
+            return TagRow(entry.name, digest, None, problem=entry.problem)
+        target = digest or entry.name
+        if target is None:
+            return TagRow(None, None, None, problem="neither a tag nor a digest")
+        try:
+            manifest = await self.manifest(repository, target)
+        except KittuiError as error:
+            return TagRow(entry.name, digest, None, problem=error.message)
+        kind = kind_of(manifest)
+        size = None if manifest.is_index else manifest.content_size
+        about = attached.get(manifest.digest, ())
+        return TagRow(entry.name, manifest.digest, size, kind, label_of(kind, manifest), None, about)
+
+
+async def open_modelkit(repository: Repository, target: str, modelkits: ModelKits) -> ModelKit:
+    """The ModelKit behind a tag or digest; see `ModelKits.open`."""
+    return await modelkits.open(repository, target)
+
+
+async def attachments(repository: Repository, digest: Digest) -> list[Descriptor]:
+    """What is said about a manifest: cosign's tags, and its referrers. Unverified claims of the source.
+
+    Empty where the source knows of none or can't tell; raises AuthError, NetworkError.
+    """
+    stem = f"{digest.algorithm}-{digest.hex}"
+
+    async def tagged(suffix: str) -> list[Descriptor]:
+        try:
+            found = await repository.resolve(f"{stem}.{suffix}")
+        except NotFound:
+            return []
+        attached = attached_tag(f"{stem}.{suffix}")
+        return [replace(found, artifact_type=found.artifact_type or (attached.kind if attached else None))]
+
+    async def referring() -> list[Descriptor]:
+        try:
+            return list(await repository.referrers(digest))
+        except (NotFound, Unsupported):
+            return []
+
+    found = await asyncio.gather(*map(tagged, ("sig", "att", "sbom")), referring())
+    return list({one.digest: one for group in found for one in group}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One ModelKit as `show` has it: `tags` are those known to be on its digest."""
+
+    reference: str
+    modelkit: ModelKit
+    tags: tuple[str, ...]
+    attached: tuple[AttachedTag, ...] = ()
+
+
+async def show(
+    repository: Repository, target: str, modelkits: ModelKits, *, all_tags: bool = False, concurrency: int = 6
+) -> Shown:
+    """One ModelKit with its tags: the one asked for and those known without a request; `all_tags` asks for all."""
+    kit = await modelkits.open(repository, target)
+    known = {target} if ":" not in target else set()
+    attached: tuple[AttachedTag, ...] = ()
+    if all_tags or repository.source.place.kind != "remote":
+        try:
+            listing = await list_tags(repository)
+        except NotFound:
+            return Shown(repository.reference(target), kit, tuple(known))
+        attached = listing.attached.get(kit.digest, ())
+        if repository.source.place.kind != "remote":
+            known |= {
+                entry.name
+                for entry in listing.tags
+                if entry.name and entry.descriptor and entry.descriptor.digest == kit.digest
+            }
+        else:
+            rows = await modelkits.rows(repository, listing, concurrency=concurrency)
+            known |= {row.tag for row in rows if row.tag and row.digest == kit.digest}
+    return Shown(repository.reference(target), kit, tuple(sorted(known, key=natural_key)), attached)
+
+
+def _tag_name(repository: Repository, tag: str) -> str:
+    return f"{repository.source.place} {repository.name}:{tag}"

@@ -1,0 +1,1 @@
+"""Moving tags and ModelKits: plan, confirm, apply, record."""

@@ -1,0 +1,143 @@
+"""Promote and roll back: champion -> rollback, challenger -> champion, so that champion always resolves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from kittui.errors import NotFound, UsageError
+from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import check_tag
+from kittui.usecases.change.siblings import keeps_a_tag
+from kittui.usecases.change.tags import ChangePlan, TagChange, manifest_at
+
+TAGS = LifecycleTags()
+_EARLIER = frozenset({"tuning", "validating", "trained", "tuned"})
+"""Stages that nothing falls back from: moving them leaves rollback alone."""
+LOOKUPS = 2
+"""Tags resolved at most to learn whether a digest keeps one."""
+
+
+async def plan_promote(
+    repository: Repository,
+    origin: str | None = None,
+    target: str | None = None,
+    *,
+    stages: LifecycleTags = TAGS,
+    retire: bool = False,
+    known: Mapping[str, Digest] | None = None,
+    lookups: int = LOOKUPS,
+) -> ChangePlan:
+    """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
+
+    Both are what `stages` calls them unless named; `retire` also tags what rollback held until now with the retired
+    tag. Raises NotFound without an origin tag, UsageError for tags that can't be promoted from or to.
+    """
+    origin, target = origin or stages.challenger, target or stages.champion
+    fallback, retired = stages.rollback, stages.retired
+    check_tag(origin)
+    check_tag(target)
+    if origin == target or fallback in (origin, target) or (retire and retired in (origin, target, fallback)):
+        raise UsageError(
+            f"{origin} can't be promoted to {target}",
+            hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
+            reference=repository.reference(),
+        )
+    moves_rollback = target not in _EARLIER | {stages.challenger, retired}
+    wanted = [origin, target, *([fallback] if moves_rollback else []), *([retired] if retire else [])]
+    tags = dict(zip(wanted, await asyncio.gather(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
+    new, old = tags[origin], tags[target]
+    if new is None:
+        raise NotFound(
+            f"there is no tag {origin}",
+            hint="Tag the ModelKit to promote first, or name its tag with --from.",
+            reference=repository.reference(origin),
+        )
+    names = _names(tags, known)
+    watched = {origin: new.digest}
+    if old is not None and old.digest == new.digest:
+        current = {tag: manifest.digest if manifest else None for tag, manifest in tags.items()}
+        return ChangePlan(repository, "promote", (), watched | current, names=names)
+    changes: list[TagChange] = []
+    orphans: tuple[Digest, ...] = ()
+    unread = 0
+    if old is not None and moves_rollback:
+        fallen = tags[fallback]
+        if fallen is None or fallen.digest != old.digest:
+            if fallen is not None and fallen.digest != new.digest:
+                leaving = {fallback, target}
+                kept, unread = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
+                if kept is None and not unread:
+                    orphans = (fallen.digest,)
+                elif kept is not None:
+                    names[fallen.digest] = (kept,)
+                shelved = tags.get(retired)
+                if retire and (shelved is None or shelved.digest != fallen.digest):
+                    changes.append(TagChange(retired, shelved, fallen))
+                    orphans = ()
+            changes.append(TagChange(fallback, fallen, old))
+    changes.append(TagChange(target, old, new))
+    notes = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
+    return ChangePlan(
+        repository, "promote", tuple(changes), watched, orphans, unread, names, notes, read_at=time.monotonic()
+    )
+
+
+async def plan_rollback(
+    repository: Repository,
+    target: str | None = None,
+    *,
+    stages: LifecycleTags = TAGS,
+    known: Mapping[str, Digest] | None = None,
+    lookups: int = 5,
+) -> ChangePlan:
+    """target := rollback's digest; rollback stays, so that again is nothing to do. Raises NotFound without rollback."""
+    target, fallback = target or stages.champion, stages.rollback
+    check_tag(target)
+    if target == fallback:
+        raise UsageError(
+            f"{target} can't be rolled back to itself",
+            hint="Name two tags: `moves` in config.yaml says which are champion and rollback.",
+            reference=repository.reference(),
+        )
+    stored, current = await asyncio.gather(manifest_at(repository, fallback), manifest_at(repository, target))
+    if stored is None:
+        raise NotFound(
+            f"there is no tag {fallback} to go back to",
+            hint=f"Tag the ModelKit that should be {target} again: kittui tag REPO:TAG {target}.",
+            reference=repository.reference(fallback),
+        )
+    tags = {fallback: stored, target: current}
+    watched: dict[str, Digest | None] = {fallback: stored.digest}
+    if current is not None and current.digest == stored.digest:
+        return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags, known))
+    names = _names(tags, known)
+    orphans: tuple[Digest, ...] = ()
+    unread = 0
+    if current is not None:
+        kept, unread = await keeps_a_tag(repository, current.digest, {target}, _digests(tags, known), lookups)
+        if kept is not None:
+            names[current.digest] = (kept,)
+        elif not unread:
+            orphans = (current.digest,)
+    change = TagChange(target, current, stored)
+    return ChangePlan(repository, "rollback", (change,), watched, orphans, unread, names, read_at=time.monotonic())
+
+
+def _names(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[Digest, tuple[str, ...]]:
+    names: dict[Digest, tuple[str, ...]] = {}
+    for tag, manifest in tags.items():
+        if manifest is not None:
+            names[manifest.digest] = (*names.get(manifest.digest, ()), tag)
+    for tag, digest in sorted((known or {}).items()):
+        if digest in names and tag not in tags:
+            names[digest] = (*names[digest], tag)
+    return names
+
+
+def _digests(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[str, Digest]:
+    return {**(known or {}), **{tag: manifest.digest for tag, manifest in tags.items() if manifest is not None}}

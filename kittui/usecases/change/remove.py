@@ -1,0 +1,265 @@
+"""Remove: untag a tag alone, or delete a ModelKit with all its tags; what goes is known before anything goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from kittui.crashpoints import crash_point
+from kittui.errors import NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
+from kittui.oci.protocols import Power, Repository, SupportsDeleteProbe
+from kittui.state.history import Event
+from kittui.state.journal import Entry, Step, new_id, now
+from kittui.transfer.content import BytesContent
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.siblings import tags_by_digest
+from kittui.usecases.change.tags import Changed, ChangePlan, TagChange, apply_changes, digest_at, untag_power
+
+Mode = Literal["untag", "delete", "placeholder"]
+
+PLACEHOLDER = "io.kittui.placeholder"
+"""Annotation that marks a placeholder, so that a removal that was cut short is finished by deleting it."""
+
+EMPTY_CONFIG = b"{}"
+"""The content of OCI's empty descriptor (image-spec, manifest.md): what a placeholder's config is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePlan:
+    """What would go: `tags` for good, `siblings` are the other tags on the digest, which only a delete takes.
+
+    `freed`: bytes that no other ModelKit of a local source needs, None where only the registry knows;
+    `unread`: tags that could not be looked at.
+    """
+
+    repository: Repository
+    mode: Mode
+    tag: str | None
+    manifest: Manifest
+    siblings: tuple[str, ...]
+    unread: tuple[str, ...]
+    freed: int | None
+    read_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def place(self) -> str:
+        """Where it happens, as the first line of a plan says it."""
+        return self.repository.reference()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that go."""
+        own = (self.tag,) if self.tag else ()
+        return tuple(sorted({*own, *self.siblings})) if self.mode == "delete" else own
+
+    @property
+    def changes(self) -> tuple[TagChange, ...]:
+        """The same as changes of tags."""
+        return tuple(TagChange(tag, self.manifest, None) for tag in self.tags)
+
+
+async def plan_remove(repository: Repository, target: str, mode: Mode = "untag") -> RemovePlan:
+    """Look at what removing a tag or digest does; nothing is changed.
+
+    Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it.
+    """
+    tag = None if ":" in target else target
+    if tag is None and mode != "delete":
+        raise UsageError(
+            "a digest has no tag to remove",
+            hint="Give --delete to remove the ModelKit with all its tags, or name a tag.",
+            reference=repository.reference(target),
+        )
+    manifest = await repository.manifest(target)
+    known = {tag: manifest.digest} if tag else None
+    siblings = await tags_by_digest(repository, known)
+    others = tuple(name for name in siblings.of(manifest.digest) if name != tag)
+    freed = await _freed(repository, manifest) if mode == "delete" else 0
+    plan = RemovePlan(repository, mode, tag, manifest, others, siblings.unread, freed)
+    if mode == "untag" and (power := await untag_power(repository)).denied:
+        raise cannot_untag(plan, power)
+    powers = repository.source.capabilities
+    if mode == "delete" and powers.delete.denied:
+        raise Unsupported(
+            powers.delete.reason or "this source does not delete",
+            hint=powers.delete.remedy or None,
+            reference=repository.reference(target),
+        )
+    return plan
+
+
+def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
+    """The refusal that says which ways there are, and what each takes along; none where nothing is deleted at all."""
+    if plan.repository.source.capabilities.delete.denied:
+        return Unsupported(power.reason, hint=power.remedy or None, reference=plan.repository.reference(plan.tag))
+    others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
+    return Unsupported(
+        power.reason or "this registry can't remove a tag alone",
+        hint=(
+            f"--placeholder points {plan.tag} at an empty manifest and deletes that: other tags stay. "
+            f"--delete removes {plan.manifest.digest.short}{others}."
+        ),
+        reference=plan.repository.reference(plan.tag),
+    )
+
+
+async def apply_remove(
+    plan: RemovePlan, ledger: Ledger, rules: Rules, *, reason: str = "", typed: Collection[str] = ()
+) -> Changed:
+    """Remove as planned, after looking again.
+
+    Raises ReadOnly, TagProtected, TagMoved where a tag moved or joined the digest since, Unsupported with the ways
+    there are where the registry can't untag or delete.
+    """
+    reference = plan.repository.reference()
+    rules.check_write(reference)
+    rules.check_tags(plan.tags, typed, reference)
+    if plan.mode == "untag":
+        changes = ChangePlan(plan.repository, "remove", plan.changes, read_at=plan.read_at)
+        try:
+            return await apply_changes(changes, ledger, rules, reason=reason, typed=typed)
+        except Unsupported as error:
+            raise cannot_untag(plan, Power("no", error.message, error.hint or "")) from None
+    async with ledger.journal.lock(reference):
+        if plan.mode == "placeholder":
+            return await _displace(plan, ledger, reason)
+        return await _delete(plan, ledger, reason)
+
+
+async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
+    repository, digest = plan.repository, plan.manifest.digest
+    now_on_it = (await tags_by_digest(repository)).of(digest)
+    for tag in {*now_on_it} ^ {*plan.tags}:
+        raise TagMoved(
+            f"{tag} {'points to it too now' if tag in now_on_it else 'points elsewhere now'}",
+            hint="Nothing was deleted; look at its tags and plan again.",
+            reference=repository.reference(tag),
+        )
+    entry = await _begin(plan, ledger, "delete", reason, (digest,))
+    crash_point("remove.before-delete")
+    try:
+        await repository.delete(digest)
+    except NetworkError as error:
+        if _answered(error) or await _exists(repository, digest):
+            raise
+    crash_point("remove.after-delete")
+    await _finish(entry, ledger)
+    return Changed(repository, plan.changes, (digest,))
+
+
+async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
+    """Point the tag at a manifest that nothing else has and delete that one: the digest's other tags stay."""
+    repository = plan.repository
+    if plan.tag is None:
+        raise UsageError("only a tag can be displaced by a placeholder")
+    config = Descriptor(OCI_EMPTY, Digest.of(EMPTY_CONFIG), len(EMPTY_CONFIG))
+    raw = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config.to_json(),
+            "layers": [],
+            "annotations": {PLACEHOLDER: secrets.token_hex(16)},
+        }
+    ).encode()
+    dummy = Manifest.parse(raw, OCI_MANIFEST)
+    current = await digest_at(repository, plan.tag)
+    if current != plan.manifest.digest:
+        raise TagMoved(
+            f"{plan.tag} moved: it points to {current.short if current else 'nothing'} now",
+            hint="Nothing was changed; look at the tag and plan again.",
+            reference=repository.reference(plan.tag),
+        )
+    if isinstance(repository, SupportsDeleteProbe) and (power := await repository.probe_deletes()).denied:
+        raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(plan.tag))
+    entry = await _begin(plan, ledger, "remove", reason, ())
+    if PLACEHOLDER in plan.manifest.annotations:
+        dummy = plan.manifest
+    else:
+        if not await repository.has_blob(config):
+            await repository.put_blob(config, BytesContent(EMPTY_CONFIG))
+        crash_point("remove.before-placeholder")
+        await repository.put_manifest(raw, OCI_MANIFEST, plan.tag)
+        crash_point("remove.after-placeholder")
+    try:
+        await repository.delete(dummy.digest)
+    except (Unsupported, NetworkError):
+        if await _exists(repository, dummy.digest):
+            if dummy is not plan.manifest:
+                await repository.put_manifest(plan.manifest.raw, plan.manifest.media_type, plan.tag)
+            await ledger.write(replace(entry, state="abandoned"))
+            raise
+    crash_point("remove.after-placeholder-delete")
+    await _finish(entry, ledger)
+    return Changed(repository, plan.changes, (dummy.digest,))
+
+
+async def _begin(plan: RemovePlan, ledger: Ledger, action: str, reason: str, deleted: tuple[str, ...]) -> Entry:
+    await asyncio.to_thread(ledger.journal.keep, plan.manifest)
+    steps = tuple(Step(tag, plan.manifest.digest, None, "started") for tag in plan.tags)
+    entry = Entry(new_id(), now(), ledger.actor, action, plan.repository.reference(), steps, reason, deleted=deleted)
+    await ledger.write(entry)
+    return entry
+
+
+async def _finish(entry: Entry, ledger: Ledger) -> None:
+    for position, step in enumerate(entry.steps):
+        event = Event(
+            f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before, None,
+            entry.reason,
+        )  # fmt: skip
+        await asyncio.to_thread(ledger.history.append, event)
+        entry = entry.mark(position, "done")
+    await ledger.write(replace(entry, state="done"))
+
+
+def _answered(error: NetworkError) -> bool:
+    return isinstance(error, RegistryError) and error.status is not None and error.status < 500
+
+
+async def _exists(repository: Repository, digest: Digest) -> bool:
+    try:
+        await repository.resolve(digest)
+    except NotFound:
+        return False
+    return True
+
+
+async def _freed(repository: Repository, manifest: Manifest) -> int | None:
+    """Bytes of blobs that only this manifest needs, over all repositories of a local source."""
+    if repository.files is None:
+        return None
+    own: dict[Digest, int] = {layer.digest: layer.size for layer in manifest.layers}
+    if manifest.config is not None:
+        own[manifest.config.digest] = manifest.config.size
+    own[manifest.digest] = len(manifest.raw)
+    async for page in repository.source.repositories():
+        for entry in page:
+            other = repository.source.repository(entry.name)
+            async for tags in other.tags():
+                for descriptor in {tag.descriptor.digest for tag in tags if tag.descriptor}:
+                    if descriptor == manifest.digest:
+                        if other.name != repository.name:
+                            return 0
+                        continue
+                    for blob in await _blobs(other, descriptor):
+                        own.pop(blob, None)
+    return sum(own.values())
+
+
+async def _blobs(repository: Repository, digest: Digest) -> tuple[Digest, ...]:
+    try:
+        manifest = await repository.manifest(digest)
+    except NotFound:
+        return ()
+    config = (manifest.config.digest,) if manifest.config else ()
+    return (*config, *(layer.digest for layer in manifest.layers), *(child.digest for child in manifest.manifests))

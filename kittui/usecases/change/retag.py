@@ -1,0 +1,94 @@
+"""Retag: the same manifest bytes under other tags, in the same repository or another, moving no layer that is there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import check_tag
+from kittui.transfer.progress import Progress
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.tags import Changed, ChangePlan, TagChange, apply_changes, manifest_at
+from kittui.usecases.change.transfer import MovePlan, apply_move, plan_move
+
+
+@dataclass(frozen=True, slots=True)
+class RetagPlan:
+    """Tags that would move: `here` in the ModelKit's own repository, `elsewhere` with its content taken along."""
+
+    manifest: Manifest
+    here: ChangePlan | None
+    elsewhere: tuple[MovePlan, ...]
+
+    @property
+    def changes(self) -> tuple[ChangePlan, ...]:
+        """Every change of tags, per repository."""
+        own = (self.here,) if self.here is not None else ()
+        return (*own, *(move.changes for move in self.elsewhere))
+
+    @property
+    def overwritten(self) -> tuple[str, ...]:
+        """Tags that exist and would point elsewhere."""
+        return tuple(tag for plan in self.changes for tag in plan.overwritten)
+
+    @property
+    def missing(self) -> int:
+        """Bytes to copy into other registries."""
+        return sum(move.transfer.missing for move in self.elsewhere)
+
+
+@dataclass(frozen=True, slots=True)
+class Retagged:
+    """What was done, per repository."""
+
+    done: tuple[Changed, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md section 2 has it; with more than one repository, each is in `repositories` too."""
+        first = self.done[0].to_json()
+        if len(self.done) > 1:
+            first["repositories"] = [changed.to_json() for changed in self.done]
+        return first
+
+
+async def plan_retag(repository: Repository, target: str, destinations: Sequence[tuple[Repository, str]]) -> RetagPlan:
+    """Look where the tags point now. Raises NotFound for the ModelKit, BadReference for what is no tag."""
+    for _, tag in destinations:
+        check_tag(tag)
+    own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
+    others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
+    manifest = await repository.manifest(target)
+    before = await asyncio.gather(*(manifest_at(repository, tag) for tag in own))
+    changes = tuple(
+        TagChange(tag, old, manifest)
+        for tag, old in zip(own, before, strict=True)
+        if old is None or old.digest != manifest.digest
+    )
+    watched = {} if ":" in target or target in own else {target: manifest.digest}
+    here = ChangePlan(repository, "tag", changes, watched, read_at=time.monotonic()) if own else None
+    moves = [await plan_move("tag", repository, manifest.digest, place, tag) for place, tag in others]
+    return RetagPlan(manifest, here, tuple(moves))
+
+
+async def apply_retag(
+    plan: RetagPlan,
+    ledger: Ledger,
+    rules: Rules,
+    progress: Progress | None = None,
+    *,
+    reason: str = "",
+    typed: Collection[str] = (),
+) -> Retagged:
+    """Retag as planned; raises as `apply_changes` and `apply_move` do."""
+    done: list[Changed] = []
+    if plan.here is not None:
+        done.append(await apply_changes(plan.here, ledger, rules, reason=reason, typed=typed))
+    for move in plan.elsewhere:
+        await apply_move(move, ledger, rules, progress, reason=reason, typed=typed)
+        done.append(Changed(move.transfer.destination, move.changes.changes))
+    return Retagged(tuple(done))

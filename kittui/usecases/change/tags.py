@@ -1,0 +1,282 @@
+"""Moving tags: one plan and one apply behind retag, promote, roll back, undo, and the last step of every transfer.
+
+No registry has compare-and-swap, so each tag is read just before its PUT and just after; a journal entry is on disk
+before the first and before each PUT, so that running the command again recognises what was done and finishes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kittui.crashpoints import crash_point
+from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
+from kittui.state.history import Event
+from kittui.state.journal import Entry, Step, new_id, now
+from kittui.usecases.change.ledger import Ledger, Rules
+
+FRESH = 2.0
+"""Seconds for which a plan's reading of a tag needs no second look before the first PUT."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """A tag and the manifests it points to before and after; None where there is no such tag."""
+
+    tag: str
+    before: Manifest | None
+    after: Manifest | None
+
+    def to_json(self) -> dict[str, str | None]:
+        """As contract.md section 2 has it."""
+        return {
+            "tag": self.tag,
+            "before": str(self.before.digest) if self.before else None,
+            "after": str(self.after.digest) if self.after else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """What would be done to the tags of one repository, in this order.
+
+    `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that lose
+    their last tag, as far as known; `unread` how many tags were not looked at to know that.
+    """
+
+    repository: Repository
+    action: str
+    changes: tuple[TagChange, ...]
+    watched: Mapping[str, Digest | None] = field(default_factory=dict)
+    orphans: tuple[Digest, ...] = ()
+    unread: int = 0
+    names: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    read_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def place(self) -> str:
+        """Where it happens, as the first line of a plan says it."""
+        return self.repository.reference()
+
+    @property
+    def requests(self) -> int:
+        """Requests that applying it takes after someone looked at it, without authentication."""
+        return len(self.changes) * 4 + len(self.watched) if self.changes else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of manifests that applying it sends."""
+        return sum(len(change.after.raw) for change in self.changes if change.after)
+
+    @property
+    def overwritten(self) -> tuple[str, ...]:
+        """Tags that exist and would point elsewhere, or go."""
+        return tuple(change.tag for change in self.changes if change.before is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What was done."""
+
+    repository: Repository
+    changes: tuple[TagChange, ...]
+    deleted: tuple[Digest, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md section 2 has it for tag, promote, rollback and remove."""
+        return {
+            "repository": self.repository.reference(),
+            "changes": [change.to_json() for change in self.changes],
+            "deleted": [str(digest) for digest in self.deleted],
+        }
+
+
+async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
+    """The manifest that a tag points to, None where there is no such tag."""
+    try:
+        return await repository.manifest(tag)
+    except NotFound:
+        return None
+
+
+async def untag_power(repository: Repository) -> Power:
+    """Whether a tag can be removed alone: as known, else asked where that can be asked without removing anything."""
+    power = repository.source.capabilities.untag
+    if power.state == "unknown" and isinstance(repository, SupportsUntagProbe):
+        return await repository.probe_untag()
+    return power
+
+
+async def digest_at(repository: Repository, tag: str) -> Digest | None:
+    """The digest that a tag points to, None where there is no such tag."""
+    try:
+        return (await repository.resolve(tag)).digest
+    except NotFound:
+        return None
+
+
+async def apply_changes(
+    plan: ChangePlan, ledger: Ledger, rules: Rules, *, reason: str = "", typed: Collection[str] | None = ()
+) -> Changed:
+    """Do what was planned. `typed` are protected tags whose names the user typed; None exempts the action.
+
+    Raises ReadOnly, TagProtected, TagMoved (naming the tag, before any PUT where it moved since the plan), and what
+    the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
+    """
+    reference = plan.repository.reference()
+    if plan.changes:
+        rules.check_write(reference)
+        if typed is not None:
+            rules.check_tags(plan.overwritten, typed, reference)
+    if rules.read_only:
+        return Changed(plan.repository, ())
+    async with ledger.journal.lock(reference):
+        return await _Applying(plan, ledger, reason).run()
+
+
+class _Applying:
+    """One run of apply_changes, under the repository's lock."""
+
+    def __init__(self, plan: ChangePlan, ledger: Ledger, reason: str) -> None:
+        self.plan = plan
+        self.ledger = ledger
+        self.reason = reason
+        self.repository = plan.repository
+        self.reference = plan.repository.reference()
+        self.seen: dict[str, Digest | None] = {}
+
+    async def run(self) -> Changed:
+        """Settle what an earlier run left open, then do the steps."""
+        wanted = tuple(_step(change) for change in self.plan.changes)
+        if wanted and time.monotonic() - self.plan.read_at > FRESH:
+            await self._recheck()
+        entry = await self._continued(wanted)
+        if not wanted:
+            return Changed(self.repository, ())
+        if entry is None:
+            for change in self.plan.changes:
+                for manifest in (change.before, change.after):
+                    if manifest is not None:
+                        await asyncio.to_thread(self.ledger.journal.keep, manifest)
+            entry = Entry(new_id(), now(), self.ledger.actor, self.plan.action, self.reference, wanted, self.reason)
+            await self.ledger.write(entry)
+        by_tag = {change.tag: change for change in self.plan.changes}
+        for position, step in enumerate(entry.steps):
+            if step.state != "done":
+                entry = await self._do(entry, position, by_tag[step.tag])
+        await self.ledger.write(replace(entry, state="done"))
+        await asyncio.to_thread(self.ledger.journal.prune)
+        return Changed(self.repository, self.plan.changes)
+
+    async def _recheck(self) -> None:
+        """Read every tag of the plan again, those to be moved last; TagMoved names the first that is elsewhere."""
+        expected: dict[str, Digest | None] = dict(self.plan.watched)
+        expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes))
+        targets = {change.tag: _digest(change.after) for change in self.plan.changes}
+        found = await asyncio.gather(*(digest_at(self.repository, tag) for tag in expected))
+        for (tag, digest), current in zip(expected.items(), found, strict=True):
+            if current != digest and current != targets.get(tag, digest):
+                raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
+            self.seen[tag] = current
+        first = self.plan.changes[0].tag
+        self.seen = {first: self.seen[first]}
+
+    async def _continued(self, wanted: tuple[Step, ...]) -> Entry | None:
+        """Judge entries that a crash or a lost connection left open; return the one that this run goes on with."""
+        result: Entry | None = None
+        for entry in await asyncio.to_thread(self.ledger.journal.entries, self.reference):
+            if entry.state != "open":
+                continue
+            for position, step in enumerate(entry.steps):
+                if step.state == "started" and await self._current(step.tag) == step.after:
+                    entry = await self._done(entry, position)
+            remaining = tuple(replace(step, state="planned") for step in entry.steps if step.state != "done")
+            if result is None and remaining and entry.action == self.plan.action and remaining == wanted:
+                result = entry
+                continue
+            some = any(step.state == "done" for step in entry.steps)
+            await self.ledger.write(replace(entry, state="done" if some else "abandoned"))
+        return result
+
+    async def _current(self, tag: str) -> Digest | None:
+        """A tag's digest as the plan just read it, else as the source says now."""
+        known = {change.tag: _digest(change.before) for change in self.plan.changes} | dict(self.plan.watched)
+        return known[tag] if tag in known else await digest_at(self.repository, tag)
+
+    async def _do(self, entry: Entry, position: int, change: TagChange) -> Entry:
+        before, after = _digest(change.before), _digest(change.after)
+        seen = self.seen.pop(change.tag, None) if self.seen else None
+        current = seen or await digest_at(self.repository, change.tag)
+        if current != before and current != after:
+            some = any(step.state == "done" for step in entry.steps)
+            await self.ledger.write(replace(entry, state="done" if some else "abandoned"))
+            done = ", ".join(step.tag for step in entry.steps if step.state == "done")
+            hint = f"{done} was moved already; " if done else "Nothing was changed; "
+            raise self._moved(change.tag, before, current, hint + "look at the tags and plan again.")
+        if current != after:
+            entry = entry.mark(position, "started")
+            await self.ledger.write(entry)
+            crash_point("tags.before-put")
+            await self._put(change)
+            crash_point("tags.after-put")
+            current = await digest_at(self.repository, change.tag)
+            if current != after:
+                await self.ledger.write(replace(entry, state="done"))
+                raise self._moved(change.tag, after, current, "Someone else moved it at the same time; look again.")
+        return await self._done(entry, position)
+
+    async def _put(self, change: TagChange) -> None:
+        """PUT or untag; where the answer was lost, what the tag says now is the answer."""
+        try:
+            if change.after is None:
+                await self.repository.untag(change.tag)
+            else:
+                await self.repository.put_manifest(change.after.raw, change.after.media_type, change.tag)
+        except NetworkError as error:
+            if isinstance(error, RegistryError) and error.status is not None and error.status < 500:
+                raise
+            try:
+                landed = await digest_at(self.repository, change.tag) == _digest(change.after)
+            except KittuiError:
+                landed = False
+            if not landed:
+                error.hint = f"{error.hint + ' ' if error.hint else ''}Run it again: it goes on where it stopped."
+                raise error.at(self.repository.reference(change.tag)) from None
+
+    async def _done(self, entry: Entry, position: int) -> Entry:
+        step = entry.steps[position]
+        event = Event(
+            f"{entry.id}/{position}",
+            now(),
+            entry.actor,
+            entry.action,
+            entry.repository,
+            step.tag,
+            step.before,
+            step.after,
+            entry.reason,
+        )
+        await asyncio.to_thread(self.ledger.history.append, event)
+        entry = entry.mark(position, "done")
+        await self.ledger.write(entry)
+        return entry
+
+    def _moved(self, tag: str, expected: Digest | None, current: Digest | None, hint: str) -> TagMoved:
+        now_at = f"now points to {current.short}" if current else "is gone now"
+        was = f"pointed to {expected.short}" if expected else "did not exist"
+        return TagMoved(f"{tag} moved: it {was} and {now_at}", hint=hint, reference=self.repository.reference(tag))
+
+
+def _digest(manifest: Manifest | None) -> Digest | None:
+    return manifest.digest if manifest else None
+
+
+def _step(change: TagChange) -> Step:
+    return Step(change.tag, _digest(change.before), _digest(change.after))

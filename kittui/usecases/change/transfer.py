@@ -1,0 +1,195 @@
+"""Pull, push and copy: one ModelKit from one source to another, its tag moved last, its parents pulled along."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kittui.crashpoints import crash_point
+from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarge
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest, load_object
+from kittui.oci.media_types import CONFIG_LIMIT, KIT_CONFIG
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import Reference, parse_reference
+from kittui.oci.traffic import Traffic, metered
+from kittui.transfer.engine import transfer_blobs
+from kittui.transfer.fetch import Tuning
+from kittui.transfer.plan import TransferPlan, plan_transfer
+from kittui.transfer.progress import Outcome, Progress
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.tags import ChangePlan, TagChange, apply_changes, manifest_at
+
+PARENTS = 10
+"""Model references followed at most, as in kit."""
+
+Find = Callable[[Reference], Awaitable[tuple[Repository, str]]]
+"""Finds where a model reference points: the repository that has it and the tag or digest there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovePlan:
+    """One ModelKit to move, and the tag to move last; no changes where it points there already."""
+
+    action: str
+    transfer: TransferPlan
+    tag: str | None
+    changes: ChangePlan
+
+    @property
+    def place(self) -> str:
+        """Where it happens, as the first line of a plan says it."""
+        return self.transfer.destination.reference()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is moved."""
+        return self.transfer.manifest
+
+    @property
+    def target(self) -> str:
+        """The tag or digest it has at the destination."""
+        return self.tag or self.manifest.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was moved, and at what cost."""
+
+    plan: MovePlan
+    outcomes: Mapping[Digest, Outcome]
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md section 2 has it for pull, push and copy."""
+        layers = [
+            {"digest": str(layer.digest), "size": layer.size, "outcome": self.outcomes[layer.digest]}
+            for manifest in self.plan.transfer.manifests
+            for layer in manifest.layers
+        ]
+        return {
+            "reference": self.plan.transfer.destination.reference(self.plan.target),
+            "digest": str(self.plan.manifest.digest),
+            "layers": layers,
+            "traffic": {"requests": self.traffic.requests, "bytes": self.traffic.bytes, "sent": self.traffic.sent},
+        }
+
+
+async def plan_move(
+    action: str, origin: Repository, target: str, destination: Repository, tag: str | None = None
+) -> MovePlan:
+    """Look at both ends: what is missing, and where the tag points now. Raises NotFound and what the sources raise.
+
+    An index goes into registries and layouts with all that it lists; kit's store can't hold one.
+    """
+    transfer, before = await asyncio.gather(
+        plan_transfer(origin, target, destination), manifest_at(destination, tag) if tag else _nothing()
+    )
+    if transfer.manifest.is_index and destination.source.place.kind == "local":
+        raise Refused(
+            "kit's store holds no indexes",
+            hint="Name a manifest in it by its digest, or copy it into an OCI layout: kittui copy REF oci:DIR.",
+            reference=origin.reference(target),
+        )
+    after = transfer.manifest
+    moves = tag is not None and (before is None or before.digest != after.digest)
+    changes = (TagChange(tag, before, after),) if tag is not None and moves else ()
+    return MovePlan(action, transfer, tag, ChangePlan(destination, action, changes))
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def apply_move(
+    plan: MovePlan,
+    ledger: Ledger,
+    rules: Rules,
+    progress: Progress | None = None,
+    *,
+    tuning: Tuning | None = None,
+    reason: str = "",
+    typed: Collection[str] = (),
+) -> Moved:
+    """Move the blobs, then the manifest, then the tag.
+
+    Raises ReadOnly and TagProtected before anything moves, TagMoved where the tag was moved meanwhile, and what
+    the engine raises; run again, it goes on where it stopped.
+    """
+    destination = plan.transfer.destination
+    rules.check_write(destination.reference())
+    rules.check_tags(plan.changes.overwritten, typed, destination.reference())
+    progress = progress or Progress()
+    with metered() as traffic:
+        outcomes = await transfer_blobs(plan.transfer, progress, tuning)
+        try:
+            await _finish(plan, outcomes, ledger, rules, reason, typed)
+        except NotFound:
+            again = await plan_transfer(plan.transfer.origin, plan.manifest.digest, destination)
+            outcomes = {**outcomes, **await transfer_blobs(again, Progress(), tuning)}
+            await _finish(plan, outcomes, ledger, rules, reason, typed)
+    progress.phase = "done"
+    return Moved(plan, outcomes, traffic)
+
+
+async def _finish(
+    plan: MovePlan,
+    outcomes: Mapping[Digest, Outcome],
+    ledger: Ledger,
+    rules: Rules,
+    reason: str,
+    typed: Collection[str],
+) -> None:
+    manifest, destination = plan.manifest, plan.transfer.destination
+    if plan.changes.changes:
+        await apply_changes(plan.changes, ledger, rules, reason=reason, typed=typed)
+    elif plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
+        crash_point("transfer.before-put")
+        await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)
+
+
+async def parent_of(repository: Repository, manifest: Manifest) -> Reference | None:
+    """The ModelKit that a ModelKit's model.path refers to; None where the path is a path (modelkit-format.md 1)."""
+    if manifest.config is None or manifest.config.media_type != KIT_CONFIG:
+        return None
+    document = load_object(await repository.read_blob(manifest.config, CONFIG_LIMIT), "the config")
+    model = document.get("model")
+    path = model.get("path") if isinstance(model, dict) else None
+    if not isinstance(path, str) or not (":" in path or "@" in path):
+        return None
+    try:
+        reference = parse_reference(path)
+    except KittuiError:
+        return None
+    return reference if reference.kind is None else None
+
+
+async def parents_of(repository: Repository, manifest: Manifest, find: Find) -> AsyncIterator[tuple[Repository, str]]:
+    """The chain of ModelKits that model references lead to, nearest first; each found by `find` when its turn comes.
+
+    Raises TooLarge over 10 of them, Refused where they lead in a circle, and what `find` raises.
+    """
+    seen = {manifest.digest}
+    at, current = repository, manifest
+    while (reference := await parent_of(at, current)) is not None:
+        if len(seen) > PARENTS:
+            raise TooLarge(f"more than {PARENTS} model references follow each other", hint="kit stops there too.")
+        at, target = await find(reference)
+        current = await at.manifest(target)
+        if current.digest in seen:
+            raise Refused(
+                "the model references lead in a circle", hint="Correct model.path in one of their Kitfiles and repack."
+            ).at(str(reference))
+        seen.add(current.digest)
+        yield at, target
+
+
+def parent_missing(child: str, error: KittuiError) -> ParentMissing:
+    """The error of a pull that got the ModelKit itself but not what its model.path leads to."""
+    return ParentMissing(
+        f"{child} is in the store, but not what its model.path leads to: {error.message}",
+        hint=f"{error.hint + ' ' if error.hint else ''}Then pull it again: only what is missing is fetched.",
+        reference=error.reference or child,
+    )

@@ -1,0 +1,1 @@
+"""Comparing two ModelKits level by level, and following one value over versions."""

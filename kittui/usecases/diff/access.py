@@ -1,0 +1,130 @@
+"""One side's layer under comparison: where it is read from, and what may be read of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kittui.compare.changes import FileSide
+from kittui.errors import KittuiError
+from kittui.formats.model_file import PICKLES, read_weights
+from kittui.formats.tar import FileEntry
+from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT
+from kittui.usecases.inspect.spool import Spool
+from kittui.usecases.inspect.views import SliceView, drive, together
+
+if TYPE_CHECKING:
+    from kittui.formats.weights import Weights
+    from kittui.modelkit import Layer
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.views import View
+
+AROUND = 768
+"""Bytes of header and padding that come along with a small file, on average."""
+_MERGE = 16 * 1024
+_STRETCH = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes of small files that may still be read without being asked, over the network and on this machine."""
+
+    remote: int
+    local: int
+
+    def take(self, size: int, local: bool) -> bool:
+        """Whether so many bytes may be read; they are taken off then."""
+        left = self.local if local else self.remote
+        if size > left:
+            return False
+        if local:
+            self.local -= size
+        else:
+            self.remote -= size
+        return True
+
+
+@dataclass(slots=True)
+class Access:
+    """One side's layer: where it is read from, and what is known of it."""
+
+    inspector: Inspector
+    repository: Repository
+    layer: Layer
+    spool: Spool | None = None
+    files: dict[str, FileEntry] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """By path: sha256 of files that were read, or a word that is equal on both sides where the files are."""
+    listed: bool = False
+    verified: bool = False
+    whole: bool = False
+    """Whether all of the layer was read and its digest proved."""
+
+    @property
+    def local(self) -> bool:
+        """Whether reading costs no traffic."""
+        return self.spool is not None or self.repository.source.place.kind != "remote"
+
+    async def list_files(self) -> None:
+        """Fill `files`; of a path that is listed twice the last one counts, as in tar."""
+        if self.spool is not None:
+            listing = await self.spool.listing(self.layer)
+        else:
+            listing = await self.inspector.listing(self.repository, self.layer)
+        self.files = {entry.path: entry for entry in listing.files}
+        self.verified = listing.verified
+        self.whole = self.spool is not None
+        self.listed = True
+        if listing.problem:
+            raise KittuiError(listing.problem)
+
+    async def view(self, entry: FileEntry) -> View:
+        """A file's, or any stretch's, content."""
+        if self.spool is not None:
+            return SliceView(self.spool, entry.offset, entry.size)
+        return await self.inspector.open(self.repository, self.layer, entry)
+
+    async def weights(self, entry: FileEntry, *, everything: bool = False) -> Weights:
+        """The tensors of a model file; with `everything` also where each of a checkpoint's many storages lies."""
+        lookups = TENSORS_LIMIT if everything or self.local else LOOKUPS
+        if self.spool is None and (lookups == LOOKUPS or not entry.path.lower().endswith(PICKLES)):
+            return await self.inspector.weights(self.repository, self.layer, entry)
+        return await drive(read_weights(entry.path, entry.size, lookups=lookups), await self.view(entry), threaded=True)
+
+    async def read(self, entries: Iterable[FileEntry]) -> dict[str, bytes]:
+        """Small files whole; neighbours are read in one stretch."""
+        stretches: list[list[FileEntry]] = []
+        for entry in sorted(entries, key=lambda entry: entry.offset):
+            last = stretches[-1][-1] if stretches else None
+            if (
+                last is not None
+                and self.layer.format == "tar"
+                and entry.offset - (last.offset + last.size) <= _MERGE
+                and entry.offset + entry.size - stretches[-1][0].offset <= _STRETCH
+            ):
+                stretches[-1].append(entry)
+            else:
+                stretches.append([entry])
+        found: dict[str, bytes] = {}
+        for contents in await together([self._stretch(stretch) for stretch in stretches]):
+            found.update(contents)
+        for path, content in found.items():
+            self.digests[path] = hashlib.sha256(content).hexdigest()
+        return found
+
+    async def _stretch(self, entries: Sequence[FileEntry]) -> dict[str, bytes]:
+        start, end = entries[0].offset, max(entry.offset + entry.size for entry in entries)
+        view = await self.view(FileEntry(entries[0].path, "file", end - start, 0, start))
+        self.verified = self.verified and view.verified
+        content = await view.read(0, end - start)
+        return {entry.path: content[entry.offset - start : entry.offset - start + entry.size] for entry in entries}
+
+    def sides(self) -> list[FileSide]:
+        """What is known of each file."""
+        return [
+            FileSide(entry.path, entry.type, entry.size, entry.mode, self.digests.get(entry.path), entry.link)
+            for entry in self.files.values()
+        ]

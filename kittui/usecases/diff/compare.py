@@ -1,0 +1,299 @@
+"""What changed between two versions, level by level: each level is told as soon as it is known, the cheapest first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kittui.compare.changes import LayerChange, LayerDetail
+from kittui.compare.comparison import Comparison, Version
+from kittui.compare.files import find_moves
+from kittui.errors import KittuiError
+from kittui.oci.traffic import Traffic, metered
+from kittui.usecases.diff.access import Budget
+from kittui.usecases.diff.layers import LayerComparer
+from kittui.usecases.diff.manifests import compare_modelkits
+from kittui.usecases.diff.opened import Opened
+from kittui.usecases.diff.tensors import match_moved, read_headers, read_moved
+from kittui.usecases.diff.texts import read_large_texts, read_one_sided_texts, read_small_files
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer, ModelKit
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.inspect.inspector import Inspector
+
+REMOTE_BUDGET = 600_000
+"""Bytes of small files that are read over the network without being asked."""
+LOCAL_BUDGET = 64 * 1024 * 1024
+"""Bytes of small files that are read on this machine without being asked."""
+_AT_ONCE = 4
+_REST = 4
+
+OnUpdate = Callable[[Comparison], None]
+OpenModelKit = Callable[["Repository", str], Awaitable["ModelKit"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One version: a tag or digest in a repository of any source."""
+
+    repository: Repository
+    target: str
+
+    @property
+    def reference(self) -> str:
+        """As a user would type it."""
+        return self.repository.reference(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How far to go.
+
+    `content` reads every differing layer once; `sample` reads so many random windows of each file that was not read.
+    """
+
+    content: bool = False
+    sample: int = 0
+    remote_budget: int = REMOTE_BUDGET
+    local_budget: int = LOCAL_BUDGET
+
+
+@dataclass(slots=True)
+class DiffUseCase:
+    """Compares versions over any two sources.
+
+    `holders` are repositories on this machine: a blob that one of them has is read from there.
+    """
+
+    modelkit: OpenModelKit
+    inspector: Inspector
+    holders: Sequence[Repository] = ()
+
+    async def compare(
+        self, a: Side, b: Side, depth: Depth | None = None, on_update: OnUpdate | None = None
+    ) -> Comparison:
+        """Compare two versions; `on_update` gets each state on the way, the last one is returned.
+
+        Raises the errors of finding and reading either manifest or config. What can't be read further down becomes
+        a problem of its layer, and the rest goes on.
+        """
+        with metered() as traffic:
+            first, second = await _both(self._open(a), self._open(b))
+            versions = await _version(a, first), await _version(b, second)
+            state = compare_modelkits(*versions, first, second)
+            return await _Work(self, (a, b), (first, second), state, depth or Depth(), traffic, on_update).run()
+
+    async def glance(self, a: Side, b: Side) -> Comparison:
+        """What manifests and configs alone say, no layer looked into; raises as compare() does."""
+        with metered() as traffic:
+            first, second = await _both(self._open(a), self._open(b))
+            comparison = compare_modelkits(await _version(a, first), await _version(b, second), first, second)
+            return replace(comparison, requests=traffic.requests, bytes=traffic.bytes)
+
+    async def _open(self, side: Side) -> ModelKit:
+        try:
+            return await self.modelkit(side.repository, side.target)
+        except KittuiError as error:
+            raise error.at(side.reference) from None
+
+
+async def _both(a: Awaitable[ModelKit], b: Awaitable[ModelKit]) -> tuple[ModelKit, ModelKit]:
+    """Both at once; the first failure cancels the other."""
+    tasks = [asyncio.ensure_future(a), asyncio.ensure_future(b)]
+    try:
+        first, second = await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+    return first, second
+
+
+class _Work:
+    """One comparison under way."""
+
+    def __init__(
+        self,
+        case: DiffUseCase,
+        sides: tuple[Side, Side],
+        kits: tuple[ModelKit, ModelKit],
+        state: Comparison,
+        depth: Depth,
+        traffic: Traffic,
+        on_update: OnUpdate | None,
+    ) -> None:
+        self._case = case
+        self._sides = sides
+        self._kits = kits
+        self._depth = depth
+        self._traffic = traffic
+        self._on_update = on_update
+        self._opened: dict[int, Opened] = {}
+        self._state = state
+        self._config = self._state.metadata
+        self._next_publish = self._next_told = 0.0
+
+    async def run(self) -> Comparison:
+        differing = [
+            number
+            for number, layer in enumerate(self._state.layers)
+            if layer.status in ("changed", "added", "removed") and layer.type != "manifest"
+        ]
+        self.publish(complete=not differing)
+        if differing:
+            await self._look_inside(differing)
+        return self.publish(complete=True)
+
+    async def _look_inside(self, differing: Sequence[int]) -> None:
+        budget = Budget(self._depth.remote_budget, self._depth.local_budget)
+        comparer = LayerComparer(self._case.inspector, self._case.holders, budget)
+        content = self._depth.content
+        for number in differing:
+            self._opened[number] = comparer.opened(self._state.layers[number], number, *self._layers(number))
+        every = [self._opened[number] for number in differing]
+        try:
+            await self._each("listing files of", every, lambda opened: comparer.list_files(opened, spool=content))
+            await self._each("reading headers in", every, lambda opened: read_headers(opened, everything=content))
+            match_moved(every)
+            await self._each("comparing files of", every, lambda opened: read_small_files(opened, budget))
+            await comparer.read_candidates_for_moves(every)
+            await self._each("reading texts of", every, lambda opened: read_one_sided_texts(opened, budget))
+            await self._read_more(comparer, every, budget)
+        finally:
+            for opened in every:
+                opened.close()
+
+    async def _read_more(self, comparer: LayerComparer, every: Sequence[Opened], budget: Budget) -> None:
+        """What takes many bytes: one layer after the other."""
+        if self._depth.content:
+            await self._each("comparing values of", every, lambda opened: comparer.read_content(opened, self), 1)
+            await read_moved(every)
+            return
+        await self._each("comparing texts of", every, lambda opened: read_large_texts(opened, budget, self), 1)
+        if self._depth.sample:
+            from kittui.usecases.diff.samples import sample
+
+            await self._each("sampling values of", every, lambda opened: sample(opened, self._depth.sample), 1)
+
+    async def _each(
+        self, doing: str, every: Sequence[Opened], step: Callable[[Opened], Awaitable[None]], at_once: int = _AT_ONCE
+    ) -> None:
+        """Take a step on all pairs of layers, so many at once, and publish what each has found."""
+        slots = asyncio.Semaphore(at_once)
+
+        async def work(opened: Opened) -> None:
+            async with slots:
+                self(doing, opened.change)
+                await step(opened)
+            self.publish()
+
+        await _all([work(opened) for opened in every])
+
+    def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
+        """Tell how far it has come, without looking for what was found since; seldom where telling takes its time."""
+        started = time.monotonic()
+        if self._on_update is None or started < self._next_told:
+            return
+        self._state = replace(
+            self._state,
+            doing=f"{doing} {layer.type} {layer.path}".strip(),
+            done=done,
+            total=total,
+            requests=self._traffic.requests,
+            bytes=self._traffic.bytes,
+        )
+        self._on_update(self._state)
+        finished = time.monotonic()
+        self._next_told = finished + _REST * (finished - started)
+
+    def _layers(self, number: int) -> tuple[tuple[Repository, Layer] | None, tuple[Repository, Layer] | None]:
+        change = self._state.layers[number]
+        sides = []
+        for side, kit, described in zip(self._sides, self._kits, (change.a, change.b), strict=True):
+            sides.append((side.repository, kit.layers[described.index]) if described else None)
+        return sides[0], sides[1]
+
+    def publish(self, complete: bool = False, *, now: bool = False) -> Comparison:
+        """Tell all that is known now.
+
+        Gathering it takes as long as there are layers and files, so before the end it is left out where nobody
+        listens, and where it would take more than a fifth of the time: many layers tell together what they found, but
+        for what has to be told `now`.
+        """
+        started = time.monotonic()
+        if not complete and (self._on_update is None or (started < self._next_publish and not now)):
+            return self._state
+        opened = [self._opened[number] for number in sorted(self._opened)]
+        details: list[LayerDetail] = [entry.detail() for entry in opened]
+        files = tuple(change for detail in details for change in detail.files)
+        digests_a = {key: digest for entry in opened for key, digest in entry.digests(0).items()}
+        digests_b = {key: digest for entry in opened for key, digest in entry.digests(1).items()}
+        base = [problem for problem in self._state.problems if problem.where in ("a", "b")]
+        self._state = replace(
+            self._state,
+            files=find_moves(files, digests_a, digests_b),
+            texts=tuple(text for detail in details for text in detail.texts),
+            metadata=(*self._config, *(entry for detail in details for entry in detail.metadata)),
+            tensors=tuple(tensor for detail in details for tensor in detail.tensors),
+            problems=(*base, *(problem for detail in details for problem in detail.problems)),
+            verified=all(detail.verified for detail in details),
+            complete=complete,
+            requests=self._traffic.requests,
+            bytes=self._traffic.bytes,
+            unread=sum(entry.unread for entry in opened),
+            doing="",
+            done=0,
+            total=0,
+        )
+        if self._on_update is not None:
+            self._on_update(self._state)
+        finished = time.monotonic()
+        self._next_publish = finished + _REST * (finished - started)
+        return self._state
+
+
+async def _all(works: Sequence[Awaitable[None]]) -> None:
+    """Wait for all; the first failure cancels the rest."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(_run(work))
+
+
+async def _run(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _version(side: Side, kit: ModelKit) -> Version:
+    own = () if ":" in side.target else (side.target,)
+    return Version(
+        side.reference,
+        str(kit.digest),
+        kit.kind,
+        kit.label,
+        kit.size,
+        kit.created,
+        (*own, *(await _other_tags(side, kit) if side.repository.source.place.kind != "remote" else ())),
+        side.repository.reference(),
+    )
+
+
+async def _other_tags(side: Side, kit: ModelKit) -> list[str]:
+    """Further tags on the same manifest; on this machine they cost nothing to find. A listing that fails has none."""
+    from kittui.usecases.browse.tag_names import natural_key
+
+    found: set[str] = set()
+    try:
+        async for page in side.repository.tags():
+            found.update(
+                entry.name
+                for entry in page
+                if entry.name and entry.descriptor is not None and entry.descriptor.digest == kit.digest
+            )
+    except KittuiError:
+        return []
+    return sorted(found - {side.target}, key=natural_key)

@@ -1,0 +1,163 @@
+"""A pair of layers under comparison, and all that was found out about it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from kittui.compare.changes import LayerChange, LayerDetail, Problem, TensorChange, TextChange, ValueChange
+from kittui.compare.files import compare_files
+from kittui.errors import KittuiError
+from kittui.formats.tar import FileEntry
+from kittui.usecases.diff.access import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A tensor that is in another file now: its name, and on each side the layer and file where it lies."""
+
+    name: str
+    a: tuple[Access, FileEntry]
+    b: tuple[Access, FileEntry]
+
+
+@dataclass(slots=True)
+class Opened:
+    """A pair of layers under comparison."""
+
+    change: LayerChange
+    accesses: tuple[Access | None, Access | None]
+    number: int = 0
+    """The place of the pair among the comparison's layers."""
+    texts: dict[str, TextChange] = field(default_factory=dict)
+    metadata: dict[str, tuple[ValueChange, ...]] = field(default_factory=dict)
+    tensors: dict[str, tuple[TensorChange, ...]] = field(default_factory=dict)
+    model_pairs: list[tuple[FileEntry, FileEntry]] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+    """Tensors that came from another file, of this layer or another one; their changes are among `tensors`."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Sentences on files, by path."""
+    problems: list[Problem] = field(default_factory=list)
+    failed: bool = False
+
+    @property
+    def present(self) -> list[Access]:
+        """The sides that there are."""
+        return [access for access in self.accesses if access is not None]
+
+    @property
+    def pair(self) -> tuple[Access, Access] | None:
+        """Both sides, where there are both and both could be listed."""
+        a, b = self.accesses
+        return (a, b) if a is not None and b is not None and a.listed and b.listed else None
+
+    def fail(self, error: KittuiError, what: str = "") -> None:
+        """Note that a part can't be compared."""
+        where = f"{self.change.type} {self.change.path}".strip() + (f": {what}" if what else "")
+        problem = Problem(where, error.message, error.hint, error.code)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def settle(self, path: str, equal: bool) -> None:
+        """Note that a file is proved the same or changed, without its digest being known."""
+        pair = self.pair
+        if pair is None or path not in pair[0].files or path not in pair[1].files or path in pair[0].digests:
+            return
+        pair[0].digests[path] = "equal" if equal else "one"
+        pair[1].digests[path] = "equal" if equal else "other"
+
+    def put(self, found: Mapping[tuple[str, str], TensorChange]) -> None:
+        """Write changes of tensors, by (b's file, name), over those that are known."""
+        for path in {path for path, _ in found}:
+            self.tensors[path] = tuple(
+                found.get((path, change.name), change) if change.b else change for change in self.tensors[path]
+            )
+
+    @property
+    def unread(self) -> int:
+        """Bytes of both layers, where something in them was not compared for want of reading it."""
+        pair = self.pair
+        if pair is None or all(access.whole and access.spool is None for access in pair):
+            return 0
+        values = any(
+            change.status == "not_compared" or (change.file_a and change.figures is None)
+            for changes in self.tensors.values()
+            for change in changes
+        )
+        if values or any(old.size == new.size and new.path not in pair[1].digests for old, new in self.common_files()):
+            return sum(access.layer.size for access in pair)
+        return 0
+
+    def common_files(self) -> list[tuple[FileEntry, FileEntry]]:
+        """Files with content that both sides have under one path, in b's order."""
+        pair = self.pair
+        if pair is None:
+            return []
+        found = []
+        for path, new in pair[1].files.items():
+            old = pair[0].files.get(path)
+            if (
+                old
+                and old.type == new.type == "file"
+                and not old.problem
+                and not new.problem
+                and (old.size or new.size)
+            ):
+                found.append((old, new))
+        return found
+
+    def digests(self, side: int) -> dict[tuple[str, str], str]:
+        """Digests of files that only this side has, by layer type and path."""
+        access, other = self.accesses[side], self.accesses[1 - side]
+        if access is None:
+            return {}
+        return {
+            (self.change.type, path): digest
+            for path, digest in access.digests.items()
+            if other is None or path not in other.files
+        }
+
+    def detail(self) -> LayerDetail:
+        """What is known now."""
+        a, b = self.accesses
+        if any(not access.listed for access in self.present):
+            return LayerDetail(problems=tuple(self.problems), verified=False)
+        files = compare_files(self.change.type, a.sides() if a else (), b.sides() if b else (), self.number)
+        equal = {path for path, digest in (a.digests if a and b else {}).items() if b and b.digests.get(path) == digest}
+        noted = tuple(
+            replace(change, note="; ".join(filter(None, (change.note, note))))
+            if (note := self.notes.get(change.path))
+            else change
+            for change in files
+        )
+        return LayerDetail(
+            noted,
+            tuple(self.texts[path] for path in sorted(self.texts)),
+            tuple((path, change) for path, changes in self.metadata.items() for change in changes),
+            tuple(
+                replace(tensor, status="same", note="") if tensor.status == "not_compared" and path in equal else tensor
+                for path, changes in self.tensors.items()
+                for tensor in changes
+            ),
+            tuple(self.problems),
+            all(access.verified for access in self.present) and not self.failed,
+        )
+
+    def close(self) -> None:
+        """Remove temporary files."""
+        for access in self.present:
+            if access.spool is not None:
+                access.spool.close()
+
+
+class Tell(Protocol):
+    """Who is told how far it has come."""
+
+    def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
+        """The step under way, on which pair of layers, and its bytes."""
+        ...
+
+    def publish(self, *, now: bool = False) -> object:
+        """Tell all that was found so far, unless that was done a moment ago; `now`: in any case."""
+        ...

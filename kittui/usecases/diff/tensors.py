@@ -1,0 +1,164 @@
+"""Tensors of a pair of layers by the headers of their model files, also where they moved to another file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kittui.compare.changes import TensorChange, TensorSide
+from kittui.compare.contents import comparable, judge_values, metadata_of
+from kittui.compare.documents import compare_documents
+from kittui.compare.figures import Meter, find_numpy, width
+from kittui.compare.tensors import compare_tensors, find_moved
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, Malformed
+from kittui.formats.model_file import is_model_file
+from kittui.formats.tar import FileEntry
+from kittui.formats.weights import Tensor, Weights
+from kittui.usecases.diff.access import Access
+from kittui.usecases.diff.opened import Moved, Opened
+from kittui.usecases.inspect.views import together
+
+if TYPE_CHECKING:
+    from kittui.usecases.inspect.views import View
+
+PIECE = 12 * 1024 * 1024
+"""Bytes of a tensor read at once, of each side."""
+
+
+async def read_headers(opened: Opened, *, everything: bool = False) -> None:
+    """Tensors and metadata of model files, from their headers; with `everything` all that their values need."""
+    a, b = opened.accesses
+    if any(not access.listed for access in opened.present):
+        return
+    models_a = {path: entry for path, entry in (a.files if a else {}).items() if _is_model(entry)}
+    models_b = {path: entry for path, entry in (b.files if b else {}).items() if _is_model(entry)}
+    only_a = [path for path in models_a if path not in models_b]
+    only_b = [path for path in models_b if path not in models_a]
+    pairs: list[tuple[FileEntry | None, FileEntry | None]] = [
+        (models_a[path], entry) for path, entry in models_b.items() if path in models_a
+    ]
+    if len(only_a) == len(only_b) == 1:
+        pairs.append((models_a[only_a[0]], models_b[only_b[0]]))
+    else:
+        pairs += [(models_a[path], None) for path in only_a]
+        pairs += [(None, models_b[path]) for path in only_b]
+    for old, new in pairs:
+        path = new.path if new else old.path if old else ""
+        try:
+            await _headers(opened, path, old, new, everything)
+        except Malformed as error:
+            # Any kind of file may be called .bin: it is compared as bytes then.
+            if not path.lower().endswith(".bin"):
+                opened.fail(error, path)
+        except KittuiError as error:
+            opened.fail(error, path)
+
+
+async def _headers(opened: Opened, path: str, old: FileEntry | None, new: FileEntry | None, everything: bool) -> None:
+    a, b = opened.accesses
+    weights_a = await a.weights(old, everything=everything) if a is not None and old is not None else None
+    weights_b = await b.weights(new, everything=everything) if b is not None and new is not None else None
+    opened.tensors[path] = compare_tensors(path, _sides(weights_a), _sides(weights_b))
+    opened.metadata[path] = compare_documents(
+        metadata_of(weights_a.metadata if weights_a else {}), metadata_of(weights_b.metadata if weights_b else {})
+    )
+    for weights in (weights_a, weights_b):
+        if weights is not None and weights.problem:
+            opened.fail(KittuiError(weights.problem), path)
+    if old is not None and new is not None:
+        opened.model_pairs.append((old, new))
+        if opened.metadata[path] or any(
+            change.status != "same" and change.status != "not_compared" for change in opened.tensors[path]
+        ):
+            opened.settle(path, equal=False)
+
+
+def match_moved(every: Sequence[Opened]) -> None:
+    """Join tensors that lie in another file now, as between the shards of a model, over all layers."""
+    moved = find_moved(change for opened in every for changes in opened.tensors.values() for change in changes)
+    if not moved:
+        return
+    came = {(change.file, change.name): change for change in moved.values()}
+    places: list[dict[str, tuple[Access, FileEntry]]] = [{}, {}]
+    for opened in every:
+        for side, access in enumerate(opened.accesses):
+            if access is None:
+                continue
+            for path, entry in access.files.items():
+                if entry.type == "file":
+                    places[side].setdefault(path, (access, entry))
+    for opened in every:
+        for path, changes in opened.tensors.items():
+            kept = [change for change in changes if (path, change.name) not in moved or change.status != "removed"]
+            opened.tensors[path] = tuple(
+                came.get((path, change.name), change) if change.status == "added" else change for change in kept
+            )
+            for change in opened.tensors[path]:
+                if change.file_a is not None:
+                    opened.moved.append(Moved(change.name, places[0][change.file_a], places[1][path]))
+
+
+async def read_moved(every: Sequence[Opened]) -> None:
+    """Compare the values of moved tensors that no pass over two layers had on both sides."""
+    for opened in every:
+        known = {(path, change.name): change for path, changes in opened.tensors.items() for change in changes}
+        found: dict[tuple[str, str], TensorChange] = {}
+        for moved in opened.moved:
+            key = moved.b[1].path, moved.name
+            change = known[key]
+            if change.figures is not None or not change.a or not change.b or not comparable(change.a, change.b):
+                continue
+            try:
+                view_a, view_b = await moved.a[0].view(moved.a[1]), await moved.b[0].view(moved.b[1])
+                found[key] = judge_values(change, await meter_views(change, view_a, view_b))
+            except KittuiError as error:
+                opened.fail(error, ": ".join(key))
+                continue
+            for access, view in ((moved.a[0], view_a), (moved.b[0], view_b)):
+                access.verified = access.verified and (view.verified or access.whole)
+        opened.put(found)
+
+
+async def meter_views(change: TensorChange, a: View, b: View) -> Meter:
+    """Read a tensor in both its files, from where its sides say it lies, and measure it."""
+    if change.a is None or change.b is None:
+        raise ValueError("a tensor of one side only")
+    meter = Meter(change.a.dtype, change.b.dtype, find_numpy)
+    unit_a, unit_b = width(change.a.dtype), width(change.b.dtype)
+    step = PIECE // max(unit_a, unit_b)
+    for start in range(0, change.a.size // unit_a, step):
+        count = min(step, change.a.size // unit_a - start)
+        old, new = await together(
+            [
+                a.read(change.a.offset + start * unit_a, count * unit_a),
+                b.read(change.b.offset + start * unit_b, count * unit_b),
+            ]
+        )
+        if len(old) != count * unit_a or len(new) != count * unit_b:
+            raise Malformed(f"the file ends before {change.name} does")
+        if change.a.dtype == change.b.dtype and old == new:
+            await in_thread(meter.feed_equal, memoryview(old))
+        else:
+            await in_thread(meter.feed, memoryview(old), memoryview(new))
+    return meter
+
+
+def _is_model(entry: FileEntry) -> bool:
+    """Anything may be called .bin, and finding out costs reading: only those that are named as models are tried."""
+    if entry.type != "file" or entry.problem or not is_model_file(entry.path):
+        return False
+    name = entry.path.rpartition("/")[2].lower()
+    return not name.endswith(".bin") or "model" in name or "weight" in name
+
+
+def _sides(weights: Weights | None) -> list[TensorSide]:
+    return [_side(tensor) for tensor in weights.tensors] if weights is not None else []
+
+
+def _side(tensor: Tensor) -> TensorSide:
+    """A tensor whose place is not known, or whose header lies about it, has no bytes to compare."""
+    readable = tensor.problem is None and tensor.offset is not None and tensor.file is None
+    return TensorSide(
+        tensor.name, tensor.dtype, tensor.shape, tensor.offset or 0, (tensor.nbytes or 0) if readable else 0
+    )

@@ -1,0 +1,190 @@
+"""Texts and tables of a pair of layers: read where they are small or near, and compared for real."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from kittui.compare.changes import TextChange
+from kittui.compare.contents import compare_contents, compare_values, may_be_text
+from kittui.compare.figures import find_numpy
+from kittui.compare.streams import Side, compare_streams, schema
+from kittui.compare.text import TEXT_LIMIT, is_binary
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, Malformed
+from kittui.formats.tar import FileEntry
+from kittui.usecases.diff.access import AROUND, Access, Budget
+from kittui.usecases.diff.opened import Opened, Tell
+from kittui.usecases.inspect.views import together
+
+if TYPE_CHECKING:
+    from kittui.usecases.inspect.views import View
+
+SMALL_MODEL = 64 * 1024
+"""Bytes of a model file up to which its values are compared without being asked."""
+ONE_SIDED = 64 * 1024
+"""Bytes of an added or removed text up to which its lines are told."""
+_PIECE = 4 * 1024 * 1024
+
+
+async def read_small_files(opened: Opened, budget: Budget) -> None:
+    """Read what both sides have in small files, the smallest first, and compare it for real."""
+    pair = opened.pair
+    if pair is None:
+        return
+    chosen: list[tuple[FileEntry, FileEntry]] = []
+    for old, new in sorted(opened.common_files(), key=_effort):
+        limit = SMALL_MODEL if new.path in opened.tensors else TEXT_LIMIT
+        if max(old.size, new.size) > limit or not (old.size == new.size or may_be_text(new.path)):
+            continue
+        if not _pay(budget, pair, old.size, new.size):
+            break
+        chosen.append((old, new))
+    for start in range(0, len(chosen), 256):
+        part = chosen[start : start + 256]
+        try:
+            contents_a, contents_b = await together(
+                [pair[0].read(old for old, _ in part), pair[1].read(new for _, new in part)]
+            )
+        except KittuiError as error:
+            opened.fail(error)
+            return
+        for _, new in part:
+            if new.path in opened.tensors:
+                await compare_read(opened, new.path, contents_a[new.path], contents_b[new.path])
+                del contents_a[new.path]
+        # Thousands of small files: one thread for all of them, not one for each.
+        opened.texts.update(await in_thread(_compare_all, contents_a, contents_b))
+
+
+def _pay(budget: Budget, pair: tuple[Access, Access], size_a: int, size_b: int) -> bool:
+    """Take a file of both sides off the budget; over the network with the header and padding between files."""
+    remote = (0 if pair[0].local else size_a + AROUND) + (0 if pair[1].local else size_b + AROUND)
+    local = (size_a if pair[0].local else 0) + (size_b if pair[1].local else 0)
+    return budget.take(remote, local=False) and budget.take(local, local=True)
+
+
+async def compare_read(opened: Opened, path: str, a: bytes, b: bytes) -> None:
+    """Compare a file that is in memory on both sides."""
+    if a == b:
+        if path in opened.tensors:
+            opened.tensors[path] = compare_values(opened.tensors[path], a, b, find_numpy)
+        return
+    if path in opened.tensors:
+        opened.tensors[path] = await in_thread(compare_values, opened.tensors[path], a, b, find_numpy)
+        return
+    text = await in_thread(compare_contents, path, a, b)
+    if text is not None:
+        opened.texts[path] = text
+
+
+async def read_one_sided_texts(opened: Opened, budget: Budget) -> None:
+    """The lines of small texts that were added or removed."""
+    for side, access in enumerate(opened.accesses):
+        other = opened.accesses[1 - side]
+        if access is None or not access.listed or (other is not None and not other.listed):
+            continue
+        entries = [
+            entry
+            for path, entry in access.files.items()
+            if entry.type == "file" and not entry.problem and 0 < entry.size <= ONE_SIDED and may_be_text(path)
+        ]
+        if other is not None:
+            entries = [entry for entry in entries if entry.path not in other.files]
+        chosen = [
+            entry
+            for entry in sorted(entries, key=lambda entry: entry.size)[:1000]
+            if budget.take(entry.size, access.local)
+        ]
+        try:
+            contents = await access.read(chosen)
+        except KittuiError as error:
+            opened.fail(error)
+            continue
+        for path, content in contents.items():
+            sides = (content, None) if side == 0 else (None, content)
+            text = await in_thread(compare_contents, path, *sides)
+            if text is not None:
+                opened.texts[path] = text
+
+
+async def read_large_texts(opened: Opened, budget: Budget, tell: Tell) -> None:
+    """Compare large texts that are on this machine on both sides, as far as the budget reaches; others are noted."""
+    pair = opened.pair
+    if pair is None:
+        return
+    local = pair[0].local and pair[1].local
+    for old, new in sorted(opened.common_files(), key=_effort):
+        if max(old.size, new.size) <= TEXT_LIMIT or new.path in pair[0].digests or not may_be_text(new.path):
+            continue
+        if new.path in opened.tensors or new.path in opened.texts:
+            continue
+        if not local or not budget.take(old.size + new.size, local=True):
+            if old.size != new.size:
+                opened.notes[new.path] = "too large for its lines to be compared unasked"
+            continue
+        try:
+            views = await pair[0].view(old), await pair[1].view(new)
+            if is_binary(await views[0].read(0, 8192)) or is_binary(await views[1].read(0, 8192)):
+                continue
+            if await _same(*views):
+                opened.settle(new.path, equal=True)
+                continue
+            opened.settle(new.path, equal=False)
+            await compare_large(opened, new.path, views, None, tell)
+        except KittuiError as error:
+            opened.fail(error, new.path)
+
+
+async def _same(a: View, b: View) -> bool:
+    """Whether two files hold the same bytes."""
+    if a.size != b.size:
+        return False
+    for start in range(0, a.size, _PIECE):
+        old, new = await together([a.read(start, _PIECE), b.read(start, _PIECE)])
+        if old != new:
+            return False
+    return True
+
+
+async def compare_large(
+    opened: Opened, path: str, views: tuple[View, View], lines: tuple[int, int] | None, tell: Tell
+) -> None:
+    """Compare two large texts that differ, row by row or line by line; counts and columns are published first.
+
+    `lines` are how many each side has, where that is known.
+    """
+    loop = asyncio.get_running_loop()
+    stopped = threading.Event()
+
+    def side(view: View) -> Side:
+        def read(offset: int, length: int) -> bytes:
+            if stopped.is_set():
+                return b""
+            return asyncio.run_coroutine_threadsafe(view.read(offset, length), loop).result()
+
+        return Side(view.size, read)
+
+    sides = side(views[0]), side(views[1])
+    try:
+        opened.texts[path] = await in_thread(schema, path, *sides, lines)
+        tell.publish(now=True)
+        opened.texts[path] = await in_thread(compare_streams, path, *sides)
+    except EOFError:
+        opened.fail(Malformed("a file ended before its size was reached"), path)
+    except KittuiError as error:
+        opened.fail(error, path)
+
+
+def _compare_all(a: dict[str, bytes], b: dict[str, bytes]) -> dict[str, TextChange]:
+    found: dict[str, TextChange] = {}
+    for path, content in a.items():
+        text = compare_contents(path, content, b[path])
+        if text is not None:
+            found[path] = text
+    return found
+
+
+def _effort(pair: tuple[FileEntry, FileEntry]) -> int:
+    return pair[0].size + pair[1].size

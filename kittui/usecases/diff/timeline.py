@@ -1,0 +1,231 @@
+"""One Kitfile value, file or tensor over a repository's versions: when did it change, and with which version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal
+
+from kittui.compare.documents import same_value
+from kittui.errors import KittuiError, UsageError
+from kittui.usecases.browse.tag_names import natural_key
+from kittui.usecases.diff.compare import OpenModelKit
+from kittui.usecases.diff.manifests import without_digests
+
+if TYPE_CHECKING:
+    from kittui.formats.tar import FileEntry
+    from kittui.formats.weights import Weights
+    from kittui.modelkit import Layer
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.inspect.inspector import Inspector
+
+Kind = Literal["value", "file", "tensor"]
+_AT_ONCE = 6
+READ_REMOTE = 1024 * 1024
+"""Bytes of a file or tensor up to which it is read over the network to be told apart; on this machine all are."""
+_PIECE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file or tensor is told apart by: its form in words, its sha256 where it was read, and its layer."""
+
+    form: str
+    digest: str | None
+    layer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is followed: a Kitfile path, a file's path, or a tensor's name in a file."""
+
+    kind: Kind
+    path: str
+    tensor: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Subject:
+        """Read `model.parameters.lr`, `file:src/train.py` or `tensor:model/m.safetensors:dense.weight`."""
+        if text.startswith("file:"):
+            return cls("file", text.removeprefix("file:"))
+        if text.startswith("tensor:"):
+            path, colon, tensor = text.removeprefix("tensor:").partition(":")
+            if not colon or not path or not tensor:
+                raise UsageError(f"{text!r} names no tensor", hint="Write tensor:FILE:NAME.")
+            return cls("tensor", path, tensor)
+        if not text:
+            raise UsageError("nothing to follow", hint="Write a Kitfile path, file:PATH or tensor:FILE:NAME.")
+        return cls("value", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One version. `found` is false where it has no such thing; `changed` tells whether it differs from the one before.
+
+    `maybe`: it lies in another layer and was not read, so that it may differ and may not.
+    `created` is the manifest's own annotation, as text; `identity` is what content is told apart by.
+    """
+
+    tags: tuple[str, ...]
+    digest: str
+    created: str | None
+    found: bool
+    value: Any = None
+    identity: Any = None
+    changed: bool = False
+    maybe: bool = False
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class TimelineUseCase:
+    """Reads every version of a repository, each manifest once."""
+
+    modelkit: OpenModelKit
+    inspector: Inspector
+    _digests: dict[tuple[str, str, int, int], str] = field(default_factory=dict, init=False, repr=False)
+
+    async def follow(self, repository: Repository, subject: Subject) -> tuple[Moment, ...]:
+        """The versions from the oldest: by their creation times where all have one, else in the order of their tags.
+
+        A version that can't be read has a problem; raises what listing the tags raises.
+        """
+        by_digest: dict[str, list[str]] = {}
+        async for name in self._tags(repository):
+            try:
+                digest = str((await repository.resolve(name)).digest)
+            except KittuiError as error:
+                by_digest[f"unreadable {name}"] = [name]
+                by_digest[f"unreadable {name}"].append(error.message)
+                continue
+            by_digest.setdefault(digest, []).append(name)
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(digest: str, tags: Sequence[str]) -> Moment:
+            if digest.startswith("unreadable "):
+                return Moment((tags[0],), "", None, False, problem=tags[1])
+            async with slots:
+                return await self._moment(repository, digest, tuple(sorted(tags, key=natural_key)), subject)
+
+        moments = await asyncio.gather(*(one(digest, tags) for digest, tags in by_digest.items()))
+        return mark_changes(in_order(moments))
+
+    async def _tags(self, repository: Repository) -> AsyncIterator[str]:
+        from kittui.usecases.browse.modelkits import tags
+
+        async for page in tags(repository):
+            for entry in page:
+                if entry.name is not None:
+                    yield entry.name
+
+    async def _moment(self, repository: Repository, digest: str, tags: tuple[str, ...], subject: Subject) -> Moment:
+        moment = Moment(tags, digest, None, False)
+        try:
+            kit = await self.modelkit(repository, digest)
+            moment = replace(moment, created=kit.created)
+            if subject.kind == "value":
+                found, value = lookup(without_digests(kit.kitfile or {}), subject.path)
+                return replace(moment, found=found, value=value, identity=value)
+            return await self._inside(repository, kit, subject, moment)
+        except KittuiError as error:
+            return replace(moment, problem=error.message)
+
+    async def _inside(self, repository: Repository, kit: Any, subject: Subject, moment: Moment) -> Moment:
+        for layer in kit.layers:
+            listing = await self.inspector.listing(repository, layer)
+            for entry in listing.files:
+                if entry.path != subject.path or entry.type != "file":
+                    continue
+                form, start, size = f"{entry.size} bytes", 0, entry.size
+                if subject.kind == "tensor":
+                    weights = await self.inspector.weights(repository, layer, entry)
+                    place = _place_of(weights, subject.tensor)
+                    if place is None:
+                        return moment
+                    form, start, size = place
+                content = Content(form, await self._digest(repository, layer, entry, start, size), str(layer.digest))
+                value = f"{form}, {f'sha256 {content.digest[:12]}' if content.digest else 'content not read'}"
+                return replace(moment, found=True, value=value, identity=content)
+        return moment
+
+    async def _digest(
+        self, repository: Repository, layer: Layer, entry: FileEntry, start: int, size: int
+    ) -> str | None:
+        """The sha256 of a stretch of a file, read once for all versions that share the layer; None where it is not."""
+        local = repository.source.place.kind != "remote"
+        if size < 0 or (size > READ_REMOTE and not local):
+            return None
+        key = str(layer.digest), entry.path, start, size
+        if key not in self._digests:
+            hasher = sha256()
+            if size:
+                view = await self.inspector.open(repository, layer, entry)
+                for at in range(start, start + size, _PIECE):
+                    hasher.update(await view.read(at, min(_PIECE, start + size - at)))
+            self._digests[key] = hasher.hexdigest()
+        return self._digests[key]
+
+
+def _place_of(weights: Weights, name: str) -> tuple[str, int, int] | None:
+    """Type and shape of a tensor in words, where its bytes start, and how many they are (-1: that is not known)."""
+    for tensor in weights.tensors:
+        if tensor.name == name:
+            form = f"{tensor.dtype} {list(tensor.shape)}"
+            if tensor.offset is None or tensor.nbytes is None or tensor.file is not None or tensor.problem:
+                return form, 0, -1
+            return form, tensor.offset, tensor.nbytes
+    return None
+
+
+def in_order(moments: Sequence[Moment]) -> list[Moment]:
+    """Oldest first: by creation time where all have one, else by tag in natural order."""
+    if moments and all(moment.created for moment in moments):
+        return sorted(moments, key=lambda moment: (moment.created or "", natural_key(_version_tag(moment.tags))))
+    return sorted(moments, key=lambda moment: natural_key(_version_tag(moment.tags)))
+
+
+def _version_tag(tags: Sequence[str]) -> str:
+    """The tag that says most of a version's place: one with a digit, where there is one."""
+    return next((tag for tag in tags if any(character.isdigit() for character in tag)), tags[0] if tags else "")
+
+
+def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:
+    """Say of each version whether it differs from the last one before it that could be read."""
+    result = []
+    before: Moment | None = None
+    for moment in moments:
+        changed = maybe = False
+        if before is not None and moment.problem is None:
+            changed, maybe = _differ(before, moment)
+        if moment.problem is None:
+            before = moment
+        result.append(replace(moment, changed=changed, maybe=maybe))
+    return tuple(result)
+
+
+def _differ(a: Moment, b: Moment) -> tuple[bool, bool]:
+    """Whether two versions differ in what is followed, and whether that can't be told."""
+    if a.found != b.found:
+        return True, False
+    if not (isinstance(a.identity, Content) and isinstance(b.identity, Content)):
+        return not same_value(_listed(a.identity), _listed(b.identity)), False
+    if a.identity.form != b.identity.form:
+        return True, False
+    if a.identity.digest and b.identity.digest:
+        return a.identity.digest != b.identity.digest, False
+    return False, a.identity.layer != b.identity.layer
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def lookup(document: Mapping[str, Any], path: str) -> tuple[bool, Any]:
+    """The value at a path as comparisons write it (`datasets[training].path`); whether it is there, and what it is."""
+    from kittui.compare.documents import values_by_path
+
+    if path in (found := values_by_path(document)):
+        return True, found[path]
+    return False, None

@@ -1,0 +1,101 @@
+"""Layers as they are stored: small ones whole, others by ranges, where their source gives them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kittui.errors import Unsupported
+from kittui.oci.protocols import BlobReader, Repository
+from kittui.usecases.inspect.views import BlobView, BytesView
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer
+
+SMALL = 64 * 1024
+"""Bytes up to which a layer is read whole, and so verified, instead of by ranges."""
+VIEWS = 32
+"""Layers whose ranges are remembered at once."""
+
+Key = tuple[str, str]
+
+
+def key_of(repository: Repository, layer: Layer) -> Key:
+    """What tells a layer of one place from all others."""
+    return str(repository.source.place), f"{repository.name}@{layer.digest}"
+
+
+def is_local(repository: Repository) -> bool:
+    """Whether reading costs no traffic."""
+    return repository.source.place.kind != "remote"
+
+
+class LayerBlobs:
+    """The blobs of layers as views."""
+
+    def __init__(self) -> None:
+        self._views: OrderedDict[Key, BlobView | BytesView] = OrderedDict()
+
+    async def view(self, repository: Repository, layer: Layer) -> BlobView | BytesView:
+        """The layer's blob as it is stored: small remote ones are read whole and verified."""
+        key = key_of(repository, layer)
+        view = self._views.get(key)
+        if view is None:
+            if layer.size <= SMALL and not is_local(repository):
+                view = BytesView(await repository.read_blob(layer.descriptor, SMALL), verified=True)
+            else:
+                view = BlobView(repository, layer.descriptor)
+            self._views[key] = view
+            while len(self._views) > VIEWS:
+                self._views.popitem(last=False)
+        self._views.move_to_end(key)
+        return view
+
+    async def opening(self, repository: Repository, layer: Layer) -> AbstractAsyncContextManager[BlobReader]:
+        """The layer's blob from its start to its end."""
+        if layer.size <= SMALL and not is_local(repository):
+            view = await self.view(repository, layer)
+            return _reading(await view.read(0, layer.size))
+        return repository.open_blob(layer.descriptor)
+
+    async def lacks_ranges(self, repository: Repository, layer: Layer) -> bool:
+        """Whether the source serves only wholes: known from its capabilities, else asked with one byte."""
+        ranges = repository.source.capabilities.ranges
+        if ranges.state == "unknown" and not is_local(repository):
+            try:
+                await (await self.view(repository, layer)).read(0, 1)
+            except Unsupported:
+                return True
+            return False
+        return ranges.denied
+
+    def is_verified(self, repository: Repository, layer: Layer) -> bool:
+        """Whether what is read of the layer comes from bytes that were hashed whole in this run."""
+        view = self._views.get(key_of(repository, layer))
+        return view is not None and view.verified
+
+
+class _BytesReader:
+    """A blob in memory as a `BlobReader`."""
+
+    def __init__(self, content: bytes) -> None:
+        self.offset = 0
+        self.length = len(content)
+        self._content = content
+        self._at = 0
+
+    async def readinto(self, buffer: memoryview) -> int:
+        piece = self._content[self._at : self._at + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content[self._at :]
+
+
+@asynccontextmanager
+async def _reading(content: bytes) -> AsyncIterator[BlobReader]:
+    yield _BytesReader(content)

@@ -1,0 +1,292 @@
+"""Looking inside layers: which files they hold and what is in one, from as few bytes as can be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from kittui.errors import Malformed, NotFound, TooLarge, Unsupported
+from kittui.formats.tar import FileEntry
+from kittui.formats.weights import LOOKUPS, Weights
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.protocols import Repository
+from kittui.usecases.inspect.blobs import SMALL, VIEWS, Key, LayerBlobs, is_local, key_of
+from kittui.usecases.inspect.indexes import LayerIndexes, LayerListing
+from kittui.usecases.inspect.lister import LayerLister, OnProgress
+from kittui.usecases.inspect.prices import FREE, Ask, Price, Terms
+from kittui.usecases.inspect.streams import Emit, PassResult
+from kittui.usecases.inspect.views import READ_LIMIT, BytesView, GzipView, SliceView, View, drive
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer
+    from kittui.state.indexes import IndexCache
+    from kittui.usecases.inspect.zstd_view import ZstdView
+
+__all__ = ["FREE", "SMALL", "Ask", "Emit", "Inspector", "OnProgress", "Price", "descriptor_of"]
+
+PIECE = 4 * 1024 * 1024
+"""Bytes of a file that are in memory at once while it is streamed."""
+ONCE = "compressed layers are read from their start once"
+
+
+def descriptor_of(layer: Layer) -> Descriptor:
+    """The layer's descriptor."""
+    return layer.descriptor
+
+
+class Inspector:
+    """Lists layers and reads files in them, remembering what it learnt in memory and, with a cache, on disk.
+
+    More than `free_bytes` are streamed only where `ask` agrees; without `ask` they are refused, and the hint says how
+    many bytes it would have been. What is hopped through by ranges is never asked for: it stays small.
+    """
+
+    def __init__(self, cache: IndexCache | None = None, *, free_bytes: int = FREE, ask: Ask | None = None) -> None:
+        self._indexes = LayerIndexes(cache)
+        self._blobs = LayerBlobs()
+        self._terms = Terms(free_bytes, ask)
+        self._lister = LayerLister(self._blobs, self._indexes, self._terms)
+        self._gzip: OrderedDict[Key, GzipView] = OrderedDict()
+        self._locks: dict[Key, asyncio.Lock] = {}
+
+    async def listing(
+        self, repository: Repository, layer: Layer, *, on_progress: OnProgress | None = None, ask: Ask | None = None
+    ) -> LayerListing:
+        """The files of a layer. A malformed layer is a listing with a `problem` and what was found before it.
+
+        Where the last call was cancelled while it hopped over headers, it goes on from there. Raises Refused where the
+        price is not agreed to, DigestMismatch, and the source's errors.
+        """
+        async with self._locks.setdefault(key_of(repository, layer), asyncio.Lock()):
+            known = await self._indexes.listing(repository, layer)
+            if known is not None:
+                return known
+            found = await self._lister.list(repository, layer, on_progress, ask)
+            await self._indexes.keep_listing(repository, layer, found)
+            return found
+
+    async def open(self, repository: Repository, layer: Layer, entry: FileEntry, *, ask: Ask | None = None) -> View:
+        """One file's content, readable in stretches.
+
+        Raises Malformed for an entry that has no readable content, Refused where the price is not agreed to, and
+        TooLarge for files over 64 MiB in a layer that can only be streamed.
+        """
+        _require_content(entry)
+        if layer.compression == "gzip":
+            return SliceView(await self._gzip_view(repository, layer, ask), entry.offset, entry.size)
+        if entry.size == 0:
+            return BytesView(b"", verified=False)
+        if layer.compression == "none":
+            blob = await self._blobs.view(repository, layer)
+            if isinstance(blob, BytesView) or not await self._blobs.lacks_ranges(repository, layer):
+                return SliceView(blob, entry.offset, entry.size)
+        if layer.compression == "zstd":
+            inside = await self._zstd_view(repository, layer, ask)
+            # A small file deep in a frame is read once and kept; a large one at each place that is looked at.
+            if inside is not None and (entry.size > READ_LIMIT or inside.is_near(entry.offset, entry.size)):
+                return SliceView(inside, entry.offset, entry.size)
+        if entry.size > READ_LIMIT:
+            raise TooLarge(
+                f"{entry.path} has {entry.size} bytes and lies in a layer that can only be read from its start",
+                hint="kittui cat streams it, kittui unpack writes it to disk.",
+            )
+        pieces: list[bytes] = []
+
+        async def collect(piece: bytes) -> None:
+            pieces.append(piece)
+
+        await self.stream_file(repository, layer, entry, collect, ask=ask)
+        return BytesView(b"".join(pieces), verified=False)
+
+    async def _gzip_view(self, repository: Repository, layer: Layer, ask: Ask | None) -> GzipView:
+        key = key_of(repository, layer)
+        view = self._gzip.get(key)
+        if view is not None:
+            return view
+        kept = await self._indexes.index(layer)
+        if kept is None:
+            if not is_local(repository):
+                await self._lister.agree(layer, layer.size, ONCE, ask)
+            _, result = await self._lister.read_through(repository, layer)
+            if result.index is None:
+                raise Unsupported(
+                    f"the layer {layer.digest.short} can't be entered in its middle",
+                    hint="kittui unpack writes its files to disk.",
+                )
+            kept = result.index, result.output
+        from kittui.formats.gzip import GzipIndex
+
+        view = GzipView(await self._blobs.view(repository, layer), GzipIndex(kept[0], layer.size), kept[1])
+        self._gzip[key] = view
+        while len(self._gzip) > VIEWS:
+            self._gzip.popitem(last=False)
+        return view
+
+    async def _zstd_view(self, repository: Repository, layer: Layer, ask: Ask | None) -> ZstdView | None:
+        """The inside of a zstd layer where its frames are known; each read that is not free is asked for."""
+        view = await self._lister.zstd_view(repository, layer)
+        if view is None or await self._blobs.lacks_ranges(repository, layer):
+            return None
+        if is_local(repository):
+            return view
+
+        async def pay(size: int) -> None:
+            await self._lister.agree(layer, size, frames_text(view.index.frames), ask)
+
+        return view.at_terms(pay)
+
+    async def read_file(
+        self, repository: Repository, layer: Layer, entry: FileEntry, limit: int, *, ask: Ask | None = None
+    ) -> bytes:
+        """A file whole; raises TooLarge over `limit` bytes, and what `open` raises."""
+        _require_size(entry, limit)
+        view = await self.open(repository, layer, entry, ask=ask)
+        return await view.read(0, entry.size)
+
+    async def stream_file(
+        self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit, *, ask: Ask | None = None
+    ) -> None:
+        """Hand a file's bytes to `emit` in order, whatever their number; memory stays small.
+
+        Raises as `open` does, and ConnectionLost; what was emitted before is then a beginning of the file.
+        """
+        _require_content(entry)
+        if entry.size == 0:
+            return
+        if layer.compression == "gzip" and await self._indexes.index(layer) is not None:
+            view = await self._gzip_view(repository, layer, ask)
+            for offset in range(entry.offset, entry.offset + entry.size, PIECE):
+                await emit(await view.read(offset, min(PIECE, entry.offset + entry.size - offset)))
+            return
+        if layer.compression == "zstd":
+            inside = await self._zstd_view(repository, layer, ask)
+            if inside is not None:
+                async for piece in inside.pieces(entry.offset, entry.size):
+                    await emit(piece)
+                return
+        if layer.compression == "none" and await self._stream_range(repository, layer, entry, emit):
+            return
+        if not is_local(repository):
+            await self._lister.agree(layer, layer.size, "the layer can only be read from its start", ask)
+        result = await self._stream_from_start(repository, layer, entry, emit)
+        if result.output < entry.offset + entry.size:
+            raise Malformed(f"the layer ended before {entry.path} did")
+
+    async def _stream_from_start(
+        self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit
+    ) -> PassResult:
+        _, result = await self._lister.read_through(
+            repository, layer, wanted=lambda found: found.offset == entry.offset, emit=emit, stop_early=True
+        )
+        return result
+
+    async def _stream_range(self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit) -> bool:
+        """Emit the file by one ranged read; False where the source serves only wholes."""
+        blob = await self._blobs.view(repository, layer)
+        small = entry.size <= SMALL and not await self._blobs.lacks_ranges(repository, layer)
+        if isinstance(blob, BytesView) or small:
+            await emit(await blob.read(entry.offset, entry.size))
+            return True
+        try:
+            async with repository.open_blob(layer.descriptor, entry.offset, entry.size) as reader:
+                left = entry.size
+                async for piece in reader:
+                    await emit(piece[:left])
+                    left -= len(piece)
+        except Unsupported:
+            return False
+        return True
+
+    async def verify(self, repository: Repository, layer: Layer, on_progress: OnProgress | None = None) -> LayerListing:
+        """Read the whole layer, prove its digest, and remember its listing as verified.
+
+        Raises DigestMismatch where the layer is not what its digest says, and the source's errors.
+        """
+        listing, _ = await self._lister.read_through(repository, layer, on_progress)
+        await self._indexes.keep_listing(repository, layer, listing)
+        return listing
+
+    async def verified_file(
+        self,
+        repository: Repository,
+        layer: Layer,
+        entry: FileEntry,
+        limit: int,
+        on_progress: OnProgress | None = None,
+        *,
+        start: bool = False,
+    ) -> tuple[LayerListing, bytes]:
+        """Read the whole layer, prove its digest, and give its listing and one file's bytes (at most `limit`) from it.
+
+        With `start` a longer file gives its first `limit` bytes. Raises DigestMismatch where the layer is not what its
+        digest says, TooLarge, and the source's errors.
+        """
+        if not start:
+            _require_size(entry, limit)
+        pieces: list[bytes] = []
+        left = limit
+
+        async def collect(piece: bytes) -> None:
+            nonlocal left
+            if left > 0:
+                pieces.append(piece[:left])
+                left -= len(piece)
+
+        listing, _ = await self._lister.read_through(
+            repository, layer, on_progress, wanted=lambda found: found.offset == entry.offset, emit=collect
+        )
+        await self._indexes.keep_listing(repository, layer, listing)
+        return listing, b"".join(pieces)
+
+    async def weights(
+        self,
+        repository: Repository,
+        layer: Layer,
+        entry: FileEntry,
+        *,
+        lookups: int = LOOKUPS,
+        ask: Ask | None = None,
+    ) -> Weights:
+        """The tensors and metadata of a model file, from its header alone; raises Malformed where it is none.
+
+        `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, with a short read for each.
+        """
+        from kittui.formats.model_file import read_weights
+
+        known = await self._indexes.weights(repository, layer, entry, lookups)
+        if known is not None:
+            return known
+        view = await self.open(repository, layer, entry, ask=ask)
+        found = await drive(read_weights(entry.path, entry.size, lookups=lookups), view, threaded=True)
+        await self._indexes.keep_weights(repository, layer, entry, found, lookups, verified=view.verified)
+        return found
+
+    def is_verified(self, repository: Repository, layer: Layer) -> bool:
+        """Whether what is read of the layer comes from bytes that were hashed whole in this run."""
+        return self._blobs.is_verified(repository, layer)
+
+    async def find_path(self, repository: Repository, layer: Layer, path: str, *, ask: Ask | None = None) -> FileEntry:
+        """The entry of a path in a layer; raises NotFound."""
+        listing = await self.listing(repository, layer, ask=ask)
+        for entry in listing.files:
+            if entry.path == path:
+                return entry
+        raise NotFound(f"no {path} in the layer {layer.path or layer.digest.short}")
+
+
+def frames_text(frames: int) -> str:
+    """What the frames of a zstd stream mean for reading a file in it."""
+    if frames == 1:
+        return "its zstd stream is one frame, so that a file is read from the layer's start"
+    return f"its zstd stream has {frames} frames, and a file is read from the start of its frame"
+
+
+def _require_content(entry: FileEntry) -> None:
+    if entry.type != "file" or entry.problem:
+        raise Malformed(f"{entry.path} can't be read: {entry.problem or 'it is a ' + entry.type}")
+
+
+def _require_size(entry: FileEntry, limit: int) -> None:
+    if entry.size > limit:
+        raise TooLarge(f"{entry.path} has {entry.size} bytes; at most {limit} are read of its kind")

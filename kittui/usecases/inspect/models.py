@@ -1,0 +1,214 @@
+"""Models: the tensors of a file, and of a sharded model joined over its files, from headers alone."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError, Malformed, Refused, TooLarge, Unsupported
+from kittui.formats.model_file import PICKLES, is_model_file
+from kittui.formats.shards import ShardHeader, is_shard_index, is_sibling, join_shards, shard_names
+from kittui.formats.weights import Weights
+from kittui.usecases.inspect.files import FoundFile, ListedLayer, covers, list_layers
+from kittui.usecases.inspect.views import together
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.inspect.inspector import Ask, Inspector
+
+CONCURRENCY = 4
+"""Headers of shards read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of a sharded model; `found` is where it lies, `nbytes` the bytes of its tensors."""
+
+    file: str
+    found: FoundFile | None
+    tensors: int
+    nbytes: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The tensors of a model; `shards` is empty where it is one file. `verified`: all layers it was read from were."""
+
+    weights: Weights
+    shards: tuple[Shard, ...]
+    verified: bool
+
+
+async def open_model(
+    inspector: Inspector,
+    repository: Repository,
+    layers: Sequence[Layer],
+    found: FoundFile,
+    *,
+    ask: Ask | None = None,
+) -> Model:
+    """The tensors of a model file; those of all shards, in whichever of `layers` they lie, where it is a shard index.
+
+    A shard that is missing or can't be read is marked. Raises Malformed where the file is no model file or index,
+    Refused where the price of its layer is not agreed to, and the source's errors.
+    """
+    weights = await inspector.weights(repository, found.layer, found.entry, ask=ask)
+    if not is_shard_index(found.entry.path):
+        return Model(weights, (), inspector.is_verified(repository, found.layer))
+    names = shard_names(weights)
+    folder = posixpath.dirname(posixpath.normpath(found.entry.path))
+    search = _Search(inspector, repository, folder, names, ask)
+    await search.run(_groups(layers, found, names))
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def header(name: str) -> ShardHeader:
+        place = search.best(name)
+        if place is None:
+            return ShardHeader(None, search.absence)
+        async with slots:
+            try:
+                read = await inspector.weights(repository, place.layer, place.entry, ask=ask)
+            except (Malformed, Refused, TooLarge, Unsupported) as error:
+                return ShardHeader(None, f"can't be read: {error.message}")
+        return ShardHeader(read, search.oddity(name))
+
+    headers = dict(zip(names, await together([header(name) for name in names]), strict=True))
+    shards = tuple(_shard(name, search.best(name), header) for name, header in headers.items())
+    used = [found.layer, *(shard.found.layer for shard in shards if shard.found is not None)]
+    verified = all(inspector.is_verified(repository, layer) for layer in used)
+    return Model(join_shards(weights, headers, search.spare()), shards, verified)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model file or shard index with its tensors, or with the error that kept them away."""
+
+    found: FoundFile
+    model: Model | None
+    error: KittuiError | None = None
+
+
+async def list_models(
+    inspector: Inspector, repository: Repository, listed: Sequence[ListedLayer], *, ask: Ask | None = None
+) -> list[ListedModel]:
+    """The models in layers that were listed; a shard that an index joins is not listed for itself.
+
+    Files that are called like a model but hold something else, as many .bin files do, are left out.
+    """
+    layers = [one.layer for one in listed]
+    files = [
+        FoundFile(one.layer, entry)
+        for one in listed
+        for entry in (one.listing.files if one.listing is not None else ())
+        if entry.type == "file" and not entry.problem
+    ]
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def one(found: FoundFile) -> ListedModel:
+        async with slots:
+            try:
+                return ListedModel(found, await open_model(inspector, repository, layers, found, ask=ask))
+            except KittuiError as error:
+                return ListedModel(found, None, error)
+
+    indexes = [found for found in files if is_shard_index(found.entry.path)]
+    models = await together([one(found) for found in indexes])
+    joined = {
+        (shard.found.layer.digest, shard.found.entry.path)
+        for listed_model in models
+        if listed_model.model is not None
+        for shard in listed_model.model.shards
+        if shard.found is not None
+    }
+    single = [
+        found
+        for found in files
+        if is_model_file(found.entry.path) and (found.layer.digest, found.entry.path) not in joined
+    ]
+    for found in await together([one(found) for found in single]):
+        vague = found.found.entry.path.lower().endswith(PICKLES)
+        if not (vague and isinstance(found.error, Malformed)):
+            models.append(found)
+    order = {(found.layer.digest, found.entry.path): number for number, found in enumerate(files)}
+    return sorted(models, key=lambda one: order[one.found.layer.digest, one.found.entry.path])
+
+
+def _shard(name: str, found: FoundFile | None, header: ShardHeader) -> Shard:
+    weights = header.weights
+    if weights is None:
+        return Shard(name, found, 0, 0, header.problem)
+    return Shard(name, found, len(weights.tensors), weights.nbytes, header.problem or weights.problem)
+
+
+def _groups(layers: Sequence[Layer], index: FoundFile, names: Sequence[str]) -> list[list[Layer]]:
+    """The layers to look in, the likeliest first: those the Kitfile says, then the model's, then the others."""
+    folder = posixpath.dirname(posixpath.normpath(index.entry.path))
+    near: list[Layer] = [index.layer]
+    model: list[Layer] = []
+    others: list[Layer] = []
+    for layer in {layer.digest: layer for layer in layers if layer.digest != index.layer.digest}.values():
+        if layer.type in ("model", "modelpart") and any(covers(layer, posixpath.join(folder, name)) for name in names):
+            near.append(layer)
+        elif layer.type in ("model", "modelpart"):
+            model.append(layer)
+        else:
+            others.append(layer)
+    return [near, model, others]
+
+
+class _Search:
+    """Looks for the shards of one model in layers, no further than until all are found."""
+
+    def __init__(
+        self, inspector: Inspector, repository: Repository, folder: str, names: Sequence[str], ask: Ask | None
+    ) -> None:
+        self._inspector = inspector
+        self._repository = repository
+        self._folder = folder
+        self._names = frozenset(names)
+        self._ask = ask
+        self._beside: dict[str, list[FoundFile]] = {}
+        self._elsewhere: dict[str, list[FoundFile]] = {}
+        self._unlisted: list[str] = []
+
+    async def run(self, groups: Sequence[Sequence[Layer]]) -> None:
+        for group in groups:
+            if self._names <= self._beside.keys():
+                return
+            for one in await list_layers(self._inspector, self._repository, group, ask=self._ask):
+                if one.problem is not None:
+                    self._unlisted.append(f"layer {one.layer.path or one.layer.digest.short}: {one.problem}")
+                for entry in one.listing.files if one.listing is not None else ():
+                    folder, name = posixpath.split(posixpath.normpath(entry.path))
+                    if entry.type != "file" or not (name in self._names or is_sibling(name, self._names)):
+                        continue
+                    places = self._beside if folder == self._folder else self._elsewhere
+                    places.setdefault(name, []).append(FoundFile(one.layer, entry))
+
+    def best(self, name: str) -> FoundFile | None:
+        """The file meant by a shard's name: beside the index, else one in another folder."""
+        found = self._beside.get(name) or self._elsewhere.get(name)
+        return found[-1] if found else None
+
+    def oddity(self, name: str) -> str | None:
+        """What is to be said of where a shard was found."""
+        if name not in self._beside:
+            return f"lies in {posixpath.dirname(self._elsewhere[name][-1].entry.path) or '.'}, not beside the index"
+        count = len({found.layer.digest for found in self._beside[name]})
+        return f"is in {count} layers; the last one is shown" if count > 1 else None
+
+    @property
+    def absence(self) -> str:
+        """What is to be said of a shard that was not found."""
+        if self._unlisted:
+            return f"was not found, and not everything was listed ({'; '.join(self._unlisted[:3])})"
+        return "is missing"
+
+    def spare(self) -> list[str]:
+        """Shards beside the index that it does not name."""
+        return sorted(self._beside.keys() - self._names)

@@ -1,0 +1,80 @@
+"""Saving one file out of a layer to this machine's disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kittui.crashpoints import crash_point
+from kittui.disk.durable import make_folder, storage_error
+from kittui.disk.threads import in_thread
+from kittui.errors import Conflict
+from kittui.formats.tar import FileEntry
+from kittui.usecases.inspect.inspector import Ask, Inspector
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer
+    from kittui.oci.protocols import Repository
+
+
+async def save_file(
+    inspector: Inspector,
+    repository: Repository,
+    layer: Layer,
+    entry: FileEntry,
+    target: Path,
+    *,
+    ask: Ask | None = None,
+) -> Path:
+    """Write a file's bytes to `target` (a folder: under its own name in it), whole or not at all; returns the path.
+
+    Raises Conflict where something is there, StorageError, and what reading raises.
+    """
+    draft, handle, target = await in_thread(_begin, target, entry.path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+
+            async def emit(piece: bytes) -> None:
+                await in_thread(file.write, piece)
+
+            await inspector.stream_file(repository, layer, entry, emit, ask=ask)
+            await in_thread(file.flush)
+            await in_thread(os.fsync, file.fileno())
+        await in_thread(_commit, draft, target)
+    except OSError as error:
+        raise storage_error(error, f"write {target}") from error
+    finally:
+        await in_thread(draft.unlink, missing_ok=True)
+    return target
+
+
+def _begin(target: Path, path: str) -> tuple[Path, int, Path]:
+    """The draft, its handle, and where it will be."""
+    target = target.expanduser()
+    if target.is_dir():
+        name = path.rpartition("/")[2].replace("\0", "").replace(os.sep, "_")
+        target = target / (name if name not in ("", ".", "..") else "file")
+    if os.path.lexists(target):
+        raise _taken(target)
+    make_folder(target.parent)
+    try:
+        handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".kittui-")
+    except OSError as error:
+        raise storage_error(error, f"write {target}") from error
+    return Path(draft), handle, target
+
+
+def _commit(draft: Path, target: Path) -> None:
+    """Give the draft its name, unless that was taken meanwhile."""
+    draft.chmod(0o644)
+    crash_point("saving.before-link")
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        raise _taken(target) from None
+
+
+def _taken(target: Path) -> Conflict:
+    return Conflict(f"{target} is there already", hint="Choose another name, or remove it first.")

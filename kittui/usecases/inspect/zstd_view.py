@@ -1,0 +1,123 @@
+"""The inside of a zstd layer, entered where its frames begin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+from kittui.disk.threads import in_thread
+from kittui.errors import Malformed, TooLarge
+from kittui.formats.zstd import Unzstd, ZstdIndex
+from kittui.usecases.inspect.streams import BOMB_FLOOR, RATIO
+from kittui.usecases.inspect.views import READ_LIMIT, View
+
+FIRST = 64 * 1024
+"""Bytes of a stretch that are asked for first; each further piece is longer, up to MOST."""
+MOST = 4 * 1024 * 1024
+LEAD = 1024 * 1024
+"""Bytes decompressed in vain up to which a file is read in stretches, each from a frame's beginning."""
+WALKED = 16 * 1024 * 1024
+"""Bytes of output that a frame has at most where a layer is listed frame by frame."""
+
+Pay = Callable[[int], Awaitable[None]]
+Spend = Callable[[int], None]
+
+
+class ZstdView:
+    """The output of a zstd blob; a read takes the input from a frame's beginning on.
+
+    `pay` is awaited with the bytes of input that a read takes at most, and may raise; `spend` is called with those of
+    each piece before it is read, and may raise too.
+    """
+
+    def __init__(self, blob: View, index: ZstdIndex, pay: Pay | None = None, spend: Spend | None = None) -> None:
+        self._blob = blob
+        self._pay = pay
+        self._spend = spend
+        self.index = index
+
+    @property
+    def size(self) -> int:
+        return self.index.output
+
+    @property
+    def verified(self) -> bool:
+        return self._blob.verified
+
+    def at_terms(self, pay: Pay | None = None, spend: Spend | None = None) -> ZstdView:
+        """The same inside at other terms."""
+        return ZstdView(self._blob, self.index, pay, spend)
+
+    def cost(self, offset: int, length: int) -> int:
+        """Bytes of input that reading a stretch takes at most."""
+        return self.index.stretch(offset, length)[0].length
+
+    def is_fine(self) -> bool:
+        """Whether its frames are so short that all of it can be walked through in stretches."""
+        return self.index.lead(0, self.size) <= WALKED
+
+    def is_near(self, offset: int, length: int) -> bool:
+        """Whether any part of a stretch can be read without much that is not wanted."""
+        return self.index.lead(offset, length) <= LEAD
+
+    async def read(self, offset: int, length: int) -> bytes:
+        length = min(length, self.size - offset)
+        if length <= 0:
+            return b""
+        if length > READ_LIMIT:
+            raise TooLarge(f"{length} bytes at once are more than kittui holds in memory")
+        return b"".join([piece async for piece in self.pieces(offset, length)])
+
+    async def pieces(self, offset: int, length: int) -> AsyncIterator[bytes]:
+        """A stretch in pieces, whatever its length; raises Malformed where the stream is damaged."""
+        need, start = self.index.stretch(offset, length)
+        if self._pay is not None:
+            await self._pay(need.length)
+        window = _Window(offset - start, length)
+        at, end, step = need.offset, need.offset + need.length, FIRST
+        while at < end and window.left:
+            if self._spend is not None:
+                self._spend(min(step, end - at))
+            piece = await self._blob.read(at, min(step, end - at))
+            if not piece:
+                break
+            at, step = at + len(piece), min(MOST, 2 * step)
+            for output in await in_thread(window.push, piece):
+                yield output
+        if window.left:
+            raise Malformed("the zstd layer ends early, or is not as its index says")
+
+
+class _Full(Exception):
+    """All that was wanted has passed."""
+
+
+class _Window:
+    """Decompresses, and keeps `length` bytes of the output behind the first `skip`."""
+
+    def __init__(self, skip: int, length: int) -> None:
+        self.left = length
+        self._skip = skip
+        self._kept: list[bytes] = []
+        self._input = self._output = 0
+        self._decoder = Unzstd(self._take)
+
+    def push(self, piece: bytes) -> list[bytes]:
+        self._input += len(piece)
+        # When all is there the rest of the piece is not wanted any more.
+        with suppress(_Full):
+            self._decoder.push(piece)
+        kept, self._kept = self._kept, []
+        return kept
+
+    def _take(self, output: bytes) -> None:
+        self._output += len(output)
+        if self._output > BOMB_FLOOR and self._output > RATIO * self._input:
+            raise Malformed(f"the zstd layer expands more than {RATIO} times: reading stops")
+        wanted = output[self._skip : self._skip + self.left]
+        self._skip = max(0, self._skip - len(output))
+        if wanted:
+            self._kept.append(wanted)
+            self.left -= len(wanted)
+        if not self.left:
+            raise _Full
