@@ -10,56 +10,42 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import hashlib
 import json
 import re
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import parse_qs
 
 from fakes.faulty_proxy import body_of, parse_head, render_head
+from fakes.registry_api import (
+    INDEX,
+    KIT_CONFIG,
+    KIT_LAYER,
+    MANIFEST,
+    Handler,
+    RegistryApi,
+    Reply,
+    Request,
+    digest_of,
+    manifest_of,
+)
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-KIT_LAYER = "application/vnd.kitops.modelkit.model.v1.tar"
-KIT_CONFIG = "application/vnd.kitops.modelkit.config.v1+json"
-
-
-@dataclass
-class Reply:
-    """An answer; `lists` are fields that occur several times, `close` ends the connection behind it.
-
-    Without `framed` no Content-Length is added.
-    """
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    lists: list[tuple[str, str]] = field(default_factory=list)
-    close: bool = False
-    framed: bool = True
-
-
-@dataclass
-class Request:
-    """What arrived."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.target).path
-
-    @property
-    def query(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
-
-
-Handler = Callable[[Request], Reply]
+__all__ = [
+    "INDEX",
+    "KIT_CONFIG",
+    "KIT_LAYER",
+    "MANIFEST",
+    "Handler",
+    "Reply",
+    "Request",
+    "ScriptedRegistry",
+    "digest_of",
+    "manifest_of",
+    "serving",
+]
 
 
 @dataclass
@@ -70,83 +56,45 @@ class Script:
     times: int = 1
 
 
-def digest_of(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+class ScriptedRegistry(RegistryApi):
+    """A server with the habits given (fakes.habits); `anonymous` gives tokens to everybody.
 
-
-def manifest_of(layers: list[bytes], config: bytes = b"{}", **more: object) -> bytes:
-    """The bytes of a manifest over these layers."""
-    return json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": {"mediaType": KIT_CONFIG, "digest": digest_of(config), "size": len(config)},
-            "layers": [
-                {
-                    "mediaType": "application/vnd.kitops.modelkit.model.v1.tar",
-                    "digest": digest_of(each),
-                    "size": len(each),
-                }
-                for each in layers
-            ],
-            **more,
-        }
-    ).encode()
-
-
-class ScriptedRegistry:
-    """`auth` is "", "basic" or "bearer"; `anonymous` gives tokens to everybody. `page` entries per list page.
-
-    `realm` replaces the token realm; `untag`, `delete`, `ranges`, `referrers_api`, `mounts`, `catalog` are its powers.
+    `host` is where it listens, `storage` where it sends those who read blobs if it redirects.
     """
 
     def __init__(
         self,
         *,
-        auth: str = "",
         users: dict[str, str] | None = None,
         anonymous: bool = True,
-        page: int = 0,
-        untag: bool = True,
-        delete: bool = True,
-        ranges: bool = True,
-        referrers_api: bool = True,
-        mounts: bool = True,
-        catalog: bool = True,
-        realm: str = "",
-        lifetime: int = 300,
-        link: str = '<{target}>; rel="next"',
         tls: ssl.SSLContext | None = None,
+        **habits: object,
     ) -> None:
-        self.auth, self.users, self.anonymous, self.page = auth, users or {}, anonymous, page
-        self.untag, self.delete, self.ranges, self.referrers_api = untag, delete, ranges, referrers_api
-        self.mounts, self.catalog, self.realm, self.lifetime, self.link = mounts, catalog, realm, lifetime, link
-        self.tls = tls
+        super().__init__(**habits)
+        self.users, self.anonymous, self.tls = users or {}, anonymous, tls
         self.connections = 0
         self.requests: list[Request] = []
         self.scripts: list[Script] = []
-        self.blobs: dict[str, bytes] = {}
-        self.owners: set[tuple[str, str]] = set()
-        self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
-        self.tags: dict[str, dict[str, str]] = {}
-        self.uploads: dict[str, bytearray] = {}
         self.tokens: set[str] = set()
         self.refresh_token = ""
-        self.host = ""
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> ScriptedRegistry:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20, ssl=self.tls)
-        self.host = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.host, self.storage = await self._listen(self._reply, self.tls), await self._listen(self.stored, None)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _listen(self, answer: Handler, tls: ssl.SSLContext | None) -> str:
+        server = await asyncio.start_server(partial(self._accept, answer), "127.0.0.1", 0, limit=1 << 20, ssl=tls)
+        self._servers.append(server)
+        return f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     def script(self, method: str, path: str, reply: Reply | Handler, times: int = 1) -> None:
         """Answer requests that fit (path and query searched as a regular expression) so, `times` times (-1: always)."""
@@ -158,41 +106,23 @@ class ScriptedRegistry:
     def seen(self, method: str = "", path: str = "") -> list[Request]:
         return [each for each in self.requests if method in ("", each.method) and re.search(path, each.target)]
 
-    def add_blob(self, repository: str, content: bytes) -> str:
-        digest = digest_of(content)
-        self.blobs[digest] = content
-        self.owners.add((repository, digest))
-        return digest
-
-    def add_manifest(self, repository: str, raw: bytes, *tags: str, media_type: str = MANIFEST) -> str:
-        digest = digest_of(raw)
-        self.manifests[repository, digest] = (media_type, raw)
-        self.tags.setdefault(repository, {}).update(dict.fromkeys(tags, digest))
-        return digest
-
-    def add_kit(self, repository: str, *tags: str, layers: list[bytes], config: bytes = b"{}", **more: object) -> str:
-        """Blobs and manifest; the manifest's digest."""
-        for content in (config, *layers):
-            self.add_blob(repository, content)
-        return self.add_manifest(repository, manifest_of(layers, config, **more), *tags)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, answer: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.ensure_future(self._serve(reader, writer))
+        task = asyncio.ensure_future(self._serve(answer, reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, answer: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                while await self._one(reader, writer):
+                while await self._one(answer, reader, writer):
                     pass
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _one(self, answer: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection may carry another."""
         first = await reader.read(1)
         if first in (b"", b"\x16"):
@@ -202,7 +132,7 @@ class ScriptedRegistry:
         body = b"".join([piece async for piece in body_of(reader, fields)])
         request = Request(method, target, {name.lower(): value for name, value in fields}, body)
         self.requests.append(request)
-        reply = self._reply(request)
+        reply = answer(request)
         fields = [*reply.headers.items(), *reply.lists]
         if reply.framed and not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in fields):
             fields.append(("Content-Length", str(len(reply.body))))
@@ -220,7 +150,7 @@ class ScriptedRegistry:
             return self._token(request)
         if not self._authorized(request):
             return self.challenge()
-        return self._route(request)
+        return self.route(request)
 
     def challenge(self) -> Reply:
         """The 401 of this registry."""
@@ -254,123 +184,23 @@ class ScriptedRegistry:
         key = "access_token" if request.method == "POST" else "token"
         return Reply(200, {}, json.dumps({key: token, "expires_in": self.lifetime}).encode())
 
-    def _route(self, request: Request) -> Reply:
-        path = request.path.removeprefix("/v2/")
-        if path in ("", "/v2"):
-            return Reply(200, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"{}")
-        if path == "_catalog":
-            names = sorted({*self.tags, *(name for name, _ in self.owners)})
-            return self._list(request, "repositories", names) if self.catalog else _error(404, "UNSUPPORTED")
-        for pattern, handler in (
-            (r"(.+)/tags/list", self._tags),
-            (r"(.+)/manifests/([^/]+)", self._manifest),
-            (r"(.+)/blobs/uploads/(.*)", self._upload),
-            (r"(.+)/blobs/([^/]+)", self._blob),
-            (r"(.+)/referrers/([^/]+)", self._referrers),
-        ):
-            if match := re.fullmatch(pattern, path):
-                return handler(request, *match.groups())
-        return Reply(404, {}, b"404 page not found\n")
 
-    def _list(self, request: Request, key: str, names: list[str]) -> Reply:
-        last = request.query.get("last", [""])[0]
-        size = self.page or len(names) or 1
-        after = [name for name in names if name > last] if last else names
-        shown, rest = after[:size], after[size:]
-        headers = {}
-        if rest:
-            headers["Link"] = self.link.format(target=f"{request.path}?n={size}&last={shown[-1]}", host=self.host)
-        return Reply(200, headers, json.dumps({"name": "x", key: shown or None}).encode())
+@contextlib.contextmanager
+def serving(registry: ScriptedRegistry) -> Iterator[ScriptedRegistry]:
+    """Run it in a thread of its own, for those who call kittui as a program does."""
+    loop, opened, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
-    def _tags(self, request: Request, name: str) -> Reply:
-        return (
-            self._list(request, "tags", sorted(self.tags[name])) if name in self.tags else _error(404, "NAME_UNKNOWN")
-        )
+    async def run() -> None:
+        async with registry:
+            opened.set()
+            await ended.wait()
 
-    def _manifest(self, request: Request, name: str, target: str) -> Reply:
-        if request.method == "PUT":
-            digest = self.add_manifest(
-                name, request.body, *([] if ":" in target else [target]), media_type=request.headers["content-type"]
-            )
-            headers = {"Docker-Content-Digest": digest}
-            subject = json.loads(request.body).get("subject")
-            if subject and self.referrers_api:
-                headers["OCI-Subject"] = subject["digest"]
-            return Reply(201, headers)
-        digest = target if ":" in target else self.tags.get(name, {}).get(target, "")
-        if request.method == "DELETE":
-            if not self.delete or (":" not in target and not self.untag):
-                return _error(405 if not self.delete else 400, "UNSUPPORTED" if not self.delete else "DIGEST_INVALID")
-            if (name, digest) not in self.manifests:
-                return _error(404, "MANIFEST_UNKNOWN")
-            held = self.tags.get(name, {})
-            for tag in [tag for tag in held if (tag == target if ":" not in target else held[tag] == digest)]:
-                del held[tag]
-            if ":" in target:
-                del self.manifests[name, digest]
-            return Reply(202)
-        found = self.manifests.get((name, digest))
-        if found is None or found[0] not in request.headers.get("accept", ""):
-            return _error(404, "MANIFEST_UNKNOWN")
-        return Reply(200, {
-            "Content-Type": found[0], "Docker-Content-Digest": digest, "Content-Length": str(len(found[1]))
-        }, found[1])  # fmt: skip
-
-    def _blob(self, request: Request, name: str, digest: str) -> Reply:
-        if (name, digest) not in self.owners:
-            return _error(404, "BLOB_UNKNOWN")
-        content = self.blobs[digest]
-        match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
-        if match and self.ranges:
-            start, end = int(match[1]), int(match[2] or len(content) - 1)
-            part = content[start : end + 1]
-            return Reply(206, {"Content-Range": f"bytes {start}-{start + len(part) - 1}/{len(content)}"}, part)
-        return Reply(200, {"Content-Length": str(len(content))}, content)
-
-    def _upload(self, request: Request, name: str, session: str) -> Reply:
-        query = request.query
-        if request.method == "POST":
-            origin, digest = query.get("from", [""])[0], query.get("mount", [""])[0]
-            if self.mounts and (origin, digest) in self.owners:
-                self.owners.add((name, digest))
-                return Reply(201, {"Location": f"/v2/{name}/blobs/{digest}"})
-            session = f"upload-{len(self.uploads)}-{len(self.requests)}"
-            self.uploads[session] = bytearray()
-            return Reply(202, {"Location": f"/v2/{name}/blobs/uploads/{session}?state=a%2Bb"})
-        held = self.uploads.get(session)
-        if held is None:
-            return _error(404, "BLOB_UPLOAD_UNKNOWN")
-        if request.method == "DELETE":
-            del self.uploads[session]
-            return Reply(204)
-        location = {"Location": f"/v2/{name}/blobs/uploads/{session}?state={len(held)}"}
-        if request.method == "PATCH":
-            start = int(request.headers.get("content-range", f"{len(held)}-").partition("-")[0])
-            if start != len(held):
-                return Reply(416, {**location, "Range": f"0-{max(0, len(held) - 1)}"})
-            held += request.body
-            return Reply(202, {**location, "Range": f"0-{max(0, len(held) - 1)}"})
-        if request.method == "GET":
-            return Reply(204, {**location, "Range": f"0-{max(0, len(held) - 1)}"})
-        content = bytes(held) + request.body
-        if digest_of(content) != query["digest"][0]:
-            return _error(400, "DIGEST_INVALID")
-        del self.uploads[session]
-        self.add_blob(name, content)
-        return Reply(201, {"Location": f"/v2/{name}/blobs/{digest_of(content)}"})
-
-    def _referrers(self, request: Request, name: str, digest: str) -> Reply:
-        if not self.referrers_api:
-            return Reply(404, {}, b"404 page not found\n")
-        found = []
-        for (owner, own), (media_type, raw) in self.manifests.items():
-            document = json.loads(raw)
-            if owner == name and (document.get("subject") or {}).get("digest") == digest:
-                kind = document.get("artifactType") or document["config"]["mediaType"]
-                found.append({"mediaType": media_type, "digest": own, "size": len(raw), "artifactType": kind})
-        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": found}
-        return Reply(200, {"Content-Type": INDEX}, json.dumps(document).encode())
-
-
-def _error(status: int, code: str) -> Reply:
-    return Reply(status, {}, json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode())
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), name="scripted-registry")
+    thread.start()
+    try:
+        assert opened.wait(10)
+        yield registry
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
