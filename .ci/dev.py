@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Set kittui up from a fresh clone and run it, or all its checks, with nothing but Python and pip.
+"""Set kittui up from a fresh clone and run it, or all its checks, with nothing but Python and pip (or uv).
 
     python3 .ci/dev.py demo        open the demo
     python3 .ci/dev.py test        run every check and test, installing what they need
+    python3 .ci/dev.py coverage    run the tests and list the lines that none of them reached
+    python3 .ci/dev.py matrix      run the tests with each supported Python that is installed (both take pytest's words)
     python3 .ci/dev.py run ...     run any command in kittui's environment (`run kittui ls`)
 
 Everything is put into this folder (`.tools`, `.venv`), so a Python that the system manages (PEP 668) is left alone.
@@ -25,17 +27,17 @@ VENV = HERE / ".venv"
 UV = "uv>=0.13,<0.14"
 REGISTRY = TOOLS / "debian" / "usr" / "bin"
 
-AGAIN = ("--reruns", "2", "--reruns-delay", "1", "-rR") if os.environ.get("CI") else ()
-"""Under CI, on machines that do other work beside, a failed test is run again, and those that needed it are named."""
-
+PARALLEL = ("-n", "2", "--dist", "worksteal")
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("lint", ("ruff", "check", ".")),
     ("types", ("mypy",)),
     ("import contracts", ("lint-imports", "--no-logo")),
     ("snapshots", ("pytest", "-m", "snapshot", "-n", "2")),
-    ("tests", ("pytest", "-m", "not snapshot", "-n", "2", "--dist", "worksteal", *AGAIN)),
+    ("tests", ("pytest", "-m", "not snapshot", *PARALLEL)),
 )
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+"""What `matrix` looks for; those that are not installed are left out."""
 NO_TESTS = 5
 """pytest's exit status where nothing was collected."""
 
@@ -61,13 +63,23 @@ def _writable(folder: str | None) -> bool:
     return bool(folder) and Path(str(folder)).is_dir() and os.access(str(folder), os.W_OK | os.X_OK)
 
 
-def run(command: Sequence[str], env: Mapping[str, str], *, quiet: bool = False) -> int:
-    """Run a command in this folder and return its exit status; `quiet` shows its output only if it fails."""
-    if not quiet:
+def run(command: Sequence[str], env: Mapping[str, str], *, quiet: bool = False, silent: bool = False) -> int:
+    """Run a command in this folder and return its exit status.
+
+    `quiet` shows its output only if it fails, `silent` not even then.
+    """
+    if not quiet and not silent:
         return subprocess.run(command, cwd=HERE, env=env, check=False).returncode
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(command, cwd=HERE, env=env, check=False, **pipes)
-    if done.returncode:
+    done = subprocess.run(
+        command,
+        cwd=HERE,
+        env=env,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode and not silent:
         sys.stderr.buffer.write(done.stdout)
     return done.returncode
 
@@ -81,17 +93,33 @@ def prepare(env: Mapping[str, str], *groups: str) -> None:
     """Make the environment of uv.lock in `.venv`; ends the program with a sentence where that fails."""
     if sys.version_info < (3, 11):  # noqa: UP036 - older ones are told so
         sys.exit(f"kittui needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: python3.11 .ci/dev.py ...")
-    if not (TOOLS / "bin" / "uv").exists():
-        say("Getting uv, which installs the rest (into .tools) ...")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--no-warn-script-location"]
-        if run([*pip, "--root-user-action=ignore", "--target", str(TOOLS), UV], env, quiet=True):
-            sys.exit("pip could not install uv: is python3-pip installed, is the package index reachable?")
+    uv = find_uv(env)
     say("Installing what kittui needs (into .venv) ...")
-    sync = ["uv", "sync", "--locked", "--inexact", "--quiet", "--python", sys.executable, "--no-default-groups"]
-    for group in groups:
-        sync += ["--group", group]
-    if run([str(TOOLS / "bin" / "uv"), *sync[1:]], env):
+    if sync(uv, env, sys.executable, *groups):
         sys.exit("uv could not make the environment of uv.lock; the lines above say why.")
+
+
+def find_uv(env: Mapping[str, str]) -> str:
+    """The uv in `.tools`, put there by pip; the one on PATH where pip is missing or has no package index."""
+    ours = TOOLS / "bin" / "uv"
+    if ours.exists():
+        return str(ours)
+    pip = [sys.executable, "-m", "pip"]
+    found = shutil.which("uv", path=env["PATH"])
+    if run([*pip, "--version"], env, quiet=True, silent=True) == 0:
+        say("Getting uv, which installs the rest (into .tools) ...")
+        options = ["--quiet", "--upgrade", "--no-warn-script-location", "--root-user-action=ignore"]
+        if run([*pip, "install", *options, "--target", str(TOOLS), UV], env, quiet=True, silent=bool(found)) == 0:
+            return str(ours)
+    if found:
+        return found
+    sys.exit("kittui is set up by uv: install it, or python3-pip to get it with, and see that the index is reachable.")
+
+
+def sync(uv: str, env: Mapping[str, str], python: str, *groups: str) -> int:
+    """Bring an environment to what uv.lock says."""
+    command = [uv, "sync", "--locked", "--inexact", "--quiet", "--python", python, "--no-default-groups"]
+    return run([*command, *(word for group in groups for word in ("--group", group))], env)
 
 
 def install_registry(env: Mapping[str, str]) -> None:
@@ -151,11 +179,51 @@ def test(env: dict[str, str]) -> int:
     return 1 if failed else 0
 
 
+def coverage(env: Mapping[str, str], tests: Sequence[str]) -> int:
+    """Run the tests once under coverage; prints each module's share and the lines that nothing reached."""
+    prepare(env, "dev")
+    install_registry(env)
+    report = ("--cov=kittui", "--cov-report=term-missing:skip-covered")
+    return run([str(VENV / "bin" / "pytest"), *PARALLEL, *report, *tests], env)
+
+
+def matrix(env: Mapping[str, str], tests: Sequence[str]) -> int:
+    """Run the tests with each of PYTHONS that uv finds, in an environment each, and sum up at the end."""
+    prepare(env, "dev")
+    install_registry(env)
+    uv = find_uv(env)
+    # pyenv's commands on PATH find only the versions that it is set to; its folders have all of them.
+    pyenv = Path(env.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin")
+    searched = {**env, "PATH": os.pathsep.join([*map(str, sorted(pyenv)), env["PATH"]])}
+    outcomes = {}
+    for version in PYTHONS:
+        find = [uv, "python", "find", "--no-project", version]
+        found = subprocess.run(find, cwd=HERE, env=searched, check=False, capture_output=True, text=True)
+        if found.returncode:
+            outcomes[version] = "not installed"
+            continue
+        say(f"\n== Python {version}: {found.stdout.strip()}")
+        folder = TOOLS / "matrix" / version
+        inside = {**env, "UV_PROJECT_ENVIRONMENT": str(folder)}
+        inside["PATH"] = os.pathsep.join([str(folder / "bin"), env["PATH"]])
+        status = sync(uv, inside, found.stdout.strip(), "dev") or run(
+            [str(folder / "bin" / "pytest"), *PARALLEL, *tests], inside
+        )
+        outcomes[version] = "FAILED" if status else "ok"
+    for version, outcome in outcomes.items():
+        say(f"Python {version}: {outcome}")
+    return int("FAILED" in outcomes.values())
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do what the first argument says."""
     env = environment()
-    if arguments[:1] == ["test"] and len(arguments) == 1:
+    if arguments == ["test"]:
         return test(env)
+    if arguments[:1] == ["coverage"]:
+        return coverage(env, arguments[1:])
+    if arguments[:1] == ["matrix"]:
+        return matrix(env, arguments[1:])
     if arguments[:1] == ["demo"]:
         prepare(env)
         os.execve(VENV / "bin" / "kittui", ["kittui", *arguments], env)

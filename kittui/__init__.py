@@ -1,3 +1,3 @@
 """kittui: the terminal browser for ModelKits."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
