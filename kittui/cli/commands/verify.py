@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -13,9 +13,10 @@ from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import UsageError
-from kittui.usecases.verify import Verification
+from kittui.trust.verdicts import Status
+from kittui.usecases.trust.verify import Verification
 
-_STYLES: Final = {"verified": "bold green", "not verified": "yellow", "invalid": "bold red", "error": "red"}
+_STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold red", "error": "red"}
 
 
 @run.command("verify")
@@ -26,8 +27,9 @@ async def command(call: Call, reference: str, public_key: str) -> int:
 
     It shows that the key signed this digest. It does not show when, nor that the signature was not withdrawn.
     """
-    from kittui.modelkit.signatures import KEY_LIMIT, load_public_key
-    from kittui.usecases.verify import verify
+    from kittui.trust.keyring import Keyring
+    from kittui.trust.keys import KEY_LIMIT, load_public_key
+    from kittui.usecases.trust.verify import verify
 
     def read() -> bytes:
         with Path(public_key).expanduser().open("rb") as file:
@@ -37,26 +39,14 @@ async def command(call: Call, reference: str, public_key: str) -> int:
         pem = await asyncio.to_thread(read)
     except OSError as error:
         raise UsageError(
-            f"the public key {public_key} can't be read: {error.strerror}", hint="Name a PEM file, as cosign.pub."
+            f"the public key {public_key} can't be read: {error.strerror}", hint="Name a PEM file such as cosign.pub."
         ) from None
-    key = load_public_key(pem)
+    keyring = Keyring.of(load_public_key(pem, public_key))
     located = await call.composition.places.locate(reference)
     call.printer.status(f"looking for signatures of {located}")
-    verification = await verify(located.repository, located.target or "", key)
-    call.printer.result(_document(verification), lambda: _print(call, verification))
+    verification = await verify(located.repository, located.target or "", keyring)
+    call.printer.result(verification.to_json(), lambda: _print(call, verification))
     return 0 if verification.status == "verified" else 1
-
-
-def _document(verification: Verification) -> dict[str, Any]:
-    return {
-        "reference": verification.reference,
-        "digest": verification.digest,
-        "signatures": [
-            {"kind": one.kind, "digest": one.digest, "status": one.status, "reason": one.reason}
-            for one in verification.signatures
-        ],
-        "status": verification.status,
-    }
 
 
 def _print(call: Call, verification: Verification) -> None:
@@ -65,7 +55,7 @@ def _print(call: Call, verification: Verification) -> None:
         call.printer.line(("none", "yellow"), ": nothing here claims to be a signature of it")
         return
     rows: list[Sequence[Styled]] = [
-        ((one.status, _STYLES[one.status]), one.kind, (one.digest.short, "dim"), one.reason)
+        ((one.status, _STYLES.get(one.status, "yellow")), one.kind, (one.digest.short, "dim"), one.reason)
         for one in verification.signatures
     ]
     call.printer.table(("STATUS", "KIND", "DIGEST", "REASON"), rows)

@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kittui.errors import NotFound, UsageError
-from kittui.modelkit.signatures import PublicKey, check_bundle, check_simple_signing, key_digest, load_public_key
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_ARTIFACT, COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE, OCI_EMPTY, OCI_MANIFEST
-from kittui.usecases.verify import verify
+from kittui.trust.keyring import Keyring
+from kittui.trust.keys import PublicKey, key_digest, key_name, load_public_key
+from kittui.trust.verdicts import judge_bundle, judge_raw_envelope, judge_simple
+from kittui.usecases.trust.verify import verify
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -35,6 +37,10 @@ OTHER = ec.generate_private_key(ec.SECP256R1())
 
 def public(key: Private) -> PublicKey:
     return load_public_key(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def only(key: Private) -> Keyring:
+    return Keyring.of(public(key))
 
 
 def sign(key: Private, message: bytes) -> str:
@@ -117,12 +123,12 @@ class Kit:
 async def test_a_signature_under_its_tag(name: str) -> None:
     kit, key = Kit(), KEYS[name]
     signed = kit.sign_tag(key)
-    found = await verify(kit.repository, "v1", public(key))
+    found = await verify(kit.repository, "v1", only(key))
     assert found.status == "verified"
     assert [(one.kind, one.digest, one.status) for one in found.signatures] == [
         ("signature", signed.digest, "verified")
     ]
-    assert (await verify(kit.repository, "v1", public(OTHER))).status == "not verified"
+    assert (await verify(kit.repository, "v1", only(OTHER))).status == "not verified"
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -131,21 +137,23 @@ async def test_a_signature_as_referrer(name: str) -> None:
     payload = simple_payload(kit.digest)
     annotations = {"dev.cosignproject.cosign/signature": sign(key, payload)}
     kit.add([(COSIGN_SIMPLE_SIGNING, payload, annotations)], subject=kit.manifest, artifact_type=COSIGN_ARTIFACT)
-    assert (await verify(kit.repository, "v1", public(key))).status == "verified"
-    assert [one.status for one in (await verify(kit.repository, "v1", public(OTHER))).signatures] == ["invalid"]
+    assert (await verify(kit.repository, "v1", only(key))).status == "verified"
+    assert [one.status for one in (await verify(kit.repository, "v1", only(OTHER))).signatures] == [
+        "signed by another key"
+    ]
 
 
 @pytest.mark.parametrize("name", KEYS)
 async def test_a_bundle_as_referrer(name: str) -> None:
     kit, key = Kit(), KEYS[name]
     kit.add([(BUNDLE, bundle(key, kit.digest), {})], subject=kit.manifest, artifact_type=BUNDLE)
-    assert (await verify(kit.repository, kit.digest, public(key))).status == "verified"
-    (wrong,) = (await verify(kit.repository, "v1", public(OTHER))).signatures
-    assert (wrong.status, wrong.reason) == ("invalid", "it was made by another key")
+    assert (await verify(kit.repository, kit.digest, only(key))).status == "verified"
+    (wrong,) = (await verify(kit.repository, "v1", only(OTHER))).signatures
+    assert (wrong.status, wrong.reason) == ("signed by another key", f"made by key {key_name(public(key))}")
 
 
 async def test_none_is_said_so() -> None:
-    found = await verify(Kit().repository, "v1", public(OTHER))
+    found = await verify(Kit().repository, "v1", only(OTHER))
     assert (found.status, found.signatures) == ("none", ())
 
 
@@ -154,7 +162,7 @@ async def test_a_signature_of_another_digest_is_invalid() -> None:
     other = Digest.of(b"other")
     kit.sign_tag(key, other)
     kit.add([(BUNDLE, bundle(key, other), {})], subject=kit.manifest, artifact_type=BUNDLE)
-    found = await verify(kit.repository, "v1", public(key))
+    found = await verify(kit.repository, "v1", only(key))
     assert [one.status for one in found.signatures] == ["invalid", "invalid"]
     assert all("another digest" in one.reason for one in found.signatures)
 
@@ -163,7 +171,7 @@ async def test_a_referrer_of_another_subject_is_invalid() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     other = kit.repository.add_kit("other", "v2")
     kit.add([(BUNDLE, bundle(key, kit.digest), {})], subject=other, artifact_type=BUNDLE)
-    (found,) = (await verify(kit.repository, "v1", public(key))).signatures
+    (found,) = (await verify(kit.repository, "v1", only(key))).signatures
     assert (found.status, found.reason) == ("invalid", "its subject is another manifest")
 
 
@@ -171,33 +179,40 @@ async def test_what_is_not_checked_is_not_verified() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     kit.add([("application/jose+json", b"{}", {})], subject=kit.manifest, artifact_type=NOTATION_SIGNATURE)
     kit.add([("text/spdx", b"x", {})], tag=f"sha256-{kit.digest.hex}.sbom")
+    found = await verify(kit.repository, "v1", only(key))
+    assert [one.status for one in found.signatures] == ["not verified", "not verified"]
+    assert (found.status, found.word) == ("not verified", "not verified")
+
+
+async def test_a_statement_of_another_kind_is_no_signature() -> None:
+    kit, key = Kit(), KEYS["ecdsa"]
     attested = bundle(key, kit.digest, "https://slsa.dev/provenance/v1")
     kit.add([(BUNDLE, attested, {})], subject=kit.manifest, artifact_type=BUNDLE)
-    found = await verify(kit.repository, "v1", public(key))
-    assert {one.status for one in found.signatures} == {"not verified"}
-    assert len(found.signatures) == 3
+    found = await verify(kit.repository, "v1", only(key))
+    assert [(one.kind, one.status) for one in found.signatures] == [("attestation", "verified")]
+    assert (found.status, found.word) == ("not verified", "unsigned")
 
 
 async def test_one_that_holds_is_enough() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     kit.sign_tag(OTHER)
     kit.add([(BUNDLE, bundle(key, kit.digest), {})], subject=kit.manifest, artifact_type=BUNDLE)
-    found = await verify(kit.repository, "v1", public(key))
+    found = await verify(kit.repository, "v1", only(key))
     assert found.status == "verified"
-    assert sorted(one.status for one in found.signatures) == ["invalid", "verified"]
+    assert sorted(one.status for one in found.signatures) == ["signed by another key", "verified"]
 
 
 async def test_a_broken_signature_blob_is_an_error_of_its_own() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     signed = kit.sign_tag(key)
     del kit.repository.blobs[signed.layers[0].digest]
-    (found,) = (await verify(kit.repository, "v1", public(key))).signatures
+    (found,) = (await verify(kit.repository, "v1", only(key))).signatures
     assert found.status == "error"
 
 
 async def test_no_such_modelkit() -> None:
     with pytest.raises(NotFound):
-        await verify(Kit().repository, "nope", public(OTHER))
+        await verify(Kit().repository, "nope", only(OTHER))
 
 
 @pytest.mark.parametrize("pem", [b"", b"-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n", b"\xff" * 40])
@@ -208,9 +223,10 @@ def test_what_is_no_key_is_refused(pem: bytes) -> None:
 
 @given(st.binary(max_size=100), st.none() | st.text(max_size=100))
 def test_noise_never_verifies(noise: bytes, text: str | None) -> None:
-    key, digest = public(KEYS["ecdsa"]), Digest.of(noise)
-    assert check_simple_signing(noise, text, key, digest).status == "invalid"
-    assert check_bundle(noise, key, digest).status in ("invalid", "not verified")
+    keyring, digest = only(KEYS["ecdsa"]), Digest.of(noise)
+    assert judge_simple(noise, text, text, keyring, digest).status == "invalid"
+    assert judge_bundle(noise, keyring, digest).status == "invalid"
+    assert judge_raw_envelope(noise, keyring, digest).status == "invalid"
 
 
 @given(
@@ -220,4 +236,4 @@ def test_noise_never_verifies(noise: bytes, text: str | None) -> None:
 )
 def test_noise_in_an_envelope_never_verifies(envelope: dict[str, Any]) -> None:
     raw = json.dumps({"dsseEnvelope": envelope, "verificationMaterial": {"publicKey": envelope}}).encode()
-    assert check_bundle(raw, public(KEYS["ecdsa"]), Digest.of(b"")).status == "invalid"
+    assert judge_bundle(raw, only(KEYS["ecdsa"]), Digest.of(b"")).status in ("invalid", "not verified")

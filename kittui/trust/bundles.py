@@ -1,0 +1,120 @@
+"""DSSE envelopes and the Sigstore bundles that carry them (bundle v0.3, as cosign 3 writes it)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kittui.errors import Malformed
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST, SIGSTORE_BUNDLE
+from kittui.trust.certificates import Identity, identity_of
+from kittui.trust.documents import (
+    decode_base64,
+    dump_document,
+    encode_base64,
+    list_of,
+    load_document,
+    map_of,
+    text_of,
+)
+from kittui.trust.statements import PAYLOAD_TYPE
+
+BUNDLE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"
+ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
+CONTENT: Final = "dev.sigstore.bundle.content"
+PREDICATE: Final = "dev.sigstore.bundle.predicateType"
+CREATED: Final = "org.opencontainers.image.created"
+EMPTY: Final = Descriptor(OCI_EMPTY, Digest.of(b"{}"), 2)
+"""The config of an artifact that needs none: the two bytes {}."""
+_SIGNATURES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What was signed, and the signatures over it; `hint` is the digest of the key that made them, where it is said.
+
+    `identity` is whose certificate came with it instead of a key, as the certificate itself says: a claim.
+    """
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple[bytes, ...]
+    hint: bytes = b""
+    identity: Identity | None = None
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that are signed: DSSE's pre-authentication encoding."""
+        return pae(self.payload_type, self.payload)
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding."""
+    kind = payload_type.encode("utf-8", "surrogatepass")
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def parse_envelope(document: Any) -> Envelope:
+    """Read a DSSE envelope from parsed JSON; raises Malformed."""
+    if not isinstance(document, dict):
+        raise Malformed("the envelope is not a JSON object")
+    payload_type = text_of(document, "payloadType")
+    payload = decode_base64(document.get("payload"))
+    if not payload_type or not payload:
+        raise Malformed("the envelope has no payload")
+    given = [entry for entry in list_of(document, "signatures")[:_SIGNATURES] if isinstance(entry, dict)]
+    found = tuple(filter(None, (decode_base64(entry.get("sig")) for entry in given)))
+    return Envelope(payload_type, payload, found)
+
+
+def parse_bundle(raw: bytes) -> Envelope | None:
+    """Read a Sigstore bundle; None where it signs a message instead of an envelope. Raises Malformed, TooLarge."""
+    document = load_document(raw, "the bundle")
+    if "dsseEnvelope" not in document:
+        if "messageSignature" in document:
+            return None
+        raise Malformed("the bundle holds no envelope")
+    envelope = parse_envelope(document["dsseEnvelope"])
+    material = map_of(document, "verificationMaterial")
+    hint = decode_base64(map_of(material, "publicKey").get("hint"))
+    identity = None if "publicKey" in material else identity_of(_certificate(material))
+    return Envelope(envelope.payload_type, envelope.payload, envelope.signatures, hint, identity)
+
+
+def _certificate(material: Any) -> bytes:
+    chain = list_of(map_of(material, "x509CertificateChain"), "certificates")
+    first = chain[0] if chain and isinstance(chain[0], dict) else map_of(material, "certificate")
+    return decode_base64(first.get("rawBytes"))
+
+
+def write_bundle(payload: bytes, signature: bytes, hint: bytes) -> bytes:
+    """The bytes of a bundle around a signed statement; `hint` is the digest of the signer's public key."""
+    return dump_document(
+        {
+            "mediaType": SIGSTORE_BUNDLE,
+            "verificationMaterial": {"publicKey": {"hint": encode_base64(hint)}},
+            "dsseEnvelope": {
+                "payload": encode_base64(payload),
+                "payloadType": PAYLOAD_TYPE,
+                "signatures": [{"sig": encode_base64(signature)}],
+            },
+        }
+    )
+
+
+def write_referrer(subject: Descriptor, bundle: bytes, predicate_type: str, created: str) -> bytes:
+    """The bytes of the manifest that hangs a bundle on another manifest, in cosign's form."""
+    annotations = {CONTENT: "dsse-envelope", PREDICATE: predicate_type, CREATED: created}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": SIGSTORE_BUNDLE,
+        "config": EMPTY.to_json(),
+        "layers": [Descriptor(SIGSTORE_BUNDLE, Digest.of(bundle), len(bundle)).to_json()],
+        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
+        "annotations": annotations,
+    }
+    return json.dumps(document, separators=(",", ":")).encode()

@@ -1,0 +1,67 @@
+"""Whom a certificate names: read for showing, never believed."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+
+from kittui.trust.documents import TEXT_LIMIT
+
+_ISSUER: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+_OLD_ISSUER: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a certificate says signed, and which service is said to have logged them in; empty where it doesn't say."""
+
+    subject: str = ""
+    issuer: str = ""
+
+    def __str__(self) -> str:
+        who = self.subject or "someone it does not name"
+        return f"{who}, logged in by {self.issuer}" if self.issuer else who
+
+
+def identity_of(certificate: bytes) -> Identity:
+    """Whom a certificate (DER or PEM) names; nobody where it can't be read."""
+    try:
+        with warnings.catch_warnings():
+            # Old or odd certificates are read with a warning that is not for the user's terminal.
+            warnings.simplefilter("ignore")
+            pem = certificate.lstrip().startswith(b"-----BEGIN")
+            read = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
+            extensions = read(certificate).extensions
+            return Identity(_subject(extensions)[:TEXT_LIMIT], _issuer(extensions)[:TEXT_LIMIT])
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return Identity()
+
+
+def _subject(extensions: x509.Extensions) -> str:
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    for kind in (x509.RFC822Name, x509.UniformResourceIdentifier):
+        found = names.get_values_for_type(kind)
+        if found:
+            return str(found[0])
+    return ""
+
+
+def _issuer(extensions: x509.Extensions) -> str:
+    for identifier in (_ISSUER, _OLD_ISSUER):
+        try:
+            value = extensions.get_extension_for_oid(identifier).value
+        except x509.ExtensionNotFound:
+            continue
+        if isinstance(value, x509.UnrecognizedExtension):
+            raw = value.value
+            # The newer extension holds a DER UTF8String, the older one the text alone.
+            if identifier is _ISSUER and len(raw) > 2 and raw[0] == 0x0C and raw[1] < 0x80:
+                raw = raw[2:]
+            return raw.decode("utf-8", "replace")
+    return ""

@@ -1,0 +1,105 @@
+"""JSON and base64 from hostile hands: bounded in depth and size, and of the types that are asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from kittui.errors import Malformed, TooLarge
+
+SIZE_LIMIT: Final = 1024 * 1024
+"""Bytes of one document read at most."""
+DEPTH_LIMIT: Final = 64
+"""How deeply lists and maps may be nested."""
+VALUES_LIMIT: Final = 100_000
+"""How many values a document may hold."""
+TEXT_LIMIT: Final = 4096
+"""Characters of a text that are kept; names, reasons and addresses are far shorter."""
+
+
+def load_document(raw: bytes, what: str) -> dict[str, Any]:
+    """Parse a JSON object; raises Malformed and TooLarge for anything else, NaN and deep nesting included."""
+    if len(raw) > SIZE_LIMIT:
+        raise TooLarge(f"{what} is over {SIZE_LIMIT // 1024} KiB")
+    try:
+        document = json.loads(raw, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Malformed(f"{what} is not valid JSON") from None
+    if not isinstance(document, dict):
+        raise Malformed(f"{what} is not a JSON object")
+    count = 0
+    waiting: list[tuple[Any, int]] = [(document, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if count > VALUES_LIMIT:
+            raise TooLarge(f"{what} holds more than {VALUES_LIMIT} values")
+        if depth > DEPTH_LIMIT:
+            raise Malformed(f"{what} is nested deeper than {DEPTH_LIMIT} levels")
+        if isinstance(value, dict):
+            waiting.extend((child, depth + 1) for child in value.values())
+        elif isinstance(value, list):
+            waiting.extend((child, depth + 1) for child in value)
+    return document
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(word)
+
+
+def dump_document(document: Mapping[str, Any]) -> bytes:
+    """The bytes of a document as kittui signs it: compact, keys as they are, ASCII."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+def map_of(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A field that is a map; empty where it is missing or something else."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(document: Mapping[str, Any], key: str) -> list[Any]:
+    """A field that is a list; empty where it is missing or something else."""
+    value = document.get(key)
+    return value if isinstance(value, list) else []
+
+
+def text_of(document: Mapping[str, Any], key: str) -> str:
+    """A field that is text, bounded; empty where it is missing or something else."""
+    value = document.get(key)
+    return value[:TEXT_LIMIT] if isinstance(value, str) else ""
+
+
+def decode_base64(text: Any) -> bytes:
+    """The bytes of standard or URL-safe base64; empty, which no key ever signed, for anything else."""
+    if not isinstance(text, str):
+        return b""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def encode_base64(content: bytes) -> str:
+    """Standard base64."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def parse_time(text: Any) -> datetime | None:
+    """A time of RFC 3339 with its zone, in UTC; None for anything else."""
+    if not isinstance(text, str) or len(text) > 64:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def write_time(moment: datetime) -> str:
+    """A time as RFC 3339 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

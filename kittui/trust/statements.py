@@ -1,0 +1,92 @@
+"""in-toto statements: which digests something is said of, and of which kind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from kittui.errors import Malformed
+from kittui.oci.digest import Digest
+from kittui.trust.documents import dump_document, list_of, load_document, map_of, text_of
+
+PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+STATEMENT: Final = "https://in-toto.io/Statement/v1"
+_STATEMENTS: Final = (STATEMENT, "https://in-toto.io/Statement/v0.1")
+
+SIGNED: Final = "https://sigstore.dev/cosign/sign/v1"
+SUMMARY: Final = "https://slsa.dev/verification_summary/v1"
+TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
+REVIEW: Final = "https://in-toto.io/attestation/svr/v0.2"
+BOM: Final = "https://cyclonedx.org/bom"
+SPDX: Final = "https://spdx.dev/Document"
+PROVENANCE: Final = "https://slsa.dev/provenance/v1"
+
+KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        SIGNED: "signature",
+        SUMMARY: "verification summary",
+        TEST_RESULT: "test result",
+        REVIEW: "review",
+        BOM: "CycloneDX BOM",
+        SPDX: "SPDX document",
+        PROVENANCE: "provenance",
+        "https://slsa.dev/provenance/v0.2": "provenance",
+        "https://in-toto.io/attestation/link/v0.3": "in-toto link",
+    }
+)
+"""What a predicate type is called."""
+_SUBJECTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a statement says, and of which digests (`ALGORITHM:HEX`)."""
+
+    predicate_type: str
+    predicate: Mapping[str, Any] = field(hash=False)
+    subjects: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """What the predicate is called; its own address where it is not known."""
+        return kind_of_predicate(self.predicate_type)
+
+    def is_about(self, digest: Digest) -> bool:
+        """Whether it is about the manifest."""
+        return digest in self.subjects
+
+
+def kind_of_predicate(uri: str) -> str:
+    """What a predicate type is called, its own address where it is not known; versions share a name."""
+    known = KINDS.get(uri)
+    if known is None and uri.startswith((BOM + "/", SPDX + "/")):
+        known = KINDS[BOM] if uri.startswith(BOM) else KINDS[SPDX]
+    return known or uri
+
+
+def parse_statement(payload: bytes) -> Statement:
+    """Read a statement; raises Malformed and TooLarge."""
+    document = load_document(payload, "the statement")
+    if document.get("_type") not in _STATEMENTS:
+        raise Malformed("it is not an in-toto statement")
+    predicate_type = text_of(document, "predicateType")
+    if not predicate_type:
+        raise Malformed("the statement has no predicate type")
+    subjects = frozenset(
+        f"{algorithm}:{value}"
+        for subject in list_of(document, "subject")[:_SUBJECTS]
+        if isinstance(subject, dict)
+        for algorithm, value in map_of(subject, "digest").items()
+        if isinstance(value, str)
+    )
+    return Statement(predicate_type, map_of(document, "predicate"), subjects)
+
+
+def write_statement(digest: Digest, name: str, predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
+    """The bytes of a statement about one manifest; `name` is HOST/REPO."""
+    subject = {"name": name, "digest": {digest.algorithm: digest.hex}}
+    return dump_document(
+        {"_type": STATEMENT, "subject": [subject], "predicateType": predicate_type, "predicate": dict(predicate)}
+    )

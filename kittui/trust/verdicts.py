@@ -1,0 +1,165 @@
+"""What a signature proves, for one manifest and one keyring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.trust.bundles import Envelope, parse_bundle, parse_envelope
+from kittui.trust.certificates import Identity, identity_of
+from kittui.trust.documents import decode_base64, load_document, map_of, text_of
+from kittui.trust.keyring import Keyring, TrustedKey
+from kittui.trust.keys import check_signature, name_of
+from kittui.trust.statements import PAYLOAD_TYPE, SIGNED, Statement, parse_statement
+
+Status = Literal[
+    "verified",
+    "no longer trusted",
+    "unknown key",
+    "signed by another key",
+    "not verified",
+    "unsigned",
+    "invalid",
+    "error",
+]
+"""What came of checking one signature.
+
+`verified`: a trusted key made it for this digest. `no longer trusted`: such a key, whose time is over. `unknown key`:
+by none of the configured keys; `signed by another key` where the user named the key to check with. `not verified`: it
+can't be checked here. `unsigned`: a statement without signature. `invalid`: provably wrong. `error`: it can't be read.
+"""
+SIMPLE_SIGNING: Final = "cosign container image signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of checking one signature, and why.
+
+    `signer` is the trusted key that made it (also where its time is over); `statement` what it signs as far as that
+    could be read, to be believed only where the status is `verified`.
+    """
+
+    status: Status
+    reason: str
+    signer: TrustedKey | None = None
+    statement: Statement | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether a trusted key vouches for the statement now."""
+        return self.status == "verified"
+
+
+def judge_bundle(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
+    """Judge a Sigstore bundle that is attached to a manifest."""
+    try:
+        envelope = parse_bundle(raw)
+    except KittuiError as error:
+        return Verdict("invalid", error.message)
+    if envelope is None:
+        return Verdict("not verified", "the bundle signs a message and not a statement")
+    return judge_envelope(envelope, keyring, digest, now)
+
+
+def judge_raw_envelope(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
+    """Judge a bare DSSE envelope, as cosign 2 attached attestations."""
+    try:
+        envelope = parse_envelope(load_document(raw, "the envelope"))
+    except KittuiError as error:
+        return Verdict("invalid", error.message)
+    return judge_envelope(envelope, keyring, digest, now)
+
+
+def judge_envelope(
+    envelope: Envelope,
+    keyring: Keyring,
+    digest: Digest,
+    now: datetime | None = None,
+    payload_type: str = PAYLOAD_TYPE,
+) -> Verdict:
+    """Judge a DSSE envelope whose payload is a statement of the given type."""
+    if envelope.payload_type != payload_type:
+        return Verdict("not verified", f"it signs something of type {envelope.payload_type[:100]}")
+    try:
+        statement = parse_statement(envelope.payload)
+    except KittuiError as error:
+        return Verdict("invalid", error.message)
+    if not statement.is_about(digest):
+        return Verdict("invalid", "it is about another digest", statement=statement)
+    if not envelope.signatures:
+        return Verdict("unsigned", "the statement carries no signature", statement=statement)
+    if envelope.identity is not None:
+        return _keyless(envelope.identity, statement)
+    return _judge(envelope.message, envelope.signatures, envelope.hint, keyring, statement, now)
+
+
+def judge_simple(
+    payload: bytes, signature: str | None, certificate: str | None, keyring: Keyring, digest: Digest
+) -> Verdict:
+    """Judge cosign's older form: a simple-signing payload, and what its layer carries as annotations."""
+    try:
+        critical = map_of(load_document(payload, "the payload"), "critical")
+    except KittuiError as error:
+        return Verdict("invalid", error.message)
+    if text_of(critical, "type") != SIMPLE_SIGNING:
+        return Verdict("invalid", "the payload is of another type")
+    claimed = text_of(map_of(critical, "image"), "docker-manifest-digest")
+    if claimed != digest:
+        return Verdict("invalid", f"it was made for another digest: {claimed[:100]}")
+    statement = Statement(SIGNED, {}, frozenset({claimed}))
+    made = decode_base64(signature)
+    if not made:
+        return Verdict("unsigned", "the layer carries no signature", statement=statement)
+    if certificate:
+        return _keyless(identity_of(certificate.encode(errors="replace")), statement)
+    return _judge(payload, (made,), b"", keyring, statement, None)
+
+
+def _keyless(identity: Identity, statement: Statement) -> Verdict:
+    reason = f"signed with a certificate of {identity}; certificates are shown, not verified"
+    return Verdict("not verified", reason, statement=statement)
+
+
+def _judge(
+    message: bytes,
+    signatures: tuple[bytes, ...],
+    hint: bytes,
+    keyring: Keyring,
+    statement: Statement,
+    now: datetime | None,
+) -> Verdict:
+    candidates = keyring.candidates(hint)
+    unchecked = ""
+    for trusted in candidates:
+        for signature in signatures:
+            checked = check_signature(trusted.key, signature, message)
+            if checked.outcome == "holds":
+                return _held(trusted, checked.reason, statement, now or datetime.now(UTC))
+            if checked.outcome == "unchecked":
+                unchecked = checked.reason
+    if unchecked:
+        return Verdict("not verified", unchecked, statement=statement)
+    if hint and candidates:
+        reason = f"it names key {candidates[0].name}, which did not make this signature"
+        return Verdict("invalid", reason, statement=statement)
+    return _foreign(hint, keyring, statement)
+
+
+def _foreign(hint: bytes, keyring: Keyring, statement: Statement) -> Verdict:
+    """By a key that is not at hand. A signature in the older form names none, so a broken one looks the same."""
+    if keyring.named:
+        by = f"made by key {name_of(hint)}" if hint else "this key did not make it, and it names no other"
+        return Verdict("signed by another key", by, statement=statement)
+    by = f"key {name_of(hint)} is not a trusted key" if hint else "none of the trusted keys made it"
+    return Verdict("unknown key", by, statement=statement)
+
+
+def _held(trusted: TrustedKey, how: str, statement: Statement, now: datetime) -> Verdict:
+    whose = f"{trusted.owner} with key {trusted.name}" if trusted.owner else f"key {trusted.name}"
+    if trusted.until is not None and not trusted.counts(now):
+        reason = f"signed by {whose}, which was trusted until {trusted.until.date().isoformat()}"
+        return Verdict("no longer trusted", reason, trusted, statement)
+    return Verdict("verified", f"signed by {whose} ({how})", trusted, statement)

@@ -1,0 +1,152 @@
+"""Finding what is attached to a manifest: cosign's tags and the referrers, read whole within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.modelkit.kinds import Kind, kind_of
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
+from kittui.oci.protocols import Repository
+from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE
+from kittui.trust.documents import SIZE_LIMIT
+
+ATTACHMENTS_LIMIT: Final = 1000
+"""Attachments of one manifest looked at."""
+AT_ONCE: Final = 8
+"""Attachments read at the same time."""
+SIGNATURE: Final = "dev.cosignproject.cosign/signature"
+CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
+
+Form = Literal["simple", "bundle", "envelope", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One thing attached to a manifest, as it was read: nothing of it is believed yet.
+
+    `manifest` is the digest of the manifest it came in and `layer` that of its own bytes. `problem` says why it could
+    not be read, `note` why something of the form `other` is not checked.
+    """
+
+    form: Form
+    kind: Kind
+    manifest: Digest
+    layer: Digest
+    content: bytes = b""
+    signature: str | None = None
+    certificate: str | None = None
+    note: str = ""
+    problem: str = ""
+    foreign: bool = False
+    """Whether the manifest it came in names another subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Everything found; `complete` is False where more may be there than was looked at."""
+
+    attachments: tuple[Attachment, ...]
+    complete: bool = True
+
+
+async def attachments_of(repository: Repository, digest: Digest) -> Attached:
+    """Everything that is attached to a manifest, each once. Raises what the source raises while listing."""
+    carriers: dict[Digest, Manifest | KittuiError] = {}
+    tagged = [f"{digest.algorithm}-{digest.hex}.{suffix}" for suffix in ("sig", "att", "sbom")]
+    for tag, found in zip(tagged, await _each(repository, tagged), strict=True):
+        if isinstance(found, Manifest):
+            carriers[found.digest] = found
+        elif not isinstance(found, NotFound):
+            raise found.at(repository.reference(tag))
+    by_tag = set(carriers)
+    try:
+        referrers: Sequence[Descriptor] = await repository.referrers(digest)
+    except (NotFound, Unsupported):
+        referrers = ()
+    new = [one.digest for one in referrers if one.digest not in by_tag]
+    carriers.update(zip(new, await _each(repository, new), strict=True))
+    parts: list[tuple[Attachment, Descriptor | None]] = []
+    for carrier, read in carriers.items():
+        if isinstance(read, KittuiError):
+            parts.append((Attachment("other", "artifact", carrier, carrier, problem=read.message), None))
+        else:
+            parts.extend(_parts(read, digest, tagged=carrier in by_tag))
+    complete = len(parts) <= ATTACHMENTS_LIMIT
+    return Attached(await _filled(repository, parts[:ATTACHMENTS_LIMIT]), complete)
+
+
+async def _each(repository: Repository, targets: Sequence[str]) -> list[Manifest | KittuiError]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def read(target: str) -> Manifest | KittuiError:
+        async with gate:
+            try:
+                return await repository.manifest(target)
+            except KittuiError as error:
+                return error
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(read(target)) for target in targets]
+    return [task.result() for task in tasks]
+
+
+def _parts(carrier: Manifest, digest: Digest, *, tagged: bool) -> list[tuple[Attachment, Descriptor | None]]:
+    """What a manifest brings. It tells itself what it is and about which manifest: a listing's word is a claim."""
+    kind = kind_of(carrier)
+    foreign = not tagged and (carrier.subject is None or carrier.subject.digest != digest)
+    found: list[tuple[Attachment, Descriptor | None]] = []
+    for layer in carrier.layers:
+        form = _form(layer)
+        if form == "other":
+            continue
+        said = layer.annotations
+        attachment = Attachment(
+            form,
+            kind,
+            carrier.digest,
+            layer.digest,
+            signature=said.get(SIGNATURE),
+            certificate=said.get(CERTIFICATE),
+            foreign=foreign,
+        )
+        found.append((attachment, layer))
+    if not found and kind in ("signature", "attestation", "sbom"):
+        note = f"kittui does not check {kind}s of this form"
+        if carrier.artifact_type == NOTATION_SIGNATURE:
+            note = "kittui does not check Notation's signatures"
+        found.append((Attachment("other", kind, carrier.digest, carrier.digest, note=note, foreign=foreign), None))
+    return found
+
+
+def _form(layer: Descriptor) -> Form:
+    if layer.media_type == COSIGN_SIMPLE_SIGNING:
+        return "simple"
+    if layer.media_type.startswith(BUNDLE_PREFIX):
+        return "bundle"
+    return "envelope" if layer.media_type == ENVELOPE_TYPE else "other"
+
+
+async def _filled(
+    repository: Repository, parts: Sequence[tuple[Attachment, Descriptor | None]]
+) -> tuple[Attachment, ...]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def fill(attachment: Attachment, layer: Descriptor | None) -> Attachment:
+        if layer is None or attachment.foreign:
+            return attachment
+        async with gate:
+            try:
+                return replace(attachment, content=await repository.read_blob(layer, SIZE_LIMIT))
+            except KittuiError as error:
+                return replace(attachment, problem=error.message)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fill(attachment, layer)) for attachment, layer in parts]
+    return tuple(task.result() for task in tasks)

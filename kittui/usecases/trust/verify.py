@@ -1,0 +1,147 @@
+"""Checking what is attached to a ModelKit: signatures and statements, against the keys that count for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from kittui.modelkit.kinds import Kind
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.trust.keyring import Keyring
+from kittui.trust.statements import SIGNED
+from kittui.trust.verdicts import Status, Verdict, judge_bundle, judge_raw_envelope, judge_simple
+from kittui.usecases.trust.attachments import Attachment, attachments_of
+
+Word = Literal["valid", "INVALID", "unknown key", "not verified", "unsigned"]
+"""What is said of a ModelKit's signatures in one word."""
+_BY_RANK: Final[Mapping[Status, Word]] = {
+    "verified": "valid",
+    "invalid": "INVALID",
+    "no longer trusted": "not verified",
+    "not verified": "not verified",
+    "error": "not verified",
+    "signed by another key": "unknown key",
+    "unknown key": "unknown key",
+    "unsigned": "unsigned",
+}
+"""The word for a signature's status; of several signatures the first in this order counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature or statement about the ModelKit: `digest` is that of the manifest it came in, `layer` its own."""
+
+    kind: Kind
+    digest: Digest
+    layer: Digest
+    verdict: Verdict
+
+    @property
+    def status(self) -> Status:
+        """What came of checking it."""
+        return self.verdict.status
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return self.verdict.reason
+
+    @property
+    def predicate_type(self) -> str | None:
+        """The address of what is stated, where a statement could be read."""
+        return self.verdict.statement.predicate_type if self.verdict.statement else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        signer = self.verdict.signer
+        return {
+            "kind": self.kind,
+            "digest": self.digest,
+            "status": self.status,
+            "reason": self.reason,
+            "type": self.predicate_type,
+            "key": signer.name if signer else None,
+            "owner": (signer.owner or None) if signer else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of it. One signature that holds is enough for `verified`; statements of other kinds never are."""
+
+    reference: str
+    digest: Digest
+    signatures: tuple[Signature, ...]
+    complete: bool = True
+
+    @property
+    def status(self) -> Literal["verified", "not verified", "none"]:
+        """`none` where nothing claims to be a signature or a statement."""
+        if not self.signatures:
+            return "none"
+        return "verified" if self.word == "valid" else "not verified"
+
+    @property
+    def word(self) -> Word:
+        """The ModelKit's signatures in one word."""
+        statuses = {one.status for one in self.signatures if one.kind == "signature"}
+        return next((word for status, word in _BY_RANK.items() if status in statuses), "unsigned")
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Whose signatures hold, by the owners of the keys, else by the keys' names."""
+        found = (one.verdict.signer for one in self.signatures if one.kind == "signature" and one.verdict.holds)
+        return tuple(dict.fromkeys(signer.owner or signer.name for signer in found if signer))
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        return {
+            "reference": self.reference,
+            "digest": self.digest,
+            "signatures": [one.to_json() for one in self.signatures],
+            "status": self.status,
+            "word": self.word,
+            "signers": list(self.signers),
+            "complete": self.complete,
+        }
+
+
+async def verify(repository: Repository, target: str, keyring: Keyring, now: datetime | None = None) -> Verification:
+    """Check everything attached to a ModelKit. Raises NotFound and the source's errors for the ModelKit itself.
+
+    The digest is taken of the manifest's bytes as they are here, and a signature's own claims are checked against it.
+    """
+    manifest = await repository.manifest(target)
+    digest = manifest.digest
+    digest.verify(manifest.raw, "the manifest")
+    attached = await attachments_of(repository, digest)
+    checked = await asyncio.to_thread(lambda: tuple(check(one, keyring, digest, now) for one in attached.attachments))
+    return Verification(repository.reference(target), digest, checked, attached.complete)
+
+
+def check(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Signature:
+    """Check one attachment against the keys that count."""
+    verdict = _judge(attachment, keyring, digest, now)
+    kind = attachment.kind
+    if verdict.statement is not None:
+        kind = "signature" if verdict.statement.predicate_type == SIGNED else "attestation"
+    return Signature(kind, attachment.manifest, attachment.layer, verdict)
+
+
+def _judge(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetime | None) -> Verdict:
+    if attachment.foreign:
+        return Verdict("invalid", "its subject is another manifest")
+    if attachment.problem:
+        return Verdict("error", attachment.problem)
+    if attachment.form == "simple":
+        signature, certificate = attachment.signature, attachment.certificate
+        return judge_simple(attachment.content, signature, certificate, keyring, digest)
+    if attachment.form == "bundle":
+        return judge_bundle(attachment.content, keyring, digest, now)
+    if attachment.form == "envelope":
+        return judge_raw_envelope(attachment.content, keyring, digest, now)
+    return Verdict("not verified", attachment.note)

@@ -1,0 +1,35 @@
+"""What tests of signatures share: the ModelKit that cosign signed in every form, served by a real registry."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from fakes.docker_registry import DockerRegistry, require_docker_registry, start_registry
+
+from kittui.registry import Access, RegistrySource
+
+SIGNED = Path(__file__).parent.parent / "fixtures" / "signed"
+
+
+@pytest.fixture(scope="session")
+def signed_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    """The registry of tests/fixtures/signed, for tests that only read: one server for the whole run."""
+    require_docker_registry()
+    folder = tmp_path_factory.mktemp("signed")
+    with tarfile.open(SIGNED / "registry.tar.xz") as archive:
+        archive.extractall(folder / "storage" / "docker", filter="data")
+    server = start_registry(folder, folder / "storage", delete=False)
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def signed_source(signed_registry: DockerRegistry) -> AsyncIterator[RegistrySource]:
+    """A client of that registry."""
+    async with RegistrySource(signed_registry.host, access=Access(plain_http=True)) as source:
+        yield source
