@@ -30,9 +30,9 @@ class Digest(str):
         return cls(text)
 
     @classmethod
-    def of(cls, content: bytes) -> Digest:
-        """The sha256 digest of bytes."""
-        return cls("sha256:" + hashlib.sha256(content).hexdigest())
+    def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
+        """The digest of bytes, by sha256 or sha512."""
+        return cls(f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
 
     @property
     def algorithm(self) -> str:

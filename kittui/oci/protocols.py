@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
+from kittui.errors import NetworkError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -66,6 +67,24 @@ class TagEntry:
     name: str | None
     descriptor: Descriptor | None = None
     problem: str | None = None
+
+
+class Incomplete(NetworkError):
+    """A list that ended before its end: what it gave so far is right, and there may be more.
+
+    `tags` and `repositories` raise it after their last page, so that nobody takes a part for the whole who does not
+    catch it; `referrers` raises it with what it `found`. `doing` completes "could not ...".
+    """
+
+    code: ClassVar[str] = "incomplete"
+
+    def __init__(self, doing: str, reason: str, found: Sequence[Descriptor] = ()) -> None:
+        super().__init__(
+            f"could not {doing} completely: {reason}",
+            hint="What was found is right, but there may be more. Try again; if it stays so, ask the operator.",
+        )
+        self.reason = reason
+        self.found = tuple(found)
 
 
 class BlobReader(Protocol):
@@ -163,7 +182,10 @@ class Repository(Protocol):
         ...
 
     def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
-        """All tags, page by page as they arrive; sources that know them add manifests without tag (name None)."""
+        """All tags, page by page as they arrive; sources that know them add manifests without tag (name None).
+
+        Raises Incomplete after the last page that could be had, where there may be more.
+        """
         ...
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
@@ -201,7 +223,10 @@ class Repository(Protocol):
         ...
 
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
-        """Manifests whose subject this is: the API, else the fallback tag. Unverified claims of the source."""
+        """Manifests whose subject this is: the API, else the fallback tag. Unverified claims of the source.
+
+        Raises Incomplete, with those that were found, where there may be more.
+        """
         ...
 
 
@@ -215,7 +240,7 @@ class Source(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
-        """All repositories, page by page; raises Unsupported where there is no catalog."""
+        """All repositories, page by page; raises Unsupported where there is no catalog, Incomplete as `tags` does."""
         ...
 
     def repository(self, name: str) -> Repository:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from kittui.errors import BadReference
+from kittui.oci.digest import Digest
+
 _LONGEST = 64 * 1024
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
@@ -156,6 +159,15 @@ def parse_upload_range(value: str | None) -> int | None:
     """
     match = _UPLOAD_RANGE.match(value or "")
     return int(match[1]) + 1 if match else None
+
+
+def stated_digest(values: Iterable[str]) -> Digest | None:
+    """Docker-Content-Digest: identical repeats are one value; one of another form, or two that differ, are none."""
+    found = {part.strip() for value in values for part in value[:_LONGEST].split(",")}
+    try:
+        return Digest.parse(found.pop()) if len(found) == 1 else None
+    except BadReference:
+        return None
 
 
 def parse_warnings(values: Iterable[str]) -> tuple[str, ...]:

@@ -11,10 +11,13 @@ from kittui.oci.media_types import ACCEPT_MANIFESTS, MANIFEST_LIMIT, MANIFEST_WR
 from kittui.oci.reference import check_tag
 from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
-from kittui.registry.headers import parse_length
+from kittui.registry.headers import parse_length, stated_digest
+from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.session import Session
 
 _ACCEPT = ", ".join(ACCEPT_MANIFESTS)
+_NO_HEAD = (400, 403, 404, 405, 501)
+"""Answers to a HEAD that say nothing about the manifest: some registries and gateways serve it by GET all the same."""
 
 
 def check_target(target: str) -> str:
@@ -30,24 +33,44 @@ class Manifests:
         self._name = name
         self._pull = frozenset({repository_scope(name, "pull")})
         self._push = frozenset({repository_scope(name, "pull", "push")})
+        self._heads: dict[bool, bool] = {}
+        """Whether HEAD agrees with GET here, by tag (False) and by digest (True), as far as was seen."""
 
     async def resolve(self, target: str) -> Descriptor:
-        """By HEAD; by GET where the registry leaves out digest or size there. Raises NotFound."""
-        found = await self._look(target)
-        return found or (await self.read(target)).descriptor
+        """By HEAD, or by GET where the registry answers HEAD with an error or leaves out digest or size.
 
-    async def _look(self, target: str) -> Descriptor | None:
-        """What HEAD says; None where that is too little. Raises NotFound."""
+        A HEAD that finds nothing is believed once a GET has agreed with one. Raises NotFound.
+        """
         target = check_target(target)
+        by_digest = ":" in target
+        trusted = self._heads.get(by_digest)
+        missing = False
+        if trusted is not False:
+            found = await self._look(target)
+            if isinstance(found, Descriptor):
+                return found
+            missing = found == 404
+            if missing and trusted:
+                raise http_problem(404, Complaint(), self._session.host, f"look up {target}")
+        try:
+            manifest = await self.read(target)
+        except NotFound:
+            if missing:
+                self._heads[by_digest] = True
+            raise
+        self._heads[by_digest] = False
+        return manifest.descriptor
+
+    async def _look(self, target: str) -> Descriptor | int:
+        """What HEAD says; its status where that is too little."""
         path = f"{self._name}/manifests/{target}"
-        call = Call("HEAD", path, f"look up {target}", self._pull, {"Accept": _ACCEPT}, ok=(200, 405))
+        call = Call("HEAD", path, f"look up {target}", self._pull, {"Accept": _ACCEPT}, ok=(200, *_NO_HEAD))
         answer = await self._session.ask(call)
-        stated = answer.headers.get("Docker-Content-Digest")
+        digest = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
         size = parse_length(answer.headers.get("Content-Length"))
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-        if answer.status != 200 or not stated or not size or not media_type:
-            return None
-        digest = Digest.parse(stated)
+        if answer.status != 200 or digest is None or not size or not media_type:
+            return answer.status
         if ":" in target and digest != target:
             raise DigestMismatch(
                 f"{self._session.host} answers another digest than was asked for: {digest.short}",
@@ -61,8 +84,8 @@ class Manifests:
         path = f"{self._name}/manifests/{target}"
         call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
         answer = await self._session.ask(call, MANIFEST_LIMIT)
-        stated = answer.headers.get("Docker-Content-Digest")
-        digest = Digest.parse(target) if ":" in target else Digest.parse(stated) if stated else None
+        stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
+        digest = Digest.parse(target) if ":" in target else stated
         return Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
 
     async def put(self, raw: bytes, media_type: str, target: str) -> Answer | None:
@@ -74,7 +97,6 @@ class Manifests:
         target = check_target(target)
         if len(raw) > MANIFEST_WRITE_LIMIT:
             raise TooLarge(f"the manifest is over {MANIFEST_WRITE_LIMIT // 1024 // 1024} MiB: registries refuse it")
-        digest = Digest.of(raw)
         call = Call(
             "PUT",
             f"{self._name}/manifests/{target}",
@@ -93,15 +115,15 @@ class Manifests:
                 if not self._may_be_lost(error) or attempt == self._session.patience.tries:
                     raise
                 await self._session.pause(attempt, error)
-                if await self._holds(target, digest):
+                if await self._holds(target, raw):
                     crash_point("registry.manifest.after-put")
                     return None
                 continue
             crash_point("registry.manifest.after-put")
-            stated = answer.headers.get("Docker-Content-Digest")
-            if stated and stated.startswith("sha256:") and stated != digest:
+            stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
+            if stated is not None and stated != Digest.of(raw, stated.algorithm):
                 raise DigestMismatch(
-                    f"{self._session.host} stored other bytes than were sent: {stated[:80]}",
+                    f"{self._session.host} stored other bytes than were sent: {stated.short}",
                     hint="A proxy or the registry changes manifests: nothing there can be relied on.",
                 )
             return answer
@@ -113,9 +135,13 @@ class Manifests:
             return error.status is None or error.status >= 500 or error.status == 408
         return isinstance(error, ConnectionLost) or self._session.is_busy(error)
 
-    async def _holds(self, target: str, digest: Digest) -> bool:
+    async def _holds(self, target: str, raw: bytes) -> bool:
+        """Whether these bytes are there: by digest, by the bytes themselves where it is another algorithm's."""
         try:
-            return (await self.resolve(target)).digest == digest
+            digest = (await self.resolve(target)).digest
+            if digest.algorithm == "sha256":
+                return digest == Digest.of(raw)
+            return (await self.read(target)).raw == raw
         except NotFound:
             return False
 

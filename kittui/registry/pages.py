@@ -2,84 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from kittui.errors import BadReference, Malformed, NotFound, RegistryError
+import httpx
+
+from kittui.errors import BadReference, KittuiError, Malformed, NotFound, RegistryError
 from kittui.oci.manifest import load_object
-from kittui.registry.calls import Answer, Call, origin
+from kittui.oci.protocols import Incomplete
+from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import next_link
 from kittui.registry.session import Session
 
-PAGE = 1000
+PAGE: Final = 1000
 """Entries asked for: n=0 has some registries answer nothing, more than 1000 has others answer 400."""
-_PAGE_LIMIT = 64 * 1024 * 1024
-_MOST_PAGES = 100_000
-_MOST_RESTARTS = 3
+_PAGE_LIMIT: Final = 64 * 1024 * 1024
+_LIST_LIMIT: Final = 256 * 1024 * 1024
+"""Bytes of all pages of one list."""
+_MOST_PAGES: Final = 10_000
+_MOST_BARREN: Final = 3
+"""Pages in a row that bring nothing new before a list is taken to be going in circles."""
+_MOST_RESTARTS: Final = 3
+
+T = TypeVar("T")
 
 
-async def pages(session: Session, call: Call) -> AsyncIterator[Answer]:
-    """Every page in order, following `Link` as it is written but never off the registry nor to a page seen before.
+async def pages(session: Session, call: Call, read: Callable[[Answer], Mapping[str, T]]) -> AsyncIterator[list[T]]:
+    """The entries of every page in order, each once; `read` gives a page's entries by what tells them apart.
 
-    Raises NotFound on a later page as `_PageGone`, when the registry no longer knows where to go on.
+    `Link` is followed to its path and query on the registry's own origin, whatever host it names: a gateway often
+    lets through a Link with the inner address of the registry behind it. The generator ends normally only at the
+    list's real end. Raises Incomplete when it can't get there, PageGone when the registry no longer knows where to
+    continue, and what `Session.ask` and `read` raise on the first page.
     """
-    seen: set[str] = set()
-    current = call
-    while len(seen) < _MOST_PAGES:
+    own = httpx.URL(f"{await session.base()}{call.path}")
+    asked: set[str] = set()
+    found: set[str] = set()
+    received = barren = 0
+    targets = [own]
+    for number in range(_MOST_PAGES):
+        answer = await _first_of(session, call, targets, later=number > 0)
+        asked.update(map(str, [*targets, answer.url]))
         try:
-            answer = await session.ask(current, _PAGE_LIMIT)
-        except NotFound as error:
-            if seen:
-                raise PageGone(error.message, hint=error.hint) from error
-            raise
-        seen.add(str(answer.url))
-        yield answer
+            entries = read(answer)
+        except KittuiError as error:
+            if number == 0:
+                raise
+            raise Incomplete(call.doing, error.message) from error
+        fresh = [entry for key, entry in entries.items() if key not in found]
+        barren = 0 if fresh else barren + 1
+        received += len(answer.body)
+        found.update(entries)
+        yield fresh
         link = next_link(answer.headers.get_list("Link"))
         if link is None or answer.status != 200:
             return
-        following = session.join(answer.url, link)
-        if origin(following) != origin(await session.base()) or str(following) in seen:
-            return
-        current = replace(current, url=following)
+        if barren >= _MOST_BARREN:
+            raise Incomplete(call.doing, f"{barren} pages in a row brought nothing new")
+        targets = [url for url in _following(own, await session.base(), answer.url, link) if str(url) not in asked]
+        if not targets:
+            raise Incomplete(call.doing, "its next page is one that was read already, or not an address")
+        if received > _LIST_LIMIT:
+            break
+    raise Incomplete(call.doing, "it is longer than kittui reads")
 
 
 class PageGone(NotFound):
     """A page after the first is not found: the entry it continues from was deleted meanwhile."""
 
 
+async def _first_of(session: Session, call: Call, targets: list[httpx.URL], *, later: bool) -> Answer:
+    """The answer of the first address that gives one; `later`: this is not the list's first page."""
+    problem: KittuiError | None = None
+    for url in targets:
+        try:
+            return await session.ask(replace(call, url=url), _PAGE_LIMIT)
+        except KittuiError as error:
+            if not later:
+                raise
+            problem = problem or error
+    assert problem is not None  # noqa: S101 - there is at least one address
+    if isinstance(problem, NotFound):
+        raise PageGone(problem.message, hint=problem.hint) from problem
+    raise Incomplete(call.doing, problem.message) from problem
+
+
+def _following(own: httpx.URL, base: httpx.URL, at: httpx.URL, link: str) -> list[httpx.URL]:
+    """Where the next page may be: the link's path and query on the registry's own origin, else its query on our path.
+
+    The second is for gateways that map names: the registry behind them writes a path that only it knows.
+    """
+    try:
+        target = at.join(link)
+    except (httpx.InvalidURL, ValueError):
+        return []
+    urls = [base.copy_with(raw_path=target.raw_path)] if target.path.startswith(base.path) else []
+    if target.path != own.path and target.query:
+        urls.append(own.copy_with(query=target.query))
+    return urls
+
+
 async def names(session: Session, call: Call, key: str, check: Callable[[str], object]) -> AsyncIterator[list[str]]:
-    """The names of a list, page by page, each once; names that break OCI's rules are passed over.
+    """The names of a list, page by page, each once; raises Incomplete at the end where names had to be left out.
 
     Starts again when the entry that a page continues from is gone, and without `n` where the registry refuses it.
     """
     seen: set[str] = set()
+    odd: set[str] = set()
+
+    def read(answer: Answer) -> dict[str, str]:
+        listed = _listed(answer.body, key)
+        valid = {name: name for name in listed if isinstance(name, str) and _passes(check, name)}
+        odd.update(str(name)[:60] for name in listed if not isinstance(name, str) or name not in valid)
+        return valid
+
     plain = call
     call = replace(call, path=f"{call.path}?n={PAGE}")
     for attempt in range(_MOST_RESTARTS + 1):
         try:
-            async for answer in pages(session, call):
-                fresh = [name for name in _names(answer.body, key, check) if name not in seen]
-                fresh = list(dict.fromkeys(fresh))
+            async for page in pages(session, call, read):
+                fresh = [name for name in page if name not in seen]
                 seen.update(fresh)
                 yield fresh
-            return
-        except PageGone:
+            break
+        except PageGone as error:
             if attempt == _MOST_RESTARTS:
-                raise
+                raise Incomplete(call.doing, f"a later page is not found: {error.message}") from error
         except RegistryError as error:
             if error.status != 400 or seen or call is plain:
                 raise
             call = plain
+    if odd:
+        raise Incomplete(call.doing, f"{len(odd)} of its names are not valid, as {min(odd)!r}")
 
 
-def _names(body: bytes, key: str, check: Callable[[str], object]) -> list[str]:
+def _listed(body: bytes, key: str) -> list[Any]:
     listed: Any = load_object(body, f"the list of {key}").get(key)
     if listed is None:
         return []
     if not isinstance(listed, list):
-        raise Malformed(f"the registry's {key} are no list")
-    return [name for name in listed if isinstance(name, str) and _passes(check, name)]
+        raise Malformed(f"the registry's {key} are not a list")
+    return listed
 
 
 def _passes(check: Callable[[str], object], name: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,17 +12,17 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_INDEX
-from kittui.oci.protocols import YES, Power
+from kittui.oci.protocols import YES, Incomplete, Power
 from kittui.registry.auth import repository_scope
-from kittui.registry.calls import Call
+from kittui.registry.calls import Answer, Call
 from kittui.registry.manifests import Manifests
 from kittui.registry.pages import PageGone, pages
 from kittui.registry.problems import Complaint
 from kittui.registry.session import Session
 
-log = logging.getLogger("kittui.registry")
-
-_MOST = 100
+_MOST = 1000
+"""Referrers of one manifest that are read at most."""
+_AT_ONCE = 8
 NO_REFERRERS = Power(
     "no", "this registry has no referrers API", "Referrers are read from the tag sha256-<digest> instead."
 )
@@ -51,7 +51,10 @@ class Referrers:
         self._learn = learn
 
     async def of(self, digest: Digest) -> Sequence[Descriptor]:
-        """At most 100, each once. What the API lists is its claim; the fallback tag's are read: subject checked."""
+        """At most 1000, each once. What the API lists is its claim; the fallback tag's are read: subject checked.
+
+        Raises Incomplete, with what was found, where there may be more.
+        """
         digest = Digest.parse(digest)
         if not self._has_api().denied:
             found = await self._from_api(digest)
@@ -61,29 +64,32 @@ class Referrers:
 
     async def _from_api(self, digest: Digest) -> list[Descriptor] | None:
         scopes = frozenset({repository_scope(self._name, "pull")})
-        call = Call(
-            "GET",
-            f"{self._name}/referrers/{digest}",
-            f"list the referrers of {digest.short}",
-            scopes,
-            {"Accept": OCI_INDEX},
-            ok=(200, 400, 404, 405, 501),
-        )
-        found: dict[Digest, Descriptor] = {}
+        doing = f"list the referrers of {digest.short}"
+        path = f"{self._name}/referrers/{digest}"
+        call = Call("GET", path, doing, scopes, {"Accept": OCI_INDEX}, ok=(200, 400, 404, 405, 501))
+        unsupported = False
+
+        def read(answer: Answer) -> dict[str, Descriptor]:
+            nonlocal unsupported
+            if answer.status != 200:
+                unsupported = True
+                if not Complaint.parse(answer.body).code.startswith(("NAME_", "MANIFEST_")):
+                    self._learn(referrers=NO_REFERRERS)
+                return {}
+            self._learn(referrers=YES)
+            return {entry.digest: entry for entry in Manifest.parse(answer.body, OCI_INDEX).manifests}
+
+        found: list[Descriptor] = []
         try:
-            async for answer in pages(self._session, call):
-                if answer.status != 200:
-                    if not Complaint.parse(answer.body).code.startswith(("NAME_", "MANIFEST_")):
-                        self._learn(referrers=NO_REFERRERS)
-                    return None
-                self._learn(referrers=YES)
-                for entry in Manifest.parse(answer.body, OCI_INDEX).manifests:
-                    found.setdefault(entry.digest, entry)
-                if len(found) >= _MOST:
-                    break
-        except PageGone:
-            log.info("%s: a page of referrers is gone", self._session.host)
-        return list(found.values())[:_MOST]
+            async for page in pages(self._session, call, read):
+                found += page
+                if len(found) > _MOST:
+                    raise Incomplete(doing, f"there are more than {_MOST}")
+        except Incomplete as error:
+            raise Incomplete(doing, error.reason, found[:_MOST]) from error
+        except PageGone as error:
+            raise Incomplete(doing, "a later page is not found", found) from error
+        return None if unsupported else found
 
     async def _index(self, digest: Digest) -> Manifest | None:
         """What the fallback tag holds, if that is an index."""
@@ -95,19 +101,29 @@ class Referrers:
 
     async def _from_tag(self, digest: Digest) -> list[Descriptor]:
         index = await self._index(digest)
+        entries = list({entry.digest: entry for entry in (index.manifests if index else ())}.values())
         found: list[Descriptor] = []
-        for entry in dict.fromkeys(index.manifests if index else ()):
-            if len(found) >= _MOST:
-                break
+        unread = [f"there are more than {_MOST}"] if len(entries) > _MOST else []
+
+        async def read(entry: Descriptor) -> Descriptor | None:
             try:
                 manifest = await self._manifests.read(entry.digest)
+            except NotFound:
+                return None
             except KittuiError as error:
-                log.info("%s: referrer %s can't be read: %s", self._session.host, entry.digest.short, error.message)
-                continue
+                unread.append(f"{entry.digest.short}: {error.message}")
+                return None
             if manifest.subject is None or manifest.subject.digest != digest:
-                continue
+                return None
             kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else None)
-            found.append(replace(entry, artifact_type=kind, annotations=manifest.annotations))
+            return replace(entry, artifact_type=kind, annotations=manifest.annotations)
+
+        for start in range(0, min(len(entries), _MOST), _AT_ONCE):
+            async with asyncio.TaskGroup() as group:
+                reading = [group.create_task(read(entry)) for entry in entries[start : start + _AT_ONCE]]
+            found += [entry for task in reading if (entry := task.result()) is not None]
+        if unread:
+            raise Incomplete(f"list the referrers of {digest.short}", unread[0], found)
         return found
 
     async def announce(self, manifest: Manifest, *, known: bool) -> None:

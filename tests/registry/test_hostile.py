@@ -36,6 +36,7 @@ from kittui.errors import (
 )
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.protocols import Incomplete
 from kittui.oci.traffic import metered
 from kittui.registry import Patience, RegistrySource, Wait
 from kittui.registry.readers import BytesReader
@@ -62,15 +63,108 @@ async def test_check_02_three_pages_with_unquoted_next() -> None:
         assert registry.count("GET", "/tags/list") == 3
 
 
-@pytest.mark.parametrize("link", ["<http://{other}{target}>; rel=next", "</v2/fraud/tags/list?n=1000>; rel=next"])
-async def test_check_03_a_link_to_another_host_or_to_itself_ends_the_list(link: str) -> None:
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<http://registry.internal:5000{target}>; rel=next",
+        "<https://127.0.0.1{target}>; rel=next",
+        "<http://LOCALHOST:1{target}>; rel=next",
+        "<//registry.internal{target}>; rel=next",
+        "<ftp://user:pw@registry.internal{target}>; rel=next",
+        '<http://registry.internal/v2/inner/{target}>; rel="next"',
+    ],
+)
+async def test_check_03_a_link_to_another_origin_is_asked_for_on_the_registrys_own(link: str) -> None:
+    async with ScriptedRegistry(page=3, link=link, auth="bearer") as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        assert await tags_of(source) == list("abcdefg")
+
+
+async def test_check_03_no_other_host_is_asked_for_the_rest_of_a_list() -> None:
     async with ScriptedRegistry() as trap:
-        written = link.replace("{other}", trap.host)
+        written = f"<http://{trap.host}{{target}}>; rel=next"
         async with ScriptedRegistry(page=3, link=written, auth="bearer") as registry, connect(registry.host) as source:
             registry.add_kit("fraud", *"abcdefg", layers=[])
-            assert await tags_of(source) == list("abc")
-            assert registry.count("GET", "/tags/list") <= 3
+            assert await tags_of(source) == list("abcdefg")
         assert trap.requests == []
+
+
+async def partly(source: RegistrySource, name: str = "fraud") -> tuple[list[str | None], Incomplete]:
+    """The tags that a list gave before it ended early, and what it said then."""
+    found: list[str | None] = []
+    with pytest.raises(Incomplete) as caught:
+        async for page in source.repository(name).tags():
+            found += [entry.name for entry in page]
+    assert caught.value.exit_status == 4
+    assert caught.value.reference == f"remote://{source.place.host}/{name}"
+    return found, caught.value
+
+
+@pytest.mark.parametrize(
+    "link", ["</v2/fraud/tags/list?n=1000>; rel=next", "<?n=1000>; rel=next", "<http://[>; rel=next"]
+)
+async def test_check_03_a_link_to_a_page_seen_before_leaves_the_list_incomplete(link: str) -> None:
+    async with ScriptedRegistry(page=3, link=link) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        assert (await partly(source))[0] == list("abc")
+        assert registry.count("GET", "/tags/list") == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 418, 500])
+async def test_a_later_page_that_fails_leaves_the_list_incomplete(status: int) -> None:
+    async with ScriptedRegistry(page=3) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        registry.script("GET", "last=f", Reply(status), times=-1)
+        assert (await partly(source))[0] == list("abcdef")
+
+
+async def test_a_later_page_that_is_no_list_leaves_the_list_incomplete() -> None:
+    async with ScriptedRegistry(page=3) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        registry.script("GET", "last=c", Reply(200, {}, b"<html>"), times=-1)
+        assert (await partly(source))[0] == list("abc")
+
+
+async def test_a_page_that_stays_gone_leaves_the_list_incomplete() -> None:
+    async with ScriptedRegistry(page=3) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        registry.script("GET", "last=c", Reply(404), times=-1)
+        assert (await partly(source))[0] == list("abc")
+        assert registry.count("GET", "/tags/list") == 8
+
+
+@pytest.mark.parametrize("names", [["v1"], []])
+async def test_pages_without_a_new_name_end_the_list_after_a_few(names: list[str]) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+
+        def again(request: Request) -> Reply:
+            number = int(request.query.get("page", ["0"])[0])
+            return Reply(200, {"Link": f"<?page={number + 1}>; rel=next"}, json.dumps({"tags": names}).encode())
+
+        registry.script("GET", "/tags/list", again, times=-1)
+        assert (await partly(source))[0] == names
+        assert registry.count("GET", "/tags/list") <= 4
+
+
+async def test_a_list_longer_than_is_read_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kittui.registry.pages._MOST_PAGES", 4)
+    async with ScriptedRegistry(page=1) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", *"abcdefg", layers=[])
+        found, error = await partly(source)
+        assert found == list("abcd")
+        assert error.reason == "it is longer than kittui reads"
+
+
+async def test_the_catalog_is_incomplete_as_tags_are() -> None:
+    async with ScriptedRegistry(page=1) as registry, connect(registry.host) as source:
+        for name in "abc":
+            registry.add_kit(name, "v1", layers=[])
+        registry.script("GET", "last=b", Reply(500), times=-1)
+        found: list[str] = []
+        with pytest.raises(Incomplete):
+            async for page in source.repositories():
+                found += [entry.name for entry in page]
+        assert found == ["a", "b"]
 
 
 async def test_short_pages_are_followed_and_a_deleted_last_starts_again() -> None:
@@ -102,11 +196,13 @@ async def test_a_list_that_is_none_is_malformed(body: bytes) -> None:
             await tags_of(source)
 
 
-async def test_check_33_names_that_are_no_names_are_passed_over() -> None:
+async def test_check_33_names_that_are_no_names_are_left_out_and_counted() -> None:
     body = json.dumps({"tags": ["v1", "[@click=app.quit]", "\x1b]52;c;x\x07", "../x", 7, None, "v1"]}).encode()
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.script("GET", "/tags/list", Reply(200, {}, body))
-        assert await tags_of(source) == ["v1"]
+        found, error = await partly(source)
+        assert found == ["v1"]
+        assert "5 of its names are not valid" in error.reason
 
 
 @pytest.mark.parametrize("status", [404, 401, 403, 405])
@@ -607,3 +703,104 @@ async def test_referrers_of_the_api_are_paged() -> None:
         found = await source.repository("fraud").referrers(Digest(digest))
         assert [each.digest for each in found] == [each["digest"] for each in entries]
         assert source.capabilities.referrers.state == "yes"
+
+
+async def test_referrers_on_a_page_that_is_not_had_are_incomplete() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        entry = {"mediaType": MANIFEST, "digest": digest_of(b"1"), "size": 1}
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
+        registry.script("GET", "page=2", Reply(500), times=-1)
+        registry.script("GET", "/referrers/", Reply(200, {"Link": "<?page=2>; rel=next"}, body))
+        with pytest.raises(Incomplete) as caught:
+            await source.repository("fraud").referrers(Digest(digest))
+        assert [each.digest for each in caught.value.found] == [entry["digest"]]
+
+
+async def test_a_referrer_under_the_fallback_tag_that_cannot_be_read_makes_the_list_incomplete() -> None:
+    async with ScriptedRegistry(referrers_api=False) as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        subject = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+        raws = [manifest_of([], subject=subject, annotations={"n": str(n)}) for n in range(3)]
+        entries = [{"mediaType": MANIFEST, "digest": digest_of(raw), "size": len(raw)} for raw in raws]
+        for raw in raws[:2]:
+            registry.add_manifest("fraud", raw)
+        index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+        registry.add_manifest("fraud", index, digest.replace(":", "-"), media_type=INDEX)
+        repository = source.repository("fraud")
+        assert len(await repository.referrers(Digest(digest))) == 2  # the third is gone: it refers to nothing
+        registry.script("GET", digest_of(raws[1]), Reply(500), times=-1)
+        with pytest.raises(Incomplete) as caught:
+            await repository.referrers(Digest(digest))
+        assert [each.digest for each in caught.value.found] == [digest_of(raws[0])]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+async def test_a_head_that_fails_where_get_works_is_not_asked_again(status: int) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        registry.script("HEAD", "/manifests/", Reply(status), times=-1)
+        repository = source.repository("fraud")
+        for _ in range(3):
+            assert (await repository.resolve("v1")).digest == digest
+        assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (1, 3)
+        with pytest.raises(NotFound):
+            await repository.resolve("v2")
+
+
+async def test_a_head_that_finds_nothing_is_believed_once_get_has_agreed() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        repository = source.repository("fraud")
+        for tag in ("a", "b", "c"):
+            with pytest.raises(NotFound):
+                await repository.resolve(tag)
+        assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "stated", ["{digest}, {digest}", "md5:00", "sha256:XYZ", "{digest}, sha256:" + "0" * 64, "", "sha256:" + "A" * 64]
+)
+async def test_a_stated_digest_that_is_of_no_use_is_as_good_as_none(stated: str) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        raw = manifest_of([])
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        headers = {"Content-Type": MANIFEST, "Docker-Content-Digest": stated.format(digest=digest)}
+        headers["Content-Length"] = str(len(raw))
+        for method in ("HEAD", "GET"):
+            registry.script(method, "/manifests/", Reply(200, headers, raw), times=-1)
+        registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": headers["Docker-Content-Digest"]}))
+        repository = source.repository("fraud")
+        assert (await repository.resolve("v1")).digest == digest
+        assert (await repository.manifest("v1")).digest == digest
+        assert (await repository.manifest(digest)).raw == raw
+        assert (await repository.put_manifest(raw, MANIFEST, "v2")).digest == digest
+
+
+async def test_a_digest_that_comes_in_two_fields_is_one_value() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        raw, digest = manifest_of([]), registry.add_kit("fraud", "v1", layers=[])
+        reply = Reply(200, {"Content-Type": MANIFEST, "Content-Length": str(len(raw))}, raw)
+        reply.lists = [("Docker-Content-Digest", digest), ("docker-content-digest", digest)]
+        registry.script("HEAD", "/manifests/", reply, times=-1)
+        assert (await source.repository("fraud").resolve("v1")).digest == digest
+        assert registry.count("GET", "/manifests/") == 0
+
+
+async def test_a_manifest_kept_by_sha512_is_recognised_by_its_bytes() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        raw = manifest_of([])
+        registry.add_kit("fraud", "v1", layers=[])
+        long = str(Digest.of(raw, "sha512"))
+        headers = {"Content-Type": MANIFEST, "Docker-Content-Digest": long, "Content-Length": str(len(raw))}
+        registry.script("HEAD", "/manifests/", Reply(200, headers), times=-1)
+        registry.script("GET", "/manifests/", Reply(200, headers, raw), times=-1)
+        registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": long}))
+        repository = source.repository("fraud")
+        await repository.put_manifest(raw, MANIFEST, "v2")
+        registry.script("PUT", "/manifests/", Reply(500, close=True), times=-1)
+        await repository.put_manifest(raw, MANIFEST, "v3")  # recognised by reading back
+        registry.scripts.clear()
+        registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": str(Digest.of(b"x", "sha512"))}))
+        with pytest.raises(DigestMismatch):
+            await repository.put_manifest(raw, MANIFEST, "v2")
