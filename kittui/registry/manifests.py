@@ -35,6 +35,8 @@ class Manifests:
         self._push = frozenset({repository_scope(name, "pull", "push")})
         self._heads: dict[bool, bool] = {}
         """Whether HEAD agrees with GET here, by tag (False) and by digest (True), as far as was seen."""
+        self._absent = ""
+        """The target that a GET did not find last."""
 
     async def resolve(self, target: str) -> Descriptor:
         """By HEAD, or by GET where the registry answers HEAD with an error or leaves out digest or size.
@@ -43,14 +45,14 @@ class Manifests:
         """
         target = check_target(target)
         by_digest = ":" in target
-        trusted = self._heads.get(by_digest)
         missing = False
-        if trusted is not False:
+        if self._heads.get(by_digest) is not False:
             found = await self._look(target)
             if isinstance(found, Descriptor):
                 return found
             missing = found == 404
-            if missing and trusted:
+            if missing and (by_digest in self._heads or target == self._absent):
+                self._heads[by_digest] = True
                 raise http_problem(404, Complaint(), self._session.host, f"look up {target}")
         try:
             manifest = await self.read(target)
@@ -83,7 +85,11 @@ class Manifests:
         target = check_target(target)
         path = f"{self._name}/manifests/{target}"
         call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
-        answer = await self._session.ask(call, MANIFEST_LIMIT)
+        try:
+            answer = await self._session.ask(call, MANIFEST_LIMIT)
+        except NotFound:
+            self._absent = target
+            raise
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
         digest = Digest.parse(target) if ":" in target else stated
         return Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
