@@ -1,0 +1,83 @@
+"""The same operations before registries of every personality."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from fakes.scripted_registry import ScriptedRegistry, serving
+from field.operations import OPERATIONS
+from field.personalities import PERSONALITIES, SCALE, Personality, table
+from field.world import PASSWORD, USER, Scripted, World, fill
+
+from kittui.registry import uploads
+
+FAILING = {
+    "signatures do not travel with a copy yet": ["*-copy"],
+    "chunks that are refused, limited or thrown away are not answered by one PUT, nor 413 by chunks": [
+        "amazon-ecr-push", "artifact-registry-push", "ghcr-push", "a-gateway-push",
+    ],
+    "a read that lags behind a write is taken for somebody else's": [
+        f"ghcr-{name}" for name in ("push_elsewhere", "retag", "move", "mount", "promote", "undo")
+    ],
+    "a HEAD that is 404 is believed": [
+        f"nexus-{name}"
+        for name in (
+            "browse", "push", "push_elsewhere", "retag", "move", "mount", "promote", "undo", "untag", "delete",
+        )
+    ],
+    "a redirect does not answer a blob's HEAD": ["artifactory-push", "a-cdn-push"],
+    "a Link to an inner address ends the list": ["a-gateway-browse", "a-gateway-delete"],
+    "a read-only registry is not called that": [
+        f"a-cache-{name}" for name in ("push", "push_elsewhere", "retag", "move", "mount", "promote", "undo")
+    ],
+    "a removal that is not supported is 404": ["amazon-ecr-untag", "amazon-ecr-delete"],
+    "tags must go before their digest": ["artifact-registry-delete"],
+    "412 is not called an immutable tag": ["harbor-move"],
+}  # fmt: skip
+"""What is known not to work yet, and why: patterns of tests. Each of them must fail, so that none stays here."""
+
+
+def marks(test: str) -> list[pytest.MarkDecorator]:
+    reasons = [reason for reason, tests in FAILING.items() if any(fnmatch(test, each) for each in tests)]
+    return [pytest.mark.xfail(strict=True, reason="; ".join(reasons))] if reasons else []
+
+
+CASES = [
+    pytest.param(personality, operation, id=name, marks=marks(name))
+    for personality in PERSONALITIES
+    for operation in OPERATIONS
+    for name in [f"{personality.slug}-{operation.__name__}"]
+]
+
+
+@pytest.fixture
+def world(personality: Personality, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name, value in vars(uploads).items():
+        if name.isupper() and isinstance(value, int) and value >= SCALE**2:
+            monkeypatch.setattr(uploads, name, value // SCALE)
+    server = ScriptedRegistry(users={USER: PASSWORD}, anonymous=False, **asdict(personality.scaled()))
+    with serving(server), serving(ScriptedRegistry()) as other:
+        registry = Scripted(server)
+        fill(registry)
+        (tmp_path / ".docker").mkdir()
+        auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        credentials = tmp_path / ".docker/config.json"
+        credentials.write_text(json.dumps({"auths": {server.host: {"auth": auth}}}))
+        credentials.chmod(0o600)
+        yield World(personality.scaled(), registry, Scripted(other), tmp_path)
+
+
+@pytest.mark.parametrize(("personality", "operation"), CASES)
+def test_operations(personality: Personality, operation: Callable[[World], None], world: World) -> None:
+    operation(world)
+
+
+def test_the_page_has_the_table_of_the_personalities() -> None:
+    page = Path(__file__).parents[2] / "docs" / "registries.md"
+    assert table() in page.read_text(encoding="utf-8"), f"put this into {page}:\n{table()}"
