@@ -14,7 +14,7 @@ SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SVGImageExtension.dirname = classmethod(lambda cls, *, test_location: str(SNAPSHOTS / test_location.basename))
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
-pytest_plugins = ["fakes.docker_registry", "fakes.registry_servers"]
+pytest_plugins = ["tests.fakes.docker_registry", "tests.fakes.registry_servers"]
 
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -1,1 +1,1 @@
-"""The ModelKits that kittui ships, the program that makes them, and their throw-away copy for `kittui demo`."""
+"""The ModelKits that kittui ships, and their throw-away copy for `kittui demo`."""

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kittui.demo.build import LAYOUT
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.state.history import Event, History
 from kittui.store import LocalSource
+
+LAYOUT = Path(__file__).parent / "layout"
+"""The shipped ModelKits; `python -m tests.demo.build` writes them."""
 
 PULLED: Mapping[str, tuple[str, ...]] = {
     "acme/fraud-detector": ("v1.0.0", "champion"),

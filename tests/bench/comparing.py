@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kittui.demo.pack import File, Packed, pack
 from tests.bench.places import KITTUI, fresh
 from tests.bench.rows import Row, judged
+from tests.demo.pack import File, Packed, pack
 from tests.fakes.docker_registry import start_registry
 
 MIB = 1024 * 1024

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from kittui.demo.pack import pack
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from tests.demo.pack import pack
 
 REPOSITORY = "bench/many"
 PAGE = 1000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.command_line import Ran, Run
 
 from kittui.cli.app import main
+from tests.fakes.command_line import Ran, Run
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes.command_line import Run
-from fakes.docker_registry import DockerRegistry, StartRegistry, free_port
+
+from tests.fakes.command_line import Run
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry, free_port
 
 HTPASSWD = "ada:$2b$04$PAfsb7.jjVjpBPrpnWeUG.I.lb4kV8m/MAAQr7PT0UGJcCBcLw5Ki\n"
 """The password is `secret`."""

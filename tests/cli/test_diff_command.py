@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fakes.command_line import Run
 
 from kittui.compare.changes import Hunk, LayerChange, LayerSide, Line, TextChange, ValueChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.html import to_html
 from kittui.compare.markdown import code, to_markdown
+from tests.fakes.command_line import Run
 
 OLD, NEW = "local://127.0.0.1:5055/fraud:v1.0.0", "local://127.0.0.1:5055/fraud:v1.1.0"
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.command_line import Run
-from fakes.docker_registry import DockerRegistry
+
+from tests.fakes.command_line import Run
+from tests.fakes.docker_registry import DockerRegistry
 
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "golden"
 INSPECTED = sorted(GOLDEN.glob("inspect-*.txt"))

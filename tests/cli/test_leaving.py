@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.terminal import Terminal
+
+from tests.bench.terminal import Terminal
 
 KITTUI = [sys.executable, "-m", "kittui"]
 

@@ -7,12 +7,11 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from fakes.memory import MemoryRepository, MemorySource
-
-from kittui.demo.pack import File, Packed, pack
 from kittui.modelkit import ModelKit
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Repository
+from tests.demo.pack import File, Packed, pack
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 KITFILE: dict[str, Any] = {
     "manifestVersion": "1.0.0",

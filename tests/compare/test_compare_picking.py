@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
-from waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, to_registry, to_tags
-from waiting import until as until_within
-from world import WorldSource, acme, fill
 
 from kittui.errors import Unauthorized, Unsupported
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui.compare.pick_dialog import PickDialog
 from kittui.tui.compare.screen import CompareScreen
+from tests.tui.waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, to_registry, to_tags
+from tests.tui.waiting import until as until_within
+from tests.tui.world import WorldSource, acme, fill
 
 REGISTRY = Place("remote", "registry.acme.dev")
 OTHER = Place("remote", "other.example.org")

@@ -14,16 +14,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
-from compare.kits import opened, safetensors, two
 from textual.pilot import Pilot
-from waiting import LARGE, SMALL, quiet, text_of, to_registry
-from waiting import until as until_within
-from world import acme
 
 import kittui.demo
 from kittui.compare.comparison import Comparison
 from kittui.compare.outline import outline
-from kittui.demo.pack import File
 from kittui.layout import LayoutSource
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Source
@@ -43,6 +38,11 @@ from kittui.tui.widgets.rows import Rows
 from kittui.usecases.browse.modelkits import repositories, tags
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
+from tests.compare.kits import opened, safetensors, two
+from tests.demo.pack import File
+from tests.tui.waiting import LARGE, SMALL, quiet, text_of, to_registry
+from tests.tui.waiting import until as until_within
+from tests.tui.world import acme
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x45"])
 Walk = Callable[[Pilot[Any]], Any]

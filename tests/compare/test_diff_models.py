@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy
 import pytest
-from compare.kits import opened, safetensors, two
-from fakes.memory import MemoryRepository
-from formats.test_checkpoints import Saved, saved, strides_of
 
 from kittui.compare.comparison import Comparison
-from kittui.demo.pack import File
 from kittui.store import LocalSource
 from kittui.usecases.diff import content as diff_content
 from kittui.usecases.diff import layers as diff_layers
 from kittui.usecases.diff import texts as diff_texts
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
+from tests.compare.kits import opened, safetensors, two
+from tests.demo.pack import File
+from tests.fakes.memory import MemoryRepository
+from tests.formats.test_checkpoints import Saved, saved, strides_of
 
 Parts = dict[str, tuple[str, list[int], bytes]]
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy
 import pytest
-from compare.kits import opened, safetensors, two
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kittui.compare.changes import Figures, TensorChange
 from kittui.compare.comparison import Comparison
-from kittui.demo.pack import File
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
+from tests.compare.kits import opened, safetensors, two
+from tests.demo.pack import File
 
 Array = numpy.ndarray[Any, Any]
 

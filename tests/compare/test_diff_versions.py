@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy
 import pytest
-from compare.kits import KITFILE, opened, put, safetensors, two
-from fakes.memory import MemoryRepository
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kittui.compare.comparison import Comparison
 from kittui.compare.files import find_moves
-from kittui.demo.pack import File, pack
 from kittui.errors import NotFound
 from kittui.oci.digest import Digest
 from kittui.registry import RegistrySource
@@ -23,6 +20,9 @@ from kittui.store import LocalSource
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.diff.timeline import Subject, TimelineUseCase
 from kittui.usecases.inspect.inspector import Inspector
+from tests.compare.kits import KITFILE, opened, put, safetensors, two
+from tests.demo.pack import File, pack
+from tests.fakes.memory import MemoryRepository
 
 FRAUD = "127.0.0.1:5055/fraud"
 CHANGES = ("added", "removed", "changed", "moved", "not_compared")

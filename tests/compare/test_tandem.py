@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from kittui.oci.digest import Digest
 from kittui.store import LocalSource
 from kittui.usecases.diff import tandem, windows
 from kittui.usecases.diff.tandem import Chunk, Step, Watch, read_in_tandem
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 
 def blob(repository: MemoryRepository, content: bytes) -> tuple[MemoryRepository, Descriptor]:

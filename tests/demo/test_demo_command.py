@@ -13,11 +13,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from bench.terminal import Terminal
 from click.testing import CliRunner
 
 from kittui.cli.app import program
 from kittui.cli.commands import demo as demo_command
+from tests.bench.terminal import Terminal
 
 KITTUI = [sys.executable, "-m", "kittui"]
 

@@ -13,9 +13,10 @@ import pytest
 from gguf import GGUFReader
 from safetensors.numpy import load
 
-from kittui.demo import build
-from kittui.demo.kits import Kit
+from kittui.demo.stage import LAYOUT
 from kittui.oci.digest import Digest
+from tests.demo import build
+from tests.demo.kits import Kit
 
 MADE = build.kits()
 
@@ -40,20 +41,31 @@ def config(kit: Kit) -> dict[str, object]:
 @pytest.mark.skipif("zlib_ng" in zlib.ZLIB_RUNTIME_VERSION, reason="another deflate: the gzip layers differ")
 def test_the_shipped_layout_is_what_the_generator_writes() -> None:
     written = build.layout_files(MADE)
-    shipped = {str(p.relative_to(build.LAYOUT)): p.read_bytes() for p in build.LAYOUT.rglob("*") if p.is_file()}
+    shipped = {str(p.relative_to(LAYOUT)): p.read_bytes() for p in LAYOUT.rglob("*") if p.is_file()}
 
     assert sorted(shipped) == sorted(written)
     assert [path for path in written if shipped[path] != written[path]] == []
 
 
+def test_the_generator_writes_a_new_folder_and_leaves_an_existing_one_alone(tmp_path: Path) -> None:
+    assert build.main([str(tmp_path / "made")]) == 0
+    assert (tmp_path / "made" / "index.json").read_bytes() == (LAYOUT / "index.json").read_bytes()
+
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "index.json").write_text("mine")
+    assert build.main([str(mine)]) == 1
+    assert [(path.name, path.read_text()) for path in mine.iterdir()] == [("index.json", "mine")]
+
+
 def test_the_shipped_layout_is_whole_and_small() -> None:
-    blobs = [path for path in build.LAYOUT.rglob("blobs/sha256/*") if path.is_file()]
+    blobs = [path for path in LAYOUT.rglob("blobs/sha256/*") if path.is_file()]
     for path in blobs:
         assert Digest.of(path.read_bytes()).hex == path.name
     assert sum(path.stat().st_size for path in blobs) < 900_000
     for kit in MADE:
         for digest in (*kit.packed.blobs, kit.packed.descriptor.digest):
-            assert (build.LAYOUT / "blobs" / "sha256" / digest.hex).is_file()
+            assert (LAYOUT / "blobs" / "sha256" / digest.hex).is_file()
 
 
 def test_every_stage_of_the_lifecycle_is_there_and_no_two_hold_the_same() -> None:

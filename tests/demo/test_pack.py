@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kittui.demo.pack import File, go_json, pack, tar
 from kittui.oci.digest import Digest
+from tests.demo.pack import File, go_json, pack, tar
 
 STORAGE = Path(__file__).parents[1] / "fixtures" / "kithome" / "storage"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from kittui.demo.build import LAYOUT
-from kittui.demo.stage import PULLED, Stage, set_up
+from kittui.demo.stage import LAYOUT, PULLED, Stage, set_up
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Source
 from kittui.state.history import History

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.kit_semantics import complete, kit_list
 
 import kittui
 from kittui import crashpoints
@@ -26,6 +25,7 @@ from kittui.oci.protocols import Repository
 from kittui.store import LocalSource
 from kittui.store.doctor import inspect_store
 from kittui.store.repair import repair_store
+from tests.fakes.kit_semantics import complete, kit_list
 
 FRAUD = "127.0.0.1:5055/fraud"
 REFKIT = "127.0.0.1:5055/refkit"

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from fakes.faulty_proxy import Fault, FaultyProxy, Seen
+from tests.fakes.faulty_proxy import Fault, FaultyProxy, Seen
 
 
 @dataclass

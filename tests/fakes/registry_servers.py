@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fakes.docker_registry import StartRegistry
-from fakes.scripted_registry import MANIFEST, ScriptedRegistry, digest_of, manifest_of
 
 from kittui.registry import Patience, RegistrySource
+from tests.fakes.docker_registry import StartRegistry
+from tests.fakes.scripted_registry import MANIFEST, ScriptedRegistry, digest_of, manifest_of
 
 QUICK = Patience(connect=5, read=5, stall=60, tries=5, backoff=0.01)
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import parse_qs
 
-from fakes.faulty_proxy import body_of, parse_head, render_head
-from fakes.registry_api import (
+from tests.fakes.faulty_proxy import body_of, parse_head, render_head
+from tests.fakes.registry_api import (
     INDEX,
     KIT_CONFIG,
     KIT_LAYER,

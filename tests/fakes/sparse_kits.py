@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fakes.docker_registry import DockerRegistry
+    from tests.fakes.docker_registry import DockerRegistry
 
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
 CODE = "application/vnd.kitops.modelkit.code.v1.tar"

@@ -11,7 +11,6 @@ import tracemalloc
 import zipfile
 
 import pytest
-from fakes.hostile_files import FILES, PICKLES, TARS, safe, tar_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from kittui.formats.need import Feed, run_bytes
 from kittui.formats.tar import DISK, Pace, TarWalk
 from kittui.formats.weights import Weights
 from kittui.formats.zip import read_zip
+from tests.fakes.hostile_files import FILES, PICKLES, TARS, safe, tar_header
 
 CASES = [pytest.param(ending, name, id=f"{name}{ending}") for ending, corpus in FILES.items() for name in corpus]
 

@@ -7,13 +7,13 @@ import struct
 
 import pytest
 import zstandard
-from fakes.zstd_frames import framed, seekable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kittui.errors import Malformed
 from kittui.formats.need import Feed, Need, run_bytes
 from kittui.formats.zstd import NEAR, POINTS, FrameWalk, Unzstd, ZstdIndex, read_seek_table
+from tests.fakes.zstd_frames import framed, seekable
 
 CHANCE = random.Random(3)
 

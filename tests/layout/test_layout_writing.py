@@ -195,9 +195,9 @@ async def test_nothing_is_made_by_a_removal_in_no_layout(source: LayoutSource, d
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
-sys.path.insert(0, {here!r})
+sys.path.insert(0, {root!r})
 from kittui.layout import LayoutSource
-from test_layout_writing import take
+from tests.layout.test_layout_writing import take
 
 async def main(number):
     repository = LayoutSource(Path(sys.argv[1])).repository(".")
@@ -209,7 +209,7 @@ asyncio.run(main(sys.argv[2]))
 
 
 async def test_processes_writing_at_once_lose_nothing(directory: Path) -> None:
-    script = _WRITER.format(here=str(Path(__file__).parent))
+    script = _WRITER.format(root=str(Path(__file__).parents[2]))
     running = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(directory), str(number))
         for number in range(3)

@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fakes.layers import LayerReader
-from world import World, WorldRepository, WorldSource
-
 from kittui.errors import Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -19,6 +16,8 @@ from kittui.oci.protocols import YES, Capabilities, Power
 from kittui.oci.reference import Place
 from kittui.oci.traffic import count
 from kittui.usecases.inspect.inspector import Inspector
+from tests.fakes.layers import LayerReader
+from tests.tui.world import World, WorldRepository, WorldSource
 
 HOST = "registry.acme.dev"
 

@@ -6,10 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from waiting import browse, quiet, until
-from world import World, WorldSource, kitfile
-
-from kittui.demo.build import LAYOUT
+from kittui.demo.stage import LAYOUT
 from kittui.layout import LayoutSource
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import YES, BlobReader, Capabilities, RepositoryEntry
@@ -18,6 +15,8 @@ from kittui.oci.traffic import count
 from kittui.tui.panes.layer_rows import NodeRow, TreeRow
 from kittui.tui.panes.tree import RepositoryRow
 from kittui.usecases.inspect.inspector import Inspector
+from tests.tui.waiting import browse, quiet, until
+from tests.tui.world import World, WorldSource, kitfile
 
 HOST = "registry.acme.dev"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.layers import archive
-from look.kits import kit_world
 from textual.pilot import Pilot
-from waiting import browse, quiet, text_of, until
 
 from kittui.tui.panes.layer_rows import NodeRow
+from tests.fakes.layers import archive
+from tests.look.kits import kit_world
+from tests.tui.waiting import browse, quiet, text_of, until
 
 START = "remote://registry.acme.dev/team/kit:champion"
 LONG = 30

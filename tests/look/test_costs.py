@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.docker_registry import DockerRegistry, StartRegistry
-from fakes.faulty_proxy import Fault, FaultyProxy
-from fakes.sparse_kits import SMALL, SparseKits, tar_of
 
 from kittui.cli.app import main
 from kittui.errors import Refused, Unsupported
@@ -25,6 +22,9 @@ from kittui.state.indexes import IndexCache
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.inspect.files import find_in_layers, list_layers
 from kittui.usecases.inspect.inspector import Inspector, Price
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
+from tests.fakes.sparse_kits import SMALL, SparseKits, tar_of
 
 pytestmark = pytest.mark.real
 

@@ -6,11 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from fakes.layers import archive
-from look.kits import BlobRepository, kit_world
 from textual.pilot import Pilot
-from waiting import browse, quiet, text_of, until
-from world import World
 
 from kittui.formats.tar import FileEntry
 from kittui.oci.protocols import Repository
@@ -18,6 +14,10 @@ from kittui.tui.inspect import nodes as look_nodes
 from kittui.tui.panes.layer_rows import NodeRow
 from kittui.usecases.inspect.indexes import LayerListing
 from kittui.usecases.inspect.inspector import Inspector
+from tests.fakes.layers import archive
+from tests.look.kits import BlobRepository, kit_world
+from tests.tui.waiting import browse, quiet, text_of, until
+from tests.tui.world import World
 
 START = "remote://registry.acme.dev/team/kit:champion"
 LONG = 30

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 import zstandard
-from fakes.hostile_files import FILES, TARS
-from fakes.layers import archive, layer_of, repository_of
-from fakes.zstd_frames import seekable
 
 from kittui.cli.app import main
-from kittui.demo.pack import File, pack
 from kittui.errors import KittuiError, Malformed
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
 from kittui.usecases.inspect.files import list_layers
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.models import list_models
+from tests.demo.pack import File, pack
+from tests.fakes.hostile_files import FILES, TARS
+from tests.fakes.layers import archive, layer_of, repository_of
+from tests.fakes.zstd_frames import seekable
 
 CORPUS = {f"m/{name}{ending}": content for ending, corpus in FILES.items() for name, (content, _) in corpus.items()}
 

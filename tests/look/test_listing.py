@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.layers import LayerReader, LayersRepository, archive, layer_of
 
 from kittui.errors import TooLarge
 from kittui.formats.tar import FileEntry
@@ -24,6 +23,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import parse_reference, store_display
 from kittui.store import LocalSource
 from kittui.usecases.inspect.inspector import Inspector
+from tests.fakes.layers import LayerReader, LayersRepository, archive, layer_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry
 from textual.pilot import Pilot
 from textual.widgets import Markdown
 
@@ -23,6 +22,7 @@ from kittui.tui.inspect.nodes import LayerTree
 from kittui.tui.inspect.tensor_view import TensorView
 from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
+from tests.fakes.docker_registry import DockerRegistry
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from fakes.layers import LayersRepository, archive, layer_of, repository_of
 
 from kittui.cli.app import main
 from kittui.errors import Malformed, Unsupported
@@ -18,6 +17,7 @@ from kittui.state.indexes import IndexCache
 from kittui.usecases.inspect.files import find_in_layers, list_layers
 from kittui.usecases.inspect.inspector import Inspector, Price
 from kittui.usecases.inspect.models import Model, list_models, open_model
+from tests.fakes.layers import LayersRepository, archive, layer_of, repository_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 ONE, TWO, THREE = (f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3))

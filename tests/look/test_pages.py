@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from fakes.layers import layer_of
 from textual.widgets import Static
 
 from kittui.errors import Malformed
@@ -22,6 +21,7 @@ from kittui.tui.inspect.pictures import picture_page
 from kittui.tui.inspect.tensor_view import grown
 from kittui.tui.widgets.lines import Page
 from kittui.usecases.inspect.views import BytesView
+from tests.fakes.layers import layer_of
 
 
 def shown(page: Page) -> str:

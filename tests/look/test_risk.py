@@ -7,13 +7,13 @@ import os
 import pickle
 from pathlib import Path
 
-from kittui.demo.pack import File, pack
 from kittui.layout import LayoutSource
 from kittui.oci.digest import Digest
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.inspect.files import list_layers
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.risk import RiskReport, assess
+from tests.demo.pack import File, pack
 
 EVIL = pickle.dumps(os.system, 4)
 

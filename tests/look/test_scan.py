@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.layers import archive, layer_of, repository_of
 
 from kittui.cli.app import main
 from kittui.errors import KittuiError, Malformed, Unsupported
@@ -21,6 +20,7 @@ from kittui.modelkit import Layer
 from kittui.usecases.inspect.files import FoundFile
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.scan import ScanReport, scan_files
+from tests.fakes.layers import archive, layer_of, repository_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RECORDED = (FIXTURES / "modelscan-0.8.8.json").read_text()

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import zstandard
-from fakes.layers import LayersRepository, archive, layer_of, repository_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from kittui.formats.gzip import Inflate
 from kittui.formats.zstd import Unzstd
 from kittui.state.indexes import IndexCache
 from kittui.usecases.inspect.inspector import Inspector
+from tests.fakes.layers import LayersRepository, archive, layer_of, repository_of
 
 RANDOM = random.Random(1)
 FILES = {f"m/{n}.bin": RANDOM.randbytes(1_500_000) if n % 2 else b"text %d\n" % n * 150_000 for n in range(12)}

@@ -12,11 +12,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from fakes.layers import archive
-from look.kits import BlobRepository, kit_world
 from textual.pilot import Pilot
 from textual.widgets import Input
-from waiting import browse, quiet, text_of, until
 
 from kittui.oci.digest import Digest
 from kittui.tui.dialogs.confirm import ConfirmDialog
@@ -26,6 +23,9 @@ from kittui.tui.inspect.table_view import TableView
 from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.widgets.lines import Lines
+from tests.fakes.layers import archive
+from tests.look.kits import BlobRepository, kit_world
+from tests.tui.waiting import browse, quiet, text_of, until
 
 START = "remote://registry.acme.dev/team/kit:champion"
 LONG = 30

@@ -9,13 +9,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from fakes.layers import archive
-from look.kits import kit_world
-from look.shipped import move, named, shipped, to_file, to_kit
 from textual.pilot import Pilot
-from waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, until
 
 from kittui.tui.inspect.viewer import ViewerScreen
+from tests.fakes.layers import archive
+from tests.look.kits import kit_world
+from tests.look.shipped import move, named, shipped, to_file, to_kit
+from tests.tui.waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, until
 
 pytestmark = pytest.mark.snapshot
 Compare = Callable[..., bool]

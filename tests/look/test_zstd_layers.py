@@ -10,10 +10,6 @@ from typing import Any
 import pytest
 import safetensors.numpy
 import zstandard
-from fakes.layers import LayersRepository, archive, layer_of, repository_of
-from fakes.layouts import one_layer_layout
-from fakes.sparse_kits import CODE
-from fakes.zstd_frames import framed, seekable
 
 from kittui.cli.app import main
 from kittui.errors import Malformed, Refused
@@ -21,6 +17,10 @@ from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.state.indexes import IndexCache
 from kittui.usecases.inspect.inspector import Inspector, Price
+from tests.fakes.layers import LayersRepository, archive, layer_of, repository_of
+from tests.fakes.layouts import one_layer_layout
+from tests.fakes.sparse_kits import CODE
+from tests.fakes.zstd_frames import framed, seekable
 
 CHANCE = random.Random(5)
 FILES = {f"m/{n:02}.bin": CHANCE.randbytes(400_000) for n in range(20)}

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from fakes.kit_store import put_config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from kittui.modelkit import kitfile_yaml, load_kitfile
 from kittui.modelkit.kitfile import load_config
 from kittui.modelkit.yaml_scalars import number_text
 from kittui.modelkit.yaml_writer import yaml_text
+from tests.fakes.kit_store import put_config
 
 NAMES = ["edge-dups", "edge-minimal", "fraud-tuning", "fraud-v0.9.0", "fraud-v1.0.0", "fraud-v1.1.0", "refkit"]
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-from fakes.docker_registry import DockerRegistry
-from fakes.faulty_proxy import FaultyProxy
-
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.registry import RegistrySource
@@ -17,6 +14,8 @@ from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.transfer import Moved, apply_move, plan_move
+from tests.fakes.docker_registry import DockerRegistry
+from tests.fakes.faulty_proxy import FaultyProxy
 
 MIB = 1024 * 1024
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry, start_registry
-from fakes.faulty_proxy import FaultyProxy
-from move.big import SIZE, fill
 
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.usecases.change.ledger import Ledger
+from tests.fakes.docker_registry import DockerRegistry, start_registry
+from tests.fakes.faulty_proxy import FaultyProxy
+from tests.move.big import SIZE, fill
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fakes.memory import MemoryRepository, MemorySource
 from textual.pilot import Pilot
-from tui.waiting import browse, quiet, until
-from tui.world import World
 
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Repository
@@ -21,6 +18,9 @@ from kittui.transfer.fetch import Tuning
 from kittui.tui.change.service import SERVICE, Moves
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.inspect.inspector import Inspector
+from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.tui.waiting import browse, quiet, until
+from tests.tui.world import World
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 CODE = "application/vnd.kitops.modelkit.code.v1.tar"

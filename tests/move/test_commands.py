@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.docker_registry import DockerRegistry, StartRegistry
-from move.big import put_kit
 
 from kittui.cli.app import main
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry
+from tests.move.big import put_kit
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 Run = Callable[..., tuple[int, Any, str]]

@@ -18,12 +18,12 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from fakes.docker_registry import DockerRegistry
 
 import kittui
 from kittui.cli.app import main
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
+from tests.fakes.docker_registry import DockerRegistry
 
 PACKAGE = Path(kittui.__file__).parent
 DURABLE = {"fsync", "rename", "replace", "link", "put_manifest", "put_blob", "untag"}

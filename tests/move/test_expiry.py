@@ -6,10 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry, StartRegistry
-from fakes.faulty_proxy import Fault, FaultyProxy
-from fakes.gates import SignedStorage, TokenGate
-from move.big import BLOBS, IMPATIENT, MIB, SIZE, leftovers, pull, whole
 
 from kittui.oci.digest import Digest
 from kittui.registry import RegistrySource
@@ -19,6 +15,10 @@ from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
+from tests.fakes.gates import SignedStorage, TokenGate
+from tests.move.big import BLOBS, IMPATIENT, MIB, SIZE, leftovers, pull, whole
 
 pytestmark = pytest.mark.real
 

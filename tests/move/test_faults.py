@@ -11,9 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry, StartRegistry
-from fakes.faulty_proxy import Fault, FaultyProxy
-from move.big import BLOBS, IMPATIENT, MIB, QUICK, SIZE, leftovers, pull, whole
 
 from kittui.errors import ConnectionLost, ContentError, DigestMismatch, KittuiError, Unsupported
 from kittui.oci.digest import Digest
@@ -30,6 +27,9 @@ from kittui.usecases.change.remove import apply_remove, plan_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
+from tests.move.big import BLOBS, IMPATIENT, MIB, QUICK, SIZE, leftovers, pull, whole
 
 pytestmark = pytest.mark.real
 

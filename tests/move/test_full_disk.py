@@ -12,10 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry, StartRegistry
-from fakes.kit_semantics import kit_list
-from fakes.memory import MemoryRepository, MemorySource
-from move.big import IMPATIENT, QUICK, SIZE, whole
 
 from kittui.disk import files as disk_files
 from kittui.errors import DiskFull, KittuiError
@@ -31,6 +27,10 @@ from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import Moved, apply_move, plan_move
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack import apply_unpack, plan_unpack
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry
+from tests.fakes.kit_semantics import kit_list
+from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.move.big import IMPATIENT, QUICK, SIZE, whole
 
 pytestmark = pytest.mark.real
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from move.kits import CODE, TAR, Kits, on, ready, tar
 from textual.pilot import Pilot
-from tui.waiting import LARGE, SMALL, text_of, until
 
 from kittui.errors import ConnectionLost
 from kittui.oci.descriptor import Descriptor
@@ -21,6 +19,8 @@ from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
+from tests.move.kits import CODE, TAR, Kits, on, ready, tar
+from tests.tui.waiting import LARGE, SMALL, text_of, until
 
 pytestmark = pytest.mark.snapshot
 Compare = Callable[..., bool]

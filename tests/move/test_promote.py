@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, NotFound, ReadOnly, TagMoved, UsageError
@@ -17,6 +16,7 @@ from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 
 class Killed(BaseException):

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from move.kits import CODE, TAR, Kits, on, ready, tar
 from textual.pilot import Pilot
 from textual.widgets import OptionList
-from tui.waiting import LARGE, SMALL, text_of, until
 
 from kittui.errors import ConnectionLost
 from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
+from tests.move.kits import CODE, TAR, Kits, on, ready, tar
+from tests.tui.waiting import LARGE, SMALL, text_of, until
 
 
 @pytest.fixture

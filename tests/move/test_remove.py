@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
 from kittui.oci.protocols import Power
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.remove import apply_remove, plan_remove
 from kittui.usecases.change.undo import apply_undo, plan_undo
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 CANNOT = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import BadReference, NotFound, TagMoved, TagProtected
 from kittui.oci.traffic import metered
@@ -13,6 +12,7 @@ from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.undo import apply_undo, plan_undo
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import ReadOnly, Refused, TagProtected, TooLarge
 from kittui.oci.protocols import Repository
@@ -15,6 +14,7 @@ from kittui.store.repository import LocalRepository
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.transfer import apply_move, parents_of, plan_move
 from kittui.usecases.change.undo import apply_undo, plan_undo
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 

@@ -6,10 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fakes.memory import MemoryRepository
-from move.kits import Kits, on, ready
 from textual.widgets import Input
-from tui.waiting import quiet, text_of, until
 
 from kittui.errors import ConnectionLost
 from kittui.oci.protocols import Power
@@ -18,6 +15,9 @@ from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from tests.fakes.memory import MemoryRepository
+from tests.move.kits import Kits, on, ready
+from tests.tui.waiting import quiet, text_of, until
 
 
 @pytest.fixture

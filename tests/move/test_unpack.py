@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import (
     Conflict,
@@ -37,6 +35,8 @@ from kittui.transfer.fetch import Tuning
 from kittui.transfer.staging import Answers
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
+from tests.fakes.docker_registry import DockerRegistry
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 HOST = "127.0.0.1:5055"

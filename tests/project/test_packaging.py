@@ -14,9 +14,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from bench.terminal import Terminal
 
 import kittui
+from tests.bench.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 SHARED = (

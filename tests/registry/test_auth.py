@@ -6,9 +6,6 @@ import asyncio
 import json
 
 import pytest
-from fakes.docker_registry import StartRegistry
-from fakes.registry_servers import connect
-from fakes.scripted_registry import Reply, ScriptedRegistry
 
 from kittui.errors import Denied, RegistryError, Unauthorized
 from kittui.oci.traffic import metered
@@ -17,6 +14,9 @@ from kittui.registry.auth import Authenticator, TokenRequest, repository_scope
 from kittui.registry.credentials import ANONYMOUS
 from kittui.registry.headers import Challenge
 from kittui.registry.realm import Realm, check_addresses, judge_realm
+from tests.fakes.docker_registry import StartRegistry
+from tests.fakes.registry_servers import connect
+from tests.fakes.scripted_registry import Reply, ScriptedRegistry
 
 ANN = FixedCredentials(Credential("ann", "s3cret"))
 HTPASSWD = "ann:$2b$04$8JzJcTtgNZ91pYf5vDxyGehm.6IU8vg33mBmNhkPHfAT0yp1Rmbve\n"

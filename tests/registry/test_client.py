@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from fakes.registry_servers import Server, connect
-from fakes.scripted_registry import INDEX, MANIFEST, digest_of, manifest_of
 
 from kittui.errors import BadReference, ConnectionLost, DigestMismatch, NotFound, TooLarge, Unsupported
 from kittui.oci.descriptor import Descriptor
@@ -17,6 +15,8 @@ from kittui.oci.protocols import BlobReader
 from kittui.oci.traffic import metered
 from kittui.registry import uploads
 from kittui.registry.readers import BytesReader
+from tests.fakes.registry_servers import Server, connect
+from tests.fakes.scripted_registry import INDEX, MANIFEST, digest_of, manifest_of
 
 BIG = os.urandom(300_000)
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes.certificates import make_certificates
-from fakes.registry_servers import connect
-from fakes.scripted_registry import Reply, ScriptedRegistry
 
 from kittui.errors import ConnectionLost, ContentError
 from kittui.oci.descriptor import Descriptor
@@ -23,6 +20,9 @@ from kittui.registry import Access, uploads
 from kittui.registry.direct import UPLOAD, DirectTransport, Pipe
 from kittui.store import LocalSource
 from kittui.transfer.content import BlobOf, BytesContent, Watched
+from tests.fakes.certificates import make_certificates
+from tests.fakes.registry_servers import connect
+from tests.fakes.scripted_registry import Reply, ScriptedRegistry
 
 CONTENT = os.urandom(2_000_000)
 LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))

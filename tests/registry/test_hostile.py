@@ -14,9 +14,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from fakes.faulty_proxy import Fault, FaultyProxy
-from fakes.registry_servers import QUICK, Server, connect
-from fakes.scripted_registry import INDEX, MANIFEST, Reply, Request, ScriptedRegistry, digest_of, manifest_of
 
 from kittui.errors import (
     AuthError,
@@ -40,6 +37,9 @@ from kittui.oci.protocols import Incomplete
 from kittui.oci.traffic import metered
 from kittui.registry import Patience, RegistrySource, Wait
 from kittui.registry.readers import BytesReader
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
+from tests.fakes.registry_servers import QUICK, Server, connect
+from tests.fakes.scripted_registry import INDEX, MANIFEST, Reply, Request, ScriptedRegistry, digest_of, manifest_of
 
 CONTENT = os.urandom(100_000)
 LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))

@@ -8,10 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from fakes.certificates import Certificates, make_certificates
-from fakes.docker_registry import StartRegistry
-from fakes.registry_servers import connect
-from fakes.scripted_registry import MANIFEST, Reply, ScriptedRegistry, manifest_of
 
 from kittui import __version__
 from kittui.errors import ConfigError, Denied, NetworkError, RegistryError, TlsError
@@ -21,6 +17,10 @@ from kittui.registry import Access, Credential, FixedCredentials
 from kittui.registry.access import api_host, is_loopback
 from kittui.registry.network import _bypasses, _proxies
 from kittui.registry.readers import BytesReader
+from tests.fakes.certificates import Certificates, make_certificates
+from tests.fakes.docker_registry import StartRegistry
+from tests.fakes.registry_servers import connect
+from tests.fakes.scripted_registry import MANIFEST, Reply, ScriptedRegistry, manifest_of
 
 CONTENT = os.urandom(3_000_000)
 LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.kit_semantics import complete, kit_list
 
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
@@ -19,6 +18,7 @@ from kittui.store import LocalSource
 from kittui.store.doctor import Problem, inspect_store
 from kittui.store.repair import RepairReport, repair_store
 from kittui.store.root import encode_name
+from tests.fakes.kit_semantics import complete, kit_list
 
 FRAUD = "127.0.0.1:5055/fraud"
 

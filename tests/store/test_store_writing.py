@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fakes.kit_semantics import complete, kit_list
 
 from kittui.crashpoints import crashing
 from kittui.errors import (
@@ -33,6 +32,7 @@ from kittui.oci.media_types import KIT_CONFIG, OCI_INDEX, OCI_MANIFEST
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.store.root import encode_name
+from tests.fakes.kit_semantics import complete, kit_list
 
 FRAUD = "127.0.0.1:5055/fraud"
 Kit = Callable[..., subprocess.CompletedProcess[str]]
@@ -357,9 +357,9 @@ async def test_a_writer_that_never_stops_is_an_error(source: LocalSource, root: 
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
-sys.path[:0] = [{here!r}, {tests!r}]
+sys.path.insert(0, {root!r})
 from kittui.store import LocalSource
-from test_store_writing import put_kit
+from tests.store.test_store_writing import put_kit
 
 async def main(number):
     source = LocalSource(Path(sys.argv[1]), recheck=0)
@@ -376,7 +376,7 @@ asyncio.run(main(int(sys.argv[2])))
 
 
 async def test_processes_writing_at_once_lose_nothing(root: Path) -> None:
-    script = _WRITER.format(here=str(Path(__file__).parent), tests=str(Path(__file__).parent.parent))
+    script = _WRITER.format(root=str(Path(__file__).parents[2]))
     running = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(root), str(number))
         for number in range(3)

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
@@ -24,6 +23,7 @@ from kittui.transfer.engine import transfer_blobs
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.plan import plan_transfer
 from kittui.transfer.progress import Progress
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 MIB = 1024 * 1024

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from fakes.docker_registry import DockerRegistry, require_docker_registry, start_registry
 
 from kittui.registry import Access, RegistrySource
+from tests.fakes.docker_registry import DockerRegistry, require_docker_registry, start_registry
 
 SIGNED = Path(__file__).parent.parent / "fixtures" / "signed"
 

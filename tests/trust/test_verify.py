@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fakes.memory import MemoryRepository, MemorySource
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from kittui.trust.keyring import Keyring
 from kittui.trust.keys import PublicKey, key_digest, key_name, load_public_key
 from kittui.trust.verdicts import judge_bundle, judge_raw_envelope, judge_simple
 from kittui.usecases.trust.verify import verify
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from world import LAYERS, World, WorldSource
-
 from kittui.errors import Unreachable
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
+from tests.tui.world import LAYERS, World, WorldSource
 
 OSC52 = "\x1b]52;c;SEFDS0VE\x07"
 HOSTILE = (

@@ -29,7 +29,7 @@ class Program:
             os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", **environ})
             for name in ("NO_COLOR", "TMUX", "COLUMNS", "LINES"):
                 os.environ.pop(name, None)
-            os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent.parent), str(HERE.parent), str(HERE)])
+            os.environ["PYTHONPATH"] = str(HERE.parents[1])
             os.execv(sys.executable, [sys.executable, *arguments])
 
     def __enter__(self) -> Program:

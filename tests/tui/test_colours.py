@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.terminal import Terminal
+
+from tests.bench.terminal import Terminal
 
 SGR = re.compile(rb"\x1b\[([0-9;]*)m")
 PLAIN = {0, 1, 2, 3, 4, 7, 9, 22, 23, 24, 27, 29, 39, 49}

@@ -6,11 +6,11 @@ import asyncio
 import time
 
 import pytest
-from ptys import HERE, Program
-from waiting import browse, listed, quiet, text_of, until
-from world import LAYERS, World, WorldSource, kitfile
 
 from kittui.oci.reference import LOCAL, Place
+from tests.tui.ptys import HERE, Program
+from tests.tui.waiting import browse, listed, quiet, text_of, until
+from tests.tui.world import LAYERS, World, WorldSource, kitfile
 
 REGISTRY = Place("remote", "registry.acme.dev")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ptys import HERE, Program
+from tests.tui.ptys import HERE, Program
 
 MUST_NOT = (
     b"SEFDS0VE\x07",

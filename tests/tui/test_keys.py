@@ -7,8 +7,6 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
-from world import World, WorldSource, acme
 
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
@@ -23,6 +21,8 @@ from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
 from kittui.tui.screens.browse import LAYOUTS
 from kittui.tui.widgets.bars import shorten_middle
+from tests.tui.waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
+from tests.tui.world import World, WorldSource, acme
 
 
 def many(count: int = 60) -> World:

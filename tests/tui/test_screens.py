@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from waiting import LARGE, MIDDLE, SMALL, listed, quiet, text_of, to_registry, to_tags, until
-from world import LAYERS, World, WorldSource, acme, kitfile
 
 from kittui.errors import ConnectionLost, Denied, Unauthorized, Unreachable
 from kittui.oci.descriptor import Descriptor
@@ -19,6 +17,8 @@ from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.style.theme import NAMES
+from tests.tui.waiting import LARGE, MIDDLE, SMALL, listed, quiet, text_of, to_registry, to_tags, until
+from tests.tui.world import LAYERS, World, WorldSource, acme, kitfile
 
 pytestmark = pytest.mark.snapshot
 Compare = Callable[..., bool]

@@ -6,7 +6,6 @@ import asyncio
 import json
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.usecases.browse.modelkits import ModelKits, attachments, list_tags, show, tags
 from kittui.usecases.browse.tag_names import attached_tag, natural_key
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 
 class MemoryCache(dict[Digest, bytes]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import AmbiguousReference, BadReference, NotFound, StorageError
 from kittui.oci.protocols import Source
 from kittui.oci.reference import LOCAL, Place
 from kittui.usecases.browse.places import Places
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 
 class World:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from kittui.demo.kits import Files, Kit, kit
-from kittui.demo.pack import Compression
-from kittui.demo.weights import Tensor, safetensors, tensor
+from tests.demo.kits import Files, Kit, kit
+from tests.demo.pack import Compression
+from tests.demo.weights import Tensor, safetensors, tensor
 
 _VOCABULARY = """
 [PAD] [UNK] [CLS] [SEP] the a it is was not very good bad great awful fine slow fast love hate

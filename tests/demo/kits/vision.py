@@ -7,8 +7,8 @@ import json
 import struct
 import zlib
 
-from kittui.demo.kits import Files, Kit, kit
-from kittui.demo.weights import noise, safetensors, tensor
+from tests.demo.kits import Files, Kit, kit
+from tests.demo.weights import noise, safetensors, tensor
 
 _LABELS = ["background", "person", "bicycle", "car", "dog", "forklift"]
 

@@ -41,7 +41,7 @@ class Tensor:
 
 def noise(seed: str, count: int, scale: float = 1.0) -> list[float]:
     """Bell-shaped numbers around 0, from sums of uniform ones: no function whose last digit differs by platform."""
-    source = random.Random(seed)  # noqa: S311 - weights, not secrets
+    source = random.Random(seed)
     return [(sum(source.random() for _ in range(6)) - 3.0) * scale for _ in range(count)]
 
 

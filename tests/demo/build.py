@@ -1,4 +1,4 @@
-"""Write the ModelKits that kittui ships as an OCI image layout: `python -m kittui.demo.build [FOLDER]`.
+"""Write the ModelKits that kittui ships as an OCI image layout: `python -m tests.demo.build [FOLDER]`.
 
 The same bytes come out each time, on every machine; the tests compare them with what is shipped.
 """
@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from kittui.demo.kits import Kit
-from kittui.demo.pack import go_json
+from kittui.demo.stage import LAYOUT
 from kittui.oci.media_types import OCI_INDEX, REF_NAME
+from tests.demo.kits import Kit
+from tests.demo.pack import go_json
 
-LAYOUT = Path(__file__).parent / "layout"
 PROJECTS = ("fraud", "sentiment", "support_bot", "transactions", "vision")
 
 
 def kits() -> list[Kit]:
     """All ModelKits of the demo, in the order the layout lists them."""
-    return [kit for project in PROJECTS for kit in import_module(f"kittui.demo.kits.{project}").kits()]
+    return [kit for project in PROJECTS for kit in import_module(f"tests.demo.kits.{project}").kits()]
 
 
 def layout_files(made: Iterable[Kit]) -> dict[str, bytes]:
@@ -39,9 +39,9 @@ def layout_files(made: Iterable[Kit]) -> dict[str, bytes]:
 
 
 def write(folder: Path) -> int:
-    """Replace the folder by the layout and return how many bytes it holds."""
+    """Write the layout to a new folder and return how many bytes it holds; raises FileExistsError."""
     files = layout_files(kits())
-    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for path, content in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +49,19 @@ def write(folder: Path) -> int:
     return sum(map(len, files.values()))
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Write the layout to the folder named, or replace the shipped one."""
+    target = Path(arguments[0]) if arguments else LAYOUT
+    if not arguments:
+        shutil.rmtree(LAYOUT)
+    try:
+        size = write(target)
+    except FileExistsError:
+        sys.stderr.write(f"{target} exists. Choose a new folder.\n")
+        return 1
+    sys.stderr.write(f"{target}: {size:,} bytes\n")
+    return 0
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else LAYOUT
-    sys.stderr.write(f"{target}: {write(target):,} bytes\n")
+    sys.exit(main(sys.argv[1:]))

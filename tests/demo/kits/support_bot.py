@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from kittui.demo.kits import Files, Kit, kit
-from kittui.demo.weights import GgufValue, gguf, safetensors, tensor
+from tests.demo.kits import Files, Kit, kit
+from tests.demo.weights import GgufValue, gguf, safetensors, tensor
 
 _WORDS = ("how", "can", "i", "help", "you", "with", "your", "order", "card", "refund")
 _TOKENS = ["<unk>", "<s>", "</s>", *(f"▁{word}" for word in _WORDS)]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
-from kittui.demo.kits import Kit, kit
+from tests.demo.kits import Kit, kit
 
 HEADER = "tx_id,amount,merchant,country,hour,card_present,is_fraud"
 MERCHANTS = ("grocer", "fuel", "online", "travel", "restaurant", "electronics", "pharmacy", "streaming")
@@ -16,7 +16,7 @@ COUNTRIES = ("DE", "FR", "NL", "PL", "IT", "ES")
 @cache
 def rows(seed: str, first: int, count: int) -> tuple[str, ...]:
     """CSV rows of made-up payments, about one in twelve fraudulent, numbered from `first`."""
-    source = random.Random(seed)  # noqa: S311 - made-up payments, not secrets
+    source = random.Random(seed)
     made = []
     for number in range(first, first + count):
         merchant, country = source.choice(MERCHANTS), source.choice(COUNTRIES)

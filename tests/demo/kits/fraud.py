@@ -7,10 +7,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kittui.demo.kits import Files, Kit, kit
-from kittui.demo.kits import fraud_texts as texts
-from kittui.demo.kits.transactions import rows, table
-from kittui.demo.weights import Tensor, noise, safetensors, tensor
+from tests.demo.kits import Files, Kit, kit
+from tests.demo.kits import fraud_texts as texts
+from tests.demo.kits.transactions import rows, table
+from tests.demo.weights import Tensor, noise, safetensors, tensor
 
 REPOSITORY = "acme/fraud-detector"
 MISLABELLED = 41

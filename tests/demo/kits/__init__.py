@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kittui.demo.pack import Compression, File, Packed, pack
 from kittui.oci.media_types import CREATED
+from tests.demo.pack import Compression, File, Packed, pack
 
 Files = Mapping[str, str | bytes | File]
 """The folder that is packed: what starts with #! may run."""
