@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from fakes.command_line import Ran
-from fakes.scripted_registry import digest_of
-from field.world import LARGE, MIDDLE, NEW, OLD, REPOSITORY, TAGS, World, complete, sizes
+from tests.fakes.command_line import Ran
+from tests.fakes.scripted_registry import digest_of
+from tests.field.world import LARGE, MIDDLE, NEW, OLD, REPOSITORY, TAGS, World, complete, sizes
 
 DIGESTS = {name: digest_of(packed.manifest) for name, packed in (("old", OLD), ("middle", MIDDLE), ("new", NEW))}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from fakes.habits import Habits
+from tests.fakes.habits import Habits
 
 KIB, MIB = 1024, 1024 * 1024
 SCALE = 1024

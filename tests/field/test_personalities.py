@@ -10,12 +10,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from fakes.scripted_registry import ScriptedRegistry, serving
-from field.operations import OPERATIONS
-from field.personalities import PERSONALITIES, SCALE, Personality, table
-from field.world import PASSWORD, USER, Scripted, World, fill
 
 from kittui.registry import uploads
+from tests.fakes.scripted_registry import ScriptedRegistry, serving
+from tests.field.operations import OPERATIONS
+from tests.field.personalities import PERSONALITIES, SCALE, Personality, table
+from tests.field.world import PASSWORD, USER, Scripted, World, fill
 
 FAILING = {
     "signatures do not travel with a copy yet": ["*-copy"],

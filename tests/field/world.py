@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Protocol
 from unittest import mock
 
-from fakes.command_line import Ran
-from fakes.habits import Habits
-from fakes.scripted_registry import INDEX, MANIFEST, ScriptedRegistry, digest_of
-
 from kittui.cli.app import main
-from kittui.demo.pack import File, Packed, pack
+from tests.demo.pack import File, Packed, pack
+from tests.fakes.command_line import Ran
+from tests.fakes.habits import Habits
+from tests.fakes.scripted_registry import INDEX, MANIFEST, ScriptedRegistry, digest_of
 
 REPOSITORY = "team/fraud"
 USER, PASSWORD = "ann", "s3cret"
