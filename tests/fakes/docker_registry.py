@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -92,34 +92,52 @@ def start_registry(
     """Start one. `htpasswd` is the text of such a file (bcrypt lines): Basic authentication."""
     program = require_docker_registry()
     folder.mkdir(parents=True, exist_ok=True)
-    for _ in range(5):
-        port = free_port()
-        config: dict[str, Any] = {
-            "version": 0.1,
-            "log": {"level": "warn", "accesslog": {"disabled": True}},
-            "storage": {
-                "filesystem": {"rootdirectory": str(storage)},
-                "delete": {"enabled": delete},
-                "maintenance": {"uploadpurging": {"enabled": False}},
-            },
-            "http": {"addr": f"127.0.0.1:{port}"},
-        }
+
+    def command(port: int) -> list[str]:
+        config = distribution(storage, port, delete=delete)
         if cert is not None:
             config["http"]["tls"] = {"certificate": str(cert), "key": str(key)}
         if htpasswd:
             users = folder / "htpasswd"
             users.write_text(htpasswd)
             config["auth"] = {"htpasswd": {"realm": "kittui tests", "path": str(users)}}
-        written = folder / f"config-{port}.yml"
-        written.write_text(json.dumps(config))
+        return [program, "serve", written(folder / f"config-{port}.yml", config)]
+
+    return launch(folder, command, storage)
+
+
+def distribution(storage: Path, port: int, *, delete: bool = True) -> dict[str, Any]:
+    """The configuration of a Distribution, 2.8 or 3."""
+    return {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(storage)},
+            "delete": {"enabled": delete},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+
+
+def written(path: Path, config: object) -> str:
+    """A file of configuration as JSON, which is YAML too; its path."""
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+def launch(folder: Path, command: Callable[[int], list[str]], storage: Path | None = None) -> DockerRegistry:
+    """Start the server that `command` gives for a port, on one that is free; its log and its home are in the folder."""
+    for _ in range(5):
+        port = free_port()
         log = folder / f"registry-{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [program, "serve", str(written)], stdout=output, stderr=output, cwd=folder, env={"HOME": str(folder)}
+                command(port), stdout=output, stderr=output, cwd=folder, env={"HOME": str(folder)}
             )
         if _answers(port, process):
-            return DockerRegistry(f"127.0.0.1:{port}", storage, log, process)
-    raise RuntimeError(f"docker-registry did not start: {log.read_text()[-2000:]}")
+            return DockerRegistry(f"127.0.0.1:{port}", storage or folder / "storage", log, process)
+    raise RuntimeError(f"the registry did not start: {log.read_text()[-2000:]}")
 
 
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:

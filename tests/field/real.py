@@ -1,0 +1,71 @@
+"""A real server seen from behind, over its own API and without kittui."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+
+from tests.demo.pack import Packed
+from tests.fakes.scripted_registry import INDEX, MANIFEST, digest_of
+
+ACCEPT = {"Accept": f"{MANIFEST}, {INDEX}"}
+
+
+class Real:
+    """A `Registry` of tests.field.world over HTTP."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+    def add(self, repository: str, packed: Packed, *tags: str) -> None:
+        for content in packed.blobs.values():
+            self._put_blob(repository, content)
+        for target in tags or (digest_of(packed.manifest),):
+            self._put_manifest(repository, packed.manifest, target, MANIFEST)
+
+    def attach(self, repository: str, raw: bytes, tag: str | None = None, *, media_type: str = MANIFEST) -> None:
+        self._put_blob(repository, b"{}")
+        self._put_manifest(repository, raw, tag or digest_of(raw), media_type)
+
+    def tags_of(self, repository: str) -> dict[str, str]:
+        status, _, body = self._ask("GET", f"/v2/{repository}/tags/list?n=1000")
+        names = json.loads(body)["tags"] or [] if status == 200 else []
+        found = {name: self._ask("HEAD", f"/v2/{repository}/manifests/{name}", headers=ACCEPT) for name in names}
+        return {name: headers["docker-content-digest"] for name, (status, headers, _) in found.items() if status == 200}
+
+    def manifest_of(self, repository: str, digest: str) -> bytes | None:
+        status, _, body = self._ask("GET", f"/v2/{repository}/manifests/{digest}", headers=ACCEPT)
+        return body if status == 200 else None
+
+    def blob_of(self, repository: str, digest: str) -> bytes | None:
+        status, _, body = self._ask("GET", f"/v2/{repository}/blobs/{digest}")
+        return body if status == 200 else None
+
+    def _put_blob(self, repository: str, content: bytes) -> None:
+        _, headers, _ = self._ask("POST", f"/v2/{repository}/blobs/uploads/")
+        location = headers["location"].removeprefix(f"http://{self._host}")
+        mark = "&" if "?" in location else "?"
+        octets = {"Content-Type": "application/octet-stream"}
+        status, _, body = self._ask("PUT", f"{location}{mark}digest={digest_of(content)}", content, octets)
+        assert status == 201, body
+
+    def _put_manifest(self, repository: str, raw: bytes, target: str, media_type: str) -> None:
+        path = f"/v2/{repository}/manifests/{target}"
+        status, _, body = self._ask("PUT", path, raw, {"Content-Type": media_type})
+        assert status == 201, body
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self._host, timeout=20)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
