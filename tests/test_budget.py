@@ -22,7 +22,7 @@ from kittui.errors import TooLarge
     ],
 )
 def test_what_is_used_up_is_named(kind: Kind, words: str) -> None:
-    budget = Budget("the pickle", **{kind: 1000})  # type: ignore[arg-type]
+    budget = Budget("the pickle", **{kind: 1000})
     budget.spend(kind, 999)
     budget.spend(kind)
     assert budget.left(kind) == 0

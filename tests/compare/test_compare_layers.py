@@ -141,7 +141,8 @@ def test_lockstep_prefers_the_heavy_ones_and_keeps_what_is_in_order() -> None:
     small = [Stretch(2000 + at * 10, 10, at * 10, 10, str(at)) for at in range(3)]
     kept, left = in_order([big, *small])
     assert [entry.key for entry in kept] == ["big"]
+    assert left == small
     ordered = [Stretch(at * 10, 10, at * 12, 10, at) for at in range(2000)]
-    kept_all, left = in_order(ordered)
+    kept_all, left_over = in_order(ordered)
     assert len(kept_all) == 2000
-    assert left == []
+    assert left_over == []

@@ -308,14 +308,15 @@ async def test_hunks_are_walked_through_file_by_file(fraud: Callable[..., Kittui
         for _ in range(6):
             await pilot.press("right_square_bracket")
             await pilot.pause()
-            row = screen.query_one(Rows).current
+            row: Any = screen.query_one(Rows).current
             seen.append((row.entry.title, screen.query_one(Detail).hunk[0]))
         titles = [title for title, _ in seen]
         assert titles[:3] == ["src/features.py", "src/params.json", "data/train.csv"]
         assert titles[-1] == "src/features.py", "around the end"
         await pilot.press("left_square_bracket")
         await pilot.pause()
-        assert screen.query_one(Rows).current.entry.title == "docs/MODEL_CARD.md"
+        row = screen.query_one(Rows).current
+        assert row.entry.title == "docs/MODEL_CARD.md"
 
 
 async def test_the_detail_is_read_with_its_own_keys_and_copied(fraud: Callable[..., KittuiApp]) -> None:

@@ -379,7 +379,8 @@ async def test_what_many_layers_found_is_gathered_once_where_nobody_listens(monk
         return find_moves(files, *digests)
 
     monkeypatch.setattr("kittui.usecases.diff.compare.find_moves", counted)
-    repository = two(*({path: File(content) for path in ("model/a", "src/a", "data/a")} for content in (b"1", b"2")))
+    old, new = (dict.fromkeys(("model/a", "src/a", "data/a"), File(content)) for content in (b"1", b"2"))
+    repository = two(old, new)
 
     comparison = await diff(repository)
 

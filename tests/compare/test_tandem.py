@@ -16,7 +16,7 @@ from kittui.errors import ConnectionLost, DigestMismatch
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.store import LocalSource
-from kittui.usecases.diff import tandem, windows
+from kittui.usecases.diff import windows
 from kittui.usecases.diff.tandem import Chunk, Step, Watch, read_in_tandem
 from tests.fakes.memory import MemoryRepository, MemorySource
 
@@ -102,7 +102,7 @@ async def check(chance: random.Random, one: MemoryRepository, other: MemoryRepos
             sinks.append((content[low : low + size], sink))
             watches[side].append(Watch(low, size, sink))
     passed: list[int] = []
-    await read_in_tandem(blob(one, a), blob(other, b), steps, on_chunk, *watches, passed.append)
+    await read_in_tandem(blob(one, a), blob(other, b), steps, on_chunk, watches[0], watches[1], passed.append)
     for number, old, new in wanted:
         chunks = seen.get(number, [])
         assert b"".join(chunk[0] for chunk in chunks) == old
@@ -180,10 +180,10 @@ async def test_a_comparison_that_is_stopped_leaves_no_thread(
     content = bytes(64 * 200)
     if remote:
         repository = MemorySource().repository("a")
-        sides: list[Any] = [blob(repository, content + b"1"), blob(repository, content + b"2")]
+        a, b = blob(repository, content + b"1"), blob(repository, content + b"2")
     else:
-        sides = [on_disk(tmp_path / "a", content + b"1"), on_disk(tmp_path / "b", content + b"2")]
-    task = asyncio.ensure_future(read_in_tandem(*sides, [Step(12801, 12801, 1)], on_chunk))
+        a, b = on_disk(tmp_path / "a", content + b"1"), on_disk(tmp_path / "b", content + b"2")
+    task = asyncio.ensure_future(read_in_tandem(a, b, [Step(12801, 12801, 1)], on_chunk))
     await asyncio.to_thread(reached.wait, 60)
     task.cancel()
     await asyncio.sleep(0)
@@ -209,4 +209,4 @@ async def test_what_fails_in_a_sink_fails_the_pass(narrow: None) -> None:
             lambda chunk: None,
             [Watch(0, 2560, Full())],
         )
-    assert tandem.SLOTS > 1
+    assert windows.SLOTS > 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kittui.oci.digest import Digest
-from tests.demo.pack import File, go_json, pack, tar
+from tests.demo.pack import Compression, File, go_json, pack, tar
 
 STORAGE = Path(__file__).parents[1] / "fixtures" / "kithome" / "storage"
 
@@ -62,7 +62,7 @@ def test_every_modelkit_that_kit_wrote_is_rebuilt(digest: str) -> None:
     manifest = json.loads(blob(digest))
     layers = manifest["layers"] or []
     config = json.loads(blob(manifest["config"]["digest"]))
-    compression = "gzip" if any(layer["mediaType"].endswith("+gzip") for layer in layers) else "none"
+    compression: Compression = "gzip" if any(layer["mediaType"].endswith("+gzip") for layer in layers) else "none"
     version = manifest["annotations"]["ml.kitops.modelkit.cli-version"]
 
     packed = pack(kitfile_of(config), layer_files(layers), version=version, compression=compression)

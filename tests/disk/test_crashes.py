@@ -47,9 +47,11 @@ def named_points(*packages: str) -> list[str]:
 def _points_of(call: ast.Call) -> list[str]:
     called = ast.unparse(call.func).rpartition(".")[2]
     if called == "crash_point" and isinstance(call.args[0], ast.Constant):
-        return [call.args[0].value]
+        return [str(call.args[0].value)]
     ends = ("before-unlink", "after-unlink") if called == "remove_file" else REPLACING
-    stems = [key.value.value for key in call.keywords if key.arg == "point" and isinstance(key.value, ast.Constant)]
+    stems = [
+        str(key.value.value) for key in call.keywords if key.arg == "point" and isinstance(key.value, ast.Constant)
+    ]
     return [f"{stem}.{end}" for stem in stems for end in ends]
 
 

@@ -19,6 +19,7 @@ from kittui.oci.protocols import (
     BlobReader,
     Capabilities,
     Power,
+    Repository,
     RepositoryEntry,
     TagEntry,
 )
@@ -159,9 +160,11 @@ class MemoryRepository:
             raise DigestMismatch("the registry refused the blob")
         self.blobs[descriptor.digest] = raw
 
-    async def mount_blob(self, descriptor: Descriptor, origin: MemoryRepository) -> bool:
+    async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
         self._ask("POST", descriptor.digest)
-        if origin.source is not self._source or descriptor.digest not in origin.blobs or not self._source.mounts:
+        if not isinstance(origin, MemoryRepository) or origin.source is not self._source or not self._source.mounts:
+            return False
+        if descriptor.digest not in origin.blobs:
             return False
         self.blobs[descriptor.digest] = origin.blobs[descriptor.digest]
         return True

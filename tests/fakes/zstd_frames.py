@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import zstandard
 
 
-def framed(parts: Sequence[bytes], **options: bool) -> bytes:
+def framed(parts: Sequence[bytes], **options: Any) -> bytes:
     """Each part in a frame of its own."""
     return b"".join(zstandard.ZstdCompressor(1, **options).compress(part) for part in parts)
 

@@ -197,7 +197,7 @@ def copy_out(world: World) -> None:
     layout = world.home / "layout"
     ran = world.kittui("copy", f"{world.repository}:v1.0", f"oci:{layout}:v1.0")
     assert ran.json["digest"] == DIGESTS["middle"]
-    for digest, content in {DIGESTS["middle"]: MIDDLE.manifest, **MIDDLE.blobs}.items():
+    for digest, content in [(DIGESTS["middle"], MIDDLE.manifest), *MIDDLE.blobs.items()]:
         assert (layout / "blobs/sha256" / digest.removeprefix("sha256:")).read_bytes() == content
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -218,7 +218,8 @@ def test_npz_parity(parts: dict[str, tuple[str, tuple[int, ...]]], compressed: b
         name: np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(kind) for name, (kind, shape) in parts.items()
     }
     out = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(out, **arrays)  # type: ignore[operator]
+    save: Any = np.savez_compressed if compressed else np.savez
+    save(out, **arrays)
     content = out.getvalue()
     weights = run_bytes(read_npz(len(content)), content)
     assert {tensor.name for tensor in weights.tensors} == set(arrays)

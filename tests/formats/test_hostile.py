@@ -9,6 +9,7 @@ import pickletools
 import struct
 import tracemalloc
 import zipfile
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -139,14 +140,15 @@ def test_imports_are_those_that_pickletools_lists(value: object, protocol: int) 
     texts: list[str] = []
     memo: dict[int, object] = {}
     last: object = None
+    argument: Any
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name in ("SHORT_BINUNICODE", "BINUNICODE"):
             texts.append(argument)
             last = argument
         elif opcode.name == "MEMOIZE":
             memo[len(memo)] = last
-        elif opcode.name in ("BINGET", "LONG_BINGET") and isinstance(memo.get(argument), str):
-            texts.append(memo[argument])  # type: ignore[arg-type]
+        elif opcode.name in ("BINGET", "LONG_BINGET") and isinstance(found := memo.get(argument), str):
+            texts.append(found)
         elif opcode.name == "GLOBAL":
             expected.append(argument.replace(" ", ".", 1))
         elif opcode.name == "STACK_GLOBAL":

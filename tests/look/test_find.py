@@ -15,7 +15,8 @@ VALIDATION = "sha256:994e169f3e484af29fa9543df8799948c9521445c1e17682f6f4dbb0b09
 
 async def find(text: str, *places: Place) -> tuple[set[tuple[str, str | None, str]], list[Problem]]:
     source = LocalSource(FIXTURES / "kithome")
-    matches, problems = set(), []
+    matches: set[tuple[str, str | None, str]] = set()
+    problems: list[Problem] = []
     finder = Finder(ModelKits(), Inspector())
     async for found in finder.search(Query.parse(text), places or [Place(source)]):
         if isinstance(found, Match):

@@ -6,7 +6,7 @@ import asyncio
 import io
 import re
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,11 @@ async def test_a_cancelled_listing_goes_on_where_it_was(form: int) -> None:
         first = list(repository.offsets)
         repository.let, repository.offsets = -1, []
         grown: list[int] = []
-        listing = await inspector.listing(
-            repository, layer, on_progress=lambda entries, _, __, grown=grown: grown.append(len(entries))
-        )
+
+        def progress(entries: Sequence[object], _: object, __: object, grown: list[int] = grown) -> None:
+            grown.append(len(entries))
+
+        listing = await inspector.listing(repository, layer, on_progress=progress)
         assert listing.complete
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             assert [(e.path, e.offset) for e in listing.files] == [(m.name, m.offset_data) for m in tar]

@@ -37,7 +37,7 @@ def test_images_are_scaled_and_what_is_none_is_refused() -> None:
     page = picture_page(out.getvalue(), 80)
     assert "PNG  400 x 200" in shown(page)
     first = page.lines[2]
-    assert sum(len(text) for text, _ in first) == 80
+    assert sum(len(part[0]) for part in first) == 80
     assert first[0][1] == "#ff0000 on #ff0000"
     assert first[-1][1] == "#000000 on #000000"
     assert len(page.lines) == 2 + 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -94,6 +94,13 @@ def rows_of_jsonl(count: int) -> bytes:
     return b"".join(json.dumps({"id": f"T{n:06}", "text": "y" * 40}).encode() + b"\n" for n in range(count))
 
 
+async def further(pilot: Pilot[Any], shown: Callable[[], int | None]) -> None:
+    """To the end of what is shown; where there is more, wait until it is shown."""
+    before = shown()
+    await pilot.press("G")
+    await until(pilot, lambda: (now := shown()) is None or now > (before or 0), LONG)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("t.csv", rows_of_csv(15_000)), ("t.jsonl", rows_of_jsonl(15_000))],
@@ -106,10 +113,7 @@ async def test_a_table_pages_on_to_its_end(name: str, content: bytes) -> None:
         assert 0 < len(table.records) < 15_000
         await until(pilot, lambda: "more at the end" in text_of(pilot), LONG)
         for _ in range(6):
-            shown = len(table.records)
-            await pilot.press("G")
-            if table.more:
-                await until(pilot, lambda shown=shown: len(table.records) > shown, LONG)
+            await further(pilot, lambda: len(table.records) if table.more else None)
         await until(pilot, lambda: not table.more, LONG)
         assert len(table.records) == 15_000
         assert [record.number for record in table.records] == list(range(1, 15_001))
@@ -240,10 +244,7 @@ async def test_what_is_no_text_is_shown_in_hexadecimal_and_pages_on() -> None:
         await until(pilot, lambda: content[:4].hex(" ") in text_of(pilot), LONG)
         lines = screen(pilot).query_one(Lines)
         for _ in range(4):
-            shown = len(lines.page.lines)
-            await pilot.press("G")
-            if contents(pilot).more:
-                await until(pilot, lambda shown=shown: len(lines.page.lines) > shown, LONG)
+            await further(pilot, lambda: len(lines.page.lines) if contents(pilot).more else None)
         await until(pilot, lambda: not contents(pilot).more, LONG)
         assert len(lines.page.lines) == 2500
         assert str(lines.page.lines[-1]).startswith("0000009c30")

@@ -33,7 +33,7 @@ HANDED_ON = {"sync_folder", "_rename_new", "put_blob", "_link", "sync", "_put"}
 CACHES = {"indexes.py", "cache.py"}
 
 
-def functions() -> Iterator[tuple[Path, ast.AST]]:
+def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for part in OURS:
         for path in sorted(path for path in (PACKAGE / part).glob("*.py") if path.name not in CACHES):
             for node in ast.walk(ast.parse(path.read_text())):
@@ -62,7 +62,7 @@ def _is_file_call(name: str, owner: ast.expr | None, call: ast.Call) -> bool:
 
 POINTS = sorted(
     {
-        call.args[0].value
+        str(call.args[0].value)
         for _, node in functions()
         for call in called(node).get("crash_point", ())
         if isinstance(call.args[0], ast.Constant)

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -225,9 +226,10 @@ async def test_check_41_disabled_deletes_are_explained_and_change_nothing(
     before = await tags(registry.host)
     async with RegistrySource(registry.host) as source:
         repository = source.repository("fraud")
-        for mode in ("untag", "placeholder", "delete"):
+        modes: tuple[Literal["untag", "placeholder", "delete"], ...] = ("untag", "placeholder", "delete")
+        for mode in modes:
             with pytest.raises(Unsupported) as caught:
-                await apply_remove(await plan_remove(repository, "champion", mode), ledger, Rules())  # type: ignore[arg-type]
+                await apply_remove(await plan_remove(repository, "champion", mode), ledger, Rules())
             assert caught.value.hint
     assert await tags(registry.host) == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ async def test_a_damaged_copy_is_completed_by_pulling_again(
     assert moved.to_json()["layers"][0]["outcome"] == "copied"
 
 
-def finder(repository: MemoryRepository):
+def finder(repository: MemoryRepository) -> Callable[[Reference], Awaitable[tuple[Repository, str]]]:
     async def find(reference: Reference) -> tuple[Repository, str]:
         return repository, reference.target or "latest"
 

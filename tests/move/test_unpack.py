@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -198,8 +198,8 @@ async def test_conflicts_are_settled_by_who_is_asked(store: LocalSource, tmp_pat
     plan = await plan_unpack(repository, "v0.9.0", tmp_path / "out")
     asked: list[str] = []
 
-    async def decide(paths: object) -> Answers:
-        asked.extend(paths)  # type: ignore[call-overload]
+    async def decide(paths: Sequence[str]) -> Answers:
+        asked.extend(paths)
         return Answers("keep", {"README.md": "overwrite", "Kitfile": "overwrite"})
 
     done = await apply_unpack(plan, Inspector(), decide=decide)

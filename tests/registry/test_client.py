@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
 from kittui.errors import BadReference, ConnectionLost, DigestMismatch, NotFound, TooLarge, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import BlobReader
+from kittui.oci.protocols import BlobReader, Repository
 from kittui.oci.traffic import metered
 from kittui.registry import uploads
 from kittui.registry.readers import BytesReader
@@ -361,9 +361,9 @@ async def test_a_kit_travels_from_one_repository_to_another_unchanged(server: Se
 
 
 class _From:
-    def __init__(self, repository: object, descriptor: Descriptor) -> None:
+    def __init__(self, repository: Repository, descriptor: Descriptor) -> None:
         self.repository = repository
         self.descriptor = descriptor
 
-    def open(self, offset: int = 0) -> object:
-        return self.repository.open_blob(self.descriptor, offset)  # type: ignore[attr-defined]
+    def open(self, offset: int = 0) -> AbstractAsyncContextManager[BlobReader]:
+        return self.repository.open_blob(self.descriptor, offset)

@@ -66,10 +66,12 @@ async def test_a_real_registry_over_tls(docker_registry: StartRegistry, certific
         await repository.put_blob(LAYER, Content())
         raw = manifest_of([CONTENT], config=CONTENT)
         await repository.put_manifest(raw, MANIFEST, "v1")
-        found = await asyncio.gather(
-            *(repository.manifest("v1") for _ in range(30)), *(repository.read_blob(LAYER, 1 << 22) for _ in range(5))
+        manifests, blobs = await asyncio.gather(
+            asyncio.gather(*(repository.manifest("v1") for _ in range(30))),
+            asyncio.gather(*(repository.read_blob(LAYER, 1 << 22) for _ in range(5))),
         )
-        assert [each if isinstance(each, bytes) else each.raw for each in found] == [raw] * 30 + [CONTENT] * 5
+        assert [each.raw for each in manifests] == [raw] * 30
+        assert blobs == [CONTENT] * 5
     async with connect(server.host, access=Access(plain_http=True)) as source:
         with pytest.raises((NetworkError, RegistryError)):
             await source.ping()
@@ -131,7 +133,7 @@ async def test_an_upload_location_that_forgot_tls_is_taken_to_be_tls(certificate
         ScriptedRegistry(tls=certificates.context()) as registry,
         connect(registry.host, access=Access(tls_verify=False)) as source,
     ):
-        registry.uploads["here"] = bytearray()
+        registry.uploads["here"] = []
         registry.script("POST", "", Reply(202, {"Location": f"http://{registry.host}/v2/fraud/blobs/uploads/here"}))
         await source.repository("fraud").put_blob(LAYER, Content())
         assert registry.blobs[LAYER.digest] == CONTENT

@@ -70,7 +70,7 @@ async def test_a_change_that_was_undone_before_the_look_is_made_again(root: Path
     """Nobody at work any more, but it wrote in between: the look itself is never left out."""
     index = root / "storage" / "index.json"
     stale = index.read_bytes()
-    wrote = []
+    wrote: list[bytes] = []
 
     def kit_has_ended(storage: Path) -> bool:
         if not wrote:

@@ -230,7 +230,13 @@ async def test_only_what_kit_can_read_gets_in(source: LocalSource, root: Path) -
         await repository.put_manifest(image, OCI_MANIFEST, "v1")
     with pytest.raises(Unsupported):
         await repository.put_manifest(index, OCI_INDEX, "v1")
-    for kitfile in ({"package": "text"}, {"Model": {"parts": [1]}}, {"package": {"authors": "me"}}, {"code": {}}):
+    unreadable: list[dict[str, object]] = [
+        {"package": "text"},
+        {"Model": {"parts": [1]}},
+        {"package": {"authors": "me"}},
+        {"code": {}},
+    ]
+    for kitfile in unreadable:
         with pytest.raises(Malformed, match="kit list"):
             await put_kit(repository, kitfile, "v1")
     with pytest.raises(BadReference):
@@ -347,8 +353,12 @@ async def test_a_writer_that_never_stops_is_an_error(source: LocalSource, root: 
     manifest = await source.repository(FRAUD).manifest("challenger")
     _, tags = files(root, FRAUD)
     stale = tags.read_bytes()
+
+    def write_stale() -> None:
+        tags.write_bytes(stale)
+
     with (
-        crashing("store.tags.after-fsync", lambda: tags.write_bytes(stale) and None),
+        crashing("store.tags.after-fsync", write_stale),
         pytest.raises(StorageError, match="keeps writing"),
     ):
         await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "champion")

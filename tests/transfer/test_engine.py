@@ -14,6 +14,7 @@ import pytest
 from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
 from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader
 from kittui.oci.traffic import metered
 from kittui.store import LocalSource
@@ -23,7 +24,7 @@ from kittui.transfer.engine import transfer_blobs
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.plan import plan_transfer
 from kittui.transfer.progress import Progress
-from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.fakes.memory import Hook, MemoryRepository, MemorySource
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 MIB = 1024 * 1024
@@ -157,12 +158,12 @@ async def test_check_21_a_corrupt_partial_is_thrown_away(
     assert leftovers(destination, origin) == []
 
 
-def _cut_after(number: int):
+def _cut_after(number: int) -> Hook:
     seen = 0
 
     def hook(repository: MemoryRepository, verb: str, what: str) -> None:
         nonlocal seen
-        if verb == "GET" and repository.blobs.get(what) == BIG:
+        if verb == "GET" and repository.blobs.get(Digest(what)) == BIG:
             seen += 1
             if seen > number:
                 raise ConnectionLost("cut")

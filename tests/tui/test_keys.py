@@ -16,7 +16,7 @@ from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.login import LoginDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame import clipboard
-from kittui.tui.panes.layers import PartRow
+from kittui.tui.panes.layer_rows import PartRow
 from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
 from kittui.tui.screens.browse import LAYOUTS
@@ -88,10 +88,10 @@ async def test_enter_slides_from_pane_to_pane_and_escape_back() -> None:
         assert not screen.repositories_pane.display
         await pilot.press("enter")
         await quiet(pilot)
-        assert screen.at == "layers"
+        assert [screen.at] == ["layers"]
         assert screen.details_pane.display
         await pilot.press("tab")
-        assert screen.at == "details"
+        assert [screen.at] == ["details"]
         for at in ("layers", "tags", "repositories"):
             await pilot.press("escape")
             assert screen.at == at

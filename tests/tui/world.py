@@ -104,12 +104,12 @@ class WorldRepository:
             "annotations": annotations,
         }
         raw = json.dumps(document, separators=(",", ":")).encode()
-        digest = str(Digest.of(raw))
-        self.manifests[digest] = raw
+        found = str(Digest.of(raw))
+        self.manifests[found] = raw
         self.configs[str(Digest.of(config))] = config
         for tag in tags:
-            self.named[tag] = digest
-        return digest
+            self.named[tag] = found
+        return found
 
 
 @dataclass(repr=False)
