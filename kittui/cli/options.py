@@ -51,6 +51,7 @@ def _readable(_: click.Context, __: click.Parameter, value: str | None) -> Path 
     return Path(value).expanduser() if value is not None else None
 
 
+_KEY = click.option("--key", callback=_readable, metavar="FILE", help="Key of the client certificate (PEM).")
 _COMMON = (
     click.option("--json", is_flag=True, help="Print the result as JSON; errors as one JSON object on stderr."),
     click.option(
@@ -59,7 +60,7 @@ _COMMON = (
     click.option("--tls-verify", type=click.BOOL, metavar="BOOL", help="Check the registry's certificate (true)."),
     click.option("--ca-cert", callback=_readable, metavar="FILE", help="Trust these authorities (PEM) as well."),
     click.option("--cert", callback=_readable, metavar="FILE", help="Client certificate (PEM)."),
-    click.option("--key", callback=_readable, metavar="FILE", help="Key of the client certificate (PEM)."),
+    _KEY,
     click.option("--store", metavar="DIR", help="kit's folder, instead of $KITOPS_HOME or its default place."),
     click.option("--config", callback=_readable, metavar="FILE", help="Configuration, instead of config.yaml."),
     click.option("--read-only", is_flag=True, default=None, help="Change nothing, anywhere."),
@@ -70,7 +71,12 @@ _COMMON = (
 
 
 def common_options(function: Decorated) -> Decorated:
-    """Add the common options to a click command or group."""
+    """Add the common options to a click command or group.
+
+    A command that signs has a --key of its own; that of the client certificate is then given before its name.
+    """
+    own = {name for parameter in getattr(function, "__click_params__", ()) for name in parameter.opts}
     for option in reversed(_COMMON):
-        function = option(function)
+        if option is not _KEY or "--key" not in own:
+            function = option(function)
     return function

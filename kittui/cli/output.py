@@ -175,6 +175,15 @@ class Printer:
         sys.stderr.flush()
         return sys.stdin.readline().rstrip("\n")
 
+    def ask_secret(self, question: str) -> str:
+        """Ask for something that is not shown as it is typed; raises TerminalNeeded where there is no terminal."""
+        from getpass import getpass
+
+        if not self.asks:
+            raise TerminalNeeded("an answer is needed and there is no terminal to ask on")
+        self.clear()
+        return getpass(clean(question), sys.stderr)
+
 
 def _cleaned(cell: Styled) -> tuple[str, str]:
     return (clean(cell), "") if isinstance(cell, str) else (clean(cell[0]), cell[1])

@@ -204,6 +204,8 @@ def _from_form(form: ConfigForm) -> Config:
         ask_above=form.ask_above,
         read_only=form.read_only,
         store=None if form.store is None else Path(form.store),
+        signing_key=None if form.signing_key is None else Path(form.signing_key),
+        signing_command=form.signing_command,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +53,16 @@ def _ascii_cell(text: str) -> str:
 
 def _as_stage(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _as_words(value: Any) -> Any:
+    """A command as a list of words, or as one line that is taken apart as a shell would, without running one."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise PydanticCustomError("kittui", "{detail}", {"detail": f"it can't be taken apart: {error}"}) from None
 
 
 Text = Annotated[StrictStr, Field(max_length=4096), AfterValidator(_no_controls)]
@@ -117,3 +128,5 @@ class ConfigForm(_Part):
     ask_above: Annotated[StrictInt, Field(ge=0)] = 1_000_000
     read_only: StrictBool = False
     store: File | None = None
+    signing_key: File | None = None
+    signing_command: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()

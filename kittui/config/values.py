@@ -54,6 +54,8 @@ class Config:
     ask_above: int = 1_000_000
     read_only: bool = False
     store: Path | None = None
+    signing_key: Path | None = None
+    signing_command: tuple[str, ...] = ()
 
     def registry(self, host: str) -> Registry:
         """What is configured of a registry; defaults for one that isn't named."""

@@ -48,7 +48,16 @@ class LayoutSource:
     @property
     def capabilities(self) -> Capabilities:
         write = self._writable()
-        return Capabilities(catalog=YES, write=write, untag=write, delete=write, ranges=YES, referrers=YES, mount=write)
+        return Capabilities(
+            catalog=YES,
+            write=write,
+            untag=write,
+            delete=write,
+            ranges=YES,
+            referrers=YES,
+            mount=write,
+            attach=write,
+        )
 
     def _writable(self) -> Power:
         folder = self.directory.absolute()

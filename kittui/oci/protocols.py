@@ -48,6 +48,7 @@ class Capabilities:
     ranges: Power = UNKNOWN
     referrers: Power = UNKNOWN
     mount: Power = UNKNOWN
+    attach: Power = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

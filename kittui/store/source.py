@@ -23,6 +23,13 @@ _SIZED = 1000
 """Manifests in a store up to which a listing reads them all to tell sizes."""
 
 
+NO_ATTACHMENTS = Power(
+    "no",
+    "kit's store holds ModelKits alone, no signatures or statements about them",
+    "Push the ModelKit to a registry or a layout, and do it there.",
+)
+
+
 class LocalSource:
     """kit's store; a missing one is empty. `root` is the folder that `store_root` finds, not its `storage`.
 
@@ -42,7 +49,16 @@ class LocalSource:
     @property
     def capabilities(self) -> Capabilities:
         write = self._writable()
-        return Capabilities(catalog=YES, write=write, untag=write, delete=write, ranges=YES, referrers=YES, mount=write)
+        return Capabilities(
+            catalog=YES,
+            write=write,
+            untag=write,
+            delete=write,
+            ranges=YES,
+            referrers=YES,
+            mount=write,
+            attach=NO_ATTACHMENTS,
+        )
 
     def _writable(self) -> Power:
         folder = self.paths.storage

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from kittui.errors import Malformed
+from kittui.errors import Malformed, UsageError
 from kittui.oci.digest import Digest
 from kittui.trust.documents import dump_document, list_of, load_document, map_of, text_of
 
@@ -38,6 +39,19 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What a predicate type is called."""
 _SUBJECTS: Final = 1000
+SHORT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sign": SIGNED,
+        "cyclonedx": BOM,
+        "provenance": PROVENANCE,
+        "spdx": SPDX,
+        "svr": REVIEW,
+        "test-result": TEST_RESULT,
+        "vsa": SUMMARY,
+    }
+)
+"""Short names of predicate types."""
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,1000}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,17 @@ def kind_of_predicate(uri: str) -> str:
     if known is None and uri.startswith((BOM + "/", SPDX + "/")):
         known = KINDS[BOM] if uri.startswith(BOM) else KINDS[SPDX]
     return known or uri
+
+
+def predicate_uri(text: str) -> str:
+    """A predicate type from its short name or its URI; raises UsageError for anything else."""
+    known = SHORT.get(text)
+    if known is None and not _URI.match(text):
+        raise UsageError(
+            f"{text!r} is not a predicate type",
+            hint=f"A predicate type is a URI such as {SUMMARY}, or one of {', '.join(SHORT)}.",
+        )
+    return known or text
 
 
 def parse_statement(payload: bytes) -> Statement:

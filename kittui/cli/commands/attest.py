@@ -1,0 +1,65 @@
+"""`kittui attest`: state something about a ModelKit, signed with a key."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.run import Call
+from kittui.cli.signing import key_option, signer_of
+from kittui.errors import UsageError
+from kittui.trust.documents import SIZE_LIMIT, load_document
+from kittui.trust.statements import predicate_uri
+
+
+@run.command("attest")
+@click.argument("reference")
+@click.option(
+    "--type", "kind", required=True, metavar="URI", help="The predicate's type: its URI, or a short name as cyclonedx."
+)
+@click.option("--predicate", required=True, metavar="FILE", help="What is stated: a JSON object; - reads stdin.")
+@key_option
+async def command(call: Call, reference: str, kind: str, predicate: str, signing_key: str | None) -> None:
+    """State something about a ModelKit: a test result, a verification summary, a BOM, any JSON object of a type.
+
+    The statement is about the digest. Short types: cyclonedx, provenance, spdx, svr, test-result, vsa. `cosign verify`
+    takes any statement by a key for a signature: state what speaks against a ModelKit with another key.
+    """
+    from kittui.usecases.trust.sign import attest, check_attach
+
+    predicate_type = predicate_uri(kind)
+    document = await _read(predicate)
+    located = await call.composition.places.locate(reference, changing=True)
+    call.composition.rules.check_write(str(located))
+    check_attach(located.repository)
+    signer = await signer_of(call, signing_key)
+    call.printer.status(f"attesting {located}")
+    done = await attest(located.repository, located.target or "", signer, predicate_type, document)
+
+    def show() -> None:
+        call.printer.line((done.reference, "bold"), "  ", (done.subject, "dim"))
+        call.printer.line(
+            f"  stated {done.predicate_type}, signed by key {done.key}; attached as {done.manifest.short}"
+        )
+
+    call.printer.result(done.to_json(), show)
+
+
+async def _read(name: str) -> dict[str, Any]:
+    def read() -> bytes:
+        if name == "-":
+            return sys.stdin.buffer.read(SIZE_LIMIT + 1)
+        with Path(name).expanduser().open("rb") as file:
+            return file.read(SIZE_LIMIT + 1)
+
+    try:
+        return load_document(await asyncio.to_thread(read), name)
+    except OSError as error:
+        raise UsageError(
+            f"the predicate {name} can't be read: {error.strerror}", hint="Name a file that holds a JSON object."
+        ) from None

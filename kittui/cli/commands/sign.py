@@ -1,0 +1,33 @@
+"""`kittui sign`: vouch for a ModelKit with a key."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.run import Call
+from kittui.cli.signing import key_option, signer_of
+
+
+@run.command("sign")
+@click.argument("reference")
+@key_option
+async def command(call: Call, reference: str, signing_key: str | None) -> None:
+    """Sign a ModelKit: the signature is about its digest, and is kept beside it where cosign keeps its own.
+
+    cosign verify --key PUB --insecure-ignore-tlog checks it, as kittui verify --public-key PUB does.
+    """
+    from kittui.usecases.trust.sign import check_attach, sign
+
+    located = await call.composition.places.locate(reference, changing=True)
+    call.composition.rules.check_write(str(located))
+    check_attach(located.repository)
+    signer = await signer_of(call, signing_key)
+    call.printer.status(f"signing {located}")
+    done = await sign(located.repository, located.target or "", signer)
+
+    def show() -> None:
+        call.printer.line((done.reference, "bold"), "  ", (done.subject, "dim"))
+        call.printer.line(f"  signed by key {done.key}; attached as {done.manifest.short}")
+
+    call.printer.result(done.to_json(), show)
