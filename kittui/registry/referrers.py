@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from kittui.errors import KittuiError, NotFound, RegistryError
+from kittui.errors import Conflict, KittuiError, NotFound, RegistryError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.manifest import Manifest
+from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import OCI_INDEX
 from kittui.oci.protocols import YES, Incomplete, Power
 from kittui.registry.auth import repository_scope
@@ -23,6 +25,9 @@ from kittui.registry.session import Session
 _MOST = 1000
 """Referrers of one manifest that are read at most."""
 _AT_ONCE = 8
+_LONGEST = 8
+ANNOUNCE_TRIES = 20
+"""How often an entry is looked for or written again before others are said to overwrite it."""
 NO_REFERRERS = Power(
     "no", "this registry has no referrers API", "Referrers are read from the tag sha256-<digest> instead."
 )
@@ -129,20 +134,56 @@ class Referrers:
     async def announce(self, manifest: Manifest, *, known: bool) -> None:
         """After a manifest with a subject was stored: list it under the fallback tag, unless the registry did that.
 
-        `known`: the registry said so by OCI-Subject. Raises RegistryError and others of reading and storing the tag.
+        `known`: the registry said so by OCI-Subject. No registry can be asked to change the tag only where nobody else
+        did: the entry is added to what was just read, and looked for afterwards, twice, until it stays.
+        Raises Conflict where others keep overwriting it, and what reading and storing the tag raises.
         """
         subject = manifest.subject
         if subject is None or known:
             return
-        index = await self._index(subject.digest)
-        entries = [each.to_json() for each in index.manifests] if index else []
-        if any(each["digest"] == manifest.digest for each in entries):
-            return
+        tag = fallback_tag(subject.digest)
         kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else None)
         entry = replace(manifest.descriptor, artifact_type=kind, annotations=manifest.annotations)
-        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*entries, entry.to_json()]}
-        raw = json.dumps(document, separators=(",", ":")).encode("utf-8")
-        try:
-            await self._manifests.put(raw, OCI_INDEX, fallback_tag(subject.digest))
-        except RegistryError as error:
-            raise error.at(fallback_tag(subject.digest)) from error
+        seen: dict[str, Any] = {manifest.digest: entry.to_json()}
+        written = False
+        for attempt in range(ANNOUNCE_TRIES):
+            if attempt:
+                await self._pause(attempt)
+            index = await self._index(subject.digest)
+            listed = {each.digest for each in index.manifests} if index is not None else set()
+            if index is not None and manifest.digest in listed:
+                if not written:
+                    return
+                # Whoever read the tag before this entry was in it may still write it without: give them time to.
+                await self._pause(1)
+                if (await self._manifests.resolve(tag)).digest == index.digest:
+                    return
+                continue
+            raw, seen = _merged(index, seen)
+            try:
+                await self._manifests.put(raw, OCI_INDEX, tag)
+            except RegistryError as error:
+                raise error.at(tag) from error
+            written = True
+        raise Conflict(
+            f"the list of what belongs to {subject.digest.short} is overwritten by others again and again",
+            hint=f"{manifest.digest} was stored and may not be listed: run it again when nobody else writes there.",
+        )
+
+    async def _pause(self, attempt: int) -> None:
+        """Wait a while that differs from one writer to the next, longer with every attempt."""
+        most = self._session.patience.backoff * min(attempt, _LONGEST)
+        await asyncio.sleep(most * (0.5 + random.random()))  # noqa: S311 - no secret
+
+
+def _merged(index: Manifest | None, seen: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of an index with every entry seen so far, everything else as it was; and those entries by digest.
+
+    What was listed a moment ago and is not any more was overwritten by somebody, as no entry goes by itself.
+    """
+    new: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+    document = load_object(index.raw, "the index") if index else new
+    present = {entry["digest"]: entry for entry in document.get("manifests") or ()}
+    entries = present | {digest: entry for digest, entry in seen.items() if digest not in present}
+    document["manifests"] = list(entries.values())
+    return json.dumps(document, separators=(",", ":")).encode("utf-8"), entries

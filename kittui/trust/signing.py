@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -75,13 +75,12 @@ def public_key(key: PrivateKey, what: str = "the file") -> PublicKey:
 
 
 def sign(key: PrivateKey, message: bytes) -> bytes:
-    """Sign as cosign does: ECDSA (DER) with the hash of the curve's size, RSA (PKCS 1 v1.5) with SHA-256, Ed25519."""
+    """Sign so that `cosign verify` takes it without being told how: with SHA-256 whatever the curve, or Ed25519."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign(message)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(message, padding.PKCS1v15(), SHA256())
-    hashes = {256: SHA256(), 384: SHA384(), 521: SHA512()}
-    return key.sign(message, ec.ECDSA(hashes[key.curve.key_size]))
+    return key.sign(message, ec.ECDSA(SHA256()))
 
 
 def _wrong_password(what: str) -> CredentialError:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kittui.cli.app import main
 from kittui.registry import Access, RegistrySource
+from tests.fakes.command_line import Ran, Run
 from tests.fakes.docker_registry import DockerRegistry, require_docker_registry, start_registry
 
 SIGNED = Path(__file__).parent.parent / "fixtures" / "signed"
@@ -33,3 +35,22 @@ async def signed_source(signed_registry: DockerRegistry) -> AsyncIterator[Regist
     """A client of that registry."""
     async with RegistrySource(signed_registry.host, access=Access(plain_http=True)) as source:
         yield source
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run kittui with folders of its own; `home` is another user's machine."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("KITTUI_KEY_PASSWORD", "KITTUI_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*words: str, home: str = "home") -> Ran:
+        for name in ("STATE", "CACHE", "CONFIG"):
+            monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / home / name))
+        monkeypatch.setenv("KITOPS_HOME", str(tmp_path / home / "kit"))
+        monkeypatch.setenv("HOME", str(tmp_path / home))
+        status = main(list(words))
+        out, err = capsys.readouterr()
+        return Ran(status, out, err)
+
+    return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sys
@@ -17,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import CredentialError, KittuiError, NotFound, Unsupported, UsageError
 from kittui.oci.protocols import Power
+from kittui.registry import Access, RegistrySource
 from kittui.store import LocalSource
 from kittui.trust.keyring import Keyring
 from kittui.trust.keys import load_public_key
@@ -29,6 +30,8 @@ from kittui.trust.statements import SIGNED, SUMMARY, predicate_uri
 from kittui.usecases.trust.sign import attest, sign
 from kittui.usecases.trust.signer import CommandSigner, KeySigner
 from kittui.usecases.trust.verify import verify
+from tests.fakes.docker_registry import DockerRegistry
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 KEYS = Path(__file__).parent.parent / "fixtures" / "signed" / "keys"
 PRIVATE: dict[str, PrivateKey] = {
@@ -215,6 +218,7 @@ def test_a_hostile_key_file_of_cosign_is_damaged(changes: dict[str, object]) -> 
         pem(ec.generate_private_key(ec.SECP256K1())),
         b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n!!\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
     ],
+    ids=["empty", "noise", "public", "dsa", "short", "another curve", "damaged"],
 )
 def test_what_is_no_private_key_is_refused(content: bytes) -> None:
     with pytest.raises(UsageError):
@@ -256,3 +260,19 @@ def test_predicate_types() -> None:
     for wrong in ("", "vsa2", "no uri", "https://a b", "x:\x1b[31m"):
         with pytest.raises(UsageError):
             predicate_uri(wrong)
+
+
+@pytest.mark.real
+async def test_ten_who_sign_at_once_are_all_listed(kit_registry: DockerRegistry) -> None:
+    sources = [RegistrySource(kit_registry.host, access=Access(plain_http=True)) for _ in range(10)]
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in sources]
+    try:
+        repositories = [source.repository("fraud") for source in sources]
+        async with asyncio.TaskGroup() as group:
+            pairs = zip(repositories, keys, strict=True)
+            tasks = [group.create_task(sign(repository, "v1.0.0", KeySigner(key))) for repository, key in pairs]
+        found = await verify(repositories[0], "v1.0.0", only(keys[0]))
+        assert {one.digest for one in found.signatures} == {task.result().manifest for task in tasks}
+    finally:
+        for source in sources:
+            await source.aclose()

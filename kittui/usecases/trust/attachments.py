@@ -13,7 +13,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Incomplete, Repository
 from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE
 from kittui.trust.documents import SIZE_LIMIT
 
@@ -66,10 +66,14 @@ async def attachments_of(repository: Repository, digest: Digest) -> Attached:
         elif not isinstance(found, NotFound):
             raise found.at(repository.reference(tag))
     by_tag = set(carriers)
+    complete = True
+    referrers: Sequence[Descriptor] = ()
     try:
-        referrers: Sequence[Descriptor] = await repository.referrers(digest)
+        referrers = await repository.referrers(digest)
+    except Incomplete as error:
+        complete, referrers = False, error.found
     except (NotFound, Unsupported):
-        referrers = ()
+        pass
     new = [one.digest for one in referrers if one.digest not in by_tag]
     carriers.update(zip(new, await _each(repository, new), strict=True))
     parts: list[tuple[Attachment, Descriptor | None]] = []
@@ -78,8 +82,8 @@ async def attachments_of(repository: Repository, digest: Digest) -> Attached:
             parts.append((Attachment("other", "artifact", carrier, carrier, problem=read.message), None))
         else:
             parts.extend(_parts(read, digest, tagged=carrier in by_tag))
-    complete = len(parts) <= ATTACHMENTS_LIMIT
-    return Attached(await _filled(repository, parts[:ATTACHMENTS_LIMIT]), complete)
+    filled = await _filled(repository, parts[:ATTACHMENTS_LIMIT])
+    return Attached(filled, complete and len(parts) <= ATTACHMENTS_LIMIT)
 
 
 async def _each(repository: Repository, targets: Sequence[str]) -> list[Manifest | KittuiError]:
