@@ -8,11 +8,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pytest_textual_snapshot import SVGImageExtension
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SVGImageExtension.dirname = classmethod(lambda cls, *, test_location: str(SNAPSHOTS / test_location.basename))
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+settings.register_profile("kittui", deadline=None)
+settings.load_profile("kittui")
 
 pytest_plugins = ["tests.fakes.docker_registry", "tests.fakes.registry_servers"]
 
