@@ -11,6 +11,7 @@ from kittui.cli.run import Call
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
@@ -165,8 +166,7 @@ async def reporting(call: Call, progress: Progress, what: str) -> AsyncIterator[
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await stop(task)
         call.printer.clear()
 
 

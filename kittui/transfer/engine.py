@@ -15,8 +15,9 @@ from kittui.errors import DiskFull
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobFiles
+from kittui.tasks import together
 from kittui.transfer.content import BlobOf, Watched
-from kittui.transfer.fetch import Tuning, fetch_blob, first_error
+from kittui.transfer.fetch import Tuning, fetch_blob
 from kittui.transfer.gathering import Gathering
 from kittui.transfer.plan import BlobPlan, TransferPlan
 from kittui.transfer.progress import Outcome, Progress
@@ -51,13 +52,9 @@ async def transfer_blobs(
             outcomes[blob.descriptor.digest] = outcome
             progress.end(blob.descriptor.digest, outcome)
 
-    try:
-        files = plan.destination.files
-        async with nullcontext() if files is None else Gathering(files) as gathering, asyncio.TaskGroup() as group:
-            for _ in range(tuning.blobs):
-                group.create_task(move(gathering))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    files = plan.destination.files
+    async with nullcontext() if files is None else Gathering(files) as gathering:
+        await together(*(move(gathering) for _ in range(tuning.blobs)))
     progress.phase = "committing"
     for manifest in plan.manifests[:-1]:
         crash_point("transfer.before-child-put")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from kittui.crashpoints import crash_point
 from kittui.disk.buffers import read_buffer
 from kittui.disk.threads import in_thread
-from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NetworkError, RegistryError, Unsupported
+from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, RegistryError, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobFiles, Repository
+from kittui.tasks import stop, together
 from kittui.transfer.gathering import Gathering
 from kittui.transfer.partial import Partial
 from kittui.transfer.plan import holds
@@ -139,19 +140,6 @@ async def wait_again(
     return failures
 
 
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to show of a group: a bug before anything else, then the first expected failure."""
-    leaves: list[BaseException] = []
-    pending: list[BaseException] = [errors]
-    while pending:
-        error = pending.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            pending[:0] = error.exceptions
-        else:
-            leaves.append(error)
-    return next((error for error in leaves if not isinstance(error, KittuiError)), leaves[0])
-
-
 class _Fetch:
     """One run over the gaps of a partial file."""
 
@@ -191,18 +179,12 @@ class _Fetch:
             if not self.partial.complete:
                 await self._whole()
         finally:
-            hashing.cancel()
-            await asyncio.gather(hashing, return_exceptions=True)
+            await stop(hashing)
             self.progress.note = None
 
     async def _ranges(self) -> None:
         """Fill the gaps over several connections, as far as parts are served."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number in range(self._connections):
-                    group.create_task(self._worker(first=number == 0))
-        except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
+        await together(*(self._worker(first=number == 0) for number in range(self._connections)))
 
     @property
     def _connections(self) -> int:

@@ -8,6 +8,7 @@ from types import TracebackType
 from kittui.disk.threads import in_thread
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobFiles
+from kittui.tasks import stop
 
 MOST_BLOBS = 128
 """Blobs written in one go: each has its file open until all are durable."""
@@ -62,5 +63,4 @@ class Gathering:
                 await asyncio.shield(writing)
         finally:
             if self._writing is not None:
-                self._writing.cancel()
-                await asyncio.gather(self._writing, return_exceptions=True)
+                await stop(self._writing)

@@ -14,6 +14,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobFiles, Repository
+from kittui.tasks import together
 
 Way = Literal["present", "mount", "copy"]
 
@@ -95,7 +96,7 @@ async def _present(destination: Repository, blobs: Sequence[Descriptor]) -> set[
         async with gate:
             return await _has(destination, blob)
 
-    found = await asyncio.gather(*(has(blob) for blob in blobs))
+    found = await together(*(has(blob) for blob in blobs))
     return {blob.digest for blob, there in zip(blobs, found, strict=True) if there}
 
 

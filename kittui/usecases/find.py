@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
+from kittui.tasks import stop
 from kittui.usecases.browse.modelkits import ModelKits, list_tags
 from kittui.usecases.inspect.inspector import Inspector
 
@@ -165,9 +166,7 @@ class Finder:
                 for found in await task:
                     yield found
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop(*tasks)
 
     async def _modelkit(
         self, query: Query, repository: Repository, tag: str | None, target: str

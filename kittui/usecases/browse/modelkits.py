@@ -15,6 +15,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
+from kittui.tasks import together
 from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
 
 if TYPE_CHECKING:
@@ -238,9 +239,7 @@ class ModelKits:
             async with limit:
                 return await self._row(repository, entry, listing.attached)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(row(entry)) for entry in listing.tags]
-        return [task.result() for task in tasks]
+        return list(await together(*(row(entry) for entry in listing.tags)))
 
     async def _row(
         self, repository: Repository, entry: TagEntry, attached: Mapping[Digest, tuple[AttachedTag, ...]]
@@ -287,7 +286,7 @@ async def attachments(repository: Repository, digest: Digest) -> list[Descriptor
         except (NotFound, Unsupported):
             return []
 
-    found = await asyncio.gather(*map(tagged, ("sig", "att", "sbom")), referring())
+    found = await together(*map(tagged, ("sig", "att", "sbom")), referring())
     return list({one.digest: one for group in found for one in group}.values())
 
 

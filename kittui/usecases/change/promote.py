@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
+from kittui.tasks import together
 from kittui.usecases.change.siblings import keeps_a_tag
 from kittui.usecases.change.tags import ChangePlan, TagChange, manifest_at
 
@@ -49,7 +49,7 @@ async def plan_promote(
         )
     moves_rollback = target not in _EARLIER | {stages.challenger, retired}
     wanted = [origin, target, *([fallback] if moves_rollback else []), *([retired] if retire else [])]
-    tags = dict(zip(wanted, await asyncio.gather(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
+    tags = dict(zip(wanted, await together(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
     new, old = tags[origin], tags[target]
     if new is None:
         raise NotFound(
@@ -104,7 +104,7 @@ async def plan_rollback(
             hint="Name two tags: `moves` in config.yaml says which are champion and rollback.",
             reference=repository.reference(),
         )
-    stored, current = await asyncio.gather(manifest_at(repository, fallback), manifest_at(repository, target))
+    stored, current = await together(manifest_at(repository, fallback), manifest_at(repository, target))
     if stored is None:
         raise NotFound(
             f"there is no tag {fallback} to go back to",

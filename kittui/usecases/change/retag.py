@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
+from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.tags import Changed, ChangePlan, TagChange, apply_changes, manifest_at
@@ -63,7 +63,7 @@ async def plan_retag(repository: Repository, target: str, destinations: Sequence
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
     manifest = await repository.manifest(target)
-    before = await asyncio.gather(*(manifest_at(repository, tag) for tag in own))
+    before = await together(*(manifest_at(repository, tag) for tag in own))
     changes = tuple(
         TagChange(tag, old, manifest)
         for tag, old in zip(own, before, strict=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.tasks import together
 from kittui.usecases.change.tags import digest_at
 
 AT_ONCE = 8
@@ -42,7 +43,7 @@ async def tags_by_digest(repository: Repository, known: Mapping[str, Digest] | N
             except KittuiError:
                 return tag, None
 
-    for tag, digest in await asyncio.gather(*(read(tag) for tag in unread)):
+    for tag, digest in await together(*(read(tag) for tag in unread)):
         if digest is not None:
             found[tag] = digest
     return _grouped(found, [tag for tag in unread if tag not in found])

@@ -19,6 +19,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
+from kittui.tasks import together
 from kittui.usecases.change.ledger import Ledger, Rules
 
 FRESH = 2.0
@@ -180,7 +181,7 @@ class _Applying:
         expected: dict[str, Digest | None] = dict(self.plan.watched)
         expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes))
         targets = {change.tag: _digest(change.after) for change in self.plan.changes}
-        found = await asyncio.gather(*(digest_at(self.repository, tag) for tag in expected))
+        found = await together(*(digest_at(self.repository, tag) for tag in expected))
         for (tag, digest), current in zip(expected.items(), found, strict=True):
             if current != digest and current != targets.get(tag, digest):
                 raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")

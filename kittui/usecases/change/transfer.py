@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from kittui.oci.media_types import CONFIG_LIMIT, KIT_CONFIG
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference, parse_reference
 from kittui.oci.traffic import Traffic, metered
+from kittui.tasks import together
 from kittui.transfer.engine import transfer_blobs
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.plan import TransferPlan, plan_transfer
@@ -84,7 +84,7 @@ async def plan_move(
 
     An index goes into registries and layouts with all that it lists; kit's store can't hold one.
     """
-    transfer, before = await asyncio.gather(
+    transfer, before = await together(
         plan_transfer(origin, target, destination), manifest_at(destination, tag) if tag else _nothing()
     )
     if transfer.manifest.is_index and destination.source.place.kind == "local":

@@ -12,8 +12,9 @@ from kittui.errors import KittuiError
 from kittui.formats.model_file import PICKLES, read_weights
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT
+from kittui.tasks import together
 from kittui.usecases.inspect.spool import Spool
-from kittui.usecases.inspect.views import SliceView, drive, together
+from kittui.usecases.inspect.views import SliceView, drive
 
 if TYPE_CHECKING:
     from kittui.formats.weights import Weights
@@ -109,7 +110,7 @@ class Access:
             else:
                 stretches.append([entry])
         found: dict[str, bytes] = {}
-        for contents in await together([self._stretch(stretch) for stretch in stretches]):
+        for contents in await together(*(self._stretch(stretch) for stretch in stretches)):
             found.update(contents)
         for path, content in found.items():
             self.digests[path] = hashlib.sha256(content).hexdigest()

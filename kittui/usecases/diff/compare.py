@@ -13,6 +13,7 @@ from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
+from kittui.tasks import together
 from kittui.usecases.diff.access import Budget
 from kittui.usecases.diff.layers import LayerComparer
 from kittui.usecases.diff.manifests import compare_modelkits
@@ -82,7 +83,7 @@ class DiffUseCase:
         a problem of its layer, and the rest goes on.
         """
         with metered() as traffic:
-            first, second = await _both(self._open(a), self._open(b))
+            first, second = await together(self._open(a), self._open(b))
             versions = await _version(a, first), await _version(b, second)
             state = compare_modelkits(*versions, first, second)
             return await _Work(self, (a, b), (first, second), state, depth or Depth(), traffic, on_update).run()
@@ -90,7 +91,7 @@ class DiffUseCase:
     async def glance(self, a: Side, b: Side) -> Comparison:
         """What manifests and configs alone say, no layer looked into; raises as compare() does."""
         with metered() as traffic:
-            first, second = await _both(self._open(a), self._open(b))
+            first, second = await together(self._open(a), self._open(b))
             comparison = compare_modelkits(await _version(a, first), await _version(b, second), first, second)
             return replace(comparison, requests=traffic.requests, bytes=traffic.bytes)
 
@@ -99,19 +100,6 @@ class DiffUseCase:
             return await self.modelkit(side.repository, side.target)
         except KittuiError as error:
             raise error.at(side.reference) from None
-
-
-async def _both(a: Awaitable[ModelKit], b: Awaitable[ModelKit]) -> tuple[ModelKit, ModelKit]:
-    """Both at once; the first failure cancels the other."""
-    tasks = [asyncio.ensure_future(a), asyncio.ensure_future(b)]
-    try:
-        first, second = await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-    return first, second
 
 
 class _Work:
@@ -192,7 +180,7 @@ class _Work:
                 await step(opened)
             self.publish()
 
-        await _all([work(opened) for opened in every])
+        await together(*(work(opened) for opened in every))
 
     def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
         """Tell how far it has come, without looking for what was found since; seldom where telling takes its time."""
@@ -255,17 +243,6 @@ class _Work:
         finished = time.monotonic()
         self._next_publish = finished + _REST * (finished - started)
         return self._state
-
-
-async def _all(works: Sequence[Awaitable[None]]) -> None:
-    """Wait for all; the first failure cancels the rest."""
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(_run(work))
-
-
-async def _run(work: Awaitable[None]) -> None:
-    await work
 
 
 async def _version(side: Side, kit: ModelKit) -> Version:

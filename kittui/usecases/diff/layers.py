@@ -9,11 +9,11 @@ from kittui.compare.changes import LayerChange
 from kittui.compare.text import TEXT_LIMIT
 from kittui.errors import KittuiError
 from kittui.formats.tar import FileEntry
+from kittui.tasks import together
 from kittui.usecases.diff.access import Access, Budget
 from kittui.usecases.diff.opened import Opened, Tell
 from kittui.usecases.inspect.inspector import SMALL, descriptor_of
 from kittui.usecases.inspect.spool import IN_MEMORY, Spool
-from kittui.usecases.inspect.views import together
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
@@ -61,7 +61,7 @@ class LayerComparer:
                 opened.fail(error)
                 opened.failed = True
 
-        await together([one(access) for access in opened.present])
+        await together(*(one(access) for access in opened.present))
 
     def _spools(self, access: Access, everything: bool) -> bool:
         """Whether a layer is read whole at once: what is small, and with `everything` what can't be read in parts."""

@@ -9,9 +9,9 @@ from dataclasses import replace
 from kittui.compare.tensors import WINDOW, random_windows, sampled_words
 from kittui.errors import KittuiError
 from kittui.formats.tar import FileEntry
+from kittui.tasks import together
 from kittui.usecases.diff.access import Access
 from kittui.usecases.diff.opened import Opened
-from kittui.usecases.inspect.views import together
 
 
 async def sample(opened: Opened, windows: int) -> None:
@@ -57,7 +57,7 @@ async def _windows(
     differing: set[str] = set()
 
     async def one(name: str, at_a: int, at_b: int, length: int) -> None:
-        a, b = await together([view_a.read(at_a, length), view_b.read(at_b, length)])
+        a, b = await together(view_a.read(at_a, length), view_b.read(at_b, length))
         if a != b:
             differing.add(name)
 
@@ -70,7 +70,7 @@ async def _windows(
                 works.append(one(name, base_a + low - start, base_b + low - start, high - low))
             start += size
     for begin in range(0, len(works), 16):
-        await together(works[begin : begin + 16])
+        await together(*works[begin : begin + 16])
     return differing, len(chosen)
 
 

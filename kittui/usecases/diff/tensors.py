@@ -15,9 +15,9 @@ from kittui.errors import KittuiError, Malformed
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Tensor, Weights
+from kittui.tasks import together
 from kittui.usecases.diff.access import Access
 from kittui.usecases.diff.opened import Moved, Opened
-from kittui.usecases.inspect.views import together
 
 if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
@@ -130,10 +130,8 @@ async def meter_views(change: TensorChange, a: View, b: View) -> Meter:
     for start in range(0, change.a.size // unit_a, step):
         count = min(step, change.a.size // unit_a - start)
         old, new = await together(
-            [
-                a.read(change.a.offset + start * unit_a, count * unit_a),
-                b.read(change.b.offset + start * unit_b, count * unit_b),
-            ]
+            a.read(change.a.offset + start * unit_a, count * unit_a),
+            b.read(change.b.offset + start * unit_b, count * unit_b),
         )
         if len(old) != count * unit_a or len(new) != count * unit_b:
             raise Malformed(f"the file ends before {change.name} does")

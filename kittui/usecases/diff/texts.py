@@ -14,9 +14,9 @@ from kittui.compare.text import TEXT_LIMIT, is_binary
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed
 from kittui.formats.tar import FileEntry
+from kittui.tasks import together
 from kittui.usecases.diff.access import AROUND, Access, Budget
 from kittui.usecases.diff.opened import Opened, Tell
-from kittui.usecases.inspect.views import together
 
 if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
@@ -45,7 +45,7 @@ async def read_small_files(opened: Opened, budget: Budget) -> None:
         part = chosen[start : start + 256]
         try:
             contents_a, contents_b = await together(
-                [pair[0].read(old for old, _ in part), pair[1].read(new for _, new in part)]
+                pair[0].read(old for old, _ in part), pair[1].read(new for _, new in part)
             )
         except KittuiError as error:
             opened.fail(error)
@@ -142,7 +142,7 @@ async def _same(a: View, b: View) -> bool:
     if a.size != b.size:
         return False
     for start in range(0, a.size, _PIECE):
-        old, new = await together([a.read(start, _PIECE), b.read(start, _PIECE)])
+        old, new = await together(a.read(start, _PIECE), b.read(start, _PIECE))
         if old != new:
             return False
     return True

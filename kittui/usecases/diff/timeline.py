@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
+from kittui.tasks import together
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import OpenModelKit
 from kittui.usecases.diff.manifests import without_digests
@@ -109,7 +110,7 @@ class TimelineUseCase:
             async with slots:
                 return await self._moment(repository, digest, tuple(sorted(tags, key=natural_key)), subject)
 
-        moments = await asyncio.gather(*(one(digest, tags) for digest, tags in by_digest.items()))
+        moments = await together(*(one(digest, tags) for digest, tags in by_digest.items()))
         return mark_changes(in_order(moments))
 
     async def _tags(self, repository: Repository) -> AsyncIterator[str]:

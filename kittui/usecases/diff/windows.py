@@ -17,6 +17,7 @@ from kittui.disk.durable import storage_error
 from kittui.errors import ConnectionLost, DigestMismatch, NotFound, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import Repository
+from kittui.tasks import stop
 from kittui.usecases.inspect.spool import Spool
 
 WINDOW = 4 * 1024 * 1024
@@ -129,8 +130,7 @@ class FetchedWindows:
         self._loop.call_soon_threadsafe(self._slots.release)
 
     async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await stop(self._task)
 
     async def _fetch(self) -> None:
         """Read the blob. Errors are raised where the windows are waited for; a cancel cancels them."""
@@ -225,9 +225,7 @@ class FetchedWindows:
             while running:
                 running = await _some(running)
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await stop(*running)
 
     async def _take(self, count: int) -> None:
         for _ in range(count):

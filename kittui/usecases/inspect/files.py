@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import AmbiguousReference, KittuiError, NotFound
 from kittui.formats.tar import FileEntry
+from kittui.tasks import together
 from kittui.usecases.inspect.indexes import LayerListing
 from kittui.usecases.inspect.inspector import Ask, Inspector
-from kittui.usecases.inspect.views import together
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
@@ -72,7 +72,7 @@ async def list_layers(
             except KittuiError as error:
                 return ListedLayer(layer, None, error)
 
-    return await together([one(layer) for layer in layers])
+    return list(await together(*(one(layer) for layer in layers)))
 
 
 def covers(layer: Layer, path: str) -> bool:

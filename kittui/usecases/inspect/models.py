@@ -12,8 +12,8 @@ from kittui.errors import KittuiError, Malformed, Refused, TooLarge, Unsupported
 from kittui.formats.model_file import PICKLES, is_model_file
 from kittui.formats.shards import ShardHeader, is_shard_index, is_sibling, join_shards, shard_names
 from kittui.formats.weights import Weights
+from kittui.tasks import together
 from kittui.usecases.inspect.files import FoundFile, ListedLayer, covers, list_layers
-from kittui.usecases.inspect.views import together
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
@@ -77,7 +77,7 @@ async def open_model(
                 return ShardHeader(None, f"can't be read: {error.message}")
         return ShardHeader(read, search.oddity(name))
 
-    headers = dict(zip(names, await together([header(name) for name in names]), strict=True))
+    headers = dict(zip(names, await together(*(header(name) for name in names)), strict=True))
     shards = tuple(_shard(name, search.best(name), header) for name, header in headers.items())
     used = [found.layer, *(shard.found.layer for shard in shards if shard.found is not None)]
     verified = all(inspector.is_verified(repository, layer) for layer in used)
@@ -117,7 +117,7 @@ async def list_models(
                 return ListedModel(found, None, error)
 
     indexes = [found for found in files if is_shard_index(found.entry.path)]
-    models = await together([one(found) for found in indexes])
+    models = list(await together(*(one(found) for found in indexes)))
     joined = {
         (shard.found.layer.digest, shard.found.entry.path)
         for listed_model in models
@@ -130,7 +130,7 @@ async def list_models(
         for found in files
         if is_model_file(found.entry.path) and (found.layer.digest, found.entry.path) not in joined
     ]
-    for found in await together([one(found) for found in single]):
+    for found in await together(*(one(found) for found in single)):
         vague = found.found.entry.path.lower().endswith(PICKLES)
         if not (vague and isinstance(found.error, Malformed)):
             models.append(found)

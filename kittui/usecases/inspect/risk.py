@@ -13,8 +13,9 @@ from kittui.formats.need import Steps, fetch
 from kittui.formats.pickle import Global
 from kittui.formats.pytorch import read_pytorch
 from kittui.formats.tar import FileEntry
+from kittui.tasks import together
 from kittui.usecases.inspect.files import ListedLayer
-from kittui.usecases.inspect.views import drive, together
+from kittui.usecases.inspect.views import drive
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
@@ -120,7 +121,7 @@ async def assess(
             except KittuiError as error:
                 return [], f"{entry.path}: {error.message}"
 
-    for found, problem in await together([one(layer, entry) for layer, entry in candidates[:FILES_LIMIT]]):
+    for found, problem in await together(*(one(layer, entry) for layer, entry in candidates[:FILES_LIMIT])):
         findings += found
         if problem is not None:
             skipped.append(problem)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from kittui.disk.threads import in_thread
 from kittui.errors import ConnectionLost, Malformed, TooLarge
@@ -15,6 +15,7 @@ from kittui.formats.need import Need, Steps
 from kittui.formats.tar import DISK, Pace
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import Repository
+from kittui.tasks import together
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class BlobView:
         else:
             part = -(-length // PARALLEL)
             starts = range(offset, offset + length, part)
-            parts = await together([self._range(start, min(part, offset + length - start)) for start in starts])
+            parts = await together(*(self._range(start, min(part, offset + length - start)) for start in starts))
             content = b"".join(parts)
         self._keep(offset, content)
         return content
@@ -190,18 +191,6 @@ class SliceView:
         return await self._inside.read(self._offset + offset, length) if length > 0 else b""
 
 
-async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of several coroutines run at once; the first failure cancels the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
 async def drive(steps: Steps[T], view: View, on_step: Callable[[], None] | None = None, *, threaded: bool = False) -> T:
     """Answer a parser's Needs from a view; several Needs are merged where they are near and read in parallel.
 
@@ -253,7 +242,7 @@ async def _answer(needs: tuple[Need, ...], view: View) -> tuple[bytes, ...]:
             ranges[-1] = Need(last.offset, end - last.offset)
         else:
             ranges.append(need)
-    contents = dict(zip(ranges, await together([view.read(*part) for part in ranges]), strict=True))
+    contents = dict(zip(ranges, await together(*(view.read(*part) for part in ranges)), strict=True))
     answers: list[bytes] = []
     for need in needs:
         part = next(part for part in ranges if part.offset <= need.offset <= part.offset + part.length)

@@ -1,0 +1,70 @@
+"""Calls that run at once: results in order, one error of one kind, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kittui.errors import Denied, KittuiError, NotFound
+from kittui.tasks import stop, together
+
+
+async def value(of: int) -> int:
+    await asyncio.sleep(0)
+    return of
+
+
+async def fails(error: BaseException) -> int:
+    await asyncio.sleep(0)
+    raise error
+
+
+async def test_results_come_in_the_order_of_the_calls() -> None:
+    assert await together(value(1), value(2), value(3)) == (1, 2, 3)
+    assert await together() == ()
+
+
+async def test_of_two_failures_the_first_is_raised_and_neither_is_left_unread() -> None:
+    unread: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
+    first = NotFound("first")
+    first.__cause__ = OSError("why")
+    with pytest.raises(NotFound) as caught:
+        await together(fails(first), fails(Denied("second")))
+    assert caught.value is first
+    assert isinstance(caught.value.__cause__, OSError)
+    assert unread == []
+
+
+async def test_a_bug_is_raised_before_an_expected_failure() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await together(fails(NotFound("expected")), fails(ZeroDivisionError()))
+
+
+async def test_nested_failures_are_raised_as_they_are() -> None:
+    with pytest.raises(NotFound):
+        await together(value(1), together(value(2), fails(NotFound("deep"))))
+
+
+async def test_a_failure_ends_the_other_calls_first() -> None:
+    ended = asyncio.Event()
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(KittuiError):
+        await together(waits(), fails(NotFound("gone")))
+    assert ended.is_set()
+
+
+async def test_stopped_tasks_have_ended_and_raise_nothing() -> None:
+    failed = asyncio.ensure_future(fails(NotFound("gone")))
+    waiting = asyncio.ensure_future(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    await stop(failed, waiting)
+    assert waiting.cancelled()
+    assert failed.done()
