@@ -21,6 +21,7 @@ from kittui.registry.manifests import Manifests
 from kittui.registry.pages import PageGone, pages
 from kittui.registry.problems import Complaint
 from kittui.registry.session import Session
+from kittui.tasks import together
 
 _MOST = 1000
 """Referrers of one manifest that are read at most."""
@@ -124,9 +125,8 @@ class Referrers:
             return replace(entry, artifact_type=kind, annotations=manifest.annotations)
 
         for start in range(0, min(len(entries), _MOST), _AT_ONCE):
-            async with asyncio.TaskGroup() as group:
-                reading = [group.create_task(read(entry)) for entry in entries[start : start + _AT_ONCE]]
-            found += [entry for task in reading if (entry := task.result()) is not None]
+            reading = await together(*(read(entry) for entry in entries[start : start + _AT_ONCE]))
+            found += [entry for entry in reading if entry is not None]
         if unread:
             raise Incomplete(f"list the referrers of {digest.short}", unread[0], found)
         return found

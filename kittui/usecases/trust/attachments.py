@@ -14,6 +14,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.tasks import together
 from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE
 from kittui.trust.documents import SIZE_LIMIT
 
@@ -96,9 +97,7 @@ async def _each(repository: Repository, targets: Sequence[str]) -> list[Manifest
             except KittuiError as error:
                 return error
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(read(target)) for target in targets]
-    return [task.result() for task in tasks]
+    return list(await together(*(read(target) for target in targets)))
 
 
 def _parts(carrier: Manifest, digest: Digest, *, tagged: bool) -> list[tuple[Attachment, Descriptor | None]]:
@@ -151,6 +150,4 @@ async def _filled(
             except KittuiError as error:
                 return replace(attachment, problem=error.message)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(fill(attachment, layer)) for attachment, layer in parts]
-    return tuple(task.result() for task in tasks)
+    return await together(*(fill(attachment, layer) for attachment, layer in parts))
