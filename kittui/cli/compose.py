@@ -28,7 +28,8 @@ class Composition:
     """Everything a command or the interface works with, each made when first used; closes what it opened.
 
     `flags` beat the file and the environment; TLS flags hold for every registry. `on_warning` hears of registries' own
-    warnings and of files with secrets that others may read, `on_wait` of waits for a busy registry.
+    warnings and of files with secrets that others may read, `on_message` what credential helpers tell their user,
+    `on_wait` of waits for a busy registry.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Composition:
         *,
         environ: Mapping[str, str] | None = None,
         on_warning: Warn = lambda _: None,
+        on_message: Warn = lambda _: None,
         on_wait: Callable[[Wait], None] = lambda _: None,
     ) -> None:
         self.flags = flags or Flags()
         self.environ = os.environ if environ is None else environ
         self.on_warning = on_warning
+        self.on_message = on_message
         self.on_wait = on_wait
         loaded = load_config(self.flags, self.environ)
         self.config: Config = loaded.config
@@ -140,7 +143,9 @@ class Composition:
         """Where credentials are looked up and kept."""
         from kittui.registry import CredentialStore
 
-        return CredentialStore(self.store_root, self.environ, lambda text: self.on_warning(text))
+        return CredentialStore(
+            self.store_root, self.environ, lambda text: self.on_warning(text), lambda text: self.on_message(text)
+        )
 
     @cached_property
     def modelkits(self) -> ModelKits:

@@ -124,7 +124,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
     def warn(text: str) -> None:
         app.notify(clean(text), severity="warning", markup=False)
 
-    composition.on_warning = warn
+    composition.on_warning = composition.on_message = warn
     composition.on_wait = lambda wait: warn(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
 
 

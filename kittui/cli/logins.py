@@ -13,15 +13,15 @@ class Logins:
 
     composition: Composition
 
-    async def attempt(self, host: str, username: str, password: str) -> str:
+    async def attempt(self, host: str, username: str, password: str, *, change: bool = False) -> str:
         """Ask the registry with these credentials and no others."""
-        from kittui.registry import Credential, FixedCredentials
+        from kittui.registry import ANONYMOUS, Credential, FixedCredentials
 
         token = "" if username else password
         credential = Credential(username, "" if token else password, token)
-        source = self.composition.registry(host, FixedCredentials(credential))
+        source = self.composition.registry(host, FixedCredentials(credential) if password else ANONYMOUS)
         try:
-            return await source.ping()
+            return await source.present(change=change)
         finally:
             await source.aclose()
 

@@ -71,7 +71,9 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
         def waiting(wait: Wait) -> None:
             printer.status(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
 
-        async with Composition(options.flags, on_warning=printer.warning, on_wait=waiting) as composition:
+        async with Composition(
+            options.flags, on_warning=printer.warning, on_message=printer.note, on_wait=waiting
+        ) as composition:
             for problem in composition.problems:
                 printer.warning(str(problem))
             return await work(Call(composition, printer, options)) or 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 DOCKER_HUB = "docker.io"
 _DOCKER_API = "registry-1.docker.io"
-_DOCKER_NAMES = frozenset({DOCKER_HUB, "index.docker.io", _DOCKER_API})
+DOCKER_NAMES = frozenset({DOCKER_HUB, "index.docker.io", _DOCKER_API})
 
 CERTIFICATE_VARIABLE = "KITOPS_CLIENT_CERT"
 KEY_VARIABLE = "KITOPS_CLIENT_KEY"
@@ -79,7 +79,7 @@ class Listeners:
 
 def api_host(host: str) -> str:
     """The host that answers for a registry: Docker Hub's API lives beside its name."""
-    return _DOCKER_API if host in _DOCKER_NAMES else host
+    return _DOCKER_API if host in DOCKER_NAMES else host
 
 
 def split_host(host: str) -> tuple[str, int | None]:

@@ -17,12 +17,14 @@ from kittui.errors import Denied, RegistryError, Unauthorized
 from kittui.registry.credentials import Credential, Credentials
 from kittui.registry.headers import Challenge
 from kittui.registry.problems import Complaint, http_problem
-from kittui.registry.realm import Realm, UntrustedRealm, check_addresses, judge_realm
+from kittui.registry.realm import Realm, UntrustedRealm, accepting, check_addresses, judge_realm
 
 CLIENT_ID = "kittui"
 _SHORTEST = 60.0
 _EARLY = 5.0
 _TOKEN_LIMIT = 64 * 1024
+_SCOPE_LIMIT = 2048
+_MOST_SCOPES = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,6 +101,14 @@ class Authenticator:
         self._tokens: dict[Scopes, _Token] = {}
         self._pending: dict[Scopes, asyncio.Task[str]] = {}
         self._found: dict[str, Credential | None] = {}
+        self._also: dict[Scopes, tuple[str, ...]] = {}
+        """What challenges asked for beside the scopes of the requests that they answered."""
+
+    async def present(self) -> None:
+        """Send user name and password from the first request on, as for a registry that asks nobody for them."""
+        credential = await self._credential(frozenset())
+        if credential is not None and credential.password:
+            self._basic = _basic(credential)
 
     async def header(self, scopes: Scopes) -> str | None:
         """The Authorization to send first: None until a challenge was seen."""
@@ -113,11 +123,20 @@ class Authenticator:
         """
         bearer = next((each for each in challenges if each.scheme == "bearer" and each.parameters.get("realm")), None)
         if bearer is not None:
-            realm = judge_realm(bearer.parameters["realm"], self.registry, secure=self.secure, accepted=self._accepted)
+            realm = judge_realm(
+                bearer.parameters["realm"],
+                self.registry,
+                secure=self.secure,
+                accepted=self._accepted,
+                known_as=self.lookup,
+            )
             if self._realm is None or self._realm != realm or self._service != bearer.parameters.get("service", ""):
-                await check_addresses(realm, self.registry)
+                await check_addresses(realm, self.registry, self.lookup)
                 self._realm, self._service = realm, bearer.parameters.get("service", "")
                 self._tokens.clear()
+            also = _words(bearer.parameters.get("scope", ""), scopes)
+            if also:
+                self._also[scopes] = also
             self._drop(rejected)
             return await self._token(scopes)
         if any(each.scheme == "basic" for each in challenges):
@@ -134,12 +153,29 @@ class Authenticator:
             hint="kittui answers the schemes Bearer and Basic.",
         )
 
-    async def refusal(self, scopes: Scopes, complaint: Complaint, doing: str = "read") -> Unauthorized | Denied:
-        """The error of an answer 401 that stayed 401 with everything we have."""
-        known = await self._credential(scopes) is not None
-        error = http_problem(401, complaint, self.lookup, doing, has_credentials=known)
-        assert isinstance(error, Unauthorized | Denied)  # noqa: S101 - what http_problem makes of 401
-        return error
+    async def refusal(
+        self, scopes: Scopes, complaint: Complaint, doing: str = "read", status: int = 401
+    ) -> Unauthorized | Denied:
+        """The error of an answer 401 or 403 that stayed so with everything we have, and where that came from."""
+        credential = await self._credential(scopes)
+        said = f" ({complaint})" if str(complaint) else ""
+        if credential is None:
+            what = "wants a login" if status == 401 else f"does not allow to {doing} without a login"
+            return Unauthorized(f"{self.lookup} {what}{said}", hint=f"Run: kittui login {self.lookup}")
+        if status == 401:
+            return self._refused(f"{self.lookup} refused", credential, said)
+        return Denied(
+            f"{self.lookup} does not allow to {doing} with {credential.described}{said}",
+            hint=f"Ask for access, or log in as someone else: kittui login {self.lookup}",
+        )
+
+    def _refused(self, who: str, credential: Credential, said: str = "") -> Denied:
+        """The error of credentials that are not accepted: where they came from, and how to be rid of them."""
+        away = f" Without them: {credential.removal}." if credential.removal else ""
+        return Denied(
+            f"{who} {credential.described}{said}",
+            hint=f"Log in again: kittui login {self.lookup}, or ask for access to this repository.{away}",
+        )
 
     def _drop(self, header: str | None) -> None:
         for scopes in [scopes for scopes, token in self._tokens.items() if token.header == header]:
@@ -175,16 +211,26 @@ class Authenticator:
         if realm is None:
             raise Unauthorized(f"{self.lookup} has not said where tokens are given out")
         credential = await self._credential(scopes)
+        if credential is not None and credential.registry_token:
+            return self._keep(scopes, credential.registry_token, _SHORTEST)
         if credential is not None and not realm.trusted:
             raise UntrustedRealm(
                 f"{self.lookup} wants the credentials for it sent to {realm.host}",
                 realm=realm.host,
-                hint=f"They were not. If that is right, accept it: realms: ['{realm.host}'] in config.yaml.",
+                hint=f"They were not. {accepting(self.lookup, realm.host)}",
             )
-        status, body = await self._send(_token_request(realm.url, service, scopes, credential))
+        own = tuple(str(scope) for scope in sorted(scopes, key=str))
+        also = self._also.get(scopes, ())
+        status, body = await self._send(_token_request(realm.url, service, (*also, *own), credential))
+        if status in (400, 403) and also:
+            # Some services refuse a token altogether for a name that only the gateway before them knows.
+            status, body = await self._send(_token_request(realm.url, service, also, credential))
         if status != 200:
             raise self._token_problem(status, body, credential)
         token, lifetime = _parse_token(body, self.lookup)
+        return self._keep(scopes, token, lifetime)
+
+    def _keep(self, scopes: Scopes, token: str, lifetime: float) -> str:
         header = f"Bearer {token}"
         self._tokens[scopes] = _Token(header, self._clock() + max(lifetime, _SHORTEST) - _EARLY)
         return header
@@ -192,13 +238,23 @@ class Authenticator:
     def _token_problem(self, status: int, body: bytes, credential: Credential | None) -> Exception:
         complaint = Complaint.parse(body)
         if status in (400, 401, 403) and credential is not None:
-            return Denied(
-                f"the token service of {self.lookup} refused the login",
-                hint=f"Check user name and password: kittui login {self.lookup}",
-            )
+            said = f" ({complaint})" if str(complaint) else ""
+            return self._refused(f"the token service of {self.lookup} refused", credential, said)
         if status in (400, 401, 403):
             return Unauthorized(f"{self.lookup} wants a login", hint=f"Run: kittui login {self.lookup}")
         return http_problem(status, complaint, self.lookup, "fetch a token")
+
+
+def _words(text: str, scopes: Scopes) -> tuple[str, ...]:
+    """The scopes that a challenge names and that ours do not cover; what is not a scope at all is passed over."""
+    words = [word for word in text[:_SCOPE_LIMIT].split() if word.isascii() and word.isprintable()]
+    return tuple(dict.fromkeys(word for word in words[:_MOST_SCOPES] if not _covered(word, scopes)))
+
+
+def _covered(word: str, scopes: Scopes) -> bool:
+    kind, _, rest = word.partition(":")
+    name, _, actions = rest.rpartition(":")
+    return any(scope.covers(Scope(kind, name, frozenset(actions.split(",")))) for scope in scopes)
 
 
 def _basic(credential: Credential) -> str:
@@ -206,8 +262,7 @@ def _basic(credential: Credential) -> str:
     return "Basic " + base64.b64encode(pair).decode("ascii")
 
 
-def _token_request(realm: str, service: str, scopes: Scopes, credential: Credential | None) -> TokenRequest:
-    words = [str(scope) for scope in sorted(scopes, key=str)]
+def _token_request(realm: str, service: str, words: Sequence[str], credential: Credential | None) -> TokenRequest:
     if credential is not None and credential.identity_token:
         form = {
             "grant_type": "refresh_token",

@@ -1,6 +1,7 @@
 """Credential files in Docker's format: kit's, Docker's own, Podman's; read and changed, unknown keys kept.
 
-Source: docker config.json (`auths`, `credHelpers`, `credsStore`), containers-auth.json(5) (keys with a repository).
+Sources: docker config.json (`auths`, `credHelpers`, `credsStore`), containers-auth.json(5) (keys with a repository),
+the older .dockercfg (`auths` alone, without that word).
 """
 
 from __future__ import annotations
@@ -10,53 +11,64 @@ import binascii
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kittui.disk.durable import replace_file
 from kittui.errors import CredentialError
-from kittui.registry.access import DOCKER_HUB
+from kittui.registry.access import DOCKER_HUB, DOCKER_NAMES
 from kittui.registry.credentials import Credential
 
-DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-_DOCKER_KEYS = (
-    DOCKER_HUB_KEY,
-    *(
-        f"{scheme}{name}"
-        for name in ("index.docker.io", "docker.io", "registry-1.docker.io")
-        for scheme in ("", "https://")
-    ),
-    "https://registry-1.docker.io/v2/",
-)
-_LIMIT = 4 * 1024 * 1024
+DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
+_LIMIT: Final = 4 * 1024 * 1024
+_DRAFTS: Final = ".kittui-login-"
+"""Folders with this prefix and a process id hold a credentials file while it is written."""
 
 
 def store_key(host: str) -> str:
     """The key under which a registry's credentials are stored; Docker Hub has one of its own."""
-    return DOCKER_HUB_KEY if host in (DOCKER_HUB, "index.docker.io", "registry-1.docker.io") else host
+    return DOCKER_HUB_KEY if host in DOCKER_NAMES else host
 
 
-def lookup_keys(host: str, repository: str = "") -> Iterator[str]:
-    """The keys that may hold a registry's credentials, the most particular first."""
-    parts = repository.split("/") if repository else []
-    for end in range(len(parts), 0, -1):
-        yield f"{host}/{'/'.join(parts[:end])}"
-    if store_key(host) == DOCKER_HUB_KEY:
-        yield from _DOCKER_KEYS
-    else:
-        yield from (host, f"https://{host}", f"https://{host}/", f"https://{host}/v1/", f"https://{host}/v2/")
-        yield from (f"http://{host}", f"http://{host}/", f"http://{host}/v1/", f"http://{host}/v2/")
+def read_key(key: str) -> tuple[str, str]:
+    """The registry that a key means and the repositories under it ("" for all), however a tool has written it.
+
+    A key may have a scheme, upper-case letters, a default port and the path of an API version; with a scheme, any path.
+    """
+    scheme, mark, rest = key.strip().partition("://")
+    host, _, path = (rest if mark else key.strip()).partition("/")
+    host = host.lower().removesuffix(":80" if scheme.lower() == "http" else ":443")
+    path = path.strip("/")
+    if mark or path in ("v1", "v2"):
+        path = ""
+    return DOCKER_HUB if host in DOCKER_NAMES else host, path
+
+
+def fitting_keys(keys: Mapping[str, Any], host: str, repository: str = "") -> list[str]:
+    """The keys that speak of a repository in a registry, the most particular first, then those written as we do."""
+    wanted = read_key(host)[0]
+    found: list[tuple[int, bool, bool, int, str]] = []
+    for position, key in enumerate(keys):
+        at, path = read_key(key)
+        if at == wanted and (not path or f"{repository}/".startswith(f"{path}/")):
+            found.append((-len(path), key != store_key(host), key != host, position, key))
+    return [key for *_, key in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialFile:
-    """What one file holds. `document` is everything in it, `exposed` whether others on this machine may read it."""
+    """What one file holds. `document` is everything in it, `exposed` whether others on this machine may read it.
 
-    path: Path
+    `origin` is what users know it by; `path` is None for what came from the environment.
+    """
+
+    path: Path | None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     exposed: bool = False
+    origin: str = ""
 
     @classmethod
     def read(cls, path: Path) -> CredentialFile | None:
@@ -71,55 +83,91 @@ class CredentialFile:
             raise CredentialError(
                 f"{path} can't be read: {error.strerror}", hint="Check its owner and permissions."
             ) from error
+        found = cls.parse(raw, str(path), legacy=path.name == ".dockercfg")
+        exposed = bool(mode & (stat.S_IRGRP | stat.S_IROTH)) and bool(_map(found.document, "auths")) and os.name != "nt"
+        return cls(path, found.document, exposed, str(path))
+
+    @classmethod
+    def parse(cls, raw: bytes, origin: str, *, legacy: bool = False) -> CredentialFile:
+        """Read the text of a file; `legacy`: it is what newer ones have under `auths`. Raises CredentialError."""
         try:
             document = json.loads(raw) if raw.strip() else {}
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or len(raw) > _LIMIT:
             raise CredentialError(
-                f"{path} is no credentials file: not a JSON object",
-                hint="Mend it or move it away; kittui does not change it.",
+                f"{origin} is not a credentials file: not a JSON object",
+                hint="Correct it or move it away; kittui does not change it.",
             )
-        exposed = bool(mode & (stat.S_IRGRP | stat.S_IROTH)) and bool(_map(document, "auths")) and os.name != "nt"
-        return cls(path, document, exposed)
+        return cls(None, {"auths": document} if legacy else document, origin=origin)
 
-    def helper(self, host: str) -> str:
+    def helper(self, host: str, repository: str = "") -> str:
         """The credential helper for a registry: its own, else the one for all; empty where there is none."""
         helpers = _map(self.document, "credHelpers")
-        for key in lookup_keys(host):
-            if isinstance(name := helpers.get(key), str) and name:
+        for key in fitting_keys(helpers, host, repository):
+            if isinstance(name := helpers[key], str) and name:
                 return name
         name = self.document.get("credsStore")
         return name if isinstance(name, str) else ""
 
-    def entry(self, host: str, repository: str = "") -> Credential | None:
-        """What `auths` holds in the file itself."""
+    def entry(
+        self, host: str, repository: str = "", on_warning: Callable[[str], None] = lambda _: None
+    ) -> Credential | None:
+        """What `auths` holds in the file itself; `on_warning` hears of entries that are there and of no use."""
         auths = _map(self.document, "auths")
-        for key in lookup_keys(host, repository):
-            found = _credential(auths.get(key), str(self.path))
-            if found is not None:
+        for key in fitting_keys(auths, host, repository):
+            found = _credential(auths[key], self.origin)
+            if isinstance(found, Credential):
                 return found
+            if found:
+                on_warning(f"{self.origin}: the entry {key!r} can't be used: {found}")
         return None
 
     def with_entry(self, host: str, credential: Credential | None) -> CredentialFile:
         """The same file with a registry's entry replaced, or taken out everywhere for None."""
         auths = dict(_map(self.document, "auths"))
-        for key in lookup_keys(host):
-            auths.pop(key, None)
+        for key in fitting_keys(auths, host):
+            del auths[key]
         if credential is not None:
             auths[store_key(host)] = _written(credential)
-        return CredentialFile(self.path, {**self.document, "auths": auths}, self.exposed)
+        return CredentialFile(self.path, {**self.document, "auths": auths}, self.exposed, self.origin)
 
     def has_entry(self, host: str) -> bool:
         """Whether anything is kept for the registry in the file itself."""
-        auths = _map(self.document, "auths")
-        return any(key in auths for key in lookup_keys(host))
+        return bool(fitting_keys(_map(self.document, "auths"), host))
 
     def write(self) -> None:
         """Replace the file, readable by its owner alone. Raises StorageError, DiskFull."""
-        raw = json.dumps(self.document, indent="\t", ensure_ascii=False).encode("utf-8") + b"\n"
-        folder = self.path.parent
-        replace_file(self.path, raw, temporary=folder, point="registry.credentials", mode=0o600)
+        assert self.path is not None  # noqa: S101 - only files are changed
+        raw = json.dumps(self.document, indent="\t").encode() + b"\n"
+        drafts = self.path.parent / f"{_DRAFTS}{os.getpid()}"
+        try:
+            replace_file(self.path, raw, temporary=drafts, point="registry.credentials", mode=0o600)
+        finally:
+            with suppress(OSError):
+                drafts.rmdir()
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Delete what a login left that was killed while it wrote: a draft holds a password. Blocks."""
+    for drafts in folder.glob(f"{_DRAFTS}*"):
+        owner = drafts.name.removeprefix(_DRAFTS)
+        if not owner.isdigit() or (int(owner) != os.getpid() and _runs(int(owner))):
+            continue
+        with suppress(OSError):
+            for draft in drafts.iterdir():
+                draft.unlink()
+            drafts.rmdir()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _map(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -127,24 +175,45 @@ def _map(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _credential(entry: object, origin: str) -> Credential | None:
-    """One entry of `auths`: `auth` is base64 of user:password; identitytoken goes before both."""
+def _credential(entry: object, origin: str) -> Credential | str:
+    """One entry of `auths`, or why it can't be used; an empty string where it says nothing, as beside a helper.
+
+    `auth` is base64 of user:password; a token goes before both.
+    """
     if not isinstance(entry, dict):
-        return None
+        return "it is not an object"
+    wrong = [
+        key for key in ("auth", "username", "password", "identitytoken") if not isinstance(entry.get(key, ""), str)
+    ]
+    if wrong:
+        return f"its {wrong[0]} is not a string"
     words: dict[str, str] = {key: value for key, value in entry.items() if isinstance(value, str) and value}
-    username, password = words.get("username", ""), words.get("password", "")
+    username, password, problem = words.get("username", ""), words.get("password", ""), ""
     if "auth" in words:
-        try:
-            pair = base64.b64decode(words["auth"], validate=True).decode("utf-8").rstrip("\0")
-        except (binascii.Error, ValueError):
-            pair = ""
-        first, colon, second = pair.partition(":")
-        if colon:
-            username, password = first, second
-    token = words.get("identitytoken", "")
-    if not token and not password:
+        pair = _decoded(words["auth"])
+        if pair is None:
+            problem = "its auth is not base64 of text"
+        elif ":" not in pair:
+            problem = "its auth has no colon between user name and password"
+        else:
+            username, _, password = pair.partition(":")
+            problem = "" if password else "its auth has no password"
+    if token := words.get("identitytoken"):
+        return Credential(username, identity_token=token, origin=origin)
+    if token := words.get("registrytoken"):
+        return Credential(username, registry_token=token, origin=origin)
+    if password:
+        return Credential(username, password, origin=origin)
+    return problem or ("it has a user name and no password" if username else "")
+
+
+def _decoded(auth: str) -> str | None:
+    """The text of `auth`, as strict or as loose as it was written: padded or not, wrapped, in either alphabet."""
+    letters = "".join(auth.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True).decode("utf-8").strip("\0")
+    except (binascii.Error, ValueError):
         return None
-    return Credential(username, "" if token else password, token, origin)
 
 
 def _written(credential: Credential) -> dict[str, str]:

@@ -8,15 +8,23 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user name and password, or an identity token (an OAuth2 refresh token). Its repr shows no secret.
+    """A user name and password, an identity token (an OAuth2 refresh token) or a registry token (a bearer token).
 
-    `origin` names the file or helper it came from.
+    Its repr shows no secret. `origin` names the file or helper it came from, `removal` how to get rid of it there.
     """
 
     username: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
     origin: str = ""
+    registry_token: str = field(default="", repr=False)
+    removal: str = field(default="", compare=False)
+
+    @property
+    def described(self) -> str:
+        """Whose it is and where it came from, without its secret."""
+        who = f" of {self.username}" if self.username else ""
+        return f"the credentials{who}{f' from {self.origin}' if self.origin else ''}"
 
 
 class Credentials(Protocol):

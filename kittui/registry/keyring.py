@@ -1,45 +1,81 @@
-"""Where a user's credentials are: kit's file, $REGISTRY_AUTH_FILE, Docker's config and helpers, Podman's file."""
+"""Where a user's credentials are: kit's file, the environment's, Docker's config and helpers, Podman's files."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from kittui.errors import CredentialError, NotFound
-from kittui.registry.credential_files import CredentialFile, lookup_keys, store_key
+from kittui.registry.credential_files import CredentialFile, store_key, sweep_drafts
 from kittui.registry.credentials import Credential
-from kittui.registry.helpers import Helper
+from kittui.registry.helpers import PATIENCE, Helper, OnMessage
 
 log = logging.getLogger("kittui.registry")
 
 KIT_FILE = "credentials.json"
 
 
-def credential_paths(root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The files in the order they are asked; `root` is kit's home. Files that aren't there are listed too."""
+ENVIRONMENT = "DOCKER_AUTH_CONFIG"
+"""The variable that holds the text of a Docker config file, as in GitLab's jobs and for Docker itself."""
+
+
+def credential_places(root: Path, environ: Mapping[str, str]) -> tuple[Path | None, ...]:
+    """The files in the order they are asked, there or not; None stands for the variable. `root` is kit's home.
+
+    kit's own, the one named in the environment, Docker's, and Podman's in the order of containers-auth.json(5).
+    """
+    home = Path(environ["HOME"]) if environ.get("HOME") else None
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    docker = Path(environ["DOCKER_CONFIG"]) if environ.get("DOCKER_CONFIG") else home and home / ".docker"
+    podman = Path(environ["XDG_CONFIG_HOME"]) if environ.get("XDG_CONFIG_HOME") else home and home / ".config"
+    explicit = [Path(environ["REGISTRY_AUTH_FILE"])] if environ.get("REGISTRY_AUTH_FILE") else []
+    written: list[Path | None] = [None] if environ.get(ENVIRONMENT) else []
+    paths = [
+        docker and docker / "config.json",
+        Path(runtime or f"/run/containers/{_user()}", *(("containers",) if runtime else ()), "auth.json"),
+        podman and podman / "containers" / "auth.json",
+        home and home / ".config" / "containers" / "auth.json",
+        home and home / ".dockercfg",
+    ]
+    return tuple(dict.fromkeys([root / KIT_FILE, *explicit, *written, *(path for path in paths if path)]))
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def podman_helpers(environ: Mapping[str, str]) -> CredentialFile | None:
+    """What Podman's registries.conf has under credential-helpers, besides its auth files. Blocks.
+
+    The helpers are given as those of the whole file, the first that is named: containers-registries.conf(5).
+    """
     home = environ.get("HOME")
-    paths = [root / KIT_FILE]
-    if environ.get("REGISTRY_AUTH_FILE"):
-        paths.append(Path(environ["REGISTRY_AUTH_FILE"]))
-    if environ.get("DOCKER_CONFIG"):
-        paths.append(Path(environ["DOCKER_CONFIG"]) / "config.json")
-    elif home:
-        paths.append(Path(home) / ".docker" / "config.json")
-    if environ.get("XDG_RUNTIME_DIR"):
-        paths.append(Path(environ["XDG_RUNTIME_DIR"]) / "containers" / "auth.json")
-    if home:
-        paths.append(Path(home) / ".config" / "containers" / "auth.json")
-    return tuple(paths)
+    paths = [environ.get("CONTAINERS_REGISTRIES_CONF"), home and f"{home}/.config/containers/registries.conf"]
+    for path in [*(Path(text) for text in paths if text), Path("/etc/containers/registries.conf")]:
+        try:
+            document = tomllib.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            log.info("%s can't be read: %s", path, error)
+            return None
+        named = document.get("credential-helpers")
+        names = [name for name in named if name != "containers-auth.json"] if isinstance(named, list) else []
+        return CredentialFile(None, {"credsStore": names[0]}, origin=str(path)) if names else None
+    return None
 
 
 class CredentialStore:
     """The credentials of this user; `root` is kit's home ($KITOPS_HOME), which holds kit's own credentials.json.
 
-    `on_warning` hears once of each file that others may read, and of helpers and files that can't be used while
-    looking something up: the next place is asked then, so that public registries stay open.
+    `on_warning` hears once of each file that others may read, and of helpers, files and entries that can't be used
+    while looking something up: the next place is asked then, so that public registries stay open. `on_message` hears
+    what a helper tells its user, and that it is waited for.
     """
 
     def __init__(
@@ -47,43 +83,68 @@ class CredentialStore:
         root: Path,
         environ: Mapping[str, str],
         on_warning: Callable[[str], None] = lambda _: None,
-        helper_seconds: float = 10.0,
+        on_message: OnMessage = lambda _: None,
+        helper_seconds: float = PATIENCE,
     ) -> None:
         self._kit_file = root / KIT_FILE
-        self._paths = credential_paths(root, environ)
+        self._environ = environ
+        self._places = credential_places(root, environ)
+        self._written = environ.get(ENVIRONMENT, "")
         self._on_warning = on_warning
+        self._on_message = on_message
         self._seconds = helper_seconds
         self._warned: set[str] = set()
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
         """The first credentials that any place has for HOST[:PORT]; None where no place has."""
-        for path in self._paths:
+        await asyncio.to_thread(sweep_drafts, self._kit_file.parent)
+        for place in self._places:
             try:
-                file = await asyncio.to_thread(CredentialFile.read, path)
-                if file is None:
-                    continue
-                if file.exposed:
-                    self._warn(f"{path} holds passwords and others on this machine may read it: chmod 600 {path}")
-                found = await self._in_file(file, host, repository)
+                file = await asyncio.to_thread(self._read, place)
+                found = await self._in_file(file, host, repository) if file is not None else None
             except CredentialError as error:
                 self._warn(error.message)
                 continue
             if found is not None:
                 log.debug("credentials for %s come from %s", host, found.origin)
-                return found
-        return None
+                return replace(found, removal=self._removal(place, host))
+        last = await asyncio.to_thread(podman_helpers, self._environ)
+        return None if last is None else await self._in_file(last, host, repository)
+
+    def _read(self, place: Path | None) -> CredentialFile | None:
+        if place is None:
+            return CredentialFile.parse(self._written.encode("utf-8", "replace"), f"${ENVIRONMENT}")
+        file = CredentialFile.read(place)
+        if file is not None and file.exposed:
+            self._warn(f"{place} holds passwords and others on this machine may read it: chmod 600 {place}")
+        return file
 
     async def _in_file(self, file: CredentialFile, host: str, repository: str) -> Credential | None:
-        written = file.entry(host, repository)
-        name = file.helper(host)
-        if written is not None or not name:
-            return written
-        helper = Helper(name, self._seconds)
-        for key in dict.fromkeys((store_key(host), next(lookup_keys(host)))):
-            found = await helper.get(key)
+        """A helper goes before what the file holds itself, as in docker and podman."""
+        if name := file.helper(host, repository):
+            try:
+                found = await self._helper(name).get(*dict.fromkeys((store_key(host), host)))
+            except CredentialError as error:
+                self._warn(f"{file.origin}: {error.message}")
+                found = None
             if found is not None:
                 return found
-        return None
+        return file.entry(host, repository, self._warn)
+
+    def _helper(self, name: str) -> Helper:
+        return Helper(name, self._seconds, self._on_message)
+
+    def _removal(self, place: Path | None, host: str) -> str:
+        """What to run to get rid of credentials where they are."""
+        if place is None:
+            return f"unset {ENVIRONMENT}"
+        if place == self._kit_file:
+            return f"kittui logout {host}"
+        if place.name == "config.json":
+            return f"docker logout {store_key(host)}"
+        if place.name == "auth.json":
+            return f"podman logout --authfile {place} {host}"
+        return f"take the entry out of {place}"
 
     async def login(self, host: str, credential: Credential) -> str:
         """Keep credentials as kit does, and say where: the helper that kit's file names, else that file (0600).
@@ -97,8 +158,7 @@ class CredentialStore:
         file = await self._own_file()
         name = file.helper(host)
         if name:
-            helper = Helper(name, self._seconds)
-            await helper.store(store_key(host), credential)
+            await self._helper(name).store(store_key(host), credential)
             if file.has_entry(host):
                 await asyncio.to_thread(file.with_entry(host, None).write)
             return f"the credential helper {name}"
@@ -114,7 +174,7 @@ class CredentialStore:
         places = []
         name = file.helper(host)
         if name:
-            helper = Helper(name, self._seconds)
+            helper = self._helper(name)
             if await helper.get(store_key(host)) is not None:
                 await helper.erase(store_key(host))
                 places.append(f"the credential helper {name}")
@@ -126,11 +186,13 @@ class CredentialStore:
         elsewhere = await self.find(host)
         raise NotFound(
             f"not logged in to {host} in {self._kit_file}",
-            hint=f"Its credentials come from {elsewhere.origin}: log out there." if elsewhere else None,
+            hint=f"Its credentials come from {elsewhere.origin}: {elsewhere.removal}." if elsewhere else None,
         )
 
     async def _own_file(self) -> CredentialFile:
-        return await asyncio.to_thread(CredentialFile.read, self._kit_file) or CredentialFile(self._kit_file)
+        await asyncio.to_thread(sweep_drafts, self._kit_file.parent)
+        found = await asyncio.to_thread(CredentialFile.read, self._kit_file)
+        return found or CredentialFile(self._kit_file, origin=str(self._kit_file))
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:

@@ -60,17 +60,10 @@ def naming(reference: str) -> Iterator[None]:
         raise
 
 
-def http_problem(
-    status: int, complaint: Complaint, host: str, doing: str, *, has_credentials: bool = False
-) -> KittuiError:
+def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> KittuiError:
     """The error of an answer that was not expected; `doing` completes "could not ..."."""
     said = f" ({complaint})" if str(complaint) else ""
     if status == 401:
-        if has_credentials:
-            return Denied(
-                f"{host} refused the credentials it was given{said}",
-                hint=f"Log in again (kittui login {host}), or ask for access to this repository.",
-            )
         return Unauthorized(f"{host} wants a login{said}", hint=f"Run: kittui login {host}")
     if status == 403:
         return Denied(

@@ -57,11 +57,19 @@ class Realm:
         return self.url.lower().startswith("https:")
 
 
-def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[str]) -> Realm:
+def accepting(registry: str, realm: str) -> str:
+    """What to do about a realm that is right all the same; its last part can be pasted into config.yaml."""
+    quoted = realm.replace("'", "''")
+    return f"If that is right, accept it in config.yaml: registries: [{{host: '{registry}', realms: ['{quoted}']}}]"
+
+
+def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[str], known_as: str = "") -> Realm:
     """Judge a challenge's realm for a registry HOST[:PORT] that is spoken to over TLS (`secure`) or plain HTTP.
 
     Trusted with credentials are the registry's own host and port, hosts of its site on the default port, known pairs
-    and `accepted`. Raises Denied for what is not even asked anonymously: realms that are no http(s) URL, plain HTTP
+    and `accepted`; `known_as` is how users write the registry.
+
+    Raises Denied for what is not even asked anonymously: realms that are not an http(s) URL, plain HTTP
     for a registry with TLS, and private, link-local or loopback addresses that aren't the registry's own host.
     """
     try:
@@ -85,7 +93,7 @@ def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[s
     if not same_host and _is_inside(name) and host not in accepted:
         raise Denied(
             f"{registry} names a token realm inside this network: {host}",
-            hint=f"Nothing was sent there. If it is right, accept it: realms: ['{host}'] in config.yaml.",
+            hint=f"Nothing was sent there. {accepting(known_as or registry, host)}",
         )
     if same_host:
         trusted = port == registry_port or (parts.scheme == "https" and port == 443)
@@ -95,7 +103,7 @@ def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[s
     return Realm(text.partition("#")[0], host, trusted or host in accepted, same_host)
 
 
-async def check_addresses(realm: Realm, registry: str) -> None:
+async def check_addresses(realm: Realm, registry: str, known_as: str = "") -> None:
     """Raise Denied when a foreign realm's name leads to this machine or this network (unless it is trusted)."""
     if realm.same_host or realm.trusted:
         return
@@ -107,7 +115,7 @@ async def check_addresses(realm: Realm, registry: str) -> None:
     if any(_is_inside(str(address[4][0]).partition("%")[0]) for address in found):
         raise Denied(
             f"{registry} names a token realm that leads into this network: {realm.host}",
-            hint=f"Nothing was sent there. If it is right, accept it: realms: ['{realm.host}'] in config.yaml.",
+            hint=f"Nothing was sent there. {accepting(known_as or registry, realm.host)}",
         )
 
 

@@ -26,7 +26,8 @@ NO_DELETE = Power(
     "Its operator can allow it: REGISTRY_STORAGE_DELETE_ENABLED=true, or storage.delete.enabled: true in its "
     "configuration.",
 )
-_NOBODY = Digest("sha256:" + "0" * 64)
+NOBODY = Digest("sha256:" + "0" * 64)
+"""A digest that no manifest has: asking to delete it tells what a registry allows, and deletes nothing."""
 Learn = Callable[..., None]
 
 
@@ -73,7 +74,7 @@ class Removal:
     async def probe_deletes(self) -> Power:
         """Find out, without deleting anything, whether deletes are allowed: by a digest that nothing has."""
         try:
-            answer = await self._manifests.delete(_NOBODY)
+            answer = await self._manifests.delete(NOBODY)
         except Denied as error:
             return Power("no", error.message, error.hint or "")
         power = NO_DELETE if answer.status in (405, 501) else YES

@@ -91,6 +91,10 @@ class Session:
                 self._auth.secure = secure
         return self._base
 
+    async def present(self) -> None:
+        """Send the credentials from the first request on, even to a registry that does not ask for them."""
+        await self._auth.present()
+
     async def ask(self, call: Call, limit: int = BODY_LIMIT) -> Answer:
         """Send and read the whole answer; raises TooLarge above `limit` bytes, and what http_problem says."""
 
@@ -191,8 +195,8 @@ class Session:
         status = response.status_code
         complaint = Complaint.parse(await read_some(response))
         home = origin(response.request.url) == origin(await self.base())
-        if status == 401 and home:
-            return await self._auth.refusal(call.scopes, complaint, call.doing)
+        if status in (401, 403) and home:
+            return await self._auth.refusal(call.scopes, complaint, call.doing, status)
         host = self.host if home else response.request.url.host
         if not home and status in (401, 403):
             return Denied(

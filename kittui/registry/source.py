@@ -6,17 +6,21 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from kittui.errors import Denied, NotFound, RegistryError, Unauthorized, Unsupported
+from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unauthorized, Unsupported
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
 from kittui.oci.reference import Place, check_host, check_repository
-from kittui.registry.access import Access, Listeners, OnWait, OnWarning, Patience
+from kittui.registry.access import DOCKER_HUB, Access, Listeners, OnWait, OnWarning, Patience
 from kittui.registry.auth import CATALOG
 from kittui.registry.calls import Call
 from kittui.registry.credentials import ANONYMOUS, Credentials
+from kittui.registry.manifests import Manifests
 from kittui.registry.pages import names
+from kittui.registry.removal import NOBODY
 from kittui.registry.repository import RegistryRepository
 from kittui.registry.session import Session
 
+_WITHOUT_CATALOG = frozenset({DOCKER_HUB, "ghcr.io", "public.ecr.aws"})
+"""Registries that refuse their catalog to everybody, so that a login would not help."""
 NO_CATALOG = Power(
     "no",
     "this registry does not list its repositories",
@@ -86,23 +90,48 @@ class RegistrySource:
         details = ", ".join(part for part in (version, server) if part)
         return f"{base.scheme}://{self._session.api} answers" + (f" ({details})" if details else "")
 
+    async def present(self, *, change: bool = False) -> str:
+        """Ask `/v2/` with the credentials sent unasked: one line on what answered. Raises AuthError, NetworkError.
+
+        `change` asks to delete what nobody has instead: some registries let everybody read and check nothing for it.
+        """
+        await self._session.present()
+        answer = await self.ping()
+        if change:
+            await Manifests(self._session, "kittui/login").delete(NOBODY)
+        return answer
+
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
-        """The catalog, page by page; raises Unsupported where there is none, Unauthorized where a login is missing."""
+        """The catalog, page by page; raises Unsupported where there is none, Unauthorized where a login is missing.
+
+        Raises Incomplete after the last page that could be had, where there may be more.
+        """
         call = Call("GET", "_catalog", "list the repositories", frozenset({CATALOG}))
         try:
             async for page in names(self._session, call, "repositories", check_repository):
                 self.learn(catalog=YES)
                 yield [RepositoryEntry(name) for name in page]
-        except (NotFound, Unauthorized, Denied) as error:
-            if not isinstance(error, NotFound):
-                await self.ping()
-            self.learn(catalog=NO_CATALOG)
-            raise Unsupported(f"{self._host}: {NO_CATALOG.reason}", hint=NO_CATALOG.remedy) from error
+        except Unauthorized as error:
+            if self._host in _WITHOUT_CATALOG:
+                raise self._no_catalog(error) from error
+            raise Unauthorized(
+                f"{self._host} lists its repositories only for users who are logged in",
+                hint=f"Run: kittui login {self._host}. {NO_CATALOG.remedy}",
+            ) from error
+        except Denied as error:
+            await self.ping()
+            raise self._no_catalog(error) from error
+        except NotFound as error:
+            raise self._no_catalog(error) from error
         except RegistryError as error:
             if error.status not in (400, 405, 501):
                 raise
-            self.learn(catalog=NO_CATALOG)
-            raise Unsupported(f"{self._host}: {NO_CATALOG.reason}", hint=NO_CATALOG.remedy) from error
+            raise self._no_catalog(error) from error
+
+    def _no_catalog(self, error: KittuiError) -> Unsupported:
+        who = "" if isinstance(error, NotFound | Unauthorized) else f" ({error.message})"
+        self.learn(catalog=NO_CATALOG)
+        return Unsupported(f"{self._host}: {NO_CATALOG.reason}{who}", hint=NO_CATALOG.remedy)
 
     def repository(self, name: str) -> RegistryRepository:
         """A repository by name; raises BadReference for a name that can't be one."""

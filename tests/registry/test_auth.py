@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from kittui.errors import Denied, RegistryError, Unauthorized
 from kittui.oci.traffic import metered
-from kittui.registry import Access, Credential, FixedCredentials, UntrustedRealm
+from kittui.registry import Access, Credential, CredentialStore, FixedCredentials, UntrustedRealm
 from kittui.registry.auth import Authenticator, TokenRequest, repository_scope
 from kittui.registry.credentials import ANONYMOUS
 from kittui.registry.headers import Challenge
 from kittui.registry.realm import Realm, check_addresses, judge_realm
 from tests.fakes.docker_registry import StartRegistry
 from tests.fakes.registry_servers import connect
-from tests.fakes.scripted_registry import Reply, ScriptedRegistry
+from tests.fakes.scripted_registry import Reply, Request, ScriptedRegistry
 
 ANN = FixedCredentials(Credential("ann", "s3cret"))
 HTPASSWD = "ann:$2b$04$8JzJcTtgNZ91pYf5vDxyGehm.6IU8vg33mBmNhkPHfAT0yp1Rmbve\n"
@@ -44,6 +46,74 @@ async def test_a_token_is_asked_for_with_service_and_scope() -> None:
         pull, push = registry.seen("GET", "^/token")
         assert pull.query == {"service": ["fake"], "scope": ["repository:team/fraud:pull"], "account": ["ann"]}
         assert push.query["scope"] == ["repository:team/fraud:pull,push"]
+
+
+@pytest.mark.parametrize("scope", ["repository:fraud:pull", "aws", "repository:fraud:pull repository:base:pull"])
+@pytest.mark.parametrize("strict", [False, True])
+async def test_the_scope_that_a_challenge_names_is_asked_for_too(scope: str, strict: bool) -> None:
+    """A gateway maps the name, or the scope is an opaque word; a strict service refuses ours beside it."""
+    async with ScriptedRegistry(auth="bearer") as registry, connect(registry.host) as source:
+        registry.add_kit("docker-local/fraud", "v1", layers=[])
+
+        def challenge(request: Request) -> Reply:
+            value = f'Bearer realm="http://{registry.host}/token",service="fake",scope="{scope}"'
+            return Reply(401, {"WWW-Authenticate": value})
+
+        def token(request: Request) -> Reply:
+            asked = request.query["scope"]
+            if strict and len(asked) > len(scope.split()):
+                return Reply(403)
+            good = set(scope.split()) <= set(asked)
+            return Reply(200, {}, b'{"token": "good"}' if good else b'{"token": "useless"}')
+
+        def refused(request: Request) -> Reply:
+            if request.headers.get("authorization") == "Bearer good":
+                return registry.route(request)
+            return challenge(request)
+
+        registry.script("GET", "^/token", token, times=-1)
+        registry.script("", "^/v2/", refused, times=-1)
+        assert (await source.repository("docker-local/fraud").manifest("v1")).raw
+        asked = registry.seen("GET", "^/token")
+        assert asked[0].query["scope"] == [*scope.split(), "repository:docker-local/fraud:pull"]
+        assert len(asked) == (2 if strict else 1)
+
+
+async def test_the_usual_scope_is_asked_for_once() -> None:
+    async with ScriptedRegistry(auth="bearer") as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        value = f'Bearer realm="http://{registry.host}/token",service="fake",scope="repository:fraud:pull"'
+        registry.script("GET", "/manifests/", Reply(401, {"WWW-Authenticate": value}))
+        await source.repository("fraud").manifest("v1")
+        assert [each.query["scope"] for each in registry.seen("GET", "^/token")] == [["repository:fraud:pull"]]
+
+
+async def test_a_registry_token_is_sent_as_it_is() -> None:
+    async with ScriptedRegistry(auth="bearer", anonymous=False) as registry:
+        registry.tokens.add("mine")
+        async with connect(registry.host, credentials=FixedCredentials(Credential(registry_token="mine"))) as source:
+            await source.ping()
+        assert registry.count("", "^/token") == 0
+
+
+@pytest.mark.parametrize("auth", ["bearer", "basic"])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_says_where_the_credentials_came_from(auth: str, status: int, tmp_path: Path) -> None:
+    docker = tmp_path / ".docker" / "config.json"
+    docker.parent.mkdir()
+    async with ScriptedRegistry(auth=auth, users={"ann": "new"}) as registry:
+        entry = {"username": "ann", "password": "expired" if status == 401 else "new"}
+        docker.write_text(json.dumps({"auths": {registry.host: entry}}))
+        docker.chmod(0o600)
+        if status == 403:
+            registry.script("GET", "/tags/list", Reply(403), times=-1)
+        store = CredentialStore(tmp_path / "kit", {"HOME": str(tmp_path)})
+        async with connect(registry.host, credentials=store) as source:
+            with pytest.raises(Denied) as caught:
+                _ = [page async for page in source.repository("fraud").tags()]
+        assert f"the credentials of ann from {docker}" in caught.value.message
+        if status == 401:
+            assert f"docker logout {registry.host}" in (caught.value.hint or "")
 
 
 async def test_an_identity_token_is_posted() -> None:
@@ -124,6 +194,8 @@ async def test_credentials_do_not_go_to_another_port() -> None:
             with pytest.raises(UntrustedRealm) as caught:
                 await source.ping()
         assert caught.value.realm == trap.host
+        pasted = yaml.safe_load((caught.value.hint or "").partition("config.yaml: ")[2])
+        assert pasted == {"registries": [{"host": registry.host, "realms": [trap.host]}]}
         assert trap.requests == []
         registry.script("GET", "/v2/$", lambda request: _let_in(registry, trap, request.headers), times=-1)
         access = Access(realms=frozenset({trap.host}))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 import os
+import select
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from kittui.crashpoints import STATUS
 from kittui.errors import CredentialError, NotFound
 from kittui.registry import Credential, CredentialStore
+from kittui.registry.keyring import credential_places
 
 
 def auth(username: str, password: str) -> dict[str, str]:
@@ -181,6 +187,18 @@ def helper(folder: Path, get: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def ends(process: int) -> bool:
+    """Wait for a process of somebody else's to end; False where it does not."""
+    try:
+        handle = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], 30)[0])
+    finally:
+        os.close(handle)
+
+
 FOUND = """echo '{"ServerURL":"x","Username":"ann","Secret":"hunter2"}'"""
 
 
@@ -243,7 +261,248 @@ async def test_check_35_a_helper_name_that_is_no_plain_word_is_refused(
     write(root / "credentials.json", {"credsStore": name})
     store = CredentialStore(root, environ)
     if name:
-        with pytest.raises(CredentialError, match="no plain word"):
+        with pytest.raises(CredentialError, match="not a plain word"):
             await store.login("a.example", Credential("ann", "pw"))
     assert await store.find("a.example") is None
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "host"),
+    [
+        ("a.example", "a.example"),
+        ("A.Example", "a.example"),
+        ("https://a.example", "a.example"),
+        ("HTTPS://A.EXAMPLE/v2/", "a.example"),
+        ("http://a.example/some/path", "a.example"),
+        ("a.example/", "a.example"),
+        ("a.example/v1/", "a.example"),
+        ("a.example:443", "a.example"),
+        ("https://a.example:443/v2/", "a.example"),
+        ("http://a.example:80", "a.example"),
+        ("a.example", "a.example:443"),
+        ("https://a.example:5000/v1/", "a.example:5000"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("https://index.docker.io/v1/access-token", "docker.io"),
+        ("registry-1.docker.io/v2/", "docker.io"),
+    ],
+)
+@pytest.mark.parametrize("section", ["auths", "credHelpers"])
+async def test_every_spelling_of_a_registry_is_found(
+    root: Path,
+    environ: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    section: str,
+    key: str,
+    host: str,
+) -> None:
+    helper(tmp_path / "bin", FOUND, monkeypatch)
+    write(root / "credentials.json", {section: {key: auth("ann", "hunter2") if section == "auths" else "fake"}})
+    found = await CredentialStore(root, environ).find(host)
+    assert (found and found.username, found and found.password) == ("ann", "hunter2")
+    for other in ("b.example", "a.example:5001", "example", "x.a.example"):
+        assert await CredentialStore(root, environ).find(other) is None
+
+
+async def test_the_entry_written_as_the_registry_is_named_goes_first(root: Path, environ: dict[str, str]) -> None:
+    keys = {"https://a.example/v1/": auth("old", "pw"), "a.example": auth("new", "pw"), "A.EXAMPLE": auth("odd", "pw")}
+    write(root / "credentials.json", {"auths": keys})
+    store = CredentialStore(root, environ)
+    found = await store.find("a.example")
+    assert found is not None
+    assert found.username == "new"
+    await store.logout("a.example")
+    assert await store.find("a.example") is None
+
+
+async def test_every_place_of_docker_and_podman_is_looked_at(environ: dict[str, str], tmp_path: Path) -> None:
+    root, home = tmp_path / "kit", Path(environ["HOME"])
+    document = {"auths": {"a.example": auth("ann", "pw")}}
+    environ |= {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    for place in (
+        home / ".docker" / "config.json",
+        Path(environ["XDG_RUNTIME_DIR"]) / "containers" / "auth.json",
+        tmp_path / "config" / "containers" / "auth.json",
+        home / ".config" / "containers" / "auth.json",
+        home / ".dockercfg",
+    ):
+        write(place, document["auths"] if place.name == ".dockercfg" else document)
+        found = await CredentialStore(root, environ).find("a.example")
+        assert found is not None
+        assert found.origin == str(place)
+        place.unlink()
+    del environ["XDG_RUNTIME_DIR"]
+    assert Path(f"/run/containers/{os.getuid()}/auth.json") in credential_places(root, environ)
+    environ["DOCKER_AUTH_CONFIG"] = json.dumps(document)
+    found = await CredentialStore(root, environ).find("a.example")
+    assert found is not None
+    assert (found.origin, found.removal) == ("$DOCKER_AUTH_CONFIG", "unset DOCKER_AUTH_CONFIG")
+    assert credential_places(root, environ | {"REGISTRY_AUTH_FILE": "/x"})[:3] == (
+        root / "credentials.json",
+        Path("/x"),
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        base64.b64encode(b"ann:p\xc3\xa4ss?>w").decode(),
+        base64.b64encode(b"ann:p\xc3\xa4ss?>w").decode().rstrip("="),
+        base64.urlsafe_b64encode(b"ann:p\xc3\xa4ss?>w").decode(),
+        base64.b64encode(b"ann:p\xc3\xa4ss?>w").decode() + "\n",
+        base64.b64encode(b"ann:p\xc3\xa4ss?>w").decode()[:8]
+        + "\n"
+        + base64.b64encode(b"ann:p\xc3\xa4ss?>w").decode()[8:],
+        base64.b64encode(b"ann:p\xc3\xa4ss?>w\0\0").decode(),
+    ],
+)
+async def test_auth_is_read_as_other_tools_write_it(root: Path, environ: dict[str, str], written: str) -> None:
+    write(root / "credentials.json", {"auths": {"a.example": {"auth": written}}})
+    found = await CredentialStore(root, environ).find("a.example")
+    assert found is not None
+    assert (found.username, found.password) == ("ann", "päss?>w")
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"auth": "%%%"}, "its auth is not base64 of text"),
+        ({"auth": base64.b64encode(b"\xff:\xfe").decode()}, "its auth is not base64 of text"),
+        ({"auth": base64.b64encode(b"nocolon").decode()}, "its auth has no colon between user name and password"),
+        (auth("ann", ""), "its auth has no password"),
+        ({"username": "ann"}, "it has a user name and no password"),
+        ({"auth": 5}, "its auth is not a string"),
+        ("text", "it is not an object"),
+        ({}, None),
+        ({"email": "a@b", "auth": ""}, None),
+    ],
+)
+async def test_an_entry_that_cannot_be_used_is_named_with_its_file_and_key(
+    root: Path, environ: dict[str, str], entry: object, why: str | None
+) -> None:
+    path = write(root / "credentials.json", {"auths": {"https://a.example/v1/": entry}})
+    write(Path(environ["HOME"]) / ".docker" / "config.json", {"auths": {"a.example": auth("bob", "pw")}})
+    warnings: list[str] = []
+    store = CredentialStore(root, environ, warnings.append)
+    for _ in range(2):
+        found = await store.find("a.example")
+        assert found is not None
+        assert found.username == "bob"
+    assert warnings == ([f"{path}: the entry 'https://a.example/v1/' can't be used: {why}"] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("get", "username"), [(FOUND, "ann"), ("echo 'credentials not found in store'; exit 1", "old"), ("exit 3", "old")]
+)
+@pytest.mark.parametrize("config", [{"credsStore": "fake"}, {"credHelpers": {"a.example": "fake"}}])
+async def test_a_helper_goes_before_what_the_file_holds(
+    root: Path,
+    environ: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: dict[str, object],
+    get: str,
+    username: str,
+) -> None:
+    helper(tmp_path / "bin", get, monkeypatch)
+    write(root / "credentials.json", {**config, "auths": {"a.example": auth("old", "pw")}})
+    found = await CredentialStore(root, environ).find("a.example")
+    assert found is not None
+    assert found.username == username
+
+
+async def test_what_a_helper_started_ends_with_it_when_it_is_given_up(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = helper(tmp_path / "bin", 'sleep 600 & echo $! > "$(dirname "$0")/child"; wait', monkeypatch)
+    write(root / "credentials.json", {"credsStore": "fake"})
+    warnings: list[str] = []
+    store = CredentialStore(root, environ, warnings.append, helper_seconds=1.0)
+    assert await store.find("a.example") is None
+    assert warnings == [
+        f"{root}/credentials.json: the credential helper docker-credential-fake did not answer within 1 s"
+    ]
+    child = int((notes / "child").read_text())
+    assert await asyncio.to_thread(ends, child)
+
+
+async def test_what_a_helper_leaves_running_does_not_hold_up_its_answer(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = helper(tmp_path / "bin", f'sleep 600 & echo $! > "$(dirname "$0")/child"; {FOUND}', monkeypatch)
+    write(root / "credentials.json", {"credsStore": "fake"})
+    try:
+        async with asyncio.timeout(60):
+            found = await CredentialStore(root, environ).find("a.example")
+        assert found is not None
+        assert found.password == "hunter2"
+    finally:
+        os.kill(int((notes / "child").read_text()), signal.SIGKILL)
+
+
+async def test_a_helper_is_waited_for_visibly_and_heard(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kittui.registry.helpers.SILENCE", 0.0)
+    get = f'echo "Open https://sso.example/device and enter ABCD" >&2; read -r gate < "$(dirname "$0")/gate"; {FOUND}'
+    os.mkfifo(tmp_path / "gate")
+    notes = helper(tmp_path / "bin", get.replace("/gate", "/../gate"), monkeypatch)
+    write(root / "credentials.json", {"credsStore": "fake"})
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            with (notes.parent / "gate").open("w") as gate:
+                gate.write("go\n")
+
+    found = await CredentialStore(root, environ, on_message=say).find("a.example")
+    assert found is not None
+    assert sorted(said) == [
+        "docker-credential-fake: Open https://sso.example/device and enter ABCD",
+        "waiting for docker-credential-fake for the login of a.example, 120 s at most",
+    ]
+
+
+async def test_a_login_killed_before_its_rename_leaves_no_password(root: Path, environ: dict[str, str]) -> None:
+    """The draft of a process that is gone is deleted by whichever kittui looks for credentials next."""
+    killed = f"""
+import asyncio, os, pathlib
+from kittui.crashpoints import crash_point
+from kittui.registry import Credential, CredentialStore
+store = CredentialStore(pathlib.Path({str(root)!r}), {environ!r})
+asyncio.run(store.login("a.example", Credential("ann", "hunter2")))
+"""
+    environment = {**os.environ, "KITTUI_CRASH_AT": "registry.credentials.before-rename"}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", killed, env=environment)
+    assert await process.wait() == STATUS
+    (draft,) = [each for each in root.rglob("*") if each.is_file()]
+    assert auth("ann", "hunter2")["auth"] in draft.read_text()
+    assert await CredentialStore(root, environ).find("b.example") is None
+    assert list(root.rglob("*")) == []
+
+
+async def test_a_registry_token_is_one(root: Path, environ: dict[str, str]) -> None:
+    write(root / "credentials.json", {"auths": {"a.example": {"registrytoken": "bearer-me"}}})
+    found = await CredentialStore(root, environ).find("a.example")
+    assert found is not None
+    assert found.registry_token == "bearer-me"
+    assert "bearer-me" not in repr(found)
+
+
+async def test_podmans_helper_for_all_registries_is_asked_last(
+    root: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(tmp_path / "bin", FOUND, monkeypatch)
+    text = 'unqualified-search-registries = ["a"]\ncredential-helpers = ["containers-auth.json", "fake"]\n'
+    write(Path(environ["HOME"]) / ".config" / "containers" / "registries.conf", text)
+    store = CredentialStore(root, environ)
+    found = await store.find("a.example")
+    assert found is not None
+    assert found.origin == "docker-credential-fake"
+    write(Path(environ["HOME"]) / ".config" / "containers" / "auth.json", {"auths": {"a.example": auth("bob", "pw")}})
+    found = await store.find("a.example")
+    assert found is not None
+    assert found.username == "bob"

@@ -19,7 +19,6 @@ from kittui.errors import (
     AuthError,
     ConnectionLost,
     ContentError,
-    Denied,
     DigestMismatch,
     Malformed,
     NetworkError,
@@ -28,6 +27,7 @@ from kittui.errors import (
     RegistryError,
     TlsError,
     TooLarge,
+    Unauthorized,
     Unreachable,
     Unsupported,
 )
@@ -35,7 +35,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete
 from kittui.oci.traffic import metered
-from kittui.registry import Patience, RegistrySource, Wait
+from kittui.registry import Credential, FixedCredentials, Patience, RegistrySource, Wait
 from kittui.registry.readers import BytesReader
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.registry_servers import QUICK, Server, connect
@@ -205,17 +205,35 @@ async def test_check_33_names_that_are_no_names_are_left_out_and_counted() -> No
         assert "5 of its names are not valid" in error.reason
 
 
-@pytest.mark.parametrize("status", [404, 401, 403, 405])
+@pytest.mark.parametrize("status", [404, 400, 405, 501])
 async def test_check_04_no_catalog_is_said_with_what_to_do(status: int) -> None:
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[])
-        refusal = registry.challenge() if status == 401 else Reply(status)
-        registry.script("GET", "/_catalog", refusal, times=-1)
+        registry.script("GET", "/_catalog", Reply(status), times=-1)
         with pytest.raises(Unsupported) as caught:
             _ = [page async for page in source.repositories()]
         assert "Type a repository" in (caught.value.hint or "")
         assert source.capabilities.catalog.denied
         assert await tags_of(source) == ["v1"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_catalog_for_those_who_are_logged_in_asks_for_a_login(status: int) -> None:
+    users = {"ann": "s3cret"}
+    async with ScriptedRegistry(auth="bearer", users=users) as registry:
+        registry.add_kit("fraud", "v1", layers=[])
+        registry.script("GET", "/_catalog", registry.challenge() if status == 401 else Reply(403), times=-1)
+        async with connect(registry.host) as source:
+            with pytest.raises(Unauthorized) as caught:
+                _ = [page async for page in source.repositories()]
+            assert caught.value.exit_status == 3
+            assert "logged in" in caught.value.message
+            assert f"kittui login {registry.host}" in (caught.value.hint or "")
+            assert not source.capabilities.catalog.denied
+            assert await tags_of(source) == ["v1"]
+        async with connect(registry.host, credentials=FixedCredentials(Credential("ann", "s3cret"))) as source:
+            with pytest.raises(Unsupported):
+                _ = [page async for page in source.repositories()]
 
 
 async def test_check_07_a_registry_that_always_says_401_is_asked_at_most_three_times() -> None:
@@ -506,7 +524,7 @@ async def test_a_cut_chunk_is_resumed_where_the_registry_can(monkeypatch: pytest
 async def test_an_upload_that_is_given_up_is_taken_back(server: Server) -> None:
     async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
         proxy.add(Fault("PUT", "/uploads/", status=403))
-        with pytest.raises(Denied):
+        with pytest.raises(AuthError):
             await source.repository("fraud").put_blob(LAYER, Content())
         (request,) = [seen for seen in proxy.requests if seen.method == "DELETE"]
         assert request.status == 204

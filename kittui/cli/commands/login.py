@@ -20,10 +20,14 @@ from kittui.usecases.login import SECRET_LIMIT, login
 @click.option("-u", "--username", metavar="USER", help="User name; without one the password is an identity token.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 async def command(call: Call, host: str, username: str | None, password_stdin: bool) -> None:
-    """Log in to a registry. The password is asked for on the terminal, or read from stdin; it is never an argument."""
+    """Log in to a registry. The password is asked for on the terminal, or read from stdin; it is never an argument.
+
+    From stdin it may have several lines, as the key file of a cloud has. It is kept only if the registry accepts it.
+    """
     call.composition.rules.check_write(host)
     if password_stdin:
-        password = (await asyncio.to_thread(sys.stdin.read, SECRET_LIMIT + 2)).rstrip("\r\n")
+        given = await asyncio.to_thread(sys.stdin.buffer.read, 4 * SECRET_LIMIT + 2)
+        password = _text(given).removesuffix("\n").removesuffix("\r")
         user = username or ""
     else:
         if not call.printer.asks:
@@ -37,3 +41,10 @@ async def command(call: Call, host: str, username: str | None, password_stdin: b
     done = await login(Logins(call.composition), host, user, password)
     document = {"host": done.host, "username": done.username, "answer": done.answer, "kept": done.kept}
     call.printer.result(document, lambda: call.printer.line(f"Logged in to {done.host}; kept in {done.kept}."))
+
+
+def _text(given: bytes) -> str:
+    try:
+        return given.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("the password on stdin is not text", hint="It has to be UTF-8.") from None
