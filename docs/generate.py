@@ -21,8 +21,8 @@ from textual.binding import Binding
 import kittui.tui
 from kittui.cli.app import COMMANDS, program
 from kittui.cli.options import Options
-from kittui.tui.frame import extensions
-from kittui.tui.frame.keymap import display_keys
+from kittui.tui.app import PARTS
+from kittui.tui.style.keys import display_keys
 
 HERE = Path(__file__).parent
 KEYS = """\
@@ -50,7 +50,7 @@ else to stderr; [the contract](contract.md) says what scripts may rely on."""
 def keys() -> str:
     """Every key, by where it works, with the id that a keymap names it by."""
     headings: dict[str, list[Binding]] = {}
-    for command in extensions.commands():
+    for command in (command for part in PARTS for command in part.commands):
         headings.setdefault(command.heading, []).append(command.binding)
     own: dict[str, list[Binding]] = {}
     for binding in _declared():
@@ -67,7 +67,7 @@ def keys() -> str:
 
 def _declared() -> Iterator[Binding]:
     """Bindings with an id that widgets and screens declare themselves."""
-    ours = {command.id for command in extensions.commands()}
+    ours = {command.id for part in PARTS for command in part.commands}
     seen: set[type] = set()
     for module in pkgutil.walk_packages(kittui.tui.__path__, "kittui.tui."):
         for _, found in inspect.getmembers(import_module(module.name), inspect.isclass):

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kittui.config import Config, Flags, load_config
 from kittui.config.loading import ConfigProblem, folder
-from kittui.oci.reference import Place
+from kittui.oci.reference import LOCAL, Place
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.places import Places
 
 if TYPE_CHECKING:
-    from kittui.oci.protocols import Source
+    from kittui.oci.protocols import Repository, Source
+    from kittui.oci.reference import Reference
     from kittui.registry import Access, Credentials, CredentialStore, RegistrySource, Wait
     from kittui.state.indexes import IndexCache
     from kittui.store import LocalSource
+    from kittui.transfer.fetch import Tuning
     from kittui.usecases.change.ledger import Ledger, Rules
+    from kittui.usecases.change.tools import ChangeTools
+    from kittui.usecases.diff.compare import DiffUseCase, Side
+    from kittui.usecases.inspect.inspector import Ask, Inspector
 
 Warn = Callable[[str], None]
 
@@ -174,3 +179,38 @@ class Composition:
         from kittui.usecases.change.ledger import Rules
 
         return Rules(self.config.read_only, frozenset(self.config.protected_tags))
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """How many blobs and connections a transfer uses at once."""
+        from kittui.transfer.fetch import Tuning
+
+        return Tuning(blobs=self.config.concurrency, connections=self.config.concurrency)
+
+    @cached_property
+    def change_tools(self) -> ChangeTools:
+        """What changes tags and moves ModelKits, for both front ends."""
+        from kittui.usecases.change.tools import ChangeTools
+
+        return ChangeTools(self.ledger, self.rules, self.inspector(), self.find_parent, self.tuning, self.config.moves)
+
+    def inspector(self, ask: Ask | None = None) -> Inspector:
+        """Reads layers, and remembers on disk what it learns; `ask` agrees to what costs more than `ask_above`."""
+        from kittui.usecases.inspect.inspector import Inspector
+
+        return Inspector(self.indexes, free_bytes=self.config.ask_above, ask=ask)
+
+    async def find_parent(self, reference: Reference) -> tuple[Repository, str]:
+        """What a model reference points to: in the store, else in its registry; without a tag it means `latest`."""
+        located = await self.places.locate(str(reference))
+        return located.repository, located.target or "latest"
+
+    async def differ(self, sides: Sequence[Side], inspector: Inspector | None = None) -> DiffUseCase:
+        """Compares two versions; blobs that the store holds are read from there."""
+        from kittui.usecases.diff.compare import DiffUseCase
+
+        holders = []
+        if any(side.repository.source.place.kind == "remote" for side in sides):
+            # Any repository of the store will do: blobs are shared by all of them.
+            holders = [self.places.source(LOCAL).repository("kittui")]
+        return DiffUseCase(self.modelkits.open, inspector or self.change_tools.inspector, holders)

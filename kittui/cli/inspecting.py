@@ -9,8 +9,16 @@ from kittui.usecases.inspect.inspector import Ask, Inspector, Price
 
 def inspector_of(call: Call) -> Inspector:
     """An inspector that remembers on disk what it learns."""
-    config = call.composition.config
-    return Inspector(call.composition.indexes, free_bytes=config.ask_above, ask=asking(call))
+    return call.composition.inspector(asking(call))
+
+
+def agreed(call: Call) -> Ask | None:
+    """Agree with --yes; without it what costs much is refused, because nobody is asked in the midst of a comparison."""
+
+    async def agree(_: Price) -> bool:
+        return True
+
+    return agree if call.options.yes else None
 
 
 def asking(call: Call) -> Ask:

@@ -7,11 +7,10 @@ import gc
 import importlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kittui.cli.compose import Composition
 from kittui.cli.logins import Logins
@@ -79,7 +78,7 @@ def read_ahead(composition: Composition) -> Callable[[Source], AsyncIterator[Seq
         return [page async for page in repositories(source)]
 
     begun = asyncio.create_task(whole())
-    # What went wrong is told to who asks; nobody may.
+    # The error is raised for whoever consumes the listing; mark it as retrieved in case nobody does.
     begun.add_done_callback(lambda task: task.cancelled() or task.exception())
     ahead: asyncio.Task[list[Sequence[RepositoryEntry]]] | None = begun
 
@@ -183,6 +182,9 @@ async def build_ports(composition: Composition) -> Ports:
         kitfile_yaml=yaml_of,
         signatures=signatures,
         save_favourites=save,
+        inspector=lambda: composition.change_tools.inspector,
+        change_tools=lambda: composition.change_tools,
+        differ=composition.differ,
         settings=Settings(
             theme=config.theme,
             mouse=config.mouse,
@@ -195,47 +197,12 @@ async def build_ports(composition: Composition) -> Ports:
             concurrency=config.concurrency,
             problems=tuple(map(str, composition.problems)),
         ),
-        services=_Services(composition),
     )
 
 
 def _entry(composition: Composition, place: Place) -> PlaceEntry:
     registry = composition.config.registry(place.host)
     return PlaceEntry(place, registry.name, registry.repositories) if place.kind == "remote" else PlaceEntry(place)
-
-
-class _Services(Mapping[str, Any]):
-    """What the interface's parts need besides, made when the first of them asks: the first screen needs none of it."""
-
-    def __init__(self, composition: Composition) -> None:
-        self._composition = composition
-
-    @cached_property
-    def _made(self) -> dict[str, Any]:
-        from kittui.transfer.fetch import Tuning
-        from kittui.tui.change.service import SERVICE, Moves
-        from kittui.usecases.inspect.inspector import Inspector
-
-        composition = self._composition
-
-        async def find(reference: Reference) -> tuple[Repository, str]:
-            located = await composition.places.locate(str(reference))
-            return located.repository, located.target or ""
-
-        inspector = Inspector(composition.indexes, free_bytes=composition.config.ask_above)
-        at_once = composition.config.concurrency
-        tuning = Tuning(blobs=at_once, connections=at_once)
-        moves = Moves(composition.ledger, composition.rules, inspector, find, tuning, composition.config.moves)
-        return {SERVICE: moves, "inspector": inspector}
-
-    def __getitem__(self, name: str) -> Any:
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        return len(self._made)
 
 
 def _read_favourites(path: Path) -> tuple[str, ...] | None:

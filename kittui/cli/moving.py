@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kittui.cli.run import Call
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Repository
-from kittui.oci.reference import Reference
 from kittui.tasks import stop
 from kittui.terminal import size_text
-from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.tags import ChangePlan, TagChange
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
@@ -27,12 +25,6 @@ TELL = 0.2
 Done = TypeVar("Done")
 
 
-def tuning(call: Call) -> Tuning:
-    """How hard to pull, by the configuration."""
-    at_once = call.composition.config.concurrency
-    return Tuning(blobs=at_once, connections=at_once)
-
-
 async def repository_of(call: Call, text: str) -> Repository:
     """The repository that a command changes; raises UsageError where a tag was named too."""
     located = await call.composition.places.locate(text, changing=True, default=None)
@@ -43,16 +35,6 @@ async def repository_of(call: Call, text: str) -> Repository:
             reference=text,
         )
     return located.repository
-
-
-def finder(call: Call) -> Callable[[Reference], Awaitable[tuple[Repository, str]]]:
-    """Finds what a model reference points to: in the store, else in its registry."""
-
-    async def find(reference: Reference) -> tuple[Repository, str]:
-        located = await call.composition.places.locate(str(reference))
-        return located.repository, located.target or "latest"
-
-    return find
 
 
 def typed_names(call: Call, tags: Collection[str], given: Sequence[str]) -> list[str]:
@@ -130,7 +112,7 @@ async def carry(
             composition.ledger,
             composition.rules,
             progress,
-            tuning=tuning(call),
+            tuning=call.composition.tuning,
             reason=reason,
             typed=typed,
         )

@@ -30,7 +30,7 @@ def compare_files(
             continue
         while pending and order_a[pending[0]] < order_a[path]:
             _removed(changes, layer_type, first[pending.pop(0)], busy_a, layer)
-        status, note = judge(old, new)
+        status, note = assess(old, new)
         if new.kind == "dir" and old.kind == "dir" and status == "same":
             continue
         changes.append(
@@ -41,7 +41,7 @@ def compare_files(
     return tuple(changes)
 
 
-def judge(a: FileSide, b: FileSide) -> tuple[Status, str]:
+def assess(a: FileSide, b: FileSide) -> tuple[Status, str]:
     """What became of one path, and why."""
     notes = []
     status: Status = "same"

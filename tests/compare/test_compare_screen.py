@@ -32,7 +32,6 @@ from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.compare.strip import SummaryStrip
 from kittui.tui.compare.tree import Row, cells
 from kittui.tui.dialogs.help import HelpDialog
-from kittui.tui.frame.keymap import all_bindings
 from kittui.tui.frame.ports import PlaceEntry
 from kittui.tui.widgets.rows import Rows
 from kittui.usecases.browse.modelkits import repositories, tags
@@ -82,7 +81,7 @@ async def to_challenger(pilot: Pilot[Any]) -> None:
     """Go to the tags of the repository, and to its challenger."""
     app = pilot.app
     assert isinstance(app, KittuiApp)
-    browse = app.browse
+    browse = app.browser
     await until(pilot, lambda: any(row.found for row in browse.repositories_pane.places))
     await quiet(pilot)
     browse.open(LOCAL, "127.0.0.1:5055/fraud", None)
@@ -257,7 +256,7 @@ async def test_the_challenger_is_reviewed_with_a_few_keys(fraud: Callable[..., K
         assert "champion afd90276678c → challenger bc0db86d1084" in text_of(pilot), "shown at once, it was compared"
         assert screen.comparison is not first
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.browse)
+        await until(pilot, lambda: app.screen is app.browser)
 
 
 async def test_filters_show_one_kind_of_change_with_what_is_above_it(fraud: Callable[..., KittuiApp]) -> None:
@@ -298,7 +297,7 @@ async def test_three_keys_from_the_tags_to_the_first_hunk(kithome: Path, size: t
         await until(pilot, lambda: "@@ -0,0 +1" in text_of(pilot))
         assert screen.query_one(Detail).hunk[0] == 1
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.browse)
+        await until(pilot, lambda: app.screen is app.browser)
 
 
 async def test_hunks_are_walked_through_file_by_file(fraud: Callable[..., KittuiApp]) -> None:
@@ -513,7 +512,7 @@ def test_every_key_in_the_docs_can_be_remapped(fraud: Callable[..., KittuiApp]) 
     page = Path(__file__).parents[2].joinpath("docs", "keys.md").read_text()
     names = set(re.findall(r"\| `([a-z.-]+)` \|$", page, re.MULTILINE))
     assert {"compare.next-hunk", "timeline.compare", "pick.type", "viewer.search", "diff"} <= names
-    assert names - set(all_bindings(fraud())) == set()
+    assert names - set(fraud().ports.keys.all) == set()
 
 
 async def test_remapped_keys_of_the_comparison_work_and_are_shown(fraud: Callable[..., KittuiApp]) -> None:
@@ -555,7 +554,7 @@ async def test_i_in_the_tag_list_follows_a_kitfile_value(kithome: Path, size: tu
         await until(pilot, lambda: "Over the versions" in text_of(pilot))
         assert "Next version that changed it" in text_of(pilot)
         await pilot.press("escape", "escape")
-        await until(pilot, lambda: app.screen is app.browse)
+        await until(pilot, lambda: app.screen is app.browser)
 
 
 @SIZES
@@ -564,29 +563,29 @@ async def test_i_in_the_layers_follows_a_file_and_a_tensor(kithome: Path, size: 
     async with app.run_test(size=size) as pilot:
         await to_challenger(pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: app.browse.at == "layers" and app.browse.selection.layer is not None, 60)
+        await until(pilot, lambda: app.browser.at == "layers" and app.browser.selection.layer is not None, 60)
         await pilot.press("g", "l")
-        await until(pilot, lambda: len(app.browse.layers_pane.body.rows) > 5, 60)
+        await until(pilot, lambda: len(app.browser.layers_pane.body.rows) > 5, 60)
         await quiet(pilot)
         await pilot.press("j")
-        await until(pilot, lambda: app.browse.selection.node is not None)
+        await until(pilot, lambda: app.browser.selection.node is not None)
         await pilot.press("i")
         await until(pilot, lambda: "changed 3 times" in text_of(pilot), 60)
         assert "model/fraud.safetensors" in text_of(pilot)
         await pilot.press("i")
-        await until(pilot, lambda: app.screen is app.browse)
+        await until(pilot, lambda: app.screen is app.browser)
         await pilot.press("l")
         for _ in range(20):
             await quiet(pilot)
-            node = app.browse.selection.node
+            node = app.browser.selection.node
             if node is not None and node.kind == "tensor":
                 break
             await pilot.press("l" if node is not None and node.kind == "dir" else "j")
             if node is not None and node.kind == "dir":
                 await quiet(pilot)
                 await pilot.press("j")
-        assert app.browse.selection.node is not None
-        assert app.browse.selection.node.kind == "tensor"
+        assert app.browser.selection.node is not None
+        assert app.browser.selection.node.kind == "tensor"
         await pilot.press("i")
         await until(pilot, lambda: " in model/fraud.safetensors" in text_of(pilot))
         await until(pilot, lambda: "the oldest first" in text_of(pilot), 60)

@@ -15,7 +15,6 @@ from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.protocols import YES, Capabilities, Power
 from kittui.oci.reference import Place
 from kittui.oci.traffic import count
-from kittui.usecases.inspect.inspector import Inspector
 from tests.fakes.layers import LayerReader
 from tests.tui.world import World, WorldRepository, WorldSource
 
@@ -93,5 +92,4 @@ def kit_world(
     repository.configs[str(Digest.of(config))] = config
     repository.named["champion"] = digest
     world = World(source, **settings)
-    world.services["inspector"] = Inspector()
     return world, repository

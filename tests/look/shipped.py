@@ -14,7 +14,6 @@ from kittui.oci.reference import LOCAL, Place
 from kittui.oci.traffic import count
 from kittui.tui.panes.layer_rows import NodeRow, TreeRow
 from kittui.tui.panes.tree import RepositoryRow
-from kittui.usecases.inspect.inspector import Inspector
 from tests.tui.waiting import browse, quiet, until
 from tests.tui.world import World, WorldSource, kitfile
 
@@ -79,9 +78,7 @@ def shipped(**settings: Any) -> World:
     """A store with one ModelKit, and the registry."""
     local = WorldSource(LOCAL)
     local.repository("sandbox").add(kitfile("0.1.0"), (("model", 40_000, "none"),), "latest")
-    world = World(local, Shipped(), **settings)
-    world.services["inspector"] = Inspector()
-    return world
+    return World(local, Shipped(), **settings)
 
 
 async def to_kit(pilot: Any, repository: str, tag: str) -> None:

@@ -102,7 +102,7 @@ class Listed(Inspector):
 async def test_a_hundred_thousand_files_in_one_folder_are_a_hundred_rows() -> None:
     world, _ = kit_world({"model": many()})
     files = [FileEntry(f"images/{number:06}.png", "file", 100, 0o644, 512 * number) for number in range(100_000)]
-    world.services["inspector"] = Listed(files)
+    world.inspector = Listed(files)
     async with world.app(START).run_test(size=(120, 40)) as pilot:
         await at_layers(pilot)
         pane = browse(pilot).layers_pane

@@ -59,7 +59,7 @@ async def until(pilot: Pilot[None], reached: Callable[[], bool]) -> None:
 
 async def on_file(app: KittuiApp, pilot: Pilot[None], name: str) -> None:
     """Go to the layers pane, unfold everything, and put the cursor on a file."""
-    rows = app.browse.layers_pane.body
+    rows = app.browser.layers_pane.body
     await until(pilot, lambda: len(rows.rows) > 1)
     await settle(app, pilot)
     await pilot.press("3")

@@ -15,8 +15,8 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
-from kittui.tui.change.service import SERVICE, Moves
 from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.inspect.inspector import Inspector
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.tui.waiting import browse, quiet, until
@@ -51,9 +51,9 @@ class Kits:
         self.world = World(self.store, self.registry)  # type: ignore[arg-type]
         self.ledger = Ledger.open(folder / "state", "tester@here")
         tuning = Tuning(first_wait=0.01)
-        moves = Moves(self.ledger, Rules(**rules), Inspector(), self.find, tuning, stages or LifecycleTags())
-        self.moves = moves
-        self.world.services[SERVICE] = moves
+        self.world.change_tools = ChangeTools(
+            self.ledger, Rules(**rules), Inspector(), self.find, tuning, stages or LifecycleTags()
+        )
 
     async def find(self, reference: Reference) -> tuple[Repository, str]:
         return self.store.repository(str(reference)), "latest"

@@ -14,7 +14,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power
 from kittui.transfer.progress import Progress
-from kittui.tui.change.jobs import Job, State
+from kittui.tui.change.jobs import Job, Jobs, State
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
@@ -103,7 +103,7 @@ def test_transfers(snap_compare: Compare, kits: Kits, size: tuple[int, int]) -> 
 
     async def show(pilot: Pilot[Any]) -> None:
         await ready(pilot)
-        kits.moves.jobs.jobs += [
+        pilot.app.state(Jobs).jobs += [
             failed,
             job("Pull local://registry.test/fraud:v0.9.0", "stopped", (CODE, 9_000_000, 5_000_000)),
             job(

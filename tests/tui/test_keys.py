@@ -707,10 +707,10 @@ async def test_mouse_clicks_choose_open_and_run() -> None:
 
 
 async def test_no_two_commands_share_a_key() -> None:
-    from kittui.tui.frame import extensions
+    from kittui.tui.app import PARTS
 
     live: dict[tuple[str, ...], list[str]] = {}
-    for command in extensions.commands():
+    for command in (command for part in PARTS for command in part.commands):
         for key in command.keys.split(","):
             live.setdefault((key, command.enabled.__name__), []).append(command.id)
     assert not [ids for ids in live.values() if len(ids) > 1]

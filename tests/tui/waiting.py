@@ -18,7 +18,7 @@ def browse(pilot: Pilot[Any]) -> BrowseScreen:
     """The browse screen."""
     app = pilot.app
     assert isinstance(app, KittuiApp)
-    return app.browse
+    return app.browser
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], Any], seconds: float = 30) -> None:

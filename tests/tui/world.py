@@ -20,6 +20,9 @@ from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
+from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.diff.compare import DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TYPES = {"model": "model", "datasets": "dataset", "code": "code", "docs": "docs"}
@@ -166,7 +169,8 @@ class World:
         self.logins: list[tuple[str, str, str]] = []
         self.login_error: KittuiError | None = None
         self.held: set[str] = set()
-        self.services: dict[str, Any] = {}
+        self.inspector = Inspector()
+        self.change_tools: ChangeTools | None = None
         self.settings = Settings(stages=STAGES, **settings)
 
     @property
@@ -187,14 +191,24 @@ class World:
             kitfile_yaml=lambda modelkit: kitfile_yaml(modelkit.kitfile),
             signatures=lambda repository, digest: repository.referrers(digest),
             save_favourites=self._save,
+            inspector=lambda: self.inspector,
+            change_tools=self._change_tools,
+            differ=self._differ,
             clock=lambda: NOW,
             settings=self.settings,
-            services=self.services,
         )
 
     def app(self, start: str | None = None) -> KittuiApp:
         """The program over this world."""
         return KittuiApp(self.ports, start)
+
+    def _change_tools(self) -> ChangeTools:
+        if self.change_tools is None:
+            raise AssertionError("this world changes nothing")
+        return self.change_tools
+
+    async def _differ(self, sides: Sequence[Side]) -> DiffUseCase:
+        return DiffUseCase(self._modelkit, self.inspector)
 
     async def _source(self, place: Place) -> Any:
         return self.sources.setdefault(place, WorldSource(place))

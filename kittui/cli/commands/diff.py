@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from kittui.cli import run
+from kittui.cli.inspecting import agreed
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.compare.as_json import to_json
@@ -16,9 +17,7 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry, outline
 from kittui.compare.words import counted, progress_words, row_words, size_words, summary_words
 from kittui.errors import KittuiError, UsageError
-from kittui.oci.reference import LOCAL
-from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
-from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.diff.compare import Depth, Side
 
 _STYLES: dict[Status, str] = {
     "added": "green",
@@ -28,7 +27,6 @@ _STYLES: dict[Status, str] = {
     "repacked": "cyan",
     "not_compared": "magenta",
 }
-_ANY = 1 << 62
 _COLUMNS = 80
 _DIFFERENT = 1
 _FAILED = 2
@@ -81,14 +79,7 @@ async def _compare(call: Call, a: str, b: str, depth: Depth) -> Comparison:
     for text in (a, b):
         located = await composition.places.locate(text)
         sides.append(Side(located.repository, located.target or "latest"))
-    holders = []
-    if any(side.repository.source.place.kind == "remote" for side in sides):
-        # Any repository of the store will do: blobs are shared by all of them.
-        holders = [composition.places.source(LOCAL).repository("kittui")]
-    # Compressed layers that are large are read over the network only where that was agreed to beforehand.
-    free = _ANY if call.options.yes else composition.config.ask_above
-    inspector = Inspector(composition.indexes, free_bytes=free)
-    case = DiffUseCase(composition.modelkits.open, inspector, holders)
+    case = await composition.differ(sides, composition.inspector(agreed(call)))
 
     def told(state: Comparison) -> None:
         call.printer.status(progress_words(state) or f"{counted(state)} changed so far, {size_words(state.bytes)} read")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, finder, for_each, one_or_many
+from kittui.cli.moving import carry, for_each, one_or_many
 from kittui.cli.run import Call
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Repository
@@ -73,7 +73,7 @@ async def _pull(call: Call, origin: Repository, target: str, name: str, confirm:
     document = moved.to_json()
     parents = []
     try:
-        async for parent, tag in parents_of(origin, moved.plan.manifest, finder(call)):
+        async for parent, tag in parents_of(origin, moved.plan.manifest, call.composition.find_parent):
             if parent.source.place.kind == "local":
                 continue
             destination = store.repository(f"{parent.source.place.host}/{parent.name}")

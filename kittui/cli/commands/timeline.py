@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from kittui.cli import run
+from kittui.cli.inspecting import agreed
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.compare.as_json import plain
 from kittui.compare.words import value_words
 from kittui.oci.traffic import metered
 from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
-from kittui.usecases.inspect.inspector import Inspector
 
 
 @run.command("timeline")
@@ -29,7 +29,7 @@ async def command(call: Call, repository: str, subject: str) -> None:
     composition = call.composition
     located = await composition.places.locate(repository, default=None)
     call.printer.status(f"reading the versions of {located}")
-    case = TimelineUseCase(composition.modelkits.open, Inspector(composition.indexes))
+    case = TimelineUseCase(composition.modelkits.open, composition.inspector(agreed(call)))
     with metered() as traffic:
         moments = await case.follow(located.repository, followed)
     document = {

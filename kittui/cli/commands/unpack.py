@@ -9,7 +9,7 @@ import click
 
 from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
-from kittui.cli.moving import finder, reporting, tuning
+from kittui.cli.moving import reporting
 from kittui.cli.run import Call
 from kittui.errors import Refused
 from kittui.modelkit import parse_filters
@@ -66,7 +66,7 @@ async def command(
             located.repository,
             located.target or "latest",
             Path(directory),
-            find=finder(call),
+            find=call.composition.find_parent,
             filters=chosen,
             files=files,
             verify=verify,
@@ -83,7 +83,7 @@ async def command(
                 answers,
                 decide=decide if asks else None,
                 progress=progress,
-                tuning=tuning(call),
+                tuning=call.composition.tuning,
                 limits=Limits(ratio=float("inf")) if call.printer.yes else None,
             )
     document = done.to_json()

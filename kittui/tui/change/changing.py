@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kittui.terminal import clean
-from kittui.tui.change.service import Moves, moves_of
 from kittui.tui.change.wording import done_text
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark, Selection
+from kittui.usecases.change.tools import ChangeTools
 
 if TYPE_CHECKING:
-    from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository
     from kittui.usecases.change.tags import ChangePlan
 
@@ -37,32 +36,23 @@ def repositories(selection: Selection) -> list[Repository]:
     return list(found.values())
 
 
-async def for_each_mark(context: Context, work: Callable[[Context, Moves, Mark], Awaitable[bool]]) -> None:
+async def for_each_mark(context: Context, work: Callable[[Context, ChangeTools, Mark], Awaitable[bool]]) -> None:
     """Do the work for what is marked, in order, until one is cancelled; then the marks are used up."""
-    moves = moves_of(context.ports)
+    tools = context.ports.change_tools()
     marks = marked(context.selection)
-    if moves is None or not marks:
+    if not marks:
         return
     for mark in marks:
-        moves.rules.check_write(mark.reference)
-        if not await work(context, moves, mark):
+        tools.rules.check_write(mark.reference)
+        if not await work(context, tools, mark):
             return
     context.clear_marks()
 
 
-def known_tags(context: Context, repository: Repository) -> dict[str, Digest]:
-    """Tags that the tags pane has read already: names for digests, and fewer requests."""
-    return {
-        row.target: row.modelkit.digest
-        for row in context.browse.tags_pane.body.rows
-        if row.modelkit is not None and row.repository.reference() == repository.reference()
-    }
-
-
-async def type_names(context: Context, moves: Moves, tags: Sequence[str]) -> list[str] | None:
+async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str]) -> list[str] | None:
     """Have the name of each protected tag typed; None where the user would not."""
     typed: list[str] = []
-    for tag in moves.rules.guarded(tags):
+    for tag in tools.rules.guarded(tags):
         words = [f"{clean(tag)} is protected by your configuration."]
         if not await context.ask(ConfirmDialog(f"Change {clean(tag)}", words, "Change it", typed=tag)):
             return None
@@ -76,12 +66,12 @@ def undoable(plan: ChangePlan) -> str | None:
     return None if created and plan.repository.source.capabilities.untag.state != "yes" else UNDO
 
 
-async def apply(context: Context, moves: Moves, plan: ChangePlan, reason: str) -> None:
+async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: str) -> None:
     """Apply a promotion or a roll-back, which protected tags are exempt from; say what was done."""
     from kittui.usecases.change.tags import apply_changes
 
     try:
-        await apply_changes(plan, moves.ledger, moves.rules, reason=reason, typed=None)
+        await apply_changes(plan, tools.ledger, tools.rules, reason=reason, typed=None)
     finally:
         context.changed(plan.repository)
     if plan.changes:

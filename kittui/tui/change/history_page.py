@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from kittui.terminal import clean
-from kittui.tui.change.service import moves_of
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
@@ -16,12 +15,12 @@ TAB = "history"
 
 async def load_history(ports: Ports, selection: Selection) -> Page:
     """The events of the tag, or of the repository where the cursor is on no tag."""
-    moves = moves_of(ports)
+    tools = ports.change_tools()
     repository = selection.repository
-    if moves is None or repository is None:
+    if repository is None:
         return Page((((("No history is kept here."), "muted"),),))
     tag = selection.target if selection.target and ":" not in selection.target else None
-    events = await asyncio.to_thread(moves.ledger.history.events, repository.reference(), tag)
+    events = await asyncio.to_thread(tools.ledger.history.events, repository.reference(), tag)
     about = f"{clean(tag)}" if tag else clean(repository.name)
     if not events:
         return Page(
@@ -52,5 +51,4 @@ async def load_history(ports: Ports, selection: Selection) -> Page:
 
 async def show_history(context: Context) -> None:
     """Turn the details pane to the history."""
-    context.browse.details_pane.turn_to(TAB)
-    context.browse.go("details")
+    context.browser.show_tab(TAB)

@@ -66,10 +66,10 @@ class Jobs:
         if job not in self.jobs:
             self.jobs.append(job)
         job.state, job.error = "waiting", None
-        job.worker = context.app.run_worker(self._run(context, job), group="transfers", exclusive=False)
+        job.worker = context.program.run_worker(self._run(context, job), group="transfers", exclusive=False)
         if not self._telling:
             self._telling = True
-            context.app.run_worker(self._tell(context), group="transfers.tell", exclusive=False)
+            context.program.run_worker(self._tell(context), group="transfers.tell", exclusive=False)
 
     def stop(self, job: Job) -> None:
         """Cancel it; what is there stays for going on."""
@@ -116,7 +116,7 @@ class Jobs:
 
     @property
     def speed(self) -> str:
-        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing moves."""
+        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing tools."""
         running = [job.progress for job in self.jobs if job.state == "running"]
         rate = sum(progress.rate for progress in running)
         left = sum(progress.total - progress.done for progress in running)
@@ -131,6 +131,6 @@ class Jobs:
 
 def _say(context: Context, text: str | None, speed: str) -> None:
     """Put it into header and footer, unless the program is ending and they are gone."""
-    if context.app.is_running and context.browse.children:
+    if context.program.is_running:
         context.activity("transfers", text)
-        context.browse.aside("transfers", speed)
+        context.browser.aside("transfers", speed)

@@ -1,4 +1,4 @@
-"""Promote and roll back: the plan, what it changes for whoever uses the champion, then the moves."""
+"""Promote and roll back: the plan, what it changes for whoever uses the champion, then the tools."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from textual.content import Content
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.change.changing import apply, known_tags, repositories
+from kittui.tui.change.changing import apply, repositories
 from kittui.tui.change.differences import difference_lines
-from kittui.tui.change.service import moves_of
 from kittui.tui.change.wording import changes_of, costs_of, notes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.dialog import Part, Words
@@ -81,12 +80,11 @@ class PromotionDialog(PlanDialog):
 
     @work(group="changes", exclusive=True)
     async def _read_changes(self, before: Digest, after: Digest) -> None:
-        from kittui.tui.compare.picking import use_case
         from kittui.usecases.diff.compare import Side
 
         pair = (Side(self._repository, before), Side(self._repository, after))
         try:
-            case = await use_case(self._given.ports, pair)
+            case = await self._given.ports.differ(pair)
             comparison = await case.glance(*pair)
         except KittuiError as error:
             self._say([Content.assemble((f"What changes can't be shown: {clean(error.message)}", "$kit-warn"))])
@@ -100,8 +98,6 @@ class PromotionDialog(PlanDialog):
     @work(group="changes.open", exclusive=True)
     async def _show_comparison(self, before: Digest, after: Digest) -> None:
         """The comparison, by the tags' names while they are still what the plan says."""
-        from kittui.tui.compare.picking import use_case
-        from kittui.tui.compare.screen import CompareScreen
         from kittui.usecases.diff.compare import Side
 
         targets: list[str] = []
@@ -109,24 +105,20 @@ class PromotionDialog(PlanDialog):
             for name, digest in zip(self._names, (before, after), strict=True):
                 named = await self._given.ports.modelkit(self._repository, name)
                 targets.append(name if named.digest == digest else digest)
-            pair = (Side(self._repository, targets[0]), Side(self._repository, targets[1]))
-            case = await use_case(self._given.ports, pair)
         except KittuiError as error:
             self._given.fail(error)
             return
-        self._given.show(CompareScreen(case, *pair))
+        self._given.program.open_comparison(*(Side(self._repository, target) for target in targets))
 
 
 async def promote(context: Context) -> None:
     """Challenger becomes champion, the champion rollback."""
     from kittui.usecases.change.promote import plan_promote
 
-    moves = moves_of(context.ports)
-    if moves is None:
-        return
-    stages = moves.stages
+    tools = context.ports.change_tools()
+    stages = tools.stages
     for repository in repositories(context.selection):
-        known = known_tags(context, repository)
+        known = context.browser.known_digests(repository)
         plan = await plan_promote(repository, stages=stages, known=known)
         retired = clean(stages.retired)
         retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held gets the tag {retired}")]
@@ -141,24 +133,22 @@ async def promote(context: Context) -> None:
             return
         if answer.choice == "retire":
             plan = await plan_promote(repository, stages=stages, retire=True, known=known)
-        await apply(context, moves, plan, answer.reason)
+        await apply(context, tools, plan, answer.reason)
 
 
 async def roll_back(context: Context) -> None:
     """The champion becomes what rollback holds."""
     from kittui.usecases.change.promote import plan_rollback
 
-    moves = moves_of(context.ports)
-    if moves is None:
-        return
-    stages = moves.stages
+    tools = context.ports.change_tools()
+    stages = tools.stages
     for repository in repositories(context.selection):
-        plan = await plan_rollback(repository, stages=stages, known=known_tags(context, repository))
+        plan = await plan_rollback(repository, stages=stages, known=context.browser.known_digests(repository))
         title = f"Roll back {clean(repository.name)}"
         answer = await _ask(context, plan, title, [Choice("do", "Roll back")], (stages.champion, stages.rollback))
         if answer is None:
             return
-        await apply(context, moves, plan, answer.reason)
+        await apply(context, tools, plan, answer.reason)
 
 
 async def _ask(
@@ -167,7 +157,5 @@ async def _ask(
     if not plan.changes:
         context.toast("Nothing to do: it is so already.")
         return PlanAnswer("none")
-    moves = moves_of(context.ports)
-    if moves is not None:
-        moves.rules.check_write(plan.place)
+    context.ports.change_tools().rules.check_write(plan.place)
     return await context.ask(PromotionDialog(context, title, plan, choices, names))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from kittui.errors import Unsupported
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import UNDO, for_each_mark, type_names
-from kittui.tui.change.service import Moves
 from kittui.tui.change.wording import listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.usecases.change.tools import ChangeTools
 
 if TYPE_CHECKING:
     from kittui.usecases.change.remove import Mode, RemovePlan
@@ -23,7 +23,7 @@ async def remove(context: Context) -> None:
     await for_each_mark(context, _remove)
 
 
-async def _remove(context: Context, moves: Moves, mark: Mark) -> bool:
+async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     from kittui.usecases.change.remove import plan_remove
 
     refused = ""
@@ -41,11 +41,11 @@ async def _remove(context: Context, moves: Moves, mark: Mark) -> bool:
         if answer is None:
             return False
         chosen = await plan_remove(mark.repository, mark.target, answer[0])
-        typed = await type_names(context, moves, chosen.tags)
+        typed = await type_names(context, tools, chosen.tags)
         if typed is None:
             return False
         try:
-            await _apply(context, moves, chosen, answer[1], typed)
+            await _apply(context, tools, chosen, answer[1], typed)
         except Unsupported as error:
             if answer[0] != "untag":
                 raise
@@ -91,10 +91,10 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
     return mode, answer.reason
 
 
-async def _apply(context: Context, moves: Moves, plan: RemovePlan, reason: str, typed: list[str]) -> None:
+async def _apply(context: Context, tools: ChangeTools, plan: RemovePlan, reason: str, typed: list[str]) -> None:
     from kittui.usecases.change.remove import apply_remove
 
-    done = await apply_remove(plan, moves.ledger, moves.rules, reason=reason, typed=typed)
+    done = await apply_remove(plan, tools.ledger, tools.rules, reason=reason, typed=typed)
     if plan.mode == "delete":
         context.toast(f"Deleted {plan.manifest.digest.short} with {listed(plan.tags) or 'no tag'}", undo=UNDO)
     else:

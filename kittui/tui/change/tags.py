@@ -10,14 +10,14 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import UNDO, for_each_mark, known_tags, type_names, undoable
-from kittui.tui.change.service import Moves, moves_of
+from kittui.tui.change.changing import UNDO, for_each_mark, type_names, undoable
 from kittui.tui.change.wording import changes_of, costs_of, done_text, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.usecases.change.tools import ChangeTools
 
 
 async def retag(context: Context) -> None:
@@ -25,7 +25,7 @@ async def retag(context: Context) -> None:
     await for_each_mark(context, _retag)
 
 
-async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
+async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     from kittui.usecases.change.retag import apply_retag, plan_retag
 
     stages = [stage.name for stage in context.ports.settings.stages]
@@ -48,7 +48,7 @@ async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
         context.toast("Nothing to do: the tag points there already.")
         return True
     if plan.overwritten or plan.missing:
-        notes = ["The tag exists and moves."] if plan.overwritten else []
+        notes = ["The tag exists and tools."] if plan.overwritten else []
         costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
         answer = await context.ask(
             PlanDialog(
@@ -66,10 +66,10 @@ async def _retag(context: Context, moves: Moves, mark: Mark) -> bool:
         reason = answer.reason
     else:
         reason = ""
-    typed = await type_names(context, moves, plan.overwritten)
+    typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return False
-    await apply_retag(plan, moves.ledger, moves.rules, reason=reason, typed=typed)
+    await apply_retag(plan, tools.ledger, tools.rules, reason=reason, typed=typed)
     context.changed(destination[0])
     undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
     context.toast("; ".join(done_text(each) for each in plan.changes), undo=undo_with)
@@ -102,7 +102,7 @@ async def _destination(context: Context, repository: Repository, text: str) -> t
 def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:
     """What the tags pane knows: tags by digest."""
     found: dict[Digest, tuple[str, ...]] = {}
-    for tag, digest in sorted(known_tags(context, repository).items()):
+    for tag, digest in sorted(context.browser.known_digests(repository).items()):
         found[digest] = (*found.get(digest, ()), tag)
     return found
 
@@ -111,15 +111,15 @@ async def undo(context: Context) -> None:
     """Take the last tag change back: of this repository, else of any that is open here."""
     from kittui.usecases.change.undo import apply_undo, plan_undo
 
-    moves = moves_of(context.ports)
+    tools = context.ports.change_tools()
     repository = context.selection.repository
-    if moves is None or repository is None:
+    if repository is None:
         return
-    moves.rules.check_write(repository.reference())
-    undoing = await plan_undo(repository, moves.ledger)
+    tools.rules.check_write(repository.reference())
+    undoing = await plan_undo(repository, tools.ledger)
     plan = replace(undoing.plan, names=_names(context, repository))
     if not plan.changes:
-        await apply_undo(undoing, moves.ledger, moves.rules)
+        await apply_undo(undoing, tools.ledger, tools.rules)
         context.toast("Nothing to do: it is undone already.")
         return
     answer = await context.ask(
@@ -133,11 +133,11 @@ async def undo(context: Context) -> None:
     )
     if answer is None:
         return
-    typed = await type_names(context, moves, plan.overwritten)
+    typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return
     try:
-        await apply_undo(undoing, moves.ledger, moves.rules, typed=typed)
+        await apply_undo(undoing, tools.ledger, tools.rules, typed=typed)
     finally:
         context.changed(repository)
     context.toast(f"Undone: {done_text(plan)}")

@@ -9,13 +9,13 @@ from kittui.errors import KittuiError
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import marked, type_names
-from kittui.tui.change.jobs import Job
-from kittui.tui.change.service import Moves, moves_of
+from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.usecases.change.tools import ChangeTools
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 async def pull(context: Context) -> None:
     """Into the local store, with the parents that model references name."""
-    moves = moves_of(context.ports)
+    tools = context.ports.change_tools()
     marks = marked(context.selection)
-    if moves is None or not marks:
+    if not marks:
         return
     store = await context.ports.source(LOCAL)
     plans: list[MovePlan] = []
@@ -35,7 +35,7 @@ async def pull(context: Context) -> None:
         if name is None:
             return
         plans.append(await _plan("pull", mark, store.repository(name)))
-    await _confirm_and_start(context, moves, plans, "Pull", "⬇")
+    await _confirm_and_start(context, tools, plans, "Pull", "⬇")
 
 
 async def _store_name(context: Context, mark: Mark) -> str | None:
@@ -52,9 +52,9 @@ async def _store_name(context: Context, mark: Mark) -> str | None:
 
 async def push(context: Context) -> None:
     """Into a registry; its name is offered where the store's repository has one."""
-    moves = moves_of(context.ports)
+    tools = context.ports.change_tools()
     marks = marked(context.selection)
-    if moves is None or not marks:
+    if not marks:
         return
     plans: list[MovePlan] = []
     for mark in marks:
@@ -62,7 +62,7 @@ async def push(context: Context) -> None:
         if destination is None:
             return
         plans.append(await _plan("push", Mark(mark.repository, mark.target, mark.digest), *destination))
-    await _confirm_and_start(context, moves, plans, "Push", "⬆")
+    await _confirm_and_start(context, tools, plans, "Push", "⬆")
 
 
 async def _destination(context: Context, mark: Mark) -> tuple[Repository, str] | None:
@@ -101,10 +101,12 @@ async def _plan(action: str, mark: Mark, destination: Repository, target: str | 
     return await plan_move(action, mark.repository, mark.target, destination, tag)
 
 
-async def _confirm_and_start(context: Context, moves: Moves, plans: Sequence[MovePlan], verb: str, mark: str) -> None:
+async def _confirm_and_start(
+    context: Context, tools: ChangeTools, plans: Sequence[MovePlan], verb: str, mark: str
+) -> None:
     """Show what would be moved where, then start one transfer for each."""
     for plan in plans:
-        moves.rules.check_write(plan.place)
+        tools.rules.check_write(plan.place)
     missing = sum(plan.transfer.missing for plan in plans)
     total = sum(plan.transfer.total for plan in plans)
     changes = [
@@ -129,11 +131,11 @@ async def _confirm_and_start(context: Context, moves: Moves, plans: Sequence[Mov
     )
     if answer is None:
         return
-    typed = await type_names(context, moves, [tag for plan in plans for tag in plan.changes.overwritten])
+    typed = await type_names(context, tools, [tag for plan in plans for tag in plan.changes.overwritten])
     if typed is None:
         return
     for plan in plans:
-        moves.jobs.start(context, _job(context, moves, plan, verb, mark, typed))
+        context.program.state(Jobs).start(context, _job(context, tools, plan, verb, mark, typed))
     context.clear_marks()
 
 
@@ -145,7 +147,7 @@ def _costs(missing: int, total: int) -> str:
     return f"{size_text(missing)} to move of {size_text(total)}; the rest is there or taken over."
 
 
-def _job(context: Context, moves: Moves, plan: MovePlan, verb: str, mark: str, typed: Sequence[str]) -> Job:
+def _job(context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: str, typed: Sequence[str]) -> Job:
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, plan_move
 
@@ -157,30 +159,30 @@ def _job(context: Context, moves: Moves, plan: MovePlan, verb: str, mark: str, t
             current = await plan_move(
                 plan.action, transfer.origin, plan.manifest.digest, transfer.destination, plan.tag
             )
-        await apply_move(current, moves.ledger, moves.rules, job.progress, tuning=moves.tuning, typed=typed)
+        await apply_move(current, tools.ledger, tools.rules, job.progress, tuning=tools.tuning, typed=typed)
         context.changed(current.transfer.destination)
         if verb == "Pull":
-            await _pull_parents(context, moves, current, job)
+            await _pull_parents(context, tools, current, job)
         return f"{verb}: {plan.transfer.destination.reference(plan.target)} is there"
 
     return Job(f"{verb} {plan.transfer.destination.reference(plan.target)}", mark, Progress(), work)
 
 
-async def _pull_parents(context: Context, moves: Moves, plan: MovePlan, job: Job) -> None:
+async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, job: Job) -> None:
     """What model references name comes along; the ModelKit itself is in the store by now, and stays."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, parent_missing, parents_of, plan_move
 
     store = plan.transfer.destination.source
     try:
-        async for repository, target in parents_of(plan.transfer.origin, plan.manifest, moves.find):
+        async for repository, target in parents_of(plan.transfer.origin, plan.manifest, tools.find):
             if repository.source.place.kind == "local":
                 continue
             job.progress = Progress()
             destination = store.repository(f"{repository.source.place.host}/{repository.name}")
             tag = None if ":" in target else target
             parent = await plan_move("pull", repository, target, destination, tag)
-            await apply_move(parent, moves.ledger, moves.rules, job.progress, tuning=moves.tuning)
+            await apply_move(parent, tools.ledger, tools.rules, job.progress, tuning=tools.tuning)
             context.changed(destination)
     except KittuiError as error:
         raise parent_missing(plan.transfer.destination.reference(plan.target), error) from error

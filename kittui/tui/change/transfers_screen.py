@@ -175,8 +175,5 @@ def _said(job: Job) -> str:
 
 async def show_transfers(context: Context) -> None:
     """Open the pane."""
-    from kittui.tui.change.service import moves_of
 
-    moves = moves_of(context.ports)
-    if moves is not None:
-        context.show(TransfersScreen(context, moves.jobs))
+    context.show(TransfersScreen(context, context.program.state(Jobs)))

@@ -38,7 +38,14 @@ class UnpackDialog(Dialog[Choice]):
     UnpackDialog Rows { height: 3; }
     UnpackDialog Words { height: auto; }
     """
-    KEYS: ClassVar[str] = "Space Tick · a All · → Files · Tab Folder · Enter Unpack · Esc Cancel"
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("unpack.tick", "Tick"),
+        ("unpack.all", "All"),
+        ("unpack.open", "Files"),
+        ("Tab", "Folder"),
+        ("Enter", "Unpack"),
+        ("dialog.cancel", "Cancel"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Take it, or leave it"),
         Binding("a", "tick_all", "All", id="unpack.all", tooltip="Take everything, or nothing"),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from kittui.errors import Interrupted
 from kittui.terminal import clean
 from kittui.tui.change.changing import marked
-from kittui.tui.change.jobs import Job
-from kittui.tui.change.service import Moves, moves_of
+from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.frame.context import Context
+from kittui.usecases.change.tools import ChangeTools
 
 if TYPE_CHECKING:
     from kittui.transfer.staging import Answers
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 async def unpack(context: Context) -> None:
     """Ask what and where, for each marked ModelKit, and do it in the background."""
-    moves = moves_of(context.ports)
+    tools = context.ports.change_tools()
     marks = marked(context.selection)
-    if moves is None or not marks:
+    if not marks:
         return
     for mark in marks:
         kit = await context.ports.modelkit(mark.repository, mark.target)
         folder = str(Path.cwd() / (mark.repository.name.rpartition("/")[2] or "modelkit"))
-        chosen = await context.ask(UnpackDialog(kit, mark.repository, mark.target, moves.inspector, folder))
+        chosen = await context.ask(UnpackDialog(kit, mark.repository, mark.target, tools.inspector, folder))
         if chosen is None:
             return
         whole = len(chosen.layers) == len(kit.layers)
-        moves.jobs.start(context, _job(context, moves, mark, chosen, whole=whole))
+        context.program.state(Jobs).start(context, _job(context, tools, mark, chosen, whole=whole))
     context.clear_marks()
 
 
-def _job(context: Context, moves: Moves, mark: Mark, chosen: Ticked, *, whole: bool) -> Job:
+def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, *, whole: bool) -> Job:
     """`whole`: every layer is taken, and so the parents come along, as with `kit unpack`."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.unpack import apply_unpack, plan_unpack
@@ -54,13 +54,13 @@ def _job(context: Context, moves: Moves, mark: Mark, chosen: Ticked, *, whole: b
             mark.repository,
             mark.digest or mark.target,
             chosen.directory,
-            find=moves.find if whole else None,
+            find=tools.find if whole else None,
             layers=None if whole else chosen.layers,
             files=chosen.files,
             kitfile=chosen.kitfile,
             verify=chosen.verify,
         )
-        done = await apply_unpack(plan, moves.inspector, decide=decide, progress=job.progress, tuning=moves.tuning)
+        done = await apply_unpack(plan, tools.inspector, decide=decide, progress=job.progress, tuning=tools.tuning)
         written = sum(one.outcome == "written" for one in done.files)
         said = f"{written} files unpacked into {chosen.directory}"
         return said if done.verified else f"{said}; files read by ranges are not verified"

@@ -10,13 +10,13 @@ from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.usecases.diff.compare import Depth
 
 if TYPE_CHECKING:
-    from kittui.tui.app import KittuiApp
+    from kittui.tui.frame.program import Program
 
 SAMPLED: Final = 64
 """Random windows of each file that a sample reads."""
 
 
-async def ask_depth(app: KittuiApp, comparison: Comparison) -> Depth | None:
+async def ask_depth(app: Program, comparison: Comparison) -> Depth | None:
     """Ask what is to be read, with its price; None where nothing is."""
     answer = await app.push_screen_wait(
         ChoiceDialog(

@@ -8,10 +8,8 @@ from kittui.errors import NotFound
 from kittui.terminal import clean
 from kittui.tui.compare.over_versions import TimelineScreen
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
-from kittui.tui.compare.picking import use_case
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.selection import Selection
-from kittui.tui.inspect.nodes import FileHere, TensorHere
+from kittui.tui.frame.selection import FileHere, Selection, TensorHere
 from kittui.usecases.diff.compare import Side
 from kittui.usecases.diff.manifests import without_digests
 from kittui.usecases.diff.timeline import Subject
@@ -25,7 +23,7 @@ async def follow(context: Context) -> None:
         return
     subject = _under_cursor(selection) or await _chosen(context)
     if subject is not None:
-        case = await use_case(context.ports, (Side(repository, target),))
+        case = await context.ports.differ((Side(repository, target),))
         context.show(TimelineScreen(case, repository, subject, target))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,7 +15,7 @@ from textual.widgets import Static
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.frame.keymap import shown_key
+from kittui.tui.frame.program import Program, program_of
 from kittui.tui.style.sizes import age_text, bar_text
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.lines import Line, Lines, Page
@@ -25,7 +25,6 @@ from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
-    from kittui.tui.app import KittuiApp
 
 _BAR: Final = 10
 
@@ -78,9 +77,9 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         return self._moments
 
     @property
-    def kittui(self) -> KittuiApp:
+    def program(self) -> Program:
         """The program, for its clock, toasts and clipboard."""
-        return cast("KittuiApp", self.app)
+        return program_of(self)
 
     @property
     def title_words(self) -> str:
@@ -107,10 +106,9 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
     def _hint(self) -> None:
         hints = [("next", "Next change", "change(1)"), ("compare", "Compare with the one before", "compare")]
         hints += [("copy", "Copy", "copy"), ("help", "Help", "app.help"), ("close", "Back", "close")]
-        keymap = self.kittui.ports.settings.keymap
         self._footer.hints = tuple(
             KeyHint(
-                shown_key(self.BINDINGS, f"timeline.{name}", keymap),
+                self.program.ports.keys[f"timeline.{name}"],
                 label,
                 action if "." in action else f"screen.{action}",
             )
@@ -125,7 +123,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         except KittuiError as error:
             self._facts.update(Content(clean(error.message)))
             self._lines.show(Page([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text]))
-            self.kittui.fail(error)
+            self.program.fail(error)
             return
         numbers = [abs(moment.value) for moment in self._moments if _is_number(moment.value)]
         self._largest = float(max(numbers, default=0))
@@ -144,7 +142,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         return (
             ((_mark(moment), "bad+bold" if moment.problem else "warn+bold" if moment.changed else "special+bold"),),
             ((clean(", ".join(moment.tags), limit=120), "key"),),
-            ((age_text(moment.created, self.kittui.ports.clock()), "muted"),),
+            ((age_text(moment.created, self.program.ports.clock()), "muted"),),
             ((moment.digest.partition(":")[2][:12], "muted"),),
             spans,
         )
@@ -190,12 +188,10 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         moment = self._rows.current
         before = self._before(moment) if moment is not None else None
         if moment is None or before is None or moment.problem:
-            self.kittui.toast("There is no version before it to compare with.")
+            self.program.toast("There is no version before it to compare with.")
             return
-        from kittui.tui.compare.screen import CompareScreen
-
         a, b = (Side(self._repository, each.tags[0] if each.tags else each.digest) for each in (before, moment))
-        self.app.push_screen(CompareScreen(self._case, a, b))
+        self.program.open_comparison(a, b)
 
     def action_copy(self) -> None:
         """Copy the versions with their values, one a line."""
@@ -203,7 +199,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         for moment in self._moments:
             value = moment.problem or (value_words(moment.value, 4000) if moment.found else "not there")
             rows.append(f"{_mark(moment)} {', '.join(moment.tags)}\t{moment.digest}\t{moment.created or ''}\t{value}")
-        self.kittui.copy("\n".join([self.title_words, *rows]))
+        self.program.copy("\n".join([self.title_words, *rows]))
 
     def action_close(self) -> None:
         """Back."""

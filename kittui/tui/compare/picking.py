@@ -9,15 +9,13 @@ from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL
 from kittui.terminal import clean
-from kittui.tui.change.service import moves_of
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
 from kittui.usecases.browse.tag_names import natural_key
-from kittui.usecases.diff.compare import DiffUseCase, Side
-from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.diff.compare import Side
 
 
 async def diff(context: Context) -> None:
@@ -27,7 +25,7 @@ async def diff(context: Context) -> None:
         pair = await _pick(context)
         if pair is None:
             return
-    context.show(CompareScreen(await use_case(context.ports, pair), *pair))
+    context.show(CompareScreen(await context.ports.differ(pair), *pair))
     context.clear_marks()
 
 
@@ -38,19 +36,6 @@ def marked(selection: Selection) -> tuple[Side, Side] | None:
     if len(sides) == 1 and here is not None and here.reference != sides[0].reference:
         sides.append(here)
     return (sides[0], sides[1]) if len(sides) == 2 else None
-
-
-async def use_case(ports: Ports, pair: Sequence[Side]) -> DiffUseCase:
-    """The use case over what the program was started with."""
-    inspector = ports.services.get("inspector")
-    holders = []
-    if any(side.repository.source.place.kind == "remote" for side in pair):
-        try:
-            # Any repository of the store will do: blobs are shared by all of them.
-            holders.append((await ports.source(LOCAL)).repository("kittui"))
-        except KittuiError:
-            holders = []
-    return DiffUseCase(ports.modelkit, inspector if isinstance(inspector, Inspector) else Inspector(), holders)
 
 
 def _here(selection: Selection) -> Side | None:
@@ -64,11 +49,10 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     if here is None:
         return None
     ports, repository, target = context.ports, here.repository, here.target
-    names = context.browse.tags_pane.names_of(repository)
+    names = context.browser.tag_names(repository)
     if names is None:
         names = await _tags(ports, repository)
-    moves = moves_of(ports)
-    stages = moves.stages if moves is not None else LifecycleTags()
+    stages = ports.change_tools().stages
     known = _known(context)
     others = [each for each in known.values() if each.reference() != repository.reference()]
     hand = pairs_at_hand(names, target, stages)
@@ -104,9 +88,8 @@ async def _tags(ports: Ports, repository: Repository) -> list[str]:
 
 def _known(context: Context) -> dict[str, Repository]:
     """Every repository that the interface has listed, by its reference."""
-    places = context.browse.repositories_pane.places
-    found = [each.repository for row in places for each in row.found]
-    return {repository.reference(): repository for repository in sorted(found, key=lambda each: each.reference())}
+    found = sorted(context.browser.repositories, key=lambda each: each.reference())
+    return {repository.reference(): repository for repository in found}
 
 
 async def _copies(ports: Ports, others: Sequence[Repository], here: Side) -> list[Offer]:

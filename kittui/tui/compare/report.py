@@ -9,10 +9,10 @@ from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
 
 if TYPE_CHECKING:
-    from kittui.tui.app import KittuiApp
+    from kittui.tui.frame.program import Program
 
 
-async def report(app: KittuiApp, comparison: Comparison) -> None:
+async def report(app: Program, comparison: Comparison) -> None:
     """Ask which report is meant and where it goes; raises Conflict, StorageError."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from textual import events, on, work
@@ -23,13 +23,10 @@ from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.strip import Chip, SummaryStrip
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
 from kittui.tui.compare.wording import doing_words, key_of, name_of, nothing_words, place_of, subject_of
-from kittui.tui.frame.keymap import shown_key
+from kittui.tui.frame.program import Program, program_of
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.rows import Column, Rows
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
-
-if TYPE_CHECKING:
-    from kittui.tui.app import KittuiApp
 
 WIDE: Final = 120
 """Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
@@ -142,9 +139,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         return self._tree
 
     @property
-    def kittui(self) -> KittuiApp:
+    def program(self) -> Program:
         """The program, for its toasts and clipboard."""
-        return cast("KittuiApp", self.app)
+        return program_of(self)
 
     @property
     def working(self) -> bool:
@@ -209,7 +206,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._traffic = None
             self._strip.facts = (clean(error.message),)
             self._lines.begin([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text])
-            self.kittui.fail(error)
+            self.program.fail(error)
             self._tell_reading()
             return
         self._traffic = None
@@ -302,8 +299,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         last = [("help", "Help", "app.help"), ("back", back, "back")]
         more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
         hints += more + last if self.size.width >= ROOMY else more[:1] + last
-        keymap = self.kittui.ports.settings.keymap
-        keys = (shown_key(self.BINDINGS, f"compare.{name}", keymap) for name, _, _ in hints)
+        keys = (self.program.ports.keys[f"compare.{name}"] for name, _, _ in hints)
         actions = (action if "." in action else f"screen.{action}" for _, _, action in hints)
         self._footer.hints = tuple(map(KeyHint, keys, (label for _, label, _ in hints), actions))
 
@@ -381,7 +377,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             return
         number = neighbour(self._tree.texts, self._rows.cursor, step)
         if number is None:
-            self.kittui.toast("No lines or rows to show: no text or table changed, or none was read yet.")
+            self.program.toast("No lines or rows to show: no text or table changed, or none was read yet.")
             return
         self._rows.move_to(number)
         self._detail()
@@ -405,7 +401,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         if chosen is self._filter:
             chosen = FILTERS[0]
         elif not self._tree.counts[chosen]:
-            self.kittui.toast(f"Nothing was {chosen.name}.")
+            self.program.toast(f"Nothing was {chosen.name}.")
             return
         self._choose(chosen)
 
@@ -452,22 +448,22 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._depth = Depth()
             self._tell()
             self._tell_reading()
-            self.kittui.toast("Stopped reading values; what was found so far stays.")
+            self.program.toast("Stopped reading values; what was found so far stays.")
         else:
             self.dismiss()
 
     def action_copy(self) -> None:
         """Copy the detail pane's text."""
-        self.kittui.copy(self._lines.text())
+        self.program.copy(self._lines.text())
 
     @work(group="compare-ask")
     async def action_content(self) -> None:
         """Compare values: all of them, or a sample."""
         comparison = self._comparison
         if comparison is None or not comparison.unread:
-            self.kittui.toast("All values that differ were compared." if comparison else "Still reading.")
+            self.program.toast("All values that differ were compared." if comparison else "Still reading.")
             return
-        depth = await ask_depth(self.kittui, comparison)
+        depth = await ask_depth(self.program, comparison)
         if depth is not None:
             self.read_values(depth)
 
@@ -483,9 +479,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
         if self._comparison is not None:
             try:
-                await report(self.kittui, self._comparison)
+                await report(self.program, self._comparison)
             except KittuiError as error:
-                self.kittui.fail(error)
+                self.program.fail(error)
 
     def action_timeline(self) -> None:
         """The thing under the cursor over all versions of b's repository."""
@@ -494,7 +490,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         row = self._rows.current
         subject = subject_of(row) if row is not None else None
         if subject is None:
-            self.kittui.toast("A Kitfile value, a file or a tensor can be followed over the versions.")
+            self.program.toast("A Kitfile value, a file or a tensor can be followed over the versions.")
             return
         b = self._sides[1]
         self.app.push_screen(TimelineScreen(self._case, b.repository, subject, b.target))

@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
+from kittui.tui.style.keys import display_keys
+
 Answer = TypeVar("Answer")
 Part = str | Content
 """A line in a dialog: a cleaned text, or styled content made of cleaned texts."""
@@ -57,7 +59,8 @@ class Dialog(ModalScreen[Answer | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="dialog.cancel", tooltip="Close without doing anything")
     ]
-    KEYS: ClassVar[str] = "Enter Choose · Esc Cancel"
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (("Enter", "Choose"), ("dialog.cancel", "Cancel"))
+    """Keys that the frame names: the id of a binding, or a key that can't be remapped, and what it does."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -67,15 +70,21 @@ class Dialog(ModalScreen[Answer | None]):
         """The widgets in the box."""
         raise NotImplementedError
 
-    def keys(self) -> str:
+    def hints(self) -> Sequence[tuple[str, str]]:
         """The keys that the frame names."""
-        return self.KEYS
+        return self.HINTS
+
+    def key(self, name: str) -> str:
+        """The key of a binding as it is shown, after the user's keymap."""
+        live = (each.binding for each in self.active_bindings.values())
+        return next((display_keys(binding.key)[0] for binding in live if binding.id == name), name)
 
     def compose(self) -> ComposeResult:
         """The box around the body."""
         with Box() as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = Content(self.keys())
+            hints = (f"{self.key(key) if '.' in key else key} {label}" for key, label in self.hints())
+            box.border_subtitle = Content(" · ".join(hints))
             yield from self.body()
 
     def action_cancel(self) -> None:

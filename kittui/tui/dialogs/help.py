@@ -18,7 +18,7 @@ class HelpDialog(Dialog[None]):
     DEFAULT_CSS = """
     HelpDialog Box { width: 84; height: 90%; }
     """
-    KEYS: ClassVar[str] = "Esc Close"
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (("dialog.cancel", "Close"),)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,q", "cancel", "Close", id="help.close", tooltip="Close help")
     ]

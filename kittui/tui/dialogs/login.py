@@ -18,7 +18,11 @@ from kittui.tui.dialogs.dialog import Dialog, Words
 class LoginDialog(Dialog[str]):
     """User and password for a host; stays open with the reason while the registry refuses. Answers a sentence."""
 
-    KEYS: ClassVar[str] = "Enter Log in · Tab Next field · Esc Cancel"
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("Enter", "Log in"),
+        ("Tab", "Next field"),
+        ("dialog.cancel", "Cancel"),
+    )
 
     def __init__(self, host: str, login: Callable[[str, str, str], Awaitable[str]]) -> None:
         super().__init__(f"Log in to {clean(host)}")

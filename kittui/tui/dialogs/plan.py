@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -40,6 +42,10 @@ class PlanDialog(Dialog[PlanAnswer]):
     tags); `look` is called for the key `d`, to see what the change means.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "look", "See the changes", id="dialog.look", tooltip="What the plan changes")
+    ]
+
     def __init__(
         self,
         title: str,
@@ -58,8 +64,6 @@ class PlanDialog(Dialog[PlanAnswer]):
         self._place, self._changes, self._choices = place, list(changes), list(choices)
         self._notes, self._costs, self._reason = list(notes), costs, reason
         self._typed, self._danger, self._look = typed, danger, look
-        if look is not None:
-            self._bindings.bind("d", "look", "See the changes", show=False)
 
     def body(self) -> ComposeResult:
         """Place, changes, notes, what a subclass adds, costs, the reason, the name to type, choices."""
@@ -109,9 +113,13 @@ class PlanDialog(Dialog[PlanAnswer]):
         """Widgets between the notes and the costs; none, unless a subclass has some."""
         yield from ()
 
-    def keys(self) -> str:
-        """`d` is named where there is something to look at."""
-        return self.KEYS if self._look is None else f"d See the changes · {self.KEYS}"
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """The key for the changes is named where there are some."""
+        return self.HINTS if self._look is None else (("dialog.look", "See the changes"), *self.HINTS)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key for the changes is live only where there are some."""
+        return action != "look" or self._look is not None
 
     def on_mount(self) -> None:
         """The cursor is on the first choice, on Cancel where it is dangerous, or on the name to type."""

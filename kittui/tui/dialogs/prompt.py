@@ -20,7 +20,11 @@ SHOWN = 6
 class InputDialog(Dialog[str]):
     """One line of text; `check` returns what is wrong with it (empty: nothing), `complete` texts it could become."""
 
-    KEYS: ClassVar[str] = "Enter Done · Tab Complete · Esc Cancel"
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("Enter", "Done"),
+        ("Tab", "Complete"),
+        ("dialog.cancel", "Cancel"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", "Complete", id="dialog.complete", tooltip="Take the first completion", priority=True)
     ]

@@ -1,7 +1,6 @@
 """Commands: each is one `Binding`, so that keys, footer, help, palette and keymap read the same definition.
 
-To add commands, write a module with a tuple `COMMANDS` and name it in
-kittui/tui/frame/extensions.py. Import what is heavy inside `run`, so that opening the program stays fast.
+To add one, put it into its feature's `COMMANDS`. Import what is heavy inside `run`, so that the program opens fast.
 """
 
 from __future__ import annotations

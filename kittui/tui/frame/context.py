@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from kittui.errors import KittuiError
     from kittui.oci.protocols import Repository
-    from kittui.tui.app import KittuiApp
+    from kittui.tui.frame.browser import Browser
     from kittui.tui.frame.ports import Ports
+    from kittui.tui.frame.program import Program
     from kittui.tui.frame.selection import Selection
-    from kittui.tui.screens.browse import BrowseScreen
 
 Answer = TypeVar("Answer")
 
@@ -22,39 +22,39 @@ Answer = TypeVar("Answer")
 class Context:
     """Handed to `Command.run`."""
 
-    app: KittuiApp
-    browse: BrowseScreen
+    program: Program
+    browser: Browser
     selection: Selection
 
     @property
     def ports(self) -> Ports:
         """The use cases and settings the program was started with."""
-        return self.app.ports
+        return self.program.ports
 
     async def ask(self, dialog: ModalScreen[Answer]) -> Answer | None:
         """Show a dialog and wait for its answer; None is cancelled."""
-        return await self.app.push_screen_wait(dialog)
+        return await self.program.push_screen_wait(dialog)
 
     def show(self, screen: Screen[None]) -> None:
         """Open a full screen over this one; Esc should dismiss it."""
-        self.app.push_screen(screen)
+        self.program.push_screen(screen)
 
     def toast(self, text: str, *, undo: str | None = None) -> None:
         """Say in a corner what was done; `undo` is the id of the command that takes it back, named with its key."""
-        self.app.toast(text, undo=undo)
+        self.program.toast(text, undo=undo)
 
     def fail(self, error: KittuiError) -> None:
         """Say what failed and what to do."""
-        self.app.fail(error)
+        self.program.fail(error)
 
     def changed(self, repository: Repository | None = None) -> None:
         """Tags of the repository (of all, if None) were changed: panes that show them read them again."""
-        self.browse.reload(repository)
+        self.browser.reload(repository)
 
     def activity(self, key: str, text: str | None) -> None:
         """Put a short text (`⬇ 1 pull 62 %`) into the header under a key of yours, or take it away."""
-        self.app.activity(key, text)
+        self.program.activity(key, text)
 
     def clear_marks(self) -> None:
         """Forget all marks, after a command has used them."""
-        self.browse.clear_marks()
+        self.browser.clear_marks()

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from kittui.tui.frame import extensions
-from kittui.tui.frame.keymap import display_keys
 from kittui.tui.frame.ports import Settings
 from kittui.tui.style import theme
+from kittui.tui.style.keys import display_keys
 from kittui.tui.widgets.lines import Line
-
-if TYPE_CHECKING:
-    from kittui.tui.app import KittuiApp
 
 Section = list[tuple[str, str, str]]
 _HEADINGS = {"move": "Moving", "text": "Moving", "compare": "Comparing", "timeline": "Over the versions"}
 """Where help lists the keys of lists and screens, by the first part of their ids."""
 
 
-def sections(app: KittuiApp) -> dict[str, Section]:
-    """(keys, label, tooltip) of every live key, by heading."""
-    headings = {command.id: command.heading for command in extensions.commands()}
+def sections(screen: Screen[Any], headings: Mapping[str, str]) -> dict[str, Section]:
+    """(keys, label, tooltip) of every live key, by heading; `headings` say it for commands, by their ids."""
     found: dict[str, Section] = {
         "Comparing": [],
         "Over the versions": [],
@@ -36,7 +31,7 @@ def sections(app: KittuiApp) -> dict[str, Section]:
     }
     keys: dict[str, list[str]] = {}
     rows: dict[str, tuple[str, str, str]] = {}
-    for active in app.screen.active_bindings.values():
+    for active in screen.active_bindings.values():
         binding = active.binding
         if not active.enabled or not binding.description or binding.system:
             continue
@@ -69,7 +64,7 @@ def legend(settings: Settings) -> list[Line]:
     return lines
 
 
-def palette(app: KittuiApp, screen: Screen[object]) -> Iterable[SystemCommand]:
+def palette(app: App[None], screen: Screen[object]) -> Iterable[SystemCommand]:
     """Commands that are enabled on the screen below the palette, then themes."""
     seen: set[str] = set()
     for active in screen.active_bindings.values():
@@ -87,14 +82,14 @@ def palette(app: KittuiApp, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand(f"Theme: {name.removeprefix('kittui-')}", "Change the colours", _chooser(app, name))
 
 
-def _runner(app: KittuiApp, node: object, action: str) -> Callable[[], object]:
+def _runner(app: App[None], node: object, action: str) -> Callable[[], object]:
     async def run() -> None:
         await app.run_action(action, node)  # type: ignore[arg-type]
 
     return run
 
 
-def _chooser(app: KittuiApp, name: str) -> Callable[[], None]:
+def _chooser(app: App[None], name: str) -> Callable[[], None]:
     def choose() -> None:
         app.theme = name
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kittui.tui.frame.keymap import KeyNames
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
     from kittui.oci.reference import Place
+    from kittui.usecases.change.tools import ChangeTools
+    from kittui.usecases.diff.compare import DiffUseCase, Side
+    from kittui.usecases.inspect.inspector import Inspector
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,10 @@ class Ports:
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
     target, `find` does so too and looks in the store first for what has no prefix; `kitfile_yaml` writes a Kitfile as
-    kit does; `signatures` lists what refers to a digest; `save_favourites` keeps them for the next time; `clock` tells
-    the time for ages.
+    kit does; `signatures` lists what refers to a digest; `save_favourites` keeps them for the next time; `inspector`
+    reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions it is given;
+    `clock` gives the time for ages; `keys` names the keys of commands (the program fills it in). `inspector` and
+    `change_tools` are factories, so that the first screen waits for neither.
     """
 
     places: Sequence[PlaceEntry]
@@ -71,7 +78,9 @@ class Ports:
     kitfile_yaml: Callable[[ModelKit], str]
     signatures: Callable[[Repository, Digest], Awaitable[Sequence[Descriptor]]]
     save_favourites: Callable[[Sequence[str]], Awaitable[None]]
+    inspector: Callable[[], Inspector]
+    change_tools: Callable[[], ChangeTools]
+    differ: Callable[[Sequence[Side]], Awaitable[DiffUseCase]]
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone()
     settings: Settings = field(default_factory=Settings)
-    services: Mapping[str, Any] = field(default_factory=dict)
-    """What extensions need besides (their use cases), by name."""
+    keys: KeyNames = field(default_factory=KeyNames)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from kittui.formats.tar import FileEntry
+    from kittui.formats.weights import Tensor
     from kittui.modelkit import Layer, ModelKit
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository, Source
@@ -21,13 +23,32 @@ Children = Callable[[Report], Awaitable[Sequence["Node"]]]
 """Asked when a row is opened for the first time; raises KittuiError, which becomes a marked row."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileHere:
+    """What a file's row carries: where it is."""
+
+    repository: Repository
+    layer: Layer
+    entry: FileEntry
+    verified: bool
+    modelkit: ModelKit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorHere:
+    """What a tensor's row carries: the file whose header it was read from."""
+
+    file: FileHere
+    tensor: Tensor
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """A row below a layer: a folder, a file, a tensor, a note. All texts are raw: the pane cleans them.
 
     `key` is unique among its siblings; `path` is what copying it means where the name is not all of it; `size` is
     bytes; `detail` is a short text behind the name (dtype and shape); `children` is None for a leaf, rows that are
-    known, or a function that loads them; `payload` belongs to whoever made the node; `problem` marks the row and is
+    known, or a function that loads them; `payload` says which file or tensor it is; `problem` marks the row and is
     shown in words when the cursor is on it. `badge` gives a mark and a word that may become known later; `search` finds
     so many nodes below, by a casefolded text, though they were never loaded. What a node of the kind `ask` loads takes
     the place of its siblings and itself.
@@ -39,7 +60,7 @@ class Node:
     size: int | None = None
     detail: str = ""
     children: Sequence[Node] | Children | None = None
-    payload: Any = None
+    payload: FileHere | TensorHere | None = None
     problem: str | None = None
     path: str = ""
     badge: Callable[[], str] | None = None

@@ -8,7 +8,7 @@ from kittui.terminal import clean, size_text
 
 if TYPE_CHECKING:
     from kittui.tui.frame.context import Context
-    from kittui.tui.inspect.nodes import FileHere
+    from kittui.tui.frame.selection import FileHere
     from kittui.usecases.inspect.inspector import Price
 
 STREAMED = 1_000_000_000

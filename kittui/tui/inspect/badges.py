@@ -78,7 +78,7 @@ class Badges:
             return LOOKED if self.judged else "pickle, not looked at"
         return ""
 
-    async def judge(self, inspector: Inspector, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
+    async def assess(self, inspector: Inspector, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
         """Look at the files of a layer that was listed; returns the layer's own badge.
 
         Raises what reading the layer raises.

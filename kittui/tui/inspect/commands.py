@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kittui.errors import KittuiError
 from kittui.terminal import size_text
 from kittui.tui.frame.commands import Command
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.selection import Selection
+from kittui.tui.frame.selection import FileHere, Selection, TensorHere
 
 if TYPE_CHECKING:
     from kittui.tui.frame.ports import Ports
-    from kittui.tui.inspect.nodes import FileHere, TensorHere
     from kittui.tui.widgets.lines import Page
     from kittui.usecases.inspect.inspector import Price
 
@@ -21,15 +18,11 @@ if TYPE_CHECKING:
 def file_of(selection: Selection) -> FileHere | None:
     """The readable file under the cursor, or the one whose tensor is."""
     node = selection.node
-    if node is None or node.payload is None or node.problem:
+    if node is None or node.problem:
         return None
-    if node.kind == "tensor":
-        of: TensorHere = node.payload
-        return of.file
-    if node.kind != "file":
-        return None
-    here: FileHere = node.payload
-    return here
+    if isinstance(node.payload, TensorHere):
+        return node.payload.file
+    return node.payload if node.kind == "file" else None
 
 
 def on_file(selection: Selection) -> bool:
@@ -46,36 +39,10 @@ async def view(context: Context) -> None:
         context.show(ViewerScreen(context, here))
 
 
-async def save(context: Context, here: FileHere) -> None:
-    """Ask for a place and save the file there."""
-    from kittui.tui.dialogs.prompt import InputDialog
-    from kittui.tui.inspect.asking import agree
-    from kittui.tui.inspect.nodes import inspector_of
-    from kittui.usecases.inspect.saving import save_file
-
-    name = here.entry.path.rpartition("/")[2]
-    text = await context.ask(InputDialog("Save to", value=str(Path.cwd() / name)))
-    if not text:
-        return
-
-    async def ask(price: Price) -> bool:
-        return await agree(context, here, price)
-
-    context.activity("save", f"⬇ {name}")
-    try:
-        inspector = inspector_of(context.ports)
-        saved = await save_file(inspector, here.repository, here.layer, here.entry, Path(text), ask=ask)
-    except KittuiError as error:
-        context.fail(error)
-        return
-    finally:
-        context.activity("save", None)
-    trust = "verified" if here.verified else "not verified: kittui pull proves the layer's digest"
-    context.toast(f"Saved {saved} ({size_text(here.entry.size)}, {trust})")
-
-
 async def save_selected(context: Context) -> None:
     """Save the file under the cursor."""
+    from kittui.tui.inspect.saving import save
+
     here = file_of(context.selection)
     if here is not None:
         await save(context, here)
@@ -95,7 +62,6 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
     from kittui.errors import Refused
     from kittui.tui.inspect.asking import why
     from kittui.tui.inspect.contents import read_contents
-    from kittui.tui.inspect.nodes import inspector_of
     from kittui.tui.inspect.pages import pane_page
     from kittui.tui.widgets.lines import Page
 
@@ -109,7 +75,7 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
         return False
 
     try:
-        return pane_page(await read_contents(inspector_of(ports), here, ask=note, width=36), here)
+        return pane_page(await read_contents(ports.inspector(), here, ask=note, width=36), here)
     except Refused:
         if not prices:
             raise

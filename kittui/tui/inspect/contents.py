@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from kittui.errors import Malformed, Unsupported
 from kittui.formats.model_file import is_model_file
 from kittui.formats.text import decode, sniff
 from kittui.tui.inspect import pictures
-from kittui.tui.inspect.paging import Pager, TableLay, lay_of
+from kittui.tui.inspect.opened import Contents, Model
+from kittui.tui.inspect.paging import Pager, lay_of
 from kittui.tui.widgets.lines import Page, plain
 
 if TYPE_CHECKING:
-    from kittui.formats.weights import Weights
-    from kittui.tui.inspect.model_facts import ModelFacts
-    from kittui.tui.inspect.nodes import FileHere
-    from kittui.tui.inspect.tensors import Row
+    from kittui.tui.frame.selection import FileHere
     from kittui.usecases.inspect.inspector import Ask, Inspector
     from kittui.usecases.inspect.views import View
 
-Kind = Literal["text", "table", "hex", "markdown", "notebook", "picture", "parquet", "model"]
 
 SNIFFED = 8192
 """Bytes that decide between text and binary."""
@@ -30,55 +26,6 @@ WHOLE_LIMIT = 512 * 1024
 """Bytes up to which Markdown is rendered and code is highlighted: both need the whole text."""
 NOTEBOOK_LIMIT = 8 * 1024 * 1024
 """Bytes of a notebook that are read."""
-
-
-@dataclass(slots=True)
-class Model:
-    """A model file's header, its tensors as a tree, and what else is known of the model."""
-
-    weights: Weights
-    tree: list[Row]
-    facts: ModelFacts
-    files: int = 1
-
-
-@dataclass(slots=True)
-class Contents:
-    """One file, opened.
-
-    `page` are its first lines, `records` those of a table; `pager` brings what follows. `text` is the whole text where
-    it was read. `shown` counts bytes, `verified` says whether they came from a layer that was hashed whole, `digest` is
-    of those bytes where they are a beginning of the file. `problem`: why it is not shown as what its name promises.
-    """
-
-    kind: Kind
-    size: int
-    page: Page = field(default_factory=Page)
-    pager: Pager | None = None
-    table: TableLay | None = None
-    records: list[Any] = field(default_factory=list)
-    model: Model | None = None
-    picture: bytes = b""
-    text: str = ""
-    verified: bool = False
-    problem: str = ""
-    digest: bytes = b""
-    _shown: int = 0
-
-    @property
-    def shown(self) -> int:
-        """Bytes of the file that are shown."""
-        return self.pager.offset if self.pager is not None else self._shown
-
-    @property
-    def more(self) -> bool:
-        """Whether there is more to page on to."""
-        return self.pager is not None and not self.pager.ended
-
-    @property
-    def proof(self) -> bytes:
-        """The digest of the file's first `shown` bytes; empty where what is shown is not made of those."""
-        return self.pager.digest.digest() if self.pager is not None else self.digest
 
 
 async def read_contents(inspector: Inspector, here: FileHere, *, ask: Ask | None = None, width: int = 100) -> Contents:

@@ -16,7 +16,7 @@ from kittui.terminal import clean, size_text
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
-    from kittui.tui.inspect.nodes import FileHere
+    from kittui.tui.frame.selection import FileHere
     from kittui.usecases.inspect.files import FoundFile
     from kittui.usecases.inspect.inspector import Inspector
     from kittui.usecases.inspect.models import Shard

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from kittui.errors import Refused
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
-from kittui.formats.weights import Tensor, Weights
+from kittui.formats.weights import Weights
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
-from kittui.tui.frame.selection import Node, Report
+from kittui.tui.frame.selection import FileHere, Node, Report, TensorHere
 from kittui.tui.inspect.asking import STREAMED, instead, why
 from kittui.tui.inspect.badges import Badges, known_by
 from kittui.tui.inspect.tensors import ModuleRow, Row, TensorRow, module_tree, shape_text
@@ -36,35 +36,6 @@ NOTE = 42
 """Columns of the screen that a note has at least."""
 TICK = 0.1
 """Seconds between two drawings of a listing that is still growing."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileHere:
-    """What a file's row carries: where it is."""
-
-    repository: Repository
-    layer: Layer
-    entry: FileEntry
-    verified: bool
-    modelkit: ModelKit | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TensorHere:
-    """What a tensor's row carries: the file whose header it was read from."""
-
-    file: FileHere
-    tensor: Tensor
-
-
-def inspector_of(ports: Ports) -> Inspector:
-    """The inspector that the program was started with, or one without a cache."""
-    from kittui.usecases.inspect.inspector import Inspector
-
-    found = ports.services.get("inspector")
-    if isinstance(found, Inspector):
-        return found
-    return Inspector()
 
 
 @dataclass(slots=True)
@@ -125,7 +96,7 @@ class LayerTree:
 
         A layer that is damaged shows what was found and why it ends there; one that costs much shows the price first.
         """
-        inspector = inspector_of(ports)
+        inspector = ports.inspector()
         place = _Place(inspector, repository, layer, modelkit, known_by(inspector).of(repository, layer))
         prices: list[Price] = []
 
@@ -187,10 +158,10 @@ class LayerTree:
             nodes.append(Node("?", f"{growing.count:,} files, not verified: read by ranges; V verifies", "note"))
         return nodes + _rows(place, growing)
 
-    async def judge(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
+    async def assess(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
         """Look at the layer's files for risks, a few kilobytes each; returns the layer's badge, empty for none."""
-        inspector = inspector_of(ports)
-        return await known_by(inspector).of(repository, layer).judge(inspector, repository, modelkit, layer)
+        inspector = ports.inspector()
+        return await known_by(inspector).of(repository, layer).assess(inspector, repository, modelkit, layer)
 
 
 def _wrapped(key: str, text: str) -> list[Node]:

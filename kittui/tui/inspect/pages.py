@@ -16,8 +16,8 @@ from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Span, Spans
 
 if TYPE_CHECKING:
-    from kittui.tui.inspect.contents import Contents, Model
-    from kittui.tui.inspect.nodes import FileHere
+    from kittui.tui.frame.selection import FileHere
+    from kittui.tui.inspect.opened import Contents, Model
 
 TENSORS = 2000
 """Tensors that a page of lines lists; the viewer's tree has them all."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, Malformed
 from kittui.terminal import size_text
+from kittui.tui.frame.selection import FileHere
 from kittui.tui.inspect.asking import agree
-from kittui.tui.inspect.contents import Contents, contents_of
-from kittui.tui.inspect.nodes import FileHere, inspector_of
+from kittui.tui.inspect.contents import contents_of
+from kittui.tui.inspect.opened import Contents
 
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
@@ -39,7 +40,7 @@ async def prove(context: Context, here: FileHere, contents: Contents | None) -> 
     def progress(_: list[FileEntry], read: int, size: int) -> None:
         context.activity("verify", f"✓ {layer.digest.short} {read * 100 // max(1, size)} %")
 
-    inspector = inspector_of(context.ports)
+    inspector = context.ports.inspector()
     held = b""
     try:
         if contents is None:
@@ -52,7 +53,7 @@ async def prove(context: Context, here: FileHere, contents: Contents | None) -> 
         return None
     finally:
         context.activity("verify", None)
-    context.browse.layers_pane.relist(layer)
+    context.browser.relist(layer)
     if contents is None:
         context.toast(f"The layer {layer.digest.short} is what its digest says ({size_text(layer.size)} read).")
         return None

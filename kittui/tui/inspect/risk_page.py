@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from kittui.errors import KittuiError
 from kittui.terminal import clean, size_text
 from kittui.tui.inspect.badges import MARK, known_by
-from kittui.tui.inspect.nodes import inspector_of
 from kittui.tui.widgets.documents import heading
 from kittui.tui.widgets.lines import Line, Page
 from kittui.usecases.inspect.scan import READ
@@ -34,7 +33,7 @@ async def load_risk(ports: Ports, selection: Selection) -> Page:
     kit, repository = selection.modelkit, selection.repository
     if kit is None or repository is None:
         return Page()
-    inspector = inspector_of(ports)
+    inspector = ports.inspector()
     listed = await list_layers(inspector, repository, kit.layers)
     report = await assess(inspector, repository, kit, listed)
     return risk_page(report, listed, known_by(inspector).scans.get(str(kit.digest)), installed())
@@ -102,7 +101,7 @@ async def scan_selected(context: Context) -> None:
         return
     if not installed():
         raise Unsupported("ModelScan is not installed", hint="Install it beside kittui: uv tool install modelscan")
-    inspector = inspector_of(context.ports)
+    inspector = context.ports.inspector()
     listed = await list_layers(inspector, repository, kit.layers)
     files = [
         FoundFile(one.layer, entry)
@@ -134,11 +133,8 @@ async def scan_selected(context: Context) -> None:
     known = known_by(inspector)
     known.scans[str(kit.digest)] = report
     _put_beside(context, report, files)
-    details = context.browse.details_pane
-    if not details.turn_to("risk"):
-        return
-    details.look_at(context.selection)
-    context.toast(report.badge)
+    if context.browser.show_tab("risk", focus=False):
+        context.toast(report.badge)
 
 
 def _put_beside(context: Context, report: ScanReport, files: Sequence[FoundFile]) -> None:
@@ -146,9 +142,9 @@ def _put_beside(context: Context, report: ScanReport, files: Sequence[FoundFile]
     repository = context.selection.repository
     if repository is None:
         return
-    known = known_by(inspector_of(context.ports))
+    known = known_by(context.ports.inspector())
     worst = {issue.path: f"ModelScan: {issue.severity.lower()}" for issue in reversed(report.issues)}
     for found in files:
         if found.entry.path in worst:
             known.of(repository, found.layer).scanned[found.entry.path] = worst[found.entry.path]
-    context.browse.layers_pane.rebadge()
+    context.browser.rebadge()

@@ -18,10 +18,10 @@ from kittui.errors import KittuiError, Refused
 from kittui.oci.traffic import metered
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.keymap import display_keys
-from kittui.tui.inspect.contents import Contents, read_contents
+from kittui.tui.frame.selection import FileHere
+from kittui.tui.inspect.contents import read_contents
 from kittui.tui.inspect.markdown_view import MarkdownView, can_render
-from kittui.tui.inspect.nodes import FileHere, inspector_of
+from kittui.tui.inspect.opened import Contents
 from kittui.tui.inspect.pages import text_page
 from kittui.tui.inspect.paging import Pager
 from kittui.tui.inspect.pictures import drawn
@@ -67,10 +67,10 @@ class ViewerScreen(Screen[None]):
         super().__init__()
         self._opened_by = context
         self._here = here
-        self._inspector = inspector_of(context.ports)
+        self._inspector = context.ports.inspector()
         folder, _, name = here.entry.path.rpartition("/")
         above = (clean(folder),) if folder else ()
-        self._way = (*context.browse.query_one(HeaderBar).where, *above, clean(name))
+        self._way = (*context.browser.where, *above, clean(name))
         self._contents: Contents | None = None
         self._names: list[str] = []
         self._views: list[Widget] = []
@@ -139,10 +139,8 @@ class ViewerScreen(Screen[None]):
         lines: list[Line] = ["", ((said[:1].upper() + said[1:], "muted" if isinstance(error, Refused) else "bad"),)]
         if error.hint and not isinstance(error, Refused):
             lines += ["", ((clean(error.hint), "text"),)]
-        lines += [
-            "",
-            ((f"{self._key('viewer.close')} goes back; {self._key('viewer.save')} saves the file.", "muted"),),
-        ]
+        keys = self._opened_by.ports.keys
+        lines += ["", ((f"{keys['viewer.close']} goes back; {keys['viewer.save']} saves the file.", "muted"),)]
         self._failed = said
         self.query_one(Lines).show(Page(lines))
         self._tell()
@@ -244,7 +242,7 @@ class ViewerScreen(Screen[None]):
         if contents.more:
             return f"the first {size_text(contents.shown)}, more at the end"
         if contents.shown < contents.size:
-            return f"the first {size_text(contents.shown)}; {self._key('viewer.save')} saves all of it"
+            return f"the first {size_text(contents.shown)}; {self._opened_by.ports.keys['viewer.save']} saves all of it"
         if contents.table is not None:
             return f"{len(contents.records):,} rows"
         return ""
@@ -263,12 +261,8 @@ class ViewerScreen(Screen[None]):
             if binding.action == "turn":
                 label = self._names[(self._at + 1) % len(self._names)]
             action = binding.action if "." in binding.action else f"screen.{binding.action}"
-            hints.append(KeyHint(self._key(binding.id or ""), label, action))
+            hints.append(KeyHint(self._opened_by.ports.keys[binding.id or ""], label, action))
         return hints
-
-    def _key(self, name: str) -> str:
-        binding = next(one for one in self.BINDINGS if isinstance(one, Binding) and one.id == name)
-        return display_keys(self._opened_by.ports.settings.keymap.get(name) or binding.key)[0]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what does something: another view where there is one, proof where there is none yet."""
@@ -373,12 +367,12 @@ class ViewerScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the path."""
-        self._opened_by.app.copy(self._here.entry.path)
+        self._opened_by.program.copy(self._here.entry.path)
 
     @work(group="viewer-save")
     async def action_save(self) -> None:
         """Ask for a place and save the file there."""
-        from kittui.tui.inspect.commands import save
+        from kittui.tui.inspect.saving import save
 
         await save(self._opened_by, self._here)
 

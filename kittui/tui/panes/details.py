@@ -12,8 +12,8 @@ from kittui.errors import KittuiError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
-from kittui.tui.frame.extensions import Tab
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
+from kittui.tui.frame.parts import Tab
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.pane import Pane

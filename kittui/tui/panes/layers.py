@@ -13,7 +13,7 @@ from textual.worker import Worker, get_current_worker
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
-from kittui.tui.frame.extensions import LayerRows
+from kittui.tui.frame.parts import LayerRows
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Node, Report
 from kittui.tui.panes.layer_rows import (
@@ -345,7 +345,7 @@ class LayersPane(RowsPane[TreeRow]):
         if self._provider is None or tag is None or tag.modelkit is None:
             return
         try:
-            row.badge = await self._provider.judge(self._ports, tag.repository, tag.modelkit, row.layer)
+            row.badge = await self._provider.assess(self._ports, tag.repository, tag.modelkit, row.layer)
         except KittuiError:
             # Why it can't be read is said where it is read: on its rows and in the Risk tab.
             row.badge = "▲ not looked at"

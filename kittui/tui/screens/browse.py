@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,10 +16,11 @@ from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.terminal import clean
-from kittui.tui.frame import extensions
 from kittui.tui.frame.commands import Command
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.parts import Part
 from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.program import Program, program_of
 from kittui.tui.frame.selection import Mark, PaneName, Selection
 from kittui.tui.panes.details import DetailsPane
 from kittui.tui.panes.layers import LayersPane
@@ -30,7 +31,8 @@ from kittui.tui.panes.tree import PlaceRow, RepositoryRow
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 
 if TYPE_CHECKING:
-    from kittui.tui.app import KittuiApp
+    from kittui.modelkit import Layer
+    from kittui.oci.digest import Digest
 
 WIDE, ROOMY, SMALLEST = 120, 150, (60, 15)
 """Columns from which all panes fit, and fit well; columns and rows below which none does."""
@@ -75,20 +77,19 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     """Owns the panes and what is selected; commands are run from here."""
 
     AUTO_FOCUS = "RepositoriesPane Rows"
-    BINDINGS: ClassVar = [command.binding for command in extensions.commands()]
 
-    def __init__(self, ports: Ports, size: Size) -> None:
+    def __init__(self, ports: Ports, parts: Sequence[Part], size: Size) -> None:
         """Laid out for a terminal of `size` from the start: the first paint is the one that is wanted."""
         super().__init__(classes=" ".join(("-at-repositories", *layout_classes(size))))
         self._ports = ports
-        self._commands: Mapping[str, Command] = {command.id: command for command in extensions.commands()}
+        self._commands: Mapping[str, Command] = {command.id: command for part in parts for command in part.commands}
         self._marks: dict[tuple[str, str, str], Mark] = {}
         self._favourites = set(ports.settings.favourites)
         self._at: PaneName = "repositories"
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
         self.tags_pane = TagsPane(ports, self._marks)
-        self.layers_pane = LayersPane(ports, extensions.layer_rows())
-        self.details_pane = DetailsPane(ports, extensions.tabs())
+        self.layers_pane = LayersPane(ports, next((part.layer_rows for part in parts if part.layer_rows), None))
+        self.details_pane = DetailsPane(ports, [tab for part in parts for tab in part.tabs])
         self._panes: Mapping[PaneName, Pane] = {
             "repositories": self.repositories_pane,
             "tags": self.tags_pane,
@@ -110,16 +111,51 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Go on once something is painted."""
-        self.call_after_refresh(self.kittui.begin)
+        self.call_after_refresh(self.program.begin)
 
     @property
-    def kittui(self) -> KittuiApp:
+    def program(self) -> Program:
         """The application, by its own type."""
-        from kittui.tui.app import KittuiApp
+        return program_of(self)
 
-        if not isinstance(self.app, KittuiApp):
-            raise TypeError("the browse screen belongs to a KittuiApp")
-        return self.app
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The header's path to what is selected, cleaned."""
+        return self.query_one(HeaderBar).where
+
+    @property
+    def repositories(self) -> Sequence[Repository]:
+        """Every repository that was listed."""
+        return [each.repository for row in self.repositories_pane.places for each in row.found]
+
+    def tag_names(self, repository: Repository) -> Sequence[str] | None:
+        """The tags of the repository if all of them are listed now, else None."""
+        return self.tags_pane.names_of(repository)
+
+    def known_digests(self, repository: Repository) -> dict[str, Digest]:
+        """Digests of the repository's tags that were read already: names for digests, and fewer requests."""
+        return {
+            row.target: row.modelkit.digest
+            for row in self.tags_pane.body.rows
+            if row.modelkit is not None and row.repository.reference() == repository.reference()
+        }
+
+    def relist(self, layer: Layer) -> None:
+        """Show the rows below the layer again."""
+        self.layers_pane.relist(layer)
+
+    def rebadge(self) -> None:
+        """Show the layers' badges again."""
+        self.layers_pane.rebadge()
+
+    def show_tab(self, tab: str, *, focus: bool = True) -> bool:
+        """Turn the details pane to a tab; False where it has nothing to show."""
+        turned = self.details_pane.turn_to(tab)
+        if focus:
+            self.go("details")
+        elif turned:
+            self.details_pane.look_at(self.selection)
+        return turned
 
     @property
     def at(self) -> PaneName:
@@ -177,7 +213,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         """After a change of size: the keys stay with the pane that had them, though it was hidden meanwhile."""
         if self.focused is None and not self.has_class("-tiny"):
             self.pane.body.focus()
-        self.tell()
+        self.refresh_bars()
 
     def go(self, name: PaneName) -> None:
         """Give the keys to a pane; where it is narrow, slide to it."""
@@ -202,7 +238,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.remove_class(f"-at-{self._at}")
             self.add_class(f"-at-{name}")
             self._at = name
-        self.tell()
+        self.refresh_bars()
 
     def on_descendant_focus(self) -> None:
         """A click or a key gave the focus to another pane."""
@@ -211,7 +247,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
                 self._slide(name)
                 return
 
-    def tell(self) -> None:
+    def refresh_bars(self) -> None:
         """Write header and footer for what is selected now; cheap, and silent when nothing changed."""
         selection = self.selection
         place = self.repositories_pane.place
@@ -229,8 +265,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def aside(self, command_id: str, text: str) -> None:
         """Say at the right end of the footer what goes on in the background, behind the key that shows more of it."""
-        command = self._commands[command_id]
-        hint = KeyHint(self.kittui.key_of(command), text, f"screen.run('{command_id}')") if text else None
+        if not self.children:
+            return
+        hint = KeyHint(self._ports.keys[command_id], text, f"screen.run('{command_id}')") if text else None
         self.query_one(FooterBar).aside = hint
 
     def _label(self, place: Place) -> str:
@@ -243,13 +280,13 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             facts.append((f"{registries} registr{'y' if registries == 1 else 'ies'}", "$kit-muted"))
         if self._marks:
             facts.append((f"✎ {len(self._marks)} marked", "$kit-accent"))
-        facts += [(text, "$kit-accent") for text in self.kittui.activities]
+        facts += [(text, "$kit-accent") for text in self.program.activities]
         return tuple(facts)
 
     def _hints(self, selection: Selection) -> list[KeyHint]:
         ranked = sorted((command for command in self._commands.values() if command.rank), key=lambda each: each.rank)
         return [
-            KeyHint(self.kittui.key_of(command), command.label, f"screen.run('{command.id}')")
+            KeyHint(self._ports.keys[command.id], command.label, f"screen.run('{command.id}')")
             for command in ranked
             if command.enabled(selection)
         ]
@@ -264,13 +301,13 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def action_run(self, command_id: str) -> None:
         """Run a command on what is selected now, in a worker of its own so that it may wait for dialogs."""
         command = self._commands[command_id]
-        self.run_worker(self._run(command, Context(self.kittui, self, self.selection)), group="command")
+        self.run_worker(self._run(command, Context(self.program, self, self.selection)), group="command")
 
     async def _run(self, command: Command, context: Context) -> None:
         try:
             await command.run(context)
         except KittuiError as error:
-            self.kittui.fail(error)
+            self.program.fail(error)
 
     def reload(self, repository: Repository | None = None) -> None:
         """Tags were changed: list them again where they are shown."""
@@ -283,7 +320,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         """Forget all marks."""
         self._marks.clear()
         self.tags_pane.remark()
-        self.tell()
+        self.refresh_bars()
 
     def open(self, place: Place, name: str, target: str | None) -> None:
         """Show a place, a repository in it, a tag or digest of that."""
@@ -300,7 +337,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     @on(LayersPane.Moved)
     @on(DetailsPane.Turned)
     def _moved(self) -> None:
-        self.tell()
+        self.refresh_bars()
 
     @on(RepositoriesPane.Rested)
     def _rested_on_repository(self) -> None:
@@ -335,7 +372,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.tags_pane.read(row)
         self.layers_pane.show(row)
         self.details_pane.show(self._tag_selection(), row.problem if row else None)
-        self.tell()
+        self.refresh_bars()
 
     def _tag_selection(self) -> Selection:
         """What the details are about: the tag under the cursor, and the layer and file under theirs."""

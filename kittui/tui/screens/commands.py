@@ -1,4 +1,4 @@
-"""The commands of browsing. Changing things is added by other parts (kittui/tui/frame/extensions.py)."""
+"""The commands of browsing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from kittui.terminal import clean
 from kittui.tui.frame.commands import Command, always, on_repository, on_tag
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
+from kittui.tui.screens.browse import BrowseScreen
+
+
+def _browse(context: Context) -> BrowseScreen:
+    if not isinstance(context.browser, BrowseScreen):
+        raise TypeError("these commands belong to the browse screen")
+    return context.browser
 
 
 async def _filter(context: Context) -> None:
-    await context.browse.pane.open_filter()
+    await _browse(context).pane.open_filter()
 
 
 async def _copy(context: Context) -> None:
@@ -19,13 +26,13 @@ async def _copy(context: Context) -> None:
 
     text = await context.ask(ChoiceDialog("Copy", copies(context.selection)))
     if text is not None:
-        context.app.copy(text)
+        context.program.copy(text)
 
 
 async def _open(context: Context) -> None:
     from kittui.tui.dialogs.prompt import InputDialog
 
-    browse, ports = context.browse, context.ports
+    browse, ports = _browse(context), context.ports
     known = sorted({found.repository.reference() for row in browse.repositories_pane.places for found in row.found})
     known += [str(row.entry.place) for row in browse.repositories_pane.places]
 
@@ -61,12 +68,12 @@ async def _login(context: Context) -> None:
     sentence = await context.ask(LoginDialog(place.host, context.ports.login))
     if sentence is not None:
         context.toast(sentence)
-        context.browse.repositories_pane.reload()
+        _browse(context).repositories_pane.reload()
         context.changed()
 
 
 async def _refresh(context: Context) -> None:
-    browse = context.browse
+    browse = _browse(context)
     if context.selection.pane == "repositories":
         browse.repositories_pane.reload()
     browse.details_pane.forget()
@@ -74,7 +81,7 @@ async def _refresh(context: Context) -> None:
 
 
 async def _sort(context: Context) -> None:
-    browse = context.browse
+    browse = _browse(context)
     if context.selection.pane == "repositories":
         browse.repositories_pane.cycle_sort()
     else:
@@ -82,8 +89,8 @@ async def _sort(context: Context) -> None:
 
 
 async def _mark(context: Context) -> None:
-    context.browse.tags_pane.toggle_mark()
-    context.browse.tell()
+    _browse(context).tags_pane.toggle_mark()
+    _browse(context).refresh_bars()
 
 
 async def _unmark(context: Context) -> None:
@@ -91,76 +98,72 @@ async def _unmark(context: Context) -> None:
 
 
 async def _group(context: Context) -> None:
-    context.browse.tags_pane.toggle_group()
+    _browse(context).tags_pane.toggle_group()
 
 
 async def _favourite(context: Context) -> None:
-    context.browse.repositories_pane.toggle_favourite()
-    await context.browse.save_favourites()
+    _browse(context).repositories_pane.toggle_favourite()
+    await _browse(context).save_favourites()
 
 
 async def _next(context: Context) -> None:
-    context.browse.pane.find_next(1)
+    _browse(context).pane.find_next(1)
 
 
 async def _previous(context: Context) -> None:
-    context.browse.pane.find_next(-1)
+    _browse(context).pane.find_next(-1)
 
 
 async def _back(context: Context) -> None:
-    context.browse.back()
+    _browse(context).back()
 
 
 async def _next_pane(context: Context) -> None:
-    context.browse.go_by(1)
+    _browse(context).go_by(1)
 
 
 async def _previous_pane(context: Context) -> None:
-    context.browse.go_by(-1)
+    _browse(context).go_by(-1)
 
 
 async def _next_tab(context: Context) -> None:
-    context.browse.details_pane.turn_by(1)
+    _browse(context).details_pane.turn_by(1)
 
 
 async def _previous_tab(context: Context) -> None:
-    context.browse.details_pane.turn_by(-1)
+    _browse(context).details_pane.turn_by(-1)
 
 
 async def _repositories(context: Context) -> None:
-    context.browse.go("repositories")
+    _browse(context).go("repositories")
 
 
 async def _tags(context: Context) -> None:
-    context.browse.go("tags")
+    _browse(context).go("tags")
 
 
 async def _layers(context: Context) -> None:
-    context.browse.go("layers")
+    _browse(context).go("layers")
 
 
 async def _kitfile(context: Context) -> None:
-    context.browse.details_pane.turn_to("kitfile")
-    context.browse.go("details")
+    context.browser.show_tab("kitfile")
 
 
 async def _manifest(context: Context) -> None:
-    context.browse.details_pane.turn_to("manifest")
-    context.browse.go("details")
+    context.browser.show_tab("manifest")
 
 
 async def _file(context: Context) -> None:
-    context.browse.details_pane.turn_to("file")
-    context.browse.go("details")
+    context.browser.show_tab("file")
 
 
 async def _risk(context: Context) -> None:
-    context.browse.details_pane.turn_to("risk")
-    context.browse.go("details")
+    context.browser.show_tab("risk")
 
 
 async def _help(context: Context) -> None:
-    context.app.action_help()
+    context.program.action_help()
 
 
 def _has_copies(selection: Selection) -> bool:

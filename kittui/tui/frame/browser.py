@@ -1,0 +1,57 @@
+"""The browse screen as features see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from kittui.modelkit import Layer
+    from kittui.oci.digest import Digest
+    from kittui.oci.protocols import Repository
+
+
+class Browser(Protocol):
+    """What features may ask of the browse screen."""
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The header's path to what is selected, cleaned."""
+        ...
+
+    @property
+    def repositories(self) -> Sequence[Repository]:
+        """Every repository that was listed."""
+        ...
+
+    def tag_names(self, repository: Repository) -> Sequence[str] | None:
+        """The tags of the repository if all of them are listed now, else None."""
+        ...
+
+    def known_digests(self, repository: Repository) -> Mapping[str, Digest]:
+        """Digests of the repository's tags that were read already."""
+        ...
+
+    def reload(self, repository: Repository | None = None) -> None:
+        """List the tags of the repository (of all, if None) again."""
+        ...
+
+    def relist(self, layer: Layer) -> None:
+        """Show the rows below the layer again: more is known of them."""
+        ...
+
+    def rebadge(self) -> None:
+        """Show badges again."""
+        ...
+
+    def show_tab(self, tab: str, *, focus: bool = True) -> bool:
+        """Turn the details pane to a tab; False where it has nothing to show."""
+        ...
+
+    def clear_marks(self) -> None:
+        """Forget all marks."""
+        ...
+
+    def aside(self, command: str, text: str) -> None:
+        """Say at the right end of the footer what runs in the background, with the key that shows more of it."""
+        ...

@@ -1,0 +1,168 @@
+"""The program as its features see it: ports, keys, toasts, clipboard. kittui/tui/app.py puts the features in."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui.frame import clipboard
+from kittui.tui.frame.keymap import KeyNames
+from kittui.tui.frame.ports import Ports
+from kittui.tui.style import theme
+
+if TYPE_CHECKING:
+    from kittui.tui.frame.browser import Browser
+    from kittui.usecases.diff.compare import Side
+
+_NO_COLOUR = NoColor()
+State = TypeVar("State")
+
+
+class Program(App[None], inherit_bindings=False):
+    """The Textual application without its screens: what commands, dialogs and screens talk to."""
+
+    TITLE = "kittui"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "colon,ctrl+p", "command_palette", "Palette", id="palette", tooltip="Find a command by name", show=False
+        ),
+        Binding("q", "leave", "Quit", id="quit", tooltip="Quit; asks only while a transfer runs", show=False),
+        Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
+    ]
+
+    def __init__(self, ports: Ports, keys: KeyNames, headings: Mapping[str, str]) -> None:
+        """`headings` say under which heading help lists a command, by its id."""
+        super().__init__()
+        self.ports = replace(ports, keys=keys)
+        self._headings = headings
+        self._activities: dict[str, str] = {}
+        self._states: dict[type, object] = {}
+        self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
+        self.animation_level = "none"
+        for each in theme.themes(colourless=self.no_color):
+            self.register_theme(each)
+        self.theme = ports.settings.theme if ports.settings.theme in theme.NAMES else theme.DEFAULT
+
+    @property
+    @abstractmethod
+    def browser(self) -> Browser:
+        """The browse screen, under whatever is open above it."""
+
+    @abstractmethod
+    def open_comparison(self, a: Side, b: Side) -> None:
+        """Show the comparison of two versions over what is open."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Start what waits for the first paint."""
+
+    @abstractmethod
+    def refresh_bars(self) -> None:
+        """Write header and footer of the browse screen again."""
+
+    def state(self, kind: type[State]) -> State:
+        """The program's one object of this class, created when it is first asked for."""
+        found = self._states.setdefault(kind, kind()) if kind not in self._states else self._states[kind]
+        if not isinstance(found, kind):
+            raise TypeError(kind)
+        return found
+
+    def set_keys(self) -> Sequence[str]:
+        """Apply the user's keymap; returns sentences on what of it can't be used."""
+        keymap, problems = self.ports.keys.usable()
+        self.set_keymap(keymap)
+        return problems
+
+    @property
+    def activities(self) -> Iterable[str]:
+        """What is under way, for the header."""
+        return self._activities.values()
+
+    def activity(self, key: str, text: str | None) -> None:
+        """Put a text into the header, or take it away."""
+        if text is None:
+            self._activities.pop(key, None)
+        else:
+            self._activities[key] = clean(text)
+        self.refresh_bars()
+
+    def toast(self, text: str, *, undo: str | None = None) -> None:
+        """Say what was done, and with which key it is taken back."""
+        tail = f"\n{self.ports.keys[undo]} undoes it" if undo else ""
+        self.notify(clean(text) + tail, markup=False, timeout=6)
+
+    def fail(self, error: KittuiError) -> None:
+        """Say what failed and what to do."""
+        text = "\n".join(clean(part) for part in (error.message, error.hint) if part)
+        title = clean(error.reference) if error.reference else ""
+        self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False, timeout=12)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR the terminal's own colours are dropped; greys made of them would be black on black."""
+        filters = super().get_line_filters()
+        if not (self.no_color and self.native_ansi_color):
+            return filters
+        return [_NO_COLOUR if isinstance(each, Monochrome) else each for each in filters]
+
+    def copy(self, text: str) -> None:
+        """Copy by OSC 52, and always show the text: no terminal says whether it took it."""
+        self.copy_to_clipboard(text)
+        shown = text if len(text) <= 600 else f"{text[:600]}…"
+        self.notify(f"Copied\n{clean(shown)}", markup=False, timeout=8)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Send it by OSC 52, inside tmux also wrapped so that it passes through to the terminal."""
+        sent = text.encode("utf-8", "replace").decode()
+        super().copy_to_clipboard(sent)
+        if os.environ.get("TMUX"):
+            clipboard.write(self, clipboard.through_tmux(sent))
+
+    def action_help(self) -> None:
+        """Show every key that is live on the screen below."""
+        from kittui.tui.dialogs.help import HelpDialog
+        from kittui.tui.frame.help import legend, sections
+
+        self.push_screen(HelpDialog(sections(self.screen, self._headings), legend(self.ports.settings)))
+
+    async def action_leave(self) -> None:
+        """Quit, at once where nothing is under way."""
+        if not self._activities:
+            self.exit()
+            return
+        self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
+
+    async def _ask_to_leave(self) -> None:
+        from kittui.tui.dialogs.confirm import ConfirmDialog
+
+        under_way = list(self._activities.values())
+        if await self.push_screen_wait(
+            ConfirmDialog(
+                "Quit",
+                ["Under way:", *under_way, "", "What was transferred is kept, and the next pull resumes it."],
+                "Quit",
+            )
+        ):
+            self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every command that does something now, then the themes."""
+        from kittui.tui.frame.help import palette
+
+        yield from palette(self, screen)
+
+
+def program_of(screen: Screen[Any]) -> Program:
+    """The program that a screen belongs to, by its own type."""
+    if not isinstance(screen.app, Program):
+        raise TypeError("the screen belongs to another program")
+    return screen.app

@@ -1,0 +1,29 @@
+"""What the use cases that change something need, put together once for both front ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.protocols import Repository
+from kittui.oci.reference import Reference
+from kittui.transfer.fetch import Tuning
+from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.inspect.inspector import Inspector
+
+
+@dataclass(frozen=True)
+class ChangeTools:
+    """The ledger that changes are written into, the user's rules, and what transfers need.
+
+    `find` finds the ModelKit that a model reference points to: in the store, then in its registry; `stages` are the
+    tags that promote and roll back move.
+    """
+
+    ledger: Ledger
+    rules: Rules
+    inspector: Inspector
+    find: Callable[[Reference], Awaitable[tuple[Repository, str]]]
+    tuning: Tuning = field(default_factory=Tuning)
+    stages: LifecycleTags = field(default_factory=LifecycleTags)
