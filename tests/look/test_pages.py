@@ -15,8 +15,8 @@ from kittui.formats.model_file import read_weights
 from kittui.formats.need import run_bytes
 from kittui.tui.inspect import pictures
 from kittui.tui.inspect.contents import contents_of
-from kittui.tui.inspect.opened import Contents, Model
 from kittui.tui.inspect.model_facts import gathered
+from kittui.tui.inspect.opened import Contents, Model
 from kittui.tui.inspect.pages import model_page, table_page
 from kittui.tui.inspect.pictures import picture_page
 from kittui.tui.inspect.tensor_view import grown
