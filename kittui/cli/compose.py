@@ -192,7 +192,7 @@ class Composition:
         """What changes tags and moves ModelKits, for both front ends."""
         from kittui.usecases.change.tools import ChangeTools
 
-        return ChangeTools(self.ledger, self.rules, self.inspector(), self.find_parent, self.tuning, self.config.moves)
+        return ChangeTools(self.ledger, self.rules, self.inspector(), self.find_parent, self.tuning)
 
     def inspector(self, ask: Ask | None = None) -> Inspector:
         """Reads layers, and remembers on disk what it learns; `ask` agrees to what costs more than `ask_above`."""

@@ -194,6 +194,7 @@ async def build_ports(composition: Composition) -> Ports:
             favourites=config.favourites if favourites is None else favourites,
             keymap=config.keymap,
             stages=config.stages,
+            lifecycle=config.moves,
             concurrency=config.concurrency,
             problems=tuple(map(str, composition.problems)),
         ),

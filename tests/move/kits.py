@@ -48,12 +48,10 @@ class Kits:
         self.fraud.add_kit("one", "champion", "v1.0.0", layers=layers, model={"path": "m"}, code=[{"path": "src"}])
         self.fraud.add_kit("two", "challenger", "v1.1.0", layers=layers[1:], code=[{"path": "src"}])
         self.store = LocalSource(folder / "home", recheck=0)
-        self.world = World(self.store, self.registry)  # type: ignore[arg-type]
+        self.world = World(self.store, self.registry, lifecycle=stages or LifecycleTags())  # type: ignore[arg-type]
         self.ledger = Ledger.open(folder / "state", "tester@here")
         tuning = Tuning(first_wait=0.01)
-        self.world.change_tools = ChangeTools(
-            self.ledger, Rules(**rules), Inspector(), self.find, tuning, stages or LifecycleTags()
-        )
+        self.world.change_tools = ChangeTools(self.ledger, Rules(**rules), Inspector(), self.find, tuning)
 
     async def find(self, reference: Reference) -> tuple[Repository, str]:
         return self.store.repository(str(reference)), "latest"

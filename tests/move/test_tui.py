@@ -11,6 +11,7 @@ from textual.widgets import Input
 from kittui.errors import ConnectionLost
 from kittui.oci.protocols import Power
 from kittui.oci.reference import LOCAL
+from kittui.tui.change.jobs import Jobs
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
@@ -40,8 +41,8 @@ async def test_c_and_enter_promote_and_z_takes_it_back(kits: Kits) -> None:
         await pilot.press("z")
         await until(pilot, on(pilot, PlanDialog))
         await pilot.press("enter")
-        await until(pilot, lambda: kits.tags()["champion"] == "v1.0.0")
-        assert kits.tags()["rollback"] == "v0.9.0"
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.0.0" and kits.tags()["rollback"] == "v0.9.0")
+        await quiet(pilot)
         await pilot.press("R")
         await until(pilot, on(pilot, PlanDialog))
         await pilot.press("enter")
@@ -58,7 +59,7 @@ async def test_t_retags_and_shows_a_tag_that_would_move(kits: Kits) -> None:
         await until(pilot, on(pilot, InputDialog))
         await pilot.press(*"champion", "enter")
         await until(pilot, on(pilot, PlanDialog))
-        assert "moves" in text_of(pilot)
+        await until(pilot, lambda: "moves" in text_of(pilot))
         await pilot.press("enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 
@@ -116,7 +117,7 @@ async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Kits) 
         await pilot.press("T")
         await until(pilot, on(pilot, TransfersScreen))
         await pilot.press("x")
-        (job,) = kits.moves.jobs.jobs
+        (job,) = pilot.app.state(Jobs).jobs
         await until(pilot, lambda: job.state == "stopped")
         kits.registry.hooks.clear()
         await pilot.press("r")
@@ -136,7 +137,7 @@ async def test_marked_tags_are_pulled_together(kits: Kits) -> None:
         await until(pilot, on(pilot, PlanDialog))
         assert "2 ModelKits" in text_of(pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: [job.state for job in kits.moves.jobs.jobs] == ["done", "done"])
+        await until(pilot, lambda: [job.state for job in pilot.app.state(Jobs).jobs] == ["done", "done"])
 
 
 async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
@@ -150,8 +151,8 @@ async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
         await pilot.press("down", "space", "tab")
         pilot.app.screen.query_one(Input).value = str(out)
         await pilot.press("enter")
-        await until(pilot, lambda: bool(kits.moves.jobs.jobs) and not kits.moves.jobs.jobs[0].active)
-    assert kits.moves.jobs.jobs[0].state == "done"
+        await until(pilot, lambda: bool(pilot.app.state(Jobs).jobs) and not pilot.app.state(Jobs).jobs[0].active)
+    assert pilot.app.state(Jobs).jobs[0].state == "done"
     assert [path.name for path in out.rglob("*.py")] == ["a.py"]
     assert not (out / "Kitfile").exists()
 

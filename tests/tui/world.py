@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from kittui.errors import KittuiError, NotFound, Unsupported
@@ -20,11 +21,13 @@ from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
+from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NOWHERE = Path("/nonexistent/kittui")
 TYPES = {"model": "model", "datasets": "dataset", "code": "code", "docs": "docs"}
 
 
@@ -204,8 +207,11 @@ class World:
 
     def _change_tools(self) -> ChangeTools:
         if self.change_tools is None:
-            raise AssertionError("this world changes nothing")
+            self.change_tools = ChangeTools(Ledger.open(NOWHERE), Rules(), self.inspector, self._no_parent)
         return self.change_tools
+
+    async def _no_parent(self, reference: Reference) -> Any:
+        raise NotFound(f"{reference} is not in this world")
 
     async def _differ(self, sides: Sequence[Side]) -> DiffUseCase:
         return DiffUseCase(self._modelkit, self.inspector)

@@ -116,7 +116,7 @@ class Jobs:
 
     @property
     def speed(self) -> str:
-        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing tools."""
+        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing moves."""
         running = [job.progress for job in self.jobs if job.state == "running"]
         rate = sum(progress.rate for progress in running)
         left = sum(progress.total - progress.done for progress in running)

@@ -36,6 +36,6 @@ def _unpack() -> Sequence[BindingType]:
 
 PART = Part(
     COMMANDS,
-    (Tab("history", "History", _history, lambda selection: selection.repository is not None),),
+    (Tab("history", "History", _history, lambda selection: selection.repository is not None, 1),),
     scopes={"transfers": _transfers, "unpack": _unpack},
 )

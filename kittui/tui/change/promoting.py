@@ -1,4 +1,4 @@
-"""Promote and roll back: the plan, what it changes for whoever uses the champion, then the tools."""
+"""Promote and roll back: the plan, what it changes for whoever uses the champion, then the moves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def promote(context: Context) -> None:
     from kittui.usecases.change.promote import plan_promote
 
     tools = context.ports.change_tools()
-    stages = tools.stages
+    stages = context.ports.settings.lifecycle
     for repository in repositories(context.selection):
         known = context.browser.known_digests(repository)
         plan = await plan_promote(repository, stages=stages, known=known)
@@ -141,7 +141,7 @@ async def roll_back(context: Context) -> None:
     from kittui.usecases.change.promote import plan_rollback
 
     tools = context.ports.change_tools()
-    stages = tools.stages
+    stages = context.ports.settings.lifecycle
     for repository in repositories(context.selection):
         plan = await plan_rollback(repository, stages=stages, known=context.browser.known_digests(repository))
         title = f"Roll back {clean(repository.name)}"

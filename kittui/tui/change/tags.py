@@ -48,7 +48,7 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
         context.toast("Nothing to do: the tag points there already.")
         return True
     if plan.overwritten or plan.missing:
-        notes = ["The tag exists and tools."] if plan.overwritten else []
+        notes = ["The tag exists and moves."] if plan.overwritten else []
         costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
         answer = await context.ask(
             PlanDialog(

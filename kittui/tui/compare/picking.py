@@ -52,7 +52,7 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     names = context.browser.tag_names(repository)
     if names is None:
         names = await _tags(ports, repository)
-    stages = ports.change_tools().stages
+    stages = ports.settings.lifecycle
     known = _known(context)
     others = [each for each in known.values() if each.reference() != repository.reference()]
     hand = pairs_at_hand(names, target, stages)

@@ -37,13 +37,15 @@ class Tab:
     """A tab of the details pane.
 
     `load` gives its page for the selection (lines of cleaned texts; kittui.tui.widgets.documents has helpers), and is
-    cancelled when the cursor moves on. `enabled` says whether the tab has anything to say for it.
+    cancelled when the cursor moves on. `enabled` says whether the tab has anything to say for it, `rank`
+    orders the tabs after Kitfile and Manifest.
     """
 
     id: str
     title: str
     load: Callable[[Ports, Selection], Awaitable[Page]]
     enabled: Callable[[Selection], bool] = lambda selection: selection.is_tag
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)

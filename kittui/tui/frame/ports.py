@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from kittui.modelkit.stages import LifecycleTags
 from kittui.tui.frame.keymap import KeyNames
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Settings:
     """The part of the configuration that the interface reads.
 
     `favourites` are references of repositories as `Repository.reference()` spells them; `keymap` maps command ids to
-    keys; `stages` are the lifecycle tags in their order; `problems` are sentences on mistakes in the configuration.
+    keys; `stages` are the lifecycle tags in their order, `lifecycle` those that promote and roll back move; `problems`
+    are sentences on mistakes in the configuration.
     """
 
     theme: str = "kittui-dark"
@@ -45,6 +47,7 @@ class Settings:
     favourites: tuple[str, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
+    lifecycle: LifecycleTags = field(default_factory=LifecycleTags)
     concurrency: int = 6
     problems: tuple[str, ...] = ()
 

@@ -44,7 +44,7 @@ def _viewer() -> Sequence[BindingType]:
 
 PART = Part(
     COMMANDS,
-    (Tab("file", "File", file_tab, on_file), Tab("risk", "Risk", risk_tab, has_modelkit)),
+    (Tab("file", "File", file_tab, on_file, 2), Tab("risk", "Risk", risk_tab, has_modelkit, 3)),
     _Layers(),
     {"viewer": _viewer},
 )

@@ -89,7 +89,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
         self.tags_pane = TagsPane(ports, self._marks)
         self.layers_pane = LayersPane(ports, next((part.layer_rows for part in parts if part.layer_rows), None))
-        self.details_pane = DetailsPane(ports, [tab for part in parts for tab in part.tabs])
+        self.details_pane = DetailsPane(
+            ports, sorted((tab for part in parts for tab in part.tabs), key=lambda tab: tab.rank)
+        )
         self._panes: Mapping[PaneName, Pane] = {
             "repositories": self.repositories_pane,
             "tags": self.tags_pane,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.transfer.fetch import Tuning
@@ -17,8 +16,7 @@ from kittui.usecases.inspect.inspector import Inspector
 class ChangeTools:
     """The ledger that changes are written into, the user's rules, and what transfers need.
 
-    `find` finds the ModelKit that a model reference points to: in the store, then in its registry; `stages` are the
-    tags that promote and roll back move.
+    `find` finds the ModelKit that a model reference points to: in the store, then in its registry.
     """
 
     ledger: Ledger
@@ -26,4 +24,3 @@ class ChangeTools:
     inspector: Inspector
     find: Callable[[Reference], Awaitable[tuple[Repository, str]]]
     tuning: Tuning = field(default_factory=Tuning)
-    stages: LifecycleTags = field(default_factory=LifecycleTags)
