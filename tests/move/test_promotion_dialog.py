@@ -104,11 +104,7 @@ async def test_confirming_does_not_wait_for_the_comparison(kits: Kits) -> None:
 
     async with kits.app().run_test(size=SMALL) as pilot:
         await ready(pilot)
-<<<<<<< HEAD
-        object.__setattr__(pilot.app.ports, "modelkit", modelkit)
-=======
         kits.world._modelkit = modelkit  # type: ignore[method-assign]
->>>>>>> 6666f50 (Order the details' tabs, and give promotions their tags by settings)
         await pilot.press("c")
         await until(pilot, asked.is_set)
         assert "Reading what changes" in text_of(pilot)
@@ -122,11 +118,7 @@ async def test_a_comparison_that_fails_is_said_and_promoting_goes_on(kits: Kits)
 
     async with kits.app().run_test(size=SMALL) as pilot:
         await ready(pilot)
-<<<<<<< HEAD
-        object.__setattr__(pilot.app.ports, "modelkit", modelkit)
-=======
         kits.world._modelkit = modelkit  # type: ignore[method-assign]
->>>>>>> 6666f50 (Order the details' tabs, and give promotions their tags by settings)
         await pilot.press("c")
         await until(pilot, lambda: "the connection was cut" in text_of(pilot))
         await pilot.press("enter")
