@@ -15,6 +15,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
+from kittui.tui.change.jobs import Job, Jobs
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.inspect.inspector import Inspector
@@ -62,6 +63,13 @@ class Kits:
 
     def app(self) -> Any:
         return self.world.app("remote://registry.test/fraud")
+
+
+def jobs_of(pilot: Pilot[Any]) -> list[Job]:
+    """The transfers of the program."""
+    program: Any = pilot.app
+    jobs: list[Job] = program.state(Jobs).jobs
+    return jobs
 
 
 async def ready(pilot: Pilot[Any], tag: str = "champion") -> None:

@@ -19,8 +19,7 @@ from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
-from kittui.tui.frame.program import program_of
-from tests.move.kits import CODE, TAR, Kits, on, ready, tar
+from tests.move.kits import CODE, Kits, TAR, jobs_of, on, ready, tar
 from tests.tui.waiting import LARGE, SMALL, text_of, until
 
 pytestmark = pytest.mark.snapshot
@@ -104,7 +103,7 @@ def test_transfers(snap_compare: Compare, kits: Kits, size: tuple[int, int]) -> 
 
     async def show(pilot: Pilot[Any]) -> None:
         await ready(pilot)
-        program_of(pilot.app.screen).state(Jobs).jobs += [
+        jobs_of(pilot) += [
             failed,
             job("Pull local://registry.test/fraud:v0.9.0", "stopped", (CODE, 9_000_000, 5_000_000)),
             job(

@@ -11,14 +11,12 @@ from textual.widgets import Input
 from kittui.errors import ConnectionLost
 from kittui.oci.protocols import Power
 from kittui.oci.reference import LOCAL
-from kittui.tui.change.jobs import Jobs
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.frame.program import program_of
 from tests.fakes.memory import MemoryRepository
-from tests.move.kits import Kits, on, ready
+from tests.move.kits import Kits, jobs_of, on, ready
 from tests.tui.waiting import quiet, text_of, until
 
 
@@ -118,7 +116,7 @@ async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Kits) 
         await pilot.press("T")
         await until(pilot, on(pilot, TransfersScreen))
         await pilot.press("x")
-        (job,) = program_of(pilot.app.screen).state(Jobs).jobs
+        (job,) = jobs_of(pilot)
         await until(pilot, lambda: job.state == "stopped")
         kits.registry.hooks.clear()
         await pilot.press("r")
@@ -138,9 +136,7 @@ async def test_marked_tags_are_pulled_together(kits: Kits) -> None:
         await until(pilot, on(pilot, PlanDialog))
         assert "2 ModelKits" in text_of(pilot)
         await pilot.press("enter")
-        await until(
-            pilot, lambda: [job.state for job in program_of(pilot.app.screen).state(Jobs).jobs] == ["done", "done"]
-        )
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done", "done"])
 
 
 async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
@@ -156,9 +152,9 @@ async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
         await pilot.press("enter")
         await until(
             pilot,
-            lambda: bool(program_of(pilot.app.screen).state(Jobs).jobs) and not pilot.app.state(Jobs).jobs[0].active,
+            lambda: bool(jobs_of(pilot)) and not jobs_of(pilot)[0].active,
         )
-    assert program_of(pilot.app.screen).state(Jobs).jobs[0].state == "done"
+    assert jobs_of(pilot)[0].state == "done"
     assert [path.name for path in out.rglob("*.py")] == ["a.py"]
     assert not (out / "Kitfile").exists()
 
