@@ -14,12 +14,12 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power
 from kittui.transfer.progress import Progress
-from kittui.tui.change.jobs import Job, Jobs, State
+from kittui.tui.change.jobs import Job, State
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
-from tests.move.kits import CODE, Kits, TAR, jobs_of, on, ready, tar
+from tests.move.kits import CODE, TAR, Kits, jobs_of, on, ready, tar
 from tests.tui.waiting import LARGE, SMALL, text_of, until
 
 pytestmark = pytest.mark.snapshot
@@ -103,13 +103,18 @@ def test_transfers(snap_compare: Compare, kits: Kits, size: tuple[int, int]) -> 
 
     async def show(pilot: Pilot[Any]) -> None:
         await ready(pilot)
-        jobs_of(pilot) += [
-            failed,
-            job("Pull local://registry.test/fraud:v0.9.0", "stopped", (CODE, 9_000_000, 5_000_000)),
-            job(
-                "Pull local://registry.test/fraud:champion", "running", (TAR, 3_000_000, 1_260_000), (CODE, 5000, 5000)
-            ),
-        ]
+        jobs_of(pilot).extend(
+            [
+                failed,
+                job("Pull local://registry.test/fraud:v0.9.0", "stopped", (CODE, 9_000_000, 5_000_000)),
+                job(
+                    "Pull local://registry.test/fraud:champion",
+                    "running",
+                    (TAR, 3_000_000, 1_260_000),
+                    (CODE, 5000, 5000),
+                ),
+            ]
+        )
         await pilot.press("T")
         await until(pilot, on(pilot, TransfersScreen))
         await until(pilot, lambda: "was lost" in text_of(pilot))
