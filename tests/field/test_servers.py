@@ -35,6 +35,7 @@ def world(server: str, tmp_path: Path) -> Iterator[World]:
         registry = Real(running_server.host)
         fill(registry)
         yield World(HABITS[server], registry, Scripted(other), tmp_path)
+        registry.close()
 
 
 @pytest.mark.parametrize(
