@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kittui.config import Config, Flags, load_config
 from kittui.config.loading import ConfigProblem, folder
+from kittui.disk.notices import notices_to
 from kittui.oci.reference import LOCAL, Place
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.places import Places
@@ -55,11 +57,14 @@ class Composition:
         self.config: Config = loaded.config
         self.config_path = loaded.path
         self.problems: tuple[ConfigProblem, ...] = loaded.problems
+        self._open_for = ExitStack()
 
     async def __aenter__(self) -> Self:
+        self._open_for.enter_context(notices_to(lambda text: self.on_warning(text)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._open_for.close()
         await self.aclose()
 
     async def aclose(self) -> None:

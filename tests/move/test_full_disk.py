@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from kittui.disk import files as disk_files
+from kittui.disk import room
 from kittui.errors import DiskFull, KittuiError
 from kittui.layout import LayoutSource
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
-from kittui.transfer import engine, extract
 from kittui.usecases.change.ledger import Ledger, Rules
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
@@ -68,8 +67,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 @pytest.fixture
 def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks before a transfer find room, as they do when someone else fills the disk meanwhile."""
-    for module in (engine, extract, disk_files):
-        monkeypatch.setattr(module, "MARGIN", -1 << 40)
+    monkeypatch.setattr(room, "MARGIN", -1 << 40)
 
 
 async def move(action: str, origin: Repository, destination: Repository, ledger: Ledger, tag: str = "v1") -> Moved:
@@ -95,7 +93,7 @@ async def test_check_27_a_pull(
     await move("pull", earlier(), source.repository("registry.test/small"), ledger)
     before, listed = disk.files(), kit_list(home)
     if foreseen:
-        request.getfixturevalue("monkeypatch").setattr(engine, "MARGIN", 1 << 20)
+        request.getfixturevalue("monkeypatch").setattr(room, "MARGIN", 1 << 20)
     store = source.repository("registry.test/big")
     async with RegistrySource(big_registry.host) as registry:
         origin = registry.repository("big")
