@@ -13,10 +13,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kittui.disk import drafts, durable, locks, notices
+from kittui.disk import durable, locks, notices
 from kittui.disk.drafts import open_draft, sweep
 from kittui.disk.durable import make_private_folder, rename_new, replace_file, set_mode, sync_folder
 from kittui.disk.locks import file_lock, thread_lock
@@ -50,7 +51,7 @@ def test_a_folder_that_cannot_be_fsynced_is_said_once(
             raise OSError(number, os.strerror(number))
         real(handle)
 
-    monkeypatch.setattr(durable.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     for content in (b"one", b"two"):
         replace_file(tmp_path / "file", content, temporary=tmp_path, point="p")
     assert (tmp_path / "file").read_bytes() == b"two"
@@ -60,7 +61,7 @@ def test_a_folder_that_cannot_be_fsynced_is_said_once(
 
 
 def test_a_folder_that_has_no_room_for_its_entry_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(durable.os, "fsync", refuse(errno.ENOSPC))
+    monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
     with pytest.raises(OSError, match="No space"):
         sync_folder(tmp_path)
 
@@ -69,7 +70,7 @@ def test_a_folder_that_has_no_room_for_its_entry_is_an_error(tmp_path: Path, mon
 def test_permissions_that_are_not_kept_are_said_where_others_can_read(
     tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(durable.os, "chmod", refuse(number))
+    monkeypatch.setattr(os, "chmod", refuse(number))
     replace_file(tmp_path / "closed", b"x", temporary=tmp_path, point="p")
     assert said == []
     (tmp_path / "open").touch(0o644)
@@ -132,6 +133,7 @@ async def test_without_any_locks_one_process_still_keeps_its_tasks_apart(
 HOLDER = """
 import sys, asyncio
 from pathlib import Path
+from typing import Any
 from kittui.disk.locks import file_lock
 async def hold():
     async with file_lock(Path(sys.argv[1]), "x"):
@@ -183,7 +185,7 @@ async def test_a_lock_file_that_anybody_wrote_is_not_believed(tmp_path: Path, co
 def test_a_file_is_renamed_where_there_are_no_links_and_never_over_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durable.os, "link", refuse(errno.EPERM))
+    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
     (tmp_path / "a").write_bytes(b"a")
     rename_new(tmp_path / "a", tmp_path / "b")
     (tmp_path / "c").touch()
@@ -240,16 +242,16 @@ def test_a_draft_that_is_swept_as_it_is_created_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = tempfile.mkstemp
-    swept = []
+    swept: list[str] = []
 
-    def mkstemp(**settings: str) -> tuple[int, str]:
+    def mkstemp(**settings: Any) -> tuple[int, str]:
         handle, name = real(**settings)
         if not swept:
             swept.append(name)
             Path(name).unlink()
         return handle, name
 
-    monkeypatch.setattr(drafts.tempfile, "mkstemp", mkstemp)
+    monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
     handle, draft = open_draft(tmp_path)
     os.close(handle)
     assert draft.exists()

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.kit_semantics import kit_list
-from fakes.memory import MemoryRepository, MemorySource
 
 from kittui.errors import NotFound, Unsupported
 from kittui.layout import LayoutSource
@@ -18,6 +16,8 @@ from kittui.store.doctor import inspect_store
 from kittui.transfer.engine import transfer_blobs
 from kittui.transfer.plan import plan_transfer
 from kittui.transfer.progress import Progress
+from tests.fakes.kit_semantics import kit_list
+from tests.fakes.memory import MemoryRepository, MemorySource
 
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
 LAYERS = (b"large" * 300_000, b"small")
