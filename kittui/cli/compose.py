@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from kittui.state.indexes import IndexCache
     from kittui.store import LocalSource
     from kittui.transfer.fetch import Tuning
-    from kittui.usecases.change.ledger import Ledger, Rules
+    from kittui.usecases.change.ledger import Ledger
+    from kittui.usecases.change.policy import Policy
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Ask, Inspector
@@ -179,11 +180,11 @@ class Composition:
         return Ledger.open(self.state_dir)
 
     @cached_property
-    def rules(self) -> Rules:
+    def policy(self) -> Policy:
         """What may be changed."""
-        from kittui.usecases.change.ledger import Rules
+        from kittui.usecases.change.policy import Policy
 
-        return Rules(self.config.read_only, frozenset(self.config.protected_tags))
+        return Policy(self.config.read_only, frozenset(self.config.protected_tags), self.config.protect_promotions)
 
     @cached_property
     def tuning(self) -> Tuning:
@@ -197,7 +198,7 @@ class Composition:
         """What changes tags and moves ModelKits, for both front ends."""
         from kittui.usecases.change.tools import ChangeTools
 
-        return ChangeTools(self.ledger, self.rules, self.inspector(), self.find_parent, self.tuning)
+        return ChangeTools(self.ledger, self.policy, self.inspector(), self.find_parent, self.tuning)
 
     def inspector(self, ask: Ask | None = None) -> Inspector:
         """Reads layers, and remembers on disk what it learns; `ask` agrees to what costs more than `ask_above`."""

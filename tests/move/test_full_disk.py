@@ -20,7 +20,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import Moved, apply_move, plan_move
@@ -72,7 +73,7 @@ def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def move(action: str, origin: Repository, destination: Repository, ledger: Ledger, tag: str = "v1") -> Moved:
     plan = await plan_move(action, origin, "v1", destination, tag)
-    return await apply_move(plan, ledger, Rules(), tuning=QUICK)
+    return await apply_move(plan, ledger, Policy(), tuning=QUICK)
 
 
 def earlier() -> MemoryRepository:
@@ -219,10 +220,10 @@ async def test_a_promotion_does_not_begin_where_its_journal_has_no_room(disk: Sm
     ledger = Ledger.open(disk.path / "state", "tester@here")
     _fill(disk.path / "filler")
     with pytest.raises(DiskFull):
-        await apply_changes(await plan_promote(fraud), ledger, Rules())
+        await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert fraud.tagged == before
     (disk.path / "filler").unlink()
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert fraud.tagged["champion"] == before["challenger"]
     assert fraud.tagged["rollback"] == before["champion"]
 
