@@ -31,7 +31,7 @@ A decoder counts what it meets *before* it keeps it, so that nothing large is bu
 from __future__ import annotations
 
 import time
-from threading import get_ident
+from _thread import get_ident
 from typing import Final, Literal, TypeAlias
 
 from kittui.errors import TooLarge

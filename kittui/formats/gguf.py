@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
+from collections.abc import Collection
 from math import prod
 from typing import Any
 
-from kittui.errors import Malformed
+from kittui.budget import Budget
+from kittui.errors import ContentError, Malformed
 from kittui.formats.need import Cursor, Steps
 from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
 
@@ -16,8 +19,8 @@ STRING_LIMIT = 16 * 1024 * 1024
 """Bytes of one string at most."""
 SHOWN = 32
 """Elements of an array that are kept; a tokenizer has a hundred thousand."""
-VALUES_LIMIT = 5_000_000
-"""Values of arrays gone past one by one at most: ten times the tokens and merges of large models."""
+PIECE = 256 * 1024
+"""Bytes of an array of numbers that are hashed at once."""
 DEPTH = 4
 """Arrays within arrays at most."""
 
@@ -49,12 +52,13 @@ _STRING, _ARRAY = 8, 9
 
 
 class _Reader:
-    def __init__(self, size: int) -> None:
-        self.cursor = Cursor(size, "the GGUF file")
+    def __init__(self, size: int, budget: Budget, whole: Collection[str]) -> None:
+        self.cursor = Cursor(size, "the GGUF file", budget)
+        self.budget = budget
         self.order = "<"
         self.wide = True
+        self.whole = whole
         self.notes: list[str] = []
-        self.passed = 0
 
     def number(self, form: str) -> Steps[Any]:
         raw = yield from self.cursor.take(struct.calcsize(form))
@@ -68,10 +72,12 @@ class _Reader:
         length = yield from self.count()
         if length > STRING_LIMIT:
             raise Malformed(f"the GGUF file has a string of {length} bytes")
+        self.budget.spend("names", length)
         raw = yield from self.cursor.take(length)
         return raw.decode("utf-8", "replace")
 
-    def value(self, kind: int, depth: int = 0) -> Steps[Any]:
+    def value(self, kind: int, depth: int = 0, *, whole: bool = False) -> Steps[Any]:
+        self.budget.spend("items")
         if kind in _SCALARS:
             if kind == 7:
                 return bool((yield from self.number("B")))
@@ -79,50 +85,66 @@ class _Reader:
         if kind == _STRING:
             return (yield from self.text())
         if kind == _ARRAY and depth < DEPTH:
-            return (yield from self.array(depth))
+            return (yield from self.array(depth, whole))
         raise Malformed(f"the GGUF file has a value of unknown type {kind} at byte {self.cursor.position}")
 
-    def array(self, depth: int) -> Steps[Any]:
+    def array(self, depth: int, whole: bool) -> Steps[Any]:
+        """A short array as a list; of a long one its type, count, first values, and the digest of all the others."""
         kind: int = yield from self.number("I")
         count = yield from self.count()
         smallest = struct.calcsize(_SCALARS[kind]) if kind in _SCALARS else 8 if self.wide else 4
         if kind not in _NAMES or count * smallest > self.cursor.left:
             raise Malformed(f"the GGUF file has an array of {count} values of type {kind}, which can't be in it")
         first: list[Any] = []
-        for _ in range(min(count, SHOWN)):
+        for _ in range(count if whole else min(count, SHOWN)):
             first.append((yield from self.value(kind, depth + 1)))  # noqa: PERF401
         rest = count - len(first)
         if not rest:
             return first
-        if kind not in _SCALARS:
-            self.passed += count
-            if self.passed > VALUES_LIMIT:
-                raise Malformed(f"the GGUF file has arrays of more than {VALUES_LIMIT} values to go past one by one")
+        hasher = hashlib.sha256(repr(first).encode())
         if kind in _SCALARS:
-            self.cursor.skip(rest * smallest)
+            yield from self.pass_numbers(rest * smallest, hasher)
         elif kind == _STRING:
-            yield from self.pass_strings(rest)
+            yield from self.pass_strings(rest, hasher)
         else:
             for _ in range(rest):
-                yield from self.value(kind, depth + 1)
-        return {"type": _NAMES[kind], "count": count, "first": first}
+                hasher.update(repr((yield from self.value(kind, depth + 1))).encode())
+        return {"type": _NAMES[kind], "count": count, "first": first, "sha256": hasher.hexdigest()}
 
-    def pass_strings(self, count: int) -> Steps[None]:
-        """Go past strings: their lengths lie between them, so this reads through, in as few steps as can be."""
-        cursor, width = self.cursor, 8 if self.wide else 4
+    def pass_numbers(self, nbytes: int, hasher: hashlib._Hash) -> Steps[None]:
+        while nbytes:
+            piece = min(nbytes, PIECE)
+            hasher.update((yield from self.cursor.take(piece)))
+            nbytes -= piece
+
+    def pass_strings(self, count: int, hasher: hashlib._Hash) -> Steps[None]:
+        """Hash strings: their lengths lie between them, so this reads through, in as few steps as can be."""
+        cursor, width, budget = self.cursor, 8 if self.wide else 4, self.budget
         order = "little" if self.order == "<" else "big"
         for _ in range(count):
+            budget.spend("items")
             if not cursor.held(width):
                 yield from cursor.fill(width)
-            length = int.from_bytes(cursor.grab(width), order)  # type: ignore[arg-type]
+            raw = cursor.grab(width)
+            length = int.from_bytes(raw, order)  # type: ignore[arg-type]
             if length > STRING_LIMIT:
                 raise Malformed(f"the GGUF file has a string of {length} bytes")
-            cursor.skip(length)
+            if not cursor.held(length):
+                yield from cursor.fill(length)
+            hasher.update(raw + cursor.grab(length))
 
 
-def read_gguf(size: int) -> Steps[Weights]:
-    """The header of a file of `size` bytes. Raises Malformed if it is no GGUF; what comes before a fault is kept."""
-    reader = _Reader(size)
+def is_summary(value: Any) -> bool:
+    """Whether a value of the metadata stands for a long array."""
+    return isinstance(value, dict) and value.keys() == {"type", "count", "first", "sha256"}
+
+
+def read_gguf(size: int, budget: Budget, *, whole: Collection[str] = ()) -> Steps[Weights]:
+    """The header of a file of `size` bytes. Raises Malformed if it is no GGUF; what comes before a fault is kept.
+
+    `whole`: keys of arrays that are wanted with all their values.
+    """
+    reader = _Reader(size, budget, whole)
     magic = yield from reader.cursor.take(8)
     version = int.from_bytes(magic[4:], "little")
     if magic[:4] != b"GGUF":
@@ -137,11 +159,13 @@ def read_gguf(size: int) -> Steps[Weights]:
     problem = None
     try:
         yield from _header(reader, size, metadata, tensors)
-    except Malformed as error:
+    except ContentError as error:
         problem = error.message
     file_type = metadata.get("general.file_type")
     if isinstance(file_type, int) and file_type in FILE_TYPES:
         reader.notes.append(f"quantisation: {FILE_TYPES[file_type]}")
+    if reader.order == ">":
+        reader.notes.append("its numbers are big-endian")
     tokens = metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, dict):
         reader.notes.append(f"tokenizer: {metadata.get('tokenizer.ggml.model', '?')}, {tokens['count']} tokens")
@@ -155,9 +179,10 @@ def _header(reader: _Reader, size: int, metadata: dict[str, Any], tensors: list[
     for _ in range(key_count):
         key = yield from reader.text()
         kind: int = yield from reader.number("I")
-        metadata[key] = yield from reader.value(kind)
+        metadata[key] = yield from reader.value(kind, whole=key in reader.whole)
     listed: list[tuple[str, str, tuple[int, ...], int, int | None, str | None]] = []
     for _ in range(tensor_count):
+        reader.budget.spend("items")
         name = yield from reader.text()
         dimensions: int = yield from reader.number("I")
         if dimensions > 8:
@@ -177,6 +202,8 @@ def _header(reader: _Reader, size: int, metadata: dict[str, Any], tensors: list[
                 nbytes, problem = None, "its shape is one that no file can hold"
             elif numbers % block:
                 problem = f"its shape does not fit blocks of {block}"
+        if reader.order == ">" and width > 1:
+            dtype = f">{dtype}"
         listed.append((name, dtype, tuple(shape), offset, nbytes, problem))
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
+from kittui.formats.inflate import compression_of, read_through
 from kittui.formats.need import Steps, fetch
 from kittui.formats.shards import is_shard_index, read_shard_index
 from kittui.formats.weights import LOOKUPS, Weights
 
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib")
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
 """Files that are perhaps pickles, by their names."""
 SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", *PICKLES)
 """Files whose names say that they hold tensors."""
+
+
+def header_budget() -> Budget:
+    """What reading the header of one model file may cost."""
+    return Budget("the header", items=8_000_000, input=128 * 1024 * 1024)
 
 
 def is_model_file(path: str) -> bool:
@@ -18,10 +25,11 @@ def is_model_file(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def read_weights(path: str, size: int, *, lookups: int = LOOKUPS) -> Steps[Weights]:
+def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS) -> Steps[Weights]:
     """The tensors of a model file or shard index of `size` bytes; raises Malformed where it is of no known format.
 
-    `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, a read for each.
+    `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, a read for each. Raises TooLarge
+    where the budget is used up before anything was found.
     """
     # Each parser is imported when its format comes: most runs meet one or none.
     name = path.lower()
@@ -32,20 +40,22 @@ def read_weights(path: str, size: int, *, lookups: int = LOOKUPS) -> Steps[Weigh
     if name.endswith(".onnx"):
         from kittui.formats.onnx import read_onnx
 
-        return (yield from read_onnx(size))
+        return (yield from read_onnx(size, budget))
     first = yield from fetch(0, 16)
     if first[:4] == b"GGUF":
         from kittui.formats.gguf import read_gguf
 
-        return (yield from read_gguf(size))
+        return (yield from read_gguf(size, budget))
     if first[:6] == b"\x93NUMPY" or name.endswith(".npz"):
         from kittui.formats import npy
 
-        return (yield from (npy.read_npz if first[:6] != b"\x93NUMPY" else npy.read_npy)(size))
+        return (yield from npy.read_npy(size) if first[:6] == b"\x93NUMPY" else npy.read_npz(size, budget))
     if first[:4] == b"PK\3\4" or name.endswith(PICKLES):
-        from kittui.formats.pytorch import read_pytorch
+        from kittui.formats.pytorch import read_pickles, read_pytorch
 
-        return (yield from read_pytorch(size, lookups=lookups))[0]
+        if (how := compression_of(first)) is not None:
+            return (yield from read_through(read_pickles(None, budget), how, size, budget))
+        return (yield from read_pytorch(size, budget, lookups=lookups))
     if first[8:9] == b"{" and int.from_bytes(first[:8], "little") < size:
         return (yield from _safetensors(size))
     raise Malformed(f"{path} is no model file of a known format")

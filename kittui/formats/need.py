@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias, TypeVar
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 
 T = TypeVar("T")
@@ -49,6 +51,20 @@ def run_on(steps: Steps[T], read: Callable[[int, int], bytes]) -> T:
 def run_bytes(steps: Steps[T], content: bytes) -> T:
     """Drive a parser over bytes in memory."""
     return run_on(steps, lambda offset, length: content[offset : offset + length])
+
+
+def shifted(steps: Steps[T], offset: int) -> Steps[T]:
+    """A parser of something that begins at a byte of the content."""
+    try:
+        needs = next(steps)
+        while True:
+            answers = yield tuple(Need(need.offset + offset, need.length) for need in needs)
+            needs = steps.send(answers)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()
 
 
 class Feed:
@@ -109,14 +125,17 @@ class Feed:
 class Cursor:
     """Reads forward through content with a window that grows while it is used up: for headers of unknown length."""
 
-    def __init__(self, size: int, what: str, *, ahead: int = 32 * 1024, limit: int = 64 * 1024 * 1024) -> None:
-        """`size` of the content in bytes; Malformed names `what` where it ends early or is read past `limit` bytes."""
+    def __init__(self, size: int | None, what: str, budget: Budget, *, ahead: int = 32 * 1024) -> None:
+        """`size` of the content in bytes, None where that is not known before its end.
+
+        Malformed names `what` where it ends early; `budget` bounds what is read.
+        """
         self.position = 0
-        self._size = size
+        self._size = 1 << 62 if size is None else size
+        self._unsized = size is None
         self._what = what
         self._ahead = ahead
-        self._limit = limit
-        self._read = 0
+        self._budget = budget
         self._start = 0
         self._window = b""
 
@@ -135,6 +154,17 @@ class Cursor:
         self.position += count
         return self._window[at : at + count]
 
+    def peek(self, count: int) -> bytes:
+        """The next bytes, fewer at the end, without moving on; they must be held."""
+        at = self.position - self._start
+        return self._window[at : at + count]
+
+    def find(self, wanted: bytes, count: int) -> int:
+        """Where something begins in the next `count` bytes, which must be held, from here on; -1 where it is not."""
+        at = self.position - self._start
+        found = self._window.find(wanted, at, at + count)
+        return found - at if found >= 0 else -1
+
     def take(self, count: int) -> Steps[bytes]:
         """The next bytes; raises Malformed where the content ends first."""
         if not self.held(count):
@@ -142,18 +172,31 @@ class Cursor:
         return self.grab(count)
 
     def fill(self, count: int) -> Steps[None]:
-        """Make so many bytes held; raises Malformed where the content ends first."""
+        """Make so many bytes held; raises Malformed where the content ends first, TooLarge beyond the budget."""
         if count > self.left:
             raise Malformed(f"{self._what} is cut short at byte {self.position}: {count} more bytes are needed")
-        wanted = min(self.left, max(count, self._ahead))
-        self._read += wanted
-        if self._read > self._limit:
-            raise Malformed(f"{self._what} has a header of more than {self._limit} bytes")
         kept = self._window[self.position - self._start :] if self.position >= self._start else b""
+        wanted = min(self.left, max(count, min(self._ahead, self._budget.left("input") + len(kept))))
+        self._budget.spend("input", wanted - len(kept))
         self._start = self.position
         self._window = kept
-        self._window += yield from fetch_exactly(self.position + len(kept), wanted - len(kept), self._what)
+        place = self.position + len(kept)
+        if self._unsized:
+            self._window += yield from fetch(place, wanted - len(kept))
+            if len(self._window) < wanted:
+                self._size, self._unsized = self.position + len(self._window), False
+                if len(self._window) < count:
+                    raise Malformed(f"{self._what} is cut short at byte {self._size}")
+        else:
+            self._window += yield from fetch_exactly(place, wanted - len(kept), self._what)
         self._ahead = min(2 * self._ahead, 1024 * 1024)
+
+    def look(self, count: int) -> Steps[bytes]:
+        """The next bytes without moving on, fewer at the content's end."""
+        if not self.held(min(count, self.left)):
+            with suppress(Malformed):
+                yield from self.fill(min(count, self.left))
+        return self.peek(count)
 
     def skip(self, count: int) -> None:
         """Pass over bytes without reading them; raises Malformed where the content ends first."""

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
+from kittui.formats.arrays import array_bytes, from_descr, is_shape
 from kittui.formats.need import Steps, fetch_exactly
-from kittui.formats.weights import Tensor, Weights, bytes_of
+from kittui.formats.weights import Tensor, Weights
 from kittui.formats.zip import Member, read_member_starts, read_zip
 
 HEADER_LIMIT = 64 * 1024
 """Bytes of a header read at most."""
 ARRAYS_LIMIT = 10_000
 """Arrays of one .npz whose headers are read at most."""
+MAGIC = b"\x93NUMPY"
 _START = 512
 """Bytes of each array that are read for its header: NumPy's own are 128 or 192 bytes where the shape is short."""
 _BATCH = 64
 """Arrays whose headers are read in one step."""
-_DTYPES = {"f": "F", "i": "I", "u": "U", "c": "C", "b": "BOOL"}
+_TOKEN = re.compile(r"""\s*(?:([][(){},:])|'([^'\\\n]*)'|"([^"\\\n]*)"|(-?\d{1,19})L?(?![\w.])|(True|False|None)\b)""")
+_WORDS = {"True": True, "False": False, "None": None}
+_DEPTH = 8
 
 
 def header_length(raw: bytes) -> int:
     """Bytes up to where an array's numbers start, by its first bytes; 0 where it is no array."""
-    if raw[:6] != b"\x93NUMPY" or len(raw) < 12:
+    if raw[:6] != MAGIC or len(raw) < 12:
         return 0
     width = 2 if raw[6] == 1 else 4
     return 8 + width + int.from_bytes(raw[8 : 8 + width], "little")
@@ -34,50 +39,95 @@ def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
     """The array whose file of `size` bytes begins with `raw` at byte `start`; raises Malformed."""
     length = header_length(raw)
     if not length:
-        raise Malformed(f"{name} is no NumPy array")
+        raise Malformed(f"{name} is not a NumPy array")
     if length > min(HEADER_LIMIT, len(raw)):
         raise Malformed(f"{name} has a header of {length} bytes")
     try:
         text = raw[10 if raw[6] == 1 else 12 : length].decode("utf-8" if raw[6] > 2 else "latin-1")
-        header: Any = ast.literal_eval(text)
+        header = _literal(text)
         descr, shape = header["descr"], header["shape"]
-    except (ValueError, SyntaxError, RecursionError, MemoryError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, StopIteration):
         raise Malformed(f"{name} has a damaged header") from None
-    if not isinstance(shape, tuple) or len(shape) > 64 or not all(_is_size(number) for number in shape):
+    if not is_shape(shape):
         raise Malformed(f"{name} has a damaged shape")
-    match = re.fullmatch(r"[<>|=]([fiucb])(\d{1,3})", descr) if isinstance(descr, str) else None
+    number = from_descr(descr)
     # Columns first: one number behind the other in another order than everywhere else.
-    turned = bool(header.get("fortran_order")) and sum(number > 1 for number in shape) > 1
-    offset = None if turned else start + length
-    if match is None:
-        problem = "it holds pickled objects" if "O" in str(descr) else None
-        return Tensor(name, str(descr)[:60], shape, offset, None, problem)
-    letter = _DTYPES[match[1]]
-    dtype = letter if letter == "BOOL" else f"{letter}{int(match[2]) * 8}"
-    if descr[0] == ">" and match[2] != "1":
-        # Its numbers can't be read like those of the plain type.
-        dtype = f">{dtype}"
-    nbytes = bytes_of(shape, int(match[2]) * 8)
+    turned = bool(header.get("fortran_order")) and sum(size > 1 for size in shape) > 1
+    if number.objects:
+        return Tensor(name, number.name, shape, None, None, "it holds pickled objects")
+    nbytes = array_bytes(shape, number)
+    if nbytes is None and number.width is None:
+        return Tensor(name, number.name, shape, None, None, None if turned else "its type is not known")
     problem = "its bytes do not fit its shape" if nbytes is None or length + nbytes != size else None
-    return Tensor(name, dtype, shape, offset, nbytes, problem)
+    return Tensor(name, number.name, shape, None if turned else start + length, nbytes, problem)
 
 
-def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < 1 << 63
+def _literal(text: str) -> Any:
+    """A header's dict, list, tuple, text, number: what NumPy writes and nothing else. Raises ValueError for others.
+
+    Python's own reader of literals warns on the terminal, and needs memory, for what is none.
+    """
+    tokens = _tokens(text)
+    value = _value(next(tokens), tokens, 0)
+    if next(tokens, None) is not None:
+        raise ValueError("more than one literal")
+    return value
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str]]:
+    at, text = 0, text.rstrip("\0 \n")
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastindex is None:
+            raise ValueError("not a literal")
+        yield match.lastindex, match[match.lastindex]
+        at = match.end()
+
+
+def _value(token: tuple[int, str], tokens: Iterator[tuple[int, str]], depth: int) -> Any:
+    kind, text = token
+    if kind > 1:
+        return text if kind < 4 else int(text) if kind == 4 else _WORDS[text]
+    if text not in "([{" or depth > _DEPTH:
+        raise ValueError("not a literal")
+    end = ")]}"["([{".index(text)]
+    items: list[Any] = []
+    keys: list[Any] = []
+    comma = False
+    while (token := next(tokens)) != (1, end):
+        if items and not comma:
+            raise ValueError("no comma")
+        value = _value(token, tokens, depth + 1)
+        if text == "{":
+            if next(tokens) != (1, ":") or not isinstance(value, str):
+                raise ValueError("not a dict")
+            keys.append(value)
+            value = _value(next(tokens), tokens, depth + 1)
+        items.append(value)
+        token = next(tokens)
+        comma = token == (1, ",")
+        if token == (1, end):
+            break
+        if not comma:
+            raise ValueError("no comma")
+    if text == "{":
+        return dict(zip(keys, items, strict=True))
+    return items[0] if text == "(" and len(items) == 1 and not comma else tuple(items) if text == "(" else items
 
 
 def read_npy(size: int) -> Steps[Weights]:
     """A .npy file of `size` bytes; raises Malformed."""
     raw = yield from fetch_exactly(0, min(size, HEADER_LIMIT), "the NumPy file")
-    return Weights("npy", (parse_npy_header(raw, "array", 0, size),))
+    tensor = parse_npy_header(raw, "array", 0, size)
+    return Weights("npy", (tensor,), problem=tensor.problem)
 
 
-def read_npz(size: int) -> Steps[Weights]:
+def read_npz(size: int, budget: Budget) -> Steps[Weights]:
     """The arrays of a .npz file of `size` bytes; those that are not compressed with their place in it.
 
     Raises Malformed.
     """
-    members = yield from read_zip(size)
+    members = yield from read_zip(size, budget)
     tensors: list[Tensor] = []
     for first in range(0, min(len(members), ARRAYS_LIMIT), _BATCH):
         part = members[first : min(first + _BATCH, ARRAYS_LIMIT)]

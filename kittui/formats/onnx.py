@@ -1,52 +1,66 @@
-"""ONNX headers, walked field by field without reading weights (onnx.proto; protobuf, "Encoding")."""
+"""ONNX models, walked field by field without reading weights (onnx.proto; protobuf, "Encoding").
+
+Weights are initializers of the graph, and of the graphs in its nodes (If, Loop) and functions; sparse ones; what
+Constant nodes hold; and long lists in a node's attributes, as tree ensembles have them. Those that are not the main
+graph's initializers are listed under the path to them: `node.attribute/name`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from kittui.errors import Malformed
+from kittui.budget import Budget
+from kittui.errors import ContentError, Malformed
 from kittui.formats.need import Cursor, Steps
 from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights, bytes_of
 
 TEXT_LIMIT = 64 * 1024
 """Bytes of one text at most."""
-FIELDS_LIMIT = 5_000_000
-"""Fields walked at most."""
 DIMENSIONS_LIMIT = 64
 """Dimensions of a tensor at most."""
+LIST_FROM = 33
+"""Numbers in an attribute from which it counts as weights: shapes, pads and axes are shorter."""
 
 DTYPES = {
     1: ("F32", 32), 2: ("U8", 8), 3: ("I8", 8), 4: ("U16", 16), 5: ("I16", 16), 6: ("I32", 32), 7: ("I64", 64),
     8: ("STRING", 0), 9: ("BOOL", 8), 10: ("F16", 16), 11: ("F64", 64), 12: ("U32", 32), 13: ("U64", 64),
     14: ("C64", 64), 15: ("C128", 128), 16: ("BF16", 16), 17: ("F8_E4M3", 8), 18: ("F8_E4M3FNUZ", 8),
     19: ("F8_E5M2", 8), 20: ("F8_E5M2FNUZ", 8), 21: ("U4", 4), 22: ("I4", 4), 23: ("F4", 4), 24: ("F8_E8M0", 8),
+    25: ("U2", 2), 26: ("I2", 2), 27: ("F6_E2M3", 6), 28: ("F6_E3M2", 6),
 }  # fmt: skip
 """TensorProto.DataType: name and bits of one number."""
+_TYPED = {4: "F32", 10: "F64"}
+"""Fields of a tensor that hold its numbers as they lie in memory, if they are of this type."""
+_LISTS = {7: ("F32", 32), 8: ("I64", 64), 9: ("STRING", 0)}
+"""Fields of an attribute that are lists."""
 
 
 class _Walk:
-    def __init__(self, size: int) -> None:
-        self.cursor = Cursor(size, "the ONNX file")
-        self.fields = 0
+    def __init__(self, size: int, budget: Budget) -> None:
+        self.cursor = Cursor(size, "the ONNX file", budget)
+        self.budget = budget
         self.metadata: dict[str, Any] = {}
         self.tensors: list[Tensor] = []
         self.operators: Counter[str] = Counter()
 
     def varint(self) -> Steps[int]:
-        value = 0
-        for shift in range(0, 70, 7):
-            (byte,) = yield from self.cursor.take(1)
+        cursor = self.cursor
+        if not cursor.held(10):
+            yield from cursor.fill(min(10, max(1, cursor.left)))
+        value = shift = 0
+        for count, byte in enumerate(cursor.peek(10), 1):
             value |= (byte & 0x7F) << shift
             if byte < 128:
+                cursor.grab(count)
                 return value & (1 << 64) - 1
-        raise Malformed(f"the ONNX file has an endless number at byte {self.cursor.position}")
+            shift += 7
+        raise Malformed(f"the ONNX file has an endless number at byte {cursor.position}")
 
     def field(self, end: int) -> Steps[tuple[int, int, int]]:
         """The next field's number, wire type, and value or length; the content of a length comes next."""
-        self.fields += 1
-        if self.fields > FIELDS_LIMIT:
-            raise Malformed("the ONNX file has too many fields")
+        self.budget.spend("items")
         tag = yield from self.varint()
         number, wire = tag >> 3, tag & 7
         if wire == 0:
@@ -62,7 +76,9 @@ class _Walk:
         return number, wire, length
 
     def text(self, length: int) -> Steps[str]:
-        raw = yield from self.cursor.take(min(length, TEXT_LIMIT))
+        kept = min(length, TEXT_LIMIT)
+        self.budget.spend("names", kept)
+        raw = yield from self.cursor.take(kept)
         self.cursor.skip(length - len(raw))
         return raw.decode("utf-8", "replace")
 
@@ -74,16 +90,27 @@ class _Walk:
         words = {2: "producer_name", 3: "producer_version", 4: "domain", 6: "doc_string"}
         while self.cursor.position < end:
             number, wire, value = yield from self.field(end)
+            stop = self.cursor.position + value
             if number in (1, 5) and wire == 0:
                 self.metadata["ir_version" if number == 1 else "model_version"] = value
             elif number in words and wire == 2:
                 self.metadata[words[number]] = yield from self.text(value)
             elif number == 7 and wire == 2:
-                yield from self.graph(self.cursor.position + value)
+                yield from self.main_graph(stop)
             elif number in (8, 14) and wire == 2:
-                yield from self.pair(self.cursor.position + value, number)
+                yield from self.pair(stop, number)
+            elif number == 20 and wire == 2:
+                yield from self.training(stop)
+            elif number == 25 and wire == 2:
+                self.keep((yield from self.graph(stop, 0, nodes=7, name=1, word="function")))
             else:
                 self.pass_field(wire, value)
+
+    def keep(self, found: Iterable[Tensor]) -> None:
+        for tensor in found:
+            if len(self.tensors) >= TENSORS_LIMIT:
+                raise Malformed(f"the ONNX file lists more than {TENSORS_LIMIT} tensors")
+            self.tensors.append(tensor)
 
     def pair(self, end: int, kind: int) -> Steps[None]:
         """An operator set (domain, version) or a metadata property (key, value)."""
@@ -102,28 +129,117 @@ class _Walk:
         else:
             self.metadata[key] = content if isinstance(content, str) else ""
 
-    def graph(self, end: int) -> Steps[None]:
+    def training(self, end: int) -> Steps[None]:
+        while self.cursor.position < end:
+            number, wire, value = yield from self.field(end)
+            stop = self.cursor.position + value
+            if number in (1, 2) and wire == 2:
+                word = "initialization" if number == 1 else "algorithm"
+                self.keep((yield from self.graph(stop, 0, word=f"training.{word}")))
+            else:
+                self.pass_field(wire, value)
+
+    def main_graph(self, end: int) -> Steps[None]:
         inputs: list[str] = []
         outputs: list[str] = []
+        # What was found before a fault is kept: this graph's tensors go straight to where they are wanted.
         while self.cursor.position < end:
             number, wire, value = yield from self.field(end)
             stop = self.cursor.position + value
             if number == 2 and wire == 2:
                 self.metadata["graph"] = yield from self.text(value)
-            elif number == 1 and wire == 2:
-                self.operators[(yield from self.one_text(stop, 4))] += 1
-            elif number == 5 and wire == 2:
-                if len(self.tensors) >= TENSORS_LIMIT:
-                    raise Malformed(f"the ONNX file lists more than {TENSORS_LIMIT} tensors")
-                self.tensors.append((yield from self.tensor(stop)))
             elif number in (11, 12) and wire == 2:
                 (inputs if number == 11 else outputs).append((yield from self.one_text(stop, 1)))
             else:
-                self.pass_field(wire, value)
+                self.keep((yield from self.part(number, wire, value, 0)))
         weights = {tensor.name for tensor in self.tensors}
         self.metadata["inputs"] = [name for name in inputs if name not in weights]
         self.metadata["outputs"] = outputs
         self.metadata["operators"] = dict(self.operators.most_common(200))
+
+    def graph(self, end: int, depth: int, *, nodes: int = 1, name: int = 2, word: str = "") -> Steps[list[Tensor]]:
+        """The tensors of another graph, or of a function, whose nodes and name are in fields of other numbers."""
+        self.budget.descend(depth)
+        found: list[Tensor] = []
+        title = ""
+        while self.cursor.position < end:
+            number, wire, value = yield from self.field(end)
+            if number == name and wire == 2:
+                title = yield from self.text(value)
+            elif nodes == 7:
+                found += yield from self.part(1 if number == 7 else 0, wire, value, depth)
+            else:
+                found += yield from self.part(number, wire, value, depth)
+        return self.below(f"{word} {title}".strip() + "/" if nodes == 7 else f"{word}/" if word else "", found)
+
+    def below(self, path: str, found: list[Tensor]) -> list[Tensor]:
+        """Tensors with a path in front of their names."""
+        self.budget.spend("names", len(path) * len(found))
+        return [tensor._replace(name=path + tensor.name) for tensor in found] if path else found
+
+    def part(self, number: int, wire: int, value: int, depth: int) -> Steps[list[Tensor]]:
+        """The tensors in one field of a graph."""
+        stop = self.cursor.position + value
+        if number == 1 and wire == 2:
+            return (yield from self.node(stop, depth))
+        if number == 5 and wire == 2:
+            return [(yield from self.tensor(stop))]
+        if number == 15 and wire == 2:
+            return (yield from self.sparse(stop))
+        self.pass_field(wire, value)
+        return []
+
+    def node(self, end: int, depth: int) -> Steps[list[Tensor]]:
+        found: list[tuple[str, Tensor]] = []
+        words = {2: "", 3: "", 4: "", 7: ""}
+        while self.cursor.position < end:
+            number, wire, value = yield from self.field(end)
+            if number in words and wire == 2:
+                text = yield from self.text(value)
+                words[number] = words[number] or text
+            elif number == 5 and wire == 2:
+                found += yield from self.attribute(self.cursor.position + value, depth)
+            else:
+                self.pass_field(wire, value)
+        output, title, kind = words[2], words[3], words[4]
+        self.operators[kind] += 1
+        if kind == "Constant":
+            return [tensor._replace(name=output or tensor.name) for _, tensor in found]
+        self.budget.spend("names", sum(len(title or kind) + len(path) for path, _ in found))
+        return [tensor._replace(name=f"{title or kind}.{path}{tensor.name}") for path, tensor in found]
+
+    def attribute(self, end: int, depth: int) -> Steps[list[tuple[str, Tensor]]]:
+        """The tensors of an attribute, each with its path from the node on."""
+        name = ""
+        found: list[Tensor] = []
+        inner: list[Tensor] = []
+        counts: Counter[int] = Counter()
+        places: dict[int, int] = {}
+        while self.cursor.position < end:
+            number, wire, value = yield from self.field(end)
+            stop = self.cursor.position + value
+            if number == 1 and wire == 2:
+                name = yield from self.text(value)
+            elif number in (5, 10) and wire == 2:
+                found.append((yield from self.tensor(stop))._replace(name=""))
+            elif number in (22, 23) and wire == 2:
+                found += yield from self.sparse(stop)
+            elif number in (6, 11) and wire == 2:
+                inner += yield from self.graph(stop, depth + 1)
+            else:
+                if number in _LISTS:
+                    whole = number == 7 and wire == 2
+                    places[number] = self.cursor.position if whole and not counts[number] else -1
+                    counts[number] += value // 4 if whole else 1
+                self.pass_field(wire, value)
+        for number, count in counts.items():
+            if count >= LIST_FROM:
+                dtype, bits = _LISTS[number]
+                place = places[number] if places[number] >= 0 else None
+                found.append(Tensor("", dtype, (count,), place, bytes_of((count,), bits) if bits else None))
+        several = len(found) > 1
+        named = [(f"{name}.{n}" if several else name, one._replace(name="")) for n, one in enumerate(found)]
+        return [*named, *((f"{name}/", one) for one in inner)]
 
     def one_text(self, end: int, wanted: int) -> Steps[str]:
         """One text field of a message, the rest passed over."""
@@ -136,10 +252,22 @@ class _Walk:
                 self.pass_field(wire, value)
         return found
 
+    def sparse(self, end: int) -> Steps[list[Tensor]]:
+        """The values and the indices of a sparse tensor: it is another one where either is."""
+        found: list[Tensor] = []
+        while self.cursor.position < end:
+            number, wire, value = yield from self.field(end)
+            if number in (1, 2) and wire == 2:
+                tensor = yield from self.tensor(self.cursor.position + value)
+                found.append(tensor if number == 1 else tensor._replace(name=".indices"))
+            else:
+                self.pass_field(wire, value)
+        title = next((tensor.name for tensor in found if tensor.name != ".indices"), "")
+        return [one._replace(name=title + ".indices") if one.name == ".indices" else one for one in found]
+
     def tensor(self, end: int) -> Steps[Tensor]:
         name, kind, dims = "", 0, []
-        offset: int | None = None
-        nbytes: int | None = None
+        raw: tuple[int, int, str] | None = None
         external: dict[str, str] = {}
         while self.cursor.position < end:
             number, wire, value = yield from self.field(end)
@@ -153,8 +281,8 @@ class _Walk:
                 kind = value
             elif number == 8 and wire == 2:
                 name = yield from self.text(value)
-            elif number == 9 and wire == 2:
-                offset, nbytes = self.cursor.position, value
+            elif number in (9, *_TYPED) and wire == 2:
+                raw = self.cursor.position, value, _TYPED.get(number, "")
                 self.cursor.skip(value)
             elif number == 13 and wire == 2:
                 yield from self.external(self.cursor.position + value, external)
@@ -164,17 +292,18 @@ class _Walk:
                 raise Malformed(f"the tensor {name[:100]} has more than {DIMENSIONS_LIMIT} dimensions")
         dtype, bits = DTYPES.get(kind, (f"TYPE_{kind}", 0))
         wanted = bytes_of(dims, bits) if bits else None
-        problem = None
         if external:
             place, length = external.get("offset", "0"), external.get("length", "")
             offset = int(place) if place.isdecimal() and len(place) < 20 else None
             nbytes = int(length) if length.isdecimal() and len(length) < 20 else wanted
             return Tensor(name, dtype, tuple(dims), offset, nbytes, None, external.get("location", "?"))
         if any(dim >= 1 << 63 for dim in dims):
-            problem = "its shape has negative numbers"
-        elif nbytes is not None and bits and nbytes != wanted:
-            problem = "its bytes do not fit its shape"
-        return Tensor(name, dtype, tuple(dims), offset, nbytes if nbytes is not None else wanted, problem)
+            return Tensor(name, dtype, tuple(dims), None, wanted, "its shape has negative numbers")
+        if raw is None or raw[2] not in ("", dtype):
+            # Numbers that are written one by one, each in as many bytes as it needs, have no place.
+            return Tensor(name, dtype, tuple(dims), None, wanted)
+        problem = "its bytes do not fit its shape" if bits and raw[1] != wanted else None
+        return Tensor(name, dtype, tuple(dims), raw[0], raw[1], problem)
 
     def external(self, end: int, into: dict[str, str]) -> Steps[None]:
         key = content = ""
@@ -185,16 +314,17 @@ class _Walk:
                 key, content = (text, content) if number == 1 else (key, text)
             else:
                 self.pass_field(wire, value)
-        into[key] = content
+        if len(into) < 16:
+            into[key] = content
 
 
-def read_onnx(size: int) -> Steps[Weights]:
+def read_onnx(size: int, budget: Budget) -> Steps[Weights]:
     """The header of a file of `size` bytes. Raises Malformed where it is no ONNX; what comes before a fault is kept."""
-    walk = _Walk(size)
+    walk = _Walk(size, budget)
     problem = None
     try:
         yield from walk.model(size)
-    except Malformed as error:
+    except ContentError as error:
         if not walk.metadata:
             raise
         problem = error.message
@@ -202,4 +332,5 @@ def read_onnx(size: int) -> Steps[Weights]:
         raise Malformed(problem or "not an ONNX file: it has no graph")
     if problem is None and any(tensor.problem for tensor in walk.tensors):
         problem = "the header does not fit the file: some tensors are marked"
-    return Weights("onnx", tuple(walk.tensors), walk.metadata, problem)
+    notes = () if walk.tensors or problem else (f"no weights are in it: {sum(walk.operators.values())} operators",)
+    return Weights("onnx", tuple(walk.tensors), walk.metadata, problem, notes)

@@ -1,254 +1,195 @@
-"""Pickles, read as a list of instructions and never run (Python's pickletools).
+"""Pickles, read as a list of instructions and never run (CPython's pickletools has the list).
 
 A small machine follows what the instructions would build, with calls left as descriptions of calls, so that the tensors
-of a PyTorch file and the functions that loading it would call are known without calling anything.
+of a PyTorch file and the functions that loading it would call are known without calling anything. It reads forward and
+goes past long strings of bytes without reading them, so that a pickle of many gigabytes of arrays is followed to its
+end from a few kilobytes; joblib's arrays, which lie between two instructions, too.
 """
 
 from __future__ import annotations
 
-import io
 import pickletools
-from dataclasses import dataclass, field
+import struct
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from kittui.errors import Malformed
+from kittui.budget import Budget
+from kittui.errors import Malformed, TooLarge
+from kittui.formats.need import Cursor, Steps
+from kittui.formats.pickle_machine import Machine
+from kittui.formats.pickled import Blob, Global, Program
 
-OPCODES_LIMIT = 2_000_000
-"""Instructions followed at most."""
-DEPTH_LIMIT = 100
-"""Nesting that is followed at most when tensors are looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A function or class that loading the pickle would import."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+BYTES_KEPT = 16 * 1024
+"""Longer strings of bytes are gone past: they are an array's numbers."""
+LINE_LIMIT = 1024 * 1024
+"""Bytes of an argument that ends with its line at most."""
 
 
-@dataclass(eq=False, slots=True)
-class Call:
-    """A call that loading the pickle would make."""
-
-    function: Any
-    arguments: Any
-    state: Any = None
-    extended: list[Any] = field(default_factory=list)
+def pickle_budget(what: str = "the pickle") -> Budget:
+    """What following the pickles of one file may cost."""
+    return Budget(what, items=5_000_000)
 
 
-@dataclass(eq=False, slots=True)
-class Persistent:
-    """A reference to something outside of the pickle, as PyTorch's storages are."""
-
-    key: Any
+def _long(raw: bytes) -> int:
+    return int.from_bytes(raw, "little", signed=True)
 
 
-@dataclass(slots=True)
-class Program:
-    """What a pickle holds: `value` as described above, `imports` in their order, each once, and its length in bytes.
-
-    `problem` says why the reading stopped early; the imports up to there are listed.
-    """
-
-    value: Any
-    imports: tuple[Global, ...]
-    opcodes: int
-    length: int
-    problem: str | None = None
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
-class _Machine:
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
-        self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
-        self.imports: dict[Global, None] = {}
-
-    def push(self, value: Any) -> None:
-        self.stack.append(value)
-
-    def pop(self) -> Any:
-        if not self.stack:
-            raise Malformed("the pickle takes more from its stack than it put there")
-        return self.stack.pop()
-
-    def top(self) -> Any:
-        if not self.stack:
-            raise Malformed("the pickle takes more from its stack than it put there")
-        return self.stack[-1]
-
-    def to_mark(self) -> list[Any]:
-        if not self.marks:
-            raise Malformed("the pickle goes back to a mark that it never set")
-        items, self.stack = self.stack, self.marks.pop()
-        return items
-
-    def take_import(self, module: Any, name: Any) -> Global:
-        # Anything but text is not put into words: a structure may hold itself a billion times.
-        found = Global(module[:500] if isinstance(module, str) else "?", name[:500] if isinstance(name, str) else "?")
-        self.imports[found] = None
-        return found
-
-    def step(self, name: str, argument: Any) -> None:
-        if name in _CONSTANTS:
-            self.push(_CONSTANTS[name])
-        elif name in _FRESH:
-            self.push(_FRESH[name]())
-        elif name in _LITERALS:
-            self.push(argument)
-        elif name in ("GLOBAL", "INST"):
-            module, _, attribute = str(argument).partition(" ")
-            found = self.take_import(module, attribute)
-            self.push(Call(found, tuple(self.to_mark())) if name == "INST" else found)
-        elif name == "STACK_GLOBAL":
-            attribute, module = self.pop(), self.pop()
-            self.push(self.take_import(module, attribute))
-        elif name in ("EXT1", "EXT2", "EXT4"):
-            self.push(self.take_import("copyreg extension", str(argument)))
-        elif name in _METHODS:
-            _METHODS[name](self, argument)
-        elif name not in ("PROTO", "FRAME", "STOP"):
-            raise Malformed(f"the pickle has an instruction {name} that is not known")
-
-    def put(self, argument: Any) -> None:
-        self.memo[len(self.memo) if argument is None else argument] = self.top()
-
-    def get(self, argument: Any) -> None:
-        if argument not in self.memo:
-            raise Malformed("the pickle asks for something that it never kept")
-        self.push(self.memo[argument])
-
-    def mark(self, _: Any) -> None:
-        self.marks.append(self.stack)
-        self.stack = []
-
-    def tuple_of(self, count: int) -> None:
-        items = [self.pop() for _ in range(count)]
-        self.push(tuple(reversed(items)))
-
-    def extend(self, items: list[Any]) -> None:
-        target = self.top()
-        if isinstance(target, list):
-            target.extend(items)
-        elif isinstance(target, Call):
-            target.extended.extend(items)
-
-    def set_items(self, items: list[Any]) -> None:
-        target = self.top()
-        if isinstance(target, Call):
-            if not isinstance(target.state, dict):
-                target.state = {}
-            target = target.state
-        if isinstance(target, dict):
-            for key, value in zip(items[::2], items[1::2], strict=False):
-                target[_key(key)] = value
-
-    def build(self, _: Any) -> None:
-        state, target = self.pop(), self.top()
-        if isinstance(target, Call) and target.state is None:
-            target.state = state
-
-    def call(self, _: Any) -> None:
-        arguments, function = self.pop(), self.pop()
-        self.push(Call(function, arguments))
-
-    def call_with_names(self, _: Any) -> None:
-        self.pop()
-        self.call(_)
-
-    def instance(self, _: Any) -> None:
-        items = self.to_mark()
-        self.push(Call(items[0] if items else None, tuple(items[1:])))
-
-    def append(self, _: Any) -> None:
-        item = self.pop()
-        self.extend([item])
-
-    def set_item(self, _: Any) -> None:
-        value, key = self.pop(), self.pop()
-        self.set_items([key, value])
-
-    def mapping(self, _: Any) -> None:
-        items = self.to_mark()
-        self.push({_key(key): value for key, value in zip(items[::2], items[1::2], strict=False)})
-
-    def persistent(self, _: Any) -> None:
-        self.push(Persistent(self.pop()))
+def _quoted(raw: bytes) -> str:
+    """A text in quotes. Its escapes stay as they are: resolving them is of no use here."""
+    raw = raw.strip()
+    if len(raw) < 2 or raw[:1] != raw[-1:] or raw[:1] not in (b"'", b'"'):
+        raise ValueError("no quotes")
+    return raw[1:-1].decode("latin-1")
 
 
-def _key(key: Any) -> Any:
-    return key if isinstance(key, str | int | bool | bytes | float | Global) or key is None else id(key)
+def _decimal(raw: bytes) -> int:
+    if raw in (b"00", b"01"):
+        return raw == b"01"
+    raw = raw.removesuffix(b"L")
+    return int(raw, 0) if raw[:2].lower() in (b"0x", b"0o", b"0b") else int(raw)
 
 
-_CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_FRESH: dict[str, Any] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": list}
-_LITERALS = frozenset(
-    {
-        "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING",
-        "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "FLOAT", "BINFLOAT", "BINBYTES", "SHORT_BINBYTES",
-        "BINBYTES8", "BYTEARRAY8", "NEXT_BUFFER",
-    }
-)  # fmt: skip
-_METHODS: dict[str, Any] = {
-    "MARK": _Machine.mark,
-    "POP": lambda machine, _: machine.pop() if machine.stack else machine.to_mark(),
-    "POP_MARK": lambda machine, _: machine.to_mark(),
-    "DUP": lambda machine, _: machine.push(machine.top()),
-    "TUPLE": lambda machine, _: machine.push(tuple(machine.to_mark())),
-    "TUPLE1": lambda machine, _: machine.tuple_of(1),
-    "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
-    "LIST": lambda machine, _: machine.push(machine.to_mark()),
-    "FROZENSET": lambda machine, _: machine.push(machine.to_mark()),
-    "DICT": _Machine.mapping,
-    "APPEND": _Machine.append,
-    "APPENDS": lambda machine, _: machine.extend(machine.to_mark()),
-    "ADDITEMS": lambda machine, _: machine.extend(machine.to_mark()),
-    "SETITEM": _Machine.set_item,
-    "SETITEMS": lambda machine, _: machine.set_items(machine.to_mark()),
-    "PUT": _Machine.put,
-    "BINPUT": _Machine.put,
-    "LONG_BINPUT": _Machine.put,
-    "MEMOIZE": _Machine.put,
-    "GET": _Machine.get,
-    "BINGET": _Machine.get,
-    "LONG_BINGET": _Machine.get,
-    "REDUCE": _Machine.call,
-    "NEWOBJ": _Machine.call,
-    "NEWOBJ_EX": _Machine.call_with_names,
-    "OBJ": _Machine.instance,
-    "BUILD": _Machine.build,
-    "PERSID": lambda machine, argument: machine.push(Persistent(argument)),
-    "BINPERSID": _Machine.persistent,
-    "READONLY_BUFFER": lambda machine, _: machine.top(),
+_FIXED: dict[str, Callable[[bytes], Any]] = {
+    "uint1": lambda raw: raw[0],
+    "uint2": lambda raw: int.from_bytes(raw, "little"),
+    "int4": lambda raw: int.from_bytes(raw, "little", signed=True),
+    "uint4": lambda raw: int.from_bytes(raw, "little"),
+    "uint8": lambda raw: int.from_bytes(raw, "little"),
+    "float8": lambda raw: struct.unpack(">d", raw)[0],
+}
+"""Arguments of fixed length, by pickletools' names."""
+_PREFIXED: dict[str, tuple[int, Callable[[bytes], Any] | None]] = {
+    "string1": (1, lambda raw: raw.decode("latin-1")),
+    "string4": (4, lambda raw: raw.decode("latin-1")),
+    "bytes1": (1, None),
+    "bytes4": (4, None),
+    "bytes8": (8, None),
+    "bytearray8": (8, None),
+    "long1": (1, _long),
+    "long4": (4, _long),
+    "unicodestring1": (1, lambda raw: raw.decode("utf-8", "surrogatepass")),
+    "unicodestring4": (4, lambda raw: raw.decode("utf-8", "surrogatepass")),
+    "unicodestring8": (8, lambda raw: raw.decode("utf-8", "surrogatepass")),
+}
+"""Arguments behind their length: bytes of the length, and how they are decoded, None for bytes."""
+_LINES: dict[str, Callable[[bytes], Any]] = {
+    "decimalnl_short": _decimal,
+    "decimalnl_long": _decimal,
+    "floatnl": float,
+    "stringnl": _quoted,
+    "stringnl_noescape": _text,
+    "unicodestringnl": lambda raw: raw.decode("raw-unicode-escape"),
+}
+"""Arguments that end with their line."""
+_OPCODES = {
+    ord(opcode.code): (opcode.name, opcode.arg.name if opcode.arg else "", opcode.arg.n if opcode.arg else 0)
+    for opcode in pickletools.opcodes
 }
 
 
-def read_pickle(content: bytes, start: int = 0) -> Program:
-    """Follow one pickle in `content` from byte `start`; a fault ends it with `problem` set, nothing is raised."""
-    machine = _Machine()
-    count, position = 0, start
-    problem = "it ends before its STOP"
-    stream = io.BytesIO(content)
-    stream.seek(start)
+def _argument(cursor: Cursor, kind: str, fixed: int) -> Steps[Any]:
+    if fixed > 0:
+        return _FIXED[kind]((yield from cursor.take(fixed)))
+    if kind in _PREFIXED:
+        width, decode = _PREFIXED[kind]
+        length = int.from_bytes((yield from cursor.take(width)), "little", signed=kind in ("string4", "long4"))
+        if length < 0:
+            raise Malformed(f"the pickle is damaged behind byte {cursor.position}")
+        if length > BYTES_KEPT and (decode is None or kind == "string4"):
+            found = Blob(cursor.position, length)
+            cursor.skip(length)
+            return found
+        raw = yield from cursor.take(length)
+        return raw if decode is None else decode(raw)
+    line = (yield from _line(cursor))[:-1]
+    if kind == "stringnl_noescape_pair":
+        # A blank parts the two, as pickletools has it.
+        return f"{_text(line)} {_text((yield from _line(cursor))[:-1])}"
+    return _LINES[kind](line)
+
+
+def _line(cursor: Cursor) -> Steps[bytes]:
+    length = 64
+    while True:
+        length = min(length, cursor.left)
+        if not cursor.held(length):
+            yield from cursor.fill(length)
+        end = cursor.find(b"\n", length)
+        if end >= 0:
+            return cursor.grab(end + 1)
+        if length > LINE_LIMIT or length == cursor.left:
+            raise Malformed(f"the pickle has a line without end at byte {cursor.position}")
+        length *= 2
+
+
+def follow_pickle(cursor: Cursor, budget: Budget, depth: int = 0) -> Steps[Program]:
+    """Follow one pickle from where the cursor is; a fault ends it with `problem` set.
+
+    `depth` counts the pickles that it lies within.
+    """
+    machine = Machine(budget)
+    start, problem = cursor.position, ""
     try:
-        for opcode, argument, place in pickletools.genops(stream):
-            count += 1
-            position = place if place is not None else position
-            if count > OPCODES_LIMIT:
-                problem = f"it has more than {OPCODES_LIMIT} instructions; the rest was not looked at"
-                break
-            machine.step(opcode.name, argument)
-            if opcode.name == "STOP":
-                problem = ""
-                position += 1
-    except Malformed as error:
+        budget.descend(depth)
+        yield from _run(machine, cursor, depth)
+    except (Malformed, TooLarge) as error:
         problem = error.message
-    except (ValueError, OverflowError, MemoryError, AttributeError, TypeError, KeyError, IndexError, UnicodeError):
-        problem = f"it is damaged behind byte {position}"
+    except (ValueError, OverflowError, TypeError, IndexError, UnicodeError):
+        problem = f"it is damaged behind byte {cursor.position}"
     value = machine.stack[-1] if machine.stack and not problem else None
-    return Program(value, tuple(machine.imports), count, position - start, problem or None)
+    length = cursor.position - start
+    return Program(value, tuple(machine.imports), tuple(machine.storages), machine.opcodes, length, problem or None)
+
+
+def _run(machine: Machine, cursor: Cursor, depth: int) -> Steps[None]:
+    from kittui.formats.joblib import is_wrapper, pass_array
+
+    frame = 0
+    while True:
+        if not cursor.held(1):
+            if not cursor.left:
+                raise Malformed("it ends before its STOP")
+            yield from cursor.fill(1)
+        known = _OPCODES.get(cursor.grab(1)[0])
+        if known is None:
+            raise Malformed(f"it is damaged behind byte {cursor.position - 1}")
+        name, kind, fixed = known
+        machine.opcodes += 1
+        machine.budget.spend("items")
+        argument = (yield from _argument(cursor, kind, fixed)) if kind else None
+        machine.step(name, argument)
+        if name == "STOP":
+            machine.top()
+            return
+        if name == "FRAME":
+            frame = cursor.position + int(argument or 0)
+        elif name == "BUILD" and is_wrapper(array := machine.stack[-1]):
+            if cursor.position < frame:
+                # A loader would take the array from behind the frame, and go on in it.
+                raise Malformed(f"an array in the midst of a frame at byte {cursor.position}")
+            if (yield from pass_array(array, cursor)):
+                inner = yield from follow_pickle(cursor, machine.budget, depth + 1)
+                machine.imports.update(dict.fromkeys(inner.imports))
+                machine.storages += inner.storages
+                array.items.append(inner.value)
+                if inner.problem:
+                    raise Malformed(inner.problem)
+
+
+def follow_pickles(cursor: Cursor, budget: Budget) -> Steps[list[Program]]:
+    """Follow the pickles that lie behind each other; the last one may have a problem, and is then perhaps none."""
+    programs: list[Program] = []
+    while cursor.left:
+        programs.append((yield from follow_pickle(cursor, budget)))
+        if programs[-1].problem:
+            break
+    return programs
+
+
+def imports_of(programs: Iterable[Program]) -> tuple[Global, ...]:
+    """What loading several pickles would import, each once."""
+    return tuple(dict.fromkeys(found for program in programs for found in program.imports))

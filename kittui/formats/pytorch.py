@@ -2,216 +2,227 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from kittui.errors import Malformed, TooLarge
-from kittui.formats.need import Steps, fetch
-from kittui.formats.pickle import DEPTH_LIMIT, Call, Global, Persistent, Program, read_pickle
-from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT, Tensor, Weights, bytes_of
-from kittui.formats.zip import Member, member_offsets, read_member, read_zip
+from kittui.budget import Budget
+from kittui.errors import Malformed
+from kittui.formats.need import Cursor, Steps, fetch, run_bytes, shifted
+from kittui.formats.pickle import follow_pickle
+from kittui.formats.pickled import Map, Program
+from kittui.formats.rebuild import Found, Storage, find_tensors, storage_of
+from kittui.formats.weights import LOOKUPS, Tensor, Weights, bytes_of
+from kittui.formats.zip import Member, member_offset, member_offsets, open_member, read_member, read_zip
 
-PICKLE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a pickle read at most."""
-LEGACY_START = 4 * 1024 * 1024
-"""Bytes at the start of an old checkpoint, or of a bare pickle, that are looked at."""
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+WHOLE = 16 * 1024 * 1024
+"""Bytes of a pickle in a zip archive that is read at once, and its checksum looked at."""
+FIRST = 4 * 1024
+"""Bytes of a file that are read to see whether it is a pickle at all."""
+BELIEVED = 8
+"""Instructions that must be there, where nothing else makes a damaged file a pickle."""
+IMPORTS = 1000
+"""Imports that are listed."""
+_SYSTEM, _OBJECT, _KEYS = 2, 3, 4
+"""Which of an old checkpoint's five pickles holds what, behind magic number and protocol."""
 
-STORAGES = {
-    "DoubleStorage": ("F64", 8), "FloatStorage": ("F32", 4), "HalfStorage": ("F16", 2), "BFloat16Storage": ("BF16", 2),
-    "LongStorage": ("I64", 8), "IntStorage": ("I32", 4), "ShortStorage": ("I16", 2), "CharStorage": ("I8", 1),
-    "ByteStorage": ("U8", 1), "BoolStorage": ("BOOL", 1), "UntypedStorage": ("U8", 1), "QInt8Storage": ("I8", 1),
-    "QUInt8Storage": ("U8", 1), "QInt32Storage": ("I32", 4), "ComplexFloatStorage": ("C64", 8),
-    "ComplexDoubleStorage": ("C128", 16), "Float8_e4m3fnStorage": ("F8_E4M3", 1),
-    "Float8_e5m2Storage": ("F8_E5M2", 1),
-}  # fmt: skip
-_REBUILD = frozenset({"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor"})
-_WRAP = frozenset({"_rebuild_parameter", "_rebuild_parameter_with_state"})
 
-
-def read_pytorch(size: int, *, lookups: int = LOOKUPS) -> Steps[tuple[Weights, tuple[Program, ...]]]:
-    """The tensors of a checkpoint, and the pickles in it with what they import; raises Malformed where it is none.
+def read_pytorch(size: int, budget: Budget, *, lookups: int = LOOKUPS) -> Steps[Weights]:
+    """The tensors of a checkpoint, and the arrays of a bare pickle; raises Malformed where it is none.
 
     Where a storage's bytes start takes a short read for each: with more than `lookups` storages it is left out.
     """
     first = yield from fetch(0, 4)
     if first == b"PK\3\4":
-        members = yield from read_zip(size)
-        pickles = [member for member in members if member.path.endswith("data.pkl")]
-        if not pickles:
-            raise Malformed("a zip archive without data.pkl: no PyTorch checkpoint")
-        return (yield from _from_zip(members, pickles[0], lookups))
-    return (yield from _legacy(size))
+        return (yield from _from_zip((yield from read_zip(size, budget)), budget, lookups))
+    return (yield from read_pickles(size, budget))
 
 
-def _from_zip(members: tuple[Member, ...], pickle: Member, lookups: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
-    try:
-        content = yield from read_member(pickle, PICKLE_LIMIT)
-    except TooLarge as error:
-        raise Malformed(error.message) from None
-    program = read_pickle(content)
-    folder = f"{pickle.path.removesuffix('data.pkl')}data/"
-    storages = {member.path.removeprefix(folder): member for member in members if member.path.startswith(folder)}
-    found = list(_tensors(program))
-    plain = {one.key: member for one in found if (member := storages.get(one.key)) and _is_plain(member)}
-    notes: tuple[str, ...] = ()
-    starts: dict[str, int | None] = {}
-    if len(plain) <= lookups:
-        starts = dict(zip(plain, (yield from member_offsets(list(plain.values()))), strict=True))
-    elif lookups:
-        notes = (f"where the bytes of its {len(plain)} storages start was not looked up",)
-    tensors = tuple(_stored(one, storages.get(one.key), starts.get(one.key)) for one in found)
-    return Weights("pytorch", tensors, _metadata(program), program.problem, notes), (program,)
+def _from_zip(members: tuple[Member, ...], budget: Budget, lookups: int) -> Steps[Weights]:
+    by_path = {member.path: member for member in members}
+    # torch looks into the folder of the first member alone.
+    folder = f"{members[0].path.partition('/')[0]}/" if members else ""
+    if f"{folder}data.pkl" not in by_path:
+        folder = next((path[:-8] for path in by_path if path == "data.pkl" or path.endswith("/data.pkl")), "")
+    if f"{folder}data.pkl" not in by_path:
+        raise Malformed("a zip archive without data.pkl: no PyTorch checkpoint")
+    part = _Part(by_path, folder, budget)
+    tensors = yield from part.read("data", lookups)
+    if f"{folder}constants.pkl" in by_path:
+        # TorchScript's constants are no part of its state_dict.
+        tensors += yield from part.read("constants", lookups, "constants.")
+    if sum(member.path == f"{folder}data.pkl" for member in members) > 1:
+        part.problems.append(f"several members are called {folder}data.pkl: which one is loaded depends on the loader")
+    order = by_path.get(f"{folder}byteorder")
+    if order is not None and order.size < 16 and (yield from read_member(order, budget)).strip() == b"big":
+        tensors = [_big_endian(tensor) for tensor in tensors]
+    problem = _problem(part.problems, tensors)
+    return Weights("pytorch", tuple(tensors), part.metadata, problem, tuple(part.notes))
 
 
-def _is_plain(member: Member) -> bool:
-    return member.method == 0 and not member.encrypted
+class _Part:
+    """A pickle of the archive with the folder of its storages, read in turn."""
+
+    def __init__(self, by_path: Mapping[str, Member], folder: str, budget: Budget) -> None:
+        self._by_path = by_path
+        self._folder = folder
+        self._budget = budget
+        self.metadata: dict[str, Any] = {}
+        self.problems: list[str | None] = []
+        self.notes: list[str] = []
+
+    def read(self, word: str, lookups: int, prefix: str = "") -> Steps[list[Tensor]]:
+        program, start = yield from _program(self._by_path[f"{self._folder}{word}.pkl"], self._budget)
+        found, cut = find_tensors(program, self._budget)
+        self.problems += [program.problem, cut]
+        self.metadata = self.metadata or _metadata(program)
+        within = f"{self._folder}{word}/"
+        storages = {path[len(within) :]: one for path, one in self._by_path.items() if path.startswith(within)}
+        keys = [one.key for one in found if one.key is not None]
+        plain = {key: one for key in keys if (one := storages.get(key)) and one.method == 0 and not one.encrypted}
+        starts: dict[str, int | None] = {}
+        if len(plain) <= lookups:
+            starts = dict(zip(plain, (yield from member_offsets(list(plain.values()))), strict=True))
+        elif lookups:
+            self.notes.append(f"where the bytes of its {len(plain)} storages start was not looked up")
+        meant = {storage.key for each in program.storages if (storage := storage_of(each)) is not None}
+        unused = len(storages.keys() - meant)
+        if unused and program.problem is None:
+            self.notes.append(f"{unused} of {len(storages)} storages in {within} are used by no tensor")
+        return [
+            _stored(one._replace(name=prefix + one.name), storages.get(one.key or ""), starts.get(one.key or ""), start)
+            for one in found
+        ]
 
 
-def _stored(one: _Found, member: Member | None, start: int | None) -> Tensor:
-    """A tensor in its storage, which is a member of the zip archive that starts at byte `start` of the file."""
+def _program(member: Member, budget: Budget) -> Steps[tuple[Program, int | None]]:
+    """Follow a pickle that is a member of the zip archive; with the byte that it starts at, where it is not compressed.
+
+    A large one is read by ranges, without looking at its checksum.
+    """
+    if member.method == 0 and member.compressed > WHOLE:
+        start = yield from member_offset(member)
+        cursor = Cursor(member.compressed, "the pickle", budget)
+        return (yield from shifted(follow_pickle(cursor, budget), start)), start
+    opened = yield from open_member(member, budget)
+    cursor = Cursor(len(opened.content), "the pickle", budget)
+    program = run_bytes(follow_pickle(cursor, budget), opened.content)
+    program.problem = program.problem or opened.problem
+    return program, opened.start if member.method == 0 else None
+
+
+def _stored(one: Found, member: Member | None, start: int | None, base: int | None) -> Tensor:
+    """A tensor in its storage, a member of the zip archive that starts at byte `start` of the file.
+
+    `base`: where the pickle starts, for what lies in the pickle itself.
+    """
+    if one.key is None:
+        return _unstored(one, base)
+    nbytes = _nbytes(one)
     if member is None:
-        return Tensor(one.name, one.dtype, one.shape, None, one.nbytes, "its storage is missing")
-    problem = None
-    if one.width and (one.nbytes is None or one.first * one.width + one.nbytes > member.size):
+        return Tensor(one.name, one.dtype, one.shape, None, nbytes, one.problem or "its storage is missing")
+    problem = one.problem
+    if problem is None and one.width and (nbytes is None or one.first * one.width + nbytes > member.size):
         problem = "its storage is too small for its shape"
     offset = start + one.first * one.width if start is not None and one.plain and problem is None else None
-    return Tensor(one.name, one.dtype, one.shape, offset, one.nbytes, problem, member=member.path)
+    return Tensor(one.name, one.dtype, one.shape, offset, nbytes, problem, member=member.path)
 
 
-def _legacy(size: int) -> Steps[tuple[Weights, tuple[Program, ...]]]:
-    content = yield from fetch(0, min(size, LEGACY_START))
-    if not content or (content[:1] != b"\x80" and content[:1] not in b"(}])cIlN"):
-        raise Malformed("neither a PyTorch checkpoint nor a pickle")
-    programs: list[Program] = []
-    at = 0
-    # An old checkpoint is five pickles: magic number, protocol, system, object, storage keys.
-    for _ in range(5):
-        program = read_pickle(content, at)
-        programs.append(program)
-        at += program.length
-        if program.problem or at >= len(content) or programs[0].value != LEGACY_MAGIC:
-            break
-    is_torch = programs[0].value == LEGACY_MAGIC and len(programs) >= 4
-    main = programs[3] if is_torch else programs[0]
-    if main.problem and not main.imports and main.opcodes < 3:
+def _unstored(one: Found, base: int | None) -> Tensor:
+    offset = base + one.place if base is not None and one.place is not None else None
+    return Tensor(one.name, one.dtype, one.shape, offset, one.nbytes, one.problem)
+
+
+def _nbytes(one: Found) -> int | None:
+    return bytes_of(one.shape, one.width * 8) if one.width else one.nbytes
+
+
+def read_pickles(size: int | None, budget: Budget) -> Steps[Weights]:
+    """The arrays of a bare pickle, the tensors of an old checkpoint; raises Malformed for what is neither.
+
+    `size` is None for what is decompressed meanwhile: nothing in it has a place then.
+    """
+    cursor = Cursor(size, "the pickle", budget, ahead=FIRST)
+    programs = [(yield from follow_pickle(cursor, budget))]
+    if programs[0].value == LEGACY_MAGIC and type(programs[0].value) is int:
+        # An old checkpoint is five pickles: magic number, protocol, system, object, storage keys.
+        while len(programs) < _KEYS + 1 and not programs[-1].problem:
+            programs.append((yield from follow_pickle(cursor, budget)))
+    main = programs[_OBJECT] if len(programs) > _OBJECT else programs[0]
+    if main.problem and not main.imports and main.opcodes < BELIEVED:
         raise Malformed(f"neither a PyTorch checkpoint nor a pickle: {main.problem}")
-    found = list(_tensors(main))
-    starts = _legacy_starts(found, programs[4].value, at, size) if len(programs) == 5 else {}
-    tensors: list[Tensor] = []
+    found, cut = find_tensors(main, budget)
+    if len(programs) == 1:
+        tensors = [_unstored(one, 0 if size is not None else None) for one in found]
+        problem = _problem([main.problem, cut], tensors)
+        return Weights("pickle", tuple(tensors), _metadata(main), problem)
+    held = {storage.key: storage for each in main.storages if (storage := storage_of(each)) is not None}
+    keys = programs[_KEYS].value if len(programs) > _KEYS else None
+    known = keys if isinstance(keys, list) and size is not None else []
+    starts = _legacy_starts(held, known, cursor.position, size or 0)
+    tensors = []
     for one in found:
-        start = starts.get(one.key)
-        offset = start + one.first * one.width if start is not None and one.plain else None
-        tensors.append(Tensor(one.name, one.dtype, one.shape, offset, one.nbytes))
-    problem = main.problem
-    if problem and size > len(content):
-        problem = f"only its first {len(content)} bytes were looked at"
-    return Weights("pytorch" if is_torch else "pickle", tuple(tensors), _metadata(main), problem), tuple(programs)
+        start = starts.get(one.key or "")
+        offset = start + one.first * one.width if start is not None and one.plain and not one.problem else None
+        tensors.append(Tensor(one.name, one.dtype, one.shape, offset, _nbytes(one), one.problem))
+    system = programs[_SYSTEM].value if len(programs) > _SYSTEM else None
+    if isinstance(system, Map) and system.get("little_endian") is False:
+        tensors = [_big_endian(tensor) for tensor in tensors]
+    problem = _problem([programs[-1].problem, cut], tensors)
+    return Weights("pytorch", tuple(tensors), _metadata(main), problem)
 
 
-def _legacy_starts(found: Sequence[_Found], keys: Any, at: int, size: int) -> dict[str, int]:
+def _legacy_starts(held: Mapping[str, Storage], keys: Sequence[Any], at: int, size: int) -> dict[str, int]:
     """Where each storage's numbers start: a count of 8 bytes, then they, in the order of the keys from byte `at` on.
 
-    Empty where they don't fill the file to its last byte.
+    Those in front of and behind a storage of unknown length are known all the same. Empty where they don't fill the
+    file to its last byte.
     """
-    widths = {one.key: one.numbers * one.width for one in found}
+    lengths = [one.numbers * one.width if (one := held.get(str(key))) and one.width else None for key in keys]
     starts: dict[str, int] = {}
-    for key in keys if isinstance(keys, list) else ():
-        if str(key) not in widths or len(starts) > TENSORS_LIMIT:
-            return {}
+    unknown = lengths.count(None)
+    for key, length in zip(keys, lengths, strict=True):
+        if length is None:
+            break
         starts[str(key)] = at + 8
-        at += 8 + widths[str(key)]
-    return starts if at == size else {}
+        at += 8 + length
+    if not unknown:
+        return starts if at == size else {}
+    end = size
+    for key, length in zip(reversed(keys), reversed(lengths), strict=True):
+        if length is None:
+            break
+        end -= length
+        starts[str(key)] = end
+        end -= 8
+    return starts if at + 8 * unknown <= end else {}
+
+
+def _big_endian(tensor: Tensor) -> Tensor:
+    """Numbers of several bytes the other way round are another type: they can't be read like the plain one."""
+    width = tensor.nbytes // tensor.parameters if tensor.nbytes and tensor.parameters else 2
+    return tensor if width == 1 or tensor.dtype.startswith(">") else tensor._replace(dtype=f">{tensor.dtype}")
+
+
+def _problem(problems: Iterable[str | None], tensors: Sequence[Tensor]) -> str | None:
+    """All that is wrong, in one sentence."""
+    strange = sum((tensor.problem or "").startswith("not understood") for tensor in tensors)
+    words = [*dict.fromkeys(problem for problem in problems if problem)]
+    if strange:
+        words.append(f"{strange} tensors are not understood and are marked")
+    return "; ".join(words) or None
 
 
 def _metadata(program: Program) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"imports": [str(found) for found in program.imports]}
-    if isinstance(program.value, dict):
+    metadata: dict[str, Any] = {"imports": [str(found) for found in program.imports[:IMPORTS]]}
+    if isinstance(program.value, Map):
         for key, value in program.value.items():
             if isinstance(key, str) and isinstance(value, str | int | float | bool) and len(metadata) < 200:
-                metadata[key] = value[:1000] if isinstance(value, str) else value
+                metadata[key[:200]] = _plain(value)
     return metadata
 
 
-class _Found(NamedTuple):
-    """A tensor that would be built: bytes of a number, its storage's key and numbers, its first number's place in it.
-
-    `plain`: its numbers lie behind each other in the order of its shape.
-    """
-
-    name: str
-    dtype: str
-    width: int
-    key: str
-    numbers: int
-    shape: tuple[int, ...]
-    first: int
-    plain: bool
-
-    @property
-    def nbytes(self) -> int | None:
-        return bytes_of(self.shape, self.width * 8) if self.width else None
-
-
-def _tensors(program: Program) -> Iterator[_Found]:
-    """Each tensor that would be built."""
-    count = 0
-    seen: set[int] = set()
-    stack: list[tuple[str, Any, int]] = [("", program.value, 0)]
-    while stack:
-        name, value, depth = stack.pop()
-        if depth > DEPTH_LIMIT:
-            continue
-        if isinstance(value, Call):
-            function = value.function.name if isinstance(value.function, Global) else ""
-            arguments = value.arguments if isinstance(value.arguments, tuple) else ()
-            if function in _REBUILD and (found := _tensor(name, arguments)) is not None:
-                count += 1
-                if count > TENSORS_LIMIT:
-                    return
-                yield found
-            elif function in _WRAP and arguments:
-                stack.append((name, arguments[0], depth + 1))
-            elif id(value) not in seen:
-                seen.add(id(value))
-                stack.append((name, value.state, depth + 1))
-        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
-            seen.add(id(value))
-            pairs = value.items() if isinstance(value, dict) else enumerate(value)
-            children = [(f"{name}.{key}" if name else str(key), child, depth + 1) for key, child in pairs]
-            stack.extend(reversed(children))
-
-
-def _tensor(name: str, arguments: tuple[Any, ...]) -> _Found | None:
-    if len(arguments) < 3 or not isinstance(arguments[0], Persistent):
-        return None
-    key, offset, shape = arguments[0].key, arguments[1], arguments[2]
-    if not (isinstance(key, tuple) and len(key) >= 3 and isinstance(key[1], Global) and isinstance(offset, int)):
-        return None
-    if not isinstance(key[2], str | int):
-        return None
-    if not isinstance(shape, tuple) or len(shape) > 64 or not all(_is_size(size) for size in shape):
-        return None
-    dtype, width = STORAGES.get(key[1].name, (key[1].name[:40], 0))
-    numbers = key[4] if len(key) > 4 and _is_size(key[4]) else 0
-    strides = arguments[3] if len(arguments) > 3 else None
-    plain = bool(width) and offset >= 0 and (strides is None or _is_plain_order(shape, strides))
-    return _Found(name, dtype, width, str(key[2]), numbers, shape, max(0, offset), plain)
-
-
-def _is_plain_order(shape: tuple[int, ...], strides: Any) -> bool:
-    """Whether the numbers of a tensor lie behind each other, the last dimension's next to each other."""
-    if not isinstance(strides, tuple) or len(strides) != len(shape):
-        return False
-    if 0 in shape:
-        return True
-    step = 1
-    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size > 1 and stride != step:
-            return False
-        step *= size
-    return True
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < 1 << 63
+def _plain(value: str | float) -> str | float:
+    if isinstance(value, str):
+        return value[:1000]
+    return value if not isinstance(value, int) or abs(value) < 1 << 64 else "a long number"

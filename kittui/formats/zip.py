@@ -7,17 +7,16 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kittui.errors import Malformed, TooLarge
+from kittui.budget import Budget
+from kittui.errors import Malformed
 from kittui.formats.need import Need, Steps, fetch, fetch_exactly
 
 TAIL = 16 * 1024
 """Bytes at the end that are looked at first."""
 WHOLE_TAIL = 22 + 65_535
 """Where the end record can begin at the earliest, because of its comment."""
-DIRECTORY_LIMIT = 64 * 1024 * 1024
-"""Bytes of the directory read at most."""
-MEMBERS_LIMIT = 500_000
-"""Members listed at most."""
+METHODS = {0: "", 8: "deflate", 12: "bz2", 14: "zip lzma", 93: "zstd"}
+"""How members may be compressed, by the number in their headers (APPNOTE 4.4.5)."""
 _END, _END64_LOCATOR, _END64, _CENTRAL, _LOCAL = b"PK\5\6", b"PK\6\7", b"PK\6\6", b"PK\1\2", b"PK\3\4"
 
 
@@ -33,8 +32,8 @@ class Member(NamedTuple):
     encrypted: bool
 
 
-def read_zip(size: int) -> Steps[tuple[Member, ...]]:
-    """The directory of an archive of `size` bytes; raises Malformed."""
+def read_zip(size: int, budget: Budget) -> Steps[tuple[Member, ...]]:
+    """The directory of an archive of `size` bytes; raises Malformed, and TooLarge beyond the budget."""
     for length in (TAIL, WHOLE_TAIL):
         start = max(0, size - length)
         tail = yield from fetch_exactly(start, size - start, "the zip archive")
@@ -45,31 +44,47 @@ def read_zip(size: int) -> Steps[tuple[Member, ...]]:
             raise Malformed("not a zip archive: it has no directory")
     else:
         raise Malformed("not a zip archive: it has no directory")
-    count, length, offset = struct.unpack_from("<HII", tail, at + 10)
+    length, offset = struct.unpack_from("<II", tail, at + 12)
     end = start + at
-    if (count == 0xFFFF or 0xFFFFFFFF in (length, offset)) and end >= 20:
-        locator = yield from fetch_exactly(end - 20, 20, "the zip archive")
-        if locator[:4] == _END64_LOCATOR:
-            place = struct.unpack_from("<Q", locator, 8)[0]
-            if place + 56 > size:
-                raise Malformed("the zip archive's directory lies outside of it")
-            record = yield from fetch_exactly(place, 56, "the zip archive")
-            if record[:4] != _END64:
-                raise Malformed("the zip archive's directory is damaged")
-            count, length, offset = struct.unpack_from("<QQQ", record, 32)
-            end = place
+    wide = yield from _end_of_64_bits(end, size, tail, start)
+    if wide is not None:
+        end, length, offset = wide
+    elif 0xFFFFFFFF in (length, offset):
+        raise Malformed("the zip archive's directory is damaged")
     # What was put before the archive shifts all offsets, as in self-extracting ones.
     shift = end - length - offset
-    if length > DIRECTORY_LIMIT or shift < 0:
+    if shift < 0:
         raise Malformed("the zip archive's directory lies outside of it")
+    budget.spend("input", length)
     if offset + shift >= start:
         raw = tail[offset + shift - start : offset + shift - start + length]
     else:
         raw = yield from fetch_exactly(offset + shift, length, "the zip archive's directory")
-    return tuple(_members(raw, shift, size))
+    return tuple(_members(raw, shift, size, budget))
 
 
-def _members(raw: bytes, shift: int, size: int) -> list[Member]:
+def _end_of_64_bits(end: int, size: int, tail: bytes, start: int) -> Steps[tuple[int, int, int] | None]:
+    """Where the second end record begins, and the directory's length and offset by it; None where there is none.
+
+    It counts wherever it is there: some programs, PyTorch's among them, write it for small archives too.
+    """
+    if end - start < 20 <= end:
+        locator = yield from fetch(end - 20, 20)
+    else:
+        locator = tail[max(0, end - start - 20) : end - start]
+    if locator[:4] != _END64_LOCATOR or len(locator) < 20:
+        return None
+    # What was put before the archive shifts it, too; it has 56 bytes then, as it mostly has.
+    for place in dict.fromkeys((struct.unpack_from("<Q", locator, 8)[0], end - 76)):
+        if 0 <= place <= size - 56:
+            record = tail[place - start :][:56] if place >= start else (yield from fetch(place, 56))
+            if record[:4] == _END64 and len(record) == 56:
+                length, offset = struct.unpack_from("<QQ", record, 40)
+                return place, length, offset
+    raise Malformed("the zip archive's directory is damaged")
+
+
+def _members(raw: bytes, shift: int, size: int, budget: Budget) -> list[Member]:
     members: list[Member] = []
     at = 0
     while at < len(raw):
@@ -78,14 +93,16 @@ def _members(raw: bytes, shift: int, size: int) -> list[Member]:
         flags, method = struct.unpack_from("<HH", raw, at + 8)
         crc, compressed, plain, names, extras, comments = struct.unpack_from("<IIIHHH", raw, at + 16)
         header = struct.unpack_from("<I", raw, at + 42)[0]
+        budget.spend("items")
+        budget.spend("names", names)
         name = raw[at + 46 : at + 46 + names]
         extra = raw[at + 46 + names : at + 46 + names + extras]
         if 0xFFFFFFFF in (compressed, plain, header):
             plain, compressed, header = _wide(extra, plain, compressed, header)
         path = name.decode("utf-8" if flags & 0x800 else "cp437", "surrogateescape")
         members.append(Member(path, plain, compressed, method, header + shift, crc, bool(flags & 1)))
-        if header + shift + 30 > size or len(members) > MEMBERS_LIMIT:
-            raise Malformed("the zip archive's directory names places outside of it, or too many")
+        if header + shift + 30 > size:
+            raise Malformed("the zip archive's directory names places outside of it")
         at += 46 + names + extras + comments
     return members
 
@@ -137,15 +154,54 @@ def _behind(member: Member, local: bytes) -> int | None:
     return member.header + 30 + int(names) + int(extras)
 
 
-def read_member(member: Member, limit: int) -> Steps[bytes]:
-    """A member's content, at most `limit` bytes; raises TooLarge, and Malformed for what is damaged or encrypted."""
-    if member.encrypted or member.method not in (0, 8):
-        raise Malformed(f"{member.path} is encrypted or compressed in a way that is not read")
-    if member.size > limit or member.compressed > limit:
-        raise TooLarge(f"{member.path} has {member.size} bytes; at most {limit} are read of its kind")
-    start = yield from member_offset(member)
-    raw = yield from fetch_exactly(start, member.compressed, f"the member {member.path}")
-    return _content(member, raw, member.size)
+class Opened(NamedTuple):
+    """A member's content, what is odd about it (loaders differ in what they make of it), and where its bytes start."""
+
+    content: bytes
+    problem: str | None
+    start: int
+
+
+def read_member(member: Member, budget: Budget) -> Steps[bytes]:
+    """A member's content; raises TooLarge beyond the budget, and Malformed for what is damaged or encrypted."""
+    opened = yield from open_member(member, budget)
+    if opened.problem is not None:
+        raise Malformed(opened.problem)
+    return opened.content
+
+
+def open_member(member: Member, budget: Budget) -> Steps[Opened]:
+    """A member with its header; raises Malformed where there is no content to be had, TooLarge beyond the budget."""
+    if member.method not in METHODS:
+        raise Malformed(f"{member.path} is compressed by a method that is not read ({member.method})")
+    budget.spend("input", member.compressed)
+    ahead = _header_length(member) + member.compressed
+    answer = yield from fetch(member.header, ahead)
+    start = _behind(member, answer)
+    if start is None:
+        raise Malformed(f"the zip archive has no member at byte {member.header}")
+    raw = answer[start - member.header :][: member.compressed]
+    if len(raw) < member.compressed:
+        raw = yield from fetch_exactly(start, member.compressed, f"the member {member.path}")
+    if METHODS[member.method]:
+        from kittui.formats.inflate import inflate
+
+        raw = inflate(METHODS[member.method], raw, budget, f"{member.path} is damaged")
+    flags, names = int.from_bytes(answer[6:8], "little"), int.from_bytes(answer[26:28], "little")
+    name = answer[30 : 30 + names].decode("utf-8" if flags & 0x800 else "cp437", "surrogateescape")
+    problem = None
+    if member.encrypted or flags & 1:
+        problem = f"{member.path} is marked as encrypted"
+    elif name != member.path:
+        problem = f"{member.path} has another name in its own header"
+    elif len(raw) != member.size or zlib.crc32(raw) != member.crc:
+        problem = f"{member.path} is damaged: its checksum is wrong"
+    return Opened(raw, problem, start)
+
+
+def _header_length(member: Member) -> int:
+    """Bytes of a member's own header, about: its fields are as long as the directory's, with a pad to 64 bytes."""
+    return 30 + len(member.path.encode("utf-8", "replace")) + 96
 
 
 def read_member_starts(members: Sequence[Member], length: int) -> Steps[list[tuple[int, bytes] | Malformed]]:
@@ -154,16 +210,15 @@ def read_member_starts(members: Sequence[Member], length: int) -> Steps[list[tup
     One read for each member in one step.
     """
     # The local header's fields are about as long as the directory's; what turns out to be missing is read behind it.
-    ahead = [
-        30 + len(member.path.encode("utf-8", "replace")) + 64 + min(member.compressed, length) for member in members
-    ]
+    ahead = [_header_length(member) + min(member.compressed, length) for member in members]
     needs = tuple(Need(member.header, ahead[n]) for n, member in enumerate(members))
     answers = (yield needs) if needs else ()
     found: list[tuple[int, bytes] | Malformed] = []
     for member, answer in zip(members, answers, strict=True):
         start = _behind(member, answer)
         if member.encrypted or member.method not in (0, 8):
-            found.append(Malformed(f"{member.path} is encrypted or compressed in a way that is not read"))
+            how = "encrypted" if member.encrypted else f"compressed by a method that is not read ({member.method})"
+            found.append(Malformed(f"{member.path} is {how}"))
             continue
         if start is None:
             found.append(Malformed(f"the zip archive has no member at byte {member.header}"))
@@ -177,14 +232,3 @@ def read_member_starts(members: Sequence[Member], length: int) -> Steps[list[tup
         except zlib.error as error:
             found.append(Malformed(f"{member.path} is damaged: {error}"))
     return found
-
-
-def _content(member: Member, raw: bytes, limit: int) -> bytes:
-    if member.method == 8:
-        try:
-            raw = zlib.decompressobj(-15).decompress(raw, limit + 1)
-        except zlib.error as error:
-            raise Malformed(f"{member.path} is damaged: {error}") from None
-    if len(raw) != member.size or zlib.crc32(raw) != member.crc:
-        raise Malformed(f"{member.path} is damaged: its checksum is wrong")
-    return raw

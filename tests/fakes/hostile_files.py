@@ -109,22 +109,24 @@ GGUF: Corpus = {
     "keys-that-draw": (_gguf(0, 1, _text(b"\xff\x1b[2J") + struct.pack("<II", 4, 1) + bytes(64)), ""),
 }
 NPY: Corpus = {
-    "a-shape-of-2-to-70": (_npy(b"{'descr':'<f4','shape':(%d,)}" % (1 << 70)), "damaged shape"),
+    "a-shape-of-2-to-70": (_npy(b"{'descr':'<f4','shape':(%d,)}" % (1 << 70)), "damaged header"),
     "a-shape-of-many": (_npy(b"{'descr':'<f4','shape':(" + b"1," * 99 + b")}"), "damaged shape"),
     "a-shape-that-multiplies": (_npy(b"{'descr':'<f4','shape':(" + b"9223372036854775807," * 60 + b")}"), "do not fit"),
     "a-header-that-runs": (_npy(b"{'descr':'<f4','shape':(__import__('os').getpid(),)}"), "damaged header"),
     "brackets": (_npy(b"(" * 60_000), "damaged header"),
+    "an-odd-literal": (_npy(b"{'descr':'<f4','shape':(3if 1else 2,),'a':'\\d'}"), "damaged header"),
+    "a-call": (_npy(b"{'descr':'<f4','shape':1()}"), "damaged header"),
     "objects": (_npy(b"{'descr':'|O','shape':(3,)}"), "pickled objects"),
 }
 NPZ: Corpus = {
     "a-directory-behind-the-end": (_lying(_zip(("a.npy", b"x" * 99)), 42, 1 << 30), "outside of it"),
     "a-member-that-is-none": (_lying(_zip(("a.npy", b"x" * 99)), 42, 5), "no member"),
     "a-bomb": (_zip(("a.npy", _npy(b"{'descr':'<f4','shape':(1,)}") + bytes(20_000_000))), "do not fit"),
-    "names-that-draw": (_zip(("\x1b[2J\u202ee\u0301.npy", b"x")), "no NumPy array"),
+    "names-that-draw": (_zip(("\x1b[2J\u202ee\u0301.npy", b"x")), "not a NumPy array"),
     "no-directory": (b"PK\3\4" + bytes(100), "no directory"),
     "a-count-that-lies": (
         (content := _zip(("a.npy", b"x")))[: content.rindex(b"PK\5\6") + 10] + b"\xfe\xff" + content[-10:],
-        "no NumPy array",
+        "not a NumPy array",
     ),
 }
 ONNX: Corpus = {
@@ -136,12 +138,12 @@ ONNX: Corpus = {
     "cut": (_ONNX + _field(7, _field(2, b"graph") + _field(5, _field(8, b"name")))[:-2], "leads out"),
 }
 PICKLES: Corpus = {
-    "endless-brackets": (b"(" * 50_000, "damaged behind"),
+    "endless-brackets": (b"(" * 50_000, "ends before its STOP"),
     "from-nothing": (b"\x80\x020000.", "never set"),
     "a-mark-that-was-never-set": (b"\x80\x02Nt.", "never set"),
     "a-memo-that-was-never-kept": (b"\x80\x02h\x07.", "never kept"),
     "a-number-of-a-million-digits": (b"\x80\x02I" + b"1" * 1_000_000 + b"\n.", "damaged"),
-    "a-length-of-2-to-63": (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 63), "damaged"),
+    "a-length-of-2-to-63": (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 63), "cut short"),
     "an-unknown-instruction": (b"\x80\x02\xff.", "damaged"),
     "a-list-that-holds-itself": (b"\x80\x02]q\x00h\x00a.", ""),
     "a-billion-lists": (

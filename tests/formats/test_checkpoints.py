@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 from kittui.formats.need import Need, run_bytes, run_on
 from kittui.formats.npy import HEADER_LIMIT, read_npy, read_npz
@@ -98,7 +99,7 @@ def test_a_tensors_bytes_are_where_they_are_said_to_be(
         tensors.append(Saved(f"layer.{n}", kind, str(n), count, shape, strides_of(shape), first))
         storages[str(n)] = chance.bytes(count * np.dtype(KINDS[kind]).itemsize)
     content = saved(tensors, storages, aligned=aligned)
-    weights, _ = run_bytes(read_pytorch(len(content)), content)
+    weights = run_bytes(read_pytorch(len(content), Budget("it")), content)
     assert weights.problem is None
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for tensor, one in zip(weights.tensors, tensors, strict=True):
@@ -126,7 +127,7 @@ def test_tensors_that_share_a_storage_or_lie_turned() -> None:
         ],
         {"0": body},
     )
-    weights, _ = run_bytes(read_pytorch(len(content)), content)
+    weights = run_bytes(read_pytorch(len(content), Budget("it")), content)
     found = {tensor.name: tensor for tensor in weights.tensors}
     start = found["whole"].offset
     assert start is not None
@@ -142,7 +143,7 @@ def test_tensors_that_share_a_storage_or_lie_turned() -> None:
 
 def test_compressed_storages_have_no_place() -> None:
     content = saved([Saved("a", "Float", "0", 100, (100,), (1,))], {"0": bytes(400)}, deflated=True)
-    weights, _ = run_bytes(read_pytorch(len(content)), content)
+    weights = run_bytes(read_pytorch(len(content), Budget("it")), content)
     assert (weights.tensors[0].offset, weights.tensors[0].nbytes, weights.problem) == (None, 400, None)
 
 
@@ -156,11 +157,11 @@ def test_the_places_of_many_storages_are_looked_up_where_asked_for() -> None:
         asked.append(length)
         return content[offset : offset + length]
 
-    weights, _ = run_on(read_pytorch(len(content)), read)
+    weights = run_on(read_pytorch(len(content), Budget("it")), read)
     assert weights.notes == (f"where the bytes of its {count} storages start was not looked up",)
     assert all(tensor.offset is None and tensor.nbytes == 9 for tensor in weights.tensors)
     assert len(asked) < 8
-    weights, _ = run_on(read_pytorch(len(content), lookups=count), read)
+    weights = run_on(read_pytorch(len(content), Budget("it"), lookups=count), read)
     for n, tensor in enumerate(weights.tensors):
         assert tensor.offset is not None
         assert content[tensor.offset : tensor.offset + 9] == bytes([n]) * 9
@@ -170,7 +171,7 @@ def test_a_local_header_that_is_none_leaves_the_place_open() -> None:
     content = bytearray(saved([Saved("a", "Byte", "0", 9, (9,), (1,))], {"0": bytes(9)}))
     at = content.find(b"m/data/0") - 30
     content[at : at + 4] = b"none"
-    weights, _ = run_bytes(read_pytorch(len(content)), bytes(content))
+    weights = run_bytes(read_pytorch(len(content), Budget("it")), bytes(content))
     assert (weights.tensors[0].offset, weights.tensors[0].nbytes) == (None, 9)
 
 
@@ -192,12 +193,12 @@ def test_old_checkpoints_have_places_too() -> None:
     content = legacy(
         [Saved("w", "Float", "94", 6, (2, 3), (3, 1)), Saved("n", "Long", "31", 5, (3,), (1,), 2)], storages
     )
-    weights, _ = run_bytes(read_pytorch(len(content)), content)
+    weights = run_bytes(read_pytorch(len(content), Budget("it")), content)
     for tensor, expected in zip(weights.tensors, (storages["94"], storages["31"][16:]), strict=True):
         assert tensor.offset is not None
         assert content[tensor.offset :][: tensor.nbytes] == expected
     cut = content[:-1]
-    weights, _ = run_bytes(read_pytorch(len(cut)), cut)
+    weights = run_bytes(read_pytorch(len(cut), Budget("it")), cut)
     assert [tensor.offset for tensor in weights.tensors] == [None, None]
 
 
@@ -221,7 +222,7 @@ def test_npz_parity(parts: dict[str, tuple[str, tuple[int, ...]]], compressed: b
     save: Any = np.savez_compressed if compressed else np.savez
     save(out, **arrays)
     content = out.getvalue()
-    weights = run_bytes(read_npz(len(content)), content)
+    weights = run_bytes(read_npz(len(content), Budget("it")), content)
     assert {tensor.name for tensor in weights.tensors} == set(arrays)
     for tensor in weights.tensors:
         array = arrays[tensor.name]
@@ -240,7 +241,7 @@ def test_npz_headers_are_asked_for_together_and_long_ones_once_more() -> None:
     out = io.BytesIO()
     np.savez(out, **arrays)  # type: ignore[arg-type]
     content = out.getvalue()
-    steps = read_npz(len(content))
+    steps = read_npz(len(content), Budget("it"))
     rounds, needs = 0, next(steps)
     try:
         while True:
@@ -259,7 +260,7 @@ def test_arrays_in_another_order_have_no_plain_place() -> None:
     out = io.BytesIO()
     np.savez(out, turned=np.asfortranarray(np.arange(6.0).reshape(2, 3)), big=np.arange(3, dtype=">f4"))
     content = out.getvalue()
-    turned, big = run_bytes(read_npz(len(content)), content).tensors
+    turned, big = run_bytes(read_npz(len(content), Budget("it")), content).tensors
     assert (turned.offset, turned.nbytes) == (None, 48)
     assert big.dtype == ">F32"
 
@@ -267,7 +268,7 @@ def test_arrays_in_another_order_have_no_plain_place() -> None:
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        (b"", "no NumPy array"),
+        (b"", "not a NumPy array"),
         (b"\x93NUMPY\x01\x00\xff\xff{}", "a header of 65545 bytes"),
         (b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 31), "a header of"),
         (b"\x93NUMPY\x01\x00\x03\x00{}\n", "damaged header"),
@@ -286,7 +287,7 @@ def test_damaged_arrays_are_refused_or_marked(header: bytes, reason: str) -> Non
         archive.writestr("x.npy", header)
         archive.writestr("good.npy", b"\x93NUMPY\x01\x00\x28\x00{'descr':'<f4','shape':(1,)}".ljust(50) + bytes(4))
     content = out.getvalue()
-    bad, good = run_bytes(read_npz(len(content)), content).tensors
+    bad, good = run_bytes(read_npz(len(content), Budget("it")), content).tensors
     assert reason in (bad.problem or "")
     assert (good.shape, good.problem) == ((1,), None)
     assert HEADER_LIMIT < 100_000
@@ -302,7 +303,7 @@ def test_noise_in_an_archive_breaks_nothing(noise: bytes, place: int, value: int
             whole[:place] + noise + whole[place + len(noise) :],
             whole[:place] + bytes([value]) + whole[place + 1 :],
         ):
-            for steps in (read_npz(len(content)), read_pytorch(len(content))):
+            for steps in (read_npz(len(content), Budget("it")), read_pytorch(len(content), Budget("it"))):
                 try:
                     run_bytes(steps, content)
                 except Malformed:
@@ -315,7 +316,7 @@ def test_member_offsets_are_asked_for_in_batches() -> None:
         for n in range(600):
             archive.writestr(f"{n}", b"%d" % n)
     content = out.getvalue()
-    members = run_bytes(read_zip(len(content)), content)
+    members = run_bytes(read_zip(len(content), Budget("it")), content)
     steps = member_offsets(members)
     rounds: list[tuple[Need, ...]] = [next(steps)]
     try:

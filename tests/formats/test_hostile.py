@@ -15,15 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 from kittui.formats import gguf, safetensors
-from kittui.formats import pickle as pickles
 from kittui.formats.model_file import read_weights
 from kittui.formats.need import Feed, run_bytes
 from kittui.formats.tar import DISK, Pace, TarWalk
 from kittui.formats.weights import Weights
 from kittui.formats.zip import read_zip
 from tests.fakes.hostile_files import FILES, PICKLES, TARS, safe, tar_header
+from tests.fakes.pickles import follow
 
 CASES = [pytest.param(ending, name, id=f"{name}{ending}") for ending, corpus in FILES.items() for name in corpus]
 
@@ -33,7 +34,7 @@ def test_a_file_that_is_made_to_break_a_parser_gets_a_reason(ending: str, name: 
     content, words = FILES[ending][name]
     weights, refused = None, ""
     try:
-        weights = run_bytes(read_weights(f"x{ending}", len(content)), content)
+        weights = run_bytes(read_weights(f"x{ending}", len(content), Budget("it")), content)
     except Malformed as error:
         refused = error.message
     if weights is None:
@@ -94,28 +95,26 @@ def test_headers_of_many_values_are_refused_before_they_are_parsed(monkeypatch: 
             run_bytes(safetensors.read_safetensors(len(content)), content)
 
 
-def test_arrays_of_many_strings_end_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gguf, "VALUES_LIMIT", 500)
+def test_arrays_of_many_strings_end_where_they_are_too_many() -> None:
     array = struct.pack("<IIQ", 9, 8, 300) + bytes(8 * 300)
     content = b"GGUF" + struct.pack("<IQQ", 3, 0, 2)
     for key in (b"a", b"b"):
         content += struct.pack("<Q", 1) + key + array
-    weights = run_bytes(gguf.read_gguf(len(content)), content)
-    assert "more than 500 values" in (weights.problem or "")
+    weights = run_bytes(gguf.read_gguf(len(content), Budget("the header", items=500)), content)
+    assert "more than 500 values in the header" in (weights.problem or "")
     assert weights.metadata["a"]["count"] == 300
 
 
-def test_more_than_a_million_instructions_are_followed_and_then_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = pickles.read_pickle(b"N0" * 600_000 + b"N.")
+def test_more_than_a_million_instructions_are_followed_and_then_no_more() -> None:
+    program = follow(b"N0" * 600_000 + b"N.")
     assert (program.opcodes, program.problem) == (1_200_002, None)
-    monkeypatch.setattr(pickles, "OPCODES_LIMIT", 5000)
     for body in (b"(" * 9000, b"N0" * 9000, b"]\x94" * 9000):
-        assert "more than 5000 instructions" in (pickles.read_pickle(body).problem or "")
+        assert "more than 5,000 values" in (follow(body, Budget("the pickle", items=5000)).problem or "")
 
 
 def test_what_a_pickle_imports_is_found_behind_a_billion_lists() -> None:
     content = PICKLES["a-billion-lists"][0][:-1] + b"h\xc8h\xc8\x93."
-    assert [str(found) for found in pickles.read_pickle(content).imports] == ["?.?"]
+    assert [str(found) for found in follow(content).imports] == ["?.?"]
 
 
 class Named:
@@ -156,7 +155,7 @@ def test_imports_are_those_that_pickletools_lists(value: object, protocol: int) 
             last = None
         elif opcode.name not in ("PROTO", "FRAME"):
             last = None
-    found = pickles.read_pickle(content)
+    found = follow(content)
     assert found.problem is None
     assert [str(one) for one in found.imports] == list(dict.fromkeys(expected))
 
@@ -170,7 +169,7 @@ def test_no_change_of_a_corpus_file_breaks_a_parser(chosen: st.DataObject, noise
     place = chosen.draw(st.integers(0, len(whole)))
     for content in (whole[:place] + noise + whole[place + len(noise) :], whole[:place] + noise + whole[place:]):
         try:
-            run_bytes(read_weights(f"x{ending}", len(content)), content)
+            run_bytes(read_weights(f"x{ending}", len(content), Budget("it")), content)
         except Malformed:
             continue
 
@@ -196,7 +195,7 @@ def test_names_in_a_zip_archive_are_those_that_zipfile_reads(names: list[str]) -
             archive.writestr(zipfile.ZipInfo(name), b"")
         expected = [info.filename for info in archive.infolist()]
     content = out.getvalue()
-    assert [member.path for member in run_bytes(read_zip(len(content)), content)] == expected
+    assert [member.path for member in run_bytes(read_zip(len(content), Budget("it")), content)] == expected
 
 
 def test_a_corpus_file_stays_as_small_as_it_says() -> None:

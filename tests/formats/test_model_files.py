@@ -15,17 +15,18 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.gguf import QUANTISATIONS, read_gguf
 from kittui.formats.model_file import read_weights
 from kittui.formats.need import run_bytes
 from kittui.formats.npy import read_npy, read_npz
 from kittui.formats.onnx import read_onnx
-from kittui.formats.pickle import read_pickle
 from kittui.formats.pytorch import read_pytorch
 from kittui.formats.safetensors import read_safetensors
 from kittui.formats.weights import Weights
 from kittui.formats.zip import read_member, read_zip
+from tests.fakes.pickles import follow, plain
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=30).filter(
     lambda name: name != "__metadata__"
@@ -129,7 +130,7 @@ def gguf_file(folder: Path) -> Path:
 def test_gguf_parity(tmp_path: Path) -> None:
     path = gguf_file(tmp_path)
     content = path.read_bytes()
-    weights = run_bytes(read_gguf(len(content)), content)
+    weights = run_bytes(read_gguf(len(content), Budget("it")), content)
     reader = gguf.GGUFReader(path)
     assert weights.problem is None
     assert [(t.name, t.shape, t.nbytes, t.offset, t.dtype) for t in weights.tensors] == [
@@ -151,17 +152,17 @@ def test_gguf_that_lies_is_refused_or_marked(tmp_path: Path) -> None:
     for size in (7, 16, 30, 200, 5000, len(content) - 100):
         cut = content[:size]
         try:
-            weights = run_bytes(read_gguf(len(cut)), cut)
+            weights = run_bytes(read_gguf(len(cut), Budget("it")), cut)
         except Malformed:
             assert size < 24
         else:
             assert weights.problem
     absurd = b"GGUF" + struct.pack("<IQQ", 3, 1 << 62, 1 << 62)
-    assert "can't be" in (run_bytes(read_gguf(len(absurd)), absurd).problem or "")
+    assert "can't be" in (run_bytes(read_gguf(len(absurd), Budget("it")), absurd).problem or "")
     array = b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"a" + struct.pack("<IIQ", 9, 8, 1 << 60) + bytes(64)
-    assert "can't be in it" in (run_bytes(read_gguf(len(array)), array).problem or "")
+    assert "can't be in it" in (run_bytes(read_gguf(len(array), Budget("it")), array).problem or "")
     nested = b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"a" + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 50
-    assert "unknown type 9" in (run_bytes(read_gguf(len(nested)), nested).problem or "")
+    assert "unknown type 9" in (run_bytes(read_gguf(len(nested), Budget("it")), nested).problem or "")
 
 
 def varint(value: int) -> bytes:
@@ -192,7 +193,7 @@ def onnx_file() -> bytes:
 
 def test_onnx_headers() -> None:
     content = onnx_file()
-    weights = run_bytes(read_onnx(len(content)), content)
+    weights = run_bytes(read_onnx(len(content), Budget("it")), content)
     assert weights.problem is None
     assert tensors(weights) == {"w": ((2, 3), 24), "far": ((4,), 32)}
     assert weights.tensors[1].file == "w.bin"
@@ -228,13 +229,13 @@ def checkpoint() -> bytes:
 
 def test_pytorch_checkpoints_without_unpickling() -> None:
     content = checkpoint()
-    weights, (program,) = run_bytes(read_pytorch(len(content)), content)
+    weights = run_bytes(read_pytorch(len(content), Budget("it")), content)
     assert weights.format == "pytorch"
     assert {t.name: (t.dtype, t.shape, t.problem) for t in weights.tensors} == {
         "layer.weight": ("F32", (2, 3), None),
         "layer.bias": ("F32", (3,), "its storage is too small for its shape"),
     }
-    assert {str(found) for found in program.imports} == {
+    assert set(weights.metadata["imports"]) == {
         "torch._utils._rebuild_tensor_v2",
         "torch.FloatStorage",
         "collections.OrderedDict",
@@ -243,7 +244,7 @@ def test_pytorch_checkpoints_without_unpickling() -> None:
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickles_imports_are_listed_and_nothing_is_called(protocol: int) -> None:
-    program = read_pickle(pickle.dumps({"a": [Evil(), {1, 2}, (1, 2, 3), "x" * 300, 1.5, None]}, protocol))
+    program = follow(pickle.dumps({"a": [Evil(), {1, 2}, (1, 2, 3), "x" * 300, 1.5, None]}, protocol))
     assert program.problem is None
     assert {"posix.system", "nt.system"} & {str(found) for found in program.imports}
 
@@ -263,10 +264,10 @@ VALUES = st.recursive(
 @given(VALUES, st.integers(0, 5))
 @settings(max_examples=80, deadline=None)
 def test_plain_pickles_are_followed_exactly(value: object, protocol: int) -> None:
-    program = read_pickle(pickle.dumps(value, protocol))
+    program = follow(pickle.dumps(value, protocol))
     assert program.problem is None
     if not program.imports:
-        assert program.value == value
+        assert plain(program.value) == value
 
 
 @given(st.binary(max_size=400))
@@ -275,7 +276,7 @@ def test_no_bytes_break_a_parser(noise: bytes) -> None:
     for path in ("x.safetensors", "x.gguf", "x.onnx", "x.npy", "x.npz", "x.pt", "x.pkl"):
         for content in (noise, b"GGUF\3\0\0\0" + noise, b"PK\3\4" + noise, b"\x93NUMPY\1\0" + noise, b"\x80\4" + noise):
             try:
-                run_bytes(read_weights(path, len(content)), content)
+                run_bytes(read_weights(path, len(content), Budget("it")), content)
             except Malformed:
                 continue
 
@@ -287,7 +288,7 @@ def test_a_flipped_byte_breaks_no_parser(place: int, value: int) -> None:
         content = bytearray(whole)
         content[place % len(content)] = value
         try:
-            run_bytes(read_weights(path, len(content)), bytes(content))
+            run_bytes(read_weights(path, len(content), Budget("it")), bytes(content))
         except Malformed:
             continue
 
@@ -295,7 +296,8 @@ def test_a_flipped_byte_breaks_no_parser(place: int, value: int) -> None:
 @given(
     st.dictionaries(st.text("abc/é", min_size=1, max_size=8), st.binary(max_size=3000), max_size=5),
     st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
-    st.binary(max_size=50),
+    # zipfile itself takes an end record of 64 bits from what lies before an empty archive.
+    st.binary(max_size=50).filter(lambda before: b"PK" not in before),
 )
 @settings(max_examples=60, deadline=None)
 def test_zip_parity(files: dict[str, bytes], method: int, before: bytes) -> None:
@@ -305,14 +307,14 @@ def test_zip_parity(files: dict[str, bytes], method: int, before: bytes) -> None
         for name, body in files.items():
             archive.writestr(name, body)
     content = out.getvalue()
-    members = run_bytes(read_zip(len(content)), content)
+    members = run_bytes(read_zip(len(content), Budget("it")), content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         infos = archive.infolist()
         assert [(m.path, m.size, m.compressed, m.crc) for m in members] == [
             (i.filename, i.file_size, i.compress_size, i.CRC) for i in infos
         ]
         for member, info in zip(members, infos, strict=True):
-            assert run_bytes(read_member(member, 10_000), content) == archive.read(info)
+            assert run_bytes(read_member(member, Budget("it")), content) == archive.read(info)
 
 
 def test_zip_bombs_and_damage_are_refused() -> None:
@@ -320,14 +322,14 @@ def test_zip_bombs_and_damage_are_refused() -> None:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb", bytes(50_000_000))
     content = out.getvalue()
-    (member,) = run_bytes(read_zip(len(content)), content)
+    (member,) = run_bytes(read_zip(len(content), Budget("it")), content)
     with pytest.raises(TooLarge):
-        run_bytes(read_member(member, 1_000_000), content)
+        run_bytes(read_member(member, Budget("it", output=1_000_000)), content)
     with pytest.raises(Malformed):
-        run_bytes(read_member(member._replace(size=1000), 1_000_000), content)
+        run_bytes(read_member(member._replace(size=1000), Budget("it")), content)
     for size in range(0, len(content), 997):
         with pytest.raises(Malformed):
-            run_bytes(read_zip(size), content[:size])
+            run_bytes(read_zip(size, Budget("it")), content[:size])
 
 
 @given(ARRAYS)
@@ -342,5 +344,5 @@ def test_numpy_parity(array: np.ndarray) -> None:
     out = io.BytesIO()
     np.savez_compressed(out, a=array)
     content = out.getvalue()
-    (tensor,) = run_bytes(read_npz(len(content)), content).tensors
+    (tensor,) = run_bytes(read_npz(len(content), Budget("it")), content).tensors
     assert (tensor.name, tensor.shape, tensor.nbytes) == ("a", array.shape, array.nbytes)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 from kittui.formats.model_file import is_model_file, read_weights
 from kittui.formats.need import run_bytes
@@ -36,7 +37,7 @@ def shard(*names: str, problem: str | None = None, **metadata: str) -> ShardHead
 
 def test_an_index_names_tensors_and_their_shards() -> None:
     raw = b'{"metadata":{"total_size":1},"weight_map":{"a":"x.safetensors","b":"w.safetensors","c":"x.safetensors"}}'
-    index = run_bytes(read_weights("m/model.safetensors.index.json", len(raw)), raw)
+    index = run_bytes(read_weights("m/model.safetensors.index.json", len(raw), Budget("it")), raw)
     assert (index.format, index.metadata) == (FORMAT, {"total_size": 1})
     assert {tensor.name: tensor.file for tensor in index.tensors}["a"] == "x.safetensors"
     assert shard_names(index) == ["w.safetensors", "x.safetensors"]

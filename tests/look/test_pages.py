@@ -11,7 +11,7 @@ import pytest
 from textual.widgets import Static
 
 from kittui.errors import Malformed
-from kittui.formats.model_file import read_weights
+from kittui.formats.model_file import header_budget, read_weights
 from kittui.formats.need import run_bytes
 from kittui.tui.inspect import pictures
 from kittui.tui.inspect.contents import contents_of
@@ -131,7 +131,7 @@ async def test_tables_are_aligned_and_numbered() -> None:
 def test_a_model_file_says_what_it_holds() -> None:
     header = b'{"__metadata__":{"format":"pt"},"a.b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
     content = len(header).to_bytes(8, "little") + header + bytes(24)
-    weights = run_bytes(read_weights("x.safetensors", len(content)), content)
+    weights = run_bytes(read_weights("x.safetensors", len(content), header_budget()), content)
     facts = gathered({}, weights, None, layer_of(content))
     text = shown(model_page(Model(weights, grown(weights), facts)))
     assert "a.b" in text

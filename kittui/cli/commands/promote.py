@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import plan_lines, repository_of, typed_names
+from kittui.cli.moving import change_lines, plan_lines, repository_of
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
 @run.command("promote")
@@ -18,17 +17,8 @@ from kittui.usecases.change.words import change_lines, nothing_to_do
 @click.option("--to", "target", metavar="TAG", help="The tag that it gets (champion).")
 @click.option("--retire", is_flag=True, help="Tag what rollback held until now as retired.")
 @click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
 async def command(
-    call: Call,
-    repository: str,
-    origin: str | None,
-    target: str | None,
-    retire: bool,
-    reason: str,
-    confirm: tuple[str, ...],
-    override: str,
+    call: Call, repository: str, origin: str | None, target: str | None, retire: bool, reason: str
 ) -> None:
     """Make the challenger the champion, and the champion the rollback. Run again, it finishes what was interrupted."""
     composition = call.composition
@@ -36,20 +26,17 @@ async def command(
     found = await repository_of(call, repository)
     plan = await plan_promote(found, origin, target, stages=stages, retire=retire)
     if plan.changes:
-        composition.policy.check_write(plan.place)
+        composition.rules.check_write(plan.place)
         lines = plan_lines(plan, "Promote in")
         if plan.orphans:
             lines.append(f"  --retire tags it {stages.retired}")
         call.printer.confirm(lines, "Promote?")
-    typed = typed_names(call, plan.overwritten, confirm, plan.action)
-    done = await apply_changes(
-        plan, composition.ledger, composition.policy, reason=reason, typed=typed, override=override
-    )
+    done = await apply_changes(plan, composition.ledger, composition.rules, reason=reason, typed=None)
 
     def show() -> None:
         for line in change_lines(done.changes):
-            call.printer.line(line)
+            call.printer.line(line.strip())
         if not done.changes:
-            call.printer.line(nothing_to_do(plan))
+            call.printer.line("nothing to do: it is promoted already")
 
     call.printer.result(done.to_json(), show)

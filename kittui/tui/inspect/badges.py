@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from kittui.formats.model_file import PICKLES
+from kittui.formats.loading import is_loaded
 from kittui.formats.tar import FileEntry
 from kittui.usecases.inspect.risk import EXECUTABLES, SCRIPTS
 from kittui.usecases.inspect.scan import READ
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 MARK = "▲"
 WORDS = {"pickle": "imports code", "executable": "program", "script": "script"}
 """What a finding is called on a row."""
-LOOKED = "pickle, looked at"
-"""A pickle that was followed and imports nothing unusual: that is all that can be said of it."""
+LOOKED = "looked at"
+"""A file that was followed to its end and imports nothing unusual: that is all that can be said of it."""
+REACH = 2 * 1024 * 1024
+"""Bytes of one file that are read at most to judge a layer without being asked to."""
 OPENED = 16
 """Files that are opened at most to judge a layer without being asked to: a few kilobytes of each are read."""
 
@@ -54,14 +56,17 @@ class Badges:
     found: dict[str, str] = field(default_factory=dict)
     scanned: dict[str, str] = field(default_factory=dict)
     judged: bool = False
+    followed: frozenset[str] = frozenset()
 
     def concerns(self, entry: FileEntry) -> bool:
         """Whether a file's name or mode is a reason to look into it."""
         if entry.type != "file":
             return False
         name = entry.path.lower()
-        return name.endswith((*PICKLES, *EXECUTABLES, *SCRIPTS)) or bool(
-            entry.mode & 0o111 and "." not in name.rpartition("/")[2]
+        return (
+            is_loaded(name)
+            or name.endswith((*EXECUTABLES, *SCRIPTS))
+            or bool(entry.mode & 0o111 and "." not in name.rpartition("/")[2])
         )
 
     def may_concern(self, entry: FileEntry) -> bool:
@@ -73,10 +78,9 @@ class Badges:
         said = [text for text in (self.scanned.get(path), self.found.get(path)) if text]
         if said:
             return f"{MARK} {' · '.join(said)}"
-        name = path.lower()
-        if name.endswith(PICKLES) and not name.endswith(".bin"):
-            return LOOKED if self.judged else "pickle, not looked at"
-        return ""
+        if path in self.followed:
+            return LOOKED if is_loaded(path) else ""
+        return "not looked at" if is_loaded(path) else ""
 
     async def assess(self, inspector: Inspector, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
         """Look at the files of a layer that was listed; returns the layer's own badge.
@@ -92,9 +96,10 @@ class Badges:
         listing = await inspector.listing(repository, layer, ask=decline)
         reasons = [entry for entry in listing.files if self.concerns(entry)]
         if not self.judged and reasons and len(reasons) <= OPENED:
-            report = await assess(inspector, repository, modelkit, [ListedLayer(layer, listing)])
+            listed = [ListedLayer(layer, replace(listing, files=tuple(reasons)))]
+            report = await assess(inspector, repository, modelkit, listed, reach=REACH)
             self.found.update({one.path: WORDS[one.kind] for one in report.findings if one.kind in WORDS})
-            self.judged = not report.skipped
+            self.judged, self.followed = True, report.followed
         else:
             names = {entry.path: entry.path.lower() for entry in reasons}
             self.found.update({path: "program" for path, name in names.items() if name.endswith(EXECUTABLES)})

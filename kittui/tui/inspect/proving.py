@@ -72,7 +72,7 @@ async def prove(context: Context, here: FileHere, contents: Contents | None) -> 
 
 async def _model_again(context: Context, here: FileHere, contents: Contents, held: bytes) -> Contents:
     """Read the header once more from proven bytes; the tree on the screen stays where it says the same."""
-    from kittui.formats.model_file import read_weights
+    from kittui.formats.model_file import header_budget, read_weights
     from kittui.tui.inspect.tensor_view import grown
     from kittui.usecases.inspect.views import BytesView, drive
 
@@ -83,7 +83,9 @@ async def _model_again(context: Context, here: FileHere, contents: Contents, hel
         context.toast(f"The layer {short} is what its digest says; the other files of the model were read by ranges.")
         return contents
     try:
-        weights = await drive(read_weights(here.entry.path, here.entry.size), BytesView(held, verified=True))
+        weights = await drive(
+            read_weights(here.entry.path, here.entry.size, header_budget()), BytesView(held, verified=True)
+        )
     except Malformed:
         if here.entry.size <= len(held):
             raise

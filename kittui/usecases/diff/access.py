@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kittui.compare.changes import FileSide
 from kittui.errors import KittuiError
-from kittui.formats.model_file import PICKLES, read_weights
+from kittui.formats.model_file import PICKLES, header_budget, read_weights
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT
 from kittui.tasks import together
@@ -93,7 +93,11 @@ class Access:
         lookups = TENSORS_LIMIT if everything or self.local else LOOKUPS
         if self.spool is None and (lookups == LOOKUPS or not entry.path.lower().endswith(PICKLES)):
             return await self.inspector.weights(self.repository, self.layer, entry)
-        return await drive(read_weights(entry.path, entry.size, lookups=lookups), await self.view(entry), threaded=True)
+        return await drive(
+            read_weights(entry.path, entry.size, header_budget(), lookups=lookups),
+            await self.view(entry),
+            threaded=True,
+        )
 
     async def read(self, entries: Iterable[FileEntry]) -> dict[str, bytes]:
         """Small files whole; neighbours are read in one stretch."""

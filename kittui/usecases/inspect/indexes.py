@@ -24,6 +24,8 @@ Value = TypeVar("Value")
 
 VERSION = 2
 """Of what the entries look like: another one is not read."""
+HEADERS = 3
+"""Of what is read of model files: raised whenever a parser finds more, so that nothing older is shown."""
 MEMORY = 64
 """Entries of each kind kept in memory."""
 
@@ -147,7 +149,7 @@ class LayerIndexes:
 
 
 def _weights_key(key: str, entry: FileEntry, lookups: int) -> str:
-    return f"weights {VERSION} {lookups} {key} {entry.offset} {entry.size} {entry.path}"
+    return f"weights {VERSION}.{HEADERS} {lookups} {key} {entry.offset} {entry.size} {entry.path}"
 
 
 def _keys(repository: Repository, layer: Layer) -> tuple[str, str]:

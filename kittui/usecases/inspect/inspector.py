@@ -252,13 +252,13 @@ class Inspector:
 
         `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, with a short read for each.
         """
-        from kittui.formats.model_file import read_weights
+        from kittui.formats.model_file import header_budget, read_weights
 
         known = await self._indexes.weights(repository, layer, entry, lookups)
         if known is not None:
             return known
         view = await self.open(repository, layer, entry, ask=ask)
-        found = await drive(read_weights(entry.path, entry.size, lookups=lookups), view, threaded=True)
+        found = await drive(read_weights(entry.path, entry.size, header_budget(), lookups=lookups), view, threaded=True)
         await self._indexes.keep_weights(repository, layer, entry, found, lookups, verified=view.verified)
         return found
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from kittui.errors import KittuiError, Malformed
-from kittui.formats.model_file import PICKLES
+from kittui.budget import Budget
+from kittui.errors import KittuiError
+from kittui.formats.loading import WRAPPINGS, examine, is_loaded
 from kittui.formats.need import Steps, fetch
-from kittui.formats.pickle import Global
-from kittui.formats.pytorch import read_pytorch
+from kittui.formats.pickled import Global
+from kittui.formats.rebuild import DTYPES
 from kittui.formats.tar import FileEntry
 from kittui.tasks import together
 from kittui.usecases.inspect.files import ListedLayer
@@ -28,31 +29,52 @@ FILES_LIMIT = 200
 """Files that are opened at most; the report says how many were not."""
 CONCURRENCY = 4
 """Files opened at once."""
+REACH = 64 * 1024 * 1024
+"""Bytes of one file that are read at most, arrays between pickles not counted."""
+NEAR = 8 * 1024 * 1024
+"""The same for a file that is read over the network."""
 
 ALLOWED = frozenset(
     {
-        "collections.OrderedDict", "collections.defaultdict", "_codecs.encode", "numpy.dtype", "numpy.ndarray",
+        "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "collections.deque",
+        "_codecs.encode", "numpy.dtype", "numpy.ndarray",
         "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray.scalar", "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
-        "torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_parameter", "torch._utils._rebuild_qtensor",
-        "torch._utils._rebuild_parameter_with_state", "torch.Size", "torch.device", "torch.serialization._get_layout",
-        "torch._tensor._rebuild_from_type_v2", "torch.nn.parameter.Parameter", "copy_reg._reconstructor",
+        "numpy._core.multiarray.scalar", "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer",
+        "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
+        "torch._utils._rebuild_parameter", "torch._utils._rebuild_qtensor", "torch._utils._rebuild_sparse_tensor",
+        "torch._utils._rebuild_parameter_with_state", "torch._utils._rebuild_meta_tensor_no_storage",
+        "torch._utils._rebuild_nested_tensor", "torch._utils._rebuild_device_tensor_from_numpy",
+        "torch._utils._rebuild_device_tensor_from_cpu_tensor", "torch._utils._rebuild_wrapper_subclass",
+        "torch.Size", "torch.device", "torch.serialization._get_layout", "torch._tensor._rebuild_from_type_v2",
+        "torch.nn.parameter.Parameter", "torch.per_tensor_affine", "torch.per_channel_affine", "torch.strided",
+        "torch.jit._pickle.build_intlist", "torch.jit._pickle.build_tensorlist", "torch.jit._pickle.build_doublelist",
+        "torch.jit._pickle.build_boollist", "torch.jit._pickle.build_tensor_from_id",
+        "torch.jit._pickle.restore_type_tag", "joblib.numpy_pickle.NumpyArrayWrapper", "copy_reg._reconstructor",
         "copyreg._reconstructor", "__builtin__.object", "builtins.object", "__builtin__.set", "builtins.set",
-        "builtins.frozenset", "builtins.bytearray", "builtins.complex", "datetime.datetime", "datetime.date",
+        "builtins.frozenset", "__builtin__.frozenset", "builtins.bytearray", "builtins.complex", "builtins.list",
+        "builtins.dict", "builtins.slice", "builtins.range", "datetime.datetime", "datetime.date",
         "datetime.timedelta", "datetime.timezone",
     }
 )  # fmt: skip
 """Imports that rebuild arrays and plain values and do nothing else."""
-_TORCH_TYPES = ("Storage", "Tensor")
-_DTYPES = frozenset(
-    {
-        "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
-        "complex128", "quint8", "qint8", "qint32",
-    }
-)  # fmt: skip
+_SCRIPTED = "__torch__"
+"""Where TorchScript's classes are said to be: Python has no such module, and torch compiles them from the file."""
 
 EXECUTABLES = (".exe", ".dll", ".so", ".dylib", ".msi", ".jar", ".class", ".com", ".scr", ".wasm", ".pyc")
 SCRIPTS = (".sh", ".bash", ".bat", ".cmd", ".ps1", ".vbs")
+PLAIN = frozenset(
+    {
+        *("txt", "md", "markdown", "rst", "json", "jsonl", "ndjson", "yaml", "yml", "toml", "ini", "cfg", "conf"),
+        *("lock", "log", "csv", "tsv", "xml", "html", "css", "js", "ts", "py", "pyi", "ipynb", "sql", "r", "c", "h"),
+        *("cpp", "hpp", "java", "go", "rs", "cu", "proto", "png", "jpg", "jpeg", "gif", "webp", "svg", "bmp", "ico"),
+        *("tif", "tiff", "pdf", "parquet", "arrow", "feather", "avro", "orc", "safetensors", "gguf", "ggml", "onnx"),
+        *("tflite", "wav", "mp3", "flac", "ogg", "mp4", "avi", "mov", "webm", "ttf", "woff", "woff2", "jinja", "j2"),
+        *("tmpl", "vocab", "bpe", "gitattributes", "gitignore", "dockerignore", "kitignore", "cff", "bib", "tex"),
+        *("sig", "pem", "license", "licence", "readme", "makefile", "dockerfile", "kitfile", "modelfile", "copying"),
+        *("notice", "authors"),
+    }
+)
+"""Endings of names, or names, of files that no loader unpickles: these are not opened."""
 _MAGICS = (
     (b"\x7fELF", "a Linux program or library"),
     (b"MZ", "a Windows program or library"),
@@ -72,33 +94,60 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RiskReport:
-    """`looked` says in one sentence what was looked at; `skipped` names what was not, and why."""
+    """`looked` says in one sentence what was looked at; `skipped` names what was not, and why.
+
+    `followed` are the files that were looked at from start to end.
+    """
 
     findings: tuple[Finding, ...]
     looked: str
     skipped: tuple[str, ...]
+    followed: frozenset[str] = frozenset()
 
     @property
     def badge(self) -> str:
         """A few words for a row: what was found, or that what was looked at held nothing known."""
+        beside = f"; {len(self.skipped)} not looked at" if self.skipped else ""
         if not self.findings:
-            return f"nothing known found: {self.looked}"
+            return f"nothing known found in what was looked at: {self.looked}{beside}"
         kinds = dict.fromkeys(finding.kind for finding in self.findings)
         counts = [(kind, sum(finding.kind == kind for finding in self.findings)) for kind in kinds]
-        return ", ".join(f"{count} {kind}" for kind, count in counts) + f": {self.looked}"
+        return ", ".join(f"{count} {kind}" for kind, count in counts) + f": {self.looked}{beside}"
 
 
 def is_allowed(found: Global) -> bool:
     """Whether an import is one of those that only rebuild plain values."""
-    if str(found) in ALLOWED:
+    if str(found) in ALLOWED or found.module.partition(".")[0] == _SCRIPTED:
         return True
-    return found.module == "torch" and (found.name.endswith(_TORCH_TYPES) or found.name in _DTYPES)
+    plain = found.name.endswith(("Storage", "Tensor")) or found.name in DTYPES
+    return found.module in ("torch", "torch.cuda", "torch.storage") and plain and "." not in found.name
+
+
+def is_worth_opening(entry: FileEntry) -> bool:
+    """Whether a file is one that a loader may unpickle, or that may be a program: all but those named as plain data."""
+    if entry.type != "file":
+        return False
+    name = entry.path.lower().rpartition("/")[2]
+    ending = name
+    while ending.endswith(WRAPPINGS):
+        ending = ending[: ending.rindex(".")]
+    if ending.rpartition(".")[2] not in PLAIN:
+        return entry.size > 0
+    return bool(entry.mode & 0o111 and "." not in name)
 
 
 async def assess(
-    inspector: Inspector, repository: Repository, kit: ModelKit, listed: Sequence[ListedLayer]
+    inspector: Inspector,
+    repository: Repository,
+    kit: ModelKit,
+    listed: Sequence[ListedLayer],
+    *,
+    reach: int | None = None,
 ) -> RiskReport:
-    """Judge the files of layers that were listed, opening pickles and what may be a program, a few kilobytes each."""
+    """Assess the files of layers that were listed, following the pickles in them to their ends.
+
+    `reach`: bytes of one file that are read at most.
+    """
     findings = list(_licences(kit, listed))
     files = [(one.layer, entry) for one in listed if one.listing for entry in one.listing.files if entry.type == "file"]
     skipped = [f"layer {one.layer.path or one.layer.digest.short}: {one.problem}" for one in listed if one.problem]
@@ -107,27 +156,37 @@ async def assess(
         name = entry.path.lower()
         if name.endswith(SCRIPTS):
             findings.append(Finding("script", entry.path, "a script that a shell runs"))
-        if name.endswith((*PICKLES, *EXECUTABLES)) or (entry.mode & 0o111 and "." not in name.rpartition("/")[2]):
+        if is_worth_opening(entry):
             candidates.append((layer, entry))
-    if len(candidates) > FILES_LIMIT:
-        skipped.append(f"{len(candidates) - FILES_LIMIT} more files that may be pickles or programs")
+    # Where not all are opened, those are whose names say that they are loaded.
+    candidates.sort(key=lambda one: not is_loaded(one[1].path))
+    skipped += [f"{entry.path}: one of more than {FILES_LIMIT} files" for _, entry in candidates[FILES_LIMIT:]]
     slots = asyncio.Semaphore(CONCURRENCY)
+    local = repository.source.place.kind != "remote"
+    budgets = [
+        Budget("it", input=reach or (REACH if local else NEAR), output=None, items=5_000_000, seconds=30)
+        for _ in candidates[:FILES_LIMIT]
+    ]
 
-    async def one(layer: Layer, entry: FileEntry) -> tuple[list[Finding], str | None]:
+    async def one(layer: Layer, entry: FileEntry, budget: Budget) -> _Judged:
         async with slots:
             try:
                 view = await inspector.open(repository, layer, entry)
-                return await drive(_judge(entry), view, threaded=True), None
+                return await drive(_judge(entry, budget), view, threaded=True)
             except KittuiError as error:
-                return [], f"{entry.path}: {error.message}"
+                return _Judged([], [error.message], 0)
 
-    for found, problem in await together(*(one(layer, entry) for layer, entry in candidates[:FILES_LIMIT])):
-        findings += found
-        if problem is not None:
-            skipped.append(problem)
-    opened = min(len(candidates), FILES_LIMIT)
-    looked = f"names of {len(files)} files, {opened} opened for pickle imports and program formats"
-    return RiskReport(tuple(findings), looked, tuple(skipped))
+    work = [one(layer, entry, budget) for (layer, entry), budget in zip(candidates, budgets, strict=False)]
+    judged = await together(*work)
+    followed: set[str] = set()
+    for (_, entry), result in zip(candidates, judged, strict=False):
+        findings += result.findings
+        skipped += [f"{entry.path}: {reason}" for reason in result.unread]
+        if not result.unread:
+            followed.add(entry.path)
+    pickles = sum(result.pickles for result in judged)
+    looked = f"names of {len(files)} files, {len(judged)} opened, {pickles} pickles followed to their end"
+    return RiskReport(tuple(findings), looked, tuple(skipped), frozenset(followed))
 
 
 def _licences(kit: ModelKit, listed: Sequence[ListedLayer]) -> list[Finding]:
@@ -143,30 +202,26 @@ def _licences(kit: ModelKit, listed: Sequence[ListedLayer]) -> list[Finding]:
     return [Finding("licence", "", "no licence in the Kitfile and no licence file")]
 
 
-def _judge(entry: FileEntry) -> Steps[list[Finding]]:
+@dataclass(slots=True)
+class _Judged:
+    findings: list[Finding]
+    unread: list[str]
+    pickles: int
+
+
+def _judge(entry: FileEntry, budget: Budget) -> Steps[_Judged]:
     first = yield from fetch(0, 16)
     for magic, text in _MAGICS:
         if first.startswith(magic):
-            return [Finding("executable", entry.path, text)]
-    name = entry.path.lower()
-    if name.endswith(EXECUTABLES):
-        return [Finding("executable", entry.path, "named as a program or library")]
-    if not name.endswith(PICKLES):
-        return []
-    try:
-        _, programs = yield from read_pytorch(entry.size, lookups=0)
-    except Malformed:
-        # Not a pickle, whatever its name: many .bin files are plain numbers.
-        return []
-    strange = [found for program in programs for found in program.imports if not is_allowed(found)]
+            return _Judged([Finding("executable", entry.path, text)], [], 0)
+    if entry.path.lower().endswith(EXECUTABLES):
+        return _Judged([Finding("executable", entry.path, "named as a program or library")], [], 0)
+    found = yield from examine(entry.path, entry.size, budget)
+    strange = [one for one in found.imports if not is_allowed(one)]
     findings = []
     if strange:
-        names = ", ".join(dict.fromkeys(str(found) for found in strange[:20]))
-        findings.append(Finding("pickle", entry.path, f"loading it imports {names}"))
-    for program in programs:
-        if program.problem:
-            findings.append(
-                Finding("pickle", entry.path, f"a pickle that can't be followed to its end: {program.problem}")
-            )
-            break
-    return findings
+        names = ", ".join(dict.fromkeys(str(one) for one in strange[:20]))
+        more = f" and {len(strange) - 20} more" if len(strange) > 20 else ""
+        findings.append(Finding("pickle", entry.path, f"loading it imports {names}{more}"))
+    findings += [Finding("pickle", entry.path, fault) for fault in found.faults[:20]]
+    return _Judged(findings, found.unread[:20], found.pickles)

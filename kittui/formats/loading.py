@@ -1,0 +1,259 @@
+"""What loading a file would import and run: every pickle in it is followed to its end, whatever it is wrapped in.
+
+Pickles lie behind each other, in zip archives (torch, numpy), in tar archives (torch before 0.2), behind the headers of
+arrays of objects, and in anything compressed (joblib, pandas). Content decides, not names. What can't be followed is
+said, never left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from kittui.budget import Budget
+from kittui.errors import ContentError, Malformed, TooLarge
+from kittui.formats.inflate import compression_of, read_through
+from kittui.formats.need import Cursor, Steps, run_bytes, shifted
+from kittui.formats.npy import HEADER_LIMIT, MAGIC, header_length, parse_npy_header
+from kittui.formats.pickle import follow_pickle
+from kittui.formats.pickled import Global, Program
+from kittui.formats.pytorch import BELIEVED, LEGACY_MAGIC
+from kittui.formats.tar import TarWalk
+from kittui.formats.zip import METHODS, Member, member_offset, open_member, read_member_starts, read_zip
+
+LOADED = (
+    ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pk", ".joblib", ".dill", ".cloudpickle", ".sav", ".npy",
+    ".npz", ".ptl", ".mar",
+)  # fmt: skip
+"""How the names of files end that are loaded with pickle, torch, joblib, dill or numpy."""
+WRAPPINGS = (".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4", ".zst", ".zip", ".tar", ".tgz")
+"""Endings behind which another one tells what a file is."""
+MEMBERS = 500
+"""Members of an archive that are opened at most."""
+WHOLE = 16 * 1024 * 1024
+"""Bytes of a member that is read at once, and its checksum looked at."""
+DEPTH = 4
+"""Files within files at most."""
+_FIRST = 512
+_FOREIGN = ((b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!", "a RAR archive"), (b"\x89HDF\r\n", "an HDF5 file"))
+
+
+def is_loaded(path: str) -> bool:
+    """Whether a file's name says that it is loaded by something that unpickles; compression's own ending is ignored."""
+    name = path.lower().rpartition("/")[2]
+    while name.endswith(WRAPPINGS):
+        name = name[: name.rindex(".")]
+    return name.endswith(LOADED)
+
+
+@dataclass(slots=True)
+class Examined:
+    """What was found in one file.
+
+    `imports` are those of all its pickles; `pickles` counts those that were followed to their end. `faults` are things
+    that no honest program writes, `unread` is what was not looked at and why; each says where it is in the file.
+    """
+
+    imports: dict[Global, None] = field(default_factory=dict)
+    pickles: int = 0
+    faults: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+
+def examine(path: str, size: int, budget: Budget) -> Steps[Examined]:
+    """Look for pickles in a file of `size` bytes. Raises the source's errors alone.
+
+    In a file whose name does not say that it is loaded, what is no pickle is not worth a word.
+    """
+    examiner = _Examiner(budget)
+    yield from examiner.file("", size, 0, named=is_loaded(path))
+    return examiner.found
+
+
+class _Examiner:
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.found = Examined()
+
+    def unread(self, where: str, reason: str) -> None:
+        self.found.unread.append(f"{where}: {reason}" if where else reason)
+
+    def fault(self, where: str, reason: str) -> None:
+        self.found.faults.append(f"{where}: {reason}" if where else reason)
+
+    def file(self, where: str, size: int, depth: int, *, named: bool) -> Steps[None]:
+        """Look into something that can be read at any place."""
+        try:
+            if depth > DEPTH:
+                raise TooLarge("too large to show: files within files within files")
+            cursor = Cursor(size, "it", self.budget, ahead=_FIRST)
+            first = yield from cursor.look(_FIRST)
+            how = compression_of(first)
+            if first[:4] in (b"PK\3\4", b"PK\5\6"):
+                yield from self.zip(where, size, depth, named=named)
+            elif how is not None:
+                yield from read_through(self.stream(where, depth + 1, named=named), how, size, self.budget)
+            elif first[257:262] == b"ustar":
+                yield from self.tar(where, size, depth)
+            else:
+                yield from self.plain(where, cursor, first, named=named)
+        except ContentError as error:
+            if named or isinstance(error, TooLarge):
+                self.unread(where, error.message)
+
+    def stream(self, where: str, depth: int, *, named: bool) -> Steps[None]:
+        """Look into something that can only be read forward."""
+        cursor = Cursor(None, "it", self.budget, ahead=_FIRST)
+        first = yield from cursor.look(_FIRST)
+        if first[:4] in (b"PK\3\4", b"PK\5\6") or first[257:262] == b"ustar" or compression_of(first) is not None:
+            pieces: list[bytes] = []
+            while piece := (yield from cursor.look(1 << 16)):
+                self.budget.spend("memory", len(piece))
+                pieces.append(cursor.grab(len(piece)))
+            content = b"".join(pieces)
+            run_bytes(self.file(where, len(content), depth, named=named), content)
+        else:
+            yield from self.plain(where, cursor, first, named=named)
+
+    def plain(self, where: str, cursor: Cursor, first: bytes, *, named: bool) -> Steps[None]:
+        """Look at something that is no archive and not compressed."""
+        for magic, word in _FOREIGN:
+            if first.startswith(magic):
+                if named:
+                    self.unread(where, f"it is {word}, which is not opened")
+                return
+        if first.startswith(MAGIC):
+            yield from self.array(where, cursor)
+        else:
+            yield from self.pickles(where, cursor, named=named)
+
+    def array(self, where: str, cursor: Cursor) -> Steps[None]:
+        length = header_length((yield from cursor.look(_FIRST)))
+        raw = yield from cursor.look(min(length, HEADER_LIMIT))
+        tensor = parse_npy_header(raw, "it", 0, length)
+        if tensor.dtype == "OBJECT":
+            cursor.grab(length)
+            yield from self.pickles(where, cursor, named=True)
+        elif tensor.nbytes is None and tensor.problem:
+            self.unread(where, f"an array of the type {tensor.dtype}, which is not known")
+
+    def pickles(self, where: str, cursor: Cursor, *, named: bool) -> Steps[None]:
+        """Follow the pickles that lie behind each other."""
+        first: Program | None = None
+        count = 0
+        while (ahead := (yield from cursor.look(_FIRST))) and (count or ahead.strip(b"\0\r\n\t ")):
+            if count and len(ahead) < _FIRST and not ahead.strip(b"\0\r\n\t "):
+                return
+            start = cursor.position
+            program = yield from follow_pickle(cursor, self.budget)
+            first = first or program
+            if program.problem:
+                binary = ahead[0] == 0x80 and ahead[1:2] < b"\x06"
+                self.broken(f"from byte {start}" if start and not where else where, program, count, named, binary)
+                return
+            count += 1
+            self.found.pickles += 1
+            self.found.imports.update(dict.fromkeys(program.imports))
+            if count == 5 and first.value == LEGACY_MAGIC:
+                # An old checkpoint: its storages follow.
+                return
+        if not count and named:
+            self.unread(where, "it is empty" if not ahead else "it starts like nothing that is known")
+
+    def broken(self, where: str, program: Program, before: int, named: bool, binary: bool) -> None:
+        """Say what a pickle is that ends in the middle: a fault, or perhaps no pickle at all."""
+        if program.imports and (named or binary or before):
+            self.found.imports.update(dict.fromkeys(program.imports))
+            self.fault(where, f"a pickle that can't be followed to its end: {program.problem}")
+        elif binary and program.opcodes >= BELIEVED:
+            self.fault(where, f"a pickle that can't be followed to its end: {program.problem}")
+        elif before:
+            self.unread(where, f"what follows its first {before} pickles is none ({program.problem})")
+        elif named:
+            self.unread(where, f"it starts like nothing that is known ({program.problem})")
+
+    def tar(self, where: str, size: int, depth: int) -> Steps[None]:
+        walk = TarWalk(size)
+        steps = walk.steps()
+        for needs in steps:
+            while needs and len(walk.entries) <= MEMBERS:
+                answers = yield needs
+                try:
+                    needs = steps.send(answers)
+                except StopIteration:
+                    break
+            break
+        steps.close()
+        if walk.problem:
+            self.unread(where, walk.problem)
+        if len(walk.entries) > MEMBERS:
+            self.unread(where, f"the archive has more than {MEMBERS} files")
+        for entry in walk.entries[:MEMBERS]:
+            if entry.type == "file" and not entry.problem:
+                # torch before 0.2 has its pickle in a member of that name.
+                named = is_loaded(entry.path) or entry.path == "pickle"
+                inner = self.file(_within(where, entry.path), entry.size, depth + 1, named=named)
+                yield from shifted(inner, entry.offset)
+
+    def zip(self, where: str, size: int, depth: int, *, named: bool) -> Steps[None]:
+        members = [one for one in (yield from read_zip(size, self.budget)) if not one.path.endswith("/")]
+        names = Counter(member.path for member in members)
+        # torch's storages are numbers, and never unpickled.
+        numbers = tuple(
+            f"{name.removesuffix('.pkl')}/"
+            for name in names
+            if name.rpartition("/")[2] in ("data.pkl", "constants.pkl")
+        )
+        wanted = [one for one in members if not one.path.startswith(numbers) or is_loaded(one.path)]
+        wanted.sort(key=lambda one: not is_loaded(one.path))
+        if len(wanted) > MEMBERS:
+            self.unread(where, f"{len(wanted) - MEMBERS} more files in the archive")
+        for name in [name for name, count in names.items() if count > 1][:5]:
+            self.fault(where, f"several members are called {name}: which one is loaded depends on the loader")
+        wanted = wanted[:MEMBERS]
+        for member, start in zip(wanted, (yield from read_member_starts(wanted, _FIRST)), strict=True):
+            inner = _within(where, member.path)
+            if isinstance(start, Malformed) and member.method not in METHODS:
+                if is_loaded(member.path):
+                    self.unread(inner, f"compressed by a method that is not read ({member.method})")
+            elif isinstance(start, Malformed) or (
+                (is_loaded(member.path) or _may_load(start[1])) and not _is_plain_array(start[1])
+            ):
+                yield from self.member(inner, member, depth + 1)
+
+    def member(self, where: str, member: Member, depth: int) -> Steps[None]:
+        named = is_loaded(member.path)
+        try:
+            if member.method == 0 and member.compressed > WHOLE:
+                start = yield from member_offset(member)
+                yield from shifted(self.file(where, member.compressed, depth, named=named), start)
+                return
+            content, odd, _ = yield from open_member(member, self.budget)
+        except ContentError as error:
+            if named or isinstance(error, TooLarge):
+                self.unread(where, error.message)
+            return
+        before = self.found.pickles
+        run_bytes(self.file(where, len(content), depth, named=named and not member.encrypted), content)
+        if odd is not None and (named or self.found.pickles > before):
+            said = self.fault if self.found.pickles > before else self.unread
+            said(where.rpartition(", ")[0], odd)
+
+
+def _within(where: str, path: str) -> str:
+    return f"{where}, {path[:500]}" if where else path[:500]
+
+
+def _may_load(first: bytes) -> bool:
+    """Whether something starts as pickles, arrays and archives do."""
+    pickled = first[:1] == b"\x80" and first[1:2] in b"\2\3\4\5"
+    return pickled or first.startswith((MAGIC, b"PK\3\4")) or compression_of(first) is not None
+
+
+def _is_plain_array(first: bytes) -> bool:
+    """Whether something starts as an array of numbers does."""
+    try:
+        tensor = parse_npy_header(first, "it", 0, header_length(first))
+    except Malformed:
+        return False
+    return tensor.nbytes is not None
