@@ -8,6 +8,7 @@ from typing import Any
 from kittui.compare.changes import FileChange, Hunk, LayerSide, Table, TensorChange, TextChange, ValueChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.documents import change_in_percent
+from kittui.formats.exact_json import Number
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -45,6 +46,9 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A value that JSON can hold."""
+    if isinstance(value, Number):
+        # A number that JSON readers would round is given as its text.
+        return float(value) if Number(repr(float(value))) == value else value.text
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
@@ -145,6 +149,7 @@ def _table(table: Table) -> dict[str, Any]:
                 "a": None if row.a is None else list(row.a),
                 "b": None if row.b is None else list(row.b),
                 "changed": list(row.changed),
+                **({"values": [{"path": value.path, **_value(value)} for value in row.values]} if row.values else {}),
             }
             for row in table.rows
         ],

@@ -99,7 +99,9 @@ class Line:
     text: str
     words: tuple[tuple[int, int], ...] = ()
     note: str = ""
-    """What can't be seen: another line end, no newline at the end of the file."""
+    """What can't be seen: another line end, no newline at the end of the file, how long the line is in full."""
+    cut: bool = False
+    """Whether it is an excerpt around what differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A changed row: its cells in the order of `Table.names`; `changed` are positions of cells that differ."""
+    """A changed row: its cells in the order of `Table.names`; `changed` are positions of cells that differ.
+
+    Long cells are cut to what differs.
+    """
 
     status: Status
     key: str
@@ -136,6 +141,8 @@ class Row:
     a: tuple[str | None, ...] | None
     b: tuple[str | None, ...] | None
     changed: tuple[int, ...] = ()
+    values: tuple[ValueChange, ...] = ()
+    """What differs inside of changed cells that hold JSON, by path from the column's name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kittui.compare.changes import TensorChange, TensorSide, TextChange
+from kittui.compare.documents import compare_documents
 from kittui.compare.figures import Meter, Numpy, decodes, per_width, width
-from kittui.compare.text import TEXT_LIMIT, compare_texts, is_binary
+from kittui.compare.text import TEXT_LIMIT, compare_texts
+from kittui.errors import Malformed
+from kittui.formats.exact_json import parse_json
+from kittui.formats.tables import table_suffix
+from kittui.formats.text import decode, sniff
 
+WIDE = 300
+"""Characters of a changed line of JSON from which on its values are compared, too."""
+VALUES_LIMIT = 5_000
+"""Values of one document that are kept."""
 BINARY_SUFFIXES = frozenset(
     {
         *("bin", "safetensors", "gguf", "ggml", "onnx", "pt", "pth", "ckpt", "h5", "pb", "tflite", "npy", "npz"),
@@ -18,12 +27,6 @@ BINARY_SUFFIXES = frozenset(
     }
 )
 """Files with these suffixes are not taken for text before their bytes are seen."""
-
-
-def table_kind(path: str) -> str | None:
-    """`csv`, `tsv` or `jsonl` by the file's name, None for others."""
-    suffix = path.rpartition(".")[2].lower() if "." in path else ""
-    return {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl"}.get(suffix)
 
 
 def may_be_text(path: str) -> bool:
@@ -38,22 +41,58 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
     if old == new:
         return None
     if a is None or b is None:
-        return None if is_binary(old or new) else compare_texts(path, old, new)
-    if path.lower().endswith(".ipynb") and max(len(old), len(new)) <= TEXT_LIMIT:
-        from kittui.compare.notebooks import compare_notebooks
+        return None if sniff(old or new) is None else compare_texts(path, old, new)
+    if max(len(old), len(new)) <= TEXT_LIMIT:
+        name = path.lower()
+        if (kind := table_suffix(name)) is not None:
+            return _compare_tables(path, kind, old, new)
+        if name.endswith(".ipynb"):
+            from kittui.compare.notebooks import compare_notebooks
 
-        notebook = compare_notebooks(path, old, new)
-        if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
-            return notebook
-    text = compare_texts(path, old, new)
-    kind = table_kind(path)
-    if text.kind == "text" and kind and max(len(old), len(new)) <= TEXT_LIMIT:
-        from kittui.compare.tables import compare_tables, read_table
+            notebook = compare_notebooks(path, old, new)
+            if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
+                return notebook
+        if name.endswith((".json", ".webmanifest", ".geojson")):
+            return _compare_json(path, old, new)
+    return compare_texts(path, old, new)
 
-        records_a, records_b = read_table(kind, old), read_table(kind, new)
-        if records_a is not None and records_b is not None:
-            return replace(text, kind="table", table=compare_tables(records_a, records_b))
-    return text
+
+def _compare_tables(path: str, kind: str, a: bytes, b: bytes) -> TextChange:
+    """Rows where both are tables, with what there is to say of their texts; lines where no row differs."""
+    from kittui.compare.tables import SAME_ROWS, UNCLOSED, compare_tables, read_table
+
+    encodings = sniff(a, zeros=True), sniff(b, zeros=True)
+    if encodings[0] is None or encodings[1] is None:
+        return compare_texts(path, a, b)
+    text = compare_texts(path, a, b, zeros=True)
+    records_a, records_b = (
+        read_table(kind, decode(content, encoding)) for content, encoding in ((a, encodings[0]), (b, encodings[1]))
+    )
+    table = compare_tables(records_a, records_b) if records_a is not None and records_b is not None else None
+    if records_a is None or records_b is None or table is None:
+        return text
+    notes = [*text.notes, *([UNCLOSED] if records_a.unclosed or records_b.unclosed else [])]
+    if not table.rows and not table.columns:
+        return replace(text, notes=(SAME_ROWS, *notes))
+    return replace(text, kind="table", table=table, notes=tuple(notes))
+
+
+def _compare_json(path: str, a: bytes, b: bytes) -> TextChange:
+    """Lines, and the values that differ where lines are too long to be read: JSON on one line is compared by value."""
+    text = compare_texts(path, a, b)
+    changed = (line for hunk in text.hunks for line in hunk.lines if line.op != " ")
+    if text.kind != "text" or not any(line.cut or len(line.text) > WIDE for line in changed):
+        return text
+    encodings = sniff(a), sniff(b)
+    if encodings[0] is None or encodings[1] is None:
+        return text
+    try:
+        values = compare_documents(parse_json(decode(a, encodings[0])), parse_json(decode(b, encodings[1])))
+    except Malformed:
+        return text
+    if not values:
+        return replace(text, notes=("the same values, written otherwise", *text.notes))
+    return replace(text, values=values[:VALUES_LIMIT])
 
 
 def comparable(a: TensorSide, b: TensorSide) -> bool:

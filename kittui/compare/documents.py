@@ -8,6 +8,7 @@ from typing import Any
 
 from kittui.compare.changes import ValueChange
 from kittui.compare.lines import matching_blocks
+from kittui.formats.exact_json import Number, canonical_json
 
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+\Z")
 _IDENTITIES = ("name", "path", "id")
@@ -42,7 +43,7 @@ def same_value(a: Any, b: Any) -> bool:
 def change_in_percent(a: Any, b: Any) -> float | None:
     """How much a number changed, in percent of the first; None where that means nothing (no numbers, from zero)."""
     for value in (a, b):
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float | Number):
             return None
     try:
         percent = (float(b) - float(a)) / abs(float(a)) * 100
@@ -128,6 +129,9 @@ def _values(path: str, a: Sequence[Any], b: Sequence[Any], found: list[ValueChan
 
 def _key(value: Any) -> str:
     try:
+        return canonical_json(value)
+    except TypeError:
+        # YAML has dates, and keys of several types.
         return f"{type(value).__name__}:{value!r}"
     except RecursionError:
         return f"deep:{id(value)}"

@@ -7,13 +7,15 @@ from html import escape as escape_html
 from kittui.compare.changes import MARKS, Line, TextChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.outline import Entry, outline
-from kittui.compare.words import counted, size_words, summary_words, value_words
+from kittui.compare.words import cells_of, change_words, counted, size_words, summary_words
 from kittui.terminal import clean
 
 _ENTRIES = 20_000
 """Rows at most."""
 _LINES = 2_000
 """Lines of one file at most."""
+_CELL = 200
+"""Characters of a table's cell, more or less."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c1f24;--paper:#fff;--faint:#667080;--rule:#d9dee6;--add:#e6f4ea;--cut:#fdecea;
@@ -91,16 +93,21 @@ def _entry(entry: Entry, left: list[int]) -> str:
 
 def _change(text: TextChange) -> str:
     parts = [f"<p class=d>{_text(note)}</p>" for note in text.notes]
+    parts += [
+        f"<div class=leaf><code class=k-{value.status}>{MARKS[value.status]}</code> "
+        f"<span class=m>{_text(value.path)}</span> {_text(change_words(value))}</div>"
+        for value in text.values[:_LINES]
+    ]
     if text.table is not None:
         table = text.table
         head = "".join(f"<th>{_text(name)}</th>" for name in table.names)
         rows = []
         for row in table.rows[:_LINES]:
-            for op, style, cells in (("-", "cut", row.a), ("+", "add", row.b)):
-                if cells is None:
+            for op, style, cells in zip("-+", ("cut", "add"), cells_of(row, _CELL), strict=True):
+                if not cells:
                     continue
                 marked = "".join(
-                    f"<td>{'<b>' if at in row.changed else ''}{'' if cell is None else _text(value_words(cell))}"
+                    f"<td>{'<b>' if at in row.changed else ''}{'' if cell is None else _text(cell)}"
                     f"{'</b>' if at in row.changed else ''}</td>"
                     for at, cell in enumerate(cells)
                 )

@@ -155,9 +155,10 @@ def _tensors(comparison: Comparison) -> list[str]:
 def _text(text: TextChange) -> list[str]:
     lines = ["<details>", f"<summary>{_html(text.path)}: {_html(text_words(text) or text.kind)}</summary>", ""]
     lines += [f"- {escape(note)}" for note in text.notes]
-    body: list[str] = []
+    body = [f"{MARKS[value.status]} {clean(value.path)}  {clean(change_words(value))}" for value in text.values[:_ROWS]]
+    body += [f"  {len(text.values) - _ROWS} more values"] if len(text.values) > _ROWS else []
     if text.table is not None:
-        body = [f"{MARKS[row.status]} {clean(row_words(text.table, row))}" for row in text.table.rows[:_LINES]]
+        body += [f"{MARKS[row.status]} {clean(row_words(text.table, row))}" for row in text.table.rows[:_LINES]]
         for column in text.table.columns:
             kinds = f" ({column.kind_a or '–'} → {column.kind_b or '–'})" if column.status == "changed" else ""
             lines.append(f"- column {code(column.name)} {column.status}{kinds}")

@@ -2,86 +2,66 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from kittui.compare.changes import Hunk, TextChange
-from kittui.compare.documents import compare_documents
+from kittui.compare.changes import Hunk, TextChange, ValueChange
+from kittui.compare.documents import compare_documents, same_value
+from kittui.compare.excerpts import between
 from kittui.compare.lines import matching_blocks
-from kittui.compare.text import HUNKS_LIMIT, between, compare_lines, decode, split
-
-_CELLS_LIMIT = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    kind: str
-    source: str
-    name: str
-    outputs: str
+from kittui.compare.text import HUNKS_LIMIT, compare_lines, encoding_notes, split
+from kittui.errors import Malformed
+from kittui.formats.notebook import Cell, read_notebook
+from kittui.formats.text import decode, sniff
 
 
 def compare_notebooks(path: str, a: bytes, b: bytes) -> TextChange | None:
-    """Hunks per cell, sources only; outputs and counts of runs are told in a note. None where either is no notebook."""
-    read_a, read_b = _read(a), _read(b)
-    if read_a is None or read_b is None:
+    """Hunks per cell, of its source and of what it printed, and the metadata. None where either is no notebook."""
+    encodings = sniff(a), sniff(b)
+    if encodings[0] is None or encodings[1] is None:
         return None
-    (cells_a, about_a), (cells_b, about_b) = read_a, read_b
+    try:
+        old, new = read_notebook(decode(a, encodings[0])), read_notebook(decode(b, encodings[1]))
+    except Malformed:
+        return None
     hunks: list[Hunk] = []
-    pairs = _paired(cells_a, cells_b)
+    values: list[ValueChange] = [*compare_documents(old.about, new.about)]
     outputs = 0
-    for at_a, at_b in pairs:
-        old = cells_a[at_a] if at_a is not None else None
-        new = cells_b[at_b] if at_b is not None else None
-        if old and new:
-            outputs += old.outputs != new.outputs
-            if (old.kind, old.source) == (new.kind, new.source):
-                continue
-        kind = new.kind if new else old.kind if old else ""
+    for at_a, at_b in _paired(old.cells, new.cells):
+        one = old.cells[at_a] if at_a is not None else None
+        other = new.cells[at_b] if at_b is not None else None
         number = (at_b if at_b is not None else at_a or 0) + 1
-        what = "added" if old is None else "removed" if new is None else "changed"
-        if old and new and old.kind != new.kind:
-            what = f"{old.kind} → {new.kind}"
-        section = f"cell {number} ({kind}), {what}"
-        found = compare_lines(split(old.source if old else ""), split(new.source if new else ""), section=section)
-        hunks += found or [Hunk(0, 0, 0, 0, (), section)]
-    notes = []
+        hunks += _cell(number, one, other)
+        if one and other:
+            outputs += one.number != other.number or not same_value(one.results, other.results)
+            values += compare_documents(one.about, other.about, f"cells[{number}]")
+    notes = encoding_notes(*encodings)
     if outputs:
         notes.append(f"outputs of {outputs} cell{'s' if outputs > 1 else ''} differ")
     cut = max(0, len(hunks) - HUNKS_LIMIT)
     return TextChange(
-        path,
-        "notebook",
-        tuple(hunks[:HUNKS_LIMIT]),
-        notes=tuple(notes),
-        values=compare_documents(about_a, about_b),
-        cut=cut,
-    )
+        path, "notebook", tuple(hunks[:HUNKS_LIMIT]), notes=tuple(notes), values=tuple(values), cut=cut
+    )  # fmt: skip
 
 
-def _read(content: bytes) -> tuple[list[_Cell], dict[str, Any]] | None:
-    try:
-        document = json.loads(decode(content))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
-        return None
-    cells = []
-    for entry in document["cells"][:_CELLS_LIMIT]:
-        if not isinstance(entry, dict):
-            return None
-        source = entry.get("source", "")
-        if isinstance(source, list) and all(isinstance(part, str) for part in source):
-            source = "".join(source)
-        if not isinstance(source, str):
-            return None
-        outputs = json.dumps([entry.get("outputs"), entry.get("execution_count")], sort_keys=True)
-        cells.append(_Cell(str(entry.get("cell_type", "")), source, str(entry.get("id", "")), outputs))
-    return cells, {key: value for key, value in document.items() if key != "cells"}
+def _cell(number: int, old: Cell | None, new: Cell | None) -> list[Hunk]:
+    """What differs between two cells, one of which may be missing."""
+    kind = new.kind if new else old.kind if old else ""
+    what = "added" if old is None else "removed" if new is None else "changed"
+    if old and new and old.kind != new.kind:
+        what = f"{old.kind} → {new.kind}"
+    hunks: list[Hunk] = []
+    if not old or not new or (old.kind, old.source) != (new.kind, new.source):
+        section = f"cell {number} ({kind}), {what}"
+        found = compare_lines(split(old.source if old else ""), split(new.source if new else ""), section=section)
+        hunks += found or [Hunk(0, 0, 0, 0, (), section)]
+    if old and new and old.outputs != new.outputs:
+        texts = ("\n".join(old.outputs), "\n".join(new.outputs))
+        hunks += compare_lines(split(texts[0]), split(texts[1]), section=f"cell {number} (output), changed")
+    return hunks
 
 
-def _paired(a: list[_Cell], b: list[_Cell]) -> list[tuple[int | None, int | None]]:
+def _paired(a: Sequence[Cell], b: Sequence[Cell]) -> list[tuple[int | None, int | None]]:
     """By id where all cells have one that is their own, else by equal sources and then by order inside each gap."""
     names_a, names_b = [cell.name for cell in a], [cell.name for cell in b]
     named = all(names_a) and all(names_b) and len(set(names_a)) == len(a) and len(set(names_b)) == len(b)

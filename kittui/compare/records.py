@@ -1,56 +1,61 @@
-"""Lines and rows of a file of any size, in order and with bounded memory."""
+"""Lines and rows of a file of any size, in order, decoded, and with bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
+
+from kittui.compare.excerpts import first_difference
+from kittui.compare.text import split
+from kittui.formats.tables import RECORD_LIMIT, Splitter
+from kittui.formats.text import UTF8, Decoder, Encoding
 
 Read = Callable[[int, int], bytes]
 """Gives a stretch (offset, length) of a file; shorter only at its end."""
 
-RECORD_LIMIT = 1024 * 1024
-"""Bytes up to which a record is held whole; of a longer one its head, its length and its digest are."""
 HEAD = 1024
-"""Bytes of such a record that are held."""
+"""Characters of a record over RECORD_LIMIT that are held."""
 RECORDS = 40_000
 """Records that are looked at together at most."""
 BEFORE = 8 * 1024
-"""Bytes that are remembered of what was passed."""
+"""Characters that are remembered of what was passed."""
 PIECE = 1024 * 1024
-_TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Long:
-    """A record too long to be held: its first bytes, its length, and a digest that tells it from others."""
+    """A record too long to be held: HEAD characters from `offset` on, its length, and a digest of all of it."""
 
-    head: bytes
+    head: str = field(compare=False)
+    offset: int = field(compare=False)
     length: int
     digest: bytes
 
     @property
-    def content(self) -> bytes:
+    def text(self) -> str:
         """Something to show in its place."""
-        return self.head[:HEAD] + f"… {self.length} bytes, BLAKE2 {self.digest.hex()[:12]}\n".encode()
+        return f"{'…' if self.offset else ''}{self.head}… {self.length} characters, BLAKE2 {self.digest.hex()[:12]}\n"
 
 
-Record = bytes | Long
+Record = str | Long
 
 
 class RecordReader:
-    """Splits a file into lines; with `quoted` a line feed between double quotes ends none (RFC 4180)."""
+    """Splits a file into lines, or into a table's rows where a Splitter says which line ends are in quotes."""
 
-    def __init__(self, read: Read, size: int, *, quoted: bool = False) -> None:
+    def __init__(self, read: Read, size: int, encoding: Encoding = UTF8, rows: Splitter | None = None) -> None:
         self._read = read
         self._size = size
-        self._quoted = quoted
+        self._rows = rows is not None
+        self.splitter = rows or Splitter("", quoted=False)
+        self.decoder = Decoder(encoding, ends=self._rows)
         self._at = 0
         """Bytes of the file that were read."""
-        self.buffer = b""
+        self.buffer = ""
         self.number = 0
-        """Records that were passed."""
-        self._before = b""
+        """Records that were passed; in a table blank lines are none."""
+        self._before = ""
 
     @property
     def ended(self) -> bool:
@@ -58,106 +63,100 @@ class RecordReader:
         return self._at >= self._size
 
     def fill(self, wanted: int) -> None:
-        """Have so many bytes in the buffer, or all that are left. Raises EOFError where the file is shorter."""
+        """Have so many characters in the buffer, or all that are left. Raises EOFError where the file is shorter."""
         pieces = [self.buffer]
         have = len(self.buffer)
         while have < wanted and not self.ended:
-            piece = self._read(self._at, min(max(wanted - have, 64 * 1024), PIECE, self._size - self._at))
-            if not piece:
+            content = self._read(self._at, min(max(wanted - have, 64 * 1024), PIECE, self._size - self._at))
+            if not content:
                 raise EOFError
-            self._at += len(piece)
-            have += len(piece)
-            pieces.append(piece)
+            self._at += len(content)
+            pieces.append(self.decoder.feed(content, ended=self.ended))
+            have += len(pieces[-1])
         if len(pieces) > 1:
-            self.buffer = b"".join(pieces)
+            self.buffer = "".join(pieces)
 
-    def boundary(self, limit: int) -> int:
-        """The last end of a record within the first `limit` bytes of the buffer, 0 where there is none."""
-        end = self.buffer.rfind(b"\n", 0, limit) + 1
-        if not self._quoted or b'"' not in self.buffer[:end]:
-            return end
-        for _ in range(_TRIES):
-            if not end or self.buffer.count(b'"', 0, end) % 2 == 0:
-                return end
-            end = self.buffer.rfind(b"\n", 0, end - 1) + 1
-        return 0
+    def measure(self, limit: int) -> tuple[int, int]:
+        """Where the last whole record within the first `limit` characters ends, and how many there are till there."""
+        if self._rows:
+            return self.splitter.measure(self.buffer, limit)
+        end = self.buffer.rfind("\n", 0, limit) + 1
+        return end, self.buffer.count("\n", 0, end)
 
-    def skip(self, size: int) -> None:
-        """Pass over whole records."""
+    def skip(self, size: int, count: int) -> None:
+        """Pass over so many characters: whole records, so many."""
+        self.number += count
         part = self.buffer[:size]
         self._before = (self._before + part[-BEFORE:])[-BEFORE:] if size < BEFORE else part[-BEFORE:]
-        if self._quoted and b'"' in part:
-            self.number += len(self._split(part))
-        else:
-            self.number += part.count(b"\n") + (0 if part.endswith(b"\n") or not part else 1)
         self.buffer = self.buffer[size:]
 
-    def peek(self, window: int) -> list[Record]:
-        """The records of the first `window` bytes, at least one unless the file is over; they are not passed yet.
+    def skip_records(self, records: Sequence[str]) -> None:
+        """Pass over records that were peeked at."""
+        self.skip(sum(map(len, records)), sum(record != "\n" for record in records) if self._rows else len(records))
 
-        One longer than RECORD_LIMIT is given alone, and is passed by this.
+    def peek(self, window: int) -> list[str] | None:
+        """The records of the first `window` characters, none at the end of the file; they are not passed yet.
+
+        One longer than the window is given alone; None where it is longer than RECORD_LIMIT.
         """
         self.fill(window)
-        end = len(self.buffer) if self.ended and len(self.buffer) <= window else self.boundary(window)
-        if not end and self.buffer:
-            self.fill(RECORD_LIMIT)
-            end = self._first_end()
-            if not end:
-                return [self._long()]
-        return list(self._split(self.buffer[:end])[:RECORDS])
+        records = self._split(window)
+        if records or not self.buffer:
+            return records[:RECORDS]
+        self.fill(RECORD_LIMIT)
+        if not (records := self._split(RECORD_LIMIT)) and self.splitter.quoted and "\n" in self.buffer[:RECORD_LIMIT]:
+            self.splitter.give_up()
+            records = self._split(RECORD_LIMIT)
+        return records[:1] or None
 
-    def before(self, count: int) -> list[bytes]:
-        """The last records that were passed, as many as are remembered whole."""
-        lines = self._split(self._before)
+    def _split(self, window: int) -> list[str]:
+        whole = self.ended and len(self.buffer) <= window
+        return self.splitter.split(self.buffer[:window], ended=whole)[0]
+
+    def before(self, count: int) -> list[str]:
+        """The last lines that were passed, as many as are remembered whole."""
+        lines = split(self._before)
         return lines[-count:] if len(self._before) < BEFORE else lines[1:][-count:]
 
-    def _first_end(self) -> int:
-        """Where the first record ends, 0 where it is longer than the limit."""
-        start, odd = 0, False
-        while (end := self.buffer.find(b"\n", start, RECORD_LIMIT) + 1) > 0:
-            odd ^= self._quoted and self.buffer.count(b'"', start, end) % 2 == 1
-            if not odd:
-                return end
-            start = end
-        return len(self.buffer) if self.ended and len(self.buffer) <= RECORD_LIMIT else 0
 
-    def _split(self, content: bytes) -> list[bytes]:
-        lines = content.split(b"\n")
-        last = lines.pop()
-        ended = [line + b"\n" for line in lines] + ([last] if last else [])
-        if not self._quoted or b'"' not in content:
-            return ended
-        joined: list[bytes] = []
-        open_row: list[bytes] = []
-        odd = False
-        for line in ended:
-            odd ^= line.count(b'"') % 2 == 1
-            if odd or open_row:
-                open_row.append(line)
-                if not odd:
-                    joined.append(b"".join(open_row))
-                    open_row = []
-            else:
-                joined.append(line)
-        if open_row:
-            joined.append(b"".join(open_row))
-        return joined
+def pass_both(a: RecordReader, b: RecordReader) -> tuple[Long, Long]:
+    """Pass over a record of each side, both too long to be held; their heads are from where they differ."""
+    digests = blake2b(digest_size=16), blake2b(digest_size=16)
+    same = 0
+    while True:
+        a.fill(max(PIECE, 4 * HEAD))
+        b.fill(max(PIECE, 4 * HEAD))
+        at = first_difference(a.buffer, b.buffer)
+        shorter = a if len(a.buffer) < len(b.buffer) else b
+        if at < len(shorter.buffer) or shorter.ended or "\n" in a.buffer[:at]:
+            break
+        at -= HEAD
+        for reader, digest in zip((a, b), digests, strict=True):
+            digest.update(_bytes(reader.buffer[:at]))
+            reader.buffer = reader.buffer[at:]
+        same += at
+    lead = max(0, at - HEAD // 4)
+    return pass_long(a, digests[0], same, lead), pass_long(b, digests[1], same, lead)
 
-    def _long(self) -> Long:
-        """Pass over a record that is longer than can be held."""
-        head, length, digest, odd = self.buffer[:HEAD], 0, blake2b(digest_size=16), False
-        while True:
-            start, ended = 0, False
-            while not ended and (end := self.buffer.find(b"\n", start) + 1) > 0:
-                odd ^= self._quoted and self.buffer.count(b'"', start, end) % 2 == 1
-                start, ended = end, not odd
-            if not ended:
-                odd ^= self._quoted and self.buffer.count(b'"', start) % 2 == 1
-            part = self.buffer[: start if ended else len(self.buffer)]
-            digest.update(part)
-            length += len(part)
-            self.buffer = self.buffer[len(part) :]
-            if ended or (self.ended and not self.buffer):
-                self.number += 1
-                return Long(head, length, digest.digest())
-            self.fill(PIECE)
+
+def pass_long(reader: RecordReader, digest: blake2b | None = None, passed: int = 0, lead: int = 0) -> Long:
+    """Pass over a record that is too long to be held; `passed` characters of it were, and `digest` is of these.
+
+    Its head is taken `lead` characters from here.
+    """
+    digest = digest or blake2b(digest_size=16)
+    head, offset, length = reader.buffer[lead : lead + HEAD].partition("\n")[0], passed + lead, passed
+    while True:
+        reader.fill(PIECE)
+        end = reader.buffer.find("\n") + 1
+        part = reader.buffer[:end] if end else reader.buffer
+        digest.update(_bytes(part))
+        length += len(part)
+        reader.buffer = reader.buffer[len(part) :]
+        if end or (reader.ended and not reader.buffer):
+            reader.number += 1
+            return Long(head, offset, length, digest.digest())
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

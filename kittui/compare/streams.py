@@ -6,40 +6,30 @@ again, within WINDOWS bytes: what moved farther is told as removed and added.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kittui.compare.changes import Hunk, Row, Table, TextChange
-from kittui.compare.contents import table_kind
+from kittui.compare.changes import Hunk, Row, TextChange
+from kittui.compare.excerpts import between, first_difference
 from kittui.compare.lines import Block, matching_blocks
-from kittui.compare.records import PIECE, Long, Read, Record, RecordReader
-from kittui.compare.tables import (
-    ROWS_LIMIT,
-    Cells,
-    Records,
-    Shape,
-    cell_text,
-    compare_columns,
-    evident_key,
-    find_delimiter,
-    read_table,
-)
-from kittui.compare.text import CONTEXT, HUNKS_LIMIT, between, compare_lines, decode, first_difference
+from kittui.compare.notebooks import compare_notebooks
+from kittui.compare.records import PIECE, Read, Record, RecordReader, pass_both, pass_long
+from kittui.compare.tables import SAME_ROWS, UNCLOSED, Records, Shape, as_table, compare_columns, evident_key, read_rows
+from kittui.compare.text import CONTEXT, HUNKS_LIMIT, compare_lines, encoding_notes, ends_words
+from kittui.formats.notebook import NOTEBOOK_LIMIT
+from kittui.formats.tables import RECORD_LIMIT, SAMPLE, Cells, Form, Splitter, read_form, table_suffix
+from kittui.formats.text import SNIFFED, Encoding, sniff
 
 WINDOWS = (64 * 1024, 512 * 1024, 2 * 1024 * 1024)
-"""Bytes of each side in which both are looked for in each other, one after the other."""
-SAMPLE = 1024 * 1024
-"""Bytes at the start of a table that its columns and its key are judged by."""
+"""Characters of each side in which both are looked for in each other, one after the other."""
+_KEYED = 256 * 1024
+"""Characters at the start of a table that its key is judged by."""
 _SOLID = 4
-_OTHER = "other fields"
 
 
 class _NoTable(Exception):
-    """What was taken for a table is none."""
+    """What was taken for a table is none, or has no rows that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +52,8 @@ class _Stretch:
     blocks: list[Block]
     number_a: int
     number_b: int
-    before_a: list[bytes]
-    before_b: list[bytes]
+    before_a: list[str]
+    before_b: list[str]
 
 
 Alike = Callable[[Record, int], object]
@@ -72,26 +62,42 @@ Alike = Callable[[Record, int], object]
 
 def compare_streams(path: str, a: Side, b: Side) -> TextChange:
     """What changed in a large text or table that differs. Blocks; raises what reading raises."""
-    kind = table_kind(path)
+    kind = table_suffix(path)
+    encodings = _encoding(kind, a), _encoding(kind, b)
+    if encodings[0] is None or encodings[1] is None:
+        return TextChange(path, "binary", notes=("binary",))
+    if path.lower().endswith(".ipynb") and max(a.size, b.size) <= NOTEBOOK_LIMIT:
+        notebook = compare_notebooks(path, a.read(0, a.size), b.read(0, b.size))
+        if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
+            return notebook
     if kind is not None:
         try:
-            return _compare_tables(path, kind, a, b)
-        except _NoTable:
-            pass
-    return _compare_texts(path, a, b)
+            return _compare_tables(path, kind, (a, b), (encodings[0], encodings[1]))
+        except _NoTable as reason:
+            text = _compare_texts(path, (a, b), (encodings[0], encodings[1]))
+            return replace(text, notes=(*map(str, reason.args), *text.notes))
+    return _compare_texts(path, (a, b), (encodings[0], encodings[1]))
+
+
+def _encoding(kind: str | None, side: Side) -> Encoding | None:
+    return sniff(side.read(0, min(SNIFFED, side.size)), zeros=kind is not None)
 
 
 def schema(path: str, a: Side, b: Side, lines: tuple[int, int] | None) -> TextChange:
     """What can be told before the rows are compared: the columns, and how many lines there are where that is known."""
     note = f"{lines[0]:,} → {lines[1]:,} lines; " if lines else ""
     note += "what changed is being looked for"
-    kind = table_kind(path)
-    heads = _heads(kind, a, b) if kind is not None else None
-    if heads is None:
+    kind = table_suffix(path)
+    encodings = _encoding(kind, a), _encoding(kind, b)
+    if kind is None or encodings[0] is None or encodings[1] is None:
+        return TextChange(path, "text", notes=(note,))
+    try:
+        heads = _open(kind, a, encodings[0]).head, _open(kind, b, encodings[1]).head
+    except _NoTable:
         return TextChange(path, "text", notes=(note,))
     shape = Shape(heads[0].names, heads[1].names)
     counts = [total - head.has_header for total, head in zip(lines or (1, 1), heads, strict=True)]
-    table = Table(shape.names, None, counts[0], counts[1], compare_columns(*heads), 0, 0, 0, 0, ())
+    table = as_table(shape, None, (counts[0], counts[1]), compare_columns(*heads), Counter(), ())
     return TextChange(path, "table", table=table, notes=(note,))
 
 
@@ -102,16 +108,15 @@ def _walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Itera
             a.fill(PIECE)
             b.fill(PIECE)
             if a.buffer == b.buffer:
-                same = len(a.buffer)
                 if a.ended and b.ended:
-                    a.skip(same)
-                    b.skip(same)
+                    _pass_same(a, b)
                     return
+                same = len(a.buffer)
             else:
                 same = first_difference(a.buffer, b.buffer)
-            if same and (end := a.boundary(same)):
-                a.skip(end)
-                b.skip(end)
+            if same and (measured := a.measure(same))[0]:
+                a.skip(*measured)
+                b.skip(*measured)
                 continue
         found = _stretch(a, b, alike)
         if found is None:
@@ -119,24 +124,29 @@ def _walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Itera
         yield found
 
 
+def _pass_same(a: RecordReader, b: RecordReader) -> None:
+    """Pass over all that is left, the same on both sides."""
+    while (records := a.peek(PIECE)) or records is None:
+        if records is None:
+            pass_both(a, b)
+            continue
+        a.skip_records(records)
+        b.skip_records(records)
+
+
 def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> _Stretch | None:
     for window in WINDOWS:
         numbers, before = (a.number, b.number), (a.before(CONTEXT), b.before(CONTEXT))
         records_a, records_b = a.peek(window), b.peek(window)
+        if records_a is None or records_b is None:
+            pair = _long(a, records_a, b, records_b)
+            return _Stretch(*pair, [(0, 0, 1)] if pair[0] == pair[1] else [], *numbers, *before)
         if not records_a and not records_b:
             return None
-        if any(records and isinstance(records[0], Long) for records in (records_a, records_b)):
-            # A record too long to be held was passed by looking at it; the other side's first one is its partner.
-            for reader, records in ((a, records_a), (b, records_b)):
-                if records and isinstance(records[0], bytes):
-                    del records[1:]
-                    reader.skip(len(records[0]))
-            blocks = [(0, 0, 1)] if records_a == records_b else []
-            return _Stretch(records_a, records_b, blocks, *numbers, *before)
         keys_a: Sequence[object] = [alike(record, 0) for record in records_a] if alike else records_a
         keys_b: Sequence[object] = [alike(record, 1) for record in records_b] if alike else records_b
         blocks = matching_blocks(keys_a, keys_b)
-        sizes = tuple(sum(map(_size, records)) for records in (records_a, records_b))
+        sizes = sum(map(len, records_a)), sum(map(len, records_b))
         if a.ended and b.ended and sizes == (len(a.buffer), len(b.buffer)):
             end_a, end_b = len(records_a), len(records_b)
         elif blocks and (window == WINDOWS[-1] or blocks[-1][2] >= _SOLID):
@@ -145,26 +155,39 @@ def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> _Stretch 
             end_a, end_b = len(records_a), len(records_b)
         else:
             continue
-        del records_a[end_a:], records_b[end_b:]
-        a.skip(sum(map(_size, records_a)))
-        b.skip(sum(map(_size, records_b)))
-        return _Stretch(records_a, records_b, blocks, *numbers, *before)
+        one, other = records_a[:end_a], records_b[:end_b]
+        a.skip_records(one)
+        b.skip_records(other)
+        return _Stretch([*one], [*other], blocks, *numbers, *before)
     return None
 
 
-def _size(record: Record) -> int:
-    return len(record) if isinstance(record, bytes) else 0
+def _long(
+    a: RecordReader, records_a: Sequence[str] | None, b: RecordReader, records_b: Sequence[str] | None
+) -> tuple[list[Record], list[Record]]:
+    """Pass over the first record of each side, of which one at least is too long to be held: they are partners."""
+    if records_a is None and records_b is None:
+        one, other = pass_both(a, b)
+        return [one], [other]
+    sides: list[list[Record]] = []
+    for reader, records in ((a, records_a), (b, records_b)):
+        if records is None:
+            sides.append([pass_long(reader)])
+        else:
+            sides.append([*records[:1]])
+            reader.skip_records(records[:1])
+    return sides[0], sides[1]
 
 
 def _text(record: Record) -> str:
-    return (record if isinstance(record, bytes) else record.content).decode("utf-8", "surrogateescape")
+    return record if isinstance(record, str) else record.text
 
 
-def _compare_texts(path: str, a: Side, b: Side) -> TextChange:
-    readers = RecordReader(a.read, a.size), RecordReader(b.read, b.size)
+def _compare_texts(path: str, sides: tuple[Side, Side], encodings: tuple[Encoding, Encoding]) -> TextChange:
+    a, b = (RecordReader(side.read, side.size, encoding) for side, encoding in zip(sides, encodings, strict=True))
     added = removed = cut = 0
     hunks: list[Hunk] = []
-    for stretch in _walk(*readers):
+    for stretch in _walk(a, b):
         gaps = between(stretch.blocks, len(stretch.a), len(stretch.b))
         removed += sum(high - low for low, high, _, _ in gaps)
         added += sum(high - low for _, _, low, high in gaps)
@@ -179,16 +202,32 @@ def _compare_texts(path: str, a: Side, b: Side) -> TextChange:
                 continue
             start_a = hunk.a_start + stretch.number_a - len(before)
             _append(hunks, replace(hunk, a_start=start_a, b_start=hunk.b_start + stretch.number_b - len(before)))
-    notes = (f"{readers[0].number:,} → {readers[1].number:,} lines",)
+    notes = (*_notes((a, b), encodings), f"{a.number:,} → {b.number:,} lines")
     return TextChange(path, "text", tuple(hunks), notes=notes, cut=cut, added=added, removed=removed)
 
 
-def _common_end(a: Sequence[bytes], b: Sequence[bytes]) -> list[str]:
+def _notes(readers: tuple[RecordReader, RecordReader], encodings: tuple[Encoding, Encoding]) -> list[str]:
+    """What there is to say of encodings and line ends, once all of both was read."""
+    notes = encoding_notes(*encodings)
+    ends = [
+        (decoder.windows, decoder.lone, reader.number - decoder.windows - decoder.lone)
+        for reader in readers
+        for decoder in [reader.decoder]
+    ]
+    kinds = [ends_words(windows, lone, max(0, plain)) for windows, lone, plain in ends]
+    if kinds[0] != kinds[1]:
+        notes.append(f"line ends: {kinds[0]} → {kinds[1]}")
+    elif ends[0][:2] != ends[1][:2]:
+        notes.append(f"line ends with carriage returns: {sum(ends[0][:2]):,} → {sum(ends[1][:2]):,}")
+    return notes
+
+
+def _common_end(a: Sequence[str], b: Sequence[str]) -> list[str]:
     """The lines that both sides end with."""
     same = 0
     while same < min(len(a), len(b)) and a[-1 - same] == b[-1 - same]:
         same += 1
-    return [_text(record) for record in a[len(a) - same :]]
+    return [*a[len(a) - same :]]
 
 
 def _append(hunks: list[Hunk], hunk: Hunk) -> None:
@@ -209,105 +248,84 @@ def _append(hunks: list[Hunk], hunk: Hunk) -> None:
     )
 
 
-def _heads(kind: str, a: Side, b: Side) -> tuple[Records, Records] | None:
-    """The beginnings of both tables; None where one is no table."""
-    heads = []
-    for side in (a, b):
-        reader = RecordReader(side.read, side.size, quoted=kind != "jsonl")
-        records = reader.peek(SAMPLE)
-        head = read_table(kind, b"".join(record for record in records if isinstance(record, bytes)))
-        if head is None:
-            return None
-        heads.append(head)
-    return heads[0], heads[1]
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A table from its first row on: how it is written, its first rows, and what reads all of them."""
+
+    form: Form
+    head: Records
+    reader: RecordReader
 
 
-def _compare_tables(path: str, kind: str, a: Side, b: Side) -> TextChange:
-    heads = _heads(kind, a, b)
-    if heads is None or heads[0].has_header != heads[1].has_header:
+def _open(kind: str, side: Side, encoding: Encoding) -> _Opened:
+    """Begin with a table; raises _NoTable for what is none."""
+    reader = RecordReader(side.read, side.size, encoding, Splitter("", quoted=False))
+    wanted = SAMPLE
+    while True:
+        reader.fill(wanted)
+        form = read_form(kind, reader.buffer, ended=reader.ended)
+        if form is not None:
+            break
+        if wanted > RECORD_LIMIT:
+            raise _NoTable
+        wanted *= 4
+    reader.splitter = Splitter(form.delimiter, quoted=form.quoted)
+    head = read_rows(form, reader.peek(_KEYED) or [])
+    if head is None:
         raise _NoTable
-    names = [(*head.names, _OTHER) if kind == "jsonl" else head.names for head in heads]
-    shape = Shape(*names)
-    key = evident_key(*heads, [name for name in shape.common if name != _OTHER or kind != "jsonl"])
-    readers = [RecordReader(side.read, side.size, quoted=kind != "jsonl") for side in (a, b)]
-    rows_of = [_Rows(kind, own, reader) for own, reader in zip(names, readers, strict=True)]
-    header = int(kind != "jsonl" and heads[0].has_header)
-    for own, reader in zip(rows_of, readers, strict=True):
-        own.start(header)
-        reader.number = 0
+    left = form.leading
+    while left and (records := reader.peek(SAMPLE)):
+        reader.skip_records(records[:1])
+        left -= records[0] != "\n"
+    reader.number = 0
+    return _Opened(form, head, reader)
+
+
+def _compare_tables(path: str, kind: str, sides: tuple[Side, Side], encodings: tuple[Encoding, Encoding]) -> TextChange:
+    a, b = (_open(kind, side, encoding) for side, encoding in zip(sides, encodings, strict=True))
+    shape = Shape(a.form.names, b.form.names, json=a.form.json)
+    if not shape.shared or a.head.has_header != b.head.has_header:
+        raise _NoTable
+    key = evident_key(a.head, b.head, shape.shared)
 
     def alike(record: Record, side: int) -> object:
-        row = rows_of[side].row(record)
-        return (shape.compared_a, shape.compared_b)[side](row) if row is not None else None
+        return (shape.compared_a, shape.compared_b)[side](_cells((a, b)[side].form, record))
 
     counts: Counter[str] = Counter()
     rows: list[Row] = []
-    for stretch in _walk(readers[0], readers[1], None if names[0] == names[1] else alike):
+    for stretch in _walk(a.reader, b.reader, None if a.form == b.form else alike):
+        passed_a = passed_b = at_a = at_b = 0
         for a_from, a_to, b_from, b_to in between(stretch.blocks, len(stretch.a), len(stretch.b)):
-            old = [row for record in stretch.a[a_from:a_to] if (row := rows_of[0].row(record)) is not None]
-            new = [row for record in stretch.b[b_from:b_to] if (row := rows_of[1].row(record)) is not None]
+            passed_a, passed_b = passed_a + _rows(stretch.a[at_a:a_from]), passed_b + _rows(stretch.b[at_b:b_from])
+            old = [_cells(a.form, record) for record in stretch.a[a_from:a_to] if record != "\n"]
+            new = [_cells(b.form, record) for record in stretch.b[b_from:b_to] if record != "\n"]
             usable = key if key is not None and _unique(old, new, shape, key) else None
-            more, some = shape.compare(
-                old, new, usable, ROWS_LIMIT - len(rows), stretch.number_a + a_from, stretch.number_b + b_from
-            )
-            counts += more
-            rows += some
-    notes = ["a row that moved far is told as removed and added"] if counts["removed"] and counts["added"] else []
-    table = Table(
-        shape.names, key, readers[0].number, readers[1].number, compare_columns(*heads), counts["added"],
-        counts["removed"], counts["changed"], counts["reordered"], tuple(rows),
-    )  # fmt: skip
+            counts += shape.compare(old, new, usable, rows, (stretch.number_a + passed_a, stretch.number_b + passed_b))
+            passed_a, passed_b, at_a, at_b = passed_a + len(old), passed_b + len(new), a_to, b_to
+    if not rows and a.form.names == b.form.names:
+        raise _NoTable(SAME_ROWS)
+    notes = _notes((a.reader, b.reader), encodings)
+    if a.reader.splitter.unclosed or b.reader.splitter.unclosed:
+        notes.append(UNCLOSED)
+    if counts["removed"] and counts["added"]:
+        notes.append("a row that moved far is told as removed and added")
+    table = as_table(shape, key, (a.reader.number, b.reader.number), compare_columns(a.head, b.head), counts, rows)
     return TextChange(path, "table", table=table, notes=tuple(notes))
+
+
+def _cells(form: Form, record: Record) -> Cells:
+    """The cells of a record; one too long to be held is a text beyond them."""
+    return form.row(record) if isinstance(record, str) else (*[None] * len(form.titles), record.text)
+
+
+def _rows(records: Sequence[Record]) -> int:
+    return sum(record != "\n" for record in records)
 
 
 def _unique(a: Sequence[Cells], b: Sequence[Cells], shape: Shape, key: str) -> bool:
     """Whether a key that was evident at the tables' start names these rows too."""
     for rows, at in ((a, shape.place_a[key]), (b, shape.place_b[key])):
         keys = {row[at] for row in rows}
-        if len(keys) != len(rows) or None in keys or "" in keys:
+        if len(keys) != len(rows) or keys & {None, "", '""'}:
             return False
     return True
-
-
-class _Rows:
-    """Reads the rows of one table."""
-
-    def __init__(self, kind: str, names: Sequence[str], reader: RecordReader) -> None:
-        self._kind = kind
-        self._names = names
-        self._reader = reader
-        self._delimiter = ","
-
-    def start(self, header: int) -> None:
-        """Learn what separates cells, and pass the header."""
-        first = next(iter(self._reader.peek(SAMPLE)), b"")
-        if not isinstance(first, bytes):
-            raise _NoTable
-        self._delimiter = find_delimiter(self._kind, decode(first))
-        if header:
-            self._reader.skip(len(first))
-
-    def row(self, record: Record) -> Cells | None:
-        """The cells of a record; None for an empty one. Raises _NoTable for what is no row."""
-        text = _text(record)
-        if not text.strip():
-            return None
-        if isinstance(record, Long):
-            return (text.rstrip("\n"), *("",) * (len(self._names) - 1))
-        try:
-            return self._json(text) if self._kind == "jsonl" else self._csv(text)
-        except (ValueError, RecursionError, csv.Error):
-            raise _NoTable from None
-
-    def _json(self, text: str) -> Cells:
-        entry = json.loads(text)
-        if not isinstance(entry, dict):
-            raise _NoTable
-        cells = [cell_text(entry.pop(name)) if name in entry else None for name in self._names[:-1]]
-        return (*cells, json.dumps(entry, ensure_ascii=False, sort_keys=True) if entry else None)
-
-    def _csv(self, text: str) -> Cells:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
-        if len(rows) != 1 or len(rows[0]) != len(self._names):
-            raise _NoTable
-        return tuple(rows[0])

@@ -2,135 +2,148 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kittui.compare.changes import Column, Row, Status, Table
+from kittui.compare.changes import Column, Row, Status, Table, ValueChange
+from kittui.compare.documents import compare_documents
+from kittui.compare.excerpts import between, shortened
 from kittui.compare.lines import increasing, matching_blocks
-from kittui.compare.text import between, decode
+from kittui.errors import Malformed
+from kittui.formats.exact_json import canonical_json, json_text, parse_json
+from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, Splitter, fields_of, read_form, shown_cell
 
 ROWS_LIMIT = 2_000
 """Rows that are kept with their cells; the counts are of all."""
+CELLS_LIMIT = 200_000
+"""Cells of these that are kept, of wide tables."""
+CELL_LIMIT = 2_000
+"""Characters of a cell that are kept: those around what differs."""
+_MOST = 2 * CELL_LIMIT
+"""Characters of an excerpt at most: it has what it takes to see a difference, and some words around."""
+_VALUES = 50
+"""Differences inside of one row's JSON that are kept."""
+_PARSED = 1024 * 1024
+"""Characters of a cell up to which its JSON is compared by value."""
+
+SAME_ROWS = "the same rows, written otherwise"
+UNCLOSED = "a quote is not closed: from there on every line is a row"
 
 Pairs = list[tuple[int | None, int | None]]
-Cells = tuple[str | None, ...]
-"""A row; None where it has no such cell."""
 
 _KEY_NAME = re.compile(r"(?:.*[_\- .])?(?:id|key|uuid|guid|index|sha256|hash|name|title)\Z", re.IGNORECASE)
 _ID_IN_CAMEL_CASE = re.compile(r".*[a-z](?:Id|ID|Key)\Z")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
-_COLUMNS_LIMIT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A table as read: `rows` are as long as `names`, None where a row has no such cell."""
+    """A table as read: each row has one cell more than there are names, for what is beyond the columns."""
 
     names: tuple[str, ...]
-    rows: tuple[tuple[str | None, ...], ...]
+    rows: tuple[Cells, ...]
     has_header: bool = True
+    unclosed: bool = False
+    """Whether a quote in it was never closed."""
+    json: bool = False
+    """Whether the cells are JSON."""
 
 
-def read_table(kind: str, content: bytes) -> Records | None:
-    """Read a whole table; None where it is none (ragged rows, JSON lines that are no objects, broken quotes)."""
-    text = decode(content)
-    return _read_lines(text) if kind == "jsonl" else _read_csv(text, find_delimiter(kind, text))
-
-
-def find_delimiter(kind: str, text: str) -> str:
-    """What separates a table's cells, judged by its first line."""
-    first = text.partition("\n")[0]
-    return "\t" if kind == "tsv" else max(",;\t|", key=lambda mark: (first.count(mark), mark == ","))
-
-
-def _read_csv(text: str, delimiter: str) -> Records | None:
-    try:
-        rows = [
-            tuple(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row
-        ]
-    except csv.Error:
+def read_table(kind: str, text: str) -> Records | None:
+    """Read a whole table; None where it is none: it has no rows, or no line of it is JSON."""
+    form = read_form(kind, text, ended=True)
+    if form is None:
         return None
-    if not rows or len(rows[0]) > _COLUMNS_LIMIT or any(len(row) != len(rows[0]) for row in rows):
+    splitter = Splitter(form.delimiter, quoted=form.quoted)
+    records = splitter.split(text, ended=True)[0]
+    return read_rows(form, records, splitter.unclosed)
+
+
+def read_rows(form: Form, records: Sequence[str], unclosed: bool = False) -> Records | None:
+    """The rows of a table's first records; None where there are none."""
+    filled = [record for record in records if record != "\n"][form.leading :]
+    if form.json:
+        return _json_rows(form, filled)
+    if not filled and not form.titles:
         return None
-    if _is_header(rows[0]):
-        return Records(rows[0], tuple(rows[1:]))
-    return Records(tuple(f"column {number}" for number in range(1, len(rows[0]) + 1)), tuple(rows), has_header=False)
+    return Records(form.names, tuple(map(form.row, filled)), form.has_header, unclosed)
 
 
-def _is_header(row: Sequence[str]) -> bool:
-    return len(set(row)) == len(row) and all(cell.strip() and not _NUMBER.match(cell.strip()) for cell in row)
-
-
-def _read_lines(text: str) -> Records | None:
-    entries: list[dict[str, object]] = []
-    names: dict[str, None] = {}
-    for line in text.split("\n"):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(entry, dict):
-            return None
-        names.update(dict.fromkeys(entry))
-        if len(names) > _COLUMNS_LIMIT:
-            return None
-        entries.append(entry)
-    if not entries:
+def _json_rows(form: Form, records: Sequence[str]) -> Records | None:
+    """Objects in columns, those that came up late, too; other values beyond them. None where none is an object."""
+    names = dict.fromkeys(form.titles)
+    rows = [fields_of(record) for record in records]
+    objects = [row for row in rows if isinstance(row, dict)]
+    for row in objects:
+        names.update(dict.fromkeys(row))
+    if not objects:
         return None
-    rows = tuple(tuple(cell_text(entry[name]) if name in entry else None for name in names) for entry in entries)
-    return Records(tuple(names), rows)
-
-
-def cell_text(value: object) -> str:
-    """A value of a JSON line as a cell."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Records(
+        Form("", False, tuple(names)).names,
+        tuple(
+            (*(json_text(row[name]) if name in row else None for name in names), None)
+            if isinstance(row, dict)
+            else (*[None] * len(names), row)
+            for row in rows
+        ),
+        json=True,
+    )
 
 
 class Shape:
-    """How the rows of two tables lie beside each other. Cells are compared over the columns that both have."""
+    """How the rows of two tables lie beside each other. Cells are compared over the columns that both have.
 
-    def __init__(self, names_a: Sequence[str], names_b: Sequence[str]) -> None:
-        self.common = [name for name in names_b if name in set(names_a)]
-        self.names = (*names_a, *(name for name in names_b if name not in set(names_a)))
-        self.place_a = {name: number for number, name in enumerate(names_a)}
-        self.place_b = {name: number for number, name in enumerate(names_b)}
-        self._shared_a = [self.place_a[name] for name in self.common]
-        self._shared_b = [self.place_b[name] for name in self.common]
+    The last column, which both have, is of what rows have beyond their columns.
+    """
+
+    def __init__(self, names_a: Sequence[str], names_b: Sequence[str], *, json: bool = False) -> None:
+        known_a = set(names_a)
+        self.shared = [name for name in names_b if name in known_a]
+        self._common = [*self.shared, OTHERS]
+        self.names = (*names_a, *(name for name in names_b if name not in known_a), OTHERS)
+        self.place_a = {name: number for number, name in enumerate([*names_a, OTHERS])}
+        self.place_b = {name: number for number, name in enumerate([*names_b, OTHERS])}
+        self._json = json
+        self._shared_a = [self.place_a[name] for name in self._common]
+        self._shared_b = [self.place_b[name] for name in self._common]
         self._spread_a = [self.place_a.get(name) for name in self.names]
         self._spread_b = [self.place_b.get(name) for name in self.names]
         positions = {name: number for number, name in enumerate(self.names)}
-        self._where = [positions[name] for name in self.common]
+        self._where = [positions[name] for name in self._common]
 
     def compared_a(self, row: Cells) -> Cells:
         """The cells of a row of a that are compared."""
-        return tuple(row[at] for at in self._shared_a)
+        return self._compared(row, self._shared_a)
 
     def compared_b(self, row: Cells) -> Cells:
         """The cells of a row of b that are compared."""
-        return tuple(row[at] for at in self._shared_b)
+        return self._compared(row, self._shared_b)
+
+    def _compared(self, row: Cells, places: Sequence[int]) -> Cells:
+        cells = tuple(row[at] for at in places)
+        return tuple(map(_value, cells)) if self._json else cells
 
     def compare(
-        self, a: Sequence[Cells], b: Sequence[Cells], key: str | None, room: int, offset_a: int = 0, offset_b: int = 0
-    ) -> tuple[Counter[str], list[Row]]:
-        """Counts of rows added, removed, changed and reordered, and at most `room` of them.
+        self,
+        a: Sequence[Cells],
+        b: Sequence[Cells],
+        key: str | None,
+        kept: list[Row],
+        numbers: tuple[int, int] = (0, 0),
+    ) -> Counter[str]:
+        """Counts of rows added, removed, changed and reordered; they are added to `kept` while there is room.
 
-        The offsets are how many rows come before these. Rows in another order count in `reordered` alone.
+        `numbers` are how many rows of each side come before these. Rows in another order count in `reordered` alone.
         """
         compared_a, compared_b = [self.compared_a(row) for row in a], [self.compared_b(row) for row in b]
         pairs, moved = (
-            _by_key(compared_a, compared_b, self.common.index(key))
+            _by_key(compared_a, compared_b, self._common.index(key))
             if key is not None
             else _by_order(compared_a, compared_b)
         )
         counts: Counter[str] = Counter(reordered=moved)
-        rows: list[Row] = []
+        room = max(20, min(ROWS_LIMIT, CELLS_LIMIT // len(self.names)))
         for at_a, at_b in pairs:
             status: Status
             changed: tuple[int, ...] = ()
@@ -143,34 +156,119 @@ class Shape:
                 if old == new:
                     continue
                 status = "changed"
-                changed = tuple(self._where[cell] for cell in range(len(self.common)) if old[cell] != new[cell])
+                changed = tuple(self._where[cell] for cell in range(len(self._common)) if old[cell] != new[cell])
             counts[status] += 1
-            if len(rows) < room:
+            if len(kept) < room:
                 name = ""
                 if key is not None:
                     name = (a[at_a][self.place_a[key]] if at_a is not None else b[at_b or 0][self.place_b[key]]) or ""
-                rows.append(
-                    Row(
-                        status,
-                        name,
-                        None if at_a is None else offset_a + at_a + 1,
-                        None if at_b is None else offset_b + at_b + 1,
-                        None if at_a is None else _spread(a[at_a], self._spread_a),
-                        None if at_b is None else _spread(b[at_b], self._spread_b),
-                        changed,
+                kept.append(
+                    _row(
+                        Row(
+                            status,
+                            name,
+                            None if at_a is None else numbers[0] + at_a + 1,
+                            None if at_b is None else numbers[1] + at_b + 1,
+                            None if at_a is None else _spread(a[at_a], self._spread_a),
+                            None if at_b is None else _spread(b[at_b], self._spread_b),
+                            changed,
+                        ),
+                        self.names,
+                        self._json,
                     )
                 )
-        return counts, rows
+        return counts
 
 
-def compare_tables(a: Records, b: Records) -> Table:
-    """Rows that were added, removed or changed, and columns that came, went or hold another kind of value."""
-    shape = Shape(a.names, b.names)
-    key = evident_key(a, b, shape.common)
-    counts, rows = shape.compare(a.rows, b.rows, key, ROWS_LIMIT)
+def _value(cell: str | None) -> str | None:
+    """JSON in a form that equals that of the same value."""
+    if cell is None or cell[:1] == '"' or cell.isdigit():
+        return cell
+    try:
+        return canonical_json(parse_json(cell))
+    except Malformed:
+        return cell
+
+
+def _row(row: Row, names: Sequence[str], json: bool) -> Row:
+    """A row whose long cells are cut to what differs, with the differences inside of its JSON."""
+    values: list[ValueChange] = []
+    a, b = list(row.a or ()), list(row.b or ())
+    for at in row.changed:
+        old, new = a[at], b[at]
+        if old is not None and new is not None:
+            values += _inside(names[at], old, new)
+            if json and shown_cell(old) != shown_cell(new):
+                old, new = shown_cell(old), shown_cell(new)
+            a[at], b[at] = shortened(old, new, CELL_LIMIT)
+    rest = set(range(len(names))) - set(row.changed)
+    return replace(
+        row,
+        key=(shown_cell(row.key) if json else row.key)[:CELL_LIMIT],
+        a=None if row.a is None else tuple(_cut(cell, json and at in rest) for at, cell in enumerate(a)),
+        b=None if row.b is None else tuple(_cut(cell, json and at in rest) for at, cell in enumerate(b)),
+        values=tuple(values[:_VALUES]),
+    )
+
+
+def _cut(cell: str | None, json: bool) -> str | None:
+    if cell is None:
+        return None
+    cell = shown_cell(cell) if json else cell
+    return cell if len(cell) <= _MOST else cell[:CELL_LIMIT] + "…"
+
+
+def _inside(name: str, a: str, b: str) -> Sequence[ValueChange]:
+    """What differs between two cells that hold JSON lists or maps."""
+    if a[:1] not in ("[", "{") or b[:1] not in ("[", "{") or max(len(a), len(b)) > _PARSED:
+        return ()
+    try:
+        found = compare_documents(parse_json(a), parse_json(b), name)[:_VALUES]
+    except Malformed:
+        return ()
+    return [_excerpt(value) for value in found]
+
+
+def _excerpt(value: ValueChange) -> ValueChange:
+    a, b = (
+        inner if isinstance(inner, str) or len(json_text(inner)) <= CELL_LIMIT else json_text(inner)
+        for inner in (value.a, value.b)
+    )
+    if isinstance(a, str) and isinstance(b, str):
+        a, b = shortened(a, b, CELL_LIMIT)
+    return replace(value, a=a[:_MOST] if isinstance(a, str) else a, b=b[:_MOST] if isinstance(b, str) else b)
+
+
+def compare_tables(a: Records, b: Records) -> Table | None:
+    """Rows that were added, removed or changed, and columns that came, went or hold another kind of value.
+
+    None where the tables have no column in common.
+    """
+    shape = Shape(a.names, b.names, json=a.json)
+    if not shape.shared:
+        return None
+    key = evident_key(a, b, shape.shared)
+    rows: list[Row] = []
+    counts = shape.compare(a.rows, b.rows, key, rows)
+    return as_table(shape, key, (len(a.rows), len(b.rows)), compare_columns(a, b), counts, rows)
+
+
+def as_table(
+    shape: Shape,
+    key: str | None,
+    sizes: tuple[int, int],
+    columns: tuple[Column, ...],
+    counts: Counter[str],
+    rows: Sequence[Row],
+) -> Table:
+    """The result; the column of what is beyond the columns is in it only where a row has anything there."""
+    names = shape.names
+    if not any(cells and cells[-1] is not None for row in rows for cells in (row.a, row.b)):
+        names = names[:-1]
+        rows = [replace(row, a=row.a and row.a[:-1], b=row.b and row.b[:-1]) for row in rows]
     return Table(
-        shape.names, key, len(a.rows), len(b.rows), compare_columns(a, b), counts["added"], counts["removed"],
-        counts["changed"], counts["reordered"], tuple(rows),
+        names, key, *sizes, columns, counts["added"], counts["removed"], counts["changed"], counts["reordered"],
+        tuple(rows),
     )  # fmt: skip
 
 
@@ -195,7 +293,7 @@ def evident_key(a: Records, b: Records, common: Sequence[str]) -> str | None:
             at = side.names.index(name)
             values = [row[at] for row in side.rows]
             unique = set(values)
-            if None in unique or "" in unique or len(unique) != len(values):
+            if unique & {None, "", '""'} or len(unique) != len(values):
                 break
             keys.append(unique)
         if len(keys) == 2 and len(keys[0] & keys[1]) * 2 >= min(map(len, keys)):
@@ -263,9 +361,9 @@ def compare_columns(a: Records, b: Records) -> tuple[Column, ...]:
 def _kind(side: Records, name: str) -> str:
     """What the first thousand cells of a column hold: integers, numbers, text; empty where there is nothing."""
     at = side.names.index(name)
-    cells = [row[at] for row in side.rows[:1000] if row[at] not in (None, "")]
+    cells = [row[at] for row in side.rows[:1000] if row[at] not in (None, "", "null" if side.json else "")]
     if not cells:
         return ""
     if all(re.fullmatch(r"[+-]?\d+", cell or "") for cell in cells):
         return "integers"
-    return "numbers" if all(_NUMBER.match(cell or "") for cell in cells) else "text"
+    return "numbers" if all(NUMBER.match(cell or "") for cell in cells) else "text"

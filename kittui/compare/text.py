@@ -5,51 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kittui.compare.changes import Hunk, Line, TextChange
-from kittui.compare.lines import Block, matching_blocks
+from kittui.compare.changes import Hunk, Line, Op, TextChange
+from kittui.compare.excerpts import Gap, Words, between, differences, excerpt, first_difference, spread
+from kittui.compare.lines import matching_blocks
+from kittui.formats.text import UTF8, Encoding, decode_exactly, sniff
 
 TEXT_LIMIT = 8 * 1024 * 1024
 """Bytes of a text that are aligned line by line; larger ones are told by their first difference."""
 CONTEXT = 3
 HUNKS_LIMIT = 2_000
 LINE_LIMIT = 2_000
-"""Characters of a line that are kept in a hunk."""
+"""Characters of a line that are kept in a hunk: those around what differs."""
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-_TOKENS_LIMIT = 400
+_TOKENS = 400
+_MARKED = 200
+"""Pairs of lines in one gap whose words are marked."""
+_ALIGNED = 2 * 1024 * 1024
+"""Characters of long lines that are aligned word by word in one text."""
 _ALIKE = 0.3
 """Lines less alike than this differ as a whole: marking words would only be noise."""
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
 
 
-def is_binary(content: bytes) -> bool:
-    """Whether the bytes are no text: a NUL, or many control characters or wrong UTF-8, in the first 8 KiB."""
-    head = content[:8192]
-    if b"\0" in head:
-        return True
-    odd = sum(1 for byte in head if byte < 32 and byte not in (8, 9, 10, 12, 13, 27))
-    wrong = sum(1 for character in head.decode("utf-8", "surrogateescape") if "\udc80" <= character <= "\udcff")
-    return (odd + max(0, wrong - 3)) * 10 > len(head)
-
-
-def decode(content: bytes) -> str:
-    """UTF-8 without its byte order mark; other bytes become surrogates, so that nothing is lost."""
-    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-
-
-def compare_texts(path: str, a: bytes, b: bytes) -> TextChange:
+def compare_texts(path: str, a: bytes, b: bytes, *, zeros: bool = False) -> TextChange:
     """The hunks between two versions of a text file; equal texts have none.
 
     Binaries and texts over TEXT_LIMIT have a note with the first differing byte instead. Line ends are part of a line:
     where only they differ, the notes say which became which.
     """
-    if is_binary(a) or is_binary(b):
+    encodings = sniff(a, zeros=zeros), sniff(b, zeros=zeros)
+    if encodings[0] is None or encodings[1] is None:
         return TextChange(path, "binary", notes=(binary_note(a, b),) if a != b else ())
     if max(len(a), len(b)) > TEXT_LIMIT:
         return TextChange(path, "text", notes=(_large_note(a, b),) if a != b else ())
-    notes = []
-    if a.startswith(b"\xef\xbb\xbf") != b.startswith(b"\xef\xbb\xbf"):
-        notes.append("the byte order mark was " + ("removed" if a.startswith(b"\xef\xbb\xbf") else "added"))
-    text_a, text_b = decode(a), decode(b)
+    notes = encoding_notes(encodings[0] if a else None, encodings[1] if b else None)
+    text_a, text_b = decode_exactly(a, encodings[0]), decode_exactly(b, encodings[1])
     lines_a, lines_b = split(text_a), split(text_b)
     ends = _ends_note(lines_a, lines_b)
     hunks: Sequence[Hunk]
@@ -60,14 +51,31 @@ def compare_texts(path: str, a: bytes, b: bytes) -> TextChange:
         hunks = compare_lines(lines_a, lines_b)
         if ends:
             notes.append(f"line ends: {ends}")
-    if any("\ud800" <= character <= "\udfff" for character in text_a + text_b):
-        notes.append("not all of it is UTF-8")
+    if _STRAY.search(text_a) or _STRAY.search(text_b):
+        names = dict.fromkeys(encoding.name for encoding in encodings if encoding is not None)
+        notes.append(f"not all of it is {' or '.join(names)}")
     cut = max(0, len(hunks) - HUNKS_LIMIT)
     return TextChange(path, "text", tuple(hunks[:HUNKS_LIMIT]), notes=tuple(notes), cut=cut)
 
 
+_STRAY = re.compile("[\ud800-\udfff]")
+
+
+def encoding_notes(a: Encoding | None, b: Encoding | None) -> list[str]:
+    """What there is to say of how two texts were read; nothing where there is only one."""
+    if a is None or b is None:
+        return []
+    if a.codec == b.codec == UTF8.codec and a.mark != b.mark:
+        return ["the byte order mark was " + ("removed" if a.mark else "added")]
+    if a.label != b.label:
+        return [f"encoding: {a.label} → {b.label}"]
+    return [f"read as {a.label}"] if a.guess else []
+
+
 def split(text: str) -> list[str]:
-    """Lines with their ends; only line feeds end a line."""
+    """Lines with their ends: a line feed, a carriage return, or both."""
+    if "\r" in text:
+        return _LINE.findall(text)
     lines = text.split("\n")
     last = lines.pop()
     return [line + "\n" for line in lines] + ([last] if last else [])
@@ -75,32 +83,22 @@ def split(text: str) -> list[str]:
 
 def compare_lines(a: Sequence[str], b: Sequence[str], context: int = CONTEXT, section: str = "") -> list[Hunk]:
     """Hunks between lists of lines that carry their ends."""
-    gaps = list(between(matching_blocks(a, b), len(a), len(b)))
+    gaps = between(matching_blocks(a, b), len(a), len(b))
     hunks: list[Hunk] = []
-    group: list[tuple[int, int, int, int]] = []
+    group: list[Gap] = []
+    room = [_ALIGNED]
     for gap in gaps:
         if group and gap[0] - group[-1][1] > 2 * context:
-            hunks.append(_hunk(a, b, group, context, section))
+            hunks.append(_hunk(a, b, group, context, section, room))
             group = []
         group.append(gap)
     if group:
-        hunks.append(_hunk(a, b, group, context, section))
+        hunks.append(_hunk(a, b, group, context, section, room))
     return hunks
 
 
-def between(blocks: Sequence[Block], length_a: int, length_b: int) -> list[tuple[int, int, int, int]]:
-    """What matching blocks leave: stretches (a from, a to, b from, b to) that were replaced."""
-    gaps = []
-    at_a = at_b = 0
-    for start_a, start_b, size in [*blocks, (length_a, length_b, 0)]:
-        if start_a > at_a or start_b > at_b:
-            gaps.append((at_a, start_a, at_b, start_b))
-        at_a, at_b = start_a + size, start_b + size
-    return gaps
-
-
 def _hunk(
-    a: Sequence[str], b: Sequence[str], group: Sequence[tuple[int, int, int, int]], context: int, section: str
+    a: Sequence[str], b: Sequence[str], group: Sequence[Gap], context: int, section: str, room: list[int]
 ) -> Hunk:
     first, last = group[0], group[-1]
     before = min(context, first[0], first[2])
@@ -109,7 +107,7 @@ def _hunk(
     at = first[0] - before
     for a_from, a_to, b_from, b_to in group:
         lines += [_line(" ", text, ()) for text in a[at:a_from]]
-        lines += _replaced(a[a_from:a_to], b[b_from:b_to])
+        lines += _replaced(a[a_from:a_to], b[b_from:b_to], room)
         at = a_to
     lines += [_line(" ", text, ()) for text in a[at : at + after]]
     a_count, b_count = last[1] + after - (first[0] - before), last[3] + after - (first[2] - before)
@@ -118,55 +116,69 @@ def _hunk(
     return Hunk(a_start, a_count, b_start, b_count, tuple(lines), section)
 
 
-def _replaced(a: Sequence[str], b: Sequence[str]) -> list[Line]:
-    words_a: list[tuple[tuple[int, int], ...]] = [()] * len(a)
-    words_b: list[tuple[tuple[int, int], ...]] = [()] * len(b)
-    for number, (old, new) in enumerate(zip(a[:200], b[:200], strict=False)):
-        words_a[number], words_b[number] = changed_words(old.rstrip("\r\n"), new.rstrip("\r\n"))
-    return [_line("-", text, words) for text, words in zip(a, words_a, strict=True)] + [
-        _line("+", text, words) for text, words in zip(b, words_b, strict=True)
-    ]
+def _replaced(a: Sequence[str], b: Sequence[str], room: list[int]) -> list[Line]:
+    """Old lines, then new ones, each beside its partner as far as there are as many; `room` is left for long lines."""
+    old: list[Line] = []
+    new: list[Line] = []
+    for number, (one, other) in enumerate(zip(a, b, strict=False)):
+        if max(len(one), len(other)) > LINE_LIMIT:
+            room[0] -= len(one) + len(other)
+            pair = _long_lines(one, other, aligned=room[0] > 0)
+            old.append(pair[0])
+            new.append(pair[1])
+            continue
+        words: tuple[Words, Words] = ((), ())
+        if number < _MARKED:
+            words = changed_words(one.rstrip("\r\n"), other.rstrip("\r\n"))
+        old.append(_line("-", one, words[0]))
+        new.append(_line("+", other, words[1]))
+    old += [_line("-", text, ()) for text in a[len(b) :]]
+    new += [_line("+", text, ()) for text in b[len(a) :]]
+    return old + new
 
 
-def changed_words(a: str, b: str) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+def _long_lines(a: str, b: str, *, aligned: bool) -> tuple[Line, Line]:
+    """Two lines cut to what differs."""
+    (text_a, note_a), (text_b, note_b) = _end(a), _end(b)
+    cut = excerpt(text_a, text_b, LINE_LIMIT, differences(text_a, text_b, aligned=aligned))
+    return _shown("-", text_a, cut.a, cut.words_a, note_a), _shown("+", text_b, cut.b, cut.words_b, note_b)
+
+
+def _shown(op: Op, text: str, shown: str, words: Words, note: str) -> Line:
+    note = ", ".join(part for part in (f"of {len(text)} characters" if text != shown else "", note) if part)
+    return Line(op, shown, words, note, cut=text != shown)
+
+
+def changed_words(a: str, b: str) -> tuple[Words, Words]:
     """Stretches of two lines that differ, word by word; none where the lines have little in common or are very long."""
-    if a == b or len(a) > LINE_LIMIT or len(b) > LINE_LIMIT:
+    if a == b or max(len(a), len(b)) > LINE_LIMIT or max(len(_TOKEN.findall(a)), len(_TOKEN.findall(b))) > _TOKENS:
         return (), ()
-    tokens_a, tokens_b = _TOKEN.findall(a), _TOKEN.findall(b)
-    if not tokens_a or not tokens_b or len(tokens_a) > _TOKENS_LIMIT or len(tokens_b) > _TOKENS_LIMIT:
-        return (), ()
-    from difflib import SequenceMatcher
-
-    matcher = SequenceMatcher(None, tokens_a, tokens_b, autojunk=False)
-    blocks = [tuple(block) for block in matcher.get_matching_blocks()]
-    common = sum(len(token) for start, _, size in blocks for token in tokens_a[start : start + size] if token.strip())
-    longest = max(len("".join(a.split())), len("".join(b.split())), 1)
-    if common / longest < _ALIKE:
-        return (), ()
-    places_a, places_b = _places(tokens_a), _places(tokens_b)
-    gaps = between([(x, y, size) for x, y, size in blocks if size], len(tokens_a), len(tokens_b))
-    return (
-        tuple((places_a[low], places_a[high]) for low, high, _, _ in gaps if high > low),
-        tuple((places_b[low], places_b[high]) for _, _, low, high in gaps if high > low),
-    )
+    gaps = differences(a, b)
+    words = tuple(spread(gaps, 0)), tuple(spread(gaps, 1))
+    common = _filled(a) - sum(_filled(a[low:high]) for low, high in words[0])
+    return words if common >= _ALIKE * max(_filled(a), _filled(b), 1) else ((), ())
 
 
-def _places(tokens: Sequence[str]) -> list[int]:
-    places = [0]
-    for token in tokens:
-        places.append(places[-1] + len(token))
-    return places
+def _filled(text: str) -> int:
+    """How many characters of a text are no blanks."""
+    return len("".join(text.split()))
 
 
-def _line(op: str, text: str, words: tuple[tuple[int, int], ...]) -> Line:
-    note = "" if text.endswith("\n") else "no newline at the end"
-    body = text.removesuffix("\n")
-    if body.endswith("\r"):
-        body, note = body[:-1], "CRLF"
+def _line(op: Op, text: str, words: Words) -> Line:
+    body, note = _end(text)
     if len(body) > LINE_LIMIT:
         note = f"{len(body) - LINE_LIMIT} more characters" + (f", {note}" if note else "")
         body = body[:LINE_LIMIT]
-    return Line(op, body, words, note)  # type: ignore[arg-type]
+    return Line(op, body, words, note)
+
+
+def _end(text: str) -> tuple[str, str]:
+    """A line without its end, and what there is to say of that end."""
+    if text.endswith("\r\n"):
+        return text[:-2], "CRLF"
+    if text.endswith("\r"):
+        return text[:-1], "CR"
+    return (text[:-1], "") if text.endswith("\n") else (text, "no newline at the end")
 
 
 def _ends_note(a: Sequence[str], b: Sequence[str]) -> str:
@@ -177,19 +189,13 @@ def _ends_note(a: Sequence[str], b: Sequence[str]) -> str:
 def _ends(lines: Sequence[str]) -> str:
     windows = sum(1 for line in lines if line.endswith("\r\n"))
     plain = sum(1 for line in lines if line.endswith("\n")) - windows
-    return "mixed" if windows and plain else "CRLF" if windows else "LF" if plain else ""
+    return ends_words(windows, sum(1 for line in lines if line.endswith("\r")), plain)
 
 
-def first_difference(a: bytes, b: bytes) -> int:
-    """The offset of the first byte that differs; the shorter length where one is the other's beginning."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def ends_words(windows: int, lone: int, plain: int) -> str:
+    """The kind of a text's line ends, by how many it has of each."""
+    kinds = [name for name, count in (("CRLF", windows), ("CR", lone), ("LF", plain)) if count]
+    return "mixed" if len(kinds) > 1 else kinds[0] if kinds else ""
 
 
 def binary_note(a: bytes, b: bytes) -> str:

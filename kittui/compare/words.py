@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from kittui.compare.changes import Figures, FileChange, Row, Table, TensorChange, TextChange, ValueChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.documents import change_in_percent
+from kittui.compare.excerpts import shortened
+from kittui.formats.exact_json import Number, json_text
 from kittui.terminal import size_text
 
 _VALUE_LIMIT = 200
+_CELL = 60
+_INSIDE = 5
 
 
 def size_words(size: int | None) -> str:
@@ -21,13 +24,23 @@ def size_words(size: int | None) -> str:
 
 def value_words(value: Any, limit: int = _VALUE_LIMIT) -> str:
     """A value on one line: text as it is, all else as JSON, cut where it is long."""
-    if isinstance(value, str):
-        text = (
-            value if value and value == value.strip() and "\n" not in value else json.dumps(value, ensure_ascii=False)
-        )
-    else:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _written(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str) and value and value == value.strip() and "\n" not in value:
+        return value
+    return json_text(value)
+
+
+def pair_words(a: Any, b: Any, limit: int = _VALUE_LIMIT) -> str:
+    """Two values on one line, `0.001 → 0.0005`: long ones cut to what differs."""
+    old, new = _written(a), _written(b)
+    if old == new:
+        # A text that looks like a number is told from it.
+        old, new = json_text(a), json_text(b)
+    return " → ".join(shortened(old, new, limit))
 
 
 def percent_words(value: ValueChange) -> str:
@@ -43,16 +56,17 @@ def change_words(value: ValueChange, limit: int = _VALUE_LIMIT) -> str:
     if value.status == "removed":
         return value_words(value.a, limit)
     if value.status == "moved":
-        return f"order: {value_words(value.a, limit)} → {value_words(value.b, limit)}"
+        return f"order: {pair_words(value.a, value.b, limit)}"
     kinds = ""
     if type(value.a) is not type(value.b):
         kinds = f"({_kind(value.a)} → {_kind(value.b)})"
-    parts = [f"{value_words(value.a, limit)} → {value_words(value.b, limit)}", percent_words(value), kinds]
+    parts = [pair_words(value.a, value.b, limit), percent_words(value), kinds]
     return "  ".join(part for part in parts if part)
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "true/false", int: "integer", float: "number", str: "text", type(None): "nothing", dict: "map"}
+    names = {bool: "true/false", int: "integer", str: "text", type(None): "nothing", dict: "map"}
+    names |= {float: "number", Number: "number"}
     return names.get(type(value), "list")
 
 
@@ -132,12 +146,14 @@ def text_words(text: TextChange) -> str:
         return f"+{text.added:,} −{text.removed:,} lines"
     added = sum(line.op == "+" for hunk in text.hunks for line in hunk.lines)
     removed = sum(line.op == "-" for hunk in text.hunks for line in hunk.lines)
+    parts = []
     if text.kind == "notebook" and text.hunks:
-        cells = len({hunk.section for hunk in text.hunks})
-        return f"{_many(cells, 'cell')}, +{added} −{removed} lines"
+        parts.append(_many(len({hunk.section.partition(" (")[0] for hunk in text.hunks}), "cell"))
     if added or removed:
-        return f"+{added} −{removed} lines"
-    return "; ".join(text.notes)
+        parts.append(f"+{added} −{removed} lines")
+    if text.values:
+        parts.append(_many(len(text.values), "metadata value" if text.kind == "notebook" else "value"))
+    return ", ".join(parts) or "; ".join(text.notes)
 
 
 def table_words(table: Table) -> str:
@@ -159,18 +175,45 @@ def table_words(table: Table) -> str:
 
 def row_words(table: Table, row: Row) -> str:
     """A changed row as `T000041: amount 2.00 → 999.99`."""
-    name = row.key or f"row {row.number_b if row.number_b is not None else row.number_a}"
     if row.a is None or row.b is None:
         cells = row.b if row.a is None else row.a
-        return f"{name}: " + ", ".join(value_words(cell, 60) for cell in cells or () if cell is not None)
-    pairs = [
-        f"{table.names[at]} {_cell(row.a[at])} → {_cell(row.b[at])}" for at in row.changed
-    ]  # fmt: skip
-    return f"{name}: " + ", ".join(pairs)
+        return f"{name_of(row)}: " + ", ".join(value_words(cell, _CELL) for cell in cells or () if cell is not None)
+    pairs: list[str] = []
+    for at in row.changed:
+        name, old, new = table.names[at], row.a[at], row.b[at]
+        inside = [value for value in row.values if value.path.startswith((name + ".", name + "["))]
+        if old is None or new is None:
+            pairs.append(f"{name} {_cell(old)} → {_cell(new)}")
+        elif inside:
+            pairs += [f"{value.path} {change_words(value, _CELL)}" for value in inside[:_INSIDE]]
+            pairs += [f"{len(inside) - _INSIDE} more in {name}"] if len(inside) > _INSIDE else []
+        else:
+            pairs.append(f"{name} {pair_words(old, new, _CELL)}")
+    return f"{name_of(row)}: " + ", ".join(pairs)
+
+
+def cells_of(row: Row, limit: int) -> tuple[list[str | None], list[str | None]]:
+    """A row's cells on both sides, cut to some `limit` characters: changed ones to what differs."""
+    a, b = list(row.a or ()), list(row.b or ())
+    for at in row.changed:
+        old, new = a[at], b[at]
+        if old is not None and new is not None:
+            a[at], b[at] = shortened(old, new, limit)
+    kept = set(row.changed)
+    for side in (a, b):
+        for at, cell in enumerate(side):
+            if at not in kept and cell is not None and len(cell) > limit:
+                side[at] = cell[: limit - 1] + "…"
+    return a, b
+
+
+def name_of(row: Row) -> str:
+    """What a row is called: by its key, else by its number."""
+    return row.key or f"row {row.number_b if row.number_b is not None else row.number_a}"
 
 
 def _cell(cell: str | None) -> str:
-    return "nothing" if cell is None else value_words(cell, 60)
+    return "nothing" if cell is None else value_words(cell, _CELL)
 
 
 def _many(count: int, what: str) -> str:

@@ -1,49 +1,94 @@
-"""Jupyter notebooks as cells of text (nbformat 4)."""
+"""Jupyter notebooks as cells of text (nbformat 4, and 3 as it was before)."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal, NamedTuple
 
 from kittui.errors import Malformed
+from kittui.formats.exact_json import parse_json
 
-CELLS_LIMIT = 5000
+NOTEBOOK_LIMIT = 32 * 1024 * 1024
+"""Bytes of a notebook that are read: pictures that were drawn in it are most of them."""
+CELLS_LIMIT = 20_000
 """Cells read at most."""
+_OUTPUTS = 100
 
-CellKind = Literal["markdown", "code", "raw", "output"]
+CellKind = Literal["markdown", "code", "raw"]
 
 
 class Cell(NamedTuple):
-    """A cell, or what running one printed."""
+    """A cell. `outputs` are what it printed, as text; `about` is everything else that the file says of it."""
 
     kind: CellKind
-    text: str
+    source: str
     number: int | None = None
+    outputs: tuple[str, ...] = ()
+    name: str = ""
+    results: Any = None
+    """Outputs as they are in the file."""
+    about: dict[str, Any] | None = None
 
 
-def read_notebook(text: str) -> tuple[str, list[Cell]]:
-    """The language and the cells, each followed by its text outputs; raises Malformed."""
-    try:
-        document: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Malformed("the notebook is not valid JSON") from None
-    if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
-        raise Malformed("not a notebook of version 4: it has no cells")
-    metadata = document.get("metadata")
-    spec = metadata.get("kernelspec") if isinstance(metadata, dict) else None
-    language = spec.get("language") if isinstance(spec, dict) else None
-    cells: list[Cell] = []
-    for value in document["cells"][:CELLS_LIMIT]:
-        if not isinstance(value, dict):
-            continue
-        kind = value.get("cell_type")
-        number = value.get("execution_count")
-        found: CellKind = "markdown" if kind == "markdown" else "code" if kind == "code" else "raw"
-        cells.append(Cell(found, _text(value.get("source")), number if isinstance(number, int) else None))
-        outputs = value.get("outputs")
-        said = [_output(output) for output in outputs[:100]] if isinstance(outputs, list) else []
-        cells.extend(Cell("output", text) for text in said if text)
-    return (language if isinstance(language, str) else "python"), cells
+class Notebook(NamedTuple):
+    """A notebook: the language of its code, its cells, and what the file says of the whole."""
+
+    language: str
+    cells: tuple[Cell, ...]
+    about: dict[str, Any]
+
+
+def read_notebook(text: str) -> Notebook:
+    """Read a notebook; raises Malformed."""
+    document: Any = parse_json(text)
+    if not isinstance(document, dict):
+        raise Malformed("not a notebook: the JSON in it is no map")
+    cells, about = document.get("cells"), {key: value for key, value in document.items() if key != "cells"}
+    sheets = document.get("worksheets")
+    if not isinstance(cells, list) and isinstance(sheets, list):
+        inside = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+        cells = [cell for sheet in inside if isinstance(sheet, list) for cell in sheet]
+        about.pop("worksheets")
+    if not isinstance(cells, list):
+        raise Malformed("not a notebook: it has no cells")
+    if len(cells) > CELLS_LIMIT:
+        raise Malformed(f"the notebook has {len(cells):,} cells, more than the {CELLS_LIMIT:,} that are read")
+    return Notebook(_language(about), tuple(_cell(value) for value in cells if isinstance(value, dict)), about)
+
+
+def _language(about: dict[str, Any]) -> str:
+    metadata = about.get("metadata")
+    if isinstance(metadata, dict):
+        for key, field in (("kernelspec", "language"), ("language_info", "name")):
+            part = metadata.get(key)
+            if isinstance(part, dict) and isinstance(part.get(field), str):
+                return str(part[field])
+    return "python"
+
+
+_TOLD = {"cell_type", "source", "input", "outputs", "execution_count", "prompt_number", "id"}
+
+
+def _cell(value: dict[str, Any]) -> Cell:
+    kind = value.get("cell_type")
+    number = value.get("execution_count", value.get("prompt_number"))
+    source = _text(value.get("source", value.get("input")))
+    level = value.get("level")
+    if kind == "heading":
+        kind, source = "markdown", f"{'#' * (level if isinstance(level, int) and 0 < level < 7 else 1)} {source}"
+    outputs = value.get("outputs")
+    said = [_output(output) for output in outputs[:_OUTPUTS]] if isinstance(outputs, list) else []
+    if isinstance(outputs, list) and len(outputs) > _OUTPUTS:
+        said.append(f"{len(outputs) - _OUTPUTS:,} more outputs")
+    name = value.get("id")
+    return Cell(
+        kind if kind in ("markdown", "code") else "raw",
+        source,
+        number if isinstance(number, int) else None,
+        tuple(text for text in said if text),
+        name if isinstance(name, str) else "",
+        outputs,
+        {key: inner for key, inner in value.items() if key not in _TOLD},
+    )
 
 
 def _text(value: Any) -> str:
@@ -55,13 +100,16 @@ def _text(value: Any) -> str:
 def _output(output: Any) -> str:
     if not isinstance(output, dict):
         return ""
-    if output.get("output_type") == "stream":
+    kind = output.get("output_type")
+    if kind == "stream":
         return _text(output.get("text"))
-    if output.get("output_type") == "error":
+    if kind in ("error", "pyerr"):
         return f"{output.get('ename')}: {output.get('evalue')}"
-    content = output.get("data")
+    content = output.get("data", output)
     if not isinstance(content, dict):
         return ""
-    if "text/plain" in content:
-        return _text(content["text/plain"])
-    return ", ".join(str(kind)[:60] for kind in content) + " (not shown)"
+    for key in ("text/plain", "text"):
+        if key in content:
+            return _text(content[key])
+    kinds = [str(key)[:60] for key in content if key not in ("output_type", "metadata", "prompt_number")]
+    return ", ".join(kinds) + " (not shown)" if kinds else ""

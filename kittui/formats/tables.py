@@ -1,103 +1,293 @@
-"""Tables in text: CSV, TSV and JSON lines, a page at a time (RFC 4180; jsonlines.org)."""
+"""Tables in text: CSV, TSV and JSON lines, read the same way by whoever shows or compares them.
+
+Records are cut at line ends that are in no quotes (RFC 4180), cells by the csv module, which reads a quote as one only
+where a cell begins; in TSV a quote is a character. A quote that is never closed is a character, too: from there on
+every line is a record.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
-RECORD_LIMIT = 1024 * 1024
-"""Characters of one record at most; a longer one, as from a quote that is never closed, is cut there."""
-COLUMNS_LIMIT = 1000
-"""Columns shown at most."""
-CELL_LIMIT = 2000
-"""Characters of a cell kept at most."""
+from kittui.errors import Malformed
+from kittui.formats.exact_json import json_text, parse_json, unique_names
+
+SAMPLE = 64 * 1024
+"""Characters at a table's start by which its delimiter, and the fields of JSON lines, are told."""
+RECORD_LIMIT = 4 * 1024 * 1024
+"""Characters of one record that are held at most: a quote that was not closed by then is a character."""
+UNTITLED = "(untitled)"
+OTHERS = "(other fields)"
+"""The column of what a row has beyond the table's columns."""
+_RECORDS = 100
+_DELIMITERS = ",;\t|"
+NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?%?\Z")
+"""A number as tables have it, also with a decimal comma."""
+_SEPARATOR = re.compile(r'"?sep=(.)"?\n')
+
+csv.field_size_limit(sys.maxsize)
+
+Cells = tuple[str | None, ...]
+"""A row; None where it has no such cell."""
 
 
 @dataclass(frozen=True, slots=True)
-class TableStart:
-    """What a table's first lines say: the delimiter (empty for JSON lines) and the column names."""
+class Form:
+    """How a table is written. `titles` are as they are in the file, `names` tell the columns apart.
+
+    `leading` is how many records come before the first row. JSON lines have no delimiter.
+    """
 
     delimiter: str
-    columns: tuple[str, ...]
+    quoted: bool
+    titles: tuple[str, ...]
+    leading: int = 0
+    has_header: bool = True
+
+    @property
+    def json(self) -> bool:
+        """Whether the rows are JSON."""
+        return not self.delimiter
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The titles, blank ones named and repeated ones numbered."""
+        return tuple(unique_names([OTHERS, *(title if title.strip() else UNTITLED for title in self.titles)])[1:])
+
+    def cells(self, record: str) -> list[str]:
+        """A record's cells to be shown, in the order of the columns; what it has beyond these comes after them."""
+        if self.json:
+            return ["" if cell is None else shown_cell(cell) for cell in _json_cells(record, self.titles)]
+        return split_cells(record, self.delimiter, quoted=self.quoted)
+
+    def row(self, record: str) -> Cells:
+        """A record's cells to be compared, one more than there are columns: the last holds what is beyond them.
+
+        Those of JSON lines are JSON.
+        """
+        width = len(self.titles)
+        if self.json:
+            found = _json_cells(record, self.titles)
+            return (*found, *[None] * (width + 1 - len(found)))
+        cells = split_cells(record, self.delimiter, quoted=self.quoted)
+        if len(cells) > width:
+            return (*cells[:width], self.delimiter.join(cells[width:]))
+        return (*cells, *[None] * (width + 1 - len(cells)))
 
 
-def is_table(path: str) -> bool:
-    """Whether a file's name says that it is a table."""
-    return path.lower().endswith((".csv", ".tsv", ".jsonl", ".ndjson"))
+def table_suffix(path: str) -> str | None:
+    """`csv`, `tsv` or `jsonl` by the file's name; None for what is no table."""
+    suffix = path.rpartition(".")[2].lower() if "." in path else ""
+    return {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl"}.get(suffix)
 
 
-def read_start(path: str, text: str) -> TableStart:
-    """The delimiter, by the name and the first line, and the columns, from a text with at least the first record."""
-    name = path.lower()
-    if name.endswith((".jsonl", ".ndjson")):
-        columns: dict[str, None] = {}
-        for line in text.split("\n")[:50]:
-            columns.update(dict.fromkeys(_json_row(line)))
-        return TableStart("", tuple(columns)[:COLUMNS_LIMIT])
-    first = text.partition("\n")[0]
-    delimiter = "\t" if name.endswith(".tsv") else max(",;\t|", key=first.count)
-    records, _ = split_records(text[:RECORD_LIMIT], delimiter, ended=True, most=1)
-    return TableStart(delimiter, tuple(records[0][:COLUMNS_LIMIT]) if records else ())
+class Splitter:
+    """Cuts a text into records; knows that quotes are characters once one turned out never to be closed."""
+
+    def __init__(self, delimiter: str, *, quoted: bool) -> None:
+        self.quoted = quoted and bool(delimiter)
+        self.unclosed = False
+        """Whether a quote was never closed."""
+        self._delimiter = delimiter or ","
+
+    def give_up(self) -> None:
+        """Take quotes for characters from here on: one was not closed."""
+        self.quoted, self.unclosed = False, True
+
+    def split(self, text: str, *, ended: bool) -> tuple[list[str], int]:
+        """The whole records, with their line ends, and how many characters they take.
+
+        `ended` says that nothing follows: then the last line needs no end, and an open quote is given up.
+        """
+        end = len(text) if ended else text.rfind("\n") + 1
+        lines = split_lines(text[:end])
+        if not self.quoted or '"' not in text:
+            return lines, end
+        records: list[str] = []
+        taken = 0
+        for row_end, _ in self._rows(lines):
+            records.append(lines[taken] if row_end == taken + 1 else "".join(lines[taken:row_end]))
+            taken = row_end
+        if taken == len(lines):
+            return records, end
+        used = sum(map(len, records))
+        if not ended and end - used <= RECORD_LIMIT:
+            return records, used
+        self.give_up()
+        return records + lines[taken:], end
+
+    def measure(self, text: str, end: int) -> tuple[int, int]:
+        """Where the last whole record within the first `end` characters ends, and how many there are till there.
+
+        Blank lines are none.
+        """
+        end = text.rfind("\n", 0, end) + 1
+        part = text[:end]
+        if not self.quoted or '"' not in part:
+            blank = part.startswith("\n") or "\n\n" in part
+            return end, part.count("\n") - (part.split("\n").count("") - 1 if blank else 0)
+        lines = part.split("\n")
+        lines.pop()
+        count = taken = 0
+        for row_end, filled in self._rows(lines):
+            count += filled
+            taken = row_end
+        return end - sum(len(line) + 1 for line in lines[taken:]), count
+
+    def _rows(self, lines: Sequence[str]) -> Iterator[tuple[int, bool]]:
+        """The lines up to the end of each row, and whether anything is in it; an open row is left out."""
+        # The csv module says which lines made a row. The line after the last is one of its own, or was swallowed.
+        reader = csv.reader([*lines, ""], delimiter=self._delimiter)
+        try:
+            for row in reader:
+                if reader.line_num > len(lines):
+                    return
+                yield reader.line_num, bool(row)
+        except csv.Error:
+            # Carriage returns in its midst, which no Decoder leaves there.
+            return
 
 
-def split_records(text: str, delimiter: str, *, ended: bool, most: int | None = None) -> tuple[list[list[str]], int]:
-    """The whole records in a text, and how many characters they took; `ended` says that nothing comes after the text.
-
-    A quoted cell may hold line ends, so a record ends where its quotes are balanced.
-    """
-    records: list[list[str]] = []
-    start = at = quotes = 0
-    while at < len(text) and (most is None or len(records) < most):
-        end = text.find("\n", at)
-        if end < 0:
-            if not ended and len(text) - start <= RECORD_LIMIT:
-                break
-            end = len(text)
-        quotes += text.count('"', at, end)
-        if quotes % 2 and end < len(text) and end - start < RECORD_LIMIT:
-            at = end + 1
-            continue
-        record = text[start:end]
-        if record.strip():
-            records.append(_cells(record, delimiter))
-        start = at = end + 1
-        quotes = 0
-    return records, min(start, len(text))
-
-
-def _cells(record: str, delimiter: str) -> list[str]:
-    if len(record) > RECORD_LIMIT:
-        return [record[:CELL_LIMIT]]
-    try:
-        cells = next(csv.reader([record.replace("\n", "\u2028")], delimiter=delimiter), [])
-    except csv.Error:
-        cells = record.split(delimiter)
-    return [cell.replace("\u2028", "\n")[:CELL_LIMIT] for cell in cells[:COLUMNS_LIMIT]]
-
-
-def _json_row(line: str) -> dict[str, str]:
-    if not line.strip() or len(line) > RECORD_LIMIT:
-        return {}
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return {"?": line[:CELL_LIMIT]}
-    if not isinstance(value, dict):
-        return {"value": json.dumps(value, ensure_ascii=False)[:CELL_LIMIT]}
-    return {
-        key[:200]: cell[:CELL_LIMIT] if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)[:CELL_LIMIT]
-        for key, cell in list(value.items())[:COLUMNS_LIMIT]
-    }
-
-
-def json_records(text: str, columns: Sequence[str], *, ended: bool) -> tuple[list[list[str]], int]:
-    """Like `split_records`, for JSON lines, each row's cells in the order of the columns."""
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends; line feeds end them."""
     lines = text.split("\n")
-    rest = "" if ended else lines.pop()
-    if len(rest) > RECORD_LIMIT:
-        lines.append(rest)
-        rest = ""
-    rows = [_json_row(line) for line in lines if line.strip()]
-    return [[row.get(column, "") for column in columns] for row in rows], len(text) - len(rest)
+    last = lines.pop()
+    return [line + "\n" for line in lines] + ([last] if last else [])
+
+
+def split_cells(record: str, delimiter: str, *, quoted: bool = True) -> list[str]:
+    """The cells of one record; a quote that it does not close is a character."""
+    line = record.removesuffix("\n")
+    if not quoted or '"' not in line:
+        return line.split(delimiter)
+    reader = csv.reader([line, ""], delimiter=delimiter)
+    try:
+        row = next(reader)
+    except csv.Error:
+        return line.split(delimiter)
+    # An open quote swallows the second, empty line.
+    return row if reader.line_num == 1 else line.split(delimiter)
+
+
+def read_form(kind: str, text: str, *, ended: bool) -> Form | None:
+    """How a table of a kind is written, by its beginning; None while its first record is not whole."""
+    if kind == "jsonl":
+        names: dict[str, None] = {}
+        for record in (found := _first_records(Splitter("", quoted=False), text, ended)):
+            if isinstance(fields := fields_of(record), dict):
+                names.update(dict.fromkeys(fields))
+        return Form("", False, tuple(names)) if found or ended or len(text) > RECORD_LIMIT else None
+    leading = 0
+    if kind == "tsv":
+        delimiter, quoted = "\t", False
+    elif named := _SEPARATOR.match(text):
+        delimiter, quoted, leading = named[1], True, 1
+    else:
+        delimiter, quoted = find_delimiter(text[:SAMPLE], ended=ended and len(text) <= SAMPLE), True
+    splitter = Splitter(delimiter, quoted=quoted)
+    records = [record for record in _first_records(splitter, text, ended) if record != "\n"][leading:]
+    if not records:
+        return Form(delimiter, quoted, ()) if ended or len(text) > RECORD_LIMIT else None
+    rows = [split_cells(record, delimiter, quoted=quoted) for record in records[:_RECORDS]]
+    if not is_header(rows[0]):
+        titles = [f"column {number}" for number in range(1, len(rows[0]) + 1)]
+        return Form(delimiter, quoted, tuple(titles), leading, has_header=False)
+    titles = rows.pop(0)
+    if rows and all(len(row) == len(titles) + 1 for row in rows) and any(row[-1] for row in rows):
+        # R writes row names without a title.
+        titles.insert(0, "")
+    return Form(delimiter, quoted, tuple(titles), leading + 1)
+
+
+def _first_records(splitter: Splitter, text: str, ended: bool) -> list[str]:
+    """The records of the sample, or the first one where that is longer."""
+    sample = text[:SAMPLE]
+    records, _ = splitter.split(sample, ended=ended and len(text) <= SAMPLE)
+    if not records and len(text) > SAMPLE:
+        records, _ = splitter.split(text, ended=ended)
+    return records
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a table's first row is its titles: it is unless it holds numbers alone that are not counted up.
+
+    Blank titles (pandas' index), years and `0, 1, 2` are titles.
+    """
+    cells = [cell.strip() for cell in row]
+    filled = [cell for cell in cells if cell]
+    if not filled or not all(NUMBER.match(cell) for cell in filled):
+        return True
+    if not all(cell.isdecimal() for cell in filled):
+        return False
+    return len(filled) > 1 and all(int(after) == int(before) + 1 for before, after in pairwise(filled))
+
+
+def find_delimiter(sample: str, *, ended: bool) -> str:
+    """The delimiter that gives the first records the same number of cells, quotes respected.
+
+    Of several that do, the one whose cells look like cells: numbers (also with a decimal comma) and texts without
+    another delimiter.
+    """
+    scores = {}
+    for delimiter in _DELIMITERS:
+        if delimiter not in sample:
+            continue
+        splitter = Splitter(delimiter, quoted=True)
+        records, used = splitter.split(sample, ended=ended)
+        if len(records) < 2 and used < len(sample):
+            records = [*records, sample[used:]]
+        rows = [split_cells(record, delimiter) for record in records[:_RECORDS] if record != "\n"]
+        counts = Counter(map(len, rows))
+        usual = max(counts, key=lambda count: (count > 1, counts[count], count), default=1)
+        if usual > 1:
+            alike = [row for row in rows if len(row) == usual]
+            scores[delimiter] = (len(alike) / len(rows), *_looks(alike))
+    return max(scores, key=lambda delimiter: scores[delimiter], default=",")
+
+
+def _looks(rows: Sequence[Sequence[str]]) -> tuple[float, float, int]:
+    """The share of cells that hold no other delimiter but a decimal comma, that of numbers, and the cells of a row."""
+    clean = numbers = total = 0
+    for row in rows:
+        for cell in row:
+            total += 1
+            number = NUMBER.match(cell.strip()) is not None
+            numbers += number
+            clean += number or not any(mark in cell for mark in _DELIMITERS)
+    return clean / total, numbers / total, len(rows[0])
+
+
+def fields_of(record: str) -> dict[str, Any] | str:
+    """A JSON line's fields; its text where it is no object."""
+    try:
+        value = parse_json(record)
+    except Malformed:
+        return record.strip()
+    return value if isinstance(value, dict) else json_text(value)
+
+
+def _json_cells(record: str, names: Sequence[str]) -> list[str | None]:
+    """The fields of a line in the order of the columns; all others, and what is no object, in one more cell."""
+    fields = fields_of(record)
+    if isinstance(fields, str):
+        return [*[None] * len(names), fields]
+    cells = [json_text(fields.pop(name)) if name in fields else None for name in names]
+    return [*cells, json_text(fields)] if fields else cells
+
+
+def shown_cell(cell: str) -> str:
+    """A cell of JSON as it is shown: text as it is, all else as JSON."""
+    if not cell.startswith('"'):
+        return cell
+    try:
+        return str(json.loads(cell))
+    except ValueError:
+        return cell

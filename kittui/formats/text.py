@@ -1,50 +1,154 @@
-"""Telling text from binary, and bytes into text."""
+"""Bytes into text: one decision on a file's encoding, and one way to decode it, for every reader of text."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
-_CONTROLS = frozenset(range(32)) - {9, 10, 12, 13, 27}
+SNIFFED = 8192
+"""Bytes at a file's start that decide whether it is text, and in which encoding."""
+_CONTROLS = frozenset(range(32)) - {8, 9, 10, 12, 13, 27}
+_WIDE = 0.4
+"""Share of every other byte that is zero in UTF-16 without a mark."""
+_LETTERS = 4
+"""Letters that it takes to guess so."""
+_LONE = re.compile(r"\r(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
-class Sniffed:
-    """What a file's first bytes look like; `encoding` is None for binary content."""
+class Encoding:
+    """How a file's bytes are read as text; `mark` is the byte order mark that it starts with."""
 
-    encoding: str | None
+    codec: str
+    mark: bytes = b""
+    guess: bool = False
+    """Whether nothing in the file says so: the bytes are not UTF-8, and this reads all of them."""
 
     @property
-    def is_text(self) -> bool:
-        """Whether it reads as text."""
-        return self.encoding is not None
+    def name(self) -> str:
+        """Its name for people."""
+        return _NAMES[self.codec]
+
+    @property
+    def label(self) -> str:
+        """Its name with what there is to say of it: `UTF-16`, `Latin-1 (a guess: not UTF-8)`."""
+        if self.guess:
+            return f"{self.name} (a guess: not UTF-8)"
+        return f"{self.name} with a byte order mark" if self.mark and self.codec == "utf-8" else self.name
 
 
-def sniff(start: bytes) -> Sniffed:
-    """Judge by the first bytes: a byte order mark, valid UTF-8 (a character may be cut at the end), else latin-1."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF32_LE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
+_NAMES = {
+    "utf-8": "UTF-8",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "utf-32-le": "UTF-32",
+    "utf-32-be": "UTF-32",
+    "cp1252": "Windows-1252",
+    "latin-1": "Latin-1",
+}
+UTF8 = Encoding("utf-8")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def sniff(content: bytes, *, zeros: bool = False) -> Encoding | None:
+    """The encoding of a text by its first SNIFFED bytes; None for binary content.
+
+    A byte order mark decides, then valid UTF-8 (a character may be cut at the end). UTF-16 without a mark and
+    single-byte encodings are guesses; the latter only where next to no control characters speak against text.
+    With `zeros` a few zero bytes are put up with: databases export tables with them.
+    """
+    start = content[:SNIFFED]
+    for mark, codec in _MARKS:
         if start.startswith(mark):
-            return Sniffed(encoding)
-    if b"\0" in start:
-        return Sniffed(None)
-    if sum(byte in _CONTROLS for byte in start) * 10 > len(start):
-        return Sniffed(None)
+            return Encoding(codec, mark)
+    if b"\0" in start and ((wide := _wide(start)) or not zeros):
+        return wide
+    controls = sum(byte in _CONTROLS for byte in start)
+    if controls * 10 > len(start):
+        return None
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
         high = sum(byte > 127 for byte in start)
-        return Sniffed("latin-1" if high * 3 < len(start) else None)
-    return Sniffed("utf-8")
+        if controls and high * 3 >= len(start):
+            return None
+        return Encoding("cp1252" if any(0x80 <= byte < 0xA0 for byte in start) else "latin-1", guess=True)
+    return UTF8
 
 
-def decode(content: bytes, encoding: str) -> str:
-    """The text, what does not fit its encoding replaced; line ends become one kind."""
-    return content.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+def _wide(start: bytes) -> Encoding | None:
+    """UTF-16 of mostly Latin letters: every other byte is zero, and none of the rest is."""
+    half = len(start) // 2
+    for codec, zeros, others in (("utf-16-le", start[1::2], start[0::2]), ("utf-16-be", start[0::2], start[1::2])):
+        if half >= _LETTERS and zeros.count(0) >= half * _WIDE and 0 not in others:
+            if sum(byte in _CONTROLS for byte in others) * 10 > len(others):
+                return None
+            return Encoding(codec, guess=True)
+    return None
+
+
+def _undecodable(error: UnicodeError) -> tuple[str, int]:
+    """Every byte that does not fit becomes a lone surrogate, as Python's surrogateescape has it for UTF-8."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("kittui-keep", _undecodable)
+
+
+class Decoder:
+    """Turns a file's bytes into text, piece by piece, so that every reader of a file gets the same text.
+
+    The byte order mark is left out. Bytes that do not fit the encoding become lone surrogates: nothing is lost, and
+    cleaning shows them as `\\xe9`. Lone carriage returns become line feeds; with `ends` those before line feeds go too.
+    """
+
+    def __init__(self, encoding: Encoding, *, ends: bool = True) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding.codec)("kittui-keep")
+        self._mark = len(encoding.mark)
+        self._ends = ends
+        self._held = ""
+        self.windows = 0
+        """Line ends of carriage return and line feed so far."""
+        self.lone = 0
+        """Carriage returns that stood alone so far."""
+
+    def feed(self, content: bytes, *, ended: bool) -> str:
+        """The text of the next bytes; `ended` says that they are the last."""
+        if self._mark:
+            skipped, content = content[: self._mark], content[self._mark :]
+            self._mark -= len(skipped)
+        text = self._held + self._decoder.decode(content, ended)
+        self._held = ""
+        if "\r" not in text:
+            return text
+        if text.endswith("\r") and not ended:
+            text, self._held = text[:-1], "\r"
+        windows = text.count("\r\n")
+        self.windows += windows
+        lone = text.count("\r") - windows
+        if lone:
+            self.lone += lone
+            text = _LONE.sub("\n", text)
+        return text.replace("\r\n", "\n") if self._ends else text
+
+
+def decode(content: bytes, encoding: Encoding, *, ends: bool = True) -> str:
+    """A whole file's text, as a Decoder gives it."""
+    return Decoder(encoding, ends=ends).feed(content, ended=True)
+
+
+def decode_exactly(content: bytes, encoding: Encoding) -> str:
+    """A whole file's text with its line ends as they are."""
+    return content[len(encoding.mark) :].decode(encoding.codec, "kittui-keep")
 
 
 def hex_lines(content: bytes, offset: int = 0) -> list[str]:

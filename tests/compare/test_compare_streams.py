@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from kittui.compare import records, streams
 from kittui.compare.changes import Table, TextChange
-from kittui.compare.records import Long, RecordReader
+from kittui.compare.records import RecordReader, pass_long
 from kittui.compare.streams import Side, compare_streams, schema
 from kittui.compare.tables import compare_tables, read_table
+from kittui.formats import tables
+from kittui.formats.tables import Splitter
 
 
 def side(content: bytes) -> Side:
@@ -37,6 +39,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (streams, records):
         monkeypatch.setattr(module, "PIECE", 128)
     monkeypatch.setattr(records, "RECORD_LIMIT", 512)
+    monkeypatch.setattr(tables, "RECORD_LIMIT", 512)
     monkeypatch.setattr(records, "BEFORE", 256)
 
 
@@ -66,7 +69,7 @@ LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"long line of text\n",
 
 
 @settings(max_examples=150, deadline=None)
-@given(LINES, LINES, st.binary(max_size=5).filter(lambda tail: b"\n" not in tail and b"\r" not in tail))
+@given(LINES, LINES, st.text("ax é", max_size=5).map(str.encode))
 def test_hunks_of_a_stream_turn_one_side_into_the_other(a: list[bytes], b: list[bytes], tail: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "WINDOWS", (64, 256, 1024))
@@ -96,10 +99,11 @@ def test_rows_of_a_stream_are_those_of_the_whole(chance: random.Random, path: st
         patch.setattr(streams, "PIECE", 128)
         found = table(path, a, b)
     kind = path.partition(".")[2]
-    one, other = read_table(kind, a), read_table(kind, b)
+    one, other = read_table(kind, a.decode()), read_table(kind, b.decode())
     assert one is not None
     assert other is not None
     whole = compare_tables(one, other)
+    assert whole is not None
     assert (found.added, found.removed, found.changed) == (whole.added, whole.removed, whole.changed)
     assert (found.count_a, found.count_b, found.key) == (whole.count_a, whole.count_b, "id")
     assert {(row.status, row.key, row.number_a, row.number_b) for row in found.rows} == {
@@ -133,11 +137,78 @@ def test_a_field_that_only_late_lines_have_is_compared(small: None) -> None:
     assert (found.added, found.removed, found.changed) == (0, 0, 1)
 
 
-def test_what_is_no_table_further_down_is_compared_as_text(small: None) -> None:
+def test_rows_of_other_lengths_further_down_are_rows(small: None) -> None:
     good = b"id,n\n" + b"".join(b"%d,1\n" % number for number in range(100, 300))
-    change = compared("t.csv", good + b"1,2,3\n", good + b"1,2,4\n")
-    assert change.kind == "text"
-    assert (change.added, change.removed) == (1, 1)
+    found = table("t.csv", good + b"1,2,3\n", good + b"1,2,4\n")
+    assert found.names == ("id", "n", "(other fields)")
+    assert [(row.key, row.a, row.b) for row in found.rows] == [("1", ("1", "2", "3"), ("1", "2", "4"))]
+
+
+def test_the_same_rows_written_otherwise_are_compared_as_text(small: None) -> None:
+    rows = [f"{number},x\n" for number in range(100, 300)]
+    quoted = [*rows[:77], '177,"x"\n', *rows[78:]]
+    change = compared("t.csv", ("id,n\n" + "".join(rows)).encode(), ("id,n\n" + "".join(quoted)).encode())
+    assert change.table is None
+    assert change.notes[0] == "the same rows, written otherwise"
+    assert [line.text for hunk in change.hunks for line in hunk.lines if line.op == "+"] == ['177,"x"']
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1", "cp1252"])
+@pytest.mark.parametrize("path", ["t.csv", "t.txt"])
+def test_encodings_are_those_of_the_viewer(small: None, path: str, encoding: str) -> None:
+    lines = ["id;Straße\n", *(f"{number};Müllerweg\n" for number in range(100, 400))]
+    other = [*lines[:150], "249;Am Bühl\n", *lines[151:]]
+    change = compared(path, "".join(lines).encode(encoding), "".join(other).encode(encoding))
+    if path == "t.csv":
+        assert change.table is not None
+        assert [(row.key, row.a, row.b) for row in change.table.rows] == [
+            ("249", ("249", "Müllerweg"), ("249", "Am Bühl"))
+        ]
+    else:
+        changed = [(line.op, line.text) for hunk in change.hunks for line in hunk.lines if line.op != " "]
+        assert changed == [("-", "249;Müllerweg"), ("+", "249;Am Bühl")]
+    guessed = encoding in ("latin-1", "cp1252")
+    assert ("read as Latin-1 (a guess: not UTF-8)" in change.notes) == guessed
+
+
+def test_another_encoding_and_other_line_ends_are_said(small: None) -> None:
+    text = "".join(f"{number};Müllerweg\n" for number in range(100, 400))
+    change = compared("t.csv", text.encode("latin-1"), text.replace("\n", "\r\n").encode("utf-16"))
+    assert change.notes[:3] == (
+        "the same rows, written otherwise",
+        "encoding: Latin-1 (a guess: not UTF-8) → UTF-16",
+        "line ends: LF → CRLF",
+    )
+
+
+@pytest.mark.parametrize("screen", ['36" screen', '"36 screen'])
+def test_a_lone_quote_hides_no_row(small: None, screen: str) -> None:
+    rows = [f"{number},thing {number}\n" for number in range(100, 900)]
+    rows[3] = f"103,{screen}\n"
+    other = [*rows]
+    other[777] = "877,changed\n"
+    found = table("t.csv", ("id,item\n" + "".join(rows)).encode(), ("id,item\n" + "".join(other)).encode())
+    assert (found.count_a, found.count_b, found.changed) == (800, 800, 1)
+    assert [(row.key, row.number_a, row.number_b) for row in found.rows] == [("877", 778, 778)]
+
+
+def test_rows_with_line_ends_in_quotes_are_counted(small: None) -> None:
+    rows = [f'{number},"two\n\nlines, ""{number}"""\n' + "\n" * (number % 3 == 0) for number in range(100, 400)]
+    other = [*rows]
+    other[200] = "300,changed\n"
+    found = table("t.csv", ("id,item\n" + "".join(rows)).encode(), ("id,item\n" + "".join(other)).encode())
+    assert (found.count_a, found.count_b) == (300, 300)
+    assert [(row.key, row.number_a, row.number_b) for row in found.rows] == [("300", 201, 201)]
+
+
+def test_what_differs_in_a_line_too_long_to_be_held_is_shown(small: None) -> None:
+    a = b"first\n" + b"x" * 5000 + b"1" + b"y" * 300 + b"\nlast\n"
+    change = compared("t.txt", a, a.replace(b"1", b"2"))
+    (hunk,) = change.hunks
+    old, new = (line.text for line in hunk.lines if line.op != " ")
+    assert "x1y" in old
+    assert "x2y" in new
+    assert f"{5301 + 1} characters" in old
 
 
 def test_long_lines_are_bounded_and_told_apart() -> None:
@@ -174,13 +245,15 @@ def test_long_lines_are_bounded_and_told_apart() -> None:
 def test_a_record_reader_splits_as_a_whole_read_does(small: None, quoted: bool) -> None:
     chance = random.Random(5)
     for _ in range(60):
-        content = b"".join(chance.choice([b"a,b\n", b'"q\nq",1\n', b"\n", b"y" * 700 + b"\n"]) for _ in range(40))
-        reader = RecordReader(side(content).read, len(content), quoted=quoted)
+        content = b"".join(chance.choice([b"a,b\n", b'"q\nq",1\n', b"z\n", b"y" * 700 + b"\n"]) for _ in range(40))
+        reader = RecordReader(side(content).read, len(content), rows=Splitter(",", quoted=quoted))
         sizes = []
-        while found := reader.peek(chance.choice([10, 64, 300])):
-            sizes += [record.length if isinstance(record, Long) else len(record) for record in found]
-            if not isinstance(found[0], Long):
-                reader.skip(sum(len(record) for record in found if isinstance(record, bytes)))
+        while (found := reader.peek(chance.choice([10, 64, 300]))) or found is None:
+            if found is None:
+                sizes.append(pass_long(reader).length)
+                continue
+            sizes += [len(record) for record in found]
+            reader.skip_records(found)
         assert sum(sizes) == len(content)
         assert reader.number == len(sizes)
         wanted = content.replace(b"q\nq", b"qq" + b"q" * quoted).count(b"\n") if quoted else content.count(b"\n")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kittui.compare.changes import Hunk
+from kittui.compare.excerpts import differences, excerpt
 from kittui.compare.lines import increasing, matching_blocks
 from kittui.compare.notebooks import compare_notebooks
 from kittui.compare.text import changed_words, compare_lines, compare_texts, split
@@ -82,10 +83,58 @@ def test_line_ends_and_missing_newlines_are_said() -> None:
     assert "byte order mark" in compare_texts("x", b"\xef\xbb\xbfa\n", b"a\n").notes[0]
 
 
-def test_what_is_no_utf8_is_kept_and_said() -> None:
+def test_what_is_no_utf8_is_read_as_latin_1_and_said() -> None:
     change = compare_texts("x", b"caf\xe9 one\n", b"caf\xe9 two\n")
-    assert change.hunks[0].lines[0].text == "caf\udce9 one"
-    assert "not all of it is UTF-8" in change.notes
+    assert change.hunks[0].lines[0].text == "café one"
+    assert change.notes == ("read as Latin-1 (a guess: not UTF-8)",)
+    start = b"x" * 10_000 + b"\n"
+    change = compare_texts("x", start + b"caf\xe9 one\n", start + b"caf\xe9 two\n")
+    assert change.hunks[0].lines[1].text == "caf\udce9 one"
+    assert change.notes == ("not all of it is UTF-8",)
+    change = compare_texts("x", "café\n".encode("latin-1"), "café\n".encode("utf-16"))
+    assert (change.hunks, change.notes) == ((), ("encoding: Latin-1 (a guess: not UTF-8) → UTF-16",))
+
+
+def test_lone_carriage_returns_end_lines() -> None:
+    (hunk,) = compare_texts("x", b"a\rb\rc", b"a\rx\rc").hunks
+    assert [(line.op, line.text, line.note) for line in hunk.lines] == [
+        (" ", "a", "CR"),
+        ("-", "b", "CR"),
+        ("+", "x", "CR"),
+        (" ", "c", "no newline at the end"),
+    ]
+    assert compare_texts("x", b"a\rb\r", b"a\nb\n").notes == ("only line ends differ: CR → LF",)
+
+
+def test_a_long_line_is_cut_to_what_differs() -> None:
+    line = "{%- for m in messages %}" + "{{ m.role }}: {{ m.content }} " * 150 + "{{ bos }}{%- endfor %}\n"
+    other = line.replace("bos", "eos").replace("for m in", "for mm in", 1)
+    (hunk,) = compare_texts("x.jinja", line.encode(), other.encode()).hunks
+    for one, words in zip(hunk.lines, (("m", "bos"), ("mm", "eos")), strict=True):
+        assert tuple(one.text[low:high] for low, high in one.words) == words
+        assert "…" in one.text
+        assert len(one.text) < 500
+        assert one.note == f"of {len(line if one.op == '-' else other) - 1} characters"
+    assert "{%- endfor %}" in hunk.lines[1].text
+
+
+@given(st.text("ab \n", max_size=60), st.text("ab \n", max_size=60), st.integers(4, 40))
+def test_an_excerpt_of_two_texts_shows_that_they_differ(a: str, b: str, room: int) -> None:
+    cut = excerpt("x" * 500 + a + "y" * 500, "x" * 500 + b + "y" * 500, room)
+    assert (cut.a == cut.b) == (a == b)
+    assert max(len(cut.a), len(cut.b)) <= 6 * room + 2 * len("…") + max(len(a), len(b))
+
+
+@given(LINES, LINES)
+def test_differences_are_all_of_them(a: list[str], b: list[str]) -> None:
+    one, other = " ".join(a), " ".join(b)
+    gaps = differences(one, other)
+    built, at = "", 0
+    for a_from, a_to, b_from, b_to in gaps:
+        built += one[at:a_from] + other[b_from:b_to]
+        at = a_to
+    assert built + one[at:] == other
+    assert bool(gaps) == (one != other)
 
 
 def test_binaries_have_their_first_difference() -> None:
@@ -103,8 +152,9 @@ def test_a_line_of_a_hundred_megabytes_is_told_and_not_aligned() -> None:
     assert change.hunks == ()
     assert "byte 77000000" in change.notes[0]
     long_lines = compare_texts("x", b"x" * 5_000_000, b"y" + b"x" * 5_000_000)
-    assert len(long_lines.hunks[0].lines[0].text) == 2000
-    assert "more characters" in long_lines.hunks[0].lines[0].note
+    assert [len(line.text) < 200 for line in long_lines.hunks[0].lines] == [True, True]
+    assert long_lines.hunks[0].lines[1].text.startswith("yxx")
+    assert "of 5000001 characters" in long_lines.hunks[0].lines[1].note
 
 
 def test_large_and_repetitive_texts_stay_bounded() -> None:

@@ -15,7 +15,7 @@ from kittui.compare.as_json import to_json
 from kittui.compare.changes import MARKS, Status, TextChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry, outline
-from kittui.compare.words import counted, progress_words, row_words, size_words, summary_words
+from kittui.compare.words import change_words, counted, progress_words, row_words, size_words, summary_words
 from kittui.errors import KittuiError, UsageError
 from kittui.usecases.diff.compare import Depth, Side
 
@@ -28,6 +28,7 @@ _STYLES: dict[Status, str] = {
     "not_compared": "magenta",
 }
 _COLUMNS = 80
+_VALUES = 100
 _DIFFERENT = 1
 _FAILED = 2
 
@@ -142,6 +143,10 @@ def _lines(entry: Entry, depth: int) -> Iterator[list[Styled]]:
 def _text(text: TextChange, indent: str) -> Iterator[list[Styled]]:
     for note in text.notes:
         yield [indent, (note, "dim")]
+    for value in text.values[:_VALUES]:
+        yield [indent, (f"{MARKS[value.status]} {value.path}  {change_words(value)}", _STYLES.get(value.status, ""))]
+    if len(text.values) > _VALUES:
+        yield [indent, (f"and {len(text.values) - _VALUES} more values", "dim")]
     if text.table is not None:
         for column in text.table.columns:
             yield [indent, f"column {column.name} {column.status}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -22,7 +21,9 @@ from kittui.compare.changes import (
     ValueChange,
 )
 from kittui.compare.outline import Entry
-from kittui.compare.words import figures_words, fraction_words, percent_words, shape_words, text_words
+from kittui.compare.text import LINE_LIMIT, compare_lines
+from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
+from kittui.formats.exact_json import indented_json
 from kittui.terminal import clean, size_text
 from kittui.tui.compare.hunks import ROLES, Head, beside, lexer_for, unified
 from kittui.tui.compare.table_lines import table_lines
@@ -35,6 +36,8 @@ MOST: Final = 20_000
 """Lines that are shown of one row."""
 LISTED: Final = 500
 """Rows below a heading or a model file that its own page lists."""
+_SHORT = 20
+"""Lines of a value up to which both sides are shown in full."""
 _BAR = 12
 _AHEAD = 3
 """Screens of lines that are made before they are needed."""
@@ -168,11 +171,22 @@ def _pair(name: str, a: str, b: str) -> Iterator[Line]:
 
 def _value(change: ValueChange) -> Iterator[Line]:
     yield ()
-    for op, value, there in (("-", change.a, change.status != "added"), ("+", change.b, change.status != "removed")):
-        if there:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
-            for line in (text or '""').split("\n"):
-                yield ((f"{op} ", f"{ROLES[op]}+bold"), (clean(line), "text"))
+    old, new = (_lines(value) if there else [] for value, there in (
+        (change.a, change.status != "added"), (change.b, change.status != "removed")
+    ))  # fmt: skip
+    if max(len(old), len(new)) > _SHORT or max(map(len, [*old, *new]), default=0) > LINE_LIMIT:
+        for hunk in compare_lines(old, new):
+            yield from unified(hunk, None)
+        return
+    for op, lines in (("-", old), ("+", new)):
+        for line in lines:
+            yield ((f"{op} ", f"{ROLES[op]}+bold"), (clean(line.removesuffix("\n"), limit=None), "text"))
+
+
+def _lines(value: object) -> list[str]:
+    """A value as lines, each with its end."""
+    text = value if isinstance(value, str) else indented_json(value)
+    return [line + "\n" for line in (text or '""').split("\n")]
 
 
 def _layer(change: LayerChange) -> Iterator[Line]:
@@ -243,7 +257,8 @@ def text_lines(text: TextChange, width: int, side_by_side: bool) -> Iterator[Lin
     for note in text.notes:
         yield ((clean(note), "muted"),)
     for value in text.values:
-        yield ((f"{MARKS[value.status]} ", "warn+bold"), (clean(value.path), "text"))
+        words = clean(change_words(value, 400))
+        yield ((f"{MARKS[value.status]} ", "warn+bold"), (clean(value.path), "text"), (f"  {words}", "muted"))
     if text.table is not None:
         yield from table_lines(text.table, width)
         return

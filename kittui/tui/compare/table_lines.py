@@ -9,7 +9,7 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 
 from kittui.compare.changes import MARKS, Row, Table
-from kittui.compare.words import table_words
+from kittui.compare.words import cells_of, change_words, table_words
 from kittui.terminal import clean
 from kittui.tui.compare.hunks import ROLES, Head
 from kittui.tui.widgets.lines import Line
@@ -76,8 +76,8 @@ def _chosen(table: Table, widths: Sequence[int], room: int) -> list[int] | None:
 
 
 def _cells(row: Row, shown: Sequence[int], widths: Sequence[int]) -> Iterator[Line]:
-    for op, values in (("-", row.a), ("+", row.b)):
-        if values is None:
+    for op, values in zip("-+", cells_of(row, CELL - 2), strict=True):
+        if not values:
             continue
         spans: list[Span] = [(f"{op} ", f"{ROLES[op]}+bold")]
         for at in shown:
@@ -97,13 +97,19 @@ def _record(table: Table, row: Row) -> Iterator[Line]:
         (f"  {row.status}", "muted"),
     )
     changed = row.changed or range(len(row.b or row.a or ()))
+    sides = cells_of(row, 2000)
     for at in changed:
-        name = clean(table.names[at] if at < len(table.names) else f"column {at + 1}", limit=60)
-        yield ((f"    {name}", "key"),)
-        for op, values in (("-", row.a), ("+", row.b)):
-            if values is not None:
-                value = values[at] if at < len(values) else None
-                text = "nothing" if value is None else clean(value, limit=2000) or '""'
+        name = table.names[at] if at < len(table.names) else f"column {at + 1}"
+        inside = [value for value in row.values if value.path.startswith((name + ".", name + "["))]
+        for value in inside:
+            words = clean(change_words(value, 400))
+            yield ((f"    {clean(value.path, limit=200)}  ", "key"), (words, "text"))
+        if inside:
+            continue
+        yield ((f"    {clean(name, limit=60)}", "key"),)
+        for op, values in zip("-+", sides, strict=True):
+            if values:
+                text = "nothing" if values[at] is None else clean(values[at] or "", limit=None) or '""'
                 yield ((f"    {op} ", f"{ROLES[op]}+bold"), (text, "text"))
 
 

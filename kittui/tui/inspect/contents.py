@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from kittui.errors import Malformed, Unsupported
 from kittui.formats.model_file import is_model_file
-from kittui.formats.text import decode, sniff
+from kittui.formats.notebook import NOTEBOOK_LIMIT
+from kittui.formats.text import SNIFFED, decode, sniff
 from kittui.tui.inspect import pictures
 from kittui.tui.inspect.opened import Contents, Model
 from kittui.tui.inspect.paging import Pager, lay_of
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
 
 
-SNIFFED = 8192
-"""Bytes that decide between text and binary."""
 WHOLE_LIMIT = 512 * 1024
 """Bytes up to which Markdown is rendered and code is highlighted: both need the whole text."""
-NOTEBOOK_LIMIT = 8 * 1024 * 1024
-"""Bytes of a notebook that are read."""
 
 
 async def read_contents(inspector: Inspector, here: FileHere, *, ask: Ask | None = None, width: int = 100) -> Contents:
@@ -90,10 +87,10 @@ async def _whole(view: View, path: str, kind: Literal["notebook", "markdown"]) -
     from kittui.tui.inspect.pages import notebook_page, text_page
 
     content = await view.read(0, view.size)
-    found = sniff(content[:SNIFFED])
-    if found.encoding is None:
+    encoding = sniff(content)
+    if encoding is None:
         raise Malformed("it is not a text")
-    text = decode(content, found.encoding)
+    text = decode(content, encoding)
     laid = notebook_page if kind == "notebook" else text_page
     page = await asyncio.to_thread(laid, path, text)
     digest = hashlib.sha256(content).digest()
@@ -103,13 +100,13 @@ async def _whole(view: View, path: str, kind: Literal["notebook", "markdown"]) -
 async def _paged(view: View, path: str, size: int, problem: str = "") -> Contents:
     from kittui.tui.inspect.pages import hex_spans, line_highlighter, text_page
 
-    found = sniff(await view.read(0, min(size, SNIFFED)))
-    if found.encoding is None:
+    lay = lay_of(path)
+    encoding = sniff(await view.read(0, min(size, SNIFFED)), zeros=lay is not None)
+    if encoding is None:
         pager = Pager(view, size, None, None)
         page = Page(await pager.more(), hex_spans)
         return Contents("hex", size, page, pager, verified=view.verified, problem=problem)
-    lay = lay_of(path)
-    pager = Pager(view, size, lay, found.encoding)
+    pager = Pager(view, size, lay, encoding)
     lines = await pager.more()
     if lay is not None:
         return Contents("table", size, pager=pager, table=lay, records=lines, verified=view.verified, problem=problem)

@@ -137,18 +137,24 @@ def _role(kind: str) -> str:
 
 def notebook_page(path: str, text: str) -> Page:
     """Cells with what they printed; raises Malformed for what is no notebook."""
-    language, cells = read_notebook(text)
+    notebook = read_notebook(text)
     lines: list[Line] = []
-    for cell in cells:
+    for cell in notebook.cells:
         number = "" if cell.number is None else f" [{cell.number}]"
         lines += ["", heading(f"{cell.kind}{number}")]
-        if cell.kind == "code":
-            lines += highlighted("x.py" if language == "python" else f"x.{language}", cell.text)
-        elif cell.kind == "markdown":
-            lines += highlighted("x.md", cell.text)
+        if cell.kind == "raw":
+            lines += [((clean_line(line), "muted"),) for line in cell.source.split("\n")]
         else:
-            lines += [((clean_line(line), "muted"),) for line in cell.text.split("\n")]
+            lines += highlighted("x.md" if cell.kind == "markdown" else _named(notebook.language), cell.source)
+        for output in cell.outputs:
+            lines += ["", heading("output")]
+            lines += [((clean_line(line), "muted"),) for line in output.split("\n")]
     return Page(lines, raw=text)
+
+
+def _named(language: str) -> str:
+    """A file name that code of a language has."""
+    return "x.py" if language == "python" else f"x.{language}"
 
 
 def model_page(model: Model) -> Page:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len
 
-from kittui.formats.tables import TableStart, is_table, json_records, read_start, split_records
-from kittui.formats.text import hex_lines
+from kittui.formats.tables import Form, Splitter, read_form, table_suffix
+from kittui.formats.text import UTF8, Decoder, Encoding, hex_lines
 from kittui.tui.widgets.documents import clean_line
 
 if TYPE_CHECKING:
@@ -38,11 +37,11 @@ class Pager:
     `digest` is of all bytes that were shown, to compare them with verified ones.
     """
 
-    def __init__(self, view: View, size: int, lay: Lay | None, encoding: str | None) -> None:
+    def __init__(self, view: View, size: int, lay: Lay | None, encoding: Encoding | None) -> None:
         self._view = view
         self._size = size
         self._lay = lay
-        self._decoder = codecs.getincrementaldecoder(encoding or "utf-8")("replace")
+        self._decoder = Decoder(encoding or UTF8)
         self._left = ""
         self._next = FIRST if encoding else HEX_FIRST
         self._hexadecimal = encoding is None
@@ -56,28 +55,22 @@ class Pager:
 
     async def more(self) -> list[Any]:
         """The next page: cleaned lines, or records of a table; raises what reading raises."""
-        start = self.offset
-        content = await self._view.read(start, min(self._next, min(self._size, END) - start))
-        self._next = min(self._next * 4, MOST)
-        self.offset = start + len(content) if content else self._size
-        self.digest.update(content)
-        return await asyncio.to_thread(self._lines, content, start)
+        while True:
+            start = self.offset
+            content = await self._view.read(start, min(self._next, min(self._size, END) - start))
+            self._next = min(self._next * 4, MOST)
+            self.offset = start + len(content) if content else self._size
+            self.digest.update(content)
+            lines = await asyncio.to_thread(self._lines, content, start)
+            if lines or self.ended:
+                return lines
 
     def _lines(self, content: bytes, start: int) -> list[Any]:
         if self._hexadecimal:
             return list(hex_lines(content, start))
         ended = self.ended
-        text = self._left + self._decoder.decode(content, ended)
-        if not ended and text.endswith("\r"):
-            text, held = text[:-1], "\r"
-        else:
-            held = ""
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if self._lay is None:
-            lines, left = plain_lines(text, ended)
-        else:
-            lines, left = self._lay(text, ended)
-        self._left = left + held
+        text = self._left + self._decoder.feed(content, ended=ended)
+        lines, self._left = plain_lines(text, ended) if self._lay is None else self._lay(text, ended)
         return lines
 
 
@@ -103,25 +96,31 @@ class Record(NamedTuple):
 class TableLay:
     """Reads a CSV, TSV or JSONL file as records; the first page decides on the columns and how wide they are drawn."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._start: TableStart | None = None
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._form: Form | None = None
+        self._splitter = Splitter("", quoted=False)
         self._count = 0
         self.columns: tuple[str, ...] = ()
         self.widths: tuple[int, ...] = ()
 
+    @property
+    def unclosed(self) -> bool:
+        """Whether a quote was never closed, so that lines are rows from there on."""
+        return self._splitter.unclosed
+
     def __call__(self, text: str, ended: bool) -> tuple[list[Any], str]:
-        start = self._start or read_start(self._path, text)
-        if start.delimiter:
-            records, used = split_records(text, start.delimiter, ended=ended)
-            if self._start is None:
-                records = records[1:]
-        else:
-            records, used = json_records(text, start.columns, ended=ended)
-        rows = [tuple(clean_line(cell.replace("\n", "⏎")) for cell in cells) for cells in records]
-        if self._start is None:
-            self._start = start
-            self.columns = tuple(clean_line(name) for name in start.columns)
+        form = self._form or read_form(self._kind, text, ended=ended)
+        if form is None:
+            return [], text
+        if self._form is None:
+            self._splitter = Splitter(form.delimiter, quoted=form.quoted)
+        records, used = self._splitter.split(text, ended=ended)
+        filled = [record for record in records if record != "\n"][form.leading if self._form is None else 0 :]
+        rows = [tuple(clean_line(cell.replace("\n", "⏎")) for cell in form.cells(line)) for line in filled]
+        if self._form is None:
+            self._form = form
+            self.columns = tuple(clean_line(title) for title in form.titles)
             sample = [self.columns, *rows[:SAMPLE]]
             self.widths = tuple(
                 min(CELL, max((cell_len(row[n]) for row in sample if n < len(row)), default=0))
@@ -139,4 +138,5 @@ def is_number(cell: str) -> bool:
 
 def lay_of(path: str) -> TableLay | None:
     """How a text of this name is laid out; None for lines as they are."""
-    return TableLay(path) if is_table(path) else None
+    kind = table_suffix(path)
+    return TableLay(kind) if kind is not None else None

@@ -135,7 +135,7 @@ class ContentReader:
                     kept = None if self._pair[side].local else Kept(self._attics[side])
                     if kept is not None:
                         self._kept[side][entry.offset] = kept
-                    lines = self._lines[side][path] = LineCount(kept)
+                    lines = self._lines[side][path] = LineCount(path, kept)
                     watches[side].append(Watch(entry.offset, entry.size, lines))
         for stretch in left:
             if stretch.key.tensor is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import tempfile
 
-from kittui.compare.text import is_binary
 from kittui.disk.durable import storage_error
 from kittui.disk.threads import in_thread
+from kittui.formats.tables import table_suffix
+from kittui.formats.text import SNIFFED, sniff
 
 _IN_MEMORY = 4 * 1024 * 1024
 
@@ -38,8 +39,9 @@ class Capture:
 class LineCount:
     """Counts the lines of a large text; what turns out to be no text is neither counted nor kept by `kept`."""
 
-    def __init__(self, kept: Kept | None = None) -> None:
+    def __init__(self, path: str, kept: Kept | None = None) -> None:
         self.binary = False
+        self._table = table_suffix(path) is not None
         self._kept = kept
         self._started = False
         self._count = 0
@@ -48,7 +50,7 @@ class LineCount:
     def take(self, piece: memoryview) -> None:
         if not self._started:
             self._started = True
-            self.binary = is_binary(bytes(piece[:8192]))
+            self.binary = sniff(bytes(piece[:SNIFFED]), zeros=self._table) is None
         if self.binary:
             return
         content = bytes(piece)

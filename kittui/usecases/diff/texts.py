@@ -10,10 +10,12 @@ from kittui.compare.changes import TextChange
 from kittui.compare.contents import compare_contents, compare_values, may_be_text
 from kittui.compare.figures import find_numpy
 from kittui.compare.streams import Side, compare_streams, schema
-from kittui.compare.text import TEXT_LIMIT, is_binary
+from kittui.compare.text import TEXT_LIMIT
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed
+from kittui.formats.tables import table_suffix
 from kittui.formats.tar import FileEntry
+from kittui.formats.text import SNIFFED, sniff
 from kittui.tasks import together
 from kittui.usecases.diff.access import AROUND, Access, Budget
 from kittui.usecases.diff.opened import Opened, Tell
@@ -126,7 +128,8 @@ async def read_large_texts(opened: Opened, budget: Budget, tell: Tell) -> None:
             continue
         try:
             views = await pair[0].view(old), await pair[1].view(new)
-            if is_binary(await views[0].read(0, 8192)) or is_binary(await views[1].read(0, 8192)):
+            zeros = table_suffix(new.path) is not None
+            if any([sniff(await view.read(0, SNIFFED), zeros=zeros) is None for view in views]):
                 continue
             if await _same(*views):
                 opened.settle(new.path, equal=True)
