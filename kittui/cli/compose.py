@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kittui.config import Config, Flags, load_config
 from kittui.config.loading import ConfigProblem, folder
+from kittui.disk.notices import notices_to
 from kittui.oci.reference import LOCAL, Place
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.places import Places
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from kittui.state.indexes import IndexCache
     from kittui.store import LocalSource
     from kittui.transfer.fetch import Tuning
-    from kittui.usecases.change.ledger import Ledger, Rules
+    from kittui.usecases.change.ledger import Ledger
+    from kittui.usecases.change.policy import Policy
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Ask, Inspector
@@ -55,11 +58,14 @@ class Composition:
         self.config: Config = loaded.config
         self.config_path = loaded.path
         self.problems: tuple[ConfigProblem, ...] = loaded.problems
+        self._open_for = ExitStack()
 
     async def __aenter__(self) -> Self:
+        self._open_for.enter_context(notices_to(lambda text: self.on_warning(text)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._open_for.close()
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -174,11 +180,11 @@ class Composition:
         return Ledger.open(self.state_dir)
 
     @cached_property
-    def rules(self) -> Rules:
+    def policy(self) -> Policy:
         """What may be changed."""
-        from kittui.usecases.change.ledger import Rules
+        from kittui.usecases.change.policy import Policy
 
-        return Rules(self.config.read_only, frozenset(self.config.protected_tags))
+        return Policy(self.config.read_only, frozenset(self.config.protected_tags), self.config.protect_promotions)
 
     @cached_property
     def tuning(self) -> Tuning:
@@ -192,7 +198,7 @@ class Composition:
         """What changes tags and moves ModelKits, for both front ends."""
         from kittui.usecases.change.tools import ChangeTools
 
-        return ChangeTools(self.ledger, self.rules, self.inspector(), self.find_parent, self.tuning)
+        return ChangeTools(self.ledger, self.policy, self.inspector(), self.find_parent, self.tuning)
 
     def inspector(self, ask: Ask | None = None) -> Inspector:
         """Reads layers, and remembers on disk what it learns; `ask` agrees to what costs more than `ask_above`."""

@@ -141,7 +141,7 @@ async def build_ports(composition: Composition) -> Ports:
         return await asyncio.to_thread(lambda: frozenset(digest for digest in digests if blobs.path(digest).exists()))
 
     async def log_in(host: str, username: str, password: str) -> str:
-        composition.rules.check_write(host)
+        composition.policy.check_write(host)
         done = await login(Logins(composition), host, username, password)
         return f"Logged in to {done.host}; kept in {done.kept}."
 

@@ -13,8 +13,9 @@ from kittui.oci.protocols import Repository
 from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
-from kittui.usecases.change.tags import ChangePlan, TagChange
+from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
+from kittui.usecases.change.words import blobs_text, change_lines, costs_of, notes_of
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic
@@ -37,54 +38,27 @@ async def repository_of(call: Call, text: str) -> Repository:
     return located.repository
 
 
-def typed_names(call: Call, tags: Collection[str], given: Sequence[str]) -> list[str]:
+def typed_names(call: Call, tags: Collection[str], given: Sequence[str], action: str = "") -> list[str]:
     """Protected tags whose names were given with --confirm, or are typed now on a terminal."""
     typed = list(given)
-    for tag in call.composition.rules.guarded(tags):
+    for tag in call.composition.policy.guarded(tags, action):
         if tag not in typed and call.printer.asks:
             answer = call.printer.ask(f"{tag} is protected. Type its name to go on: ")
             typed.append(answer.strip())
     return typed
 
 
-def change_lines(changes: Sequence[TagChange], names: dict[str, tuple[str, ...]] | None = None) -> list[str]:
-    """One line for each tag: `rollback: 2304e6a01e6c (v0.9.0) -> 9f21a6b64d06 (v1.0.0)`."""
-
-    def shown(change: TagChange, side: str) -> str:
-        manifest = change.before if side == "before" else change.after
-        if manifest is None:
-            return "none"
-        others = [name for name in (names or {}).get(manifest.digest, ()) if name != change.tag]
-        return f"{manifest.digest.short} ({others[-1]})" if others else manifest.digest.short
-
-    return [f"  {change.tag}: {shown(change, 'before')} -> {shown(change, 'after')}" for change in changes]
-
-
 def plan_lines(plan: ChangePlan, verb: str) -> list[str]:
     """A plan in words; its first line names the place."""
-    lines = [f"{verb} {plan.place}", *change_lines(plan.changes, {str(k): v for k, v in plan.names.items()})]
-    lines += [f"  {note}" for note in plan.notes]
-    lines += [f"  {digest.short} loses its last tag; its manifest is kept for undo" for digest in plan.orphans]
-    if plan.unread:
-        lines.append(f"  whether another tag stays on it is not known: {plan.unread} tags were not looked at")
-    lines.append(f"  {plan.requests} requests, {size_text(plan.size)}; nothing is copied or deleted")
-    return lines
+    lines = [*change_lines(plan.changes, plan.names), *notes_of(plan), costs_of(plan)]
+    return [f"{verb} {plan.place}", *(f"  {line}" for line in lines)]
 
 
 def move_lines(plan: MovePlan) -> list[str]:
     """What a transfer would move, in words; its first line names the place."""
-    transfer = plan.transfer
-    ways = [blob.way for blob in transfer.blobs]
-    parts = [f"{ways.count('copy')} blobs to move ({size_text(transfer.missing)})"]
-    if "mount" in ways:
-        parts.append(f"{ways.count('mount')} to take over")
-    if "present" in ways:
-        parts.append(f"{ways.count('present')} there already")
-    return [
-        f"{plan.action} to {transfer.destination.reference(plan.target)}",
-        f"  {', '.join(parts)}",
-        *change_lines([change for change in plan.changes.changes if change.before]),
-    ]
+    overwritten = change_lines([change for change in plan.changes.changes if change.before])
+    where = plan.transfer.destination.reference(plan.target)
+    return [f"{plan.action} to {where}", f"  {blobs_text(plan)}", *(f"  {line}" for line in overwritten)]
 
 
 async def carry(
@@ -99,7 +73,7 @@ async def carry(
     """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress."""
     composition = call.composition
     (source, target), (repository, wanted) = origin, destination
-    composition.rules.check_write(repository.reference())
+    composition.policy.check_write(repository.reference())
     plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
     for line in move_lines(plan):
         call.printer.note(line)
@@ -110,7 +84,7 @@ async def carry(
         return await apply_move(
             plan,
             composition.ledger,
-            composition.rules,
+            composition.policy,
             progress,
             tuning=call.composition.tuning,
             reason=reason,

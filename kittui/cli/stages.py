@@ -6,9 +6,9 @@ import sys
 from typing import Final
 
 from kittui.config import Config
-from kittui.modelkit.stages import Role, stage_of
+from kittui.modelkit.stages import Colour, stage_of
 
-_STYLES: Final[dict[Role, str]] = {
+_STYLES: Final[dict[Colour, str]] = {
     "accent": "blue",
     "good": "bold green",
     "warn": "yellow",
@@ -25,4 +25,4 @@ def staged(tag: str | None, config: Config) -> tuple[str, str]:
         return "", ""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     plain = config.ascii or not encoding.startswith("utf")
-    return stage.shown(ascii_marks=plain), _STYLES[stage.role]
+    return stage.shown(ascii_marks=plain), _STYLES[stage.colour]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry
 from kittui.errors import KittuiError
-from kittui.modelkit.stages import STAGES, LifecycleTags, Stage
+from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
 
 if TYPE_CHECKING:
     import yaml
@@ -188,13 +188,16 @@ def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int | None:
 
 
 def _from_form(form: ConfigForm) -> Config:
+    stages = STAGES if form.stages is None else tuple(_stage(stage) for stage in form.stages)
+    named = {role: tag for role, tag in dict(form.moves).items() if tag is not None}
     return Config(
         registries=tuple(Registry(**dict(registry)) for registry in form.registries),
         layouts=form.layouts,
         favourites=form.favourites,
-        stages=STAGES if form.stages is None else tuple(_stage(stage) for stage in form.stages),
-        moves=LifecycleTags(**dict(form.moves)),
+        stages=stages,
+        moves=replace(lifecycle_of(stages), **named),
         protected_tags=form.protected_tags,
+        protect_promotions=form.protect_promotions,
         keymap=MappingProxyType(dict(form.keymap)),
         theme=str(form.theme),
         mouse=form.mouse,
@@ -216,8 +219,9 @@ def _stage(form: StageForm) -> Stage:
         form.name,
         form.mark or known.mark,
         form.ascii_mark or known.ascii_mark,
-        form.colour or known.role,
+        form.colour or known.colour,
         known.meaning if form.meaning is None else form.meaning,
+        known.role if form.role is None else form.role,
     )
 
 

@@ -98,16 +98,17 @@ class StageForm(_Part):
     mark: Annotated[StrictStr, AfterValidator(_one_cell)] | None = None
     ascii_mark: Annotated[StrictStr, AfterValidator(_ascii_cell)] | None = None
     colour: Literal["accent", "good", "warn", "bad", "special", "muted"] | None = None
+    role: Literal["preparing", "challenger", "champion", "rollback", "retired", ""] | None = None
     meaning: Text | None = None
 
 
 class MovesForm(_Part):
-    """The tags that promote and roll back move."""
+    """The tags that promote and roll back move, where they are not the stages with those roles."""
 
-    challenger: Tag = "challenger"
-    champion: Tag = "champion"
-    rollback: Tag = "rollback"
-    retired: Tag = "retired"
+    challenger: Tag | None = None
+    champion: Tag | None = None
+    rollback: Tag | None = None
+    retired: Tag | None = None
 
 
 class ConfigForm(_Part):
@@ -119,6 +120,7 @@ class ConfigForm(_Part):
     stages: tuple[Annotated[StageForm, BeforeValidator(_as_stage)], ...] | None = None
     moves: MovesForm = MovesForm()
     protected_tags: tuple[Tag, ...] = ()
+    protect_promotions: StrictBool = True
     keymap: dict[Text, Text] = Field(default_factory=dict)
     theme: Literal[THEMES] = THEMES[0]  # type: ignore[valid-type]
     mouse: StrictBool = True

@@ -45,6 +45,7 @@ class Config:
     stages: tuple[Stage, ...] = STAGES
     moves: LifecycleTags = field(default_factory=LifecycleTags)
     protected_tags: tuple[str, ...] = ()
+    protect_promotions: bool = True
     keymap: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     theme: str = THEMES[0]
     mouse: bool = True

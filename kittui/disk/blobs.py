@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -66,10 +67,12 @@ class FileReader:
 def open_regular(path: Path) -> io.FileIO | None:
     """Open a file for reading, None where there is none; raises StorageError for a fifo, device or folder."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
         raise storage_error(error, f"read {path}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

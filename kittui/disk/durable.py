@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from kittui.crashpoints import crash_point
+from kittui.disk.drafts import open_draft
+from kittui.disk.notices import notice_of_disk
 from kittui.errors import DiskFull, KittuiError, StorageError
 
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE: start writing what is dirty, wait for nothing."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR})
+_HINTS = {
+    errno.EEXIST: "A file exists where a folder is needed. Move it, or choose another location.",
+    errno.ENOTDIR: "A file exists where a folder is needed. Move it, or choose another location.",
+    errno.ENAMETOOLONG: "The name is too long for this file system. Choose a shorter one.",
+    errno.EFBIG: "This file system can't hold a file of this size. Choose a location on another one.",
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Check the owner and the permissions of the folder."),
+}
+_NO_FOLDER_SYNC = frozenset(
+    {errno.EINVAL, errno.EIO, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
+)
+"""What file systems answer that can't bring a folder to the disk (CIFS, vboxsf, FUSE, WSL's DrvFs)."""
+_NO_FILE_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_NO_MODES = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+"""What file systems answer that keep no permissions (FAT, exFAT, network shares)."""
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
 
 def storage_error(error: OSError, doing: str) -> KittuiError:
@@ -25,11 +42,7 @@ def storage_error(error: OSError, doing: str) -> KittuiError:
     if error.errno in _FULL:
         return DiskFull(f"no room left to {doing}", hint="Free some space and run it again: nothing is lost.")
     reason = error.strerror or str(error)
-    hint = "Check the owner and the permissions of the folder."
-    if error.errno in _IN_THE_WAY:
-        hint = "Something that is no folder is in its way: choose another place, or move it."
-    elif error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-        hint = "Check the disk and run it again."
+    hint = _HINTS.get(error.errno or 0, "Check the disk and run it again.")
     return StorageError(f"cannot {doing}: {reason}", hint=hint)
 
 
@@ -38,18 +51,106 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise storage_error(error, f"create the folder {path}") from error
+        raise _no_folder(error, path) from error
+
+
+def make_private_folder(path: Path, top: Path | None = None) -> None:
+    """Create a folder, and those above it that are missing, for their owner alone, whatever the umask allows others.
+
+    `top` is this folder or one above it: what exists from there down is closed to others too. Raises StorageError.
+    """
+    try:
+        _make_private(path)
+        top = path if top is None else top
+        for folder in (path, *path.parents):
+            if folder == top or top in folder.parents:
+                status = folder.stat()
+                if status.st_uid == os.getuid() and status.st_mode & 0o077:
+                    set_mode(folder, 0o700, folder)
+    except OSError as error:
+        raise _no_folder(error, path) from error
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700)
+    except FileNotFoundError:
+        if path.parent == path or path.parent.is_dir():
+            raise
+        _make_private(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+
+
+def _no_folder(error: OSError, path: Path) -> KittuiError:
+    for folder in (path, *path.parents):
+        if folder.is_symlink() and not folder.exists():
+            return StorageError(
+                f"cannot create the folder {path}: {folder} links to {folder.readlink()}, which does not exist",
+                hint="Mount the disk that it is on, or remove the link.",
+            )
+    return storage_error(error, f"create the folder {path}")
+
+
+def set_mode(target: int | str | Path, mode: int, path: Path, folder: int | None = None) -> None:
+    """Give an open file, or a name (relative to an open folder), its permissions; `path` is how it is called.
+
+    A file system that keeps none is no error: the user is told where others can read what they should not. Raises
+    OSError.
+    """
+    try:
+        os.chmod(target, mode, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
+        if stat.S_IMODE(os.stat(target, dir_fd=folder).st_mode) & ~mode & 0o077:
+            notice_of_disk(
+                "permissions",
+                path.parent,
+                f"the disk of {path.parent} keeps no permissions: other users of this machine may read what is "
+                "written there",
+            )
+
+
+@cache
+def shared_mode() -> int:
+    """The permissions of a file that others may read as far as the umask lets them."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def sync_file(handle: int) -> None:
+    """Bring a file's bytes to the disk, where the file system can. Raises OSError."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FILE_SYNC:
+            raise
 
 
 def sync_folder(path: Path) -> None:
-    """Make renames and deletions in a folder durable, where the platform can open folders."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    """Make renames and deletions in a folder durable. Raises OSError.
+
+    A file system that can't is no error: the user is told.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+        notice_of_disk(
+            "fsync",
+            path,
+            f"the disk of {path} can't promise that a new file stays ({error.strerror}): "
+            "what was just written there may be lost if the machine loses power in the next seconds",
+        )
 
 
 def write_fully(handle: int, content: bytes | memoryview) -> None:
@@ -83,34 +184,56 @@ def _sync_file_range() -> Callable[[int, int, int, int], object] | None:
 
 
 def replace_file(path: Path, content: bytes, *, temporary: Path, point: str, mode: int = 0o600) -> None:
-    """Write a whole file: temporary file in the folder `temporary` (same file system), fsync, rename, fsync folder.
+    """Write a whole file: a draft in the folder `temporary` (same file system), fsync, rename, fsync of the folder.
 
-    `point` is the stem of the four crash points around fsync and rename. Raises StorageError, DiskFull on a full disk;
-    the old file then stays as it was.
+    A missing `temporary` is created. `point` is the stem of the four crash points around fsync and rename. Raises
+    StorageError, DiskFull on a full disk; the old file then stays as it was.
     """
-    make_folder(temporary)
+    if not temporary.is_dir():
+        make_private_folder(temporary)
     try:
-        handle, name = tempfile.mkstemp(dir=temporary, prefix=".write-")
-    except OSError as error:
-        raise storage_error(error, f"write {path}") from error
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            crash_point(f"{point}.before-fsync")
-            os.fsync(file.fileno())
-            if hasattr(os, "fchmod"):
-                os.fchmod(file.fileno(), mode)
-        crash_point(f"{point}.before-rename")
-        draft.replace(path)
-        crash_point(f"{point}.after-rename")
+        handle, draft = open_draft(temporary)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                crash_point(f"{point}.before-fsync")
+                sync_file(file.fileno())
+                set_mode(file.fileno(), mode, path)
+                crash_point(f"{point}.before-rename")
+                draft.replace(path)
+            crash_point(f"{point}.after-rename")
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
         sync_folder(path.parent)
         crash_point(f"{point}.after-fsync")
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise storage_error(error, f"write {path}") from error
+
+
+def rename_new(
+    name: str | Path, target: str | Path, *, source_folder: int | None = None, target_folder: int | None = None
+) -> None:
+    """Give a file another name, never over a file that has it, also where that appeared this instant.
+
+    Names are relative to open folders where those are given. Raises FileExistsError, OSError.
+    """
+    try:
+        os.link(name, target, src_dir_fd=source_folder, dst_dir_fd=target_folder, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            os.stat(target, dir_fd=target_folder, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(name, target, src_dir_fd=source_folder, dst_dir_fd=target_folder)
+            return
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+    os.unlink(name, dir_fd=source_folder)
 
 
 def remove_file(path: Path, *, point: str) -> bool:

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from fcntl import ioctl
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from kittui.crashpoints import crash_point
 from kittui.disk.blobs import PIECE, BlobFolder
 from kittui.disk.buffers import read_buffer
-from kittui.disk.durable import make_folder, start_writing, storage_error, sync_folder, write_fully
+from kittui.disk.drafts import open_draft
+from kittui.disk.durable import (
+    make_folder,
+    make_private_folder,
+    set_mode,
+    start_writing,
+    storage_error,
+    sync_file,
+    sync_folder,
+    write_fully,
+)
 from kittui.disk.locks import file_lock
+from kittui.disk.room import check_room, working_folder
 from kittui.disk.threads import in_thread
-from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
+from kittui.errors import ConnectionLost, DigestMismatch
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobContent
 
-MARGIN = 64 * 1024 * 1024
-"""Bytes left free on the disk whatever is written."""
 _RETRIES = 3
 _FICLONE = 0x40049409
 """Linux's ioctl that shares a file's blocks (btrfs, XFS, bcachefs)."""
@@ -31,14 +41,25 @@ _FICLONE = 0x40049409
 class FolderFiles:
     """The blobs of a store or layout as files; satisfies `oci.protocols.BlobFiles`.
 
-    `own` is kittui's folder on the same file system; `check` raises where no blob may be written. Blobs alone make no
-    store or layout: what does is written with the first manifest.
+    `own` are kittui's folders there, for what is unfinished: the first on the blobs' own disk is used. `mode` is what
+    blobs get, `check` raises where none may be written. Blobs alone make no store or layout: what does is written with
+    the first manifest.
     """
 
-    def __init__(self, blobs: BlobFolder, own: Path, check: Callable[[], None] | None = None) -> None:
+    def __init__(self, blobs: BlobFolder, own: Sequence[Path], *, mode: int, check: Callable[[], None]) -> None:
         self._blobs = blobs
-        self._own = own
+        self._candidates = own
+        self._mode = mode
         self._check = check
+
+    @cached_property
+    def own(self) -> Path:
+        """The folder for what is unfinished. Blocks for a moment when it is first asked for. Raises StorageError."""
+        target = self._blobs.folder / "sha256"
+        try:
+            return working_folder(self._candidates, target)
+        except OSError as error:
+            raise storage_error(error, f"write into {target}") from error
 
     def path(self, digest: Digest) -> Path:
         """Where the blob is, or would be."""
@@ -46,16 +67,29 @@ class FolderFiles:
 
     def partial(self, digest: Digest) -> Path:
         """Where an unfinished download of it lives; its folder is there once the digest's lock is held."""
-        return self._own / "partial" / f"{digest.algorithm}-{digest.hex}"
+        return self.own / "partial" / f"{digest.algorithm}-{digest.hex}"
+
+    def check_room(self, size: int) -> None:
+        """Raise where blobs of so many bytes in all can't be brought in: DiskFull, StorageError, or what the place
+        itself refuses. Blocks.
+        """
+        self._check()
+        check_room(self.own, size, "Free some space, or use another disk.")
 
     @asynccontextmanager
     async def lock(self, digest: Digest) -> AsyncIterator[None]:
         """One writer per digest over all kittui processes."""
-        if self._check is not None:
-            await in_thread(self._check)
+        await in_thread(self._check)
         partial = self.partial(digest)
+
+        def progress() -> object:
+            with suppress(OSError):
+                return partial.stat().st_mtime_ns
+            return None
+
         # The lock's file is beside the partial one, so that nobody takes the folder for an empty one and removes it.
-        async with file_lock(partial.with_name(partial.name + ".lock"), transient=True):
+        path = partial.with_name(partial.name + ".lock")
+        async with file_lock(path, f"the blob {digest.short}", top=self.own, progress=progress):
             yield
 
     async def commit(self, descriptor: Descriptor, partial: Path) -> None:
@@ -76,7 +110,7 @@ class FolderFiles:
                     hint="Run it again: nothing of it was kept as a blob.",
                 )
             if status.st_nlink == 1:
-                partial.chmod(0o600)
+                set_mode(partial, self._mode, target)
             crash_point("blob.before-rename")
             partial.replace(target)
             crash_point("blob.after-rename")
@@ -97,14 +131,15 @@ class FolderFiles:
 
         Raises DiskFull, StorageError; none of these blobs is visible then unless all of them are durable.
         """
-        folder = self._own / "partial"
-        make_folder(folder)
+        folder = self.own / "partial"
+        make_private_folder(folder, self.own)
         drafts: list[tuple[Descriptor, Path, int]] = []
         try:
             for descriptor, raw in {descriptor.digest: (descriptor, raw) for descriptor, raw in blobs}.values():
                 if self._blobs.size(descriptor.digest) != descriptor.size:
-                    handle, name = tempfile.mkstemp(dir=folder, prefix=".write-")
-                    drafts.append((descriptor, Path(name), handle))
+                    handle, draft = open_draft(folder)
+                    drafts.append((descriptor, draft, handle))
+                    set_mode(handle, self._mode, self.path(descriptor.digest))
                     write_fully(handle, raw)
                     start_writing(handle)
             # All are on their way to the disk: one commit of its journal, in the first of these, serves them all.
@@ -135,9 +170,9 @@ class FolderFiles:
         async with self.lock(descriptor.digest):
             if await in_thread(self._blobs.size, descriptor.digest) == descriptor.size:
                 return
+            await in_thread(check_room, self.own, descriptor.size)
             draft = self.partial(descriptor.digest).with_name(f".put-{descriptor.digest.hex}")
             try:
-                await in_thread(check_room, draft.parent, descriptor.size)
                 await self._receive(descriptor, content, draft)
                 await self.commit(descriptor, draft)
             finally:
@@ -197,7 +232,7 @@ class FolderFiles:
                 return True
             draft = self.partial(descriptor.digest).with_name(f".put-{descriptor.digest.hex}")
             try:
-                if not await in_thread(_bring, descriptor, origin, draft):
+                if not await in_thread(_bring, descriptor, origin, draft, self._mode):
                     return False
                 await self.commit(descriptor, draft)
             finally:
@@ -206,29 +241,19 @@ class FolderFiles:
         return True
 
 
-def check_room(folder: Path, size: int) -> None:
-    """Raise DiskFull unless a file of `size` bytes fits beside the margin. Blocks."""
-    free = shutil.disk_usage(folder).free
-    if free < size + MARGIN:
-        raise DiskFull(
-            f"{size} bytes are needed in {folder} and only {max(0, free - MARGIN)} can be used",
-            hint="Free some space and run it again.",
-        )
-
-
 def _sync(descriptor: int) -> None:
     crash_point("blob.before-fsync")
-    os.fsync(descriptor)
+    sync_file(descriptor)
 
 
-def _bring(descriptor: Descriptor, origin: Path, draft: Path) -> bool:
+def _bring(descriptor: Descriptor, origin: Path, draft: Path, mode: int) -> bool:
     with suppress(FileNotFoundError):
         draft.unlink()
     try:
         with origin.open("rb") as source:
             linked = False
             if not _clone(source.fileno(), draft):
-                linked = _link(origin, source.fileno(), draft)
+                linked = _link(origin, source.fileno(), draft, mode)
                 if not linked:
                     check_room(draft.parent, os.fstat(source.fileno()).st_size)
                     shutil.copyfile(origin, draft)
@@ -244,10 +269,6 @@ def _bring(descriptor: Descriptor, origin: Path, draft: Path) -> bool:
 
 
 def _clone(source: int, draft: Path) -> bool:
-    try:
-        from fcntl import ioctl
-    except ImportError:
-        return False
     with draft.open("wb") as target:
         try:
             ioctl(target.fileno(), _FICLONE, source)
@@ -257,10 +278,12 @@ def _clone(source: int, draft: Path) -> bool:
     return True
 
 
-def _link(origin: Path, source: int, draft: Path) -> bool:
-    """Only files that nobody else can write: who can write one name of a linked file writes them all."""
+def _link(origin: Path, source: int, draft: Path, mode: int) -> bool:
+    """Only files that nobody else can write, as who can write one name of a linked file writes them all; and that can
+    be read by whoever should read this one.
+    """
     status = os.fstat(source)
-    if os.name == "nt" or status.st_uid != os.getuid() or status.st_mode & 0o022:
+    if status.st_uid != os.getuid() or status.st_mode & 0o022 or status.st_mode & mode != mode:
         return False
     try:
         os.link(origin, draft, follow_symlinks=True)

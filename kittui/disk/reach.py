@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kittui.disk.blobs import BlobFolder
-from kittui.errors import NotFound
+from kittui.disk.durable import remove_file
+from kittui.disk.notices import notice
+from kittui.errors import KittuiError, NotFound
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import INDEXES, MANIFESTS
@@ -36,3 +38,26 @@ def reachable(blobs: BlobFolder, listed: Iterable[Descriptor]) -> set[Digest]:
         if manifest.config is not None:
             found.add(manifest.config.digest)
     return found
+
+
+def below(blobs: BlobFolder, descriptor: Descriptor) -> set[Digest]:
+    """A manifest and what it refers to: what its deletion may release. Blocks."""
+    try:
+        return reachable(blobs, [descriptor])
+    except KittuiError:
+        return {descriptor.digest}
+
+
+def collect(
+    blobs: BlobFolder, released: Iterable[Digest], used: Callable[[], set[Digest]], *, point: str
+) -> list[Digest]:
+    """Delete those of the released blobs that are not used any more, and return them. Blocks; a lock is held.
+
+    Where `used` raises a KittuiError, what is in use isn't known and nothing is deleted.
+    """
+    try:
+        gone = sorted(set(released) - used())
+    except KittuiError as error:
+        notice(f"blobs that may not be needed any more are kept: {error.message}")
+        return []
+    return [digest for digest in gone if remove_file(blobs.path(digest), point=point)]

@@ -10,7 +10,7 @@ from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, read_documents
 from kittui.disk.listing import content_size
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError, Malformed, NotFound
+from kittui.errors import KittuiError, NotFound
 from kittui.layout.index import NamedEntry, named_entries
 from kittui.layout.repository import LayoutRepository
 from kittui.layout.writer import LayoutWriter
@@ -76,15 +76,15 @@ class LayoutSource:
             raise self._no_index()
         return index
 
-    def _no_index(self) -> KittuiError:
+    def _no_index(self) -> NotFound:
         if is_layout(str(self.directory)):
-            return Malformed(
+            return NotFound(
                 "the layout has no index.json, so nothing in it has a name",
-                hint="Copy the layout again from where it came from.",
+                hint="If a copy into it was cut short, run that again; else copy the layout from where it came from.",
                 reference=str(self.place),
             )
         return NotFound(
-            f"{self.directory} is no OCI image layout",
+            f"{self.directory} is not an OCI image layout",
             hint="A layout is a folder with oci-layout, index.json and blobs/.",
             reference=str(self.place),
         )
@@ -93,9 +93,9 @@ class LayoutSource:
         """The repositories that tags name, `.` first; a damaged index.json or oci-layout is a problem of `.`."""
         try:
             index = await self.read()
-        except NotFound:
-            raise
         except KittuiError as error:
+            if isinstance(error, NotFound) and not is_layout(str(self.directory)):
+                raise
             yield [RepositoryEntry(WHOLE_LAYOUT, problem=error.message)]
             return
         yield await in_thread(self._entries, named_entries(index))
@@ -141,7 +141,7 @@ class LayoutSource:
                 check_repository(tail)
             else:
                 check_repository(name)
-        return LayoutRepository(self, name)
+        return LayoutRepository(self, name, self.read, self.blobs, self.writer)
 
     async def ping(self) -> str:
         """One line on the layout; raises NotFound where there is none, StorageError."""

@@ -6,26 +6,21 @@ without it for a manifest that has no name.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, IndexEntry, read_document
-from kittui.disk.durable import make_folder, remove_file, replace_file
+from kittui.disk.durable import make_folder, replace_file, shared_mode
 from kittui.disk.files import FolderFiles
 from kittui.disk.locks import file_lock
-from kittui.disk.reach import reachable
-from kittui.errors import Conflict, KittuiError
+from kittui.disk.reach import collect, reachable
+from kittui.errors import Conflict, Malformed
 from kittui.layout.index import join_name, named_entries
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import REF_NAME
-
-_LOG = logging.getLogger(__name__)
-PATIENCE = 120.0
-"""Seconds to wait for another kittui's lock."""
 
 
 class LayoutWriter:
@@ -34,40 +29,42 @@ class LayoutWriter:
     def __init__(self, directory: Path, blobs: BlobFolder) -> None:
         self._directory = directory
         self._blobs = blobs
-        self._own = directory / ".kittui"
-        self.files = FolderFiles(blobs, self._own, self._check)
+        folders = (directory, blobs.folder, blobs.folder / "sha256")
+        self._own = tuple(folder / ".kittui" for folder in folders)
+        self.files = FolderFiles(blobs, self._own, mode=shared_mode(), check=self._check)
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[None]:
         """The lock of index.json."""
         try:
-            async with file_lock(self._own / "layout.lock", transient=True, patience=PATIENCE):
+            async with file_lock(self._own[0] / "layout.lock", f"the layout {self._directory}"):
                 yield
         finally:
             self._tidy()
 
     def _tidy(self) -> None:
-        for folder in (self._own / "partial", self._own):
-            with suppress(OSError):
-                folder.rmdir()
+        for own in self._own:
+            for folder in (own / "partial", own):
+                with suppress(OSError):
+                    folder.rmdir()
 
     def _check(self) -> None:
         """Raise Conflict where the folder is no layout and holds other things."""
         if not (self._directory / "oci-layout").exists() and self._occupied():
             raise Conflict(
-                f"{self._directory} is no OCI image layout and is not empty",
+                f"{self._directory} is not an OCI image layout, and not empty",
                 hint="Name a new or an empty folder, or an existing layout.",
             )
 
     def _prepare(self) -> None:
-        """Make what a layout needs where there is none; the lock is held."""
+        """Create what a layout needs where there is none; the lock is held."""
         self._check()
         make_folder(self._directory / "blobs" / "sha256")
         if not (self._directory / "oci-layout").exists():
             self._replace("oci-layout", b'{"imageLayoutVersion":"1.0.0"}', point="layout.version")
 
     def _occupied(self) -> bool:
-        ours = {"blobs", "index.json", self._own.name}
+        ours = {"blobs", "index.json", self._own[0].name}
         try:
             return any(path.name not in ours for path in self._directory.iterdir())
         except OSError:
@@ -76,37 +73,26 @@ class LayoutWriter:
     def edit(self, change: Callable[[IndexDocument], IndexDocument]) -> None:
         """Read index.json, change it, write it if it differs. Blocks under the lock. Raises Malformed, StorageError."""
         self._prepare()
-        index = read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
+        index = self._index()
         edited = change(index)
         if edited.entries != index.entries:
             self._replace("index.json", edited.raw(media_type=True), point="layout.index")
 
-    def _replace(self, name: str, raw: bytes, *, point: str) -> None:
-        replace_file(self._directory / name, raw, temporary=self._own, point=point, mode=0o644)
+    def _index(self) -> IndexDocument:
+        return read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
 
-    def below(self, descriptor: Descriptor) -> set[Digest]:
-        """The manifest and what it refers to: what its deletion may release. Blocks."""
-        try:
-            return reachable(self._blobs, [descriptor])
-        except KittuiError:
-            return {descriptor.digest}
+    def _replace(self, name: str, raw: bytes, *, point: str) -> None:
+        replace_file(self._directory / name, raw, temporary=self._own[0], point=point, mode=shared_mode())
 
     def collect(self, released: Iterable[Digest]) -> list[Digest]:
-        """Delete those of the released blobs that nothing listed refers to any more. Blocks; the lock is held.
+        """Delete those of the released blobs that nothing listed refers to any more. Blocks; the lock is held."""
+        return collect(self._blobs, released, self._used, point="layout.blob")
 
-        Where a manifest can't be read nothing is deleted, since what it refers to isn't known.
-        """
-        index = read_document(self._directory / "index.json", IndexDocument.parse, IndexDocument())
+    def _used(self) -> set[Digest]:
+        index = self._index()
         if any(entry.descriptor is None for entry in index.entries):
-            _LOG.warning("blobs are kept: an entry of the layout's index.json can't be read")
-            return []
-        try:
-            used = reachable(self._blobs, index.descriptors)
-        except KittuiError as error:
-            _LOG.warning("blobs are kept since the layout can't be read whole: %s", error.message)
-            return []
-        gone = sorted(set(released) - used)
-        return [digest for digest in gone if remove_file(self._blobs.path(digest), point="layout.blob")]
+            raise Malformed("an entry of the layout's index.json can't be read")
+        return reachable(self._blobs, index.descriptors)
 
 
 def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: str | None) -> IndexDocument:

@@ -6,19 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Role = Literal["accent", "good", "warn", "bad", "special", "muted"]
+Colour = Literal["accent", "good", "warn", "bad", "special", "muted"]
 """What a stage's colour says; the theme decides which colour that is."""
+Role = Literal["preparing", "challenger", "champion", "rollback", "retired", ""]
+"""What promote and roll back do with a stage's tag; nothing falls back from a stage that is `preparing`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage: the tag it is, its mark (one cell wide), the mark for terminals without Unicode, its colour's role."""
+    """A stage: the tag it is, its mark (one cell wide), the mark for terminals without Unicode, its colour."""
 
     name: str
     mark: str
     ascii_mark: str
-    role: Role
+    colour: Colour
     meaning: str = ""
+    role: Role = ""
 
     def shown(self, *, ascii_marks: bool) -> str:
         """The mark for a terminal."""
@@ -26,14 +29,14 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage("tuning", "○", "o", "muted", "data set for tuning"),
-    Stage("validating", "◔", "v", "muted", "data set for validation"),
-    Stage("trained", "◑", "t", "accent", "training is done"),
-    Stage("tuned", "◕", "T", "accent", "fine-tuning is done"),
-    Stage("challenger", "◆", "?", "warn", "ready to replace the champion"),
-    Stage("champion", "★", "*", "good", "in production"),
-    Stage("rollback", "↩", "<", "special", "the previous champion, ready to go back to"),
-    Stage("retired", "✕", "x", "bad", "no longer for production"),
+    Stage("tuning", "○", "o", "muted", "data set for tuning", "preparing"),
+    Stage("validating", "◔", "v", "muted", "data set for validation", "preparing"),
+    Stage("trained", "◑", "t", "accent", "training is done", "preparing"),
+    Stage("tuned", "◕", "T", "accent", "fine-tuning is done", "preparing"),
+    Stage("challenger", "◆", "?", "warn", "ready to replace the champion", "challenger"),
+    Stage("champion", "★", "*", "good", "in production", "champion"),
+    Stage("rollback", "↩", "<", "special", "the previous champion, ready to go back to", "rollback"),
+    Stage("retired", "✕", "x", "bad", "no longer for production", "retired"),
 )
 """The stages of a ModelKit's life, in order; a configuration may replace them."""
 
@@ -46,6 +49,15 @@ class LifecycleTags:
     champion: str = "champion"
     rollback: str = "rollback"
     retired: str = "retired"
+    preparing: frozenset[str] = frozenset(stage.name for stage in STAGES if stage.role == "preparing")
+
+
+def lifecycle_of(stages: Iterable[Stage]) -> LifecycleTags:
+    """The tags by the roles that stages have; kittui's own names for roles that no stage has."""
+    stages = tuple(stages)
+    tags = {stage.role: stage.name for stage in reversed(stages) if stage.role not in ("", "preparing")}
+    preparing = frozenset(stage.name for stage in stages if stage.role == "preparing")
+    return LifecycleTags(**tags, preparing=preparing)
 
 
 def stage_of(tag: str, stages: Iterable[Stage] = STAGES) -> Stage | None:

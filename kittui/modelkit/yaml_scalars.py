@@ -61,7 +61,7 @@ def number_text(value: int | float) -> str:
 
 
 def plain_is_text(text: str) -> bool:
-    """Whether an unquoted scalar would be read as this very text, by YAML 1.2 and by the old rules."""
+    """Whether an unquoted scalar would be read as this very text, by YAML 1.2 and by the old policy."""
     if text in _RESERVED:
         return False
     first = text[0]

@@ -141,6 +141,10 @@ class BlobFiles(Protocol):
         """Where an unfinished download of it lives (beside it `.json` for what is known of its ranges)."""
         ...
 
+    def check_room(self, size: int) -> None:
+        """Raise where blobs of so many bytes in all can't be written: no room, no permission. Blocks: for threads."""
+        ...
+
     def write_all(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
         """Store small blobs that were verified already, durably, those that are not there. Blocks: for threads."""
         ...

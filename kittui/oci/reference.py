@@ -1,4 +1,4 @@
-"""References: which ModelKit, in which place (kit's own reference rules, and the three kinds of source)."""
+"""References: which ModelKit, in which place (kit's own reference policy, and the three kinds of source)."""
 
 from __future__ import annotations
 

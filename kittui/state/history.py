@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from filelock import FileLock
-
 from kittui.crashpoints import crash_point
-from kittui.disk.durable import make_folder, storage_error
+from kittui.disk.durable import storage_error, sync_file, write_fully
+from kittui.disk.locks import thread_lock
 
 LINE_LIMIT = 64 * 1024
 """Bytes of a line read at most; a reason longer than a line allows is cut when written."""
@@ -49,25 +48,27 @@ class History:
 
         Raises StorageError.
         """
-        make_folder(self.path.parent)
         record = asdict(event)
         record["reason"] = event.reason[:4096]
         line = json.dumps(record).encode() + b"\n"
+        with thread_lock(self.path.with_suffix(".lock"), "the history of tag changes", patience=30):
+            if any(known.id == event.id for known in self._tail()):
+                return
+            try:
+                self._append(line)
+            except OSError as error:
+                raise storage_error(error, f"write {self.path}") from error
+
+    def _append(self, line: bytes) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            with FileLock(self.path.with_suffix(".lock"), mode=0o600):
-                if any(known.id == event.id for known in self._tail()):
-                    return
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-                try:
-                    size = os.fstat(descriptor).st_size
-                    torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-                    os.write(descriptor, b"\n" + line if torn else line)
-                    crash_point("history.before-fsync")
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-        except OSError as error:
-            raise storage_error(error, f"write {self.path}") from error
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            write_fully(descriptor, b"\n" + line if torn else line)
+            crash_point("history.before-fsync")
+            sync_file(descriptor)
+        finally:
+            os.close(descriptor)
 
     def events(self, repository: str | None = None, tag: str | None = None) -> list[Event]:
         """Newest first, of one repository and tag where given. A line torn by a crash is not an event."""
@@ -83,7 +84,7 @@ class History:
         """The events in the last lines: an event that a rerun might write again is among them."""
         try:
             size = self.path.stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return iter(())
         return self._read(max(0, size - 4 * LINE_LIMIT))
 
@@ -95,7 +96,7 @@ class History:
                     event = _parse(line)
                     if event is not None:
                         yield event
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise storage_error(error, f"read {self.path}") from error

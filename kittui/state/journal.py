@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from filelock import AsyncFileLock, Timeout
-
-from kittui.disk.durable import make_folder, replace_file, storage_error
-from kittui.errors import Conflict, ContentError, KittuiError
+from kittui.disk.durable import make_private_folder, replace_file, storage_error
+from kittui.disk.locks import file_lock
+from kittui.errors import ContentError, KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 
@@ -67,6 +65,7 @@ class Journal:
     """The entries in a state folder; every write is durable when the call returns. Errors are StorageError."""
 
     def __init__(self, directory: Path) -> None:
+        self._top = directory
         self.directory = directory / "journal"
         self._manifests = self.directory / "manifests"
 
@@ -117,25 +116,14 @@ class Journal:
             if path.name not in names:
                 path.unlink(missing_ok=True)
 
-    @asynccontextmanager
-    async def lock(self, repository: str) -> AsyncIterator[None]:
+    def lock(self, repository: str) -> AbstractAsyncContextManager[None]:
         """Let one kittui process at a time change a repository's tags; raises Conflict after 20 s of waiting."""
-        make_folder(self.directory)
         name = sha256(repository.encode()).hexdigest()[:16]
-        lock = AsyncFileLock(self.directory / f"{name}.lock", timeout=20, mode=0o600)
-        try:
-            await lock.acquire()
-        except Timeout:
-            raise Conflict(
-                f"another kittui is changing tags of {repository}", hint="Let it end, then try again."
-            ) from None
-        try:
-            yield
-        finally:
-            await lock.release()
+        path = self.directory / f"{name}.lock"
+        return file_lock(path, f"the tags of {repository}", top=self._top, patience=20)
 
     def _replace(self, path: Path, content: bytes) -> None:
-        make_folder(path.parent)
+        make_private_folder(path.parent, self._top)
         replace_file(path, content, temporary=path.parent, point="journal")
 
     def _path(self, digest: Digest) -> Path:

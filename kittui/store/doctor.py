@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import store_display
 from kittui.store.readable import check_config, check_manifest
 from kittui.store.root import StoredName, StorePaths, stored_names
+from kittui.store.strangers import reachable_from_strangers
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -66,8 +66,9 @@ class Survey:
     unused: list[Digest] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     broken: list[tuple[Path, KittuiError]] = field(default_factory=list)
-    misnamed: list[Path] = field(default_factory=list)
     unnamed: list[IndexDocument] = field(default_factory=list)
+    foreign: set[Digest] | None = field(default_factory=set)
+    """What files that are not understood may refer to; None where that is not known."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -101,6 +102,7 @@ def survey_store(root: Path, *, verify: bool = False) -> Survey:
     if not survey.paths.storage.is_dir():
         return survey
     _read_indexes(survey)
+    _read_strangers(survey)
     _read_blobs(survey, verify)
     for name, index in survey.indexes.items():
         _look_at_repository(survey, name, index)
@@ -145,22 +147,40 @@ def _read_indexes(survey: Survey) -> None:
 
 def _misnamed(survey: Survey, name: StoredName) -> None:
     path = survey.paths.storage / f"{name.encoded}-index.json"
-    if name.breaks_kit:
-        survey.misnamed.append(path)
     survey.problems.append(
         Problem(
             "bad-name",
             path.name,
             name.problem or "",
-            repairable=name.breaks_kit,
+            repairable=False,
             breaks_kit=name.breaks_kit,
-            remedy="" if name.breaks_kit else "kit can use it under that name; kittui can't.",
+            remedy=(
+                "It may belong to a newer kit, so it is left alone. If no kit wrote it, move it out of storage/."
+                if name.breaks_kit
+                else "kit can use it under that name; kittui can't."
+            ),
         )
     )
     try:
         survey.unnamed.append(read_document(path, IndexDocument.parse, IndexDocument()))
     except KittuiError as error:
         _broken(survey, path, error)
+
+
+def _read_strangers(survey: Survey) -> None:
+    try:
+        survey.foreign = reachable_from_strangers(survey.paths, survey.blobs)
+    except KittuiError as error:
+        survey.foreign = None
+        survey.problems.append(
+            Problem(
+                "not-understood",
+                str(survey.paths.storage),
+                error.message,
+                repairable=False,
+                remedy="No blob is deleted while that is so. A newer kittui may understand it.",
+            )
+        )
 
 
 def _broken(survey: Survey, path: Path, error: KittuiError) -> None:
@@ -272,9 +292,9 @@ def _look_at_shared_index(survey: Survey) -> None:
                     "index.json doesn't list it, so a kit remove of another ModelKit may delete its layers",
                 )
             )
-    if survey.broken:
+    if survey.broken or survey.foreign is None:
         return
-    unnamed = {digest for index in survey.unnamed for digest in index.digests}
+    unnamed = {digest for index in survey.unnamed for digest in index.digests} | survey.foreign
     for descriptor in survey.shared.descriptors:
         if descriptor.digest not in listed and descriptor.digest not in unnamed:
             there = descriptor.digest in survey.sizes
@@ -285,13 +305,13 @@ def _look_at_shared_index(survey: Survey) -> None:
 
 
 def _look_for_unused(survey: Survey) -> None:
-    if survey.broken or survey.shared is None or _is_pulling(survey.paths):
+    if survey.broken or survey.shared is None or survey.foreign is None or _is_pulling(survey.paths):
         return
     indexes = (*survey.indexes.values(), *survey.unnamed, survey.shared)
     listed = [entry for index in indexes for entry in index.descriptors]
     tagged = [entry.descriptor for tags in survey.tags.values() for entry in tags.entries.values() if entry.descriptor]
     try:
-        used = reachable(survey.blobs, [*listed, *tagged])
+        used = reachable(survey.blobs, [*listed, *tagged]) | survey.foreign
     except KittuiError:
         return
     now = time.time()
@@ -307,7 +327,7 @@ def _look_for_unused(survey: Survey) -> None:
 
 def _is_pulling(paths: StorePaths) -> bool:
     """Whether somebody seems to be downloading: the blobs of an unfinished pull are in no index yet."""
-    for folder in (paths.storage / "ingest", paths.partial):
+    for folder in (paths.storage / "ingest", *paths.partials):
         if folder.is_dir() and any(time.time() - path.stat().st_mtime < HOUR for path in folder.iterdir()):
             return True
     return False
@@ -315,13 +335,13 @@ def _is_pulling(paths: StorePaths) -> bool:
 
 def _look_for_leftovers(survey: Survey) -> None:
     now = time.time()
-    for folder, age in ((survey.paths.partial, DAY), (survey.paths.own, HOUR)):
-        if not folder.is_dir():
-            continue
-        for path in folder.iterdir():
-            ours = folder == survey.paths.partial or path.name.startswith(".write-")
-            if ours and path.suffix != ".lock" and path.is_file() and now - path.stat().st_mtime > age:
-                survey.leftovers.append(path)
+    for folder in survey.paths.partials:
+        if folder.is_dir():
+            survey.leftovers += [
+                path
+                for path in folder.iterdir()
+                if path.suffix != ".lock" and path.is_file() and now - path.stat().st_mtime > DAY
+            ]
     if survey.leftovers:
         size = sum(path.stat().st_size for path in survey.leftovers)
         survey.problems.append(
@@ -333,5 +353,5 @@ def _look_for_leftovers(survey: Survey) -> None:
 
 def _look_at_credentials(survey: Survey) -> None:
     path = survey.paths.root / "credentials.json"
-    if os.name != "nt" and path.is_file() and path.stat().st_mode & 0o077:
+    if path.is_file() and path.stat().st_mode & 0o077:
         survey.problems.append(Problem("open-credentials", str(path), "others on this machine can read your logins"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kittui.disk.documents import IndexDocument, IndexEntry
-from kittui.disk.durable import make_folder, remove_file, storage_error
+from kittui.disk.durable import make_private_folder, remove_file, storage_error
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
 from kittui.oci.descriptor import Descriptor
@@ -44,8 +44,9 @@ class RepairReport:
 async def repair_store(root: Path) -> RepairReport:
     """Mend a store under the lock between kittui processes; best while no kit runs. Raises StorageError.
 
-    Broken index files and files with unreadable names are moved to kittui/set-aside, manifests that no repository lists
-    come back as unnamed ones, index.json is completed, tags without manifest go, unused blobs and old partials go.
+    Broken index files are moved to kittui/set-aside, manifests that no repository lists come back as unnamed ones,
+    index.json is completed, tags without manifest go, unused blobs and old partials go. Files whose names are not
+    understood are left alone, and so is everything that they, or files set aside, may refer to.
     """
     source = LocalSource(root)
     mender = _Mender(source.writer)
@@ -94,23 +95,20 @@ class _Mender:
                 self._did(problem.kind, problem.subject, "readable by you alone now")
 
     def set_aside(self, survey: Survey) -> None:
-        """Move files that make kit fail out of its sight."""
+        """Move index files that make kit fail out of its sight."""
         folder = survey.paths.own / "set-aside"
-        for kind, path in [
-            *(("unreadable-index", path) for path, _ in survey.broken),
-            *(("bad-name", path) for path in survey.misnamed),
-        ]:
+        for path, _ in survey.broken:
             try:
                 if time.time() - path.stat().st_mtime < _SETTLED:
                     continue
-                make_folder(folder)
+                make_private_folder(folder, survey.paths.own)
                 target = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{path.name}"
                 path.replace(target)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise storage_error(error, f"set {path} aside") from error
-            self._did(kind, path.name, f"moved to {target}")
+            self._did("unreadable-index", path.name, f"moved to {target}")
 
     def tags(self, survey: Survey) -> None:
         """List the manifests of tags that lost them; remove tags whose manifest is gone."""
@@ -150,9 +148,9 @@ class _Mender:
 
     def shared(self, survey: Survey) -> None:
         """Complete index.json, give unlisted manifests a repository, drop what is gone."""
-        if survey.broken or survey.shared is None:
+        if survey.broken or survey.shared is None or survey.foreign is None:
             return
-        unnamed = {digest for index in survey.unnamed for digest in index.digests}
+        unnamed = {digest for index in survey.unnamed for digest in index.digests} | survey.foreign
         listed = {entry.digest: (name, entry) for name, index in survey.indexes.items() for entry in index.descriptors}
         for digest, (name, _) in listed.items():
             if digest not in survey.shared.digests:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, Unsupported
 from kittui.oci.reference import parse_reference, store_display
 
 _INDEX_NAME = re.compile(r"([-A-Za-z0-9_]*={0,3})-index\.json\Z")
@@ -55,9 +55,14 @@ class StorePaths:
         return self.root / "kittui"
 
     @property
-    def partial(self) -> Path:
-        """Unfinished blobs; on the same file system as the store, so that a rename makes them whole."""
-        return self.own / "partial"
+    def own_folders(self) -> tuple[Path, ...]:
+        """kittui's folder, and those that take its place where storage/ or blobs/ is a link to another disk."""
+        return (self.own, *(folder / ".kittui" for folder in (self.storage, self.blobs, self.blobs / "sha256")))
+
+    @property
+    def partials(self) -> tuple[Path, ...]:
+        """Where unfinished blobs are; on the same file system as the blobs, so that a rename makes them whole."""
+        return tuple(own / "partial" for own in self.own_folders)
 
     @property
     def blobs(self) -> Path:
@@ -83,6 +88,20 @@ class StorePaths:
         if not self.storage.is_dir():
             return []
         return sorted(path for path in self.storage.iterdir() if _INDEX_NAME.match(path.name))
+
+    def check_name(self, store_name: str) -> None:
+        """Raise Unsupported for a repository whose files would have names that are too long for the disk. Blocks."""
+        folder = self.storage
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
+        limit = os.pathconf(folder, "PC_NAME_MAX")
+        length = len(self.index(store_name).name)
+        if length > limit:
+            raise Unsupported(
+                f"the name is too long for the store: its file's name would have {length} characters, {limit} at most",
+                hint="Give it a shorter one, with kittui copy REF local://NAME:TAG, or use a layout: oci:DIR:TAG.",
+                reference=f"local://{store_display(store_name)}",
+            )
 
     def tags(self, store_name: str) -> Path:
         """`<B>-tags.json` of a repository: its tags."""

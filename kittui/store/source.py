@@ -111,7 +111,7 @@ class LocalSource:
         reference = parse_reference("local://" + name)
         if reference.target is not None:
             raise BadReference(f"{name[:140]!r} names a tag or digest, not a repository")
-        return LocalRepository(self, reference.store_name)
+        return LocalRepository(self, reference.store_name, self.paths, self.blobs, self.writer)
 
     async def ping(self) -> str:
         """One line on the store: where it is, how many repositories; raises StorageError."""

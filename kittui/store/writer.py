@@ -8,18 +8,19 @@ is looked at again, a moment later while a kit is at work, and made again if kit
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, IndexEntry, TagsDocument, read_document
-from kittui.disk.durable import make_folder, remove_file, replace_file
-from kittui.disk.files import FolderFiles
+from kittui.disk.durable import make_folder, remove_file, replace_file, storage_error
 from kittui.disk.locks import file_lock
-from kittui.disk.reach import reachable
+from kittui.disk.notices import notice
+from kittui.disk.reach import collect, reachable
+from kittui.disk.room import working_folder
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, StorageError
 from kittui.oci.descriptor import Descriptor
@@ -27,13 +28,10 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.store.neighbours import kit_at_work
 from kittui.store.root import StorePaths
-
-_LOG = logging.getLogger(__name__)
+from kittui.store.strangers import reachable_from_strangers
 
 REAPPLIED = 5
 """Times that a change is made again at most."""
-PATIENCE = 120.0
-"""Seconds to wait for another kittui's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ def with_manifest(index: IndexDocument, descriptor: Descriptor) -> IndexDocument
     """The index with a manifest listed once, with these very media type and size."""
     wanted = IndexEntry.of(plain(descriptor))
     same = [entry for entry in index.entries if entry.descriptor and entry.descriptor.digest == descriptor.digest]
-    if len(same) == 1 and same[0].document == wanted.document:
-        return index
+    if len(same) == 1 and same[0].descriptor and plain(same[0].descriptor) == wanted.descriptor:
+        return index  # as it is: another program may have written more into the entry
     if not same:
         return IndexDocument((*index.entries, wanted), index.fields)
     kept = [wanted if entry is same[0] else entry for entry in index.entries if entry not in same[1:]]
@@ -84,11 +82,10 @@ class StoreWriter:
         self._blobs = blobs
         self._recheck = recheck
         self._at_work = at_work
-        self.files = FolderFiles(blobs, paths.own)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
         """The lock of the store's index files, between kittui processes."""
-        return file_lock(self._paths.own / "store.lock", patience=PATIENCE)
+        return file_lock(self._paths.own / "store.lock", "the store's index")
 
     def prepare(self) -> None:
         """Make a new store's folders and oci-layout. Blocks; the lock is held."""
@@ -145,7 +142,7 @@ class StoreWriter:
         try:
             listed = [entry for each in self.indexes() for entry in each.descriptors if entry.digest not in known]
         except KittuiError as error:
-            _LOG.warning("index.json is not completed since the store can't be read whole: %s", error.message)
+            notice(f"index.json is not completed, as the store can't be read whole: {error.message}")
             return index
         for entry in listed:
             if self._blobs.path(entry.digest).exists():
@@ -204,7 +201,15 @@ class StoreWriter:
             self._replace(path, TagsDocument(edited).raw(), point="store.tags")
 
     def _replace(self, path: Path, raw: bytes, *, point: str) -> None:
-        replace_file(path, raw, temporary=self._paths.own, point=point)
+        replace_file(path, raw, temporary=self._temporary, point=point)
+
+    @cached_property
+    def _temporary(self) -> Path:
+        """kittui's folder on the disk of the index files."""
+        try:
+            return working_folder(self._paths.own_folders, self._paths.storage)
+        except OSError as error:
+            raise storage_error(error, f"write into {self._paths.storage}") from error
 
     def _holds(self, change: Change) -> bool:
         """Whether a change made a moment ago is still to be seen, or somebody has changed the same thing since."""
@@ -239,25 +244,14 @@ class StoreWriter:
         shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
         return None if self._listed_anywhere(digest) else shared.find(digest)
 
-    def below(self, descriptor: Descriptor) -> set[Digest]:
-        """The manifest and what it refers to: what its deletion may release. Blocks."""
-        try:
-            return reachable(self._blobs, [descriptor])
-        except KittuiError:
-            return {descriptor.digest}
-
     def collect(self, released: Iterable[Digest]) -> list[Digest]:
         """Delete those of the released blobs that nothing listed refers to any more, and return them. Blocks.
 
-        The lock is held. Where an index or manifest can't be read, its blobs aren't known and nothing is deleted:
-        `kittui doctor --repair` frees them later.
+        The lock is held. What is not freed since the store can't be read whole, `kittui doctor --repair` frees later.
         """
-        try:
-            shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
-            listed = [entry for index in (*self.indexes(), shared) for entry in index.descriptors]
-            used = reachable(self._blobs, listed)
-        except KittuiError as error:
-            _LOG.warning("blobs are kept since the store can't be read whole: %s", error.message)
-            return []
-        gone = sorted(set(released) - used)
-        return [digest for digest in gone if remove_file(self._blobs.path(digest), point="store.blob")]
+        return collect(self._blobs, released, self._used, point="store.blob")
+
+    def _used(self) -> set[Digest]:
+        shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
+        listed = [entry for index in (*self.indexes(), shared) for entry in index.descriptors]
+        return reachable(self._blobs, listed) | reachable_from_strangers(self._paths, self._blobs)

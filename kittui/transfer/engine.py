@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
 from kittui.crashpoints import crash_point
 from kittui.disk.threads import in_thread
-from kittui.errors import DiskFull
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobFiles
@@ -21,9 +19,6 @@ from kittui.transfer.fetch import Tuning, fetch_blob
 from kittui.transfer.gathering import Gathering
 from kittui.transfer.plan import BlobPlan, TransferPlan
 from kittui.transfer.progress import Outcome, Progress
-
-MARGIN = 64 * 1024 * 1024
-"""Bytes of disk that a transfer leaves free."""
 
 
 async def transfer_blobs(
@@ -37,7 +32,7 @@ async def transfer_blobs(
     tuning = tuning or Tuning()
     progress.begin([blob.descriptor for blob in plan.blobs])
     if plan.destination.files is not None:
-        await in_thread(check_space, plan, plan.destination.files)
+        await in_thread(check_room, plan, plan.destination.files)
     outcomes: dict[Digest, Outcome] = {}
     for blob in plan.blobs:
         if blob.way == "present":
@@ -82,24 +77,12 @@ async def _move(
     return "copied"
 
 
-def check_space(plan: TransferPlan, files: BlobFiles) -> None:
-    """Raise DiskFull where the bytes still missing and the margin do not fit. Blocks."""
-    wanted = [blob.descriptor for blob in plan.blobs if blob.way == "copy"]
-    if not wanted:
-        return
-    folder = files.path(wanted[0].digest).parent
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    missing = sum(max(0, blob.size - _held(files, blob)) for blob in wanted)
-    if missing + MARGIN > free:
-        raise DiskFull(
-            f"no room on the disk of {folder}: {missing + MARGIN - free} bytes short",
-            hint=(
-                f"{missing} bytes are missing and {MARGIN // 1024 // 1024} MiB stay free; {free} are free. "
-                "Free some space, or use another --store."
-            ),
-        )
+def check_room(plan: TransferPlan, files: BlobFiles) -> None:
+    """Raise where the bytes still missing can't be written. Blocks."""
+    wanted = [blob.descriptor for blob in plan.blobs if blob.way != "present"]
+    if wanted:
+        copied = (blob.descriptor for blob in plan.blobs if blob.way == "copy")
+        files.check_room(sum(max(0, blob.size - _held(files, blob)) for blob in copied))
 
 
 def _held(files: BlobFiles, blob: Descriptor) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
 import zlib
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ import zstandard
 
 from kittui.crashpoints import crash_point
 from kittui.disk.buffers import read_buffer
-from kittui.disk.durable import start_writing, storage_error
-from kittui.errors import DiskFull, Interrupted, Malformed, TooLarge
+from kittui.disk.durable import start_writing, storage_error, sync_file
+from kittui.disk.room import check_room
+from kittui.errors import Interrupted, Malformed, TooLarge
 from kittui.formats.need import run_on
 from kittui.formats.tar import DISK, FileEntry, TarWalk
 from kittui.oci.digest import Digest
@@ -25,8 +25,6 @@ from kittui.transfer.paths import Parts, Piece, check_entries, safe_parts
 from kittui.transfer.tree import Tree
 
 PIECE = 1024 * 1024
-MARGIN = 64 * 1024 * 1024
-"""Bytes of disk left free."""
 RATIO_FROM = 100 * 1024 * 1024
 """Bytes up to which a layer may expand as much as it likes."""
 OPEN_FILES = 128
@@ -90,7 +88,7 @@ def decompress(
                         f"the layer of {size} bytes expands more than {limits.ratio:.0f} times",
                         hint="It may be an archive bomb. If you trust it, run it again with --yes.",
                     )
-                check_room(target.parent, written, limits, held=written - len(piece))
+                check_size(target.parent, written, limits, held=written - len(piece))
                 hasher.update(piece)
                 output.write(piece)
     except OSError as error:
@@ -131,17 +129,13 @@ def _plain(file: BinaryIO, compression: str) -> Iterator[bytes]:
         raise Malformed(f"the layer can't be decompressed: {error}") from None
 
 
-def check_room(folder: Path, wanted: int, limits: Limits, held: int = 0) -> None:
+def check_size(folder: Path, wanted: int, limits: Limits, held: int = 0) -> None:
     """Raise TooLarge over the limit, DiskFull where bytes beyond those held do not fit beside the margin. Blocks."""
     if limits.size is not None and wanted > limits.size:
         raise TooLarge(f"more than {limits.size} bytes would be written", hint="Nothing was unpacked.")
     if wanted - held >= PIECE or wanted % (64 * PIECE) < PIECE:
-        free = shutil.disk_usage(folder).free
-        if wanted - held + MARGIN > free:
-            raise DiskFull(
-                f"no room in {folder}: {wanted - held} bytes are to be written and {max(0, free - MARGIN)} can be",
-                hint="Free some space, or unpack into another folder. Nothing was unpacked.",
-            )
+        hint = "Free some space, or unpack into another folder. Nothing was unpacked."
+        check_room(folder, wanted - held, hint)
 
 
 def pieces_of(path: Path, raw_path: str | None, under: Parts = ()) -> list[Piece]:
@@ -159,7 +153,7 @@ def pieces_of(path: Path, raw_path: str | None, under: Parts = ()) -> list[Piece
 
 def write_pieces(path: Path, pieces: list[Piece], tree: Tree, stop: threading.Event, limits: Limits) -> None:
     """Write files and folders of an uncompressed layer into an empty tree. Blocks."""
-    check_room(tree.root, sum(piece.size for piece in pieces), limits)
+    check_size(tree.root, sum(piece.size for piece in pieces), limits)
     handles: list[int] = []
     try:
         with path.open("rb", buffering=0) as file:
@@ -187,7 +181,7 @@ def settle(handles: list[int]) -> None:
     """
     for handle in handles:
         crash_point("unpack.before-fsync")
-        os.fsync(handle)
+        sync_file(handle)
     while handles:
         os.close(handles.pop())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kittui.crashpoints import crash_point
 from kittui.disk.buffers import read_buffer
-from kittui.disk.durable import make_folder, storage_error
+from kittui.disk.durable import make_private_folder, storage_error, sync_file
 from kittui.disk.threads import in_thread
 from kittui.errors import DigestMismatch
 from kittui.oci.descriptor import Descriptor
@@ -46,7 +46,7 @@ class Partial:
         return await in_thread(cls, path, descriptor)
 
     def _open(self) -> tuple[int, int, Ranges]:
-        make_folder(self.path.parent)
+        make_private_folder(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             file = os.open(self.path, flags, 0o600)
@@ -168,7 +168,7 @@ class Partial:
         def sync() -> None:
             failed: OSError | None = None
             try:
-                os.fsync(file)
+                sync_file(file)
             except OSError as error:
                 failed = error
             finally:

@@ -23,7 +23,7 @@ from kittui.disk.durable import storage_error, write_fully
 from kittui.disk.files import FolderFiles
 from kittui.disk.locks import file_lock
 from kittui.disk.threads import in_thread
-from kittui.errors import Conflict, NetworkError, StorageError
+from kittui.errors import Conflict, NetworkError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.transfer.extract import Limits, decompress, hash_file, pieces_of, settle, write_pieces
@@ -92,7 +92,7 @@ class Staging:
         self.kitfile: bytes | None = None
         self._layers: list[_Layer] = []
         self._made: list[Path] = []
-        self.files = FolderFiles(BlobFolder(self.scratch / "blobs"), self.scratch, lambda: None)
+        self.files = FolderFiles(BlobFolder(self.scratch / "blobs"), [self.scratch], mode=0o600, check=lambda: None)
 
     @classmethod
     @asynccontextmanager
@@ -104,22 +104,17 @@ class Staging:
         """
         staging = cls(target, limits or Limits())
         await in_thread(staging._begin)
-        try:
-            async with file_lock(staging.scratch / "lock", patience=0.2):
+        async with file_lock(staging.scratch / "lock", f"the folder {target}, to unpack into it,", patience=0.2):
+            await in_thread(staging._drop_trees)
+            try:
+                yield staging
+            except (NetworkError, asyncio.CancelledError):
                 await in_thread(staging._drop_trees)
-                try:
-                    yield staging
-                except (NetworkError, asyncio.CancelledError):
-                    await in_thread(staging._drop_trees)
-                    raise
-                except BaseException:
-                    await in_thread(staging._drop)
-                    raise
+                raise
+            except BaseException:
                 await in_thread(staging._drop)
-        except StorageError as error:
-            if "another kittui" in error.message:
-                raise Conflict(f"another kittui unpacks into {target}", hint="Let it end, then try again.") from None
-            raise
+                raise
+            await in_thread(staging._drop)
 
     def _begin(self) -> None:
         try:

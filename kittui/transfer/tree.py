@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from kittui.crashpoints import crash_point
-from kittui.disk.durable import storage_error
+from kittui.disk.durable import rename_new, set_mode, storage_error
 from kittui.errors import Conflict, UnsafePath
 from kittui.transfer.paths import Parts, unsafe
 
@@ -88,7 +88,8 @@ class Tree:
         """Give folders that their owner may not write into their own modes, once everything is in them."""
         for parts, mode in sorted(self._late.items(), reverse=True):
             with self.folder(parts, make=False) as at:
-                os.fchmod(at, stat.S_IMODE(os.fstat(at).st_mode) & ~_OWNER | mode & _OWNER)
+                now = stat.S_IMODE(os.fstat(at).st_mode)
+                set_mode(at, now & ~_OWNER | mode & _OWNER, self.root.joinpath(*parts))
 
     def create(self, parts: Parts, mode: int) -> int:
         """A new file, open for writing; the umask takes from its mode.
@@ -147,10 +148,10 @@ class Tree:
                 crash_point("unpack.before-rename")
                 if there and decision == "overwrite":
                     mode = stat.S_IMODE(os.stat(target[-1], dir_fd=at, follow_symlinks=False).st_mode)
-                    os.chmod(parts[-1], mode, dir_fd=origin)
+                    set_mode(parts[-1], mode, self.root / name, origin)
                     os.rename(parts[-1], target[-1], src_dir_fd=origin, dst_dir_fd=at)
                 else:
-                    _rename_new(parts[-1], origin, target[-1], at)
+                    rename_new(parts[-1], target[-1], source_folder=origin, target_folder=at)
                 return Placed(name, size, "written")
         except FileExistsError:
             raise Conflict(
@@ -159,24 +160,6 @@ class Tree:
             ) from None
         except OSError as error:
             raise storage_error(error, f"write {self.root}/{'/'.join(target)}") from error
-
-
-def _rename_new(name: str, origin: int, target: str, at: int) -> None:
-    """Rename, failing with FileExistsError where the target is there, also where it appeared this instant."""
-    try:
-        os.link(name, target, src_dir_fd=origin, dst_dir_fd=at, follow_symlinks=False)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
-            raise
-        try:
-            os.stat(target, dir_fd=at, follow_symlinks=False)
-        except FileNotFoundError:
-            os.rename(name, target, src_dir_fd=origin, dst_dir_fd=at)
-            return
-        raise FileExistsError(target) from None
-    os.unlink(name, dir_fd=origin)
 
 
 def free_name(name: str, taken: Callable[[str], bool]) -> str:

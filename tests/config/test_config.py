@@ -53,7 +53,7 @@ def test_everything_that_can_be_said() -> None:
     assert acme.ca_cert == Path.home() / "ca.pem"
     assert config.registry("localhost:5000").plain_http
     assert not config.registry("elsewhere").plain_http
-    assert [(stage.name, stage.mark, stage.role) for stage in config.stages] == [
+    assert [(stage.name, stage.mark, stage.colour) for stage in config.stages] == [
         ("champion", "★", "good"),
         ("canary", "◈", "warn"),
     ]

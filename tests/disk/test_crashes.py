@@ -48,7 +48,7 @@ def _points_of(call: ast.Call) -> list[str]:
     called = ast.unparse(call.func).rpartition(".")[2]
     if called == "crash_point" and isinstance(call.args[0], ast.Constant):
         return [str(call.args[0].value)]
-    ends = ("before-unlink", "after-unlink") if called == "remove_file" else REPLACING
+    ends = ("before-unlink", "after-unlink") if called in ("remove_file", "collect") else REPLACING
     stems = [
         str(key.value.value) for key in call.keywords if key.arg == "point" and isinstance(key.value, ast.Constant)
     ]

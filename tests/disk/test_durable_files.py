@@ -15,10 +15,10 @@ from kittui.crashpoints import crashing
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import read_document
 from kittui.disk.durable import make_folder, remove_file, replace_file, storage_error
-from kittui.disk.locks import file_lock
+from kittui.disk.locks import file_lock, thread_lock
 from kittui.disk.reach import reachable
 from kittui.disk.threads import in_thread
-from kittui.errors import ConnectionLost, DigestMismatch, DiskFull, Malformed, NotFound, StorageError
+from kittui.errors import Conflict, ConnectionLost, DigestMismatch, DiskFull, Malformed, NotFound, StorageError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
@@ -47,9 +47,9 @@ async def test_a_cancelled_wait_ends_after_its_thread() -> None:
 async def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     inside = 0
 
-    async def enter(transient: bool) -> None:
+    async def enter() -> None:
         nonlocal inside
-        async with file_lock(tmp_path / "deep" / "x.lock", transient=transient):
+        async with file_lock(tmp_path / "deep" / "x.lock", "x"):
             inside += 1
             assert inside == 1
             await asyncio.sleep(0.001)
@@ -57,16 +57,19 @@ async def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
 
     async with asyncio.TaskGroup() as group:
         for _ in range(12):
-            group.create_task(enter(transient=True))
+            group.create_task(enter())
     assert list((tmp_path / "deep").iterdir()) == []
 
 
-async def test_a_lock_that_is_not_given_up_is_an_error(tmp_path: Path) -> None:
-    async with file_lock(tmp_path / "x.lock"):
-        with pytest.raises(StorageError, match="another kittui"):
-            async with file_lock(tmp_path / "x.lock", patience=0.05):
+async def test_a_lock_that_is_not_given_up_is_an_error_that_names_its_holder(tmp_path: Path) -> None:
+    async with file_lock(tmp_path / "x.lock", "x"):
+        with pytest.raises(Conflict, match=rf"process {os.getpid()}\) holds x") as caught:
+            async with file_lock(tmp_path / "x.lock", "x", patience=0.05):
                 pytest.fail("two hold the lock")
-    async with file_lock(tmp_path / "x.lock", patience=0):
+        assert f"kill {os.getpid()}" in (caught.value.hint or "")
+        with pytest.raises(Conflict), thread_lock(tmp_path / "x.lock", "x", patience=0.05):
+            pytest.fail("two hold the lock")
+    async with file_lock(tmp_path / "x.lock", "x", patience=0):
         pass
 
 
@@ -104,12 +107,12 @@ def test_errors_of_the_system_get_words_and_a_hint(number: int) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "link"])
-def test_what_is_no_folder_is_named_as_being_in_the_way(tmp_path: Path, place: str) -> None:
+def test_what_stands_where_a_folder_is_needed_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(StorageError) as caught:
         make_folder(tmp_path / place)
-    assert "in its way" in (caught.value.hint or "")
+    assert ("where a folder is needed" if place != "link" else "remove the link") in (caught.value.hint or "")
 
 
 def test_a_document_is_read_again_until_it_parses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

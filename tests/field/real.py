@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from collections.abc import Mapping
@@ -13,10 +14,14 @@ ACCEPT = {"Accept": f"{MANIFEST}, {INDEX}"}
 
 
 class Real:
-    """A `Registry` of tests.field.world over HTTP."""
+    """A `Registry` of tests.field.world over HTTP, for a user with a password where one is needed."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, user: tuple[str, str] | None = None) -> None:
         self._host = host
+        self._own: dict[str, str] = {}
+        self._connection: http.client.HTTPConnection | None = None
+        if user is not None:
+            self._own["Authorization"] = f"Basic {base64.b64encode(':'.join(user).encode()).decode()}"
 
     @property
     def host(self) -> str:
@@ -31,6 +36,10 @@ class Real:
     def attach(self, repository: str, raw: bytes, tag: str | None = None, *, media_type: str = MANIFEST) -> None:
         self._put_blob(repository, b"{}")
         self._put_manifest(repository, raw, tag or digest_of(raw), media_type)
+
+    def retag(self, repository: str, raw: bytes, tag: str) -> None:
+        """Point a tag at a manifest that is there, or bring it there."""
+        self._put_manifest(repository, raw, tag, MANIFEST)
 
     def tags_of(self, repository: str) -> dict[str, str]:
         status, _, body = self._ask("GET", f"/v2/{repository}/tags/list?n=1000")
@@ -62,10 +71,21 @@ class Real:
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self._host, timeout=20)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
+        for last in (False, True):
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(self._host, timeout=20)
+            try:
+                self._connection.request(method, path, body, {**self._own, **(headers or {})})
+                answer = self._connection.getresponse()
+                return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+            except (http.client.HTTPException, OSError):
+                self.close()
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

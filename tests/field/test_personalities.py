@@ -37,11 +37,14 @@ FAILING = {
     "412 is not called an immutable tag": ["harbor-move"],
 }  # fmt: skip
 """What is known not to work yet, and why: patterns of tests. Each of them must fail, so that none stays here."""
+SOMETIMES = {"nexus-delete"}
+"""What fails or not by the order in which answers come."""
 
 
 def marks(test: str) -> list[pytest.MarkDecorator]:
     reasons = [reason for reason, tests in FAILING.items() if any(fnmatch(test, each) for each in tests)]
-    return [pytest.mark.xfail(strict=True, reason="; ".join(reasons))] if reasons else []
+    strict = test not in SOMETIMES
+    return [pytest.mark.xfail(strict=strict, reason="; ".join(reasons))] if reasons else []
 
 
 CASES = [

@@ -22,9 +22,7 @@ from tests.field.real import Real
 from tests.field.world import LARGE, REPOSITORY, Scripted, World, fill
 
 NAMES = [
-    pytest.param(
-        name, marks=pytest.mark.real if program == "docker-registry" else pytest.mark.peers, id=name.replace(" ", "-")
-    )
+    pytest.param(name, marks=pytest.mark.real if program == "docker-registry" else pytest.mark.peers, id=name)
     for name, (program, _) in SERVERS.items()
 ]
 HABITS = {each.name: each.habits for each in PERSONALITIES}
@@ -37,6 +35,7 @@ def world(server: str, tmp_path: Path) -> Iterator[World]:
         registry = Real(running_server.host)
         fill(registry)
         yield World(HABITS[server], registry, Scripted(other), tmp_path)
+        registry.close()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,8 @@ def call(*words: str) -> bytes:
     return subprocess.run(words, check=True, capture_output=True, timeout=60).stdout
 
 
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.peers
+@pytest.mark.parametrize("server", SERVERS)
 def test_crane_and_oras_give_the_same(server: str, world: World) -> None:
     """Of every tag after a push and a promotion: digest, manifest, sizes and bytes."""
     if shutil.which("crane") is None or shutil.which("oras") is None:
@@ -85,7 +85,8 @@ def test_crane_and_oras_give_the_same(server: str, world: World) -> None:
         assert len(content) == layer["size"]
 
 
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.peers
+@pytest.mark.parametrize("server", SERVERS)
 def test_what_oras_copied_is_pulled_byte_for_byte(server: str, world: World) -> None:
     """A ModelKit that neither kittui nor its tests brought there."""
     if shutil.which("oras") is None:

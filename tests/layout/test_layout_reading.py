@@ -134,7 +134,7 @@ async def test_a_damaged_index_json_is_a_marked_row(maker: Maker, content: bytes
     found = await repositories(maker.directory)
     assert list(found) == ["."]
     assert found["."].problem
-    with pytest.raises(Malformed):
+    with pytest.raises(NotFound if content is None else Malformed):
         await tags(maker.directory)
 
 
@@ -159,7 +159,7 @@ async def test_both_versions_are_read_and_others_marked(maker: Maker, content: s
 
 async def test_a_folder_that_is_no_layout_is_not_found(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "none"):
-        with pytest.raises(NotFound, match="no OCI image layout"):
+        with pytest.raises(NotFound, match="not an OCI image layout"):
             await repositories(directory)
         assert not is_layout(str(directory))
     assert not is_layout("\0")

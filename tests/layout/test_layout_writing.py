@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from kittui.disk.durable import shared_mode
 from kittui.errors import Conflict, NotFound
 from kittui.layout import LayoutSource
 from kittui.layout.repository import LayoutRepository
 from kittui.oci.media_types import OCI_INDEX, REF_NAME
 from kittui.store import LocalSource
+from kittui.transfer.content import BlobOf
 
 FRAUD = "127.0.0.1:5055/fraud"
 KITHOME = Path(__file__).parent.parent / "fixtures" / "kithome"
@@ -249,3 +251,40 @@ async def test_we_change_what_skopeo_wrote_and_it_changes_what_we_wrote(
     assert [entry.name for entry in found if entry.name] == ["v1", "v2"]
     assert all(entry.problem is None for entry in found)
     assert (await LayoutSource(theirs).repository(".").resolve("v1")).digest == challenger
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+async def test_a_layout_s_files_share_the_mode_that_the_umask_gives(
+    directory: Path, umask: int, mode: int, tmp_path: Path
+) -> None:
+    """Also blobs that come from a store on the same disk, where they are their owner's alone."""
+    home = tmp_path / "home"
+    shutil.copytree(KITHOME, home)
+    for path in (home / "storage/blobs/sha256").iterdir():
+        path.chmod(0o600)
+    origin = LocalSource(home).repository(FRAUD)
+    before = os.umask(umask)
+    shared_mode.cache_clear()
+    try:
+        manifest = await origin.manifest("champion")
+        repository = LayoutSource(directory).repository(".")
+        for part in (manifest.config, *manifest.layers[:2]):
+            assert part is not None
+            assert await repository.mount_blob(part, origin)
+        for part in manifest.layers[2:]:
+            await repository.put_blob(part, BlobOf(origin, part))
+        await repository.put_manifest(manifest.raw, manifest.media_type, "v1")
+    finally:
+        os.umask(before)
+        shared_mode.cache_clear()
+    assert {path.stat().st_mode & 0o777 for path in directory.rglob("*") if path.is_file()} == {mode}
+
+
+async def test_a_copy_that_was_cut_short_before_its_index_can_be_run_again(directory: Path) -> None:
+    (directory / "blobs/sha256").mkdir(parents=True)
+    (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    repository = LayoutSource(directory).repository(".")
+    with pytest.raises(NotFound, match="no index"):
+        await repository.resolve("v1")
+    await take(repository, "champion", "v1")
+    assert (await repository.resolve("v1")).digest

@@ -12,7 +12,8 @@ from kittui.registry.access import Patience, Wait
 from kittui.store.repository import LocalRepository
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import Moved, apply_move, plan_move
 from tests.fakes.docker_registry import DockerRegistry
 from tests.fakes.faulty_proxy import FaultyProxy
@@ -59,7 +60,7 @@ async def pull(
     heard = waits if waits is not None else []
     async with RegistrySource(proxy.host, patience=patience, on_wait=heard.append) as source:
         plan = await plan_move("pull", source.repository("big"), "v1", store, "v1")
-        return await apply_move(plan, ledger, Rules(), progress, tuning=QUICK)
+        return await apply_move(plan, ledger, Policy(), progress, tuning=QUICK)
 
 
 def whole(store: LocalRepository, content: bytes) -> bool:

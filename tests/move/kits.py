@@ -16,7 +16,8 @@ from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
 from kittui.tui.change.jobs import Job, Jobs
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.inspect.inspector import Inspector
 from tests.fakes.memory import MemoryRepository, MemorySource
@@ -40,7 +41,7 @@ def tar(**files: bytes) -> bytes:
 class Kits:
     """A registry with a lifecycle, a store, and the program over both."""
 
-    def __init__(self, folder: Path, stages: LifecycleTags | None = None, **rules: Any) -> None:
+    def __init__(self, folder: Path, stages: LifecycleTags | None = None, **policy: Any) -> None:
         self.folder = folder
         self.registry = MemorySource()
         self.fraud: MemoryRepository = self.registry.repository("fraud")
@@ -52,7 +53,7 @@ class Kits:
         self.world = World(self.store, self.registry, lifecycle=stages or LifecycleTags())  # type: ignore[arg-type]
         self.ledger = Ledger.open(folder / "state", "tester@here")
         tuning = Tuning(first_wait=0.01)
-        self.world.change_tools = ChangeTools(self.ledger, Rules(**rules), Inspector(), self.find, tuning)
+        self.world.change_tools = ChangeTools(self.ledger, Policy(**policy), Inspector(), self.find, tuning)
 
     async def find(self, reference: Reference) -> tuple[Repository, str]:
         return self.store.repository(str(reference)), "latest"

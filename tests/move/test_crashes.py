@@ -26,16 +26,16 @@ from kittui.store import LocalSource
 from tests.fakes.docker_registry import DockerRegistry
 
 PACKAGE = Path(kittui.__file__).parent
-DURABLE = {"fsync", "rename", "replace", "link", "put_manifest", "put_blob", "untag"}
+DURABLE = {"fsync", "sync_file", "rename", "rename_new", "replace", "link", "put_manifest", "put_blob", "untag"}
 OURS = ("transfer", "state", "usecases", "disk", "store")
 # Functions that hand on to one that has a point: the protocol's own methods, and syncs that nothing waits for.
-HANDED_ON = {"sync_folder", "_rename_new", "put_blob", "_link", "sync", "_put"}
+HANDED_ON = {"sync_folder", "sync_file", "rename_new", "put_blob", "_link", "sync", "_put"}
 CACHES = {"indexes.py", "cache.py"}
 
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for part in OURS:
-        for path in sorted(path for path in (PACKAGE / part).glob("*.py") if path.name not in CACHES):
+        for path in sorted(path for path in (PACKAGE / part).rglob("*.py") if path.name not in CACHES):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     yield path, node

@@ -13,7 +13,8 @@ from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
@@ -65,7 +66,7 @@ async def test_tokens_that_run_out_during_a_push(
         RegistrySource(proxy.host, patience=IMPATIENT) as source,
     ):
         plan = await plan_move("push", store, "v1", source.repository("big"), "v1")
-        await apply_move(plan, ledger, Rules(), tuning=Tuning(blobs=1, connections=1, first_wait=0.02))
+        await apply_move(plan, ledger, Policy(), tuning=Tuning(blobs=1, connections=1, first_wait=0.02))
         assert any("/blobs/uploads/" in path for path in gate.refused)
     status, _, body = registry.request("GET", f"/v2/big/blobs/{Digest.of(content)}")
     assert status == 200

@@ -22,7 +22,8 @@ from kittui.registry.access import Wait
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.transfer.progress import Progress
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.remove import apply_remove, plan_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
@@ -153,7 +154,7 @@ async def test_check_11_and_a_push_survives_cut_uploads_and_lost_answers(
         proxy.add(Fault(method="P", path="/uploads/", cut_upload_after=5 * MIB))
         proxy.add(Fault(method="PUT", path="/manifests/", drop_answer=True))
         plan = await plan_move("push", store, "v1", source.repository("big"), "v1")
-        await apply_move(plan, ledger, Rules(), tuning=QUICK)
+        await apply_move(plan, ledger, Policy(), tuning=QUICK)
     status, _, body = registry.request("GET", f"/v2/big/blobs/{Digest.of(content)}")
     assert status == 200
     assert body == content
@@ -180,7 +181,7 @@ PROMOTED = {"champion": V110, "challenger": V110, "rollback": V100}
 async def test_a_promotion_costs_at_most_12_requests_and_200_kilobytes(fraud: FaultyProxy, ledger: Ledger) -> None:
     async with RegistrySource(fraud.host) as source:
         with metered() as traffic:
-            await apply_changes(await plan_promote(source.repository("fraud")), ledger, Rules())
+            await apply_changes(await plan_promote(source.repository("fraud")), ledger, Policy())
     assert await tags(fraud.host) == PROMOTED
     assert traffic.requests <= 12
     assert traffic.bytes + traffic.sent < 200_000
@@ -189,7 +190,7 @@ async def test_a_promotion_costs_at_most_12_requests_and_200_kilobytes(fraud: Fa
 async def test_check_39_lost_answers_of_a_promotion_are_recognised(fraud: FaultyProxy, ledger: Ledger) -> None:
     fraud.add(Fault(method="PUT", path="/manifests/", drop_answer=True, times=2))
     async with RegistrySource(fraud.host, patience=IMPATIENT) as source:
-        await apply_changes(await plan_promote(source.repository("fraud")), ledger, Rules())
+        await apply_changes(await plan_promote(source.repository("fraud")), ledger, Policy())
     assert await tags(fraud.host) == PROMOTED
     assert fraud.count("PUT", "/manifests/") == 2
 
@@ -199,7 +200,7 @@ async def test_check_45_a_retag_costs_5_requests_and_is_verified(fraud: FaultyPr
         repository = source.repository("fraud")
         await repository.resolve("v1.0.0")
         with metered() as traffic:
-            await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "prod")]), ledger, Rules())
+            await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "prod")]), ledger, Policy())
         assert traffic.requests <= 5
         assert traffic.bytes + traffic.sent < 100_000
         assert (await repository.resolve("prod")).digest.short == V100
@@ -210,9 +211,9 @@ async def test_check_40_champion_goes_and_v1_survives_on_distribution_2_8(fraud:
     async with RegistrySource(fraud.host) as source:
         repository = source.repository("fraud")
         with pytest.raises(Unsupported) as caught:
-            await apply_remove(await plan_remove(repository, "champion"), ledger, Rules())
+            await apply_remove(await plan_remove(repository, "champion"), ledger, Policy())
         assert "v1.0.0" in (caught.value.hint or "")
-        await apply_remove(await plan_remove(repository, "champion", "placeholder"), ledger, Rules())
+        await apply_remove(await plan_remove(repository, "champion", "placeholder"), ledger, Policy())
         assert (await repository.resolve("v1.0.0")).digest.short == V100
         listed = [entry.name async for page in repository.tags() for entry in page]
         assert "champion" not in listed
@@ -229,7 +230,7 @@ async def test_check_41_disabled_deletes_are_explained_and_change_nothing(
         modes: tuple[Literal["untag", "placeholder", "delete"], ...] = ("untag", "placeholder", "delete")
         for mode in modes:
             with pytest.raises(Unsupported) as caught:
-                await apply_remove(await plan_remove(repository, "champion", mode), ledger, Rules())
+                await apply_remove(await plan_remove(repository, "champion", mode), ledger, Policy())
             assert caught.value.hint
     assert await tags(registry.host) == before
 
@@ -249,7 +250,7 @@ async def test_check_12_foreign_urls_of_layers_are_never_contacted(
         )
         async with RegistrySource(kit_registry.host) as source:
             plan = await plan_move("pull", source.repository("fraud"), "foreign", store, "foreign")
-            await apply_move(plan, ledger, Rules())
+            await apply_move(plan, ledger, Policy())
         assert trap.requests == []
         assert status == 200
         assert headers
@@ -267,9 +268,9 @@ async def test_layouts_that_were_written_can_be_read_by_skopeo(
     layout = LayoutSource(tmp_path / "layout").repository(".")
     async with RegistrySource(kit_registry.host) as source:
         plan = await plan_move("copy", source.repository("fraud"), "champion", layout, "champion")
-        await apply_move(plan, ledger, Rules())
+        await apply_move(plan, ledger, Policy())
         plan = await plan_move("copy", layout, "champion", source.repository("again"), "v1")
-        await apply_move(plan, ledger, Rules())
+        await apply_move(plan, ledger, Policy())
     found = subprocess.run(
         ["skopeo", "inspect", "--raw", f"oci:{tmp_path}/layout:champion"], check=True, capture_output=True
     ).stdout

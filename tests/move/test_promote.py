@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from kittui.crashpoints import crashing
-from kittui.errors import ConnectionLost, NotFound, ReadOnly, TagMoved, UsageError
-from kittui.modelkit.stages import LifecycleTags
+from kittui.errors import ConnectionLost, NotFound, ReadOnly, Refused, TagMoved, TagProtected, UsageError
+from kittui.modelkit.stages import LifecycleTags, Stage, lifecycle_of
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.history import read_history
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import ChangePlan
+from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
@@ -50,7 +52,7 @@ async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository,
     plan = await plan_promote(fraud)
     assert [change.tag for change in plan.changes] == ["rollback", "champion"]
     with metered() as traffic:
-        done = await apply_changes(plan, ledger, Rules(), reason="better recall")
+        done = await apply_changes(plan, ledger, Policy(), reason="better recall")
     assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
     puts = [what for verb, what in fraud.source.requests if verb == "PUT"]
     assert puts == ["fraud/rollback", "fraud/champion"]
@@ -64,27 +66,27 @@ async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository,
 
 
 async def test_the_whole_promotion_takes_at_most_12_requests(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert len(fraud.source.requests) <= 12
 
 
 async def test_again_changes_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     fraud.source.requests.clear()
-    done = await apply_changes(await plan_promote(fraud), ledger, Rules())
+    done = await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert done.to_json()["changes"] == []
     assert not [verb for verb, _ in fraud.source.requests if verb == "PUT"]
 
 
 async def test_without_champion_rollback_is_left_alone(fraud: MemoryRepository, ledger: Ledger) -> None:
     del fraud.tagged["champion"]
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
 
 
 async def test_earlier_stages_do_not_touch_rollback(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.tagged["tuned"] = fraud.tagged["v0.9.0"]
-    await apply_changes(await plan_promote(fraud, "tuned", "challenger"), ledger, Rules())
+    await apply_changes(await plan_promote(fraud, "tuned", "challenger"), ledger, Policy())
     assert tags(fraud)["challenger"] == "v0.9.0"
     assert tags(fraud)["rollback"] == "v0.9.0"
     assert tags(fraud)["champion"] == "v1.0.0"
@@ -95,11 +97,11 @@ async def test_stages_may_have_other_names(fraud: MemoryRepository, ledger: Ledg
     one, two, nine = (fraud.tagged[tag] for tag in ("v1.0.0", "v1.1.0", "v0.9.0"))
     fraud.tagged = {"live": one, "candidate": two, "previous": nine}
     plan = await plan_promote(fraud, stages=stages, retire=True)
-    await apply_changes(plan, ledger, Rules())
+    await apply_changes(plan, ledger, Policy())
     assert fraud.tagged == {"live": two, "candidate": two, "previous": one, "old": nine}
-    await apply_changes(await plan_rollback(fraud, stages=stages), ledger, Rules())
+    await apply_changes(await plan_rollback(fraud, stages=stages), ledger, Policy())
     assert fraud.tagged["live"] == one
-    await apply_changes(await plan_promote(fraud, "live", "candidate", stages=stages), ledger, Rules())
+    await apply_changes(await plan_promote(fraud, "live", "candidate", stages=stages), ledger, Policy())
     assert fraud.tagged["previous"] == one
 
 
@@ -113,8 +115,8 @@ async def test_two_stages_of_one_name_are_refused(fraud: MemoryRepository) -> No
 
 
 async def test_rollback_goes_back_and_again_is_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
-    await apply_changes(await plan_rollback(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
+    await apply_changes(await plan_rollback(fraud), ledger, Policy())
     assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
     assert (await plan_rollback(fraud)).changes == ()
 
@@ -135,7 +137,7 @@ async def test_a_digest_that_loses_its_last_tag_is_said_and_can_be_retired(
     assert plan.orphans == (lost,)
     plan = await plan_promote(fraud, retire=True, lookups=9)
     assert plan.orphans == ()
-    await apply_changes(plan, ledger, Rules())
+    await apply_changes(plan, ledger, Policy())
     assert fraud.tagged["retired"] == lost
 
 
@@ -153,7 +155,7 @@ async def test_check_38_a_tag_that_moved_after_the_preview_is_refused_without_a_
     fraud.add_kit("other", moved)
     monkeypatch.setattr(tag_changes, "FRESH", -1.0)
     with pytest.raises(TagMoved, match=moved):
-        await apply_changes(plan, ledger, Rules())
+        await apply_changes(plan, ledger, Policy())
     assert not [verb for verb, _ in fraud.source.requests if verb == "PUT"]
 
 
@@ -169,7 +171,7 @@ async def test_a_champion_that_moves_while_rollback_is_put_is_not_overwritten(
 
     fraud.source.after_put.append(race)
     with pytest.raises(TagMoved, match="champion"):
-        await apply_changes(plan, ledger, Rules())
+        await apply_changes(plan, ledger, Policy())
     assert fraud.tagged["champion"] == other.digest
 
 
@@ -193,18 +195,18 @@ async def test_check_37_killed_at_each_step_a_rerun_ends_in_the_same_state(
     fraud.source.hooks.append(lambda repository, _verb, _what: champions.append(repository.tagged.get("champion")))
     with crashing(point, once):
         try:
-            await apply_changes(await plan_promote(fraud), ledger, Rules())
+            await apply_changes(await plan_promote(fraud), ledger, Policy())
         except Killed:
             pass
         else:
             pytest.skip("the point is not reached so often")
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
     assert None not in champions
     events = ledger.history.events()
     assert sorted(event.tag for event in events) == ["champion", "rollback"]
     undo = await plan_undo(fraud, ledger)
-    await apply_undo(undo, ledger, Rules())
+    await apply_undo(undo, ledger, Policy())
     assert tags(fraud)["champion"] == "v1.0.0"
 
 
@@ -216,7 +218,7 @@ async def test_check_39_a_put_whose_answer_was_lost_is_recognised(fraud: MemoryR
         raise ConnectionLost("the answer was lost")
 
     fraud.source.after_put.append(drop)
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert lost == ["rollback", "champion"]
     assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
 
@@ -234,23 +236,23 @@ async def test_a_dead_connection_says_run_again_and_running_again_finishes(
 
     fraud.source.hooks.append(dead)
     with pytest.raises(ConnectionLost) as caught:
-        await apply_changes(await plan_promote(fraud), ledger, Rules())
+        await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert "again" in (caught.value.hint or "")
     assert tags(fraud)["champion"] == "v1.0.0"
     fraud.source.hooks.clear()
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
 
 
 async def test_undo_takes_the_whole_promotion_back(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
-    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
     assert last_change(ledger) is None
 
 
 async def test_undo_refuses_when_the_tag_moved_since(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     fraud.add_kit("other", "champion")
     with pytest.raises(TagMoved, match="champion"):
         await plan_undo(fraud, ledger)
@@ -258,9 +260,9 @@ async def test_undo_refuses_when_the_tag_moved_since(fraud: MemoryRepository, le
 
 async def test_undo_puts_back_a_manifest_that_the_registry_dropped(fraud: MemoryRepository, ledger: Ledger) -> None:
     lost = fraud.tagged.pop("v0.9.0")
-    await apply_changes(await plan_promote(fraud), ledger, Rules())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
     del fraud.manifests[lost]
-    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert fraud.tagged["rollback"] == lost
     assert lost in fraud.manifests
 
@@ -269,11 +271,51 @@ async def test_read_only_refuses_before_any_request(fraud: MemoryRepository, led
     plan = await plan_promote(fraud)
     fraud.source.requests.clear()
     with pytest.raises(ReadOnly):
-        await apply_changes(plan, ledger, Rules(read_only=True))
+        await apply_changes(plan, ledger, Policy(read_only=True))
     assert fraud.source.requests == []
 
 
-async def test_promote_is_exempt_from_protection_where_it_asks_to_be(fraud: MemoryRepository, ledger: Ledger) -> None:
-    rules = Rules(protected=frozenset({"champion"}))
-    await apply_changes(await plan_promote(fraud), ledger, rules, typed=None)
+async def test_promote_asks_for_protected_tags_like_every_other_move(fraud: MemoryRepository, ledger: Ledger) -> None:
+    policy = Policy(protected=frozenset({"champion"}))
+    with pytest.raises(TagProtected, match="champion"):
+        await apply_changes(await plan_promote(fraud), ledger, policy)
+    assert tags(fraud)["champion"] == "v1.0.0"
+    await apply_changes(await plan_promote(fraud), ledger, policy, typed=["champion"])
     assert tags(fraud)["champion"] == "v1.1.0"
+    with pytest.raises(TagProtected, match="champion"):
+        await apply_changes(await plan_rollback(fraud), ledger, policy)
+
+
+async def test_promotions_can_be_configured_to_ask_for_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
+    policy = Policy(protected=frozenset({"champion"}), protect_promotions=False)
+    await apply_changes(await plan_promote(fraud), ledger, policy)
+    await apply_changes(await plan_rollback(fraud), ledger, policy)
+    assert tags(fraud)["champion"] == "v1.0.0"
+    assert policy.guarded(["champion"], "remove") == ("champion",)
+
+
+class Never:
+    """A rule that lets nothing pass."""
+
+    async def assess(self, plan: ChangePlan) -> list[Verdict]:
+        return [Verdict("never", "fail", "nothing may move", "ask somebody")]
+
+
+async def test_a_rule_that_fails_stops_a_move_unless_it_is_overridden(fraud: MemoryRepository, ledger: Ledger) -> None:
+    policy = Policy(rules=(Never(),))
+    plan = await plan_promote(fraud)
+    with pytest.raises(Refused, match="never: nothing may move") as refused:
+        await apply_changes(plan, ledger, policy)
+    assert "--override REASON" in str(refused.value.hint)
+    assert tags(fraud)["champion"] == "v1.0.0"
+    await apply_changes(plan, ledger, policy, override="agreed in the meeting")
+    assert tags(fraud)["champion"] == "v1.1.0"
+
+
+async def test_stages_of_another_name_play_their_roles(fraud: MemoryRepository, ledger: Ledger) -> None:
+    stages = lifecycle_of(
+        [Stage("draft", "o", "o", "muted", role="preparing"), Stage("live", "*", "*", "good", role="champion")]
+    )
+    assert (stages.champion, stages.challenger) == ("live", "challenger")
+    plan = await plan_promote(fraud, "v1.1.0", "draft", stages=stages)
+    assert [change.tag for change in plan.changes] == ["draft"]

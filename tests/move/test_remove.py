@@ -8,7 +8,8 @@ import pytest
 
 from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
 from kittui.oci.protocols import Power
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.remove import apply_remove, plan_remove
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
@@ -32,10 +33,10 @@ def fraud() -> MemoryRepository:
 async def test_untag_leaves_siblings_and_content(fraud: MemoryRepository, ledger: Ledger) -> None:
     plan = await plan_remove(fraud, "champion")
     assert plan.siblings == ("v1.0.0",)
-    done = await apply_remove(plan, ledger, Rules())
+    done = await apply_remove(plan, ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.0.0", "v1.1.0"]
     assert done.to_json()["deleted"] == []
-    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert fraud.tagged["champion"] == fraud.tagged["v1.0.0"]
 
 
@@ -45,7 +46,7 @@ async def test_check_40_a_registry_that_cannot_untag_names_the_ways_and_the_sibl
 ) -> None:
     fraud.source.powers["untag"] = CANNOT
     with pytest.raises(Unsupported) as caught:
-        await apply_remove(await plan_remove(fraud, "champion"), ledger, Rules())
+        await apply_remove(await plan_remove(fraud, "champion"), ledger, Policy())
     assert "--placeholder" in (caught.value.hint or "")
     assert "v1.0.0" in (caught.value.hint or "")
     assert sorted(fraud.tagged) == ["champion", "v1.0.0", "v1.1.0"]
@@ -54,7 +55,7 @@ async def test_check_40_a_registry_that_cannot_untag_names_the_ways_and_the_sibl
 async def test_check_40_a_placeholder_removes_the_tag_and_v1_survives(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.source.powers["untag"] = CANNOT
     digest = fraud.tagged["v1.0.0"]
-    await apply_remove(await plan_remove(fraud, "champion", "placeholder"), ledger, Rules())
+    await apply_remove(await plan_remove(fraud, "champion", "placeholder"), ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.0.0", "v1.1.0"]
     assert digest in fraud.manifests
     assert len(fraud.manifests) == 2
@@ -66,7 +67,7 @@ async def test_check_41_deletes_disabled_leave_a_displaced_tag_as_it_was(
     fraud.source.powers["delete"] = Power("no", "deletes are disabled", "set storage.delete.enabled: true")
     before = dict(fraud.tagged)
     with pytest.raises(Unsupported, match="disabled"):
-        await apply_remove(await plan_remove(fraud, "champion", "placeholder"), ledger, Rules())
+        await apply_remove(await plan_remove(fraud, "champion", "placeholder"), ledger, Policy())
     assert fraud.tagged == before
     with pytest.raises(Unsupported, match="disabled") as caught:
         await plan_remove(fraud, "champion", "delete")
@@ -76,10 +77,10 @@ async def test_check_41_deletes_disabled_leave_a_displaced_tag_as_it_was(
 async def test_delete_takes_all_tags_of_the_digest_and_says_so(fraud: MemoryRepository, ledger: Ledger) -> None:
     plan = await plan_remove(fraud, "champion", "delete")
     assert plan.tags == ("champion", "v1.0.0")
-    done = await apply_remove(plan, ledger, Rules())
+    done = await apply_remove(plan, ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.1.0"]
     assert done.to_json()["deleted"] == [str(plan.manifest.digest)]
-    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert sorted(fraud.tagged) == ["champion", "v1.0.0", "v1.1.0"]
 
 
@@ -87,7 +88,7 @@ async def test_delete_is_refused_when_another_tag_joined_the_digest(fraud: Memor
     plan = await plan_remove(fraud, "champion", "delete")
     fraud.tagged["rollback"] = fraud.tagged["champion"]
     with pytest.raises(TagMoved, match="rollback"):
-        await apply_remove(plan, ledger, Rules())
+        await apply_remove(plan, ledger, Policy())
     assert "champion" in fraud.tagged
 
 
@@ -97,9 +98,9 @@ async def test_a_digest_can_only_be_deleted(fraud: MemoryRepository) -> None:
 
 
 async def test_a_protected_tag_wants_its_name_typed(fraud: MemoryRepository, ledger: Ledger) -> None:
-    rules = Rules(protected=frozenset({"v1.0.0"}))
+    policy = Policy(protected=frozenset({"v1.0.0"}))
     plan = await plan_remove(fraud, "champion", "delete")
     with pytest.raises(TagProtected, match=r"v1\.0\.0"):
-        await apply_remove(plan, ledger, rules)
-    await apply_remove(plan, ledger, rules, typed=["v1.0.0"])
+        await apply_remove(plan, ledger, policy)
+    await apply_remove(plan, ledger, policy, typed=["v1.0.0"])
     assert sorted(fraud.tagged) == ["v1.1.0"]

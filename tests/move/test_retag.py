@@ -9,7 +9,8 @@ import pytest
 from kittui.errors import BadReference, NotFound, TagMoved, TagProtected
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
@@ -40,7 +41,7 @@ async def test_a_retag_takes_at_most_5_requests_and_moves_no_layer(
     with metered() as traffic:
         plan = await plan_retag(fraud, fraud.tagged["v1.0.0"], [(fraud, "champion")])
         assert plan.overwritten == ("champion",)
-        await apply_retag(plan, ledger, Rules())
+        await apply_retag(plan, ledger, Policy())
     assert traffic.requests <= 5
     assert fraud.manifests[fraud.tagged["champion"]][1] == raw
     blobs = {f"fraud/{digest}" for digest in fraud.blobs}
@@ -49,7 +50,7 @@ async def test_a_retag_takes_at_most_5_requests_and_moves_no_layer(
 
 async def test_check_45_several_tags_are_several_puts_each_read_after(fraud: MemoryRepository, ledger: Ledger) -> None:
     plan = await plan_retag(fraud, "v1.0.0", [(fraud, "a"), (fraud, "b"), (fraud, "a")])
-    await apply_retag(plan, ledger, Rules())
+    await apply_retag(plan, ledger, Policy())
     asked = [what for what in fraud.source.requests if what[0] in ("PUT", "HEAD")]
     for tag in "ab":
         assert asked.index(("PUT", f"fraud/{tag}")) < len(asked) - 1 - asked[::-1].index(("HEAD", f"fraud/{tag}"))
@@ -59,14 +60,14 @@ async def test_check_45_several_tags_are_several_puts_each_read_after(fraud: Mem
 async def test_across_repositories_layers_are_mounted(fraud: MemoryRepository, ledger: Ledger) -> None:
     team = fraud.source.repository("team/fraud")
     with metered() as traffic:
-        await apply_retag(await plan_retag(fraud, "v1.0.0", [(team, "prod")]), ledger, Rules())
+        await apply_retag(await plan_retag(fraud, "v1.0.0", [(team, "prod")]), ledger, Policy())
     assert team.tagged["prod"] == fraud.tagged["v1.0.0"]
     assert traffic.sent == 0
 
 
 async def test_across_registries_layers_are_copied(fraud: MemoryRepository, ledger: Ledger) -> None:
     far = MemorySource("far.test").repository("fraud")
-    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(far, "prod"), (fraud, "x")]), ledger, Rules())
+    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(far, "prod"), (fraud, "x")]), ledger, Policy())
     assert far.tagged["prod"] == fraud.tagged["v1.0.0"]
     assert [entry["repository"] for entry in done.to_json()["repositories"]] == [
         "remote://registry.test/fraud",
@@ -76,7 +77,7 @@ async def test_across_registries_layers_are_copied(fraud: MemoryRepository, ledg
 
 async def test_a_tag_that_points_there_is_nothing_to_do(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.tagged["x"] = fraud.tagged["v1.0.0"]
-    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "x")]), ledger, Rules())
+    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "x")]), ledger, Policy())
     assert done.to_json() == {"repository": "remote://registry.test/fraud", "changes": [], "deleted": []}
 
 
@@ -84,13 +85,13 @@ async def test_check_38_a_tag_that_moved_since_is_not_overwritten(fraud: MemoryR
     plan = await plan_retag(fraud, "v1.0.0", [(fraud, "champion")])
     other = fraud.add_kit("three", "champion")
     with pytest.raises(TagMoved, match="champion"):
-        await apply_retag(plan, ledger, Rules())
+        await apply_retag(plan, ledger, Policy())
     assert fraud.tagged["champion"] == other.digest
 
 
 async def test_a_created_tag_is_undone_by_untagging(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "new")]), ledger, Rules())
-    await apply_undo(await plan_undo(fraud, ledger), ledger, Rules())
+    await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "new")]), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert "new" not in fraud.tagged
 
 
@@ -99,8 +100,8 @@ async def test_refusals(fraud: MemoryRepository, ledger: Ledger) -> None:
         await plan_retag(fraud, "v1.0.0", [(fraud, "not a tag")])
     with pytest.raises(NotFound):
         await plan_retag(fraud, "v9", [(fraud, "x")])
-    rules = Rules(protected=frozenset({"champion"}))
+    policy = Policy(protected=frozenset({"champion"}))
     plan = await plan_retag(fraud, "v1.0.0", [(fraud, "champion")])
     with pytest.raises(TagProtected):
-        await apply_retag(plan, ledger, rules)
-    await apply_retag(plan, ledger, rules, typed=["champion"])
+        await apply_retag(plan, ledger, policy)
+    await apply_retag(plan, ledger, policy, typed=["champion"])

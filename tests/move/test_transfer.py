@@ -12,7 +12,8 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, parents_of, plan_move
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
@@ -40,14 +41,14 @@ def destination(tmp_path: Path) -> LocalRepository:
 async def test_a_pull_ends_with_the_tag_and_tells_what_it_cost(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
-    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
     answer = moved.to_json()
     assert answer["reference"] == "local://registry.test/fraud:v1"
     assert [layer["outcome"] for layer in answer["layers"]] == ["copied"] * 3
     assert answer["traffic"]["bytes"] > 5000
     assert (await destination.resolve("v1")).digest == origin.tagged["v1"]
     assert [(event.action, event.tag) for event in ledger.history.events()] == [("pull", "v1")]
-    again = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    again = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
     assert [layer["outcome"] for layer in again.to_json()["layers"]] == ["present"] * 3
     assert len(ledger.history.events()) == 1
 
@@ -56,23 +57,23 @@ async def test_a_pull_by_digest_leaves_no_tag(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
     digest = origin.tagged["v1"]
-    await apply_move(await plan_move("pull", origin, digest, destination), ledger, Rules())
+    await apply_move(await plan_move("pull", origin, digest, destination), ledger, Policy())
     assert (await destination.resolve(digest)).digest == digest
 
 
 async def test_a_push_over_a_tag_can_be_undone(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
-    await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
     other = origin.add_kit("two", "prod")
     plan = await plan_move("push", destination, "v1", origin, "prod")
     with pytest.raises(TagProtected):
-        await apply_move(plan, ledger, Rules(protected=frozenset({"prod"})))
+        await apply_move(plan, ledger, Policy(protected=frozenset({"prod"})))
     with pytest.raises(ReadOnly):
-        await apply_move(plan, ledger, Rules(read_only=True))
-    await apply_move(plan, ledger, Rules())
+        await apply_move(plan, ledger, Policy(read_only=True))
+    await apply_move(plan, ledger, Policy())
     assert origin.tagged["prod"] == origin.tagged["v1"]
-    await apply_undo(await plan_undo(origin, ledger), ledger, Rules())
+    await apply_undo(await plan_undo(origin, ledger), ledger, Policy())
     assert origin.tagged["prod"] == other.digest
 
 
@@ -80,10 +81,10 @@ async def test_a_damaged_copy_is_completed_by_pulling_again(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
     plan = await plan_move("pull", origin, "v1", destination, "v1")
-    await apply_move(plan, ledger, Rules())
+    await apply_move(plan, ledger, Policy())
     assert destination.files is not None
     destination.files.path(plan.manifest.layers[0].digest).unlink()
-    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Rules())
+    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
     assert moved.to_json()["layers"][0]["outcome"] == "copied"
 
 

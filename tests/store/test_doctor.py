@@ -136,13 +136,16 @@ async def test_a_broken_file_is_set_aside_once_it_has_settled(root: Path, kind: 
     assert any(row["tags"] for row in rows) == (kind == "index")
 
 
-async def test_a_name_that_stops_kit_is_set_aside(root: Path) -> None:
+async def test_a_name_that_stops_kit_is_named_and_left_alone(root: Path) -> None:
+    """A newer kit may have written it."""
     path = root / "storage/abc-index.json"
-    path.write_bytes(index_file(root, FRAUD).read_bytes())
+    content = index_file(root, FRAUD).read_bytes()
+    path.write_bytes(content)
     age(path, 120)
-    assert (await problems(root))["bad-name"].breaks_kit
-    await mend(root)
-    assert not path.exists()
+    problem = (await problems(root))["bad-name"]
+    assert (problem.breaks_kit, problem.repairable) == (True, False)
+    await repair_store(root)
+    assert path.read_bytes() == content
 
 
 async def test_what_is_no_modelkit_is_reported_and_left(root: Path) -> None:

@@ -282,7 +282,7 @@ async def test_no_room_is_said_before_anything_is_written(
     source: LocalSource, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(root)
-    monkeypatch.setattr("kittui.disk.files.shutil.disk_usage", lambda _: usage._replace(free=1))
+    monkeypatch.setattr("kittui.disk.room.shutil.disk_usage", lambda _: usage._replace(free=1))
     with pytest.raises(DiskFull):
         await source.repository(FRAUD).put_blob(Descriptor("x", Digest.of(b"a"), 1), Bytes(b"a"))
 

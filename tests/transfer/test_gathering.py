@@ -28,7 +28,7 @@ def blob(number: int, size: int = 10) -> tuple[Descriptor, bytes]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> FolderFiles:
-    return FolderFiles(BlobFolder(tmp_path / "blobs"), tmp_path / "own")
+    return FolderFiles(BlobFolder(tmp_path / "blobs"), [tmp_path / "own"], mode=0o600, check=lambda: None)
 
 
 def visible(files: FolderFiles, blobs: Sequence[tuple[Descriptor, bytes]]) -> list[bool]:

@@ -21,7 +21,8 @@ from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
@@ -207,7 +208,7 @@ class World:
 
     def _change_tools(self) -> ChangeTools:
         if self.change_tools is None:
-            self.change_tools = ChangeTools(Ledger.open(NOWHERE), Rules(), self.inspector, self._no_parent)
+            self.change_tools = ChangeTools(Ledger.open(NOWHERE), Policy(), self.inspector, self._no_parent)
         return self.change_tools
 
     async def _no_parent(self, reference: Reference) -> Any:

@@ -35,7 +35,7 @@ async def command(call: Call, reference: str, kind: str, predicate: str, signing
     predicate_type = predicate_uri(kind)
     document = await _read(predicate)
     located = await call.composition.places.locate(reference, changing=True)
-    call.composition.rules.check_write(str(located))
+    call.composition.policy.check_write(str(located))
     check_attach(located.repository)
     signer = await signer_of(call, signing_key)
     call.printer.status(f"attesting {located}")

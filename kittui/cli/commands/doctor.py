@@ -47,7 +47,7 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
     if repair:
         from kittui.store.repair import repair_store
 
-        composition.rules.check_write("local://")
+        composition.policy.check_write("local://")
         call.printer.status("mending the store")
         repairs = (await repair_store(composition.store_root)).repairs
     call.printer.status("looking at the store")

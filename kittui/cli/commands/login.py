@@ -24,7 +24,7 @@ async def command(call: Call, host: str, username: str | None, password_stdin: b
 
     From stdin it may have several lines, as the key file of a cloud has. It is kept only if the registry accepts it.
     """
-    call.composition.rules.check_write(host)
+    call.composition.policy.check_write(host)
     if password_stdin:
         given = await asyncio.to_thread(sys.stdin.buffer.read, 4 * SECRET_LIMIT + 2)
         password = _text(given).removesuffix("\n").removesuffix("\r")

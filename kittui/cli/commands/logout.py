@@ -14,7 +14,7 @@ from kittui.usecases.login import logout
 @click.argument("host")
 async def command(call: Call, host: str) -> None:
     """Forget the login that kittui or kit keeps for a registry."""
-    call.composition.rules.check_write(host)
+    call.composition.policy.check_write(host)
     where = await logout(Logins(call.composition), host)
     document = {"host": host, "removed": where}
     call.printer.result(document, lambda: call.printer.line(f"Logged out of {host}: removed from {where}."))

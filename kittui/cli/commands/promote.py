@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import change_lines, plan_lines, repository_of
+from kittui.cli.moving import plan_lines, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
 @run.command("promote")
@@ -17,8 +18,17 @@ from kittui.usecases.change.tags import apply_changes
 @click.option("--to", "target", metavar="TAG", help="The tag that it gets (champion).")
 @click.option("--retire", is_flag=True, help="Tag what rollback held until now as retired.")
 @click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
 async def command(
-    call: Call, repository: str, origin: str | None, target: str | None, retire: bool, reason: str
+    call: Call,
+    repository: str,
+    origin: str | None,
+    target: str | None,
+    retire: bool,
+    reason: str,
+    confirm: tuple[str, ...],
+    override: str,
 ) -> None:
     """Make the challenger the champion, and the champion the rollback. Run again, it finishes what was interrupted."""
     composition = call.composition
@@ -26,17 +36,20 @@ async def command(
     found = await repository_of(call, repository)
     plan = await plan_promote(found, origin, target, stages=stages, retire=retire)
     if plan.changes:
-        composition.rules.check_write(plan.place)
+        composition.policy.check_write(plan.place)
         lines = plan_lines(plan, "Promote in")
         if plan.orphans:
             lines.append(f"  --retire tags it {stages.retired}")
         call.printer.confirm(lines, "Promote?")
-    done = await apply_changes(plan, composition.ledger, composition.rules, reason=reason, typed=None)
+    typed = typed_names(call, plan.overwritten, confirm, plan.action)
+    done = await apply_changes(
+        plan, composition.ledger, composition.policy, reason=reason, typed=typed, override=override
+    )
 
     def show() -> None:
         for line in change_lines(done.changes):
-            call.printer.line(line.strip())
+            call.printer.line(line)
         if not done.changes:
-            call.printer.line("nothing to do: it is promoted already")
+            call.printer.line(nothing_to_do(plan))
 
     call.printer.result(done.to_json(), show)

@@ -29,7 +29,7 @@ async def command(
 
     async def plan(text: str) -> RemovePlan:
         located = await composition.places.locate(text, changing=True)
-        composition.rules.check_write(str(located))
+        composition.policy.check_write(str(located))
         return await plan_remove(located.repository, located.target or "latest", mode)
 
     plans, status = await for_each(call, references, plan)
@@ -41,7 +41,7 @@ async def command(
 
     async def apply(text: str) -> dict[str, object]:
         each = by_reference[text]
-        return (await apply_remove(each, composition.ledger, composition.rules, reason=reason, typed=typed)).to_json()
+        return (await apply_remove(each, composition.ledger, composition.policy, reason=reason, typed=typed)).to_json()
 
     done, failed = await for_each(call, list(by_reference), apply)
 

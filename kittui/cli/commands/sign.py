@@ -20,7 +20,7 @@ async def command(call: Call, reference: str, signing_key: str | None) -> None:
     from kittui.usecases.trust.sign import check_attach, sign
 
     located = await call.composition.places.locate(reference, changing=True)
-    call.composition.rules.check_write(str(located))
+    call.composition.policy.check_write(str(located))
     check_attach(located.repository)
     signer = await signer_of(call, signing_key)
     call.printer.status(f"signing {located}")

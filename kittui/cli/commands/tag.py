@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import change_lines, reporting, typed_names
+from kittui.cli.moving import reporting, typed_names
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.retag import apply_retag, plan_retag
+from kittui.usecases.change.words import change_lines
 
 
 @run.command("tag")
@@ -40,10 +41,10 @@ async def command(call: Call, source: str, news: tuple[str, ...], reason: str, c
     if plan.overwritten or plan.missing:
         lines: list[str] = []
         for changes in plan.changes:
-            lines += [f"Retag in {changes.place}", *change_lines(changes.changes)]
+            lines += [f"Retag in {changes.place}", *(f"  {line}" for line in change_lines(changes.changes))]
         if plan.missing:
             lines.append(f"  {size_text(plan.missing)} are copied")
-        composition.rules.check_write(located.repository.reference())
+        composition.policy.check_write(located.repository.reference())
         if plan.overwritten:
             call.printer.confirm(lines, "Move the tags?")
         else:
@@ -52,13 +53,13 @@ async def command(call: Call, source: str, news: tuple[str, ...], reason: str, c
     typed = typed_names(call, plan.overwritten, confirm)
     progress = Progress()
     async with reporting(call, progress, "tag"):
-        done = await apply_retag(plan, composition.ledger, composition.rules, progress, reason=reason, typed=typed)
+        done = await apply_retag(plan, composition.ledger, composition.policy, progress, reason=reason, typed=typed)
 
     def show() -> None:
         for changed in done.done:
             for change in changed.changes:
                 call.printer.line((changed.repository.reference(change.tag), "bold"), f"  {plan.manifest.digest}")
         if not any(changed.changes for changed in done.done):
-            call.printer.line("nothing to do: it is tagged so already")
+            call.printer.line("Nothing to do: the tag already points to this digest.")
 
     call.printer.result(done.to_json(), show)

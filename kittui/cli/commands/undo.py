@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import change_lines, plan_lines, repository_of, typed_names
+from kittui.cli.moving import plan_lines, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.undo import apply_undo, plan_undo
+from kittui.usecases.change.words import change_lines
 
 
 @run.command("undo")
@@ -18,18 +19,18 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     """Take back the last tag change that kittui made in a repository, if no tag of it has moved since."""
     composition = call.composition
     found = await repository_of(call, repository)
-    composition.rules.check_write(found.reference())
+    composition.policy.check_write(found.reference())
     undo = await plan_undo(found, composition.ledger)
     if undo.plan.changes:
         heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
         call.printer.confirm(plan_lines(undo.plan, heading), "Undo it?")
     typed = typed_names(call, undo.plan.overwritten, confirm)
-    done = await apply_undo(undo, composition.ledger, composition.rules, reason=reason, typed=typed)
+    done = await apply_undo(undo, composition.ledger, composition.policy, reason=reason, typed=typed)
 
     def show() -> None:
         for line in change_lines(done.changes):
-            call.printer.line(line.strip())
+            call.printer.line(line)
         if not done.changes:
-            call.printer.line("nothing to do: it is undone already")
+            call.printer.line("Nothing to do: the change is undone already.")
 
     call.printer.result(done.to_json(), show)

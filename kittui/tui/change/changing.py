@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kittui.terminal import clean
-from kittui.tui.change.wording import done_text
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark, Selection
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.words import done_text
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
-    from kittui.usecases.change.tags import ChangePlan
+    from kittui.usecases.change.plan import ChangePlan
 
 UNDO = "undo"
 
@@ -43,16 +43,16 @@ async def for_each_mark(context: Context, work: Callable[[Context, ChangeTools, 
     if not marks:
         return
     for mark in marks:
-        tools.rules.check_write(mark.reference)
+        tools.policy.check_write(mark.reference)
         if not await work(context, tools, mark):
             return
     context.clear_marks()
 
 
-async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str]) -> list[str] | None:
-    """Have the name of each protected tag typed; None where the user would not."""
+async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], action: str = "") -> list[str] | None:
+    """Ask the user to type each protected tag's name. Returns None if they cancel."""
     typed: list[str] = []
-    for tag in tools.rules.guarded(tags):
+    for tag in tools.policy.guarded(tags, action):
         words = [f"{clean(tag)} is protected by your configuration."]
         if not await context.ask(ConfirmDialog(f"Change {clean(tag)}", words, "Change it", typed=tag)):
             return None
@@ -67,11 +67,14 @@ def undoable(plan: ChangePlan) -> str | None:
 
 
 async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: str) -> None:
-    """Apply a promotion or a roll-back, which protected tags are exempt from; say what was done."""
+    """Apply a promotion or a roll-back, and say what was done."""
     from kittui.usecases.change.tags import apply_changes
 
+    typed = await type_names(context, tools, plan.overwritten, plan.action)
+    if typed is None:
+        return
     try:
-        await apply_changes(plan, tools.ledger, tools.rules, reason=reason, typed=None)
+        await apply_changes(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
     finally:
         context.changed(plan.repository)
     if plan.changes:

@@ -12,17 +12,18 @@ from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.change.changing import apply, repositories
 from kittui.tui.change.differences import difference_lines
-from kittui.tui.change.wording import changes_of, costs_of, notes_of
+from kittui.tui.change.wording import changes_of, notes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.dialog import Part, Words
 from kittui.tui.dialogs.plan import PlanAnswer, PlanDialog
 from kittui.tui.frame.context import Context
+from kittui.usecases.change.words import costs_of, nothing_to_do
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kittui.oci.digest import Digest
-    from kittui.usecases.change.tags import ChangePlan
+    from kittui.usecases.change.plan import ChangePlan
 
 LINES = 7
 """Lines for what changes, where the terminal has the room."""
@@ -155,7 +156,7 @@ async def _ask(
     context: Context, plan: ChangePlan, title: str, choices: Sequence[Choice[str]], names: tuple[str, str]
 ) -> PlanAnswer | None:
     if not plan.changes:
-        context.toast("Nothing to do: it is so already.")
+        context.toast(nothing_to_do(plan))
         return PlanAnswer("none")
-    context.ports.change_tools().rules.check_write(plan.place)
+    context.ports.change_tools().policy.check_write(plan.place)
     return await context.ask(PromotionDialog(context, title, plan, choices, names))

@@ -11,13 +11,14 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import UNDO, for_each_mark, type_names, undoable
-from kittui.tui.change.wording import changes_of, costs_of, done_text, moment_text
+from kittui.tui.change.wording import changes_of, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.words import costs_of, done_text
 
 
 async def retag(context: Context) -> None:
@@ -45,7 +46,7 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     plan = await plan_retag(mark.repository, mark.target, [destination])
     changes = [change for each in plan.changes for change in changes_of(each)]
     if not changes:
-        context.toast("Nothing to do: the tag points there already.")
+        context.toast("Nothing to do: the tag already points to this digest.")
         return True
     if plan.overwritten or plan.missing:
         notes = ["The tag exists and moves."] if plan.overwritten else []
@@ -69,7 +70,7 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return False
-    await apply_retag(plan, tools.ledger, tools.rules, reason=reason, typed=typed)
+    await apply_retag(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
     context.changed(destination[0])
     undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
     context.toast("; ".join(done_text(each) for each in plan.changes), undo=undo_with)
@@ -115,12 +116,12 @@ async def undo(context: Context) -> None:
     repository = context.selection.repository
     if repository is None:
         return
-    tools.rules.check_write(repository.reference())
+    tools.policy.check_write(repository.reference())
     undoing = await plan_undo(repository, tools.ledger)
     plan = replace(undoing.plan, names=_names(context, repository))
     if not plan.changes:
-        await apply_undo(undoing, tools.ledger, tools.rules)
-        context.toast("Nothing to do: it is undone already.")
+        await apply_undo(undoing, tools.ledger, tools.policy)
+        context.toast("Nothing to do: the change is undone already.")
         return
     answer = await context.ask(
         PlanDialog(
@@ -137,7 +138,7 @@ async def undo(context: Context) -> None:
     if typed is None:
         return
     try:
-        await apply_undo(undoing, tools.ledger, tools.rules, typed=typed)
+        await apply_undo(undoing, tools.ledger, tools.policy, typed=typed)
     finally:
         context.changed(repository)
     context.toast(f"Undone: {done_text(plan)}")

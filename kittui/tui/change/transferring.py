@@ -106,7 +106,7 @@ async def _confirm_and_start(
 ) -> None:
     """Show what would be moved where, then start one transfer for each."""
     for plan in plans:
-        tools.rules.check_write(plan.place)
+        tools.policy.check_write(plan.place)
     missing = sum(plan.transfer.missing for plan in plans)
     total = sum(plan.transfer.total for plan in plans)
     changes = [
@@ -159,7 +159,7 @@ def _job(context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: 
             current = await plan_move(
                 plan.action, transfer.origin, plan.manifest.digest, transfer.destination, plan.tag
             )
-        await apply_move(current, tools.ledger, tools.rules, job.progress, tuning=tools.tuning, typed=typed)
+        await apply_move(current, tools.ledger, tools.policy, job.progress, tuning=tools.tuning, typed=typed)
         context.changed(current.transfer.destination)
         if verb == "Pull":
             await _pull_parents(context, tools, current, job)
@@ -182,7 +182,7 @@ async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, jo
             destination = store.repository(f"{repository.source.place.host}/{repository.name}")
             tag = None if ":" in target else target
             parent = await plan_move("pull", repository, target, destination, tag)
-            await apply_move(parent, tools.ledger, tools.rules, job.progress, tuning=tools.tuning)
+            await apply_move(parent, tools.ledger, tools.policy, job.progress, tuning=tools.tuning)
             context.changed(destination)
     except KittuiError as error:
         raise parent_missing(plan.transfer.destination.reference(plan.target), error) from error

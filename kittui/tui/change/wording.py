@@ -8,45 +8,22 @@ from typing import TYPE_CHECKING
 
 from kittui.terminal import clean, size_text
 from kittui.tui.dialogs.plan import Change
+from kittui.usecases.change import words
+from kittui.usecases.change.words import moved_tags
 
 if TYPE_CHECKING:
-    from kittui.oci.digest import Digest
     from kittui.transfer.progress import Progress
-    from kittui.usecases.change.tags import ChangePlan
+    from kittui.usecases.change.plan import ChangePlan
 
 
 def changes_of(plan: ChangePlan) -> list[Change]:
-    """The rows of a plan: tag, before, after; a digest is followed by another tag that is on it."""
-
-    def named(digest: Digest | None, own: str) -> str | None:
-        if digest is None:
-            return None
-        others = [name for name in plan.names.get(digest, ()) if name != own]
-        return f"{digest.short} ({others[-1]})" if others else digest.short
-
-    return [
-        Change(
-            change.tag,
-            named(change.before.digest if change.before else None, change.tag),
-            named(change.after.digest if change.after else None, change.tag),
-        )
-        for change in plan.changes
-    ]
+    """The rows of a plan: tag, before, after."""
+    return [Change(*row) for row in moved_tags(plan.changes, plan.names)]
 
 
 def notes_of(plan: ChangePlan) -> list[str]:
-    """What else there is to know before saying yes."""
-    notes = [clean(note) for note in plan.notes]
-    notes += [f"{digest.short} loses its last tag; its manifest is kept for undo" for digest in plan.orphans]
-    if plan.unread:
-        notes.append(f"Whether another tag stays on it is not known: {plan.unread} tags were not looked at.")
-    return notes
-
-
-def costs_of(plan: ChangePlan) -> str:
-    """What applying it takes."""
-    sent = f", {size_text(plan.size)}" if plan.size else ""
-    return f"{plan.requests} requests{sent}. Nothing is copied or deleted."
+    """What else there is to know before saying yes, cleaned."""
+    return [clean(note) for note in words.notes_of(plan)]
 
 
 def moment_text(written: str) -> str:
@@ -57,15 +34,6 @@ def moment_text(written: str) -> str:
         return clean(written)
     today = datetime.now(moment.tzinfo).date() == moment.date()
     return moment.strftime("%H:%M") if today else moment.strftime("%d %b %H:%M")
-
-
-def done_text(plan: ChangePlan) -> str:
-    """What was done, in one line."""
-    moved = ", ".join(
-        f"{change.tag} → {change.after.digest.short}" if change.after else f"{change.tag} removed"
-        for change in plan.changes
-    )
-    return moved or "Nothing to do: it is so already."
 
 
 def time_text(seconds: float | None) -> str:

@@ -48,7 +48,7 @@ def legend(settings: Settings) -> list[Line]:
     """What the marks mean."""
     lines: list[Line] = [
         (
-            (f"  {stage.ascii_mark if settings.ascii_marks else stage.mark} ", stage.role),
+            (f"  {stage.ascii_mark if settings.ascii_marks else stage.mark} ", stage.colour),
             (f"{stage.name:<13} ", "text"),
         )
         for stage in settings.stages

@@ -18,7 +18,7 @@ ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
 Held = Literal["", "all", "part"]
 
 FIRST: Final = ("champion", "challenger", "rollback")
-LAST: Final = ("retired",)
+"""Roles that people look for first; what is retired comes last."""
 
 _DIGITS = re.compile(r"\d+")
 _VERSION = re.compile(r"v?\d")
@@ -96,10 +96,9 @@ class TagList:
 
     def _ranks(self) -> dict[str, int]:
         """Stages in the order that people look for them: production first, what is retired last."""
-        names = [stage.name for stage in self.stages]
-        first = [name for name in FIRST if name in names]
-        last = [name for name in LAST if name in names]
-        between = [name for name in reversed(names) if name not in first and name not in last]
+        first = [stage.name for role in FIRST for stage in self.stages if stage.role == role]
+        last = [stage.name for stage in self.stages if stage.role == "retired"]
+        between = [stage.name for stage in reversed(self.stages) if stage.name not in (*first, *last)]
         return {name: rank for rank, name in enumerate([*first, *between, *last])}
 
     def ordered(self, order: Order, *, grouped: bool) -> list[TagRow]:

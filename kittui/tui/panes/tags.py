@@ -416,7 +416,7 @@ class TagsPane(Pane):
         plain = self._ports.settings.ascii_marks
         name = clean(row.entry.name or "(no tag)")
         if stage is not None:
-            tag: Spans = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.role), (name, "text+bold"))
+            tag: Spans = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.colour), (name, "text+bold"))
         else:
             tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
         held = ((_held(row), "good"),)
@@ -434,7 +434,7 @@ class TagsPane(Pane):
         if modelkit is not None and modelkit.kind not in ("modelkit", "modelpack"):
             where: Spans = ((clean(modelkit.label), "special"),)
         elif at is not None:
-            where = ((clean(at.name), at.role),)
+            where = ((clean(at.name), at.colour),)
         else:
             where = ()
         return (tag, held, ((digest.short, "muted"),), ((size, "text"),), ((age, "muted"),), where)

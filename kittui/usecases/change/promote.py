@@ -12,12 +12,11 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.tasks import together
+from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.siblings import keeps_a_tag
-from kittui.usecases.change.tags import ChangePlan, TagChange, manifest_at
+from kittui.usecases.change.tags import manifest_at
 
 TAGS = LifecycleTags()
-_EARLIER = frozenset({"tuning", "validating", "trained", "tuned"})
-"""Stages that nothing falls back from: moving them leaves rollback alone."""
 LOOKUPS = 2
 """Tags resolved at most to learn whether a digest keeps one."""
 
@@ -47,7 +46,7 @@ async def plan_promote(
             hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
             reference=repository.reference(),
         )
-    moves_rollback = target not in _EARLIER | {stages.challenger, retired}
+    moves_rollback = target not in stages.preparing | {stages.challenger, retired}
     wanted = [origin, target, *([fallback] if moves_rollback else []), *([retired] if retire else [])]
     tags = dict(zip(wanted, await together(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
     new, old = tags[origin], tags[target]

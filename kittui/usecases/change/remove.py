@@ -20,9 +20,11 @@ from kittui.oci.protocols import Power, Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.transfer.content import BytesContent
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.siblings import tags_by_digest
-from kittui.usecases.change.tags import Changed, ChangePlan, TagChange, apply_changes, digest_at, untag_power
+from kittui.usecases.change.tags import apply_changes, digest_at, untag_power
 
 Mode = Literal["untag", "delete", "placeholder"]
 
@@ -113,7 +115,7 @@ def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
 
 
 async def apply_remove(
-    plan: RemovePlan, ledger: Ledger, rules: Rules, *, reason: str = "", typed: Collection[str] = ()
+    plan: RemovePlan, ledger: Ledger, policy: Policy, *, reason: str = "", typed: Collection[str] = ()
 ) -> Changed:
     """Remove as planned, after looking again.
 
@@ -121,12 +123,12 @@ async def apply_remove(
     there are where the registry can't untag or delete.
     """
     reference = plan.repository.reference()
-    rules.check_write(reference)
-    rules.check_tags(plan.tags, typed, reference)
+    policy.check_write(reference)
+    policy.check_tags(plan.tags, typed, reference)
     if plan.mode == "untag":
         changes = ChangePlan(plan.repository, "remove", plan.changes, read_at=plan.read_at)
         try:
-            return await apply_changes(changes, ledger, rules, reason=reason, typed=typed)
+            return await apply_changes(changes, ledger, policy, reason=reason, typed=typed)
         except Unsupported as error:
             raise cannot_untag(plan, Power("no", error.message, error.hint or "")) from None
     async with ledger.journal.lock(reference):

@@ -12,8 +12,10 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
-from kittui.usecases.change.ledger import Ledger, Rules
-from kittui.usecases.change.tags import Changed, ChangePlan, TagChange, apply_changes, manifest_at
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.tags import apply_changes, manifest_at
 from kittui.usecases.change.transfer import MovePlan, apply_move, plan_move
 
 
@@ -78,7 +80,7 @@ async def plan_retag(repository: Repository, target: str, destinations: Sequence
 async def apply_retag(
     plan: RetagPlan,
     ledger: Ledger,
-    rules: Rules,
+    policy: Policy,
     progress: Progress | None = None,
     *,
     reason: str = "",
@@ -87,8 +89,8 @@ async def apply_retag(
     """Retag as planned; raises as `apply_changes` and `apply_move` do."""
     done: list[Changed] = []
     if plan.here is not None:
-        done.append(await apply_changes(plan.here, ledger, rules, reason=reason, typed=typed))
+        done.append(await apply_changes(plan.here, ledger, policy, reason=reason, typed=typed))
     for move in plan.elsewhere:
-        await apply_move(move, ledger, rules, progress, reason=reason, typed=typed)
+        await apply_move(move, ledger, policy, progress, reason=reason, typed=typed)
         done.append(Changed(move.transfer.destination, move.changes.changes))
     return Retagged(tuple(done))

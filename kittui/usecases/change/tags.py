@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection
+from dataclasses import replace
 
 from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
@@ -20,83 +19,12 @@ from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import together
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.policy import Policy
 
 FRESH = 2.0
 """Seconds for which a plan's reading of a tag needs no second look before the first PUT."""
-
-
-@dataclass(frozen=True, slots=True)
-class TagChange:
-    """A tag and the manifests it points to before and after; None where there is no such tag."""
-
-    tag: str
-    before: Manifest | None
-    after: Manifest | None
-
-    def to_json(self) -> dict[str, str | None]:
-        """As contract.md section 2 has it."""
-        return {
-            "tag": self.tag,
-            "before": str(self.before.digest) if self.before else None,
-            "after": str(self.after.digest) if self.after else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ChangePlan:
-    """What would be done to the tags of one repository, in this order.
-
-    `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that lose
-    their last tag, as far as known; `unread` how many tags were not looked at to know that.
-    """
-
-    repository: Repository
-    action: str
-    changes: tuple[TagChange, ...]
-    watched: Mapping[str, Digest | None] = field(default_factory=dict)
-    orphans: tuple[Digest, ...] = ()
-    unread: int = 0
-    names: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    read_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def place(self) -> str:
-        """Where it happens, as the first line of a plan says it."""
-        return self.repository.reference()
-
-    @property
-    def requests(self) -> int:
-        """Requests that applying it takes after someone looked at it, without authentication."""
-        return len(self.changes) * 4 + len(self.watched) if self.changes else 0
-
-    @property
-    def size(self) -> int:
-        """Bytes of manifests that applying it sends."""
-        return sum(len(change.after.raw) for change in self.changes if change.after)
-
-    @property
-    def overwritten(self) -> tuple[str, ...]:
-        """Tags that exist and would point elsewhere, or go."""
-        return tuple(change.tag for change in self.changes if change.before is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What was done."""
-
-    repository: Repository
-    changes: tuple[TagChange, ...]
-    deleted: tuple[Digest, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As contract.md section 2 has it for tag, promote, rollback and remove."""
-        return {
-            "repository": self.repository.reference(),
-            "changes": [change.to_json() for change in self.changes],
-            "deleted": [str(digest) for digest in self.deleted],
-        }
 
 
 async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
@@ -124,19 +52,22 @@ async def digest_at(repository: Repository, tag: str) -> Digest | None:
 
 
 async def apply_changes(
-    plan: ChangePlan, ledger: Ledger, rules: Rules, *, reason: str = "", typed: Collection[str] | None = ()
+    plan: ChangePlan,
+    ledger: Ledger,
+    policy: Policy,
+    *,
+    reason: str = "",
+    typed: Collection[str] = (),
+    override: str = "",
 ) -> Changed:
-    """Do what was planned. `typed` are protected tags whose names the user typed; None exempts the action.
+    """Do what was planned, if the policy agrees. `typed` and `override` are the user's answers to it.
 
-    Raises ReadOnly, TagProtected, TagMoved (naming the tag, before any PUT where it moved since the plan), and what
-    the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
+    Raises ReadOnly, TagProtected, Refused, TagMoved (naming the tag, before any PUT where it moved since the plan), and
+    what the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
     """
     reference = plan.repository.reference()
-    if plan.changes:
-        rules.check_write(reference)
-        if typed is not None:
-            rules.check_tags(plan.overwritten, typed, reference)
-    if rules.read_only:
+    await policy.check(plan, typed, override)
+    if policy.read_only:
         return Changed(plan.repository, ())
     async with ledger.journal.lock(reference):
         return await _Applying(plan, ledger, reason).run()

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.transfer.fetch import Tuning
-from kittui.usecases.change.ledger import Ledger, Rules
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.inspect.inspector import Inspector
 
 
 @dataclass(frozen=True)
 class ChangeTools:
-    """The ledger that changes are written into, the user's rules, and what transfers need.
+    """The ledger that changes are written into, the user's policy, and what transfers need.
 
     `find` finds the ModelKit that a model reference points to: in the store, then in its registry.
     """
 
     ledger: Ledger
-    rules: Rules
+    policy: Policy
     inspector: Inspector
     find: Callable[[Reference], Awaitable[tuple[Repository, str]]]
     tuning: Tuning = field(default_factory=Tuning)

@@ -19,8 +19,10 @@ from kittui.transfer.engine import transfer_blobs
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.plan import TransferPlan, plan_transfer
 from kittui.transfer.progress import Outcome, Progress
-from kittui.usecases.change.ledger import Ledger, Rules
-from kittui.usecases.change.tags import ChangePlan, TagChange, apply_changes, manifest_at
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import ChangePlan, TagChange
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.tags import apply_changes, manifest_at
 
 PARENTS = 10
 """Model references followed at most, as in kit."""
@@ -106,7 +108,7 @@ async def _nothing() -> None:
 async def apply_move(
     plan: MovePlan,
     ledger: Ledger,
-    rules: Rules,
+    policy: Policy,
     progress: Progress | None = None,
     *,
     tuning: Tuning | None = None,
@@ -119,17 +121,17 @@ async def apply_move(
     the engine raises; run again, it goes on where it stopped.
     """
     destination = plan.transfer.destination
-    rules.check_write(destination.reference())
-    rules.check_tags(plan.changes.overwritten, typed, destination.reference())
+    policy.check_write(destination.reference())
+    policy.check_tags(plan.changes.overwritten, typed, destination.reference())
     progress = progress or Progress()
     with metered() as traffic:
         outcomes = await transfer_blobs(plan.transfer, progress, tuning)
         try:
-            await _finish(plan, outcomes, ledger, rules, reason, typed)
+            await _finish(plan, outcomes, ledger, policy, reason, typed)
         except NotFound:
             again = await plan_transfer(plan.transfer.origin, plan.manifest.digest, destination)
             outcomes = {**outcomes, **await transfer_blobs(again, Progress(), tuning)}
-            await _finish(plan, outcomes, ledger, rules, reason, typed)
+            await _finish(plan, outcomes, ledger, policy, reason, typed)
     progress.phase = "done"
     return Moved(plan, outcomes, traffic)
 
@@ -138,13 +140,13 @@ async def _finish(
     plan: MovePlan,
     outcomes: Mapping[Digest, Outcome],
     ledger: Ledger,
-    rules: Rules,
+    policy: Policy,
     reason: str,
     typed: Collection[str],
 ) -> None:
     manifest, destination = plan.manifest, plan.transfer.destination
     if plan.changes.changes:
-        await apply_changes(plan.changes, ledger, rules, reason=reason, typed=typed)
+        await apply_changes(plan.changes, ledger, policy, reason=reason, typed=typed)
     elif plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
         crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)

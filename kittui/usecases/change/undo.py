@@ -12,8 +12,10 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.state.journal import Entry, Step
-from kittui.usecases.change.ledger import Ledger, Rules
-from kittui.usecases.change.tags import Changed, ChangePlan, TagChange, apply_changes, digest_at, untag_power
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.tags import apply_changes, digest_at, untag_power
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,10 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
 
 
 async def apply_undo(
-    undo: UndoPlan, ledger: Ledger, rules: Rules, *, reason: str = "", typed: Collection[str] = ()
+    undo: UndoPlan, ledger: Ledger, policy: Policy, *, reason: str = "", typed: Collection[str] = ()
 ) -> Changed:
     """Take the change back and mark it as undone."""
-    done = await apply_changes(undo.plan, ledger, rules, reason=reason, typed=typed)
+    done = await apply_changes(undo.plan, ledger, policy, reason=reason, typed=typed)
     await ledger.write(replace(undo.entry, state="undone"))
     return done
 

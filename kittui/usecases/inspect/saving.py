@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kittui.crashpoints import crash_point
-from kittui.disk.durable import make_folder, storage_error
+from kittui.disk.durable import make_folder, rename_new, set_mode, shared_mode, storage_error, sync_file
 from kittui.disk.threads import in_thread
 from kittui.errors import Conflict
 from kittui.formats.tar import FileEntry
@@ -41,7 +41,7 @@ async def save_file(
 
             await inspector.stream_file(repository, layer, entry, emit, ask=ask)
             await in_thread(file.flush)
-            await in_thread(os.fsync, file.fileno())
+            await in_thread(sync_file, file.fileno())
         await in_thread(_commit, draft, target)
     except OSError as error:
         raise storage_error(error, f"write {target}") from error
@@ -68,10 +68,10 @@ def _begin(target: Path, path: str) -> tuple[Path, int, Path]:
 
 def _commit(draft: Path, target: Path) -> None:
     """Give the draft its name, unless that was taken meanwhile."""
-    draft.chmod(0o644)
+    set_mode(draft, shared_mode(), target)
     crash_point("saving.before-link")
     try:
-        os.link(draft, target)
+        rename_new(draft, target)
     except FileExistsError:
         raise _taken(target) from None
 

@@ -1,0 +1,114 @@
+"""What a repository of kit's store and one of an OCI layout do alike: everything but what their index files say."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+
+from kittui.disk.blobs import BlobFolder, FileReader
+from kittui.disk.documents import IndexDocument
+from kittui.disk.files import FolderFiles
+from kittui.disk.listing import find_nested, referrers_among
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, NotFound
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import BlobContent, Repository, Source
+
+
+class FolderRepository(ABC):
+    """A repository whose manifests and blobs are files in one folder, shared with the other repositories there."""
+
+    def __init__(self, source: Source, name: str, blobs: BlobFolder, files: FolderFiles) -> None:
+        self._source = source
+        self._name = name
+        self._blobs = blobs
+        self._files = files
+
+    @property
+    def source(self) -> Source:
+        return self._source
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def files(self) -> FolderFiles:
+        """The blobs as files."""
+        return self._files
+
+    @abstractmethod
+    def reference(self, target: str | None = None) -> str: ...
+
+    @abstractmethod
+    async def resolve(self, target: str) -> Descriptor: ...
+
+    @abstractmethod
+    async def _listed(self, referred: Digest) -> Sequence[Descriptor]:
+        """The manifests among which those are that refer to a digest."""
+
+    async def manifest(self, target: str) -> Manifest:
+        """The manifest or index, verified against the digest that is asked for or that the tag holds."""
+        descriptor = await self.resolve(target)
+        try:
+            return await in_thread(self._blobs.manifest, descriptor)
+        except KittuiError as error:
+            raise error.at(self.reference(target)) from None
+
+    async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
+        """A small blob whole and verified."""
+        try:
+            return await in_thread(self._blobs.read, descriptor, limit)
+        except KittuiError as error:
+            raise error.at(self.reference()) from None
+
+    def open_blob(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[FileReader]:
+        """Read a stretch, unverified."""
+        return self._blobs.open(descriptor, offset, length)
+
+    async def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is there with the size it should have."""
+        return await in_thread(self._blobs.size, descriptor.digest) == descriptor.size
+
+    async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
+        """Manifests of the repository whose subject this is."""
+        return await in_thread(referrers_among, self._blobs, await self._listed(digest), digest)
+
+    async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
+        """Store a blob, verified; what can be read again from an offset is taken up there after a cut."""
+        await self._files.store(descriptor, content)
+
+    async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
+        """Have the blob from any repository whose blobs are files on this machine; False where it has none."""
+        if await self.has_blob(descriptor):
+            return True
+        if origin.files is None:
+            return False
+        return await self._files.adopt(descriptor, origin.files.path(descriptor.digest))
+
+    async def _by_digest(self, index: IndexDocument, digest: Digest) -> Descriptor | None:
+        """A listed manifest, or one inside of a listed index."""
+        return index.find(digest) or await in_thread(find_nested, self._blobs, index.descriptors, digest)
+
+    def _not_found(self, target: str) -> NotFound:
+        return NotFound(
+            f"no {'manifest' if ':' in target else 'tag'} {target} in {self.reference()}",
+            hint=f"kittui ls {self.reference()} lists what there is.",
+            reference=self.reference(target),
+        )
+
+    def _check_blobs(self, manifest: Manifest) -> None:
+        """Raise NotFound unless everything is there that a manifest names. Blocks."""
+        parts = [part for part in (manifest.config, *manifest.layers, *manifest.manifests) if part is not None]
+        missing = {part.digest for part in parts if self._blobs.size(part.digest) != part.size}
+        if missing:
+            raise NotFound(
+                f"{len(missing)} blobs of the manifest are not in {self._source.place}, {min(missing)} is one",
+                hint="Run the transfer again: it brings what is missing.",
+                reference=self.reference(),
+            )

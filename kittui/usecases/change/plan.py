@@ -1,0 +1,85 @@
+"""What would be done to tags, and what was done. Pure: a plan is shown, and then applied by change/tags.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """A tag and the manifests it points to before and after; None where there is no such tag."""
+
+    tag: str
+    before: Manifest | None
+    after: Manifest | None
+
+    def to_json(self) -> dict[str, str | None]:
+        """As contract.md section 2 has it."""
+        return {
+            "tag": self.tag,
+            "before": str(self.before.digest) if self.before else None,
+            "after": str(self.after.digest) if self.after else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """What would be done to the tags of one repository, in this order.
+
+    `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that lose
+    their last tag, as far as known; `unread` how many tags were not looked at to know that.
+    """
+
+    repository: Repository
+    action: str
+    changes: tuple[TagChange, ...]
+    watched: Mapping[str, Digest | None] = field(default_factory=dict)
+    orphans: tuple[Digest, ...] = ()
+    unread: int = 0
+    names: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    read_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def place(self) -> str:
+        """Where it happens, as the first line of a plan says it."""
+        return self.repository.reference()
+
+    @property
+    def requests(self) -> int:
+        """Requests that applying it takes after someone looked at it, without authentication."""
+        return len(self.changes) * 4 + len(self.watched) if self.changes else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of manifests that applying it sends."""
+        return sum(len(change.after.raw) for change in self.changes if change.after)
+
+    @property
+    def overwritten(self) -> tuple[str, ...]:
+        """Tags that exist and would point elsewhere, or go."""
+        return tuple(change.tag for change in self.changes if change.before is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What was done."""
+
+    repository: Repository
+    changes: tuple[TagChange, ...]
+    deleted: tuple[Digest, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md section 2 has it for tag, promote, rollback and remove."""
+        return {
+            "repository": self.repository.reference(),
+            "changes": [change.to_json() for change in self.changes],
+            "deleted": [str(digest) for digest in self.deleted],
+        }
