@@ -18,11 +18,12 @@ SCALE = 1024
 
 @dataclass(frozen=True)
 class Personality:
-    """A registry; `remark` is what the table says of it beyond its habits."""
+    """A registry, behind TLS or not; `remark` is what the table says of it beyond its habits."""
 
     name: str
     habits: Habits = field(default_factory=Habits)
     remark: str = ""
+    tls: bool = False
 
     @property
     def slug(self) -> str:
@@ -73,6 +74,7 @@ PERSONALITIES = (
         ),
         "counts requests: 429 is waited out",
     ),
+    Personality("Azure", Habits(auth="bearer", page=5, redirect=307, untag=False, untag_refused=405)),
     Personality("Quay", Habits(auth="bearer", page=5, next_token=True, redirect=302)),
     Personality(
         "Harbor",
@@ -99,6 +101,12 @@ PERSONALITIES = (
             most_sent=100 * MIB, least_chunk=5 * MIB,
         ),
         "answers with the registry's inner address, and refuses long requests (client_max_body_size)",
+    ),
+    Personality(
+        "a gateway with TLS",
+        Habits(page=5, link='<http://{host}{target}>; rel="next"', location="http://{host}{path}"),
+        "speaks HTTPS, and the registry behind it writes HTTP into its answers",
+        tls=True,
     ),
     Personality(
         "a CDN", Habits(redirect=302, redirect_head=True, ranges=False), "no ranges: a file is looked at by reading all"

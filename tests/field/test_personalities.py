@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kittui.registry import uploads
+from tests.fakes.certificates import make_certificates
 from tests.fakes.scripted_registry import ScriptedRegistry, serving
 from tests.field.operations import OPERATIONS
 from tests.field.personalities import PERSONALITIES, SCALE, Personality, table
@@ -60,7 +61,9 @@ def world(personality: Personality, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name, value in vars(uploads).items():
         if name.isupper() and isinstance(value, int) and value >= SCALE**2:
             monkeypatch.setattr(uploads, name, value // SCALE)
-    server = ScriptedRegistry(users={USER: PASSWORD}, anonymous=False, **asdict(personality.scaled()))
+    certificates = make_certificates(tmp_path / "certificates")
+    tls = certificates.context() if personality.tls else None
+    server = ScriptedRegistry(users={USER: PASSWORD}, anonymous=False, tls=tls, **asdict(personality.scaled()))
     with serving(server), serving(ScriptedRegistry()) as other:
         registry = Scripted(server)
         fill(registry)
@@ -69,6 +72,9 @@ def world(personality: Personality, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         credentials = tmp_path / ".docker/config.json"
         credentials.write_text(json.dumps({"auths": {server.host: {"auth": auth}}}))
         credentials.chmod(0o600)
+        config = {"registries": [{"host": server.host, "ca_cert": str(certificates.authority)}]}
+        (tmp_path / "xdg_config_home/kittui").mkdir(parents=True)
+        (tmp_path / "xdg_config_home/kittui/config.yaml").write_text(json.dumps(config))
         yield World(personality.scaled(), registry, Scripted(other), tmp_path)
 
 
