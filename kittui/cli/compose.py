@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from kittui.config import Config, Flags, load_config
 from kittui.config.loading import ConfigProblem, folder
 from kittui.disk.notices import notices_to
+from kittui.errors import BadReference, NetworkError, NotFound
 from kittui.oci.reference import LOCAL, Place
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.places import Places
@@ -98,7 +99,7 @@ class Composition:
         """The sources."""
         from kittui.layout import is_layout
 
-        return Places(self._open, is_layout)
+        return Places(self._open, is_layout, offline=self.config.offline)
 
     def configured(self) -> tuple[Place, ...]:
         """The places to show where none is named: the store, then the configured registries and layouts."""
@@ -200,23 +201,39 @@ class Composition:
 
         return ChangeTools(self.ledger, self.policy, self.inspector(), self.find_parent, self.tuning)
 
+    @cached_property
+    def held(self) -> Repository:
+        """The blobs that the store holds; any repository of it will do, because they are shared by all."""
+        return self.places.source(LOCAL).repository("kittui")
+
     def inspector(self, ask: Ask | None = None) -> Inspector:
         """Reads layers, and remembers on disk what it learns; `ask` agrees to what costs more than `ask_above`."""
         from kittui.usecases.inspect.inspector import Inspector
 
-        return Inspector(self.indexes, free_bytes=self.config.ask_above, ask=ask)
+        return Inspector(self.indexes, free_bytes=self.config.ask_above, ask=ask, held=self.held)
+
+    async def name_copies(self, error: NetworkError) -> None:
+        """Add to an error's hint which of the ModelKits that were named the store has a copy of, and how old it is."""
+        for located in self.places.located:
+            copy = await self.places.copy_of(located.repository, located.target)
+            if copy:
+                error.hint = f"{error.hint} {copy}" if error.hint else copy
 
     async def find_parent(self, reference: Reference) -> tuple[Repository, str]:
         """What a model reference points to: in the store, else in its registry; without a tag it means `latest`."""
-        located = await self.places.locate(str(reference))
-        return located.repository, located.target or "latest"
+        target = reference.target or "latest"
+        held = self.places.repository(reference.in_kind("local"))
+        try:
+            await held.resolve(target)
+        except (NotFound, BadReference):
+            if not reference.names_host:
+                raise
+            return self.places.repository(reference.in_kind("remote")), target
+        return held, target
 
     async def differ(self, sides: Sequence[Side], inspector: Inspector | None = None) -> DiffUseCase:
         """Compares two versions; blobs that the store holds are read from there."""
         from kittui.usecases.diff.compare import DiffUseCase
 
-        holders = []
-        if any(side.repository.source.place.kind == "remote" for side in sides):
-            # Any repository of the store will do: blobs are shared by all of them.
-            holders = [self.places.source(LOCAL).repository("kittui")]
+        holders = [self.held] if any(side.repository.source.place.kind == "remote" for side in sides) else []
         return DiffUseCase(self.modelkits.open, inspector or self.change_tools.inspector, holders)

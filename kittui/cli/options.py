@@ -28,6 +28,7 @@ class Options:
     store: str | None = None
     config: Path | None = None
     read_only: bool | None = None
+    offline: bool | None = None
     yes: bool = False
     quiet: bool = False
     log_file: Path | None = None
@@ -64,6 +65,7 @@ _COMMON = (
     click.option("--store", metavar="DIR", help="kit's folder, instead of $KITOPS_HOME or its default place."),
     click.option("--config", callback=_readable, metavar="FILE", help="Configuration, instead of config.yaml."),
     click.option("--read-only", is_flag=True, default=None, help="Change nothing, anywhere."),
+    click.option("--offline", is_flag=True, default=None, help="Ask no registry; read the local store alone."),
     click.option("-y", "--yes", is_flag=True, help="Do what the plan says without asking."),
     click.option("--quiet", is_flag=True, help="No progress and no warnings."),
     click.option("--log-file", callback=_readable, metavar="FILE", help="Write a log there (no secrets, mode 0600)."),

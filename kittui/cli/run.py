@@ -17,7 +17,7 @@ import click
 
 from kittui.cli.options import Options, common_options
 from kittui.cli.output import Printer
-from kittui.errors import DiskFull, Interrupted, KittuiError, StorageError
+from kittui.errors import DiskFull, Interrupted, KittuiError, NetworkError, StorageError
 
 if TYPE_CHECKING:
     from kittui.cli.compose import Composition
@@ -76,7 +76,11 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
         ) as composition:
             for problem in composition.problems:
                 printer.warning(str(problem))
-            return await work(Call(composition, printer, options)) or 0
+            try:
+                return await work(Call(composition, printer, options)) or 0
+            except NetworkError as error:
+                await composition.name_copies(error)
+                raise
 
     try:
         return asyncio.run(within())

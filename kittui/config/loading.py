@@ -41,6 +41,7 @@ class Flags:
     config: Path | None = None
     store: str | None = None
     read_only: bool | None = None
+    offline: bool | None = None
     plain_http: bool | None = None
     tls_verify: bool | None = None
     ca_cert: Path | None = None
@@ -87,7 +88,12 @@ def load_config(flags: Flags | None = None, environ: Mapping[str, str] | None = 
 
 def _with_flags(config: Config, flags: Flags) -> Config:
     store = Path(flags.store) if flags.store else config.store
-    return replace(config, store=store, read_only=config.read_only if flags.read_only is None else flags.read_only)
+    return replace(
+        config,
+        store=store,
+        read_only=config.read_only if flags.read_only is None else flags.read_only,
+        offline=config.offline if flags.offline is None else flags.offline,
+    )
 
 
 def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
@@ -206,6 +212,7 @@ def _from_form(form: ConfigForm) -> Config:
         concurrency=form.concurrency,
         ask_above=form.ask_above,
         read_only=form.read_only,
+        offline=form.offline,
         store=None if form.store is None else Path(form.store),
         signing_key=None if form.signing_key is None else Path(form.signing_key),
         signing_command=form.signing_command,
@@ -253,6 +260,7 @@ _VARIABLES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "KITTUI_ASCII": ("ascii", _switch),
     "KITTUI_CONCURRENCY": ("concurrency", _concurrency),
     "KITTUI_READ_ONLY": ("read_only", _switch),
+    "KITTUI_OFFLINE": ("offline", _switch),
 }
 
 

@@ -129,6 +129,7 @@ class ConfigForm(_Part):
     concurrency: Annotated[StrictInt, Field(ge=1, le=CONCURRENCY_LIMIT)] = 6
     ask_above: Annotated[StrictInt, Field(ge=0)] = 1_000_000
     read_only: StrictBool = False
+    offline: StrictBool = False
     store: File | None = None
     signing_key: File | None = None
     signing_command: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()

@@ -54,6 +54,7 @@ class Config:
     concurrency: int = CONCURRENCY
     ask_above: int = 1_000_000
     read_only: bool = False
+    offline: bool = False
     store: Path | None = None
     signing_key: Path | None = None
     signing_command: tuple[str, ...] = ()

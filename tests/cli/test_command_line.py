@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -122,13 +124,21 @@ def test_a_broken_tag_is_a_marked_row(kittui: Run, kithome: Path) -> None:
     assert kittui("ls", "local://myorg/fraud").status == 0
 
 
-def test_ls_says_that_the_store_was_meant_where_a_registry_may_be(kittui: Run) -> None:
-    guessed = kittui("ls", "127.0.0.1:5055/fraud")
-    named = kittui("ls", "local://127.0.0.1:5055/fraud")
-
-    assert guessed.out == named.out
-    assert "kittui ls remote://127.0.0.1:5055/fraud" in guessed.err
-    assert "remote://" not in named.err
+def test_a_name_with_a_host_means_that_registry(kittui: Run, kithome: Path) -> None:
+    """Though the store holds it: the error names the copy, and --offline reads it."""
+    host = f"127.0.0.1:{free_port()}"
+    for kind in ("index", "tags"):
+        for path in (kithome / "storage").glob(f"*-{kind}.json"):
+            name = base64.urlsafe_b64decode(path.name.removesuffix(f"-{kind}.json")).decode()
+            if name == "127.0.0.1:5055/fraud":
+                renamed = base64.urlsafe_b64encode(f"{host}/fraud".encode()).decode()
+                shutil.copy(path, path.with_name(f"{renamed}-{kind}.json"))
+    asked = kittui("show", f"{host}/fraud:champion", "--json")
+    assert asked.status == 4
+    assert "local://" in asked.error["hint"]
+    assert "--offline" in asked.error["hint"]
+    assert kittui("show", f"{host}/fraud:champion", "--offline").status == 0
+    assert kittui("ls", host, "--offline").status == 4
 
 
 def test_ls_without_a_source_lists_every_configured_one(kittui: Run, home: Path) -> None:

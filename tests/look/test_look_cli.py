@@ -10,7 +10,7 @@ import pytest
 from kittui.cli.app import main
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-FRAUD = "127.0.0.1:5055/fraud:champion"
+FRAUD = "local://127.0.0.1:5055/fraud:champion"
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +37,9 @@ def test_cat_writes_the_source_bytes(capfdbinary: pytest.CaptureFixture[bytes]) 
     assert main(["cat", FRAUD, "src/train.py"]) == 0
     raw = capfdbinary.readouterr().out
     assert len(raw) == 271
-    assert main(["cat", "127.0.0.1:5055/sentiment:v2.0.0", "model/model-00001-of-00002.safetensors"]) == 0
+    assert main(["cat", "local://127.0.0.1:5055/sentiment:v2.0.0", "model/model-00001-of-00002.safetensors"]) == 0
     packed = capfdbinary.readouterr().out
-    assert main(["cat", "127.0.0.1:5055/sentiment:v2.0.0-none", "model/model-00001-of-00002.safetensors"]) == 0
+    assert main(["cat", "local://127.0.0.1:5055/sentiment:v2.0.0-none", "model/model-00001-of-00002.safetensors"]) == 0
     assert capfdbinary.readouterr().out == packed
     assert len(packed) == 37072
 
@@ -58,7 +58,7 @@ def test_what_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cat", FRAUD, "README.md", "--layer", "nothing"]) == 1
     assert main(["find", "nope.txt", "local://"]) == 1
     assert main(["find", "sha256:12", "local://"]) == 2
-    assert main(["tree", "127.0.0.1:5055/fraud:nope", "--json", "--store", str(FIXTURES / "kithome")]) != 0
+    assert main(["tree", "local://127.0.0.1:5055/fraud:nope", "--json", "--store", str(FIXTURES / "kithome")]) != 0
 
 
 def test_find_as_json(capsys: pytest.CaptureFixture[str]) -> None:

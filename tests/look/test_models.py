@@ -166,7 +166,7 @@ async def test_a_source_that_fails_fails_the_opening() -> None:
     assert model.shards[0].problem == "is missing"
 
 
-SENTIMENT = "127.0.0.1:5055/sentiment:v2.0.0"
+SENTIMENT = "local://127.0.0.1:5055/sentiment:v2.0.0"
 
 
 @pytest.fixture

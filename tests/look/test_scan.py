@@ -150,11 +150,11 @@ def test_the_command_shows_findings_failures_and_what_was_left_out(
         " 'errors': [{'source': name, 'description': 'too odd'} for name in names[:1]]}, open(report, 'w'))\n"
         "sys.exit(2)",
     )
-    assert main(["tree", "127.0.0.1:5055/fraud:champion", "--scan"]) == 0
+    assert main(["tree", "local://127.0.0.1:5055/fraud:champion", "--scan"]) == 0
     out = capsys.readouterr().out
     assert "no known-unsafe operators in" in out
     assert "not scanned  model/fraud.safetensors" in out
-    assert main(["tree", "127.0.0.1:5055/fraud:champion", "--scan", "--json"]) == 0
+    assert main(["tree", "local://127.0.0.1:5055/fraud:champion", "--scan", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)["scan"]
     assert document["version"] == "0.8.8"
     assert document["badge"].startswith("ModelScan 0.8.8: ")

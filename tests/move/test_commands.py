@@ -143,11 +143,9 @@ def test_tag_and_remove(run: Run, kit_registry: DockerRegistry) -> None:
     assert len(deleted["deleted"]) == 1
 
 
-def test_what_changes_never_guesses_and_read_only_holds(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> None:
+def test_read_only_holds(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> None:
     host = kit_registry.host
     assert run("pull", f"{host}/fraud:champion")[0] == 0
-    status, _, err = run("remove", f"{host}/fraud:champion", "--yes")
-    assert (status, problem(err)["code"]) == (2, "ambiguous")
     for words in (
         ("promote", f"remote://{host}/fraud"),
         ("tag", f"remote://{host}/fraud:v1.0.0", "x"),
@@ -166,7 +164,8 @@ def test_a_protected_tag_needs_its_name(run: Run, kit_registry: DockerRegistry, 
     status, _, err = run("tag", f"{repository}:v1.1.0", "champion", "--yes")
     assert (status, problem(err)["code"]) == (1, "tag-protected")
     assert run("tag", f"{repository}:v1.1.0", "champion", "--yes", "--confirm", "champion")[0] == 0
-    assert run("rollback", repository, "--yes")[0] == 0
+    assert run("rollback", repository, "--yes")[0] == 1
+    assert run("rollback", repository, "--yes", "--confirm", "champion")[0] == 0
 
 
 def test_from_the_store_to_a_layout_and_back(run: Run, tmp_path: Path) -> None:

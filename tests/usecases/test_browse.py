@@ -90,8 +90,19 @@ async def test_what_a_digest_names_is_kept_between_runs(source: MemorySource, re
     cache = MemoryCache()
     digest = (await ModelKits(cache).open(repository, "v1")).digest
     source.requests.clear()
-    assert (await ModelKits(cache).open(repository, digest)).name == "one"
-    assert source.requests == []
+    kits = ModelKits(cache)
+    assert (await kits.open(repository, digest)).name == "one"
+    assert (await kits.open(repository, digest)).name == "one"
+    assert [verb for verb, _ in source.requests] == ["HEAD"]
+
+
+async def test_a_digest_of_another_repository_is_not_found_though_it_is_known(
+    source: MemorySource, repository: MemoryRepository
+) -> None:
+    kits = ModelKits(MemoryCache())
+    digest = (await kits.open(repository, "v1")).digest
+    with pytest.raises(NotFound):
+        await kits.open(source.repository("elsewhere"), digest)
 
 
 async def test_a_tag_of_an_earlier_run_that_has_not_moved_costs_one_head(

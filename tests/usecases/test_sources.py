@@ -1,10 +1,10 @@
-"""Where a reference is looked for: the store first, then the registry; changes never guess."""
+"""Where a reference is looked for: a host means its registry, a name without one the local store."""
 
 from __future__ import annotations
 
 import pytest
 
-from kittui.errors import AmbiguousReference, BadReference, NotFound, StorageError
+from kittui.errors import BadReference, NetworkError, NotFound, StorageError
 from kittui.oci.protocols import Source
 from kittui.oci.reference import LOCAL, Place
 from kittui.usecases.browse.places import Places
@@ -38,7 +38,8 @@ def world() -> World:
 @pytest.mark.parametrize(
     ("text", "place", "name", "target"),
     [
-        ("r.test/fraud:both", "local", "r.test/fraud", "both"),
+        ("r.test/fraud:both", "remote", "fraud", "both"),
+        ("r.test/fraud:held", "remote", "fraud", "held"),
         ("r.test/fraud:away", "remote", "fraud", "away"),
         ("remote://r.test/fraud:both", "remote", "fraud", "both"),
         ("local://r.test/fraud:nope", "local", "r.test/fraud", "nope"),
@@ -52,8 +53,8 @@ async def test_reading(world: World, text: str, place: str, name: str, target: s
     assert (located.reference.kind, located.repository.name, located.target) == (place, name, target)
 
 
-async def test_a_whole_repository_is_where_it_has_tags(world: World) -> None:
-    assert (await world.places.locate("r.test/fraud", default=None)).reference.kind == "local"
+async def test_a_whole_repository_is_where_its_name_says(world: World) -> None:
+    assert (await world.places.locate("r.test/fraud", default=None)).reference.kind == "remote"
     assert (await world.places.locate("r.test/other", default=None)).reference.kind == "remote"
     assert (await world.places.locate("own", default=None)).target is None
 
@@ -66,18 +67,10 @@ async def test_what_could_only_be_in_the_store_and_is_not(world: World, text: st
     assert world.opened == [LOCAL]
 
 
-async def test_changing_asks_which_is_meant(world: World) -> None:
-    with pytest.raises(AmbiguousReference) as raised:
-        await world.places.locate("r.test/fraud:both", changing=True)
-    assert "local://r.test/fraud:both or remote://r.test/fraud:both" in str(raised.value.hint)
-    with pytest.raises(AmbiguousReference):
-        await world.places.locate("r.test/fraud", changing=True, default=None)
-
-
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("r.test/fraud:away", "remote"),
+        ("r.test/fraud:both", "remote"),
         ("local://r.test/fraud:both", "local"),
         ("remote://r.test/fraud:both", "remote"),
         ("own:latest", "local"),
@@ -98,8 +91,20 @@ async def test_a_store_that_cannot_be_read_keeps_nobody_from_a_registry(world: W
         await world.places.locate("own")
 
 
+async def test_offline_a_registrys_name_means_its_copy_in_the_store(world: World) -> None:
+    world.places = Places(world._open, lambda _: False, offline=True)
+    located = await world.places.locate("r.test/fraud:both")
+    assert (located.reference.kind, located.repository.name) == ("local", "r.test/fraud")
+    assert (await world.places.locate("remote://r.test/fraud:held")).reference.kind == "local"
+    with pytest.raises(NotFound):
+        await world.places.locate("r.test/fraud:away")
+    with pytest.raises(NetworkError, match="offline"):
+        world.places.source(Place("remote", host="r.test"))
+
+
 async def test_sources_are_opened_once_and_closed(world: World) -> None:
     await world.places.locate("r.test/fraud:away")
+    await world.places.locate("own")
     await world.places.locate("r.test/fraud:both")
     assert sorted(place.kind for place in world.opened) == ["local", "remote"]
     await world.places.aclose()

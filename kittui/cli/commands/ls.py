@@ -133,8 +133,6 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
         )
     located = await call.composition.places.locate(text, default=None)
     repository = located.repository
-    if repository.source.place == LOCAL and reference.kind is None and reference.names_host:
-        call.printer.note(f"the local store's tags; those of the registry: kittui ls remote://{text}")
     call.printer.status(f"{repository.reference()}: listing tags")
     listing = await list_tags(repository)
     if not listing.tags and not listing.attached and reference.repository != WHOLE_LAYOUT:

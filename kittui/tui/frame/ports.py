@@ -60,11 +60,11 @@ class Ports:
     `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
-    target, `find` does so too and looks in the store first for what has no prefix; `kitfile_yaml` writes a Kitfile as
-    kit does; `signatures` lists what refers to a digest; `save_favourites` keeps them for the next time; `inspector`
-    reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions it is given;
-    `clock` gives the time for ages; `keys` names the keys of commands (the program fills it in). `inspector` and
-    `change_tools` are factories, so that the first screen waits for neither.
+    target, `find` does so too and raises NotFound for what could only be in the store and is not; `kitfile_yaml` writes
+    a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites` keeps them for the next time;
+    `inspector` reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions
+    it is given; `clock` gives the time for ages; `keys` names the keys of commands (the program fills it in).
+    `inspector` and `change_tools` are factories, so that the first screen waits for neither.
     """
 
     places: Sequence[PlaceEntry]

@@ -93,6 +93,15 @@ OpenRow = LayerRow | NodeRow
 TreeRow = PartRow | LayerRow | NodeRow
 
 
+def row_key(row: TreeRow) -> tuple[str, ...]:
+    """What makes two rows of one ModelKit the same one."""
+    if isinstance(row, PartRow):
+        return (row.label,)
+    if isinstance(row, LayerRow):
+        return (row.label, row.layer.digest, row.layer.path or "")
+    return (*row_key(row.parent), row.node.key)
+
+
 def part_rows(modelkit: ModelKit) -> list[PartRow | LayerRow]:
     """A ModelKit's layers by the parts of its Kitfile."""
     groups: dict[str, list[Layer]] = {}

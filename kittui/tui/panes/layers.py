@@ -29,6 +29,7 @@ from kittui.tui.panes.layer_rows import (
     layer_rows,
     merged,
     part_rows,
+    row_key,
     visible,
 )
 from kittui.tui.panes.rows_pane import RowsPane
@@ -70,7 +71,7 @@ class LayersPane(RowsPane[TreeRow]):
         self._shown = _Shown()
         self._roomy = True
         self._reading: dict[OpenRow, tuple[OpenRow, Worker[None]]] = {}
-        self._rows = Rows(COLUMNS, self._cells, id, titles=False)
+        self._rows = Rows(COLUMNS, self._cells, row_key, titles=False)
 
     @property
     def current_layer(self) -> Layer | None:
@@ -105,13 +106,13 @@ class LayersPane(RowsPane[TreeRow]):
         self._shown = _Shown(tag, modelkit.digest if modelkit is not None else None)
         self.filter = ""
         if tag is None:
-            self._rows.show(())
+            self._rows.reset()
             self.set_state(State("empty", "Choose a tag.", "What its ModelKit is made of shows here."))
         elif tag.problem is not None:
-            self._rows.show(())
+            self._rows.reset()
             self.set_state(State("failed", clean(tag.problem), "", "Press `r` to ask again."))
         elif tag.modelkit is None:
-            self._rows.show(())
+            self._rows.reset()
             self.set_state(State("loading", f"Reading the manifest of {clean(tag.entry.name or 'it')} …"))
         else:
             self._take(tag)
@@ -128,7 +129,7 @@ class LayersPane(RowsPane[TreeRow]):
             self._hold(tag)
         else:
             kind = clean(modelkit.label)
-            self._rows.show(())
+            self._rows.reset()
             self.set_state(
                 State("empty", f"This {kind} has no layers.", "", "The Kitfile and the manifest are `4` and `5`.")
             )
@@ -153,11 +154,6 @@ class LayersPane(RowsPane[TreeRow]):
             self.set_state(State("empty", f"Nothing known here holds “{clean(text)}”.", "", "`Esc` clears the filter."))
         elif self._shown.parts:
             self.set_state(READY)
-
-    def find_next(self, step: int) -> None:
-        """Go to the next or previous row; with a filter, every row is a match."""
-        if self._rows.rows:
-            self._rows.move_to((self._rows.cursor + step) % len(self._rows.rows))
 
     def rebuild(self) -> None:
         """Work out again which rows are shown."""

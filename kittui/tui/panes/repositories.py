@@ -18,7 +18,17 @@ from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
-from kittui.tui.panes.tree import FavouritesRow, GroupRow, PlaceRow, RepositoryRow, TreeRow, flatten, folds, group
+from kittui.tui.panes.tree import (
+    FavouritesRow,
+    GroupRow,
+    PlaceRow,
+    RepositoryRow,
+    TreeRow,
+    flatten,
+    folds,
+    group,
+    row_key,
+)
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 FEW = 100
@@ -50,7 +60,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self._wanted: tuple[Place, str] | None = None
         self._newest_first = False
         self._rows = Rows(
-            (Column("", 10, sticky=True, flex=True), Column("", 4, "right")), self._cells, id, titles=False
+            (Column("", 10, sticky=True, flex=True), Column("", 4, "right")), self._cells, row_key, titles=False
         )
 
     @property
@@ -62,9 +72,9 @@ class RepositoriesPane(RowsPane[TreeRow]):
     def place(self) -> PlaceRow | None:
         """The place that the cursor is in."""
         row = self.current
-        while isinstance(row, GroupRow):
-            row = next((place for place in self._places if _holds(place.groups, row)), None)
-        return row.place if isinstance(row, RepositoryRow) else row if isinstance(row, PlaceRow) else None
+        if isinstance(row, RepositoryRow | GroupRow):
+            return row.place
+        return row if isinstance(row, PlaceRow) else None
 
     @property
     def places(self) -> Sequence[PlaceRow]:
@@ -140,15 +150,9 @@ class RepositoriesPane(RowsPane[TreeRow]):
                 row.tags = tags
                 self._rows.touch(row)
 
-    def find_next(self, step: int) -> None:
-        """Go to the next or previous repository whose name holds the filter."""
-        rows, needle = self._rows.rows, self.filter.casefold()
-        for distance in range(1, len(rows) + 1):
-            number = (self._rows.cursor + step * distance) % len(rows)
-            row = rows[number]
-            if isinstance(row, RepositoryRow) and needle in row.entry.name.casefold():
-                self._rows.move_to(number)
-                return
+    def is_match(self, row: TreeRow) -> bool:
+        """Whether the filter found the repository."""
+        return isinstance(row, RepositoryRow) and self.filter.casefold() in row.entry.name.casefold()
 
     def cycle_sort(self) -> None:
         """Order the repositories of a place by name, forwards or backwards."""
@@ -165,6 +169,9 @@ class RepositoriesPane(RowsPane[TreeRow]):
             copies.get(id(row.repository)) or replace(row, shown=row.entry.name, depth=1) for row in loved
         ]
         top: list[FavouritesRow | PlaceRow] = [self._heading] if loved else []
+        chosen = current if current is not None else self._rows.chosen
+        if isinstance(chosen, RepositoryRow) and chosen.place.unfolded:
+            _unfold_to(chosen.place.groups, chosen)
         self._rows.show(flatten([*top, *self._places], self.filter), current)
         self.retitle()
         self._judge()
@@ -236,8 +243,6 @@ class RepositoriesPane(RowsPane[TreeRow]):
             current = found.get(self._wanted[1]) or place
             if current is not place:
                 self._wanted = None
-                if isinstance(current, RepositoryRow):
-                    _unfold_to(place.groups, current)
         self.rebuild(current)
         if isinstance(current, RepositoryRow):
             self.post_message(self.Entered())

@@ -29,6 +29,25 @@ class RowsPane(Pane, Generic[Row]):
         """Whether a row is shown."""
         return bool(self._rows.rows)
 
+    def is_match(self, row: Row) -> bool:
+        """Whether the filter found the row itself, not only something below it."""
+        return True
+
+    def find_next(self, step: int) -> None:
+        """Go to the next or previous row that the filter found."""
+        rows = self._rows.rows
+        for distance in range(1, len(rows) + 1):
+            number = (self._rows.cursor + step * distance) % len(rows)
+            if self.is_match(rows[number]):
+                self._rows.move_to(number)
+                return
+
+    def settle_on_match(self) -> None:
+        """Put the cursor on the first row that the filter found, where the chosen one is not shown."""
+        if self._rows.current is None:
+            found = (number for number, row in enumerate(self._rows.rows) if self.is_match(row))
+            self._rows.move_to(next(found, 0))
+
     def tell(self, moved: Message, rested: Message) -> None:
         """Say that the cursor has moved now, and once it stays that it rests."""
         self.post_message(moved)

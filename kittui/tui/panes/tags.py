@@ -17,7 +17,7 @@ from kittui.oci.protocols import Repository
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
-from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching
 from kittui.tui.style.sizes import age_text
@@ -29,7 +29,7 @@ PAGE_PAUSE = 0.15
 CHOOSE = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
 
 
-class TagsPane(Pane):
+class TagsPane(RowsPane[TagRow]):
     """The tags of one repository."""
 
     NUMBER: ClassVar[int] = 2
@@ -87,20 +87,6 @@ class TagsPane(Pane):
         )
         self._rows.marked.update(marks)
 
-    def make_body(self) -> Rows[TagRow]:
-        """The list."""
-        return self._rows
-
-    @property
-    def body(self) -> Rows[TagRow]:
-        """The list."""
-        return self._rows
-
-    @property
-    def filled(self) -> bool:
-        """Whether a row is shown."""
-        return bool(self._rows.rows)
-
     @property
     def current(self) -> TagRow | None:
         """The row under the cursor."""
@@ -133,7 +119,7 @@ class TagsPane(Pane):
         self.filter = ""
         if repository is None:
             self._list = None
-            self._rows.show(())
+            self._rows.reset()
             self.set_state(CHOOSE)
             self.retitle()
             return
@@ -144,7 +130,7 @@ class TagsPane(Pane):
         if self._list.complete:
             self.set_state(READY if self._list.rows else _empty(repository))
             self._judge()
-        self._rows.show(())
+        self._rows.reset()
         self.rebuild(first=True)
         if not self._list.complete:
             self._load(self._list)
@@ -183,11 +169,6 @@ class TagsPane(Pane):
         self.filter = text
         self.rebuild()
         self._judge()
-
-    def find_next(self, step: int) -> None:
-        """Go to the next or previous row; with a filter, every row is a match."""
-        if self._rows.rows:
-            self._rows.move_to((self._rows.cursor + step) % len(self._rows.rows))
 
     def cycle_sort(self) -> str:
         """Take the next order; returns its name."""
@@ -303,7 +284,7 @@ class TagsPane(Pane):
         if tags is not self._list:
             return
         self._stages = tags.stages_by_digest()
-        first = not self._rows.rows or (self._rows.cursor == 0 and not tags.complete)
+        first = not self._rows.rows or not (self._rows.touched or tags.complete)
         self.rebuild(first=first)
         self._find_wanted()
 

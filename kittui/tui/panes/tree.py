@@ -36,6 +36,7 @@ class GroupRow:
 
     name: str
     path: str
+    place: PlaceRow
     children: list[GroupRow | RepositoryRow]
     unfolded: bool
     depth: int
@@ -69,6 +70,16 @@ class FavouritesRow:
 TreeRow = PlaceRow | GroupRow | RepositoryRow | FavouritesRow
 
 
+def row_key(row: TreeRow) -> tuple[str, ...]:
+    """What makes two rows the same one, though a new listing made them anew."""
+    if isinstance(row, FavouritesRow):
+        return ("favourites",)
+    if isinstance(row, PlaceRow):
+        return ("place", str(row.entry.place))
+    place = str(row.place.entry.place)
+    return ("group", place, row.path) if isinstance(row, GroupRow) else ("repository", place, row.entry.name)
+
+
 def group(rows: Sequence[RepositoryRow], unfolded: bool, kept: dict[str, bool]) -> list[GroupRow | RepositoryRow]:
     """Group repositories by the namespaces they share; `kept` says which namespaces were folded or not before."""
     ordered = sorted(rows, key=lambda row: row.entry.name)
@@ -93,7 +104,9 @@ def _group(
             path = _shared(rows[start:end], f"{prefix}{head}/")
             children = _group(rows[start:end], path, depth + 1, unfolded, kept)
             name = path[len(prefix) : -1]
-            result.append(GroupRow(name, path, children, kept.get(path, unfolded), depth, end - start))
+            result.append(
+                GroupRow(name, path, rows[start].place, children, kept.get(path, unfolded), depth, end - start)
+            )
         start = end
     return result
 

@@ -112,6 +112,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         self._titles = 1 if titles else 0
         self._rows: Sequence[Row] = ()
         self._cursor = 0
+        self._chosen: Row | None = None
+        self.touched = False
         self._first_column = 0
         self._marked: set[Hashable] = set()
         self._strips: LRUCache[tuple[int, str, bool], Strip] = LRUCache(1000)
@@ -133,8 +135,20 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     @property
     def current(self) -> Row | None:
-        """The row under the cursor."""
-        return self._rows[self._cursor] if self._rows else None
+        """The row under the cursor; None where the one that it was on is not among the rows."""
+        return self._rows[self._cursor] if self._at_choice else None
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row that the cursor was put on last, though it may not be shown now."""
+        return self._chosen
+
+    @property
+    def _at_choice(self) -> bool:
+        return bool(self._rows) and self._chosen is not None and self._is_choice(self._rows[self._cursor])
+
+    def _is_choice(self, row: Row) -> bool:
+        return row is self._chosen or (self._chosen is not None and self._key(row) == self._key(self._chosen))
 
     @property
     def in_view(self) -> Sequence[Row]:
@@ -153,11 +167,21 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         return self._marked
 
     def show(self, rows: Sequence[Row], current: Row | None = None) -> None:
-        """Show these rows instead. The cursor stays on its row if that is among them (or goes to `current`)."""
-        wanted = current if current is not None else self.current
+        """Show these rows instead. The cursor stays on its row, or goes to `current`, if that is among them.
+
+        Where it isn't, no row is current until the user moves, or the row comes back: nothing is chosen that nobody
+        chose. The first rows that are ever shown have the cursor on the first one.
+        """
         before = self.current
+        wanted = current if current is not None else self._chosen
+        if wanted is None and rows:
+            wanted = rows[0]
         self._rows = rows
-        self._cursor = _index(rows, wanted, min(self._cursor, max(0, len(rows) - 1)))
+        self._chosen = wanted
+        found = _index(rows, wanted, self._cursor, self._key)
+        self._cursor = min(self._cursor, max(0, len(rows) - 1)) if found is None else found
+        if found is not None:
+            self._chosen = rows[found]
         self._strips.clear()
         self.virtual_size = Size(0, len(rows) + self._titles)
         self._scroll_to_cursor()
@@ -165,6 +189,11 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         if self.current is not before:
             self.post_message(self.Highlighted(self))
         self._view_soon()
+
+    def reset(self) -> None:
+        """Show nothing, and forget where the cursor was: what comes next is something else."""
+        self._chosen, self.touched = None, False
+        self.show(())
 
     def touch(self, row: Row | None = None) -> None:
         """Draw a row again (all, if None) because what its cells say has changed."""
@@ -187,9 +216,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     def move_to(self, number: int) -> None:
         """Put the cursor on a row by its number, as near as there is one."""
         number = max(0, min(number, len(self._rows) - 1))
-        if number == self._cursor or not self._rows:
+        if not self._rows or (number == self._cursor and self._at_choice):
             return
         before, self._cursor = self._cursor, number
+        self._chosen, self.touched = self._rows[number], True
         scrolled = self._scroll_to_cursor()
         if not scrolled:
             self.refresh_line(before + self._titles)
@@ -198,7 +228,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def to_parent(self, depth: Callable[[Row], int]) -> None:
         """Go to the row that the current one is below, in a tree whose rows are `depth` deep."""
-        if not self._rows:
+        if self.current is None:
             return
         deep = depth(self._rows[self._cursor])
         for number in range(self._cursor - 1, -1, -1):
@@ -226,8 +256,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         return True
 
     def action_move(self, step: int) -> None:
-        """Move the cursor by rows."""
-        self.move_to(self._cursor + step)
+        """Move the cursor by rows; where none is current, to the one that is in the place of it."""
+        self.move_to(self._cursor + step if self._at_choice else self._cursor)
 
     def action_page(self, step: int) -> None:
         """Move the cursor by a page, keeping one line of it."""
@@ -239,7 +269,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
-        if self._rows:
+        if self.current is not None:
             self.post_message(self.Opened(self))
 
     def action_fold(self, direction: int) -> None:
@@ -252,7 +282,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
                 self._widths = None
                 self.touch()
                 return
-        if self._rows:
+        if self.current is not None:
             self.post_message(self.Folded(self, direction > 0))
 
     async def on_click(self, event: events.Click) -> None:
@@ -349,7 +379,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         number = self.scroll_offset.y + y - self._titles
         if number >= len(self._rows):
             return Strip.blank(width, self._roles.style("text"))
-        ground = "base" if number != self._cursor else "cursor" if self.has_focus else "blurred"
+        at = number == self._cursor and self._at_choice
+        ground = "base" if not at else "cursor" if self.has_focus else "blurred"
         row = self._rows[number]
         marked = bool(self._marked) and self._key(row) in self._marked
         cached = self._strips.get((number, ground, marked))
@@ -423,13 +454,14 @@ def _fit(spans: Spans, room: int, align: str) -> list[Span]:
     return fitted
 
 
-def _index(rows: Sequence[Row], wanted: Row | None, default: int) -> int:
-    """Where a row is, by identity; `default` if it isn't there."""
+def _index(rows: Sequence[Row], wanted: Row | None, near: int, key: Callable[[Row], Hashable]) -> int | None:
+    """Where a row is, by identity, else by its key; None where it isn't."""
     if wanted is None:
-        return default
-    if default < len(rows) and rows[default] is wanted:
-        return default
-    for number, row in enumerate(rows):
-        if row is wanted:
-            return number
-    return default
+        return None
+    if near < len(rows) and rows[near] is wanted:
+        return near
+    same = next((number for number, row in enumerate(rows) if row is wanted), None)
+    if same is not None:
+        return same
+    name = key(wanted)
+    return next((number for number, row in enumerate(rows) if key(row) == name), None)

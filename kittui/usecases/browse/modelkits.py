@@ -125,6 +125,7 @@ class ModelKits:
         self._manifests: OrderedDict[Digest, Manifest] = OrderedDict()
         self._tags: dict[str, Digest] = {}
         self._asked: dict[str, asyncio.Future[Manifest]] = {}
+        self._present: set[str] = set()
 
     def cached(self, digest: Digest) -> ModelKit | None:
         """A ModelKit that was opened before, from memory alone."""
@@ -146,6 +147,7 @@ class ModelKits:
         if digest is not None:
             known = self._manifests.get(digest) or await self._kept(digest)
             if known is not None:
+                await self._require(repository, digest)
                 return known
         running = self._asked.get(key)
         while running is not None:
@@ -175,10 +177,18 @@ class ModelKits:
             self._tags[key] = manifest.digest
             if repository.source.place.kind == "remote":
                 await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
+        self._present.add(repository.reference(manifest.digest))
         self._remember(manifest)
         if unmoved is None and Manifest.parse(manifest.raw).media_type == manifest.media_type:
             await asyncio.to_thread(self._cache.put, manifest.digest, manifest.raw)
         return manifest
+
+    async def _require(self, repository: Repository, digest: Digest) -> None:
+        """Raise NotFound where a repository has not got what is known by its digest from another one."""
+        name = repository.reference(digest)
+        if name not in self._present:
+            await repository.resolve(digest)
+            self._present.add(name)
 
     async def _unmoved(self, repository: Repository, tag: str) -> Manifest | None:
         """What is kept of a registry's tag that was looked at in an earlier run, by one HEAD where it has not moved."""
@@ -250,6 +260,8 @@ class ModelKits:
         target = digest or entry.name
         if target is None:
             return TagRow(None, None, None, problem="neither a tag nor a digest")
+        if digest is not None:
+            self._present.add(repository.reference(digest))
         try:
             manifest = await self.manifest(repository, target)
         except KittuiError as error:

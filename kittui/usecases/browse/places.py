@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kittui.errors import AmbiguousReference, BadReference, ContentError, NotFound, StorageError
+import humanize
+
+from kittui.errors import BadReference, KittuiError, NetworkError, NotFound
 from kittui.oci.protocols import Repository, Source
 from kittui.oci.reference import LOCAL, Place, Reference, parse_reference, parse_source, store_display
 
@@ -27,13 +31,24 @@ class Located:
 class Places:
     """Opens each source once and finds references in them; `open_source` makes one, without asking it anything."""
 
-    def __init__(self, open_source: Callable[[Place], Source], is_layout: Callable[[str], bool]) -> None:
+    def __init__(
+        self, open_source: Callable[[Place], Source], is_layout: Callable[[str], bool], *, offline: bool = False
+    ) -> None:
+        """`offline`: no registry is asked; what names one is looked for in the store."""
         self._open_source = open_source
         self._is_layout = is_layout
+        self._offline = offline
+        self.located: list[Located] = []
         self._opened: dict[Place, Source] = {}
 
     def source(self, place: Place) -> Source:
-        """The source of a place, the same one each time."""
+        """The source of a place, the same one each time; raises NetworkError for a registry when offline."""
+        if self._offline and place.kind == "remote":
+            raise NetworkError(
+                f"{place.host} is not asked: kittui is offline",
+                hint="`kittui ls local://` lists what the store has. To ask the registry, leave out --offline.",
+                reference=str(place),
+            )
         found = self._opened.get(place)
         if found is None:
             found = self._opened[place] = self._open_source(place)
@@ -61,49 +76,55 @@ class Places:
     async def locate(self, text: str, *, changing: bool = False, default: str | None = DEFAULT_TAG) -> Located:
         """Find what a user typed; `default` is the tag meant where none is written, None for a whole repository.
 
-        Reading without a prefix looks in the store first, then in the registry that the text names. `changing`: never
-        guess; raises AmbiguousReference where the text names a registry and is in the store too. Raises BadReference,
-        and NotFound for what is in the store only by its form and isn't there.
+        A reference with a host means that registry, one without the local store. Raises BadReference, and NotFound for
+        what is in the store only by its form and isn't there, unless it is to be created (`changing`).
         """
         reference = self.parse(text)
         target = reference.target or default
-        if reference.kind is None:
-            reference = await self._decide(reference, target, text, changing)
-        return Located(self.repository(reference), target, reference)
+        prefixed = reference.kind is not None
+        if not prefixed:
+            reference = reference.in_kind("remote" if reference.names_host else "local")
+        if self._offline and reference.kind == "remote":
+            reference, prefixed = reference.in_kind("local"), False
+        located = Located(self.repository(reference), target, reference)
+        self.located.append(located)
+        if reference.kind == "local" and not prefixed and not changing and not await _is_there(located):
+            raise _nowhere(reference, target, text)
+        return located
 
-    async def _decide(self, reference: Reference, target: str | None, text: str, changing: bool) -> Reference:
-        local = reference.in_kind("local")
-        if not reference.names_host:
-            if not changing and not await self._in_store(local, target):
-                raise _nowhere(local, target, text)
-            return local
-        remote = reference.in_kind("remote")
-        held = await self._in_store(local, target)
-        if held and changing:
-            raise AmbiguousReference(
-                f"{text} is in the local store and also names a registry",
-                hint=f"Write local://{text} or remote://{text}.",
-                reference=text,
-            )
-        return local if held else remote
-
-    async def _in_store(self, local: Reference, target: str | None) -> bool:
-        """Whether the store has it. A store that can't be read has nothing, where a registry can be asked instead."""
-        repository = self.repository(local)
+    async def copy_of(self, repository: Repository, target: str | None) -> str:
+        """A sentence on the store's own copy of a registry's tag or repository, empty where it has none."""
+        place = repository.source.place
+        if place.kind != "remote":
+            return ""
+        held = self.source(LOCAL).repository(f"{place.host}/{repository.name}")
         try:
-            if target is not None:
-                await repository.resolve(target)
+            found = (
+                [await held.resolve(target)]
+                if target is not None
+                else [entry.descriptor async for page in held.tags() for entry in page if entry.descriptor]
+            )
+            if not found or held.files is None:
+                return ""
+            paths = [held.files.path(each.digest) for each in found]
+            newest = await asyncio.to_thread(lambda: max(path.stat().st_mtime for path in paths))
+        except (KittuiError, OSError):
+            return ""
+        age = humanize.naturaldelta(time.time() - newest)
+        return f"The local store has a copy, stored {age} ago: {held.reference(target)}, or the same with --offline."
+
+
+async def _is_there(located: Located) -> bool:
+    try:
+        if located.target is not None:
+            await located.repository.resolve(located.target)
+            return True
+        async for page in located.repository.tags():
+            if page:
                 return True
-            async for page in repository.tags():
-                if page:
-                    return True
-        except (NotFound, BadReference):
-            return False
-        except (StorageError, ContentError):
-            if local.registry and not local.in_kind("local").store_name.startswith("localhost/"):
-                return False
-            raise
+    except (NotFound, BadReference):
         return False
+    return False
 
 
 def _nowhere(local: Reference, target: str | None, text: str) -> NotFound:

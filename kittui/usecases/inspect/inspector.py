@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from kittui.errors import Malformed, NotFound, TooLarge, Unsupported
+from kittui.errors import KittuiError, Malformed, NotFound, TooLarge, Unsupported
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import LOOKUPS, Weights
 from kittui.oci.descriptor import Descriptor
@@ -42,13 +42,30 @@ class Inspector:
     many bytes it would have been. What is hopped through by ranges is never asked for: it stays small.
     """
 
-    def __init__(self, cache: IndexCache | None = None, *, free_bytes: int = FREE, ask: Ask | None = None) -> None:
+    def __init__(
+        self,
+        cache: IndexCache | None = None,
+        *,
+        free_bytes: int = FREE,
+        ask: Ask | None = None,
+        held: Repository | None = None,
+    ) -> None:
+        """`held` are blobs on this machine: what is among them is read from there, not from a registry."""
         self._indexes = LayerIndexes(cache)
         self._blobs = LayerBlobs()
         self._terms = Terms(free_bytes, ask)
         self._lister = LayerLister(self._blobs, self._indexes, self._terms)
         self._gzip: OrderedDict[Key, GzipView] = OrderedDict()
         self._locks: dict[Key, asyncio.Lock] = {}
+        self._held = held
+
+    async def _nearest(self, repository: Repository, layer: Layer) -> Repository:
+        if self._held is None or is_local(repository):
+            return repository
+        try:
+            return self._held if await self._held.has_blob(layer.descriptor) else repository
+        except KittuiError:
+            return repository
 
     async def listing(
         self, repository: Repository, layer: Layer, *, on_progress: OnProgress | None = None, ask: Ask | None = None
@@ -58,6 +75,7 @@ class Inspector:
         Where the last call was cancelled while it hopped over headers, it goes on from there. Raises Refused where the
         price is not agreed to, DigestMismatch, and the source's errors.
         """
+        repository = await self._nearest(repository, layer)
         async with self._locks.setdefault(key_of(repository, layer), asyncio.Lock()):
             known = await self._indexes.listing(repository, layer)
             if known is not None:
@@ -73,6 +91,7 @@ class Inspector:
         TooLarge for files over 64 MiB in a layer that can only be streamed.
         """
         _require_content(entry)
+        repository = await self._nearest(repository, layer)
         if layer.compression == "gzip":
             return SliceView(await self._gzip_view(repository, layer, ask), entry.offset, entry.size)
         if entry.size == 0:
@@ -154,6 +173,7 @@ class Inspector:
         _require_content(entry)
         if entry.size == 0:
             return
+        repository = await self._nearest(repository, layer)
         if layer.compression == "gzip" and await self._indexes.index(layer) is not None:
             view = await self._gzip_view(repository, layer, ask)
             for offset in range(entry.offset, entry.offset + entry.size, PIECE):
@@ -254,6 +274,7 @@ class Inspector:
         """
         from kittui.formats.model_file import header_budget, read_weights
 
+        repository = await self._nearest(repository, layer)
         known = await self._indexes.weights(repository, layer, entry, lookups)
         if known is not None:
             return known

@@ -1,0 +1,83 @@
+"""The cursor never goes to another thing: what nobody chose is neither highlighted nor opened."""
+
+from __future__ import annotations
+
+from kittui.oci.reference import LOCAL, Place
+from kittui.tui.panes.tree import RepositoryRow
+from tests.tui.waiting import browse, quiet, until
+from tests.tui.world import World, WorldSource, kitfile
+
+REGISTRY = Place("remote", host="registry.test")
+
+
+def world(names: list[str]) -> tuple[World, WorldSource]:
+    source = WorldSource(REGISTRY)
+    for name in names:
+        source.repository(name).add(kitfile("1"), [("model", 10, "none")], "champion")
+    return World(WorldSource(LOCAL), source), source
+
+
+async def test_among_many_repositories_the_named_one_is_opened() -> None:
+    names = [f"team-{number // 10}/kit-{number % 10}" for number in range(150)]
+    made, _ = world(names)
+    async with made.app("registry.test/team-7/kit-3").run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
+        await quiet(pilot)
+        row = browse(pilot).repositories_pane.current
+        assert isinstance(row, RepositoryRow)
+        assert row.entry.name == "team-7/kit-3"
+        repository = browse(pilot).tags_pane.repository
+        assert repository is not None
+        assert repository.name == "team-7/kit-3"
+
+
+async def test_a_new_sibling_leaves_the_cursor_where_it_is() -> None:
+    made, source = world(["acme/fraud", "zeta"])
+    async with made.app("registry.test/acme/fraud").run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
+        await quiet(pilot)
+        browse(pilot).go("repositories")
+        source.repository("acme/aaa").add(kitfile("1"), [("model", 10, "none")], "champion")
+        await pilot.press("r")
+        await until(pilot, lambda: source.asked["repositories"] == 2)
+        await quiet(pilot)
+        row = browse(pilot).repositories_pane.current
+        assert isinstance(row, RepositoryRow)
+        assert row.entry.name == "acme/fraud"
+
+
+async def test_a_tag_that_is_gone_leaves_nothing_chosen() -> None:
+    made, source = world(["fraud"])
+    repository = source.repository("fraud")
+    for tag in ("a", "b", "c"):
+        repository.add(kitfile(tag), [("model", 10, "none")], tag)
+    async with made.app("registry.test/fraud:b").run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "b")
+        await quiet(pilot)
+        browse(pilot).go("tags")
+        del repository.named["b"]
+        await pilot.press("r")
+        await until(pilot, lambda: source.asked["tags"] == 2)
+        await quiet(pilot)
+        assert browse(pilot).tags_pane.current is None
+        assert browse(pilot).selection.target is None
+        await pilot.press("j")
+        await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
+
+
+async def test_a_filter_chooses_its_first_match_on_enter_and_gives_the_choice_back() -> None:
+    made, source = world(["fraud"])
+    repository = source.repository("fraud")
+    for tag in ("alpha", "beta"):
+        repository.add(kitfile(tag), [("model", 10, "none")], tag)
+    async with made.app("registry.test/fraud:champion").run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "champion")
+        await quiet(pilot)
+        browse(pilot).go("tags")
+        await pilot.press("slash", *"bet")
+        await until(pilot, lambda: len(browse(pilot).tags_pane.body.rows) == 1)
+        assert browse(pilot).tags_pane.current is None
+        await pilot.press("escape")
+        await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "champion")
+        await pilot.press("slash", *"bet", "enter")
+        await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "beta")
