@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tree_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tree", FRAUD, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["reference"] == f"local://{FRAUD}"
+    assert document["reference"] == FRAUD
     assert document["traffic"] == {"requests": 0, "bytes": 0}
     first = document["layers"][0]
     assert first["type"] == "model"
