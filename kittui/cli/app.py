@@ -36,6 +36,8 @@ COMMANDS: dict[str, str] = {
     "history": "Show who moved which tag, when.",
     "verify": "Check a ModelKit's signatures and what else is stated about it.",
     "sign": "Sign a ModelKit with a key.",
+    "approve": "Approve of a ModelKit getting a tag.",
+    "reject": "Reject a ModelKit for a tag.",
     "attest": "State something about a ModelKit, signed with a key.",
     "login": "Log in to a registry.",
     "logout": "Forget a registry's login.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kittui.state.indexes import IndexCache
     from kittui.store import LocalSource
     from kittui.transfer.fetch import Tuning
+    from kittui.trust.keyring import Keyring
     from kittui.usecases.change.ledger import Ledger
     from kittui.usecases.change.policy import Policy
     from kittui.usecases.change.tools import ChangeTools
@@ -179,6 +180,13 @@ class Composition:
         from kittui.usecases.change.ledger import Ledger
 
         return Ledger.open(self.state_dir)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that count, by `trust` in config.yaml; a key that can't be used is warned of. Blocks."""
+        from kittui.cli.trusting import read_keyring
+
+        return read_keyring(self.config, self.state_dir, self.on_warning)
 
     @cached_property
     def policy(self) -> Policy:

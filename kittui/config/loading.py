@@ -9,14 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted, read_moment
 from kittui.errors import KittuiError
 from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
 
 if TYPE_CHECKING:
     import yaml
 
-    from kittui.config.schema import ConfigForm, StageForm
+    from kittui.config.schema import ConfigForm, StageForm, TrustForm
 
 SIZE_LIMIT: Final = 1024 * 1024
 """Bytes of a configuration file read at most."""
@@ -158,12 +158,16 @@ def _is_tag(part: int | str) -> bool:
 
 
 def _problem(detail: Any, location: tuple[int | str, ...], node: yaml.Node, place: str) -> ConfigProblem:
-    from kittui.config.schema import ConfigForm, MovesForm, RegistryForm, StageForm
+    from kittui.config.schema import ConfigForm, MovesForm, RegistryForm, StageForm, TrustForm
 
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
-        forms = {"registries": RegistryForm.model_fields, "stages": StageForm.model_fields}
+        forms = {
+            "registries": RegistryForm.model_fields,
+            "stages": StageForm.model_fields,
+            "trust": TrustForm.model_fields,
+        }
         allowed = forms.get(str(location[0]), MovesForm.model_fields) if len(location) > 1 else ConfigForm.model_fields
         message = f"there is no such key; allowed are {', '.join(allowed)}"
     elif detail["type"] == "missing":
@@ -216,7 +220,13 @@ def _from_form(form: ConfigForm) -> Config:
         store=None if form.store is None else Path(form.store),
         signing_key=None if form.signing_key is None else Path(form.signing_key),
         signing_command=form.signing_command,
+        trust=tuple(_trusted(entry) for entry in form.trust),
+        record=form.record,
     )
+
+
+def _trusted(form: TrustForm) -> Trusted:
+    return Trusted(form.name, form.key, form.repositories, read_moment(form.until) if form.until else None)
 
 
 def _stage(form: StageForm) -> Stage:

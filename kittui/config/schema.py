@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES, read_moment
 from kittui.errors import KittuiError
 from kittui.oci.reference import check_host, check_repository, check_tag, parse_source
 
@@ -111,6 +111,29 @@ class MovesForm(_Part):
     retired: Tag | None = None
 
 
+def _moment(text: str) -> str:
+    if read_moment(text) is None:
+        raise PydanticCustomError("kittui", "a date such as 2027-01-31, or a time with its zone, is allowed")
+    return text
+
+
+def _key(text: str) -> str:
+    if "-----BEGIN" not in text:
+        return _no_controls(text)
+    if "PRIVATE KEY" in text:
+        raise PydanticCustomError("kittui", "a private key does not belong here; name the public key")
+    return text
+
+
+class TrustForm(_Part):
+    """One entry of `trust`: a public key that counts, whose it is, where, and until when."""
+
+    name: Text
+    key: Annotated[StrictStr, Field(max_length=64 * 1024), AfterValidator(_key)]
+    repositories: tuple[Text, ...] = ()
+    until: Annotated[StrictStr, AfterValidator(_moment)] | None = None
+
+
 class ConfigForm(_Part):
     """config.yaml."""
 
@@ -132,4 +155,6 @@ class ConfigForm(_Part):
     offline: StrictBool = False
     store: File | None = None
     signing_key: File | None = None
+    trust: tuple[TrustForm, ...] = ()
+    record: Literal["registry", "local", "off"] = "registry"
     signing_command: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()

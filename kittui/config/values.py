@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from kittui.modelkit.stages import STAGES, LifecycleTags, Stage
 
@@ -36,6 +37,31 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True)
+class Trusted:
+    """A public key that counts: whose it is, its file or its PEM text, patterns over HOST/REPO, and until when."""
+
+    name: str
+    key: str
+    repositories: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+Record = Literal["registry", "local", "off"]
+"""Where moves of tags are written down: in the registry and here, here alone, or in the history only."""
+
+
+def read_moment(text: str) -> datetime | None:
+    """A date (its beginning in UTC) or a time with its zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC) if len(text) == len("2027-01-31") else None
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything kittui can be told by its file, the environment and flags."""
 
@@ -58,6 +84,8 @@ class Config:
     store: Path | None = None
     signing_key: Path | None = None
     signing_command: tuple[str, ...] = ()
+    trust: tuple[Trusted, ...] = ()
+    record: Record = "registry"
 
     def registry(self, host: str) -> Registry:
         """What is configured of a registry; defaults for one that isn't named."""

@@ -20,7 +20,7 @@ from kittui.trust.documents import (
     map_of,
     text_of,
 )
-from kittui.trust.statements import PAYLOAD_TYPE
+from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE
 
 BUNDLE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
@@ -30,6 +30,7 @@ CREATED: Final = "org.opencontainers.image.created"
 EMPTY: Final = Descriptor(OCI_EMPTY, Digest.of(b"{}"), 2)
 """The config of an artifact that needs none: the two bytes {}."""
 _SIGNATURES: Final = 20
+_HINT: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def parse_envelope(document: Any) -> Envelope:
         raise Malformed("the envelope has no payload")
     given = [entry for entry in list_of(document, "signatures")[:_SIGNATURES] if isinstance(entry, dict)]
     found = tuple(filter(None, (decode_base64(entry.get("sig")) for entry in given)))
-    return Envelope(payload_type, payload, found)
+    names = {text_of(entry, "keyid") for entry in given} if len(given) == 1 else set()
+    hints = [hint for name in names if len(hint := decode_base64(name.removeprefix("SHA256:"))) == _HINT]
+    return Envelope(payload_type, payload, found, hints[0] if hints else b"")
 
 
 def parse_bundle(raw: bytes) -> Envelope | None:
@@ -79,7 +82,7 @@ def parse_bundle(raw: bytes) -> Envelope | None:
         raise Malformed("the bundle holds no envelope")
     envelope = parse_envelope(document["dsseEnvelope"])
     material = map_of(document, "verificationMaterial")
-    hint = decode_base64(map_of(material, "publicKey").get("hint"))
+    hint = decode_base64(map_of(material, "publicKey").get("hint")) or envelope.hint
     identity = None if "publicKey" in material else identity_of(_certificate(material))
     return Envelope(envelope.payload_type, envelope.payload, envelope.signatures, hint, identity)
 
@@ -91,7 +94,10 @@ def _certificate(material: Any) -> bytes:
 
 
 def write_bundle(payload: bytes, signature: bytes, hint: bytes) -> bytes:
-    """The bytes of a bundle around a signed statement; `hint` is the digest of the signer's public key."""
+    """The bytes of a bundle around a statement; `hint` is the digest of the signer's public key.
+
+    Without a signature the bundle holds none: what it says is then shown as unsigned.
+    """
     return dump_document(
         {
             "mediaType": SIGSTORE_BUNDLE,
@@ -99,21 +105,37 @@ def write_bundle(payload: bytes, signature: bytes, hint: bytes) -> bytes:
             "dsseEnvelope": {
                 "payload": encode_base64(payload),
                 "payloadType": PAYLOAD_TYPE,
-                "signatures": [{"sig": encode_base64(signature)}],
+                "signatures": [{"sig": encode_base64(signature)}] if signature else [],
             },
         }
     )
 
 
-def write_referrer(subject: Descriptor, bundle: bytes, predicate_type: str, created: str) -> bytes:
-    """The bytes of the manifest that hangs a bundle on another manifest, in cosign's form."""
-    annotations = {CONTENT: "dsse-envelope", PREDICATE: predicate_type, CREATED: created}
+def write_envelope(payload: bytes, payload_type: str, signature: bytes, hint: bytes) -> bytes:
+    """The bytes of a bare envelope around a signed payload."""
+    return dump_document(
+        {
+            "payload": encode_base64(payload),
+            "payloadType": payload_type,
+            "signatures": [{"keyid": encode_base64(hint), "sig": encode_base64(signature)}],
+        }
+    )
+
+
+def write_referrer(
+    subject: Descriptor, content: bytes, predicate_type: str, created: str, *, rejection: bool = False
+) -> bytes:
+    """The bytes of the manifest that hangs a bundle, or a rejection's envelope, on another manifest."""
+    annotations = {CREATED: created}
+    if not rejection:
+        annotations = {CONTENT: "dsse-envelope", PREDICATE: predicate_type, **annotations}
+    layer = Descriptor(ENVELOPE_TYPE if rejection else SIGSTORE_BUNDLE, Digest.of(content), len(content))
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "artifactType": SIGSTORE_BUNDLE,
+        "artifactType": REJECTION_TYPE if rejection else SIGSTORE_BUNDLE,
         "config": EMPTY.to_json(),
-        "layers": [Descriptor(SIGSTORE_BUNDLE, Digest.of(bundle), len(bundle)).to_json()],
+        "layers": [layer.to_json()],
         "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
         "annotations": annotations,
     }

@@ -16,6 +16,11 @@ PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 _STATEMENTS: Final = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 
+REJECTION_TYPE: Final = "application/vnd.kittui.rejection.v1+json"
+"""The payload type of a statement that speaks against a ModelKit: no signature, whatever reads it."""
+OURS: Final = "https://github.com/kitops-ml/kittui"
+"""What the addresses of kittui's own predicates and fields begin with; they name, and nothing is fetched."""
+
 SIGNED: Final = "https://sigstore.dev/cosign/sign/v1"
 SUMMARY: Final = "https://slsa.dev/verification_summary/v1"
 TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
@@ -35,6 +40,8 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         PROVENANCE: "provenance",
         "https://slsa.dev/provenance/v0.2": "provenance",
         "https://in-toto.io/attestation/link/v0.3": "in-toto link",
+        "https://in-toto.io/attestation/svr/v0.1": "review",
+        f"{OURS}/tag-move/v1": "record of a move",
     }
 )
 """What a predicate type is called."""
@@ -46,6 +53,7 @@ SHORT: Final[Mapping[str, str]] = MappingProxyType(
         "provenance": PROVENANCE,
         "spdx": SPDX,
         "svr": REVIEW,
+        "tag-move": f"{OURS}/tag-move/v1",
         "test-result": TEST_RESULT,
         "vsa": SUMMARY,
     }
@@ -56,16 +64,22 @@ _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,1000}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a statement says, and of which digests (`ALGORITHM:HEX`)."""
+    """What a statement says, and of which digests (`ALGORITHM:HEX`); `rejects`: it was signed as a rejection."""
 
     predicate_type: str
     predicate: Mapping[str, Any] = field(hash=False)
     subjects: frozenset[str]
+    rejects: bool = False
 
     @property
     def kind(self) -> str:
-        """What the predicate is called; its own address where it is not known."""
-        return kind_of_predicate(self.predicate_type)
+        """What the statement is called; the predicate's own address where it is not known."""
+        return "rejection" if self.rejects else kind_of_predicate(self.predicate_type)
+
+    @property
+    def signs(self) -> bool:
+        """Whether it vouches for the whole ModelKit, as a signature does."""
+        return self.predicate_type == SIGNED and not self.rejects
 
     def is_about(self, digest: Digest) -> bool:
         """Whether it is about the manifest."""
@@ -91,8 +105,8 @@ def predicate_uri(text: str) -> str:
     return known or text
 
 
-def parse_statement(payload: bytes) -> Statement:
-    """Read a statement; raises Malformed and TooLarge."""
+def parse_statement(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> Statement:
+    """Read a statement that was signed as a payload of a type; raises Malformed and TooLarge."""
     document = load_document(payload, "the statement")
     if document.get("_type") not in _STATEMENTS:
         raise Malformed("it is not an in-toto statement")
@@ -106,7 +120,10 @@ def parse_statement(payload: bytes) -> Statement:
         for algorithm, value in map_of(subject, "digest").items()
         if isinstance(value, str)
     )
-    return Statement(predicate_type, map_of(document, "predicate"), subjects)
+    rejects = payload_type == REJECTION_TYPE
+    if rejects and predicate_type != REVIEW:
+        raise Malformed("a rejection holds something else than a review")
+    return Statement(predicate_type, map_of(document, "predicate"), subjects, rejects)
 
 
 def write_statement(digest: Digest, name: str, predicate_type: str, predicate: Mapping[str, Any]) -> bytes:

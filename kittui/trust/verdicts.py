@@ -13,7 +13,7 @@ from kittui.trust.certificates import Identity, identity_of
 from kittui.trust.documents import decode_base64, load_document, map_of, text_of
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.keys import check_signature, name_of
-from kittui.trust.statements import PAYLOAD_TYPE, SIGNED, Statement, parse_statement
+from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, SIGNED, Statement, parse_statement
 
 Status = Literal[
     "verified",
@@ -73,18 +73,12 @@ def judge_raw_envelope(raw: bytes, keyring: Keyring, digest: Digest, now: dateti
     return judge_envelope(envelope, keyring, digest, now)
 
 
-def judge_envelope(
-    envelope: Envelope,
-    keyring: Keyring,
-    digest: Digest,
-    now: datetime | None = None,
-    payload_type: str = PAYLOAD_TYPE,
-) -> Verdict:
-    """Judge a DSSE envelope whose payload is a statement of the given type."""
-    if envelope.payload_type != payload_type:
+def judge_envelope(envelope: Envelope, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
+    """Judge a DSSE envelope: a statement, or a rejection."""
+    if envelope.payload_type not in (PAYLOAD_TYPE, REJECTION_TYPE):
         return Verdict("not verified", f"it signs something of type {envelope.payload_type[:100]}")
     try:
-        statement = parse_statement(envelope.payload)
+        statement = parse_statement(envelope.payload, envelope.payload_type)
     except KittuiError as error:
         return Verdict("invalid", error.message)
     if not statement.is_about(digest):
@@ -131,13 +125,15 @@ def _judge(
     statement: Statement,
     now: datetime | None,
 ) -> Verdict:
-    candidates = keyring.candidates(hint)
+    now = now or datetime.now(UTC)
+    # A key that is named twice counts where one of the entries does.
+    candidates = sorted(keyring.candidates(hint), key=lambda trusted: not trusted.counts(now))
     unchecked = ""
     for trusted in candidates:
         for signature in signatures:
             checked = check_signature(trusted.key, signature, message)
             if checked.outcome == "holds":
-                return _held(trusted, checked.reason, statement, now or datetime.now(UTC))
+                return _held(trusted, checked.reason, statement, now)
             if checked.outcome == "unchecked":
                 unchecked = checked.reason
     if unchecked:

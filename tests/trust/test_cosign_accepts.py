@@ -19,7 +19,7 @@ from kittui.transfer.content import BytesContent
 from kittui.trust.bundles import write_referrer
 from kittui.trust.signing import PrivateKey
 from kittui.trust.statements import REVIEW, SIGNED
-from kittui.usecases.trust.sign import attest, sign
+from kittui.usecases.trust.sign import attest, review, sign
 from kittui.usecases.trust.signer import KeySigner
 from tests.fakes.docker_registry import DockerRegistry
 from tests.trust.test_sign import PRIVATE
@@ -77,3 +77,14 @@ async def test_one_changed_byte(kit_registry: DockerRegistry, tmp_path: Path) ->
         await target.put_manifest(forged, OCI_MANIFEST)
         assert cosign(tmp_path, "verify", key, reference)[0] == 0
         assert cosign(tmp_path, "verify", key, f"{kit_registry.host}/other:v1.0.0")[0] != 0
+
+
+async def test_a_rejection_is_no_signature(kit_registry: DockerRegistry, tmp_path: Path) -> None:
+    key, reference = PRIVATE["p256"], f"{kit_registry.host}/fraud:v1.0.0"
+    async with RegistrySource(kit_registry.host, access=Access(plain_http=True)) as source:
+        repository = source.repository("fraud")
+        await review(repository, "v1.0.0", KeySigner(key), "rejected", "champion", "anna", "too slow")
+        assert cosign(tmp_path, "verify", key, reference)[0] != 0
+        assert cosign(tmp_path, "verify-attestation", key, reference, "--type", REVIEW)[0] != 0
+        await review(repository, "v1.0.0", KeySigner(key), "approved", "champion", "anna", "")
+        assert cosign(tmp_path, "verify-attestation", key, reference, "--type", REVIEW)[0] == 0

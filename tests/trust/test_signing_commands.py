@@ -86,3 +86,46 @@ def test_the_key_of_a_client_certificate_is_given_before_the_command(run: Run) -
     ran = run("--key", "client.pem", "--cert", "client.pem", "sign", "registry.test/fraud:v1", "--key", key, "--json")
     assert ran.status == 2
     assert "client.pem" in ran.error["message"]
+
+
+def test_trusted_keys_verify_and_reviews_are_told_from_signatures(
+    run: Run, kit_registry: DockerRegistry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "home" / "CONFIG" / "kittui"
+    folder.mkdir(parents=True)
+    reference, key = f"{kit_registry.host}/fraud:challenger", str(KEYS / "p256.pem")
+    assert run("verify", reference, "--json").status == 1
+    (folder / "config.yaml").write_text(f"trust: [{{name: Anna, key: {KEYS / 'p256.pub'}}}]\n")
+    approved = run("approve", reference, "--key", key, "--reason", "good", "--json").json
+    assert (approved["decision"], approved["tag"]) == ("approved", "champion")
+    rejected = run("reject", reference, "--for", "rollback", "--key", key, "--json").json
+    assert (rejected["decision"], rejected["tag"]) == ("rejected", "rollback")
+    ran = run("verify", reference, "--json")
+    assert (ran.status, json.loads(ran.out)["word"]) == (1, "unsigned")
+    found = run("verify", reference, "--type", "svr", "--show", "--json").json["signatures"]
+    told = {(one["about"], one["status"], one["owner"], one["digest"]) for one in found}
+    assert told == {
+        ("review", "verified", "Anna", approved["attached"]),
+        ("rejection", "verified", "Anna", rejected["attached"]),
+    }
+    assert {one["predicate"]["properties"][0] for one in found} == {
+        "ORG_PROMOTION_APPROVED",
+        "ORG_PROMOTION_REJECTED",
+    }
+    assert run("sign", reference, "--key", key).status == 0
+    ran = run("verify", reference, "--show")
+    assert ran.status == 0
+    assert f"for           {kit_registry.host}/fraud champion" in ran.out
+    assert "signed by Anna with key SHA256:" in ran.out
+    other = folder / "other.yaml"
+    other.write_text(f"trust: [{{name: Anna, key: {KEYS / 'p256.pub'}, repositories: [elsewhere/*]}}]\n")
+    ran = run("verify", reference, "--config", str(other), "--json")
+    assert {one["status"] for one in json.loads(ran.out)["signatures"]} == {"unknown key"}
+    other.write_text(f"trust: [{{name: Anna, key: {KEYS / 'p256.pub'}, until: 2020-01-01}}]\n")
+    ran = run("verify", reference, "--config", str(other), "--json")
+    found = json.loads(ran.out)["signatures"]
+    assert {one["status"] for one in found} == {"no longer trusted"}
+    assert "trusted until 2020-01-01" in found[0]["reason"]
+    other.write_text("{}")
+    ran = run("verify", reference, "--config", str(other), "--json")
+    assert {one["status"] for one in json.loads(ran.out)["signatures"]} == {"no longer trusted"}

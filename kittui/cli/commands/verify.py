@@ -1,63 +1,91 @@
-"""`kittui verify`: a ModelKit's signatures."""
+"""`kittui verify`: a ModelKit's signatures, and what else is stated about it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.errors import UsageError
+from kittui.cli.signing import read_key
+from kittui.trust.describe import describe
+from kittui.trust.statements import predicate_uri
 from kittui.trust.verdicts import Status
-from kittui.usecases.trust.verify import Verification
+from kittui.usecases.trust.verify import Signature, Verification
 
 _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold red", "error": "red"}
 
 
 @run.command("verify")
 @click.argument("reference")
-@click.option("--public-key", required=True, metavar="PUB", help="PEM file of the signer's public key.")
-async def command(call: Call, reference: str, public_key: str) -> int:
-    """Check the signatures of a ModelKit with a public key; exit status 0 only where one of them holds.
+@click.option("--public-key", metavar="PUB", help="PEM file of the signer's public key, instead of the trusted keys.")
+@click.option("--type", "kind", metavar="URI", help="Look for statements of this type, by its URI or a short name.")
+@click.option("--show", is_flag=True, help="Print what each statement says.")
+async def command(call: Call, reference: str, public_key: str | None, kind: str | None, show: bool) -> int:
+    """Check the signatures of a ModelKit; exit status 0 only where one of them holds.
 
-    It shows that the key signed this digest. It does not show when, nor that the signature was not withdrawn.
+    They are checked with the keys that `trust` in config.yaml names, or with --public-key alone. With --type it is a
+    statement of that type that must hold: cyclonedx, provenance, spdx, svr, tag-move, test-result, vsa or a URI.
+    A signature shows that the key signed this digest: not when, nor that it was not withdrawn.
     """
     from kittui.trust.keyring import Keyring
-    from kittui.trust.keys import KEY_LIMIT, load_public_key
+    from kittui.trust.keys import load_public_key
+    from kittui.usecases.trust.sign import plain_name
     from kittui.usecases.trust.verify import verify
 
-    def read() -> bytes:
-        with Path(public_key).expanduser().open("rb") as file:
-            return file.read(KEY_LIMIT)
-
-    try:
-        pem = await asyncio.to_thread(read)
-    except OSError as error:
-        raise UsageError(
-            f"the public key {public_key} can't be read: {error.strerror}", hint="Name a PEM file such as cosign.pub."
-        ) from None
-    keyring = Keyring.of(load_public_key(pem, public_key))
+    wanted = predicate_uri(kind) if kind else None
+    if public_key is not None:
+        keyring = Keyring.of(load_public_key(await read_key(Path(public_key)), public_key))
+    else:
+        keyring = await asyncio.to_thread(lambda: call.composition.keyring)
     located = await call.composition.places.locate(reference)
     call.printer.status(f"looking for signatures of {located}")
-    verification = await verify(located.repository, located.target or "", keyring)
-    call.printer.result(verification.to_json(), lambda: _print(call, verification))
-    return 0 if verification.status == "verified" else 1
+    keyring = keyring.for_repository(plain_name(located.repository))
+    found = await verify(located.repository, located.target or "", keyring)
+    shown = [one for one in found.signatures if wanted is None or one.predicate_type == wanted]
+    held = found.status == "verified" if wanted is None else any(one.verdict.holds for one in shown)
+    document: dict[str, Any] = {**found.to_json(), "signatures": [_entry(one, show) for one in shown]}
+
+    def human() -> None:
+        _print(call, found, shown, show)
+        if not held:
+            what = "no signature" if wanted is None else "no such statement"
+            by = "this key" if public_key else "a trusted key"
+            call.printer.line(("not verified", "bold red"), f": {what} by {by} holds")
+            if not keyring and not public_key:
+                call.printer.note("no keys are trusted here: give --public-key, or name them as `trust` in config.yaml")
+
+    call.printer.result(document, human)
+    return 0 if held else 1
 
 
-def _print(call: Call, verification: Verification) -> None:
-    call.printer.line((verification.reference, "bold"), "  ", (verification.digest, "dim"))
-    if verification.status == "none":
+def _entry(signature: Signature, show: bool) -> dict[str, Any]:
+    statement = signature.verdict.statement
+    if not show:
+        return signature.to_json()
+    return {**signature.to_json(), "predicate": statement.predicate if statement is not None else None}
+
+
+def _print(call: Call, found: Verification, shown: Sequence[Signature], show: bool) -> None:
+    call.printer.line((found.reference, "bold"), "  ", (found.digest, "dim"))
+    if not shown:
         call.printer.line(("none", "yellow"), ": nothing here claims to be a signature of it")
         return
     rows: list[Sequence[Styled]] = [
-        ((one.status, _STYLES.get(one.status, "yellow")), one.kind, (one.digest.short, "dim"), one.reason)
-        for one in verification.signatures
+        ((one.status, _STYLES.get(one.status, "yellow")), one.about, (one.digest.short, "dim"), one.reason)
+        for one in shown
     ]
     call.printer.table(("STATUS", "KIND", "DIGEST", "REASON"), rows)
-    if verification.status != "verified":
-        call.printer.line(("not verified", "bold red"), ": no signature by this key holds")
+    if not found.complete:
+        call.printer.warning("not everything that is attached to it could be listed: there may be more")
+    for one in shown if show else ():
+        if one.verdict.statement is not None and not one.verdict.statement.signs:
+            call.printer.line()
+            call.printer.line((one.about, "bold"), f"  {one.digest.short}  {one.status}")
+            for label, text in describe(one.verdict.statement):
+                call.printer.line("  ", (f"{label:<14}" if label else "", "dim"), text)

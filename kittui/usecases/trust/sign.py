@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, Unsupported
+from kittui.errors import KittuiError, NotFound, RegistryError, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.media_types import OCI_MANIFEST, SIGSTORE_BUNDLE
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Repository
+from kittui.oci.reference import check_tag
 from kittui.transfer.content import BytesContent
-from kittui.trust.bundles import EMPTY, pae, write_bundle, write_referrer
+from kittui.trust.bundles import EMPTY, pae, write_bundle, write_envelope, write_referrer
 from kittui.trust.documents import load_document, write_time
 from kittui.trust.keys import key_digest, key_name
-from kittui.trust.statements import PAYLOAD_TYPE, SIGNED, write_statement
+from kittui.trust.reviews import Decision, write_review
+from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, REVIEW, SIGNED, write_statement
 from kittui.usecases.trust.signer import Signer
+
+TRIES: Final = 4
+PAUSE: Final = 0.1
+"""Seconds before a manifest that was refused is sent again, more with every try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +63,76 @@ async def attest(
     Raises NotFound for the ModelKit, CredentialError from the signer, and what the source raises while storing; where
     that keeps nothing beside ModelKits, Unsupported.
     """
+    return await _state(repository, target, signer, predicate_type, predicate, rejection=False)
+
+
+async def review(
+    repository: Repository, target: str, signer: Signer, decision: Decision, tag: str, actor: str, reason: str = ""
+) -> Attestation:
+    """Write one person's yes or no to a ModelKit getting a tag. Raises as `attest` does, and BadReference."""
+    check_tag(tag)
+    predicate = write_review(decision, plain_name(repository), tag, actor, reason, datetime.now(UTC))
+    return await _state(repository, target, signer, REVIEW, predicate, rejection=decision == "rejected")
+
+
+async def _state(
+    repository: Repository,
+    target: str,
+    signer: Signer,
+    predicate_type: str,
+    predicate: Mapping[str, Any],
+    *,
+    rejection: bool,
+) -> Attestation:
     check_attach(repository)
     manifest = await repository.manifest(target)
     manifest.digest.verify(manifest.raw, "the manifest")
     payload = write_statement(manifest.digest, plain_name(repository), predicate_type, predicate)
-    load_document(payload, "the statement")
-    signature = await signer.sign(pae(PAYLOAD_TYPE, payload))
-    bundle = write_bundle(payload, signature, key_digest(signer.key))
-    stored = await attach(repository, manifest.descriptor, bundle, predicate_type)
+    content = await sealed(payload, signer, rejection=rejection)
+    raw = write_referrer(
+        manifest.descriptor, content, predicate_type, write_time(datetime.now(UTC)), rejection=rejection
+    )
+    stored = await attach(repository, raw, content)
     return Attestation(
         repository.reference(target), manifest.digest, stored.digest, predicate_type, key_name(signer.key)
     )
 
 
-async def attach(repository: Repository, subject: Descriptor, bundle: bytes, predicate_type: str) -> Descriptor:
-    """Store a bundle as a referrer of a manifest. Raises Unsupported where the source keeps none."""
+async def sealed(payload: bytes, signer: Signer | None, *, rejection: bool = False) -> bytes:
+    """A statement in its signed form; without a signer in a bundle that carries no signature."""
+    load_document(payload, "the statement")
+    if signer is None:
+        return write_bundle(payload, b"", b"")
+    payload_type = REJECTION_TYPE if rejection else PAYLOAD_TYPE
+    signature = await signer.sign(pae(payload_type, payload))
+    hint = key_digest(signer.key)
+    if rejection:
+        return write_envelope(payload, payload_type, signature, hint)
+    return write_bundle(payload, signature, hint)
+
+
+async def attach(repository: Repository, raw: bytes, content: bytes) -> Descriptor:
+    """Store a referrer's manifest and the one blob it holds. Raises Unsupported where the source keeps none."""
     check_attach(repository)
-    layer = Descriptor(SIGSTORE_BUNDLE, Digest.of(bundle), len(bundle))
-    raw = write_referrer(subject, bundle, predicate_type, write_time(datetime.now(UTC)))
+    manifest = Manifest.parse(raw, OCI_MANIFEST)
+    (layer,) = manifest.layers
     try:
-        for blob, content in ((EMPTY, b"{}"), (layer, bundle)):
-            if blob is layer or not await repository.has_blob(blob):
-                await repository.put_blob(blob, BytesContent(content))
+        await repository.put_blob(layer, BytesContent(content))
         crash_point("attach.before-manifest")
-        return await repository.put_manifest(raw, OCI_MANIFEST)
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await repository.put_manifest(raw, OCI_MANIFEST)
+            except (NotFound, RegistryError):
+                if attempt == TRIES:
+                    raise
+                # Nearly every repository has the two bytes of an empty config: they are sent where one may not.
+                # Registries are at odds with themselves for a moment while several send the same blob.
+                if not await repository.has_blob(EMPTY):
+                    await repository.put_blob(EMPTY, BytesContent(b"{}"))
+                await asyncio.sleep(PAUSE * attempt)
+        raise AssertionError("the last try returns or raises")
     except KittuiError as error:
-        raise error.at(repository.reference(subject.digest)) from None
+        raise error.at(repository.reference(manifest.digest)) from None
 
 
 def check_attach(repository: Repository) -> None:

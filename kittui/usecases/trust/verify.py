@@ -12,7 +12,6 @@ from kittui.modelkit.kinds import Kind
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.trust.keyring import Keyring
-from kittui.trust.statements import SIGNED
 from kittui.trust.verdicts import Status, Verdict, judge_bundle, judge_raw_envelope, judge_simple
 from kittui.usecases.trust.attachments import Attachment, attachments_of
 
@@ -51,6 +50,11 @@ class Signature:
         return self.verdict.reason
 
     @property
+    def about(self) -> str:
+        """What it is called: what it states, where that could be read."""
+        return self.verdict.statement.kind if self.verdict.statement else self.kind
+
+    @property
     def predicate_type(self) -> str | None:
         """The address of what is stated, where a statement could be read."""
         return self.verdict.statement.predicate_type if self.verdict.statement else None
@@ -64,6 +68,7 @@ class Signature:
             "status": self.status,
             "reason": self.reason,
             "type": self.predicate_type,
+            "about": self.about,
             "key": signer.name if signer else None,
             "owner": (signer.owner or None) if signer else None,
         }
@@ -128,7 +133,7 @@ def check(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetim
     verdict = _judge(attachment, keyring, digest, now)
     kind = attachment.kind
     if verdict.statement is not None:
-        kind = "signature" if verdict.statement.predicate_type == SIGNED else "attestation"
+        kind = "signature" if verdict.statement.signs else "attestation"
     return Signature(kind, attachment.manifest, attachment.layer, verdict)
 
 

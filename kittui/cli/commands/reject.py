@@ -1,0 +1,21 @@
+"""`kittui reject`: one person's no to a ModelKit getting a tag."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.reviewing import review_options, write_review
+from kittui.cli.run import Call
+
+
+@run.command("reject")
+@click.argument("reference")
+@review_options
+async def command(call: Call, reference: str, tag: str | None, signing_key: str | None, reason: str) -> None:
+    """Reject a ModelKit for a tag, champion unless --for says otherwise; signed with your own key.
+
+    The statement has a form of its own, which no tool takes for a signature. A later approval by the same person takes
+    it back.
+    """
+    await write_review(call, "rejected", reference, tag, signing_key, reason)

@@ -1,0 +1,85 @@
+"""One person's yes or no about a ModelKit: an approval as a Simple Verification Result, a rejection in a form apart.
+
+`cosign verify` takes any in-toto statement by a key for its signature. A rejection is therefore signed as a payload of
+a type of its own: no tool takes it for a signature, and nobody can wrap it so that one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from kittui.trust.documents import list_of, map_of, parse_time, text_of, write_time
+from kittui.trust.statements import OURS, REVIEW, Statement
+from kittui.trust.verdicts import Verdict
+
+APPROVED: Final = "ORG_PROMOTION_APPROVED"
+REJECTED: Final = "ORG_PROMOTION_REJECTED"
+REVIEWER: Final = f"{OURS}/reviewer/v1"
+DETAILS: Final = f"{OURS}/review/v1"
+"""The field beyond those of the predicate: about which repository and tag, by whom, and why."""
+SKEW: Final = timedelta(minutes=5)
+"""How far a clock may be ahead before what it dates counts as dated in the future."""
+
+Decision = Literal["approved", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What one person decided; `owner` is whose key signed it, `time` what the statement claims."""
+
+    decision: Decision
+    owner: str
+    time: datetime
+    repository: str
+    tag: str
+    reason: str = ""
+
+
+def write_review(
+    decision: Decision, repository: str, tag: str, actor: str, reason: str, now: datetime
+) -> dict[str, Any]:
+    """The predicate of a review."""
+    return {
+        "verifier": {"id": REVIEWER, "policies": []},
+        "timeCreated": write_time(now),
+        "properties": [APPROVED if decision == "approved" else REJECTED],
+        DETAILS: {"repository": repository, "tag": tag, "actor": actor, "reason": reason},
+    }
+
+
+def read_review(statement: Statement, owner: str) -> Review | None:
+    """What a statement decides; None for what is not a review of kittui's kind, and for contradictions."""
+    if statement.predicate_type != REVIEW:
+        return None
+    properties = list_of(statement.predicate, "properties")
+    wanted: Decision = "rejected" if statement.rejects else "approved"
+    if (APPROVED in properties) == (REJECTED in properties) or (REJECTED in properties) != statement.rejects:
+        return None
+    details = map_of(statement.predicate, DETAILS)
+    time = parse_time(statement.predicate.get("timeCreated"))
+    repository, tag = text_of(details, "repository"), text_of(details, "tag")
+    if time is None or not repository or not tag:
+        return None
+    return Review(wanted, owner, time, repository, tag, text_of(details, "reason"))
+
+
+def decisions(verdicts: Iterable[Verdict], repositories: Collection[str], tag: str, now: datetime) -> dict[str, Review]:
+    """The last decision of each person about a tag, by the owners of trusted keys.
+
+    Reviews of other repositories and tags, dated in the future, or by keys that do not count are left out; of two with
+    the same time the rejection counts.
+    """
+    last: dict[str, Review] = {}
+    for verdict in verdicts:
+        if not verdict.holds or verdict.statement is None or verdict.signer is None:
+            continue
+        review = read_review(verdict.statement, verdict.signer.owner or verdict.signer.name)
+        if review is None or review.repository not in repositories or review.tag != tag or review.time > now + SKEW:
+            continue
+        known = last.get(review.owner)
+        if known is None or (review.time, review.decision == "rejected") > (known.time, known.decision == "rejected"):
+            last[review.owner] = review
+    return last
