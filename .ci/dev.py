@@ -32,6 +32,8 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("lint", ("ruff", "check", ".")),
     ("types", ("mypy",)),
+    ("dependencies", ("deptry", "kittui")),
+    ("the tests' dependencies", ("deptry", "tests", "docs", "--ignore", "DEP002,DEP004")),
     ("import contracts", ("lint-imports", "--no-logo")),
     ("snapshots", ("pytest", "-m", "snapshot", "-n", "2")),
     ("tests", ("pytest", "-m", "not snapshot", *PARALLEL)),

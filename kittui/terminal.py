@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
+
+from humanize import naturalsize
 
 LIMIT: Final = 4000
 """Characters kept of a text by default; longer ones end in an ellipsis."""
@@ -41,16 +44,12 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-
-
+@lru_cache(maxsize=4096)
 def size_text(size: int | None) -> str:
-    """Bytes in at most 7 cells, 1000-based: `18.0 kB`, `1.2 GB`; unknown is empty."""
+    """Bytes in at most 7 cells, 1000-based: `18.0 kB`, `1.2 GB`, `120 MB`; unknown is empty."""
     if size is None:
         return ""
-    value = float(size)
-    for unit in _UNITS:
-        if value < 999.5 or unit == _UNITS[-1]:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("the last unit always fits")
+    if size < 1000:
+        return f"{size} B"
+    number, unit = naturalsize(size, format="%.3f").split()
+    return f"{float(number):.{0 if float(number) >= 99.95 else 1}f} {unit}"

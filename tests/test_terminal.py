@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kittui.terminal import clean
+from kittui.terminal import clean, size_text
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,25 @@ def test_nothing_that_steers_is_left(text: str) -> None:
             "FSI",
             "PDI",
         )
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (None, ""),
+        (0, "0 B"),
+        (1, "1 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (99_949, "99.9 kB"),
+        (99_950, "100 kB"),
+        (999_900, "1000 kB"),
+        (999_950, "1000 kB"),
+        (1_000_000, "1.0 MB"),
+        (123_456_789, "123 MB"),
+        (10**20, "100 EB"),
+    ],
+)
+def test_sizes_have_at_most_seven_cells(size: int | None, text: str) -> None:
+    assert size_text(size) == text
+    assert len(size_text(size)) <= 7

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from humanize import naturaldelta
+
 from kittui.compare.changes import Figures, FileChange, Row, Table, TensorChange, TextChange, ValueChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.documents import change_in_percent
@@ -273,18 +275,10 @@ def age_words(a: str | None, b: str | None) -> str:
         except ValueError:
             return ""
         times.append(time if time.tzinfo else time.replace(tzinfo=UTC))
-    seconds = (times[1] - times[0]).total_seconds()
-    if abs(seconds) < 1:
+    apart = times[1] - times[0]
+    if abs(apart).total_seconds() < 1:
         return "both made at the same time"
-    return f"b is {_duration(abs(seconds))} {'newer' if seconds > 0 else 'older'}"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("year", 365 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
-        # Two years are told as years, one and a half as days.
-        if seconds >= length * (2 if unit == "year" else 1):
-            return _many(int(seconds // length), unit)
-    return _many(int(seconds), "second")
+    return f"b is {naturaldelta(apart, months=False)} {'newer' if apart.total_seconds() > 0 else 'older'}"
 
 
 def summary_words(comparison: Comparison) -> list[str]:

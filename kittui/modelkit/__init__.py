@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kittui.modelkit.file_kinds import FileKind, recognise
     from kittui.modelkit.filters import Filter, Selection, parse_filters, select
     from kittui.modelkit.kinds import Kind
     from kittui.modelkit.kitfile import load_kitfile, model_reference
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STAGES",
-    "FileKind",
     "Filter",
     "Kind",
     "Layer",
@@ -28,7 +26,6 @@ __all__ = [
     "load_kitfile",
     "model_reference",
     "parse_filters",
-    "recognise",
     "select",
     "stage_of",
     "stages_of",
@@ -42,7 +39,6 @@ _HOMES = {
     "yaml_writer": ("kitfile_yaml",),
     "layers": ("Layer",),
     "modelkit": ("ModelKit",),
-    "file_kinds": ("FileKind", "recognise"),
     "stages": ("STAGES", "Stage", "stage_of", "stages_of"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

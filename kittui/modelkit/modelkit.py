@@ -14,7 +14,7 @@ from kittui.modelkit.matching import match_layers, plain_layers
 from kittui.modelkit.modelpack import modelpack_kitfile, modelpack_layers
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.media_types import CREATED, KIT_CLI_VERSION
+from kittui.oci.media_types import CREATED
 from kittui.oci.reference import Reference
 
 
@@ -82,16 +82,6 @@ class ModelKit:
     def size(self) -> int:
         """Bytes of config and layers; a layer listed twice counts twice, as in kit."""
         return self.manifest.content_size
-
-    @property
-    def layers_size(self) -> int:
-        """Bytes of the layers alone, which is what kit calls the size."""
-        return sum(layer.size for layer in self.layers)
-
-    @property
-    def kit_version(self) -> str | None:
-        """The version of kit that packed it, where it says so."""
-        return self.annotations.get(KIT_CLI_VERSION)
 
     @property
     def name(self) -> str | None:

@@ -9,17 +9,13 @@ OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
-DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 KIT_CONFIG = "application/vnd.kitops.modelkit.config.v1+json"
 KIT_MANIFEST = "application/vnd.kitops.modelkit.manifest.v1+json"
 KIT_INDEX = "application/vnd.kitops.modelkit.index.v1+json"
-KIT_LAYER_PREFIX = "application/vnd.kitops.modelkit."
 
 MODELPACK_MANIFEST = "application/vnd.cncf.model.manifest.v1+json"
 MODELPACK_CONFIG = "application/vnd.cncf.model.config.v1+json"
-MODELPACK_LAYER_PREFIX = "application/vnd.cncf.model."
 
 COSIGN_SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 COSIGN_ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"
@@ -38,7 +34,6 @@ KIT_CLI_VERSION = "ml.kitops.modelkit.cli-version"
 KIT_LAYER_SUBTYPE = "ml.kitops.modelkit.layer-subtype"
 KIT_KITFILE = "ml.kitops.modelkit.kitfile"
 MODEL_FILEPATH = "org.cncf.model.filepath"
-MODEL_FILE_METADATA = "org.cncf.model.file.metadata+json"
 
 MANIFEST_LIMIT = 8 * 1024 * 1024
 """Bytes of a manifest read at most."""

@@ -84,7 +84,7 @@ class CredentialFile:
                 f"{path} can't be read: {error.strerror}", hint="Check its owner and permissions."
             ) from error
         found = cls.parse(raw, str(path), legacy=path.name == ".dockercfg")
-        exposed = bool(mode & (stat.S_IRGRP | stat.S_IROTH)) and bool(_map(found.document, "auths")) and os.name != "nt"
+        exposed = bool(mode & (stat.S_IRGRP | stat.S_IROTH)) and bool(_map(found.document, "auths"))
         return cls(path, found.document, exposed, str(path))
 
     @classmethod

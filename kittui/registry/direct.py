@@ -227,11 +227,11 @@ class DirectBody(httpx.AsyncByteStream):
             raise httpx.WriteError(str(error)) from error
 
     async def send_file(self, file: io.FileIO, offset: int, size: int) -> int | None:
-        """Send bytes of a file without reading them into memory; None over TLS and where the system can't.
+        """Send bytes of a file without reading them into memory; None over TLS.
 
         Raises httpx.WriteError, WriteTimeout, OSError for a file that can't be read.
         """
-        if isinstance(self._connection, ssl.SSLSocket) or not hasattr(os, "sendfile"):
+        if isinstance(self._connection, ssl.SSLSocket):
             return None
         patient = time.monotonic() + self._timeout
         while True:

@@ -37,16 +37,12 @@ def credential_places(root: Path, environ: Mapping[str, str]) -> tuple[Path | No
     written: list[Path | None] = [None] if environ.get(ENVIRONMENT) else []
     paths = [
         docker and docker / "config.json",
-        Path(runtime or f"/run/containers/{_user()}", *(("containers",) if runtime else ()), "auth.json"),
+        Path(runtime or f"/run/containers/{os.getuid()}", *(("containers",) if runtime else ()), "auth.json"),
         podman and podman / "containers" / "auth.json",
         home and home / ".config" / "containers" / "auth.json",
         home and home / ".dockercfg",
     ]
     return tuple(dict.fromkeys([root / KIT_FILE, *explicit, *written, *(path for path in paths if path)]))
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def podman_helpers(environ: Mapping[str, str]) -> CredentialFile | None:

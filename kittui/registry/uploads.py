@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -26,13 +25,13 @@ from kittui.errors import (
     Unsupported,
 )
 from kittui.oci.descriptor import Descriptor
-from kittui.oci.protocols import BlobContent, BlobReader, SupportsFile
+from kittui.oci.protocols import BlobContent, SupportsFile
 from kittui.oci.traffic import count
 from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
 from kittui.registry.direct import DIRECT, Pipe
 from kittui.registry.headers import parse_length, parse_upload_range
-from kittui.registry.readers import BytesReader, StallWatch
+from kittui.registry.readers import StallWatch
 from kittui.registry.session import Session
 
 log = logging.getLogger("kittui.registry")
@@ -65,10 +64,6 @@ class Uploads:
         self._session = session
         self._name = name
         self._scopes = frozenset({repository_scope(name, "pull", "push")})
-
-    async def put_bytes(self, descriptor: Descriptor, content: bytes) -> None:
-        """A small blob from memory."""
-        await self.put(descriptor, _Bytes(content))
 
     async def put(self, descriptor: Descriptor, content: BlobContent) -> None:
         """Store a blob; the registry checks its digest. Cuts are tried again, as long as there is progress.
@@ -309,15 +304,3 @@ class _Stretch:
 
 def _too_short() -> ContentError:
     return ContentError("a layer has fewer bytes than its manifest says", hint="The source's copy is damaged.")
-
-
-class _Bytes:
-    """Content that is in memory."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    @asynccontextmanager
-    async def open(self, offset: int = 0) -> AsyncIterator[BlobReader]:
-        """Read from an offset to the end."""
-        yield BytesReader(self._content[offset:], offset)

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from kittui.errors import KittuiError, Unsupported
 from kittui.oci.reference import parse_reference, store_display
 
@@ -23,17 +21,14 @@ _TAGS_NAME = re.compile(r"([-A-Za-z0-9_]*={0,3})-tags\.json\Z")
 def store_root(flag: str | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """The folder of kit's store: `--store`, else $KITOPS_HOME, else the platform's place, as kit finds it.
 
-    Linux: $XDG_DATA_HOME/kitops or ~/.local/share/kitops; macOS: ~/Library/Caches/kitops;
-    Windows: %LOCALAPPDATA%\\kitops.
+    Linux: $XDG_DATA_HOME/kitops or ~/.local/share/kitops; macOS: ~/Library/Caches/kitops.
     """
     environ = os.environ if environ is None else environ
     named = flag or environ.get("KITOPS_HOME")
     if named:
         return Path(named).absolute()
     if sys.platform == "darwin":
-        return platformdirs.user_cache_path("kitops")
-    if sys.platform == "win32":
-        return platformdirs.user_data_path("kitops", appauthor=False)
+        return Path.home() / "Library/Caches/kitops"
     shared = environ.get("XDG_DATA_HOME")
     return Path(shared).absolute() / "kitops" if shared else Path.home() / ".local/share/kitops"
 

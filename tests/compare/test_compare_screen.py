@@ -418,7 +418,11 @@ async def test_values_are_read_when_asked(tmp_path: Path) -> None:
         await pilot.press("C")
         await until(pilot, lambda: "All values" in text_of(pilot))
         await pilot.press("enter")
-        await until(pilot, lambda: screen.comparison is not None and screen.comparison.tensors[0].status == "changed")
+
+        def statuses() -> list[str]:
+            return [tensor.status for tensor in screen.comparison.tensors] if screen.comparison else []
+
+        await until(pilot, lambda: statuses() == ["changed"])
         await ready(pilot)
         assert screen.comparison.verified
 

@@ -68,7 +68,7 @@ def rebuilt(a: list[bytes], change: TextChange) -> list[bytes]:
 LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"long line of text\n", b"x" * 60 + b"\n"]), max_size=120)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(LINES, LINES, st.text("ax é", max_size=5).map(str.encode))
 def test_hunks_of_a_stream_turn_one_side_into_the_other(a: list[bytes], b: list[bytes], tail: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -83,7 +83,7 @@ def test_hunks_of_a_stream_turn_one_side_into_the_other(a: list[bytes], b: list[
     assert (change.added, change.removed, change.cut) == (added, removed, 0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.randoms(use_true_random=False), st.sampled_from(["t.csv", "t.jsonl"]))
 def test_rows_of_a_stream_are_those_of_the_whole(chance: random.Random, path: str) -> None:
     rows = {f"k{number:03}": [str(chance.randrange(5)), 'two\n"lines"'] for number in range(60)}

@@ -157,7 +157,7 @@ def tensor_of(comparison: Comparison, name: str) -> TensorChange:
     return next(tensor for tensor in comparison.tensors if tensor.name == name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 40), st.sampled_from([("none", "none"), ("gzip", "none"), ("gzip", "gzip")]), st.booleans())
 async def test_planted_edits_of_tensors_are_all_found_and_none_invented(
     seed: int, packing: tuple[str, str], unasked: bool
@@ -201,7 +201,7 @@ def gguf(tensors: dict[str, tuple[int, list[int], bytes]]) -> bytes:
     return head + bytes(-len(head) % 32) + content
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1 << 40))
 async def test_blocks_of_quantised_models_are_counted(seed: int) -> None:
     chance = random.Random(seed)
@@ -229,7 +229,7 @@ async def test_blocks_of_quantised_models_are_counted(seed: int) -> None:
         assert tensor.figures.max_abs is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1 << 40), st.integers(1, 6))
 async def test_a_sampled_answer_is_a_proof_or_a_bound_and_never_same(seed: int, windows: int) -> None:
     chance = random.Random(seed)

@@ -74,7 +74,7 @@ def plan(chance: random.Random) -> tuple[bytes, bytes, list[Step[int]], list[tup
     return bytes(a), bytes(b), steps, wanted
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.randoms(use_true_random=False), st.sampled_from(["memory", "no ranges"]))
 async def test_every_byte_is_compared_once_and_handed_on(chance: random.Random, how: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.media_types import KIT_CLI_VERSION, KIT_CONFIG, KIT_LAYER_PREFIX, OCI_MANIFEST
+from kittui.oci.media_types import KIT_CLI_VERSION, KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.reference import parse_reference
 
 BLOCK = 512
@@ -72,7 +72,7 @@ def pack(
         digest = Digest.of(blob)
         blobs[digest] = blob
         suffix = "" if compression == "none" else "+gzip"
-        layers.append(Descriptor(f"{KIT_LAYER_PREFIX}{base}.v1.tar{suffix}", digest, len(blob)).to_json())
+        layers.append(Descriptor(f"application/vnd.kitops.modelkit.{base}.v1.tar{suffix}", digest, len(blob)).to_json())
         packed[id(entry)] = {"digest": str(digest), "diffId": str(Digest.of(archive))}
     config = go_json(_config(kitfile, packed))
     described = Descriptor(KIT_CONFIG, Digest.of(config), len(config))

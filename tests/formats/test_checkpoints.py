@@ -88,7 +88,7 @@ SHAPES = st.lists(st.integers(0, 4), max_size=3).map(tuple)
     st.booleans(),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_tensors_bytes_are_where_they_are_said_to_be(
     parts: list[tuple[str, tuple[int, ...], int]], aligned: bool, seed: int
 ) -> None:
@@ -213,7 +213,7 @@ DTYPES = ["<f4", "<f2", "<f8", "<i8", "<i4", "<i2", "i1", "u1", "?", "<c8"]
     ),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_npz_parity(parts: dict[str, tuple[str, tuple[int, ...]]], compressed: bool) -> None:
     arrays = {
         name: np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(kind) for name, (kind, shape) in parts.items()
@@ -294,7 +294,7 @@ def test_damaged_arrays_are_refused_or_marked(header: bytes, reason: str) -> Non
 
 
 @given(st.binary(max_size=60), st.integers(0, 3000), st.integers(0, 255))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_noise_in_an_archive_breaks_nothing(noise: bytes, place: int, value: int) -> None:
     out = io.BytesIO()
     np.savez(out, a=np.arange(20), b=np.arange(3.0))

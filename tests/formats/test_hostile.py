@@ -132,7 +132,7 @@ class Named:
     ),
     st.integers(0, 5),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_imports_are_those_that_pickletools_lists(value: object, protocol: int) -> None:
     content = pickle.dumps(value, protocol)
     expected: list[str] = []
@@ -161,7 +161,7 @@ def test_imports_are_those_that_pickletools_lists(value: object, protocol: int) 
 
 
 @given(st.data(), st.binary(min_size=1, max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_change_of_a_corpus_file_breaks_a_parser(chosen: st.DataObject, noise: bytes) -> None:
     ending = chosen.draw(st.sampled_from(sorted(FILES)))
     whole, _ = FILES[ending][chosen.draw(st.sampled_from(sorted(FILES[ending])))]
@@ -175,7 +175,7 @@ def test_no_change_of_a_corpus_file_breaks_a_parser(chosen: st.DataObject, noise
 
 
 @given(st.data(), st.binary(min_size=1, max_size=12))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_no_change_of_an_archive_breaks_a_walk(chosen: st.DataObject, noise: bytes) -> None:
     whole, _ = TARS[chosen.draw(st.sampled_from(sorted(TARS)))]
     whole = whole[:20_000]
@@ -187,7 +187,7 @@ def test_no_change_of_an_archive_breaks_a_walk(chosen: st.DataObject, noise: byt
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12), max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_names_in_a_zip_archive_are_those_that_zipfile_reads(names: list[str]) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

@@ -41,7 +41,7 @@ def tensors(weights: Weights) -> dict[str, tuple[tuple[int, ...], int | None]]:
 
 
 @given(st.dictionaries(NAMES, ARRAYS, max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_safetensors_parity(arrays: dict[str, np.ndarray]) -> None:
     content = safetensors.numpy.save(arrays, {"format": "np"})
     weights = run_bytes(read_safetensors(len(content)), content)
@@ -262,7 +262,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.integers(0, 5))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_plain_pickles_are_followed_exactly(value: object, protocol: int) -> None:
     program = follow(pickle.dumps(value, protocol))
     assert program.problem is None
@@ -271,7 +271,7 @@ def test_plain_pickles_are_followed_exactly(value: object, protocol: int) -> Non
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_bytes_break_a_parser(noise: bytes) -> None:
     for path in ("x.safetensors", "x.gguf", "x.onnx", "x.npy", "x.npz", "x.pt", "x.pkl"):
         for content in (noise, b"GGUF\3\0\0\0" + noise, b"PK\3\4" + noise, b"\x93NUMPY\1\0" + noise, b"\x80\4" + noise):
@@ -282,7 +282,7 @@ def test_no_bytes_break_a_parser(noise: bytes) -> None:
 
 
 @given(st.integers(0, 5000), st.integers(0, 255))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_flipped_byte_breaks_no_parser(place: int, value: int) -> None:
     for path, whole in (("x.pt", checkpoint()), ("x.onnx", onnx_file())):
         content = bytearray(whole)
@@ -299,7 +299,7 @@ def test_a_flipped_byte_breaks_no_parser(place: int, value: int) -> None:
     # zipfile itself takes an end record of 64 bits from what lies before an empty archive.
     st.binary(max_size=50).filter(lambda before: b"PK" not in before),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_zip_parity(files: dict[str, bytes], method: int, before: bytes) -> None:
     out = io.BytesIO()
     out.write(before)
@@ -333,7 +333,7 @@ def test_zip_bombs_and_damage_are_refused() -> None:
 
 
 @given(ARRAYS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_numpy_parity(array: np.ndarray) -> None:
     out = io.BytesIO()
     np.save(out, array)

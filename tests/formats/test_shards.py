@@ -77,7 +77,7 @@ def test_indexes_that_are_refused(bad: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_an_index_or_refused(noise: bytes) -> None:
     for content in (noise, b'{"weight_map":{' + noise, b'{"weight_map":{"a":"x"},"metadata":' + noise + b"}"):
         try:

@@ -55,7 +55,7 @@ KINDS = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarf
     st.lists(st.tuples(PATHS, KINDS, st.binary(max_size=1500), st.integers(0, 0o7777)), max_size=8),
     st.sampled_from([Pace(512, 512, 0), Pace(), DISK, Pace(700, 900, 100)]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_parity_with_tarfile(form: int, members: list[tuple[str, bytes, bytes, int]], pace: Pace) -> None:
     infos = []
     for path, kind, content, mode in members:
@@ -74,7 +74,7 @@ def test_parity_with_tarfile(form: int, members: list[tuple[str, bytes, bytes, i
 
 
 @given(st.binary(max_size=3000), st.integers(1, 700))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_end_with_a_listing(noise: bytes, piece: int) -> None:
     base = archive(tarfile.GNU_FORMAT, [(tarfile.TarInfo("a" * 150), b"abc"), (tarfile.TarInfo("b"), b"x" * 600)])
     for content in (noise, base[:1024] + noise, base[: len(noise)], noise + base):

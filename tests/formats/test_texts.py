@@ -23,7 +23,7 @@ CELLS = st.lists(
 
 
 @given(CELLS, st.sampled_from(",;\t|"), st.integers(0, 200))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_records_equal_those_of_the_csv_module_wherever_the_text_is_cut(
     rows: list[list[str]], delimiter: str, cut: int
 ) -> None:

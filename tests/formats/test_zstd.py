@@ -76,7 +76,7 @@ def test_skippable_frames_are_passed_over() -> None:
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=12), st.integers(1, 200), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_stretch_is_what_the_stream_holds(parts: list[bytes], piece: int, chosen: st.DataObject) -> None:
     content, plain = framed(parts), b"".join(parts)
     out, index = indexed(content, piece)
@@ -128,7 +128,7 @@ def test_seek_tables_that_do_not_fit_are_none(cut: int, change: bytes) -> None:
 
 
 @given(st.binary(max_size=200), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_end_a_walk_and_a_table(noise: bytes, framed_before: bool) -> None:
     content = (zstandard.compress(b"abc" * 50) if framed_before else b"") + noise
     walk = FrameWalk()
@@ -156,7 +156,7 @@ def test_blocks_without_content_are_not_followed_for_ever() -> None:
 
 
 @given(st.binary(max_size=100))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_index_that_is_damaged_is_refused(noise: bytes) -> None:
     good = ZstdIndex(10, 20, [(0, 0)], [(5, 9)]).dump()
     assert ZstdIndex.load(good).stretch(8, 1)[0] == Need(0, 5)

@@ -97,7 +97,7 @@ async def test_raw_layers_are_one_file(compression: str) -> None:
 
 
 @given(st.binary(max_size=2000), st.integers(1, 300), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_bytes_end_a_decoder(noise: bytes, piece: int, prefixed: bool) -> None:
     for decoder, good in ((Inflate, gzip.compress(b"abc" * 100)), (Unzstd, zstandard.compress(b"abc" * 100))):
         content = good[: len(noise)] + noise if prefixed else noise

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kittui.modelkit import ModelKit, recognise
+from kittui.modelkit import ModelKit
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, KIT_INDEX, OCI_CONFIG
@@ -143,30 +143,3 @@ def test_what_is_no_modelkit_is_labelled(document: dict[str, Any], kind: str, la
             described.update(digest=digest("x"), size=1)
     found = ModelKit.parse(Manifest.parse(json.dumps(document).encode()), b"")
     assert (found.kind, found.label) == (kind, label)
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("model/fraud.safetensors", "weights"),
-        ("notebooks/Explore.ipynb", "notebook"),
-        ("docker/Dockerfile.gpu", "dockerfile"),
-        ("deploy/chart/Chart.yaml", "helm"),
-        ("helm/templates/service.yaml", "helm"),
-        ("infra/main.tf", "terraform"),
-        ("prompts/system.md", "prompt"),
-        ("src/params.json", "parameters"),
-        ("config.json", "parameters"),
-        ("docs/MODEL_CARD.md", "model card"),
-        ("feature_list.txt", "features"),
-        ("tokenizer/vocab.txt", "tokenizer"),
-        ("data/train.csv", "dataset"),
-        ("old/model.pkl", "pickle"),
-        ("src/train.py", "source"),
-        ("README.md", "text"),
-        ("LICENSE", "license"),
-        ("bin/thing", "other"),
-    ],
-)
-def test_files_are_recognised_by_name(path: str, kind: str) -> None:
-    assert recognise(path) == kind

@@ -257,6 +257,8 @@ def test_the_root_is_where_kit_has_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.platform", "linux")
     assert store_root(None, {"XDG_DATA_HOME": "/x"}) == Path("/x/kitops")
     assert store_root(None, {}) == tmp_path / ".local/share/kitops"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert store_root(None, {}) == tmp_path / "Library/Caches/kitops"
 
 
 @pytest.mark.parametrize(

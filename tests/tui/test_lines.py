@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kittui.tui.widgets.documents import highlight_json, highlight_yaml, json_page
+from kittui.tui.widgets.documents import json_page
+from kittui.tui.widgets.highlight import LIMIT, highlight, highlight_json, highlight_yaml
 from kittui.tui.widgets.lines import wrap
 from kittui.tui.widgets.rows import _fit
 
@@ -62,6 +64,20 @@ def test_highlighting_changes_no_character(line: str) -> None:
     line = line.replace("\n", " ")
     assert "".join(text for text, _ in highlight_json(line)) == line
     assert "".join(text for text, _ in highlight_yaml(line)) == line
+
+
+@pytest.mark.parametrize("path", ["a.py", "a.md", "Dockerfile", "a.toml", "a.html", "a.unknown", "Kitfile", "a.json"])
+@given(st.lists(st.text(alphabet=st.characters(exclude_characters="\n"), max_size=30), max_size=6))
+def test_highlighting_keeps_the_lines_of_a_text(path: str, lines: list[str]) -> None:
+    assert ["".join(text for text, _ in spans) for spans in highlight(path, lines)] == lines
+
+
+def test_a_program_is_coloured_and_a_huge_one_stays_plain() -> None:
+    assert highlight("x/train.py", ["def f():", "    return 1  # one"]) == [
+        [("def", "special"), (" ", "text"), ("f", "accent"), ("(", "text"), (")", "text"), (":", "text")],
+        [("    ", "text"), ("return", "special"), (" ", "text"), ("1", "number"), ("  ", "text"), ("# one", "faint")],
+    ]
+    assert highlight("train.py", ["1" * LIMIT, "x"]) == [(("1" * LIMIT, "text"),), (("x", "text"),)]
 
 
 @given(st.text(alphabet="ab c\u6a21-", max_size=80), st.integers(8, 40))

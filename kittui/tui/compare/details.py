@@ -25,7 +25,7 @@ from kittui.compare.text import LINE_LIMIT, compare_lines
 from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
 from kittui.formats.exact_json import indented_json
 from kittui.terminal import clean, size_text
-from kittui.tui.compare.hunks import ROLES, Head, beside, lexer_for, unified
+from kittui.tui.compare.hunks import ROLES, Head, beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
@@ -176,7 +176,7 @@ def _value(change: ValueChange) -> Iterator[Line]:
     ))  # fmt: skip
     if max(len(old), len(new)) > _SHORT or max(map(len, [*old, *new]), default=0) > LINE_LIMIT:
         for hunk in compare_lines(old, new):
-            yield from unified(hunk, None)
+            yield from unified(hunk, "")
         return
     for op, lines in (("-", old), ("+", new)):
         for line in lines:
@@ -262,10 +262,9 @@ def text_lines(text: TextChange, width: int, side_by_side: bool) -> Iterator[Lin
     if text.table is not None:
         yield from table_lines(text.table, width)
         return
-    lexer = lexer_for(text.path)
     for hunk in text.hunks:
         one_sided = not hunk.a_count or not hunk.b_count
-        yield from beside(hunk, width, lexer) if side_by_side and not one_sided else unified(hunk, lexer)
+        yield from beside(hunk, width, text.path) if side_by_side and not one_sided else unified(hunk, text.path)
     if text.cut:
         yield ((f"and {text.cut:,} more hunks", "muted"),)
 

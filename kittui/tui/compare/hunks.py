@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from rich.cells import cell_len
 
 from kittui.compare.changes import Hunk
 from kittui.compare.changes import Line as TextLine
 from kittui.terminal import clean
+from kittui.tui.widgets.highlight import highlight
 from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Span, Spans
-
-if TYPE_CHECKING:
-    from pygments.lexer import Lexer
 
 ROLES: Final = {"-": "bad", "+": "good", " ": "text"}
 LINE_LIMIT: Final = 4000
@@ -28,14 +25,14 @@ class Head(tuple[Span, ...]):
     """The line that a hunk begins with: `]` and `[` stop here."""
 
 
-def unified(hunk: Hunk, lexer: Lexer | None) -> Iterator[Line]:
+def unified(hunk: Hunk, path: str) -> Iterator[Line]:
     """Old lines above new ones."""
     yield _head(hunk)
-    for line, spans in _coloured(hunk, lexer):
+    for line, spans in _coloured(hunk, path):
         yield ((f"{line.op} ", f"{ROLES[line.op]}+bold"), *spans)
 
 
-def beside(hunk: Hunk, width: int, lexer: Lexer | None) -> Iterator[Line]:
+def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
     """Old lines on the left, new ones on the right; long lines go on below themselves."""
     yield _head(hunk)
     half = max(10, (width - 3) // 2)
@@ -56,7 +53,7 @@ def beside(hunk: Hunk, width: int, lexer: Lexer | None) -> Iterator[Line]:
         olds.clear()
         news.clear()
 
-    for line, spans in _coloured(hunk, lexer):
+    for line, spans in _coloured(hunk, path):
         if line.op == "-":
             olds.append((line, spans))
         elif line.op == "+":
@@ -109,12 +106,12 @@ def _start(text: str, room: int) -> str:
     return text
 
 
-def _coloured(hunk: Hunk, lexer: Lexer | None) -> Iterator[tuple[TextLine, list[Span]]]:
+def _coloured(hunk: Hunk, path: str) -> Iterator[tuple[TextLine, list[Span]]]:
     """The hunk's lines with their spans, coloured so many at a time: each side as the text that it is."""
     for start in range(0, len(hunk.lines), _TOGETHER):
         lines = hunk.lines[start : start + _TOGETHER]
-        old = iter(_tokens([line.text[:LINE_LIMIT] for line in lines if line.op != "+"], lexer))
-        new = iter(_tokens([line.text[:LINE_LIMIT] for line in lines if line.op != "-"], lexer))
+        old = iter(highlight(path, [line.text[:LINE_LIMIT] for line in lines if line.op != "+"]))
+        new = iter(highlight(path, [line.text[:LINE_LIMIT] for line in lines if line.op != "-"]))
         for line in lines:
             tokens = next(old) if line.op == "-" else next(new)
             if line.op == " ":
@@ -143,61 +140,3 @@ def _spans(line: TextLine, tokens: Spans) -> list[Span]:
     if line.note:
         spans.append((f"  ({clean(line.note)})", "muted"))
     return spans
-
-
-def _tokens(lines: Sequence[str], lexer: Lexer | None) -> list[Spans]:
-    """The tokens of lines that follow each other."""
-    plain: list[Spans] = [((line, "text"),) for line in lines]
-    if lexer is None or not any(lines):
-        return plain
-    roles = _roles()
-    found: list[list[Span]] = [[]]
-    for token, piece in lexer.get_tokens("\n".join(lines)):
-        role = next((role for kind, role in roles if token in kind), "text")
-        for number, part in enumerate(piece.split("\n")):
-            if number:
-                found.append([])
-            if part:
-                found[-1].append((part, role))
-    # A lexer may change what it is given (line ends, a missing last one): then the text counts, not the colours.
-    return [
-        tokens if "".join(text for text, _ in tokens) == line else bare[:]
-        for line, tokens, bare in zip(lines, [*found, *([[]] * len(lines))], plain, strict=False)
-    ]
-
-
-@lru_cache(maxsize=1)
-def _roles() -> tuple[tuple[Any, str], ...]:
-    from pygments.token import Comment, Keyword, Name, Number, String
-
-    return (
-        (Comment, "muted"),
-        (String, "string"),
-        (Number, "number"),
-        (Keyword, "accent"),
-        (Name.Function, "key"),
-        (Name.Class, "key"),
-        (Name.Tag, "key"),
-    )
-
-
-def lexer_for(path: str) -> Lexer | None:
-    """What colours a file of this name; None for plain text."""
-    return _lexer_of(path.rpartition(".")[2].lower() if "." in path else "")
-
-
-@lru_cache(maxsize=32)
-def _lexer_of(suffix: str) -> Lexer | None:
-    from pygments.lexers import get_lexer_by_name
-    from pygments.util import ClassNotFound
-
-    names = {"py": "python", "ipynb": "python", "yml": "yaml", "md": "markdown", "sh": "bash", "js": "javascript"}
-    known = {"json", "yaml", "toml", "sql", "html", "css", "xml", "ini", "rust", "go", "java", "c", "cpp", "ts", "r"}
-    name = names.get(suffix, suffix if suffix in known else "")
-    if not name:
-        return None
-    try:
-        found: Lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None
-    return found

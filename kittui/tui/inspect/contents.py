@@ -98,7 +98,8 @@ async def _whole(view: View, path: str, kind: Literal["notebook", "markdown"]) -
 
 
 async def _paged(view: View, path: str, size: int, problem: str = "") -> Contents:
-    from kittui.tui.inspect.pages import hex_spans, line_highlighter, text_page
+    from kittui.tui.inspect.pages import hex_spans, text_page
+    from kittui.tui.widgets.highlight import line_highlighter
 
     lay = lay_of(path)
     encoding = sniff(await view.read(0, min(size, SNIFFED)), zeros=lay is not None)

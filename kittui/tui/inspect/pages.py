@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -11,7 +11,8 @@ from kittui.formats.notebook import read_notebook
 from kittui.terminal import clean, size_text
 from kittui.tui.inspect.paging import Record, is_number
 from kittui.tui.inspect.tensors import shape_text
-from kittui.tui.widgets.documents import clean_line, heading, highlight_json, highlight_yaml, pairs
+from kittui.tui.widgets.documents import clean_line, heading, pairs
+from kittui.tui.widgets.highlight import highlight, line_highlighter
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Span, Spans
 
@@ -51,16 +52,6 @@ def text_page(path: str, text: str) -> Page:
     return Page(highlighted(path, text), raw=text)
 
 
-def line_highlighter(path: str) -> Callable[[str], Spans] | None:
-    """What highlights a text of this name line by line; None where the whole text is needed for that."""
-    name = path.lower()
-    if name.endswith((".json", ".ipynb")):
-        return highlight_json
-    if name.endswith((".yaml", ".yml")) or name.rpartition("/")[2] == "kitfile":
-        return highlight_yaml
-    return None
-
-
 def hex_spans(line: str) -> Spans:
     """A line of hexadecimal in three colours."""
     return ((line[:12], "faint"), (line[12:62], "number"), (line[62:], "text"))
@@ -91,48 +82,8 @@ def fitted(cell: str, width: int, role: str) -> list[Span]:
 
 
 def highlighted(path: str, text: str) -> list[Line]:
-    """Lines in the roles of what they are, by pygments; plain where it knows no lexer or the text is long."""
-    from pygments.lexers import get_lexer_for_filename
-    from pygments.util import ClassNotFound
-
-    try:
-        lexer = get_lexer_for_filename(path.rpartition("/")[2], stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return [((clean_line(line), "text"),) for line in text.split("\n")]
-    return _by_lexer(lexer.get_tokens(text))
-
-
-def _by_lexer(tokens: Iterable[tuple[object, str]]) -> list[Line]:
-    lines: list[Line] = []
-    current: list[Span] = []
-    for kind, value in tokens:
-        role = _role(str(kind))
-        for number, part in enumerate(value.split("\n")):
-            if number:
-                lines.append(tuple(current))
-                current = []
-            if part:
-                current.append((clean_line(part), role))
-    lines.append(tuple(current))
-    return lines
-
-
-def _role(kind: str) -> str:
-    for prefix, role in (
-        ("Token.Comment", "faint"),
-        ("Token.Keyword", "special"),
-        ("Token.Literal.String", "string"),
-        ("Token.Literal.Number", "number"),
-        ("Token.Name.Function", "accent"),
-        ("Token.Name.Class", "accent"),
-        ("Token.Name.Decorator", "accent"),
-        ("Token.Generic.Heading", "accent"),
-        ("Token.Generic.Subheading", "accent"),
-        ("Token.Name.Tag", "key"),
-    ):
-        if kind.startswith(prefix):
-            return role
-    return "text"
+    """The lines of a text, harmless on a terminal, in the roles of what they are."""
+    return [tuple(spans) for spans in highlight(path, [clean_line(line) for line in text.split("\n")])]
 
 
 def notebook_page(path: str, text: str) -> Page:
@@ -145,16 +96,11 @@ def notebook_page(path: str, text: str) -> Page:
         if cell.kind == "raw":
             lines += [((clean_line(line), "muted"),) for line in cell.source.split("\n")]
         else:
-            lines += highlighted("x.md" if cell.kind == "markdown" else _named(notebook.language), cell.source)
+            lines += highlighted("x.md" if cell.kind == "markdown" else f"x.{notebook.language}", cell.source)
         for output in cell.outputs:
             lines += ["", heading("output")]
             lines += [((clean_line(line), "muted"),) for line in output.split("\n")]
     return Page(lines, raw=text)
-
-
-def _named(language: str) -> str:
-    """A file name that code of a language has."""
-    return "x.py" if language == "python" else f"x.{language}"
 
 
 def model_page(model: Model) -> Page:

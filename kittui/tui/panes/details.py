@@ -18,7 +18,8 @@ from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.state import READY, State, of_error
-from kittui.tui.widgets.documents import clean_line, heading, highlight_yaml, json_page, pairs, stacked
+from kittui.tui.widgets.documents import clean_line, heading, json_page, pairs, stacked
+from kittui.tui.widgets.highlight import highlight_yaml
 from kittui.tui.widgets.lines import Line, Lines, Page
 
 BUILT_IN = 2

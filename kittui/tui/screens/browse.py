@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 WIDE, ROOMY, SMALLEST = 120, 150, (60, 15)
 """Columns from which all panes fit, and fit well; columns and rows below which none does."""
 LAYOUTS = ("-tiny", "-narrow", "-wide", "-snug", "-roomy")
-OPENER = "look.view"
-"""The command that Enter on a file means."""
 NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
 
 

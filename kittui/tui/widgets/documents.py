@@ -1,59 +1,12 @@
-"""Turning documents into highlighted lines: YAML, JSON exactly as received, tables of names and values."""
+"""Turning documents into lines: JSON exactly as received, tables of names and values."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from kittui.terminal import clean
+from kittui.tui.widgets.highlight import JSON_TOKEN, highlight_json
 from kittui.tui.widgets.lines import Line, Page
-from kittui.tui.widgets.rows import Span, Spans
-
-_YAML = re.compile(r"^(\s*(?:- )*)([^\s:#'\"\[{][^:]*?|\"[^\"]*\"|'[^']*')(:)(?=\s|$)(.*)$")
-_ITEM = re.compile(r"^(\s*(?:- )+)(.*)$")
-_SCALAR = re.compile(r"^\s*(?:[-+]?[0-9][0-9_.eE+-]*|true|false|null|~)\s*$")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[{}\[\],:]|\s+|.', re.DOTALL)
-_KEY = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s*:)')
-
-
-def highlight_yaml(line: str) -> Spans:
-    """The spans of one line of YAML: keys in the accent, numbers and strings in their roles."""
-    match = _YAML.match(line)
-    if match:
-        indent, key, colon, value = match.groups()
-        return [(indent, "muted"), (key, "key"), (colon, "muted"), *_value(value)]
-    match = _ITEM.match(line)
-    if match:
-        return [(match[1], "muted"), *_value(match[2])]
-    return ((line, "muted" if line.lstrip().startswith("#") else "string"),)
-
-
-def _value(text: str) -> list[Span]:
-    return [(text, "number" if _SCALAR.match(text) else "text")] if text else []
-
-
-def highlight_json(line: str) -> Spans:
-    """The spans of one line of JSON."""
-    spans: list[Span] = []
-    keys = {match.start() for match in _KEY.finditer(line)}
-    for match in _TOKEN.finditer(line):
-        piece = match[0]
-        if piece[0] == '"':
-            role = "key" if match.start() in keys else "string"
-        elif piece[0] in "{}[],: \t":
-            role = "muted"
-        else:
-            role = "number"
-        if spans and spans[-1][1] == role:
-            spans[-1] = (spans[-1][0] + piece, role)
-        else:
-            spans.append((piece, role))
-    return spans
-
-
-def yaml_page(text: str) -> Page:
-    """A Kitfile, highlighted."""
-    return Page([clean_line(line) for line in text.splitlines()], highlight_yaml, text)
 
 
 def json_page(raw: bytes) -> Page:
@@ -70,7 +23,7 @@ def _broken(text: str) -> list[str]:
     lines: list[str] = []
     current: list[str] = []
     depth = 0
-    pieces = [match[0] for match in _TOKEN.finditer(text) if not match[0].isspace()]
+    pieces = [match[0] for match in JSON_TOKEN.finditer(text) if not match[0].isspace()]
 
     def flush() -> None:
         if current:

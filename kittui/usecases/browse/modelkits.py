@@ -272,11 +272,6 @@ class ModelKits:
         return TagRow(entry.name, manifest.digest, size, kind, label_of(kind, manifest), None, about)
 
 
-async def open_modelkit(repository: Repository, target: str, modelkits: ModelKits) -> ModelKit:
-    """The ModelKit behind a tag or digest; see `ModelKits.open`."""
-    return await modelkits.open(repository, target)
-
-
 async def attachments(repository: Repository, digest: Digest) -> list[Descriptor]:
     """What is said about a manifest: cosign's tags, and its referrers. Unverified claims of the source.
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from kittui.errors import KittuiError, Malformed, NotFound, TooLarge, Unsupported
+from kittui.errors import KittuiError, Malformed, TooLarge, Unsupported
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import LOOKUPS, Weights
 from kittui.oci.descriptor import Descriptor
@@ -286,14 +286,6 @@ class Inspector:
     def is_verified(self, repository: Repository, layer: Layer) -> bool:
         """Whether what is read of the layer comes from bytes that were hashed whole in this run."""
         return self._blobs.is_verified(repository, layer)
-
-    async def find_path(self, repository: Repository, layer: Layer, path: str, *, ask: Ask | None = None) -> FileEntry:
-        """The entry of a path in a layer; raises NotFound."""
-        listing = await self.listing(repository, layer, ask=ask)
-        for entry in listing.files:
-            if entry.path == path:
-                return entry
-        raise NotFound(f"no {path} in the layer {layer.path or layer.digest.short}")
 
 
 def frames_text(frames: int) -> str:

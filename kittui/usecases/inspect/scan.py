@@ -1,12 +1,12 @@
-"""ModelScan as a separate program over a copy of the files, where it is installed (the `scan` extra)."""
+"""ModelScan as a separate program over a copy of the files, where it is installed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import resource
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,8 +107,6 @@ async def scan_files(
 
 
 def _limits() -> None:
-    import resource
-
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT, TIMEOUT))
 
@@ -122,7 +120,7 @@ async def _run(command: Sequence[str], folder: Path) -> int:
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,
         env={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "")},
-        preexec_fn=_limits if sys.platform != "win32" else None,
+        preexec_fn=_limits,
     )
     try:
         return await asyncio.wait_for(process.wait(), TIMEOUT)

@@ -48,10 +48,6 @@ class ZstdView:
         """The same inside at other terms."""
         return ZstdView(self._blob, self.index, pay, spend)
 
-    def cost(self, offset: int, length: int) -> int:
-        """Bytes of input that reading a stretch takes at most."""
-        return self.index.stretch(offset, length)[0].length
-
     def is_fine(self) -> bool:
         """Whether its frames are so short that all of it can be walked through in stretches."""
         return self.index.lead(0, self.size) <= WALKED
