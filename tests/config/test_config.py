@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,7 +134,10 @@ def test_the_stages_are_kits() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_named(raw: bytes) -> None:
     config, problems = parse_config(raw, "c")
-    assert problems or isinstance(config, Config)
+    assert isinstance(config, Config)
+    assert all(problem.place.startswith("c") and problem.message for problem in problems)
+    if not problems:
+        assert yaml.safe_load(raw) in (None, {})
 
 
 WORDS = st.sampled_from(["registries", "host", "name", "stages", "moves", "keymap", "theme", "mouse", "a.b", "x"])

@@ -8,10 +8,8 @@ import contextlib
 import io
 import json
 import os
-import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,11 @@ from unittest import mock
 import pytest
 
 import kittui
+from kittui import crashpoints
 from kittui.cli.app import main
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
-from tests.fakes.docker_registry import DockerRegistry
+from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 
 PACKAGE = Path(kittui.__file__).parent
 DURABLE = {"fsync", "sync_file", "rename", "rename_new", "replace", "link", "put_manifest", "put_blob", "untag"}
@@ -58,16 +57,6 @@ def _is_file_call(name: str, owner: ast.expr | None, call: ast.Call) -> bool:
     if name == "replace":
         return isinstance(owner, ast.Name) and owner.id in ("draft", "partial", "temporary") and len(call.args) == 1
     return isinstance(owner, ast.Name) and owner.id == "os"
-
-
-POINTS = sorted(
-    {
-        str(call.args[0].value)
-        for _, node in functions()
-        for call in called(node).get("crash_point", ())
-        if isinstance(call.args[0], ast.Constant)
-    }
-)
 
 
 def test_every_durable_step_has_a_crash_point() -> None:
@@ -124,7 +113,26 @@ def listed(home: Path) -> dict[str, list[str]]:
     return found
 
 
-PULL = [point for point in POINTS if point.startswith(("transfer.", "blob.", "journal", "history", "tags.", "store"))]
+PULL = (
+    *("blob.before-fsync", "blob.before-rename", "blob.after-rename", "blob.after-fsync"),
+    *("tags.before-put", "tags.after-put", "history.before-fsync"),
+)
+PULL_BIG = ("transfer.before-fsync", "transfer.before-commit", "transfer.after-commit")
+UPLOAD = (
+    *("transfer.before-upload", "registry.blob.before-put", "registry.blob.after-put"),
+    *("registry.manifest.before-put", "registry.manifest.after-put"),
+)
+
+
+def killed_and_again(environment: dict[str, str], point: str, reference: str) -> None:
+    assert crashed(environment, point, "pull", reference) == crashpoints.STATUS
+    home = Path(environment["KITOPS_HOME"])
+    listed(home)
+    done = again(environment, "pull", reference)
+    (manifests,) = listed(home).values()
+    assert manifests == [done["digest"]]
+    partial = home / "storage/kittui/partial"
+    assert [name for name in partial.glob("*") if not name.name.startswith(".write")] == []
 
 
 @pytest.mark.real
@@ -132,15 +140,33 @@ PULL = [point for point in POINTS if point.startswith(("transfer.", "blob.", "jo
 def test_check_25_a_pull_killed_anywhere_leaves_no_half_blob_and_finishes_when_run_again(
     point: str, shared_kit_registry: DockerRegistry, environment: dict[str, str]
 ) -> None:
-    reference = f"{shared_kit_registry.host}/fraud:v1.0.0"
-    assert crashed(environment, point, "pull", reference) in (0, 137)
-    home = Path(environment["KITOPS_HOME"])
-    listed(home)
-    done = again(environment, "pull", reference)
-    (manifests,) = listed(home).values()
-    assert manifests == [done["digest"]]
-    partial = home / "storage/kittui/partial"
-    assert not partial.exists() or not [name for name in partial.iterdir() if not name.name.startswith(".write")]
+    killed_and_again(environment, point, f"{shared_kit_registry.host}/fraud:v1.0.0")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", PULL_BIG)
+def test_a_pull_of_a_big_layer_killed_anywhere_goes_on_when_run_again(
+    point: str, big_registry: DockerRegistry, environment: dict[str, str]
+) -> None:
+    killed_and_again(environment, point, f"{big_registry.host}/big:v1")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", UPLOAD)
+async def test_an_upload_killed_anywhere_finishes_when_run_again(
+    point: str, docker_registry: StartRegistry, environment: dict[str, str], kithome: Path
+) -> None:
+    environment["KITOPS_HOME"] = str(kithome)
+    host = docker_registry().host
+    words = ("copy", "local://127.0.0.1:5055/fraud:v1.0.0", f"remote://{host}/copied:v1")
+    assert await asyncio.to_thread(crashed, environment, point, *words) == crashpoints.STATUS
+    done = await asyncio.to_thread(again, environment, *words)
+    async with RegistrySource(host) as source:
+        repository = source.repository("copied")
+        manifest = await repository.manifest("v1")
+        assert manifest.digest == done["digest"]
+        for blob in manifest.layers:
+            assert len(await repository.read_blob(blob, blob.size)) == blob.size
 
 
 async def state(host: str) -> dict[str, str]:
@@ -165,24 +191,6 @@ async def test_check_37_a_promotion_killed_at_each_step_ends_in_the_same_state(
     assert await state(kit_registry.host) == PROMOTED
     told = await asyncio.to_thread(again, environment, "history", repository)
     assert sorted(event["tag"] for event in told["events"]) == ["champion", "rollback"]
-
-
-@pytest.mark.real
-async def test_random_kills_of_a_promotion_never_leave_production_without_a_champion(
-    kit_registry: DockerRegistry, environment: dict[str, str]
-) -> None:
-    words = [sys.executable, "-m", "kittui", "promote", f"remote://{kit_registry.host}/fraud", "--yes"]
-    chance = random.Random(11)
-    for _ in range(3):
-        process = subprocess.Popen(
-            words, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(0.3, 0.8))
-        process.kill()
-        process.wait()
-        assert (await state(kit_registry.host))["champion"] in ("afd90276678c", "bc0db86d1084")
-    await asyncio.to_thread(again, environment, *words[3:])
-    assert await state(kit_registry.host) == PROMOTED
 
 
 @pytest.mark.real
