@@ -61,7 +61,8 @@ class KittuiApp(Program):
 
     def refresh_bars(self) -> None:
         """Write header and footer of the browse screen again."""
-        self.browser.refresh_bars()
+        if self.screen_stack:
+            self.browser.refresh_bars()
 
     def open_comparison(self, a: Side, b: Side) -> None:
         """Show the comparison of two versions over what is open."""

@@ -18,7 +18,7 @@ SAMPLED: Final = 64
 
 async def ask_depth(app: Program, comparison: Comparison) -> Depth | None:
     """Ask what is to be read, with its price; None where nothing is."""
-    answer = await app.push_screen_wait(
+    answer = await app.ask(
         ChoiceDialog(
             "Compare values",
             [

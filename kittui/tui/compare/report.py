@@ -19,7 +19,7 @@ async def report(app: Program, comparison: Comparison) -> None:
     from kittui.usecases.diff.report import save_report
 
     words = [] if comparison.complete else ["Still reading: the report says what is known now."]
-    answer = await app.push_screen_wait(
+    answer = await app.ask(
         ChoiceDialog(
             "Report",
             [
@@ -37,6 +37,6 @@ async def report(app: Program, comparison: Comparison) -> None:
         app.copy(text)
         return
     name = f"{comparison.a.short}-{comparison.b.short}.{answer}"
-    path = await app.push_screen_wait(InputDialog("Save the report", ("File:",), value=name))
+    path = await app.ask(InputDialog("Save the report", ("File:",), value=name))
     if path:
         app.toast(f"Saved {await save_report(path, text)}")

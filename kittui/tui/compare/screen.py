@@ -456,9 +456,11 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Copy the detail pane's text."""
         self.program.copy(self._lines.text())
 
-    @work(group="compare-ask")
-    async def action_content(self) -> None:
+    def action_content(self) -> None:
         """Compare values: all of them, or a sample."""
+        self.program.run_command("Compare values", self._content())
+
+    async def _content(self) -> None:
         comparison = self._comparison
         if comparison is None or not comparison.unread:
             self.program.toast("All values that differ were compared." if comparison else "Still reading.")
@@ -472,16 +474,12 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._depth = depth
         self._begin()
 
-    @work(group="compare-ask")
-    async def action_report(self) -> None:
+    def action_report(self) -> None:
         """The report: copied, or saved."""
         from kittui.tui.compare.report import report
 
         if self._comparison is not None:
-            try:
-                await report(self.program, self._comparison)
-            except KittuiError as error:
-                self.program.fail(error)
+            self.program.run_command("Report", report(self.program, self._comparison))
 
     def action_timeline(self) -> None:
         """The thing under the cursor over all versions of b's repository."""

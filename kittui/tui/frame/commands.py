@@ -5,7 +5,7 @@ To add one, put it into its feature's `COMMANDS`. Import what is heavy inside `r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class Command:
     keys: str
     label: str
     tooltip: str
-    run: Callable[[Context], Awaitable[None]]
+    run: Callable[[Context], Coroutine[object, object, None]]
     enabled: Callable[[Selection], bool] = always
     rank: int = 0
     heading: str = "ModelKit"

@@ -33,7 +33,7 @@ class Context:
 
     async def ask(self, dialog: ModalScreen[Answer]) -> Answer | None:
         """Show a dialog and wait for its answer; None is cancelled."""
-        return await self.program.push_screen_wait(dialog)
+        return await self.program.ask(dialog)
 
     def show(self, screen: Screen[None]) -> None:
         """Open a full screen over this one; Esc should dismiss it."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.worker import Worker
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame import clipboard
+from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
 from kittui.tui.style import theme
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 _NO_COLOUR = NoColor()
 State = TypeVar("State")
+Answer = TypeVar("Answer")
+NOTICE = 0.3
+"""Seconds after which the header says that a command is still working."""
 
 
 class Program(App[None], inherit_bindings=False):
@@ -37,6 +44,14 @@ class Program(App[None], inherit_bindings=False):
             "colon,ctrl+p", "command_palette", "Palette", id="palette", tooltip="Find a command by name", show=False
         ),
         Binding("q", "leave", "Quit", id="quit", tooltip="Quit; asks only while a transfer runs", show=False),
+        Binding(
+            "exclamation_mark",
+            "open_waiting",
+            "Open",
+            id="waiting",
+            tooltip="Open the dialog that waits in the header",
+            show=False,
+        ),
         Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
     ]
 
@@ -47,6 +62,9 @@ class Program(App[None], inherit_bindings=False):
         self._headings = headings
         self._activities: dict[str, str] = {}
         self._states: dict[type, object] = {}
+        self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
+        self._waiting: asyncio.Event | None = None
+        self._command: Worker[None] | None = None
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
         for each in theme.themes(colourless=self.no_color):
@@ -69,6 +87,74 @@ class Program(App[None], inherit_bindings=False):
     @abstractmethod
     def refresh_bars(self) -> None:
         """Write header and footer of the browse screen again."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """Queue what is typed, so that it takes effect in its order; Esc stops a command that is still working."""
+        key = event.key if isinstance(event, events.Key) else ""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded or key == "ctrl+c":
+            await super().on_event(event)
+        elif key != "escape" or not self.stop_command():
+            self.keyboard.take(event)
+
+    def on_passed(self, message: Passed) -> None:
+        """A key has passed through the widgets."""
+        message.arrived.set()
+
+    def _say_dropped(self) -> None:
+        self.notify("Still working: what was typed meanwhile is dropped. Esc stops it.", markup=False, timeout=4)
+
+    def run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
+        """Run a command in a worker: keys typed after it wait for it, and the header says what takes its time."""
+        self._command = self.run_worker(self._run_command(label, work), group="command", exclusive=False)
+
+    async def _run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
+        timer = self.set_timer(NOTICE, lambda: self._say_working(label))
+        try:
+            await self.keyboard.command(work)
+        except KittuiError as error:
+            self.fail(error)
+        finally:
+            timer.stop()
+            self.activity("command", None)
+
+    def _say_working(self, label: str) -> None:
+        if self.keyboard.busy:
+            self.activity("command", f"{label} … Esc stops")
+
+    def stop_command(self) -> bool:
+        """Stop the command that is working, or drop the dialog that waits; False where there is none."""
+        if self._command is None or self._command.is_finished or not (self.keyboard.busy or self._waiting):
+            return False
+        self._command.cancel()
+        self.keyboard.clear()
+        self.notify("Stopped; nothing was changed by it." if self._waiting else "Stopped.", markup=False, timeout=4)
+        return True
+
+    async def ask(self, dialog: ModalScreen[Answer]) -> Answer | None:
+        """Show a dialog and wait for its answer; None is cancelled.
+
+        A dialog that took long to prepare does not open over what the user does now: it waits in the header.
+        """
+        if self.keyboard.late:
+            await self.keyboard.asking(self._wait_in_header)
+        self.activity("command", None)
+        return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
+
+    async def _wait_in_header(self) -> None:
+        self._waiting = asyncio.Event()
+        self.activity("command", f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops")
+        try:
+            await self._waiting.wait()
+        finally:
+            self._waiting = None
+            self.activity("command", None)
+
+    def action_open_waiting(self) -> None:
+        """Open the dialog that waits in the header."""
+        if self._waiting is not None:
+            self._waiting.set()
+        else:
+            self.notify("No dialog is waiting.", markup=False, timeout=4)
 
     def state(self, kind: type[State]) -> State:
         """The program's one object of this class, created when it is first asked for."""
@@ -145,7 +231,7 @@ class Program(App[None], inherit_bindings=False):
         from kittui.tui.dialogs.confirm import ConfirmDialog
 
         under_way = list(self._activities.values())
-        if await self.push_screen_wait(
+        if await self.ask(
             ConfirmDialog(
                 "Quit",
                 ["Under way:", *under_way, "", "What was transferred is kept, and the next pull resumes it."],

@@ -369,16 +369,17 @@ class ViewerScreen(Screen[None]):
         """Copy the path."""
         self._opened_by.program.copy(self._here.entry.path)
 
-    @work(group="viewer-save")
-    async def action_save(self) -> None:
+    def action_save(self) -> None:
         """Ask for a place and save the file there."""
         from kittui.tui.inspect.saving import save
 
-        await save(self._opened_by, self._here)
+        self._opened_by.program.run_command("Save", save(self._opened_by, self._here))
 
-    @work(group="viewer-verify", exclusive=True)
-    async def action_verify(self) -> None:
+    def action_verify(self) -> None:
         """Prove the layer's digest and that what is shown is what it holds; nothing on the screen moves."""
+        self._opened_by.program.run_command("Verify", self._verify())
+
+    async def _verify(self) -> None:
         from kittui.tui.inspect.proving import prove
 
         contents = self._contents

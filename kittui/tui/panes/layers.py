@@ -105,14 +105,12 @@ class LayersPane(RowsPane[TreeRow]):
         self._leave()
         self._shown = _Shown(tag, modelkit.digest if modelkit is not None else None)
         self.filter = ""
+        self._rows.reset()
         if tag is None:
-            self._rows.reset()
             self.set_state(State("empty", "Choose a tag.", "What its ModelKit is made of shows here."))
         elif tag.problem is not None:
-            self._rows.reset()
             self.set_state(State("failed", clean(tag.problem), "", "Press `r` to ask again."))
         elif tag.modelkit is None:
-            self._rows.reset()
             self.set_state(State("loading", f"Reading the manifest of {clean(tag.entry.name or 'it')} …"))
         else:
             self._take(tag)
@@ -129,7 +127,6 @@ class LayersPane(RowsPane[TreeRow]):
             self._hold(tag)
         else:
             kind = clean(modelkit.label)
-            self._rows.reset()
             self.set_state(
                 State("empty", f"This {kind} has no layers.", "", "The Kitfile and the manifest are `4` and `5`.")
             )

@@ -12,7 +12,6 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
-from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.terminal import clean
@@ -301,13 +300,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def action_run(self, command_id: str) -> None:
         """Run a command on what is selected now, in a worker of its own so that it may wait for dialogs."""
         command = self._commands[command_id]
-        self.run_worker(self._run(command, Context(self.program, self, self.selection)), group="command")
-
-    async def _run(self, command: Command, context: Context) -> None:
-        try:
-            await command.run(context)
-        except KittuiError as error:
-            self.program.fail(error)
+        self.program.run_command(command.label, command.run(Context(self.program, self, self.selection)))
 
     def reload(self, repository: Repository | None = None) -> None:
         """Tags were changed: list them again where they are shown."""

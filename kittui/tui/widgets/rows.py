@@ -112,7 +112,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         self._titles = 1 if titles else 0
         self._rows: Sequence[Row] = ()
         self._cursor = 0
-        self._chosen: Row | None = None
+        self._choice: tuple[Row] | None = None
         self.touched = False
         self._first_column = 0
         self._marked: set[Hashable] = set()
@@ -141,14 +141,14 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     @property
     def chosen(self) -> Row | None:
         """The row that the cursor was put on last, though it may not be shown now."""
-        return self._chosen
+        return self._choice[0] if self._choice is not None else None
 
     @property
     def _at_choice(self) -> bool:
-        return bool(self._rows) and self._chosen is not None and self._is_choice(self._rows[self._cursor])
-
-    def _is_choice(self, row: Row) -> bool:
-        return row is self._chosen or (self._chosen is not None and self._key(row) == self._key(self._chosen))
+        if self._choice is None or not self._rows:
+            return False
+        row, (chosen,) = self._rows[self._cursor], self._choice
+        return row is chosen or self._key(row) == self._key(chosen)
 
     @property
     def in_view(self) -> Sequence[Row]:
@@ -173,15 +173,15 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         chose. The first rows that are ever shown have the cursor on the first one.
         """
         before = self.current
-        wanted = current if current is not None else self._chosen
+        wanted = (current,) if current is not None else self._choice
         if wanted is None and rows:
-            wanted = rows[0]
+            wanted = (rows[0],)
         self._rows = rows
-        self._chosen = wanted
-        found = _index(rows, wanted, self._cursor, self._key)
+        self._choice = wanted
+        found = _index(rows, wanted[0], self._cursor, self._key) if wanted is not None else None
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if found is None else found
         if found is not None:
-            self._chosen = rows[found]
+            self._choice = (rows[found],)
         self._strips.clear()
         self.virtual_size = Size(0, len(rows) + self._titles)
         self._scroll_to_cursor()
@@ -192,7 +192,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def reset(self) -> None:
         """Show nothing, and forget where the cursor was: what comes next is something else."""
-        self._chosen, self.touched = None, False
+        self._choice, self.touched = None, False
         self.show(())
 
     def touch(self, row: Row | None = None) -> None:
@@ -219,7 +219,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         if not self._rows or (number == self._cursor and self._at_choice):
             return
         before, self._cursor = self._cursor, number
-        self._chosen, self.touched = self._rows[number], True
+        self._choice, self.touched = (self._rows[number],), True
         scrolled = self._scroll_to_cursor()
         if not scrolled:
             self.refresh_line(before + self._titles)
@@ -228,7 +228,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def to_parent(self, depth: Callable[[Row], int]) -> None:
         """Go to the row that the current one is below, in a tree whose rows are `depth` deep."""
-        if self.current is None:
+        if not self._at_choice:
             return
         deep = depth(self._rows[self._cursor])
         for number in range(self._cursor - 1, -1, -1):
@@ -269,7 +269,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
-        if self.current is not None:
+        if self._at_choice:
             self.post_message(self.Opened(self))
 
     def action_fold(self, direction: int) -> None:
@@ -282,7 +282,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
                 self._widths = None
                 self.touch()
                 return
-        if self.current is not None:
+        if self._at_choice:
             self.post_message(self.Folded(self, direction > 0))
 
     async def on_click(self, event: events.Click) -> None:
@@ -454,10 +454,8 @@ def _fit(spans: Spans, room: int, align: str) -> list[Span]:
     return fitted
 
 
-def _index(rows: Sequence[Row], wanted: Row | None, near: int, key: Callable[[Row], Hashable]) -> int | None:
+def _index(rows: Sequence[Row], wanted: Row, near: int, key: Callable[[Row], Hashable]) -> int | None:
     """Where a row is, by identity, else by its key; None where it isn't."""
-    if wanted is None:
-        return None
     if near < len(rows) and rows[near] is wanted:
         return near
     same = next((number for number, row in enumerate(rows) if row is wanted), None)

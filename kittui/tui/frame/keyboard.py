@@ -1,0 +1,147 @@
+"""Keys take effect in the order they were typed, however fast they arrive.
+
+A key is delivered only after the one before took effect: after it passed through the widgets, and after the command it
+ran has finished, opened something, or taken so long that it goes on in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic
+from typing import Final, TypeVar
+
+from textual import events
+from textual.app import App
+from textual.message import Message
+from textual.screen import Screen
+
+PATIENCE: Final = 1.0
+"""Seconds that later keys wait for a command."""
+STUCK: Final = 1.0
+"""Seconds after which a key that has not passed through is given up: its widget may be gone."""
+TICK: Final = 0.005
+
+Answer = TypeVar("Answer")
+Typed = events.Key | events.Paste
+
+
+class Passed(Message):
+    """Follows a key through the same queues; when it arrives at the program, so has the key."""
+
+    def __init__(self, arrived: asyncio.Event) -> None:
+        super().__init__()
+        self.arrived = arrived
+
+
+class Keyboard:
+    """The queue of what was typed, and the commands that it waits for.
+
+    `deliver` hands an event to the program as Textual does; `dropped` is called when keys are dropped that were typed
+    ahead for a command which takes long: they are not run as commands of what is on the screen instead.
+    """
+
+    def __init__(self, app: App[None], deliver: Callable[[Typed], Awaitable[None]], dropped: Callable[[], None]):
+        self._app = app
+        self._deliver = deliver
+        self._dropped = dropped
+        self._typed: deque[Typed] = deque()
+        self._delivering = False
+        self._commands: dict[asyncio.Task[object], float] = {}
+        self._asking: set[asyncio.Task[object]] = set()
+        self._last = 0.0
+
+    def take(self, event: Typed) -> None:
+        """Put what was typed into the queue."""
+        self._typed.append(event)
+        self._last = monotonic()
+        if not self._delivering:
+            self._delivering = True
+            self._app.run_worker(self._run(), group="keys", exclusive=False)
+
+    def clear(self) -> None:
+        """Forget what was typed and not delivered yet."""
+        self._typed.clear()
+
+    @property
+    def waits(self) -> bool:
+        """Whether keys are held back now."""
+        return self._delivering
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs that is not waiting for the user."""
+        return bool(self._commands.keys() - self._asking)
+
+    async def command(self, work: Coroutine[object, object, None]) -> None:
+        """Run a command that later keys wait for."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a command runs in a worker")
+        self._commands[task] = monotonic()
+        try:
+            await work
+        finally:
+            self._commands.pop(task, None)
+
+    async def asking(self, answer: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Wait for the user: later keys are for what is asked."""
+        task = asyncio.current_task()
+        if task is None:
+            return await answer()
+        self._asking.add(task)
+        try:
+            return await answer()
+        finally:
+            self._asking.discard(task)
+            if task in self._commands:
+                self._commands[task] = monotonic()
+
+    @property
+    def late(self) -> bool:
+        """Whether the running command took long, and the user has turned to something else meanwhile."""
+        task = asyncio.current_task()
+        since = self._commands.get(task) if task is not None else None
+        return since is not None and monotonic() - since > PATIENCE and self._last > since
+
+    async def _run(self) -> None:
+        try:
+            while self._typed and self._app.screen_stack:
+                screen = self._app.screen
+                await self._deliver(self._typed.popleft())
+                await self._through()
+                await self._take_effect(screen)
+        finally:
+            self._delivering = False
+
+    async def _through(self) -> None:
+        """Wait until the key has passed through the widgets, and what it called later was called."""
+        target = self._app.focused or self._app.screen
+        arrived = asyncio.Event()
+        if target.post_message(Passed(arrived)):
+            await _at_most(arrived)
+        called = asyncio.Event()
+        if self._app.call_later(called.set):
+            await _at_most(called)
+
+    async def _take_effect(self, before: Screen[object]) -> None:
+        end = monotonic() + PATIENCE
+        while self.busy and self._app.screen is before and (left := end - monotonic()) > 0:
+            # A dialog opens without a task of its own that could be waited for.
+            await asyncio.wait(self._commands, timeout=min(TICK, left), return_when=asyncio.FIRST_COMPLETED)
+        if self._app.screen is not before:
+            # What was opened takes its focus before it gets a key.
+            await self._through()
+            await self._through()
+        elif self.busy and self._typed:
+            self.clear()
+            self._dropped()
+
+
+async def _at_most(event: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(STUCK):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,113 @@
+"""Keys take effect in the order they were typed, though they arrive in one burst."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from kittui.oci.reference import LOCAL, Place
+from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.help import HelpDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.panes.filtering import FilterInput
+from tests.tui.waiting import browse, quiet, until
+from tests.tui.world import World, WorldSource, kitfile
+
+START = "registry.test/fraud:alpha"
+
+
+def world() -> tuple[World, WorldSource]:
+    source = WorldSource(Place("remote", host="registry.test"))
+    for tag in ("alpha", "beta", "gamma", "validating", "delta"):
+        source.repository("fraud").add(kitfile(tag), [("model", 10, "none")], tag)
+    return World(WorldSource(LOCAL), source), source
+
+
+def burst(pilot: Pilot[Any], keys: Iterable[str]) -> None:
+    """Type everything at once, as a slow line delivers it."""
+    for key in keys:
+        character = key if len(key) == 1 else {"space": " ", "slash": "/"}.get(key)
+        pilot.app.post_message(events.Key(key, character))
+
+
+async def at_tags(pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "alpha")
+    await quiet(pilot)
+    browse(pilot).go("tags")
+    await quiet(pilot)
+
+
+async def test_a_mark_is_set_on_the_row_that_was_under_the_cursor() -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        rows = browse(pilot).tags_pane.body.rows
+        first = browse(pilot).tags_pane.body.cursor
+        burst(pilot, ["space", "j", "space"])
+        await until(pilot, lambda: len(browse(pilot).marks) == 2)
+        assert [mark.target for mark in browse(pilot).marks] == [rows[first].target, rows[first + 2].target]
+
+
+async def test_a_filter_gets_the_letters_that_follow_its_key() -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        order = browse(pilot).tags_pane.order
+        burst(pilot, ["slash", *"val", "enter"])
+        await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "validating")
+        assert browse(pilot).tags_pane.order == order
+        assert not pilot.app.screen.query_one(FilterInput).has_class("open")
+
+
+@pytest.mark.parametrize(
+    ("key", "dialog"), [("o", InputDialog), ("t", InputDialog), ("y", ChoiceDialog), ("question_mark", HelpDialog)]
+)
+async def test_what_follows_a_key_goes_into_what_it_opens(key: str, dialog: type) -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        burst(pilot, [key, *"xx"])
+        await until(pilot, lambda: isinstance(pilot.app.screen, dialog))
+        await quiet(pilot)
+        if dialog is InputDialog:
+            await until(pilot, lambda: pilot.app.screen.query_one(Input).value.endswith("xx"))
+        assert browse(pilot).marks == ()
+        assert isinstance(pilot.app.screen, dialog)
+
+
+async def test_a_slow_command_is_said_and_escape_stops_it() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        source.slow = asyncio.Event()
+        burst(pilot, ["t"])
+        await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
+        burst(pilot, ["escape"])
+        await until(pilot, lambda: not list(browse(pilot).program.activities))
+        source.slow.set()
+        await quiet(pilot)
+        assert not isinstance(pilot.app.screen, InputDialog)
+
+
+async def test_a_dialog_that_took_long_waits_in_the_header() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        source.slow = asyncio.Event()
+        burst(pilot, ["t"])
+        await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
+        await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+        before = browse(pilot).tags_pane.body.cursor
+        burst(pilot, ["j"])
+        await until(pilot, lambda: browse(pilot).tags_pane.body.cursor == before + 1)
+        source.slow.set()
+        await until(pilot, lambda: any("dialog is ready" in text for text in browse(pilot).program.activities))
+        assert not isinstance(pilot.app.screen, InputDialog)
+        burst(pilot, ["exclamation_mark"])
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
