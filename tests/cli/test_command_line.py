@@ -10,7 +10,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -256,9 +255,9 @@ def test_an_interrupt_is_status_130(home: Path) -> None:
             subprocess.Popen(
                 program("ls", "--json", "--plain-http", host), stdout=subprocess.PIPE, stderr=subprocess.PIPE
             ) as running,
-            silent.accept()[0],
+            silent.accept()[0] as connection,
         ):
-            time.sleep(0.2)
+            assert connection.recv(1) == b"G"  # the request is on its way: now an answer is waited for
             os.kill(running.pid, signal.SIGINT)
             out, err = running.communicate(timeout=20)
     assert (running.returncode, out) == (130, b"")

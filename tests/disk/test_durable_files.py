@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,19 @@ from kittui.oci.media_types import OCI_MANIFEST
 
 
 async def test_a_cancelled_wait_ends_after_its_thread() -> None:
-    go, ended = threading.Event(), threading.Event()
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
-        go.wait(5)
-        time.sleep(0.02)
+        begun.set()
+        go.wait(60)
         ended.set()
 
     task = asyncio.create_task(in_thread(work))
-    await asyncio.sleep(0.01)
-    task.cancel()
-    await asyncio.sleep(0.01)
-    assert not task.done()
+    await asyncio.to_thread(begun.wait, 60)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
     task.cancel()
     go.set()
     with pytest.raises(asyncio.CancelledError):
@@ -52,7 +52,7 @@ async def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         async with file_lock(tmp_path / "deep" / "x.lock", "x"):
             inside += 1
             assert inside == 1
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
             inside -= 1
 
     async with asyncio.TaskGroup() as group:

@@ -6,11 +6,13 @@ import asyncio
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kittui.disk import locks
 from kittui.errors import Conflict
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -92,11 +94,20 @@ def test_old_entries_go_with_their_manifests(tmp_path: Path, monkeypatch: pytest
 
 async def test_one_at_a_time_changes_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal, other = Journal(tmp_path), Journal(tmp_path)
+    refused, attempt = asyncio.Event(), locks._attempt
+
+    def attempted(*arguments: Any) -> Any:
+        held = attempt(*arguments)
+        if held is None:
+            refused.set()
+        return held
+
+    monkeypatch.setattr(locks, "_attempt", attempted)
     async with journal.lock("remote://r/x"):
         async with other.lock("remote://r/y"):
             pass
         waiting = asyncio.create_task(other.lock("remote://r/x").__aenter__())
-        await asyncio.sleep(0.1)
+        await refused.wait()
         assert not waiting.done()
         waiting.cancel()
         with pytest.raises((asyncio.CancelledError, Conflict)):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-
-import pytest
 
 from kittui.oci.reference import LOCAL, Place
-from tests.tui.ptys import HERE, Program
 from tests.tui.waiting import browse, listed, quiet, text_of, until
 from tests.tui.world import LAYERS, World, WorldSource, kitfile
 
@@ -76,53 +72,6 @@ async def test_rows_that_scrolled_away_are_not_asked_for() -> None:
             tags.body.action_page(1)
         await quiet(pilot)
         assert registry.asked["manifest"] - before <= len(tags.body.in_view)
-
-
-@pytest.mark.parametrize("key", ["j", "pagedown", "G", "s", "x"])
-async def test_a_key_at_100_000_tags_does_not_stall(key: str) -> None:
-    world = huge(100_000)
-    async with world.app().run_test(size=(160, 45)) as pilot:
-        await listed(pilot)
-        await pilot.press("j", "enter")
-        tags = browse(pilot).tags_pane
-        await until(pilot, lambda: len(tags.body.rows) == 100_000, 60)
-        await quiet(pilot)
-        tags.body.move_to(5)
-        start = time.perf_counter()
-        if key == "s":
-            tags.cycle_sort()
-        elif key == "x":
-            tags.set_filter("v1.77")
-        elif key == "j":
-            tags.body.action_move(1)
-        elif key == "pagedown":
-            tags.body.action_page(1)
-        else:
-            tags.body.action_edge(1)
-        for line in range(tags.body.size.height):
-            tags.body.render_line(line)
-        took = time.perf_counter() - start
-        assert took < (0.6 if key == "s" else 0.15), f"{took * 1000:.0f} ms"
-
-
-def test_a_cursor_move_is_small_and_rest_is_silent() -> None:
-    with Program(str(HERE / "large_program.py")) as program:
-        program.until("acme/huge")
-        program.settle()
-        program.press("j\r")
-        program.until("v1.9999.0")
-        program.settle()
-        sizes = []
-        for _ in range(5):
-            program.press("j")
-            sizes.append(len(program.read(0.09)))
-            program.settle()
-        assert max(sizes) < 4096, sizes
-        program.settle(1.0)
-        used = program.cpu()
-        silence = program.read(2)
-        assert silence == b""
-        assert program.cpu() - used <= 0.04
 
 
 async def test_local_store_is_not_asked_twice() -> None:
