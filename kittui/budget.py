@@ -133,3 +133,8 @@ class Budget:
         if kind in _UNITS:
             return TooLarge(f"too large to show: more than {limit:,} {_UNITS[kind]} in {self.what}")
         return TooLarge(f"too large to show: {self.what} has more than {size_text(limit)}")
+
+
+def layer_budget(ratio: float = RATIO) -> Budget:
+    """For decompressing a layer: it may be of any size, but not expand without end. Time is for who reads it."""
+    return Budget("the layer", input=None, output=None, ratio=ratio, seconds=float("inf"))

@@ -241,13 +241,17 @@ def _join(combine: Callable[[float, float], float], a: float | None, b: float | 
 
 @dataclass(frozen=True, slots=True)
 class TensorSide:
-    """A tensor as a header describes it; `offset` and `size` are bytes in its file."""
+    """A tensor as a header describes it; `offset` and `size` are bytes in its file.
+
+    `elsewhere`: its bytes are in another file that could not be found, so that equal files say nothing of them.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     offset: int = 0
     size: int = 0
+    elsewhere: bool = False
 
 
 TensorNature = Literal["", "reshaped", "recast", "values"]

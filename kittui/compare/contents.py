@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kittui.compare.changes import TensorChange, TensorSide, TextChange
 from kittui.compare.documents import compare_documents
-from kittui.compare.figures import Meter, Numpy, decodes, per_width, width
+from kittui.compare.figures import Meter, decodes, per_width, width
 from kittui.compare.text import TEXT_LIMIT, compare_texts
 from kittui.errors import Malformed
 from kittui.formats.exact_json import parse_json
@@ -119,36 +119,21 @@ def judge_values(change: TensorChange, meter: Meter) -> TensorChange:
     return replace(change, status="moved" if change.file_a else "same", figures=figures, note="")
 
 
-def compare_values(changes: Sequence[TensorChange], a: bytes, b: bytes, numpy: Numpy) -> tuple[TensorChange, ...]:
+def compare_values(changes: Sequence[TensorChange], a: bytes, b: bytes) -> tuple[TensorChange, ...]:
     """Tensors of two small model files that are in memory whole."""
-    return tuple(_values(change, a, b, numpy) for change in changes)
+    return tuple(_values(change, a, b) for change in changes)
 
 
-def _values(change: TensorChange, a: bytes, b: bytes, numpy: Numpy) -> TensorChange:
+def _values(change: TensorChange, a: bytes, b: bytes) -> TensorChange:
     if change.a is None or change.b is None or not comparable(change.a, change.b):
         return change
     old = memoryview(a)[change.a.offset : change.a.offset + change.a.size]
     new = memoryview(b)[change.b.offset : change.b.offset + change.b.size]
     if len(old) != change.a.size or len(new) != change.b.size:
         return change
-    meter = Meter(change.a.dtype, change.b.dtype, numpy)
+    meter = Meter(change.a.dtype, change.b.dtype)
     if change.a.dtype == change.b.dtype and bytes(old) == bytes(new):
         meter.feed_equal(old)
     else:
         meter.feed(old, new)
     return judge_values(change, meter)
-
-
-def metadata_of(values: Mapping[str, object]) -> dict[str, object]:
-    """A model file's metadata with long arrays (tokenizers) told by their length and a digest."""
-    from hashlib import sha256
-
-    result: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, list | tuple) and len(value) > 64:
-            result[key] = f"{len(value)} values, sha256 {sha256(repr(value).encode()).hexdigest()[:12]}"
-        elif isinstance(value, bytes):
-            result[key] = value.decode("utf-8", "surrogateescape")
-        else:
-            result[key] = value
-    return result

@@ -1,32 +1,23 @@
-"""What two stretches of tensor bytes differ in, as numbers: with numpy, or slower and to the same figures without.
+"""What two stretches of tensor bytes differ in, as numbers, by numpy.
 
 Types are named as in safetensors (https://github.com/huggingface/safetensors#format) and GGUF
-(https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). All values are little-endian.
+(https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Values are little-endian; a > in front says otherwise.
 """
 
 from __future__ import annotations
 
 import math
-import struct
-import sys
-from array import array
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import compress
 from operator import ne
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 from kittui.compare.changes import Figures
 
-_CODES = {
-    "F64": "d", "F32": "f", "F16": "e", "I64": "q", "I32": "i", "I16": "h", "I8": "b",
-    "U64": "Q", "U32": "I", "U16": "H", "U8": "B", "BOOL": "B",
-}  # fmt: skip
 _NUMPY_TYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
+    "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
+    "U64": "u8", "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "u1",
 }  # fmt: skip
 _ALIASES = {
     "FLOAT64": "F64", "FLOAT32": "F32", "FLOAT16": "F16", "BFLOAT16": "BF16", "DOUBLE": "F64", "FLOAT": "F32",
@@ -42,63 +33,62 @@ PIECE = 1024 * 1024
 
 
 @cache
-def block(name: str) -> int:
+def block(dtype: str) -> int:
     """Bytes of a block of one of GGUF's packed types, 0 for other types: their blocks are compared, not the values."""
     from kittui.formats.gguf import QUANTISATIONS
 
+    name = _plain(dtype)
     return next((size for found, numbers, size in QUANTISATIONS.values() if found == name and numbers > 1), 0)
 
 
 def canonical(dtype: str) -> str:
-    """The name that this module knows a type by."""
-    name = dtype.upper().removeprefix("TORCH.")
+    """The name that this module knows a type by, with a > in front where it is big-endian."""
+    name = _plain(dtype)
+    return f">{name}" if dtype.startswith(">") else name
+
+
+def _plain(dtype: str) -> str:
+    """The name without its byte order."""
+    name = dtype.upper().removeprefix(">").removeprefix("TORCH.")
     return _ALIASES.get(name, name)
 
 
 def width(dtype: str) -> int:
     """Bytes of the smallest piece of a type that can be decoded alone: an element, a pair of nibbles, a block."""
-    name = canonical(dtype)
-    if name in _CODES:
-        return array(_CODES[name]).itemsize if name != "F16" else 2
-    if name == "BF16":
-        return 2
-    return block(name) or 1
+    name = _plain(dtype)
+    if name in _NUMPY_TYPES:
+        return int(_NUMPY_TYPES[name][-1])
+    return 2 if name == "BF16" else block(name) or 1
 
 
 def decodes(dtype: str) -> bool:
     """Whether values of this type can be read as numbers."""
-    name = canonical(dtype)
-    return name in _CODES or name == "BF16" or name in _TABLES_8 or name in _NIBBLES
+    name = _plain(dtype)
+    return name in _NUMPY_TYPES or name == "BF16" or name in _TABLES_8 or name in _NIBBLES
 
 
 def per_width(dtype: str) -> int:
     """Elements in `width` bytes: two for types of four bits, one else (a block counts as one)."""
-    return 2 if canonical(dtype) in _NIBBLES else 1
+    return 2 if _plain(dtype) in _NIBBLES else 1
 
 
-def find_numpy() -> ModuleType | None:
-    """numpy where it is installed."""
-    try:
-        import numpy
-    except ImportError:
-        return None
+@cache
+def find_numpy() -> ModuleType:
+    """numpy, whose import takes longer than comparing a small model: it waits for the first values."""
+    import numpy
+
     return numpy
-
-
-Numpy: TypeAlias = Callable[[], ModuleType | None] | ModuleType | None
 
 
 @dataclass(slots=True)
 class Meter:
     """Adds up the figures of one pair of tensors, stretch by stretch.
 
-    `numpy` is the module, None for the path without it, or what finds out when it is first needed. Both sides'
-    stretches must hold the same elements: multiples of `width(dtype)` bytes each.
+    Both sides' stretches must hold the same elements: multiples of `width(dtype)` bytes each.
     """
 
     dtype_a: str
     dtype_b: str
-    numpy: Numpy = None
 
     count: int = 0
     changed: int = 0
@@ -117,12 +107,11 @@ class Meter:
 
     def feed(self, a: memoryview, b: memoryview) -> None:
         """Take the next stretch of both sides; raises ValueError when they don't hold the same elements."""
-        numpy = self._module()
         unit_a, unit_b = width(self.dtype_a), width(self.dtype_b)
         elements = len(a) // unit_a * per_width(self.dtype_a)
         if len(a) % unit_a or len(b) % unit_b or elements != len(b) // unit_b * per_width(self.dtype_b):
             raise ValueError("the stretches do not hold the same elements")
-        step = PIECE // 8 if numpy else PIECE // 16
+        step = PIECE // 8
         for start in range(0, elements, step):
             stop = min(elements, start + step)
             part_a = _cut(a, start, stop, unit_a, per_width(self.dtype_a))
@@ -130,46 +119,33 @@ class Meter:
             if not self.numeric:
                 self.count += stop - start
                 self.changed += _blocks_changed(part_a, part_b, unit_a)
-            elif numpy:
+            else:
+                numpy = find_numpy()
                 # Signalling NaNs and sums that overflow are no news here.
                 with numpy.errstate(over="ignore", invalid="ignore"):
-                    self._feed_numpy(numpy, part_a, part_b)
-            else:
-                self._feed_plain(part_a, part_b)
+                    self._feed(numpy, part_a, part_b)
 
     def feed_equal(self, side: memoryview) -> None:
         """Take the next stretch of a, of which b holds the very same bytes: cheaper than `feed`."""
-        numpy = self._module()
         unit, each = width(self.dtype_a), per_width(self.dtype_a)
         elements = len(side) // unit * each
         self.count += elements
         if not self.numeric:
             return
-        step = PIECE // 8 if numpy else PIECE // 16
+        numpy, step = find_numpy(), PIECE // 8
         for start in range(0, elements, step):
             part = _cut(side, start, min(elements, start + step), unit, each)
-            if numpy:
-                with numpy.errstate(over="ignore", invalid="ignore"):
-                    values = _numpy_values(numpy, self.dtype_a, part)
-                    squares = float(numpy.dot(values, values))
-                if not math.isfinite(squares):
-                    values = values[numpy.isfinite(values)]
-                    squares = float(numpy.dot(values, values))
-                finite = len(values)
-            else:
-                numbers = [value for value in _plain_values(self.dtype_a, part) if math.isfinite(value)]
-                squares, finite = _sum([value * value for value in numbers]), len(numbers)
+            with numpy.errstate(over="ignore", invalid="ignore"):
+                values = _values(numpy, self.dtype_a, part)
+                squares = float(numpy.dot(values, values))
+            if not math.isfinite(squares):
+                values = values[numpy.isfinite(values)]
+                squares = float(numpy.dot(values, values))
             total = len(part) // unit * each
-            self.finite += finite
-            self.nonfinite_a += total - finite
-            self.nonfinite_b += total - finite
+            self.finite += len(values)
+            self.nonfinite_a += total - len(values)
+            self.nonfinite_b += total - len(values)
             self.squares_a += squares
-
-    def _module(self) -> ModuleType | None:
-        """Importing numpy takes longer than comparing a small model: it waits for the first values."""
-        if self.numpy is not None and not isinstance(self.numpy, ModuleType):
-            self.numpy = self.numpy()
-        return self.numpy
 
     def figures(self) -> Figures:
         """The figures of what was fed so far."""
@@ -181,11 +157,11 @@ class Meter:
             self.nonfinite_a, self.nonfinite_b,
         )  # fmt: skip
 
-    def _feed_numpy(self, numpy: ModuleType, a: memoryview, b: memoryview) -> None:
-        x, y = _numpy_values(numpy, self.dtype_a, a), _numpy_values(numpy, self.dtype_b, b)
+    def _feed(self, numpy: ModuleType, a: memoryview, b: memoryview) -> None:
+        x, y = _values(numpy, self.dtype_a, a), _values(numpy, self.dtype_b, b)
         self.count += len(x)
         if canonical(self.dtype_a) == canonical(self.dtype_b):
-            bits_a, bits_b = _numpy_bits(numpy, self.dtype_a, a), _numpy_bits(numpy, self.dtype_b, b)
+            bits_a, bits_b = _bits(numpy, self.dtype_a, a), _bits(numpy, self.dtype_b, b)
             self.changed += int(numpy.count_nonzero(bits_a != bits_b))
         else:
             self.changed += int(numpy.count_nonzero((x != y) & ~(numpy.isnan(x) & numpy.isnan(y))))
@@ -205,34 +181,6 @@ class Meter:
         self.sum_abs += float(difference.sum())
         self.squares_diff += float(numpy.dot(difference, difference))
 
-    def _feed_plain(self, a: memoryview, b: memoryview) -> None:
-        x, y = _plain_values(self.dtype_a, a), _plain_values(self.dtype_b, b)
-        self.count += len(x)
-        if canonical(self.dtype_a) == canonical(self.dtype_b):
-            bits_a, bits_b = _plain_bits(self.dtype_a, a), _plain_bits(self.dtype_b, b)
-            self.changed += sum(map(ne, bits_a, bits_b))
-        else:
-            self.changed += sum(1 for old, new in zip(x, y, strict=True) if old != new and (old == old or new == new))
-        finite_a, finite_b = list(map(math.isfinite, x)), list(map(math.isfinite, y))
-        if not all(finite_a) or not all(finite_b):
-            self.nonfinite_a += finite_a.count(False)
-            self.nonfinite_b += finite_b.count(False)
-            both = [old and new for old, new in zip(finite_a, finite_b, strict=True)]
-            x, y = list(compress(x, both)), list(compress(y, both))
-        self.finite += len(x)
-        differences = [abs(new - old) for old, new in zip(x, y, strict=True)]
-        self.max_abs = max(self.max_abs, max(differences, default=0.0))
-        self.squares_a += _sum([value * value for value in x])
-        self.sum_abs += _sum(differences)
-        self.squares_diff += _sum([value * value for value in differences])
-
-
-def _sum(values: Sequence[float]) -> float:
-    try:
-        return math.fsum(values)
-    except OverflowError:
-        return math.inf
-
 
 def _cut(side: memoryview, start: int, stop: int, unit: int, each: int) -> memoryview:
     return side[start // each * unit : -(-stop // each) * unit]
@@ -247,14 +195,9 @@ def _blocks_changed(a: memoryview, b: memoryview, unit: int) -> int:
 
 
 @cache
-def _table(name: str) -> array[float]:
-    """All values of a type of 8 or 16 bits, by their bits."""
-    if name == "BF16":
-        patterns = array("I", (bits << 16 for bits in range(65536)))
-        return array("d", array("f", patterns.tobytes()))
-    if name == "F16":
-        return array("d", struct.unpack("<65536e", struct.pack("<65536H", *range(65536))))
-    return array("d", (_small_float(name, bits) for bits in range(256)))
+def _table(name: str) -> tuple[float, ...]:
+    """All values of a type of 8 bits, by their bits."""
+    return tuple(_small_float(name, bits) for bits in range(256))
 
 
 def _small_float(name: str, bits: int) -> float:
@@ -287,48 +230,26 @@ def _nibbles(name: str) -> tuple[float, ...]:
     return tuple(float(bits - 16 if name == "I4" and bits > 7 else bits) for bits in range(16))
 
 
-def _plain_values(dtype: str, side: memoryview) -> list[float]:
-    name = canonical(dtype)
-    if name in _NIBBLES:
-        table = _nibbles(name)
-        return [table[half] for byte in side.cast("B").tolist() for half in (byte & 15, byte >> 4)]
-    if name in _TABLES_8:
-        return list(map(_table(name).__getitem__, side.cast("B").tolist()))
-    if name in ("BF16", "F16"):
-        return list(map(_table(name).__getitem__, _swapped("H", side)))
-    return list(map(float, _swapped(_CODES[name], side)))
-
-
-def _plain_bits(dtype: str, side: memoryview) -> Sequence[int]:
-    name = canonical(dtype)
-    if name in _NIBBLES:
-        return [half for byte in side.cast("B").tolist() for half in (byte & 15, byte >> 4)]
-    return _swapped({1: "B", 2: "H", 4: "I", 8: "Q"}[width(dtype)], side)
-
-
-def _swapped(code: str, side: memoryview) -> array[Any]:
-    values: array[Any] = array(code)
-    values.frombytes(side)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
-
-
-def _numpy_values(numpy: ModuleType, dtype: str, side: memoryview) -> Any:
-    name = canonical(dtype)
-    if name in _CODES:
-        return numpy.frombuffer(side, _NUMPY_TYPES[name]).astype(numpy.float64)
+def _values(numpy: ModuleType, dtype: str, side: memoryview) -> Any:
+    name = _plain(dtype)
+    if name in _NUMPY_TYPES:
+        return numpy.frombuffer(side, _order(dtype) + _NUMPY_TYPES[name]).astype(numpy.float64)
     if name == "BF16":
-        return (numpy.frombuffer(side, "<u2").astype(numpy.uint32) << 16).view(numpy.float32).astype(numpy.float64)
+        bits = numpy.frombuffer(side, _order(dtype) + "u2").astype(numpy.uint32) << 16
+        return bits.view(numpy.float32).astype(numpy.float64)
     if name in _TABLES_8:
         return numpy.array(_table(name))[numpy.frombuffer(side, numpy.uint8)]
-    return numpy.array(_nibbles(name))[_numpy_bits(numpy, dtype, side)]
+    return numpy.array(_nibbles(name))[_bits(numpy, dtype, side)]
 
 
-def _numpy_bits(numpy: ModuleType, dtype: str, side: memoryview) -> Any:
-    if canonical(dtype) in _NIBBLES:
+def _bits(numpy: ModuleType, dtype: str, side: memoryview) -> Any:
+    if _plain(dtype) in _NIBBLES:
         packed = numpy.frombuffer(side, numpy.uint8)
         halves = numpy.empty(len(packed) * 2, numpy.uint8)
         halves[0::2], halves[1::2] = packed & 15, packed >> 4
         return halves
     return numpy.frombuffer(side, f"<u{width(dtype)}")
+
+
+def _order(dtype: str) -> str:
+    return ">" if dtype.startswith(">") else "<"

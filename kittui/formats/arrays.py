@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from kittui.formats.pickled import Call
 from kittui.formats.weights import bytes_of
 
+OBJECTS = "OBJECT"
+"""What the type of pickled objects is called."""
 _LETTERS = {"f": "F", "i": "I", "u": "U", "c": "C", "b": "BOOL"}
 _PLAIN = re.compile(r"([<>|=]?)([fiucb])(\d{1,3})\Z")
 _FIXED = re.compile(r"[<>|=]?([USVaMm])(\d{0,9})(\[[^]]{1,20}\])?\Z")
@@ -38,7 +40,7 @@ def from_descr(descr: Any, depth: int = 0) -> NumberType:
         order = ">" if plain[1] == ">" and width > 1 else ""
         return NumberType(f"{order}{letter}" if letter == "BOOL" else f"{order}{letter}{width * 8}", width)
     if re.match(r"[<>|=]?O\d?\Z", text):
-        return NumberType("OBJECT", None, objects=True)
+        return NumberType(OBJECTS, None, objects=True)
     fixed = _FIXED.match(text)
     if fixed is None:
         return NumberType(text[:60], None)
@@ -72,7 +74,7 @@ def from_call(value: Any) -> NumberType:
     found = from_descr(f"{order}{text}")
     flags = state[7] if len(state) > 7 else 0
     if isinstance(flags, int) and flags & 1:
-        return NumberType("OBJECT", None, objects=True)
+        return NumberType(OBJECTS, None, objects=True)
     if len(state) > 5 and isinstance(state[5], int) and state[5] >= 0:
         return found._replace(width=state[5])
     return found

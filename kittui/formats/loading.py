@@ -7,11 +7,14 @@ said, never left out.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 
 from kittui.budget import Budget
 from kittui.errors import ContentError, Malformed, TooLarge
+from kittui.formats.arrays import OBJECTS
+from kittui.formats.foreign import class_names
 from kittui.formats.inflate import compression_of, read_through
 from kittui.formats.need import Cursor, Steps, run_bytes, shifted
 from kittui.formats.npy import HEADER_LIMIT, MAGIC, header_length, parse_npy_header
@@ -23,9 +26,9 @@ from kittui.formats.zip import METHODS, Member, member_offset, open_member, read
 
 LOADED = (
     ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pk", ".joblib", ".dill", ".cloudpickle", ".sav", ".npy",
-    ".npz", ".ptl", ".mar",
+    ".npz", ".ptl", ".mar", ".keras", ".h5", ".hdf5",
 )  # fmt: skip
-"""How the names of files end that are loaded with pickle, torch, joblib, dill or numpy."""
+"""How the names of files end that are loaded with pickle, torch, joblib, dill, numpy or Keras."""
 WRAPPINGS = (".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4", ".zst", ".zip", ".tar", ".tgz")
 """Endings behind which another one tells what a file is."""
 MEMBERS = 500
@@ -51,12 +54,14 @@ class Examined:
     """What was found in one file.
 
     `imports` are those of all its pickles; `pickles` counts those that were followed to their end. `faults` are things
-    that no honest program writes, `unread` is what was not looked at and why; each says where it is in the file.
+    that no honest program writes, `code` what runs without being imported, `unread` is what was not looked at and why;
+    each says where it is in the file.
     """
 
     imports: dict[Global, None] = field(default_factory=dict)
     pickles: int = 0
     faults: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
@@ -131,7 +136,7 @@ class _Examiner:
         length = header_length((yield from cursor.look(_FIRST)))
         raw = yield from cursor.look(min(length, HEADER_LIMIT))
         tensor = parse_npy_header(raw, "it", 0, length)
-        if tensor.dtype == "OBJECT":
+        if tensor.dtype == OBJECTS:
             cursor.grab(length)
             yield from self.pickles(where, cursor, named=True)
         elif tensor.nbytes is None and tensor.problem:
@@ -213,13 +218,29 @@ class _Examiner:
         wanted = wanted[:MEMBERS]
         for member, start in zip(wanted, (yield from read_member_starts(wanted, _FIRST)), strict=True):
             inner = _within(where, member.path)
-            if isinstance(start, Malformed) and member.method not in METHODS:
+            if "metadata.json" in names and member.path == "config.json" and not isinstance(start, Malformed):
+                yield from self.keras(inner, member)
+            elif member.path == "model.weights.h5":
+                # Of Keras's archives the weights alone are in HDF5, and run nothing.
+                continue
+            elif isinstance(start, Malformed) and member.method not in METHODS:
                 if is_loaded(member.path):
                     self.unread(inner, f"compressed by a method that is not read ({member.method})")
             elif isinstance(start, Malformed) or (
                 (is_loaded(member.path) or _may_load(start[1])) and not _is_plain_array(start[1])
             ):
                 yield from self.member(inner, member, depth + 1)
+
+    def keras(self, where: str, member: Member) -> Steps[None]:
+        """A Keras configuration: its Lambda layers hold Python's bytecode."""
+        content = yield from open_member(member, self.budget)
+        try:
+            names = class_names(json.loads(content.content))
+        except (ValueError, RecursionError):
+            self.unread(where, "it is not valid JSON")
+            return
+        if "Lambda" in names or "__lambda__" in names:
+            self.found.code.append(f"{where}: a Lambda layer, whose code is in the file and runs with the model")
 
     def member(self, where: str, member: Member, depth: int) -> Steps[None]:
         named = is_loaded(member.path)

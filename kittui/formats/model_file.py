@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kittui.budget import Budget
 from kittui.errors import Malformed
+from kittui.formats.foreign import ENDINGS, foreign_ending, read_foreign
 from kittui.formats.inflate import compression_of, read_through
 from kittui.formats.need import Steps, fetch
 from kittui.formats.shards import is_shard_index, read_shard_index
@@ -11,8 +12,8 @@ from kittui.formats.weights import LOOKUPS, Weights
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
 """Files that are perhaps pickles, by their names."""
-SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", *PICKLES)
-"""Files whose names say that they hold tensors."""
+SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".skops", *PICKLES, *ENDINGS)
+"""Files whose names say that they hold tensors, those that are not read among them."""
 
 
 def header_budget() -> Budget:
@@ -41,12 +42,14 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
         from kittui.formats.onnx import read_onnx
 
         return (yield from read_onnx(size, budget))
+    if foreign_ending(path) is not None:
+        return (yield from read_foreign(path, size, budget))
     first = yield from fetch(0, 16)
     if first[:4] == b"GGUF":
         from kittui.formats.gguf import read_gguf
 
         return (yield from read_gguf(size, budget))
-    if first[:6] == b"\x93NUMPY" or name.endswith(".npz"):
+    if first[:6] == b"\x93NUMPY" or name.endswith((".npz", ".skops")):
         from kittui.formats import npy
 
         return (yield from npy.read_npy(size) if first[:6] == b"\x93NUMPY" else npy.read_npz(size, budget))

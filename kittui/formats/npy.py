@@ -8,7 +8,7 @@ from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed
-from kittui.formats.arrays import array_bytes, from_descr, is_shape
+from kittui.formats.arrays import OBJECTS, array_bytes, from_descr, is_shape
 from kittui.formats.need import Steps, fetch_exactly
 from kittui.formats.weights import Tensor, Weights
 from kittui.formats.zip import Member, read_member_starts, read_zip
@@ -119,15 +119,18 @@ def read_npy(size: int) -> Steps[Weights]:
     """A .npy file of `size` bytes; raises Malformed."""
     raw = yield from fetch_exactly(0, min(size, HEADER_LIMIT), "the NumPy file")
     tensor = parse_npy_header(raw, "array", 0, size)
-    return Weights("npy", (tensor,), problem=tensor.problem)
+    return Weights("npy", (tensor,), problem=None if tensor.dtype == OBJECTS else tensor.problem)
 
 
 def read_npz(size: int, budget: Budget) -> Steps[Weights]:
     """The arrays of a .npz file of `size` bytes; those that are not compressed with their place in it.
 
-    Raises Malformed.
+    skops keeps its arrays in the same way, beside a description. Raises Malformed.
     """
     members = yield from read_zip(size, budget)
+    described = any(member.path == "schema.json" for member in members)
+    if described:
+        members = tuple(member for member in members if member.path.endswith(".npy"))
     tensors: list[Tensor] = []
     for first in range(0, min(len(members), ARRAYS_LIMIT), _BATCH):
         part = members[first : min(first + _BATCH, ARRAYS_LIMIT)]
@@ -137,7 +140,7 @@ def read_npz(size: int, budget: Budget) -> Steps[Weights]:
                 (start,) = yield from read_member_starts([member], length)
             tensors.append(_array(member, start))
     problem = f"only the first {ARRAYS_LIMIT} arrays are listed" if len(members) > ARRAYS_LIMIT else None
-    return Weights("npz", tuple(tensors), {}, problem)
+    return Weights("skops" if described else "npz", tuple(tensors), {}, problem)
 
 
 def _array(member: Member, start: tuple[int, bytes] | Malformed) -> Tensor:

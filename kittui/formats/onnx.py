@@ -14,7 +14,7 @@ from typing import Any
 from kittui.budget import Budget
 from kittui.errors import ContentError, Malformed
 from kittui.formats.need import Cursor, Steps
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights, bytes_of
+from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights, bytes_of, distinct
 
 TEXT_LIMIT = 64 * 1024
 """Bytes of one text at most."""
@@ -333,4 +333,4 @@ def read_onnx(size: int, budget: Budget) -> Steps[Weights]:
     if problem is None and any(tensor.problem for tensor in walk.tensors):
         problem = "the header does not fit the file: some tensors are marked"
     notes = () if walk.tensors or problem else (f"no weights are in it: {sum(walk.operators.values())} operators",)
-    return Weights("onnx", tuple(walk.tensors), walk.metadata, problem, notes)
+    return Weights("onnx", tuple(distinct(walk.tensors)), walk.metadata, problem, notes)

@@ -11,7 +11,7 @@ from kittui.formats.need import Cursor, Steps, fetch, run_bytes, shifted
 from kittui.formats.pickle import follow_pickle
 from kittui.formats.pickled import Map, Program
 from kittui.formats.rebuild import Found, Storage, find_tensors, storage_of
-from kittui.formats.weights import LOOKUPS, Tensor, Weights, bytes_of
+from kittui.formats.weights import LOOKUPS, Tensor, Weights, bytes_of, distinct
 from kittui.formats.zip import Member, member_offset, member_offsets, open_member, read_member, read_zip
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -57,7 +57,7 @@ def _from_zip(members: tuple[Member, ...], budget: Budget, lookups: int) -> Step
     if order is not None and order.size < 16 and (yield from read_member(order, budget)).strip() == b"big":
         tensors = [_big_endian(tensor) for tensor in tensors]
     problem = _problem(part.problems, tensors)
-    return Weights("pytorch", tuple(tensors), part.metadata, problem, tuple(part.notes))
+    return Weights("pytorch", tuple(distinct(tensors)), part.metadata, problem, tuple(part.notes))
 
 
 class _Part:
@@ -155,7 +155,7 @@ def read_pickles(size: int | None, budget: Budget) -> Steps[Weights]:
     if len(programs) == 1:
         tensors = [_unstored(one, 0 if size is not None else None) for one in found]
         problem = _problem([main.problem, cut], tensors)
-        return Weights("pickle", tuple(tensors), _metadata(main), problem)
+        return Weights("pickle", tuple(distinct(tensors)), _metadata(main), problem)
     held = {storage.key: storage for each in main.storages if (storage := storage_of(each)) is not None}
     keys = programs[_KEYS].value if len(programs) > _KEYS else None
     known = keys if isinstance(keys, list) and size is not None else []
@@ -169,7 +169,7 @@ def read_pickles(size: int | None, budget: Budget) -> Steps[Weights]:
     if isinstance(system, Map) and system.get("little_endian") is False:
         tensors = [_big_endian(tensor) for tensor in tensors]
     problem = _problem([programs[-1].problem, cut], tensors)
-    return Weights("pytorch", tuple(tensors), _metadata(main), problem)
+    return Weights("pytorch", tuple(distinct(tensors)), _metadata(main), problem)
 
 
 def _legacy_starts(held: Mapping[str, Storage], keys: Sequence[Any], at: int, size: int) -> dict[str, int]:

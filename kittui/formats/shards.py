@@ -98,6 +98,52 @@ def join_shards(index: Weights, headers: Mapping[str, ShardHeader], spare: Seque
     )
 
 
+def split_names(path: str, weights: Weights) -> list[str]:
+    """The files of a GGUF model that was split, by the name of one of them and what it says itself; else empty."""
+    match = _NUMBERED.match(path.rpartition("/")[2])
+    count = weights.metadata.get("split.count")
+    if weights.format != "gguf" or match is None or not isinstance(count, int) or count != int(match[3]):
+        return []
+    if not 1 < count <= SHARDS_LIMIT:
+        return []
+    width = len(match[3])
+    return [f"{match[1]}-{number:0{width}}-of-{match[3]}{match[4]}" for number in range(1, count + 1)]
+
+
+def split_kin(path: str) -> tuple[str, str, str] | None:
+    """What the parts of one split GGUF model have in common, by their names; None for other files."""
+    match = _NUMBERED.match(path)
+    return (match[1], match[3], match[4]) if match is not None and match[4].lower() == ".gguf" else None
+
+
+def join_split(headers: Mapping[str, ShardHeader]) -> Weights:
+    """All tensors of a GGUF model that was split, in one list; the first file has the metadata of all."""
+    joined = {file: header.weights for file, header in headers.items() if header.weights is not None}
+    tensors = [tensor._replace(file=file) for file, weights in joined.items() for tensor in weights.tensors]
+    metadata: dict[str, Any] = {}
+    for weights in joined.values():
+        metadata = {**weights.metadata, **metadata}
+    said: list[str] = []
+    absent = [f"{file} {header.problem or 'is missing'}" for file, header in headers.items() if header.weights is None]
+    if absent:
+        said.append(f"{len(joined)} of {len(headers)} parts can be read: {listed(absent)}")
+    said += [f"{file}: {problem}" for file, header in headers.items() if header.weights and (problem := header.problem)]
+    said += [f"{file}: {weights.problem}" for file, weights in joined.items() if weights.problem][:_NAMED]
+    wrong = [
+        file for number, (file, weights) in enumerate(headers.items())
+        if weights.weights is not None and weights.weights.metadata.get("split.no") != number
+    ]  # fmt: skip
+    if wrong:
+        said.append(f"{listed(wrong)}: not the part that the name says")
+    total = metadata.get("split.tensors.count")
+    if not absent and isinstance(total, int) and total != len(tensors):
+        said.append(f"the model says that it has {total} tensors, its parts have {len(tensors)}")
+    notes = [note for weights in joined.values() for note in weights.notes]
+    return Weights(
+        "gguf", tuple(tensors), metadata, "; ".join(said) or None, (f"{len(headers)} parts", *dict.fromkeys(notes))
+    )
+
+
 def _astray(name: str, file: str, where: Mapping[str, str | None], held: Mapping[str, str]) -> str | None:
     if name not in where:
         return "the index does not name it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
@@ -38,6 +38,16 @@ class Tensor(NamedTuple):
         """Numbers in the tensor; 0 where its shape is one that no file can hold."""
         count = prod(self.shape)
         return count if count < _MOST else 0
+
+
+def distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Tensors of which no two are called the same: the second one of a name gets a number behind it."""
+    seen: dict[str, int] = {}
+    found: list[Tensor] = []
+    for tensor in tensors:
+        seen[tensor.name] = count = seen.get(tensor.name, 0) + 1
+        found.append(tensor if count == 1 else tensor._replace(name=f"{tensor.name}#{count}"))
+    return found
 
 
 def bytes_of(shape: Sequence[int], bits: int) -> int | None:

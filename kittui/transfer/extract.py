@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import zstandard
 
+from kittui.budget import RATIO, layer_budget
 from kittui.crashpoints import crash_point
 from kittui.disk.buffers import read_buffer
 from kittui.disk.durable import start_writing, storage_error, sync_file
@@ -25,8 +26,6 @@ from kittui.transfer.paths import Parts, Piece, check_entries, safe_parts
 from kittui.transfer.tree import Tree
 
 PIECE = 1024 * 1024
-RATIO_FROM = 100 * 1024 * 1024
-"""Bytes up to which a layer may expand as much as it likes."""
 OPEN_FILES = 128
 """Files written before they are brought to the disk together."""
 ZSTD_WINDOW = 64 * 1024 * 1024
@@ -36,7 +35,7 @@ ZSTD_WINDOW = 64 * 1024 * 1024
 class Limits:
     """Bounds against archive bombs: how many times a layer may expand, and how many bytes may be written."""
 
-    ratio: float = 200.0
+    ratio: float = RATIO
     size: int | None = None
 
 
@@ -76,18 +75,19 @@ def decompress(
 ) -> None:
     """Write a layer uncompressed. Raises Malformed, TooLarge for a bomb, DiskFull, DigestMismatch for its diffId."""
     hasher = (diff_id or Digest.of(b"")).hasher()
-    size = source.stat().st_size
+    budget = layer_budget(limits.ratio)
+    budget.spend("input", source.stat().st_size)
     written = 0
     try:
         with source.open("rb") as file, target.open("wb") as output:
             for piece in _plain(file, compression):
                 check(stop)
                 written += len(piece)
-                if written > RATIO_FROM and written > size * limits.ratio:
-                    raise TooLarge(
-                        f"the layer of {size} bytes expands more than {limits.ratio:.0f} times",
-                        hint="It may be an archive bomb. If you trust it, run it again with --yes.",
-                    )
+                try:
+                    budget.spend("output", len(piece))
+                except TooLarge as error:
+                    error.hint = "If you trust it, run it again with --yes."
+                    raise
                 check_size(target.parent, written, limits, held=written - len(piece))
                 hasher.update(piece)
                 output.write(piece)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,15 +177,19 @@ def test_a_local_header_that_is_none_leaves_the_place_open() -> None:
     assert (weights.tensors[0].offset, weights.tensors[0].nbytes) == (None, 9)
 
 
-def legacy(tensors: list[Saved], storages: dict[str, bytes]) -> bytes:
-    """What torch.save wrote before 1.6: five pickles, then each storage behind its count."""
+def legacy(tensors: list[Saved], storages: dict[str, bytes], widths: Mapping[str, int] = MappingProxyType({})) -> bytes:
+    """What torch.save wrote before 1.6: five pickles, then each storage behind its count.
+
+    `widths`: bytes of a number of kinds that there are not.
+    """
     import pickle
 
     head = pickle.dumps(LEGACY_MAGIC, 2) + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
     keys = sorted(storages)
     content = head + state(tensors) + pickle.dumps(keys, 2)
     for key in keys:
-        width = next(np.dtype(KINDS[one.kind]).itemsize for one in tensors if one.key == key)
+        kind = next(one.kind for one in tensors if one.key == key)
+        width = widths.get(kind) or np.dtype(KINDS[kind]).itemsize
         content += struct.pack("<q", len(storages[key]) // width) + storages[key]
     return content
 

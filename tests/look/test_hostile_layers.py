@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import zstandard
 
+from kittui import budget
 from kittui.cli.app import main
-from kittui.errors import KittuiError, Malformed
+from kittui.errors import KittuiError, TooLarge
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
 from kittui.usecases.inspect.files import list_layers
@@ -94,10 +95,7 @@ async def test_streams_that_are_cut_or_no_streams_are_marked() -> None:
 
 
 async def test_bombs_stop_in_every_compression(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kittui.usecases.inspect import streams, zstd_view
-
-    for module in (streams, zstd_view):
-        monkeypatch.setattr(module, "BOMB_FLOOR", 1_000_000)
+    monkeypatch.setattr(budget, "EXPAND_FREELY", 1_000_000)
     plain = archive({"m/a": b"x", "m/zeros": bytes(8_000_000)})
     packer = zlib.compressobj(9, wbits=31)
     for compression, content in (
@@ -113,7 +111,7 @@ async def test_bombs_stop_in_every_compression(monkeypatch: pytest.MonkeyPatch) 
     content = seekable([plain])
     repository = repository_of(content)
     entry = FileEntry("m/zeros", "file", 1000, 0o644, 7_000_000)
-    with pytest.raises(Malformed, match="expands more than"):
+    with pytest.raises(TooLarge, match="expands more than"):
         await Inspector(free_bytes=1 << 30).read_file(repository, layer_of(content, "zstd"), entry, 1 << 20)
 
 

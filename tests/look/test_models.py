@@ -202,3 +202,75 @@ def test_cat_lists_tensors_instead_of_bytes(capsys: pytest.CaptureFixture[str]) 
     assert "bert.layer.0.attention.q" in capsys.readouterr().out
     assert main(["cat", SENTIMENT, "README.md", "--tensors", "--json"]) == 1
     assert json.loads(capsys.readouterr().err)["error"]["code"] == "malformed"
+
+
+ZOO = Path(__file__).parents[1] / "zoo"
+SPLIT = [f"tiny-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+
+
+def zoo(folder: str, *names: str) -> dict[str, bytes]:
+    return {f"model/{name}": (ZOO / folder / name).read_bytes() for name in names}
+
+
+async def model_of(layers: list[tuple[Layer, bytes]], path: str) -> Model:
+    repository: Any = repository_of(*(content for _, content in layers))
+    inspector = Inspector()
+    found = await find_in_layers(inspector, repository, [layer for layer, _ in layers], path)
+    return await open_model(inspector, repository, [layer for layer, _ in layers], found)
+
+
+@pytest.mark.parametrize("part", SPLIT)
+async def test_the_parts_of_a_split_gguf_are_one_model(part: str) -> None:
+    layers = [
+        packed(zoo("gguf/split", *SPLIT[:2]), path="model"),
+        packed(zoo("gguf/split", SPLIT[2]), kind="modelpart"),
+    ]
+    model = await model_of(layers, f"model/{part}")
+    assert model.weights.problem is None
+    assert [(tensor.name, tensor.file) for tensor in model.weights.tensors] == [
+        (f"blk.{n}.weight", file) for n, file in enumerate(SPLIT)
+    ]
+    assert model.weights.metadata["general.architecture"] == "llama"
+    assert [one.file for one in model.shards] == SPLIT
+
+
+async def test_a_missing_part_of_a_split_gguf_is_named() -> None:
+    layers = [packed(zoo("gguf/split", *SPLIT[1:]), path="model")]
+    model = await model_of(layers, f"model/{SPLIT[2]}")
+    assert "2 of 3 parts can be read: tiny-00001-of-00003.gguf is missing" in (model.weights.problem or "")
+    assert [tensor.name for tensor in model.weights.tensors] == ["blk.1.weight", "blk.2.weight"]
+
+
+async def test_split_and_whole_files_are_listed_once_each() -> None:
+    files = zoo("gguf/split", *SPLIT[1:]) | zoo("gguf", "tiny.gguf") | {"model/x-00001-of-00002.gguf": b"GGUF"}
+    layer, content = packed(files, path="model")
+    repository: Any = repository_of(content)
+    inspector = Inspector()
+    models = await list_models(inspector, repository, await list_layers(inspector, repository, [layer]))
+    assert sorted(one.found.entry.path for one in models) == [
+        "model/tiny-00002-of-00003.gguf", "model/tiny.gguf", "model/x-00001-of-00002.gguf"
+    ]  # fmt: skip
+
+
+async def test_the_files_that_an_onnx_model_names_are_looked_for() -> None:
+    both = zoo("onnx", "external.onnx", "external.onnx.data")
+    model = await model_of([packed(both, path="model")], "model/external.onnx")
+    assert model.weights.problem is None
+    assert [(one.file, one.tensors, one.problem) for one in model.shards] == [("external.onnx.data", 2, None)]
+    lacking = await model_of([packed(zoo("onnx", "external.onnx"), path="model")], "model/external.onnx")
+    assert lacking.weights.problem == "2 tensors are not in the files that it names"
+    assert {tensor.problem for tensor in lacking.weights.tensors} == {"its file external.onnx.data is missing"}
+    short = both | {"model/external.onnx.data": both["model/external.onnx.data"][:300]}
+    cut = await model_of([packed(short, path="model")], "model/external.onnx")
+    assert [tensor.problem for tensor in cut.weights.tensors] == [None, "its file external.onnx.data ends before it"]
+
+
+async def test_what_is_no_model_is_found_out_from_its_first_bytes() -> None:
+    content = archive({"model/numbers.bin": bytes(range(1, 200)) * 60_000})
+    layer = layer_of(content, path="model")
+    repository: Any = repository_of(content)
+    inspector = Inspector()
+    listed = await list_layers(inspector, repository, [layer])
+    before = sum(repository.read)
+    assert await list_models(inspector, repository, listed) == []
+    assert sum(repository.read) - before < 10_000

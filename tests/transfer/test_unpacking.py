@@ -15,11 +15,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kittui import budget
 from kittui.crashpoints import crashing
 from kittui.errors import Conflict, DigestMismatch, Malformed, TooLarge, UnsafePath
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.transfer import extract
 from kittui.transfer.extract import Limits
 from kittui.transfer.paths import safe_parts
 from kittui.transfer.staging import SCRATCH, Answers, Plain, Staging
@@ -188,7 +188,7 @@ async def test_check_31_bombs_stop_and_clean_up(unpack: Unpacker, monkeypatch: p
     with pytest.raises(TooLarge):
         await unpack(bomb, compression="gzip", limits=Limits(size=10_000_000))
     assert not unpack.target.exists()
-    monkeypatch.setattr(extract, "RATIO_FROM", 1_000_000)
+    monkeypatch.setattr(budget, "EXPAND_FREELY", 1_000_000)
     with pytest.raises(TooLarge, match="200 times"):
         await unpack(bomb, compression="gzip")
     assert not unpack.target.exists()

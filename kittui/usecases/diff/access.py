@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kittui.compare.changes import FileSide
 from kittui.errors import KittuiError
+from kittui.formats.gguf import read_gguf
 from kittui.formats.model_file import PICKLES, header_budget, read_weights
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT
@@ -30,7 +31,7 @@ _STRETCH = 1024 * 1024
 
 
 @dataclass(slots=True)
-class Budget:
+class Allowance:
     """Bytes of small files that may still be read without being asked, over the network and on this machine."""
 
     remote: int
@@ -98,6 +99,12 @@ class Access:
             await self.view(entry),
             threaded=True,
         )
+
+    async def arrays(self, entry: FileEntry, keys: Sequence[str]) -> dict[str, list[Any]]:
+        """Arrays of a GGUF file's metadata with all their values."""
+        steps = read_gguf(entry.size, header_budget(), whole=keys)
+        found = await drive(steps, await self.view(entry), threaded=True)
+        return {key: value for key in keys if isinstance(value := found.metadata.get(key), list)}
 
     async def read(self, entries: Iterable[FileEntry]) -> dict[str, bytes]:
         """Small files whole; neighbours are read in one stretch."""

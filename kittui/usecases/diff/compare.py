@@ -14,7 +14,7 @@ from kittui.compare.files import find_moves
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
 from kittui.tasks import together
-from kittui.usecases.diff.access import Budget
+from kittui.usecases.diff.access import Allowance
 from kittui.usecases.diff.layers import LayerComparer
 from kittui.usecases.diff.manifests import compare_modelkits
 from kittui.usecases.diff.opened import Opened
@@ -138,7 +138,7 @@ class _Work:
         return self.publish(complete=True)
 
     async def _look_inside(self, differing: Sequence[int]) -> None:
-        budget = Budget(self._depth.remote_budget, self._depth.local_budget)
+        budget = Allowance(self._depth.remote_budget, self._depth.local_budget)
         comparer = LayerComparer(self._case.inspector, self._case.holders, budget)
         content = self._depth.content
         for number in differing:
@@ -156,7 +156,7 @@ class _Work:
             for opened in every:
                 opened.close()
 
-    async def _read_more(self, comparer: LayerComparer, every: Sequence[Opened], budget: Budget) -> None:
+    async def _read_more(self, comparer: LayerComparer, every: Sequence[Opened], budget: Allowance) -> None:
         """What takes many bytes: one layer after the other."""
         if self._depth.content:
             await self._each("comparing values of", every, lambda opened: comparer.read_content(opened, self), 1)

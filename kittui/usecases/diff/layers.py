@@ -10,7 +10,7 @@ from kittui.compare.text import TEXT_LIMIT
 from kittui.errors import KittuiError
 from kittui.formats.tar import FileEntry
 from kittui.tasks import together
-from kittui.usecases.diff.access import Access, Budget
+from kittui.usecases.diff.access import Access, Allowance
 from kittui.usecases.diff.opened import Opened, Tell
 from kittui.usecases.inspect.inspector import SMALL, descriptor_of
 from kittui.usecases.inspect.spool import IN_MEMORY, Spool
@@ -27,7 +27,7 @@ SPOOLED = 1_000_000
 class LayerComparer:
     """Does one level after the other on pairs of layers. Errors of one layer become its problem."""
 
-    def __init__(self, inspector: Inspector, holders: Sequence[Repository], budget: Budget) -> None:
+    def __init__(self, inspector: Inspector, holders: Sequence[Repository], budget: Allowance) -> None:
         self._inspector = inspector
         self._holders = holders
         self._budget = budget

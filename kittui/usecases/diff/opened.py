@@ -136,7 +136,7 @@ class Opened:
             tuple(self.texts[path] for path in sorted(self.texts)),
             tuple((path, change) for path, changes in self.metadata.items() for change in changes),
             tuple(
-                replace(tensor, status="same", note="") if tensor.status == "not_compared" and path in equal else tensor
+                replace(tensor, status="same", note="") if path in equal and _proved(tensor) else tensor
                 for path, changes in self.tensors.items()
                 for tensor in changes
             ),
@@ -149,6 +149,12 @@ class Opened:
         for access in self.present:
             if access.spool is not None:
                 access.spool.close()
+
+
+def _proved(tensor: TensorChange) -> bool:
+    """Whether a tensor that was not compared is the same where its file is."""
+    sides = [side for side in (tensor.a, tensor.b) if side is not None]
+    return tensor.status == "not_compared" and not any(side.elsewhere for side in sides)
 
 
 class Tell(Protocol):

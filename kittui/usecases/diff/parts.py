@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kittui.compare.changes import TensorChange
 from kittui.compare.contents import comparable
-from kittui.compare.figures import Meter, find_numpy, per_width, width
+from kittui.compare.figures import Meter, per_width, width
 from kittui.compare.lockstep import Stretch
 from kittui.formats.tar import FileEntry
 
@@ -42,7 +42,7 @@ def stretch_of(change: TensorChange, old: FileEntry, new: FileEntry) -> Stretch[
     """Where a tensor lies in both layers."""
     if change.a is None or change.b is None:
         raise ValueError("a tensor of one side only")
-    part = Part(change.file, change, Meter(change.a.dtype, change.b.dtype, find_numpy))
+    part = Part(change.file, change, Meter(change.a.dtype, change.b.dtype))
     return Stretch(old.offset + change.a.offset, change.a.size, new.offset + change.b.offset, change.b.size, part)
 
 

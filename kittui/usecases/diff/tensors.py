@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import posixpath
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kittui.compare.changes import TensorChange, TensorSide
-from kittui.compare.contents import comparable, judge_values, metadata_of
-from kittui.compare.documents import compare_documents
-from kittui.compare.figures import Meter, find_numpy, width
+from kittui.compare.contents import comparable, judge_values
+from kittui.compare.figures import Meter, width
+from kittui.compare.metadata import compare_metadata
 from kittui.compare.tensors import compare_tensors, find_moved
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed
+from kittui.formats.gguf import is_summary
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Tensor, Weights
@@ -59,19 +61,78 @@ async def _headers(opened: Opened, path: str, old: FileEntry | None, new: FileEn
     a, b = opened.accesses
     weights_a = await a.weights(old, everything=everything) if a is not None and old is not None else None
     weights_b = await b.weights(new, everything=everything) if b is not None and new is not None else None
-    opened.tensors[path] = compare_tensors(path, _sides(weights_a), _sides(weights_b))
-    opened.metadata[path] = compare_documents(
-        metadata_of(weights_a.metadata if weights_a else {}), metadata_of(weights_b.metadata if weights_b else {})
+    opened.metadata[path] = compare_metadata(
+        weights_a.metadata if weights_a else {},
+        weights_b.metadata if weights_b else {},
+        *await _whole_arrays(a, old, weights_a, b, new, weights_b),
     )
     for weights in (weights_a, weights_b):
         if weights is not None and weights.problem:
             opened.fail(KittuiError(weights.problem), path)
+    inside_a, inside_b = _Inside(a, old, weights_a), _Inside(b, new, weights_b)
+    opened.tensors[path] = compare_tensors(path, inside_a.own, inside_b.own)
     if old is not None and new is not None:
         opened.model_pairs.append((old, new))
         if opened.metadata[path] or any(
             change.status != "same" and change.status != "not_compared" for change in opened.tensors[path]
         ):
             opened.settle(path, equal=False)
+    for entry_a, entry_b, sides_a, sides_b in inside_a.beside(inside_b):
+        # The tensors of a file beside are listed under that file: it is compared like any other then.
+        place = entry_b or entry_a
+        if place is None or place.path in opened.tensors:
+            continue
+        opened.tensors[place.path] = compare_tensors(place.path, sides_a, sides_b)
+        if entry_a is not None and entry_b is not None:
+            opened.model_pairs.append((entry_a, entry_b))
+
+
+async def _whole_arrays(
+    a: Access | None, old: FileEntry | None, weights_a: Weights | None,
+    b: Access | None, new: FileEntry | None, weights_b: Weights | None,
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:  # fmt: skip
+    """The long arrays of two GGUF files that are not alike by their digests, with all their values."""
+    if a is None or b is None or old is None or new is None or weights_a is None or weights_b is None:
+        return {}, {}
+    keys = [
+        key
+        for key, value in weights_a.metadata.items()
+        if is_summary(value) and is_summary(other := weights_b.metadata.get(key)) and value != other
+    ]
+    if not keys:
+        return {}, {}
+    found = await together(a.arrays(old, keys), b.arrays(new, keys))
+    return found[0], found[1]
+
+
+class _Inside:
+    """The tensors of one side's model file, those in files beside it apart."""
+
+    def __init__(self, access: Access | None, entry: FileEntry | None, weights: Weights | None) -> None:
+        self.own: list[TensorSide] = []
+        self._beside: dict[str, tuple[FileEntry, list[TensorSide]]] = {}
+        folder = posixpath.dirname(entry.path) if entry is not None else ""
+        files = access.files if access is not None else {}
+        for tensor in weights.tensors if weights is not None else ():
+            found = files.get(posixpath.normpath(posixpath.join(folder, tensor.file))) if tensor.file else None
+            if tensor.file and found is not None and _holds(found, tensor):
+                self._beside.setdefault(tensor.file, (found, []))[1].append(_side(tensor._replace(file=None)))
+            else:
+                self.own.append(_side(tensor))
+
+    def beside(
+        self, other: _Inside
+    ) -> Iterator[tuple[FileEntry | None, FileEntry | None, list[TensorSide], list[TensorSide]]]:
+        """Pairs of files beside: by the name that the model calls them, or the only ones of both sides."""
+        a, b = self._beside, other._beside
+        if len(a) == len(b) == 1 and a.keys() != b.keys():
+            ((entry_a, sides_a),), ((entry_b, sides_b),) = a.values(), b.values()
+            yield entry_a, entry_b, sides_a, sides_b
+            return
+        nothing: tuple[None, list[TensorSide]] = (None, [])
+        for name in dict.fromkeys([*a, *b]):
+            first, second = a.get(name, nothing), b.get(name, nothing)
+            yield first[0], second[0], first[1], second[1]
 
 
 def match_moved(every: Sequence[Opened]) -> None:
@@ -124,7 +185,7 @@ async def meter_views(change: TensorChange, a: View, b: View) -> Meter:
     """Read a tensor in both its files, from where its sides say it lies, and measure it."""
     if change.a is None or change.b is None:
         raise ValueError("a tensor of one side only")
-    meter = Meter(change.a.dtype, change.b.dtype, find_numpy)
+    meter = Meter(change.a.dtype, change.b.dtype)
     unit_a, unit_b = width(change.a.dtype), width(change.b.dtype)
     step = PIECE // max(unit_a, unit_b)
     for start in range(0, change.a.size // unit_a, step):
@@ -150,13 +211,16 @@ def _is_model(entry: FileEntry) -> bool:
     return not name.endswith(".bin") or "model" in name or "weight" in name
 
 
-def _sides(weights: Weights | None) -> list[TensorSide]:
-    return [_side(tensor) for tensor in weights.tensors] if weights is not None else []
+def _holds(entry: FileEntry, tensor: Tensor) -> bool:
+    """Whether a file is long enough for a tensor that is said to be in it."""
+    end = (tensor.offset or 0) + (tensor.nbytes or 0)
+    return entry.type == "file" and not entry.problem and tensor.offset is not None and end <= entry.size
 
 
 def _side(tensor: Tensor) -> TensorSide:
     """A tensor whose place is not known, or whose header lies about it, has no bytes to compare."""
     readable = tensor.problem is None and tensor.offset is not None and tensor.file is None
+    size = (tensor.nbytes or 0) if readable else 0
     return TensorSide(
-        tensor.name, tensor.dtype, tensor.shape, tensor.offset or 0, (tensor.nbytes or 0) if readable else 0
+        tensor.name, tensor.dtype, tensor.shape, tensor.offset or 0, size, elsewhere=tensor.file is not None
     )

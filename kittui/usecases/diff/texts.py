@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from kittui.compare.changes import TextChange
 from kittui.compare.contents import compare_contents, compare_values, may_be_text
-from kittui.compare.figures import find_numpy
 from kittui.compare.streams import Side, compare_streams, schema
 from kittui.compare.text import TEXT_LIMIT
 from kittui.disk.threads import in_thread
@@ -17,7 +16,7 @@ from kittui.formats.tables import table_suffix
 from kittui.formats.tar import FileEntry
 from kittui.formats.text import SNIFFED, sniff
 from kittui.tasks import together
-from kittui.usecases.diff.access import AROUND, Access, Budget
+from kittui.usecases.diff.access import AROUND, Access, Allowance
 from kittui.usecases.diff.opened import Opened, Tell
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ ONE_SIDED = 64 * 1024
 _PIECE = 4 * 1024 * 1024
 
 
-async def read_small_files(opened: Opened, budget: Budget) -> None:
+async def read_small_files(opened: Opened, budget: Allowance) -> None:
     """Read what both sides have in small files, the smallest first, and compare it for real."""
     pair = opened.pair
     if pair is None:
@@ -60,7 +59,7 @@ async def read_small_files(opened: Opened, budget: Budget) -> None:
         opened.texts.update(await in_thread(_compare_all, contents_a, contents_b))
 
 
-def _pay(budget: Budget, pair: tuple[Access, Access], size_a: int, size_b: int) -> bool:
+def _pay(budget: Allowance, pair: tuple[Access, Access], size_a: int, size_b: int) -> bool:
     """Take a file of both sides off the budget; over the network with the header and padding between files."""
     remote = (0 if pair[0].local else size_a + AROUND) + (0 if pair[1].local else size_b + AROUND)
     local = (size_a if pair[0].local else 0) + (size_b if pair[1].local else 0)
@@ -71,17 +70,17 @@ async def compare_read(opened: Opened, path: str, a: bytes, b: bytes) -> None:
     """Compare a file that is in memory on both sides."""
     if a == b:
         if path in opened.tensors:
-            opened.tensors[path] = compare_values(opened.tensors[path], a, b, find_numpy)
+            opened.tensors[path] = compare_values(opened.tensors[path], a, b)
         return
     if path in opened.tensors:
-        opened.tensors[path] = await in_thread(compare_values, opened.tensors[path], a, b, find_numpy)
+        opened.tensors[path] = await in_thread(compare_values, opened.tensors[path], a, b)
         return
     text = await in_thread(compare_contents, path, a, b)
     if text is not None:
         opened.texts[path] = text
 
 
-async def read_one_sided_texts(opened: Opened, budget: Budget) -> None:
+async def read_one_sided_texts(opened: Opened, budget: Allowance) -> None:
     """The lines of small texts that were added or removed."""
     for side, access in enumerate(opened.accesses):
         other = opened.accesses[1 - side]
@@ -111,7 +110,7 @@ async def read_one_sided_texts(opened: Opened, budget: Budget) -> None:
                 opened.texts[path] = text
 
 
-async def read_large_texts(opened: Opened, budget: Budget, tell: Tell) -> None:
+async def read_large_texts(opened: Opened, budget: Allowance, tell: Tell) -> None:
     """Compare large texts that are on this machine on both sides, as far as the budget reaches; others are noted."""
     pair = opened.pair
     if pair is None:

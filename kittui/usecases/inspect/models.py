@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, Malformed, Refused, TooLarge, Unsupported
 from kittui.formats.model_file import PICKLES, is_model_file
-from kittui.formats.shards import ShardHeader, is_shard_index, is_sibling, join_shards, shard_names
-from kittui.formats.weights import Weights
+from kittui.formats.shards import (
+    SHARDS_LIMIT,
+    ShardHeader,
+    is_shard_index,
+    is_sibling,
+    join_shards,
+    join_split,
+    shard_names,
+    split_kin,
+    split_names,
+)
+from kittui.formats.weights import Tensor, Weights
 from kittui.tasks import together
 from kittui.usecases.inspect.files import FoundFile, ListedLayer, covers, list_layers
 
@@ -58,9 +68,10 @@ async def open_model(
     Refused where the price of its layer is not agreed to, and the source's errors.
     """
     weights = await inspector.weights(repository, found.layer, found.entry, ask=ask)
-    if not is_shard_index(found.entry.path):
-        return Model(weights, (), inspector.is_verified(repository, found.layer))
-    names = shard_names(weights)
+    indexed = is_shard_index(found.entry.path)
+    names = shard_names(weights) if indexed else split_names(found.entry.path, weights)
+    if not names:
+        return await _beside(inspector, repository, layers, found, weights, ask)
     folder = posixpath.dirname(posixpath.normpath(found.entry.path))
     search = _Search(inspector, repository, folder, names, ask)
     await search.run(_groups(layers, found, names))
@@ -81,7 +92,63 @@ async def open_model(
     shards = tuple(_shard(name, search.best(name), header) for name, header in headers.items())
     used = [found.layer, *(shard.found.layer for shard in shards if shard.found is not None)]
     verified = all(inspector.is_verified(repository, layer) for layer in used)
-    return Model(join_shards(weights, headers, search.spare()), shards, verified)
+    joined = join_shards(weights, headers, search.spare()) if indexed else join_split(headers)
+    return Model(joined, shards, verified)
+
+
+async def _beside(
+    inspector: Inspector,
+    repository: Repository,
+    layers: Sequence[Layer],
+    found: FoundFile,
+    weights: Weights,
+    ask: Ask | None,
+) -> Model:
+    """A model whose tensors may lie in files beside it (ONNX): those that do not are marked."""
+    names = sorted({tensor.file for tensor in weights.tensors if tensor.file is not None})
+    if not names or len(names) > SHARDS_LIMIT:
+        return Model(weights, (), inspector.is_verified(repository, found.layer))
+    folder = posixpath.dirname(posixpath.normpath(found.entry.path))
+    places = {name: posixpath.normpath(posixpath.join(folder, name)) for name in names}
+    held: dict[str, FoundFile] = {}
+    wanted = set(places.values())
+    for group in _groups(layers, found, [posixpath.relpath(place, folder or ".") for place in wanted]):
+        if wanted <= held.keys():
+            break
+        for one in await list_layers(inspector, repository, group, ask=ask):
+            for entry in one.listing.files if one.listing is not None else ():
+                if (path := posixpath.normpath(entry.path)) in wanted and entry.type == "file":
+                    held[path] = FoundFile(one.layer, entry)
+
+    def placed(tensor: Tensor) -> Tensor:
+        if tensor.file is None or tensor.problem is not None:
+            return tensor
+        there = held.get(places[tensor.file])
+        if there is None:
+            return tensor._replace(problem=f"its file {tensor.file} is missing")
+        if (tensor.offset or 0) + (tensor.nbytes or 0) > there.entry.size:
+            return tensor._replace(problem=f"its file {tensor.file} ends before it")
+        return tensor
+
+    tensors = tuple(placed(tensor) for tensor in weights.tensors)
+    lacking = sum(tensor.problem is not None for tensor in tensors) - sum(
+        one.problem is not None for one in weights.tensors
+    )
+    if lacking:
+        said = f"{lacking} tensors are not in the files that it names"
+        weights = replace(weights, tensors=tensors, problem="; ".join(filter(None, (weights.problem, said))))
+    shards = tuple(
+        Shard(
+            name,
+            held.get(places[name]),
+            sum(tensor.file == name for tensor in tensors),
+            sum(tensor.nbytes or 0 for tensor in tensors if tensor.file == name),
+            None if places[name] in held else "is missing",
+        )
+        for name in names
+    )
+    used = [found.layer, *(one.layer for one in held.values())]
+    return Model(weights, shards, all(inspector.is_verified(repository, layer) for layer in used))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +183,13 @@ async def list_models(
             except KittuiError as error:
                 return ListedModel(found, None, error)
 
-    indexes = [found for found in files if is_shard_index(found.entry.path)]
+    # Of a split model the first part that is there stands for all.
+    parts: dict[tuple[str, str, str], FoundFile] = {}
+    for found in files:
+        if (kin := split_kin(found.entry.path)) is not None:
+            parts.setdefault(kin, found)
+            parts[kin] = min(parts[kin], found, key=lambda one: one.entry.path)
+    indexes = [found for found in files if is_shard_index(found.entry.path)] + list(parts.values())
     models = list(await together(*(one(found) for found in indexes)))
     joined = {
         (shard.found.layer.digest, shard.found.entry.path)
@@ -128,12 +201,14 @@ async def list_models(
     single = [
         found
         for found in files
-        if is_model_file(found.entry.path) and (found.layer.digest, found.entry.path) not in joined
+        if is_model_file(found.entry.path)
+        and (found.layer.digest, found.entry.path) not in joined
+        and not any(found is opener for opener in parts.values())
     ]
-    for found in await together(*(one(found) for found in single)):
-        vague = found.found.entry.path.lower().endswith(PICKLES)
-        if not (vague and isinstance(found.error, Malformed)):
-            models.append(found)
+    for alone in await together(*(one(found) for found in single)):
+        vague = alone.found.entry.path.lower().endswith(PICKLES)
+        if not (vague and isinstance(alone.error, Malformed)):
+            models.append(alone)
     order = {(found.layer.digest, found.entry.path): number for number, found in enumerate(files)}
     return sorted(models, key=lambda one: order[one.found.layer.digest, one.found.entry.path])
 

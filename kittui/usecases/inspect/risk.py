@@ -224,4 +224,5 @@ def _judge(entry: FileEntry, budget: Budget) -> Steps[_Judged]:
         more = f" and {len(strange) - 20} more" if len(strange) > 20 else ""
         findings.append(Finding("pickle", entry.path, f"loading it imports {names}{more}"))
     findings += [Finding("pickle", entry.path, fault) for fault in found.faults[:20]]
+    findings += [Finding("script", entry.path, text) for text in found.code[:20]]
     return _Judged(findings, found.unread[:20], found.pickles)

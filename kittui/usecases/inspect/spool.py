@@ -6,16 +6,16 @@ import asyncio
 import tempfile
 from typing import TYPE_CHECKING
 
+from kittui.budget import layer_budget
 from kittui.disk.durable import storage_error
 from kittui.disk.threads import in_thread
-from kittui.errors import DigestMismatch, TooLarge, Unsupported
+from kittui.errors import DigestMismatch, Unsupported
 from kittui.formats.gzip import Inflate
 from kittui.formats.tar import DISK, TarWalk
 from kittui.formats.zstd import Unzstd
 from kittui.usecases.inspect.indexes import LayerListing
 from kittui.usecases.inspect.inspector import descriptor_of
 from kittui.usecases.inspect.lister import bare_file
-from kittui.usecases.inspect.streams import BOMB_FLOOR, RATIO
 from kittui.usecases.inspect.views import drive
 
 if TYPE_CHECKING:
@@ -38,24 +38,29 @@ class Spool:
         self._lock = asyncio.Lock()
 
     async def fill(self, repository: Repository, layer: Layer) -> None:
-        """Read the layer once. Raises DigestMismatch, TooLarge, Unsupported for a bomb, and the source's errors."""
+        """Read the layer once. Raises DigestMismatch, TooLarge, Unsupported, and the source's errors."""
         descriptor = descriptor_of(layer)
         hasher = descriptor.digest.hasher()
         taken = 0
         if layer.compression == "other":
             raise Unsupported(f"layers of media type {layer.media_type} can't be looked into")
         decoder: Inflate | Unzstd | None = None
+        budget = layer_budget()
+
+        def unpacked(output: bytes) -> None:
+            budget.spend("output", len(output))
+            self._write(output)
+
         if layer.compression != "none":
-            decoder = Inflate(self._write) if layer.compression == "gzip" else Unzstd(self._write)
+            decoder = Inflate(unpacked) if layer.compression == "gzip" else Unzstd(unpacked)
 
         def work(piece: bytes) -> None:
             hasher.update(piece)
             if decoder is None:
                 self._write(piece)
                 return
+            budget.spend("input", len(piece))
             decoder.push(piece)
-            if self.size > BOMB_FLOOR and self.size > RATIO * taken:
-                raise TooLarge(f"the layer {descriptor.digest.short} expands more than {RATIO} times: reading stops")
 
         async with repository.open_blob(descriptor) as reader:
             buffer = bytearray(_PIECE)

@@ -9,8 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
+from kittui.budget import layer_budget
 from kittui.disk.threads import in_thread
-from kittui.errors import DigestMismatch, Malformed
+from kittui.errors import ContentError, DigestMismatch, Malformed
 from kittui.formats.files import RangeFile
 from kittui.formats.gzip import CHECKPOINTS, SPACING, Inflate, build_index
 from kittui.formats.need import Feed
@@ -21,10 +22,6 @@ from kittui.oci.protocols import BlobReader
 
 PIECE = 512 * 1024
 """Bytes taken from the source at once."""
-RATIO = 200
-"""Output bytes for each byte of input above which a layer counts as a bomb."""
-BOMB_FLOOR = 256 * 1024 * 1024
-"""Output bytes that are read whatever the ratio."""
 
 Compression = Literal["none", "gzip", "zstd"]
 OnBytes = Callable[[int], None]
@@ -139,7 +136,8 @@ class _Pass:
             self._decoder = Inflate(self._take) if compression == "gzip" else Unzstd(self._take)
         self._indexer = _Indexer(descriptor.size) if index and compression == "gzip" else None
         self._output_limit = 4 * CHECKPOINTS * max(SPACING, descriptor.size * 4 // CHECKPOINTS)
-        self.fault: Malformed | None = None
+        self._budget = layer_budget()
+        self.fault: ContentError | None = None
 
     @property
     def satisfied(self) -> bool:
@@ -149,6 +147,7 @@ class _Pass:
     def push(self, piece: bytes) -> None:
         self._hasher.update(piece)
         self.input += len(piece)
+        self._budget.spend("input", len(piece))
         if self._indexer is not None:
             if self.output > self._output_limit:
                 self._indexer.abandon()
@@ -162,16 +161,14 @@ class _Pass:
                 self._take(piece)
             else:
                 self._decoder.push(piece)
-        except Malformed as error:
+        except ContentError as error:
             self.fault = error
 
     def _take(self, output: bytes) -> None:
         start = self.output
         self.output += len(output)
-        if self.output > BOMB_FLOOR and self.output > RATIO * self.input:
-            raise Malformed(
-                f"the layer expands more than {RATIO} times: it may be made to fill memory or disk, so reading stops"
-            )
+        if self._decoder is not None:
+            self._budget.spend("output", len(output))
         if self._feed is not None and self._walk is not None:
             self._feed.push(output)
             if self._wanted is not None and self.found is None:
@@ -192,7 +189,7 @@ class _Pass:
         if self.fault is None and self._decoder is not None:
             try:
                 self._decoder.close()
-            except Malformed as error:
+            except ContentError as error:
                 self.fault = error
         if self._feed is not None:
             self._feed.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
+from kittui.budget import layer_budget
 from kittui.disk.threads import in_thread
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.zstd import Unzstd, ZstdIndex
-from kittui.usecases.inspect.streams import BOMB_FLOOR, RATIO
 from kittui.usecases.inspect.views import READ_LIMIT, View
 
 FIRST = 64 * 1024
@@ -95,11 +95,11 @@ class _Window:
         self.left = length
         self._skip = skip
         self._kept: list[bytes] = []
-        self._input = self._output = 0
+        self._budget = layer_budget()
         self._decoder = Unzstd(self._take)
 
     def push(self, piece: bytes) -> list[bytes]:
-        self._input += len(piece)
+        self._budget.spend("input", len(piece))
         # When all is there the rest of the piece is not wanted any more.
         with suppress(_Full):
             self._decoder.push(piece)
@@ -107,9 +107,7 @@ class _Window:
         return kept
 
     def _take(self, output: bytes) -> None:
-        self._output += len(output)
-        if self._output > BOMB_FLOOR and self._output > RATIO * self._input:
-            raise Malformed(f"the zstd layer expands more than {RATIO} times: reading stops")
+        self._budget.spend("output", len(output))
         wanted = output[self._skip : self._skip + self.left]
         self._skip = max(0, self._skip - len(output))
         if wanted:
