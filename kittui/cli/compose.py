@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.places import Places
 
 if TYPE_CHECKING:
+    from kittui.cli.keys import AskSecret
     from kittui.oci.protocols import Repository, Source
     from kittui.oci.reference import Reference
     from kittui.registry import Access, Credentials, CredentialStore, RegistrySource, Wait
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.trust.signer import Signer
 
 Warn = Callable[[str], None]
 
@@ -56,6 +59,7 @@ class Composition:
         self.on_warning = on_warning
         self.on_message = on_message
         self.on_wait = on_wait
+        self.ask_secret: AskSecret | None = None
         loaded = load_config(self.flags, self.environ)
         self.config: Config = loaded.config
         self.config_path = loaded.path
@@ -176,15 +180,29 @@ class Composition:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Journal and history."""
+        """Journal and history, and the record in the registry where that is configured."""
+        from kittui.state.journal import Journal
+        from kittui.state.outbox import Outbox
         from kittui.usecases.change.ledger import Ledger
+        from kittui.usecases.trust.recorder import Recorder
 
-        return Ledger.open(self.state_dir)
+        if self.config.record != "registry" or self.config.read_only:
+            return Ledger.open(self.state_dir, history=self.config.record != "off")
+        stages = {stage.name for stage in self.config.stages} | set(astuple(self.config.moves))
+        outbox, journal = Outbox(self.state_dir), Journal(self.state_dir)
+        recorder = Recorder(outbox, journal, stages, self.signer, lambda text: self.on_warning(text))
+        return Ledger.open(self.state_dir, recorder=recorder)
+
+    async def signer(self, path: Path | None = None) -> Signer | None:
+        """Who signs: the key of a file, or the configured one; None where neither is named."""
+        from kittui.cli.keys import open_signer
+
+        return await open_signer(self.config, self.environ, self.ask_secret, path)
 
     @cached_property
     def keyring(self) -> Keyring:
         """The keys that count, by `trust` in config.yaml; a key that can't be used is warned of. Blocks."""
-        from kittui.cli.trusting import read_keyring
+        from kittui.cli.keys import read_keyring
 
         return read_keyring(self.config, self.state_dir, self.on_warning)
 

@@ -124,6 +124,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
         app.notify(clean(text), severity="warning", markup=False)
 
     composition.on_warning = composition.on_message = warn
+    composition.ask_secret = None
     composition.on_wait = lambda wait: warn(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -175,14 +176,12 @@ class Printer:
         sys.stderr.flush()
         return sys.stdin.readline().rstrip("\n")
 
-    def ask_secret(self, question: str) -> str:
-        """Ask for something that is not shown as it is typed; raises TerminalNeeded where there is no terminal."""
+    async def ask_secret(self, question: str) -> str:
+        """Ask on the terminal for something that is not shown as it is typed."""
         from getpass import getpass
 
-        if not self.asks:
-            raise TerminalNeeded("an answer is needed and there is no terminal to ask on")
         self.clear()
-        return getpass(clean(question), sys.stderr)
+        return await asyncio.to_thread(getpass, clean(question), sys.stderr)
 
 
 def _cleaned(cell: Styled) -> tuple[str, str]:

@@ -135,7 +135,7 @@ class Referrers:
         """After a manifest with a subject was stored: list it under the fallback tag, unless the registry did that.
 
         `known`: the registry said so by OCI-Subject. No registry can be asked to change the tag only where nobody else
-        did: the entry is added to what was just read, and looked for afterwards, twice, until it stays.
+        did: the entry is added to what was just read, and looked for a moment later, until it stays.
         Raises Conflict where others keep overwriting it, and what reading and storing the tag raises.
         """
         subject = manifest.subject
@@ -147,18 +147,12 @@ class Referrers:
         seen: dict[str, Any] = {manifest.digest: entry.to_json()}
         written = False
         for attempt in range(ANNOUNCE_TRIES):
-            if attempt:
+            if written:
+                # Whoever read the tag before this entry was in it may still write it without: give them time to.
                 await self._pause(attempt)
             index = await self._index(subject.digest)
-            listed = {each.digest for each in index.manifests} if index is not None else set()
-            if index is not None and manifest.digest in listed:
-                if not written:
-                    return
-                # Whoever read the tag before this entry was in it may still write it without: give them time to.
-                await self._pause(1)
-                if (await self._manifests.resolve(tag)).digest == index.digest:
-                    return
-                continue
+            if index is not None and any(each.digest == manifest.digest for each in index.manifests):
+                return
             raw, seen = _merged(index, seen)
             try:
                 await self._manifests.put(raw, OCI_INDEX, tag)

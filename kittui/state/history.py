@@ -20,7 +20,8 @@ LINE_LIMIT = 64 * 1024
 class Event:
     """One tag that kittui moved: `before` and `after` are digests, None where there was or is no such tag.
 
-    `time` is UTC in ISO 8601, `repository` the prefixed reference without tag, `id` unique to the step that did it.
+    `time` is UTC in ISO 8601, `repository` the prefixed reference without tag, `id` unique to the step that did it;
+    `overridden` are the rules that did not pass, where it was done all the same.
     """
 
     id: str
@@ -32,22 +33,26 @@ class Event:
     before: str | None
     after: str | None
     reason: str = ""
+    overridden: tuple[str, ...] = ()
 
 
 _FIELDS = frozenset(field.name for field in fields(Event))
 
 
 class History:
-    """Events in the order they happened; safe to append to from several processes."""
+    """Events in the order they happened; safe to append to from several processes. It may be kept as it is."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, writes: bool = True) -> None:
         self.path = directory / "history.jsonl"
+        self._writes = writes
 
     def append(self, event: Event) -> None:
         """Add an event durably, once: an id that is among the last events already is not added again.
 
         Raises StorageError.
         """
+        if not self._writes:
+            return
         record = asdict(event)
         record["reason"] = event.reason[:4096]
         line = json.dumps(record).encode() + b"\n"
@@ -110,6 +115,8 @@ def _parse(line: bytes) -> Event | None:
     if not isinstance(record, dict):
         return None
     known = {key: value for key, value in record.items() if key in _FIELDS}
+    overridden = known.get("overridden")
+    known["overridden"] = tuple(map(str, overridden)) if isinstance(overridden, list) else ()
     try:
         event = Event(**known)
     except TypeError:

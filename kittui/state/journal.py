@@ -42,7 +42,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change: its steps in the order they are done. `deleted` are digests removed with their tags."""
+    """One change: its steps in the order they are done. `deleted` are digests removed with their tags.
+
+    `overridden` says which rules did not pass, where it was done all the same.
+    """
 
     id: str
     time: str
@@ -53,6 +56,7 @@ class Entry:
     reason: str = ""
     state: EntryState = "open"
     deleted: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
 
     def mark(self, position: int, state: StepState) -> Entry:
         """The entry with one step in another state."""
@@ -158,7 +162,8 @@ def _entry(document: dict[str, Any]) -> Entry:
         raise ValueError(document["state"])
     texts = {name: str(document[name]) for name in ("id", "time", "actor", "action", "repository", "reason")}
     deleted = tuple(Digest.parse(digest) for digest in document["deleted"])
-    return Entry(steps=steps, state=document["state"], deleted=deleted, **texts)
+    overridden = tuple(str(rule) for rule in document.get("overridden", ()))
+    return Entry(steps=steps, state=document["state"], deleted=deleted, overridden=overridden, **texts)
 
 
 def _digest(value: Any) -> Digest | None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from kittui.cli import run
+from kittui.cli.keys import read_key
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.cli.signing import read_key
 from kittui.trust.describe import describe
 from kittui.trust.statements import predicate_uri
 from kittui.trust.verdicts import Status
@@ -35,7 +35,7 @@ async def command(call: Call, reference: str, public_key: str | None, kind: str 
     """
     from kittui.trust.keyring import Keyring
     from kittui.trust.keys import load_public_key
-    from kittui.usecases.trust.sign import plain_name
+    from kittui.usecases.trust.names import plain_name
     from kittui.usecases.trust.verify import verify
 
     wanted = predicate_uri(kind) if kind else None

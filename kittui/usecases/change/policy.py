@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from kittui.errors import ReadOnly, Refused, TagProtected
 
 if TYPE_CHECKING:
+    from kittui.oci.digest import Digest
     from kittui.usecases.change.plan import ChangePlan
 
 State = Literal["pass", "fail", "unknown"]
@@ -20,7 +21,8 @@ class Verdict:
     """What one rule says of a plan: pass, fail or cannot tell, why, and what to do about it.
 
     A verdict that is `enforced` and does not pass stops the plan, unless a reason is given to override it. `tag` is the
-    tag whose typed name answers it instead.
+    tag whose typed name answers it instead. `gate` is a gate's verdict on the tag `moved`, with the digests of the
+    statements that it rests on.
     """
 
     rule: str
@@ -29,6 +31,9 @@ class Verdict:
     remedy: str = ""
     enforced: bool = True
     tag: str = ""
+    gate: bool = False
+    moved: str = ""
+    evidence: tuple[Digest, ...] = ()
 
     @property
     def blocks(self) -> bool:

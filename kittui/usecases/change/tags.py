@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from kittui.crashpoints import crash_point
@@ -21,7 +21,7 @@ from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import together
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
-from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.policy import Policy, Verdict
 
 FRESH = 2.0
 """Seconds for which a plan's reading of a tag needs no second look before the first PUT."""
@@ -66,20 +66,25 @@ async def apply_changes(
     what the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
     """
     reference = plan.repository.reference()
-    await policy.check(plan, typed, override)
+    verdicts = await policy.check(plan, typed, override)
     if policy.read_only:
         return Changed(plan.repository, ())
     async with ledger.journal.lock(reference):
-        return await _Applying(plan, ledger, reason).run()
+        return await _Applying(plan, ledger, reason, verdicts, override).run()
 
 
 class _Applying:
     """One run of apply_changes, under the repository's lock."""
 
-    def __init__(self, plan: ChangePlan, ledger: Ledger, reason: str) -> None:
+    def __init__(
+        self, plan: ChangePlan, ledger: Ledger, reason: str, verdicts: Sequence[Verdict] = (), override: str = ""
+    ) -> None:
         self.plan = plan
         self.ledger = ledger
-        self.reason = reason
+        self.verdicts = verdicts
+        stopped = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
+        self.overridden = tuple(f"{verdict.rule}: {verdict.reason}" for verdict in stopped)
+        self.reason = "; ".join(filter(None, (reason, f"override: {override}" if stopped else "")))
         self.repository = plan.repository
         self.reference = plan.repository.reference()
         self.seen: dict[str, Digest | None] = {}
@@ -91,21 +96,35 @@ class _Applying:
             await self._recheck()
         entry = await self._continued(wanted)
         if not wanted:
+            await self._deliver()
             return Changed(self.repository, ())
+        recorder = self.ledger.recorder
         if entry is None:
             for change in self.plan.changes:
                 for manifest in (change.before, change.after):
                     if manifest is not None:
                         await asyncio.to_thread(self.ledger.journal.keep, manifest)
-            entry = Entry(new_id(), now(), self.ledger.actor, self.plan.action, self.reference, wanted, self.reason)
+            actor, action = self.ledger.actor, self.plan.action
+            entry = Entry(
+                new_id(), now(), actor, action, self.reference, wanted, self.reason, overridden=self.overridden
+            )
+            if recorder is not None:
+                await recorder.prepare(self.plan, entry, self.verdicts)
             await self.ledger.write(entry)
+        elif recorder is not None:
+            await recorder.prepare(self.plan, entry, self.verdicts)
         by_tag = {change.tag: change for change in self.plan.changes}
         for position, step in enumerate(entry.steps):
             if step.state != "done":
                 entry = await self._do(entry, position, by_tag[step.tag])
         await self.ledger.write(replace(entry, state="done"))
         await asyncio.to_thread(self.ledger.journal.prune)
+        await self._deliver()
         return Changed(self.repository, self.plan.changes)
+
+    async def _deliver(self) -> None:
+        if self.ledger.recorder is not None:
+            await self.ledger.recorder.deliver(self.repository)
 
     async def _recheck(self) -> None:
         """Read every tag of the plan again, those to be moved last; TagMoved names the first that is elsewhere."""
@@ -194,8 +213,11 @@ class _Applying:
             step.before,
             step.after,
             entry.reason,
+            entry.overridden,
         )
         await asyncio.to_thread(self.ledger.history.append, event)
+        if self.ledger.recorder is not None:
+            await self.ledger.recorder.moved(entry, position)
         entry = entry.mark(position, "done")
         await self.ledger.write(entry)
         return entry

@@ -22,6 +22,7 @@ from kittui.trust.documents import load_document, write_time
 from kittui.trust.keys import key_digest, key_name
 from kittui.trust.reviews import Decision, write_review
 from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, REVIEW, SIGNED, write_statement
+from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.signer import Signer
 
 TRIES: Final = 4
@@ -126,10 +127,11 @@ async def attach(repository: Repository, raw: bytes, content: bytes) -> Descript
                 if attempt == TRIES:
                     raise
                 # Nearly every repository has the two bytes of an empty config: they are sent where one may not.
-                # Registries are at odds with themselves for a moment while several send the same blob.
-                if not await repository.has_blob(EMPTY):
+                if attempt == 1:
                     await repository.put_blob(EMPTY, BytesContent(b"{}"))
-                await asyncio.sleep(PAUSE * attempt)
+                else:
+                    # Registries are at odds with themselves for a moment while several send the same blob.
+                    await asyncio.sleep(PAUSE * attempt)
         raise AssertionError("the last try returns or raises")
     except KittuiError as error:
         raise error.at(repository.reference(manifest.digest)) from None
@@ -140,9 +142,3 @@ def check_attach(repository: Repository) -> None:
     power = repository.source.capabilities.attach
     if power.denied:
         raise Unsupported(power.reason, hint=power.remedy, reference=repository.reference())
-
-
-def plain_name(repository: Repository) -> str:
-    """HOST/REPO, as statements name a repository; a place that isn't a registry by its name alone."""
-    host = repository.source.place.host
-    return f"{host}/{repository.name}" if host else repository.name

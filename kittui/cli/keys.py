@@ -1,0 +1,82 @@
+"""From the configuration and key files to who signs, and whose signatures count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from kittui.config import Config
+from kittui.errors import TerminalNeeded, UsageError
+from kittui.state.trusted import TrustedKeys
+from kittui.trust.keyring import Keyring
+from kittui.trust.keys import KEY_LIMIT, load_public_key
+from kittui.trust.signing import is_public, load_private_key, needs_password
+from kittui.usecases.trust.keys import NamedKey, keyring_of
+from kittui.usecases.trust.signer import CommandSigner, KeySigner, Signer
+
+PASSWORD = "KITTUI_KEY_PASSWORD"  # noqa: S105 - the name of a variable
+AskSecret = Callable[[str], Awaitable[str]]
+
+
+async def open_signer(
+    config: Config, environ: Mapping[str, str], ask: AskSecret | None, path: Path | None = None
+) -> Signer | None:
+    """The signer of a key file, or of the one that is configured; None where neither is named.
+
+    `ask` asks the user for a passphrase, None where there is nobody to ask. Raises UsageError for what is no key,
+    TerminalNeeded for a passphrase that nobody gives, CredentialError for a wrong one.
+    """
+    path = path or config.signing_key
+    if path is None:
+        return None
+    pem = await read_key(path)
+    if is_public(pem):
+        if not config.signing_command:
+            raise UsageError(
+                f"{path} holds a public key, which can't sign",
+                hint="Give the private key; or set signing_command in config.yaml to sign with an HSM or a KMS.",
+            )
+        return CommandSigner(config.signing_command, load_public_key(pem, str(path)))
+    password = None
+    if needs_password(pem):
+        said = environ.get(PASSWORD)
+        if said is None and ask is None:
+            raise TerminalNeeded(
+                f"the key {path} has a passphrase and there is no terminal to ask on", hint=f"Give it in ${PASSWORD}."
+            )
+        if said is None and ask is not None:
+            said = await ask(f"Passphrase of {path}: ")
+        password = (said or "").encode("utf-8", "surrogateescape")
+    return KeySigner(await asyncio.to_thread(load_private_key, pem, password, str(path)))
+
+
+async def read_key(path: Path) -> bytes:
+    """The bytes of a key file; raises UsageError where it can't be read."""
+    try:
+        return await asyncio.to_thread(_read, path)
+    except OSError as error:
+        raise UsageError(f"the key {path} can't be read: {error.strerror}", hint="Name a key file in PEM.") from None
+
+
+def read_keyring(config: Config, state_dir: Path, warn: Callable[[str], None]) -> Keyring:
+    """The keys that `trust` in the configuration names; what is wrong with one of them is warned of. Blocks."""
+    named = []
+    for entry in config.trust:
+        pem, what = entry.key.encode(), "the key"
+        if "-----BEGIN" not in entry.key:
+            try:
+                pem, what = _read(Path(entry.key)), entry.key
+            except OSError as error:
+                warn(f"trust: {entry.name}: {entry.key} can't be read: {error.strerror}")
+                continue
+        named.append(NamedKey(entry.name, pem, what, entry.repositories, entry.until))
+    keyring, problems = keyring_of(named, TrustedKeys(state_dir))
+    for problem in problems:
+        warn(problem)
+    return keyring
+
+
+def _read(path: Path) -> bytes:
+    with path.expanduser().open("rb") as file:
+        return file.read(KEY_LIMIT)
