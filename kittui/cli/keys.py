@@ -40,15 +40,22 @@ async def open_signer(
         return CommandSigner(config.signing_command, load_public_key(pem, str(path)))
     password = None
     if needs_password(pem):
-        said = environ.get(PASSWORD)
-        if said is None and ask is None:
-            raise TerminalNeeded(
-                f"the key {path} has a passphrase and there is no terminal to ask on", hint=f"Give it in ${PASSWORD}."
-            )
-        if said is None and ask is not None:
-            said = await ask(f"Passphrase of {path}: ")
-        password = (said or "").encode("utf-8", "surrogateescape")
+        password = (await _passphrase(path, environ, ask)).encode("utf-8", "surrogateescape")
     return KeySigner(await asyncio.to_thread(load_private_key, pem, password, str(path)))
+
+
+async def _passphrase(path: Path, environ: Mapping[str, str], ask: AskSecret | None) -> str:
+    said = environ.get(PASSWORD)
+    if said is not None:
+        return said
+    try:
+        if ask is not None:
+            return await ask(f"Passphrase of {path}: ")
+    except TerminalNeeded:
+        pass
+    raise TerminalNeeded(
+        f"the key {path} has a passphrase and there is no terminal to ask on", hint=f"Give it in ${PASSWORD}."
+    )
 
 
 async def read_key(path: Path) -> bytes:

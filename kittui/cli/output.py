@@ -177,9 +177,11 @@ class Printer:
         return sys.stdin.readline().rstrip("\n")
 
     async def ask_secret(self, question: str) -> str:
-        """Ask on the terminal for something that is not shown as it is typed."""
+        """Ask on the terminal for something that is not shown as it is typed; raises TerminalNeeded without one."""
         from getpass import getpass
 
+        if not self.asks:
+            raise TerminalNeeded("an answer is needed and there is no terminal to ask on")
         self.clear()
         return await asyncio.to_thread(getpass, clean(question), sys.stderr)
 

@@ -74,7 +74,7 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
         async with Composition(
             options.flags, on_warning=printer.warning, on_message=printer.note, on_wait=waiting
         ) as composition:
-            composition.ask_secret = printer.ask_secret if printer.asks else None
+            composition.ask_secret = printer.ask_secret
             for problem in composition.problems:
                 printer.warning(str(problem))
             try:
