@@ -261,5 +261,5 @@ class Composition:
         """Compares two versions; blobs that the store holds are read from there."""
         from kittui.usecases.diff.compare import DiffUseCase
 
-        holders = [self.held] if any(side.repository.source.place.kind == "remote" for side in sides) else []
+        holders = [self.held] if any(not side.repository.source.traits.free for side in sides) else []
         return DiffUseCase(self.modelkits.open, inspector or self.change_tools.inspector, holders)

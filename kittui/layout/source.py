@@ -15,7 +15,7 @@ from kittui.layout.index import NamedEntry, named_entries
 from kittui.layout.repository import LayoutRepository
 from kittui.layout.writer import LayoutWriter
 from kittui.oci.manifest import load_object
-from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
+from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import WHOLE_LAYOUT, Place, check_host, check_repository
 
 
@@ -44,6 +44,11 @@ class LayoutSource:
     def index_path(self) -> Path:
         """`index.json`, which lists every manifest and names the tags."""
         return self.directory / "index.json"
+
+    @property
+    def traits(self) -> Traits:
+        """On this machine, and not kit's store."""
+        return Traits(f"the layout {self.directory}", free=True, lists_digests=True)
 
     @property
     def capabilities(self) -> Capabilities:

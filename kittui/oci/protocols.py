@@ -52,6 +52,20 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What kind of source it is, which never changes.
+
+    `free`: reading costs no traffic. `lists_digests`: a listing of tags says what they point to. `is_store`: it is
+    kit's own store, whose blobs all its repositories share. `title`: what people call it.
+    """
+
+    title: str
+    free: bool = False
+    lists_digests: bool = False
+    is_store: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryEntry:
     """A repository in a listing. `problem`: why it can't be read; counts and sizes (bytes) only where known free."""
 
@@ -240,6 +254,9 @@ class Source(Protocol):
 
     @property
     def place(self) -> Place: ...
+
+    @property
+    def traits(self) -> Traits: ...
 
     @property
     def capabilities(self) -> Capabilities: ...

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unauthorized, Unsupported
-from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
+from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import Place, check_host, check_repository
 from kittui.registry.access import DOCKER_HUB, Access, Listeners, OnWait, OnWarning, Patience
 from kittui.registry.auth import CATALOG
@@ -66,6 +66,11 @@ class RegistrySource:
     def place(self) -> Place:
         """The registry's host."""
         return Place("remote", host=self._host)
+
+    @property
+    def traits(self) -> Traits:
+        """Reading costs traffic, and a listing has names alone."""
+        return Traits(self._host)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -12,7 +12,7 @@ from kittui.disk.durable import storage_error
 from kittui.disk.listing import content_size
 from kittui.disk.threads import in_thread
 from kittui.errors import BadReference, KittuiError
-from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry
+from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import LOCAL, Place, parse_reference
 from kittui.store.neighbours import kit_at_work
 from kittui.store.repository import LocalRepository
@@ -45,6 +45,10 @@ class LocalSource:
     @property
     def place(self) -> Place:
         return LOCAL
+
+    @property
+    def traits(self) -> Traits:
+        return Traits("the local store", free=True, lists_digests=True, is_store=True)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -22,6 +22,7 @@ from kittui.oci.protocols import (
     Repository,
     RepositoryEntry,
     TagEntry,
+    Traits,
 )
 from kittui.oci.reference import Place
 from kittui.oci.traffic import count
@@ -225,6 +226,12 @@ class MemoryRepository:
         return manifest
 
 
+def traits_of(place: Place) -> Traits:
+    """What a real source in that place would say of itself."""
+    near = place.kind != "remote"
+    return Traits(place.host or str(place), free=near, lists_digests=near, is_store=place.kind == "local")
+
+
 class MemorySource:
     """`hooks` run before each request and may raise or change things, `after_put` once a manifest is stored."""
 
@@ -241,6 +248,10 @@ class MemorySource:
         self.powers: dict[str, Power] = {"untag": YES, "delete": YES}
         self.found: dict[str, MemoryRepository] = {}
         self.closed = False
+
+    @property
+    def traits(self) -> Traits:
+        return traits_of(self.place)
 
     @property
     def capabilities(self) -> Capabilities:

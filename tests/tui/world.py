@@ -17,7 +17,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
-from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry
+from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry, Traits
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
@@ -26,6 +26,7 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
+from tests.fakes.memory import traits_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOWHERE = Path("/nonexistent/kittui")
@@ -131,6 +132,10 @@ class WorldSource:
     slow: asyncio.Event | None = None
     most: int = 0
     now: int = 0
+
+    @property
+    def traits(self) -> Traits:
+        return traits_of(self.place)
 
     def repository(self, name: str) -> WorldRepository:
         return self.repositories_.setdefault(name, WorldRepository(self, name))

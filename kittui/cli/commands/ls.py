@@ -137,7 +137,7 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
     listing = await list_tags(repository)
     if not listing.tags and not listing.attached and reference.repository != WHOLE_LAYOUT:
         place = repository.source.place
-        if place.kind != "remote":
+        if repository.source.traits.free:
             raise NotFound(
                 f"there is no repository {repository.name} in {place}",
                 hint=f"`kittui ls {place}` lists what is there.",

@@ -74,7 +74,7 @@ async def _pull(call: Call, origin: Repository, target: str, name: str, confirm:
     parents = []
     try:
         async for parent, tag in parents_of(origin, moved.plan.manifest, call.composition.find_parent):
-            if parent.source.place.kind == "local":
+            if parent.source.traits.is_store:
                 continue
             destination = store.repository(f"{parent.source.place.host}/{parent.name}")
             parents.append((await carry(call, "pull", (parent, tag), (destination, tag), confirm=confirm)).to_json())

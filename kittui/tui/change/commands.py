@@ -14,11 +14,11 @@ def _tags(selection: Selection) -> bool:
 
 
 def _pullable(selection: Selection) -> bool:
-    return _tags(selection) and selection.place is not None and selection.place.kind != "local"
+    return _tags(selection) and selection.source is not None and not selection.source.traits.is_store
 
 
 def _pushable(selection: Selection) -> bool:
-    return _tags(selection) and selection.place is not None and selection.place.kind != "remote"
+    return _tags(selection) and selection.source is not None and selection.source.traits.free
 
 
 def _changeable(selection: Selection) -> bool:

@@ -176,7 +176,7 @@ async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, jo
     store = plan.transfer.destination.source
     try:
         async for repository, target in parents_of(plan.transfer.origin, plan.manifest, tools.find):
-            if repository.source.place.kind == "local":
+            if repository.source.traits.is_store:
                 continue
             job.progress = Progress()
             destination = store.repository(f"{repository.source.place.host}/{repository.name}")

@@ -96,14 +96,14 @@ async def _copies(ports: Ports, others: Sequence[Repository], here: Side) -> lis
     """The same version in other places: in the store only where it is there, elsewhere without asking."""
     offers = []
     mine = f"{here.repository.source.place.host}/{here.repository.name}"
-    local = await _in_store(ports, mine) if here.repository.source.place.kind == "remote" else None
+    local = await _in_store(ports, mine) if not here.repository.source.traits.free else None
     for other in [*([local] if local is not None else []), *others]:
         place = other.source.place
         if place == here.repository.source.place or not _same_name(other.name, here.repository.name):
             continue
         if local is not None and other is not local and other.reference() == local.reference():
             continue
-        if place.kind == "remote":
+        if not other.source.traits.free:
             detail = f"the same tag on {clean(place.host, limit=40)}"
         else:
             try:
@@ -112,7 +112,7 @@ async def _copies(ports: Ports, others: Sequence[Repository], here: Side) -> lis
                 held = False
             if not held:
                 continue
-            detail = "its copy in the local store" if place.kind == "local" else "the same tag in the layout"
+            detail = f"its copy in {clean(other.source.traits.title, limit=60)}"
         reference = other.reference(here.target)
         offers.append(Offer(reference, detail, reference=reference))
     return offers

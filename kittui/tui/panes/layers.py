@@ -133,7 +133,7 @@ class LayersPane(RowsPane[TreeRow]):
 
     @work(exclusive=True, group="held")
     async def _hold(self, tag: TagRow) -> None:
-        if tag.modelkit is None or tag.repository.source.place.kind == "local":
+        if tag.modelkit is None or tag.repository.source.traits.is_store:
             return
         try:
             held = await self._ports.held(tag.modelkit.manifest.layers)

@@ -349,7 +349,7 @@ class TagsPane(RowsPane[TagRow]):
                 modelkit = await self._ports.modelkit(row.repository, target)
             self._keep(row, modelkit)
             row.problem = None
-            if row.repository.source.place.kind != "local":
+            if not row.repository.source.traits.is_store:
                 blobs = list(modelkit.manifest.layers)
                 held = await self._ports.held(blobs)
                 count = sum(blob.digest in held for blob in blobs)

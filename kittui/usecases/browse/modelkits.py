@@ -175,7 +175,7 @@ class ModelKits:
             del self._asked[key]
         if ":" not in target:
             self._tags[key] = manifest.digest
-            if repository.source.place.kind == "remote":
+            if not repository.source.traits.lists_digests:
                 await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
         self._present.add(repository.reference(manifest.digest))
         self._remember(manifest)
@@ -192,7 +192,7 @@ class ModelKits:
 
     async def _unmoved(self, repository: Repository, tag: str) -> Manifest | None:
         """What is kept of a registry's tag that was looked at in an earlier run, by one HEAD where it has not moved."""
-        if repository.source.place.kind != "remote":
+        if repository.source.traits.lists_digests:
             return None
         if await asyncio.to_thread(self._cache.tag, _tag_name(repository, tag)) is None:
             return None
@@ -314,13 +314,13 @@ async def show(
     kit = await modelkits.open(repository, target)
     known = {target} if ":" not in target else set()
     attached: tuple[AttachedTag, ...] = ()
-    if all_tags or repository.source.place.kind != "remote":
+    if all_tags or repository.source.traits.lists_digests:
         try:
             listing = await list_tags(repository)
         except NotFound:
             return Shown(repository.reference(target), kit, tuple(known))
         attached = listing.attached.get(kit.digest, ())
-        if repository.source.place.kind != "remote":
+        if repository.source.traits.lists_digests:
             known |= {
                 entry.name
                 for entry in listing.tags

@@ -95,7 +95,7 @@ class Places:
     async def copy_of(self, repository: Repository, target: str | None) -> str:
         """A sentence on the store's own copy of a registry's tag or repository, empty where it has none."""
         place = repository.source.place
-        if place.kind != "remote":
+        if repository.source.traits.free:
             return ""
         held = self.source(LOCAL).repository(f"{place.host}/{repository.name}")
         try:

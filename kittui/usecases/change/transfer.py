@@ -89,7 +89,7 @@ async def plan_move(
     transfer, before = await together(
         plan_transfer(origin, target, destination), manifest_at(destination, tag) if tag else _nothing()
     )
-    if transfer.manifest.is_index and destination.source.place.kind == "local":
+    if transfer.manifest.is_index and destination.source.traits.is_store:
         raise Refused(
             "kit's store holds no indexes",
             hint="Name a manifest in it by its digest, or copy it into an OCI layout: kittui copy REF oci:DIR.",

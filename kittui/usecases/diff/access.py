@@ -68,7 +68,7 @@ class Access:
     @property
     def local(self) -> bool:
         """Whether reading costs no traffic."""
-        return self.spool is not None or self.repository.source.place.kind != "remote"
+        return self.spool is not None or self.repository.source.traits.free
 
     async def list_files(self) -> None:
         """Fill `files`; of a path that is listed twice the last one counts, as in tar."""

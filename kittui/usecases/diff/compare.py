@@ -254,7 +254,7 @@ async def _version(side: Side, kit: ModelKit) -> Version:
         kit.label,
         kit.size,
         kit.created,
-        (*own, *(await _other_tags(side, kit) if side.repository.source.place.kind != "remote" else ())),
+        (*own, *(await _other_tags(side, kit) if side.repository.source.traits.free else ())),
         side.repository.reference(),
     )
 

@@ -155,7 +155,7 @@ class TimelineUseCase:
         self, repository: Repository, layer: Layer, entry: FileEntry, start: int, size: int
     ) -> str | None:
         """The sha256 of a stretch of a file, read once for all versions that share the layer; None where it is not."""
-        local = repository.source.place.kind != "remote"
+        local = repository.source.traits.free
         if size < 0 or (size > READ_REMOTE and not local):
             return None
         key = str(layer.digest), entry.path, start, size

@@ -29,7 +29,7 @@ def key_of(repository: Repository, layer: Layer) -> Key:
 
 def is_local(repository: Repository) -> bool:
     """Whether reading costs no traffic."""
-    return repository.source.place.kind != "remote"
+    return repository.source.traits.free
 
 
 class LayerBlobs:

@@ -162,7 +162,7 @@ async def assess(
     candidates.sort(key=lambda one: not is_loaded(one[1].path))
     skipped += [f"{entry.path}: one of more than {FILES_LIMIT} files" for _, entry in candidates[FILES_LIMIT:]]
     slots = asyncio.Semaphore(CONCURRENCY)
-    local = repository.source.place.kind != "remote"
+    local = repository.source.traits.free
     budgets = [
         Budget("it", input=reach or (REACH if local else NEAR), output=None, items=5_000_000, seconds=30)
         for _ in candidates[:FILES_LIMIT]

@@ -79,7 +79,7 @@ class BlobView:
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._slots = asyncio.Semaphore(PARALLEL)
         self._latency = 0.0
-        self.local = repository.source.place.kind != "remote"
+        self.local = repository.source.traits.free
         self.pace = Pace(DISK.first, DISK.most, DISK.gap) if self.local else Pace()
         self.verified = False
 
