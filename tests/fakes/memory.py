@@ -229,7 +229,8 @@ class MemoryRepository:
 def traits_of(place: Place) -> Traits:
     """What a real source in that place would say of itself."""
     near = place.kind != "remote"
-    return Traits(place.host or str(place), free=near, lists_digests=near, is_store=place.kind == "local")
+    title = "the local store" if place.kind == "local" else place.host or f"the layout {place.directory}"
+    return Traits(title, free=near, lists_digests=near, is_store=place.kind == "local")
 
 
 class MemorySource:
