@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from kittui.errors import ConnectionLost, DigestMismatch, NotFound, RegistryError, Unsupported
+from kittui.errors import ConnectionLost, DigestMismatch, NotFound, RegistryError, TooLarge, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -126,6 +126,8 @@ class MemoryRepository:
         if descriptor.digest not in self.blobs:
             raise NotFound(f"no blob {descriptor.digest}")
         content = self.blobs[descriptor.digest]
+        if descriptor.size > limit:
+            raise TooLarge(f"the blob has {descriptor.size} bytes, of which {limit} are read")
         descriptor.digest.verify(content, "the blob")
         count(received=len(content))
         return content
