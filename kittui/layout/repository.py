@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from kittui.disk.blobs import BlobFolder
@@ -18,6 +19,11 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import INDEXES
 from kittui.oci.protocols import Source, TagEntry
 from kittui.oci.reference import Reference, check_tag
+
+_SIGNATURES = re.compile(r"dev\.cosignproject\.cosign/(sigs|atts|sboms)")
+"""How `cosign save` marks the entries beside the image itself."""
+_FEW = 16
+"""Manifests that are read at most to learn which one is meant."""
 
 
 class LayoutRepository(FolderRepository):
@@ -87,6 +93,32 @@ class LayoutRepository(FolderRepository):
                 except KittuiError:
                     continue
         return found
+
+    async def only(self) -> str | None:
+        """The tag, else the digest, of the one manifest that is not a signature of another or refers to another."""
+        found = {
+            entry.descriptor.digest: entry
+            for entry in self._own(await self._read())
+            if entry.descriptor is not None and not _SIGNATURES.fullmatch(entry.descriptor.annotations.get("kind", ""))
+        }
+        if 1 < len(found) <= _FEW:
+            subjects = await in_thread(self._subjects, [entry.descriptor for entry in found.values()])
+            found = {digest: entry for digest, entry in found.items() if subjects[digest] not in found}
+        if len(found) != 1:
+            return None
+        [(digest, entry)] = found.items()
+        return entry.tag or digest
+
+    def _subjects(self, listed: Sequence[Descriptor | None]) -> dict[Digest, Digest | None]:
+        subjects: dict[Digest, Digest | None] = {}
+        for descriptor in listed:
+            if descriptor is not None:
+                try:
+                    subject = self._blobs.manifest(descriptor).subject
+                except KittuiError:
+                    subject = None
+                subjects[descriptor.digest] = subject.digest if subject is not None else None
+        return subjects
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
         """List the manifest or index, under the tag where one is given; a tag that exists moves.

@@ -284,6 +284,15 @@ class SupportsPing(Protocol):
 
 
 @runtime_checkable
+class SupportsOnly(Protocol):
+    """A repository that may hold one ModelKit, which is meant where none is named."""
+
+    async def only(self) -> str | None:
+        """The tag or digest of the one ModelKit in it; None where there are several, or none."""
+        ...
+
+
+@runtime_checkable
 class SupportsUntagProbe(Protocol):
     """A repository that can be asked whether it removes a tag alone, without removing anything."""
 

@@ -39,7 +39,7 @@ class Place:
     def __str__(self) -> str:
         if self.kind == "local":
             return "local://"
-        return f"remote://{self.host}" if self.kind == "remote" else f"oci:{self.directory}"
+        return f"remote://{self.host}" if self.kind == "remote" else f"oci:{_unmistakable(self.directory)}"
 
 
 LOCAL = Place("local")
@@ -100,7 +100,7 @@ class Reference:
         suffix = f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else ""
         if self.kind == "oci":
             inside = "" if self.repository == WHOLE_LAYOUT else f"/{self.repository}"
-            return f"oci:{self.directory}{inside}{suffix}"
+            return f"oci:{_unmistakable(self.directory)}{inside}{suffix}"
         if self.kind == "remote":
             return f"remote://{self.registry}/{self.repository}{suffix}"
         prefix = "local://" if self.kind == "local" else ""
@@ -130,7 +130,7 @@ def parse_reference(text: str, is_layout: Callable[[str], bool] = lambda _: Fals
             return _remote(text.removeprefix("remote://"))
         for prefix in ("ocidir://", "oci://", "oci:"):
             if text.startswith(prefix):
-                return _layout(text.removeprefix(prefix), is_layout)
+                return _layout(text.removeprefix(prefix), is_layout, bare_host=prefix.endswith("//"))
         if "://" in text:
             raise BadReference(f"{text.partition('://')[0]}:// is no source", hint=_FORMS)
         return _kit(text, None)
@@ -225,19 +225,40 @@ def _remote(text: str) -> Reference:
     return Reference("remote", check_host(host), check_repository(name), tag, digest)
 
 
-def _layout(text: str, is_layout: Callable[[str], bool]) -> Reference:
-    """A folder may hold ':' and '@' itself, so the longest leading part that is a layout wins."""
+def _layout(text: str, is_layout: Callable[[str], bool], *, bare_host: bool) -> Reference:
+    """A folder may hold ':' and '@' itself, so the longest leading part that is a layout wins.
+
+    Other tools call a registry `oci://HOST/REPO`: what begins like a host and is no layout yet may mean either, so it
+    is refused; with `bare_host`, a host alone too.
+    """
     if not text:
         raise BadReference("oci: needs a folder", hint="Write oci:DIR[:TAG|@DIGEST].")
     for end in [len(text), *sorted((m.start() for m in re.finditer(r"[/:@]", text)), reverse=True)]:
         directory = text[:end]
         if directory and is_layout(directory):
             return _inside_layout(directory.rstrip("/") or "/", text[end:])
+    if _begins_like_a_host(text, alone=bare_host):
+        raise BadReference(
+            f"oci:{text} names a folder, and looks like a registry",
+            hint=f"Write {text} for the registry, oci:./{text} for a folder.",
+        )
     head, slash, last = text.rpartition("/")
     at = re.search(r"[:@]", last)
     if at is None or last in (".", ".."):
-        return Reference("oci", "", WHOLE_LAYOUT, directory=text.rstrip("/") or "/")
+        return Reference("oci", "", WHOLE_LAYOUT, directory=os.path.normpath(text))
     return _inside_layout(head + slash + last[: at.start()], last[at.start() :])
+
+
+def _begins_like_a_host(folder: str, *, alone: bool = False) -> bool:
+    """Whether a folder's first element could be a registry; with `alone`, also where nothing follows it."""
+    first, slash, _ = folder.partition("/")
+    named = _HOST.match(first) is not None and (first == "localhost" or "." in first or ":" in first)
+    return named and (bool(slash) or alone)
+
+
+def _unmistakable(folder: str) -> str:
+    """A folder as `oci:` takes it, which takes no folder for a registry."""
+    return f"./{folder}" if _begins_like_a_host(folder) else folder
 
 
 def _inside_layout(directory: str, rest: str) -> Reference:

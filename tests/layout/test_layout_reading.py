@@ -18,6 +18,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, REF_NAME
 from kittui.oci.protocols import RepositoryEntry, TagEntry
 from kittui.oci.reference import parse_reference
+from kittui.usecases.browse.places import Places
 
 
 class Maker:
@@ -216,3 +217,36 @@ def test_every_entry_is_shown_once_whatever_it_is_called(names: list[str]) -> No
     assert [entry.number for entry in found] == list(range(len(names)))
     tagged = [(entry.repository, entry.tag) for entry in found if entry.tag]
     assert len(tagged) == len(set(tagged))
+
+
+async def only(maker: Maker) -> str | None:
+    return await LayoutSource(maker.directory).repository(".").only()
+
+
+async def test_the_one_manifest_of_a_layout_needs_no_name(maker: Maker) -> None:
+    """As crane and `cosign save` leave it."""
+    image = maker.image("x")
+    maker.add(image)
+    assert await only(maker) == image["digest"]
+    maker.add(maker.image("signature", subject=image))
+    maker.entries.append({**maker.image("sigs"), "annotations": {"kind": "dev.cosignproject.cosign/sigs"}})
+    maker.add(image)
+    assert await only(maker) == image["digest"]
+    maker.add(maker.image("another"))
+    assert await only(maker) is None
+
+
+async def test_the_one_manifest_of_a_layout_goes_by_its_tag(maker: Maker) -> None:
+    maker.add(maker.image("x"), "v1")
+    assert await only(maker) == "v1"
+
+
+@pytest.mark.parametrize("tag", ["latest", None])
+async def test_a_layout_opens_by_its_name_alone(maker: Maker, tag: str | None) -> None:
+    image = maker.image("x")
+    maker.add(image, tag)
+    places = Places(lambda place: LayoutSource(Path(place.directory)), is_layout)
+    located = await places.locate(f"oci:{maker.directory}")
+    assert (await located.repository.resolve(located.target or "")).digest == image["digest"]
+    changing = await places.locate(f"oci:{maker.directory}", changing=True)
+    assert changing.target == "latest"

@@ -80,6 +80,48 @@ def test_sources(text: str, place: Place) -> None:
     assert parse_source(str(place)) == place
 
 
+@pytest.mark.parametrize("prefix", ["oci:", "oci://", "ocidir://"])
+@pytest.mark.parametrize(
+    "rest",
+    ["ghcr.io/acme/fraud:v1", "127.0.0.1:5000/acme/fraud", "localhost/fraud", "localhost:5000/fraud@" + D, "[::1]:5/x"],
+)
+def test_a_new_layout_that_looks_like_a_registry_is_refused_with_both_forms(prefix: str, rest: str) -> None:
+    for parse in (parse_reference, parse_source):
+        with pytest.raises(BadReference) as caught:
+            parse(prefix + rest)
+        assert caught.value.exit_status == 2
+        assert f"Write {rest} for" in str(caught.value.hint)
+        assert f"oci:./{rest} for" in str(caught.value.hint)
+
+
+def test_a_registry_alone_is_not_taken_for_a_folder() -> None:
+    for text in ("oci://ghcr.io", "oci://localhost:5000"):
+        with pytest.raises(BadReference):
+            parse_source(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "directory"),
+    [
+        ("oci:./ghcr.io/acme:v1", "ghcr.io/acme"),
+        ("oci:///srv/ghcr.io/acme:v1", "/srv/ghcr.io/acme"),
+        ("oci:model.oci:v1", "model.oci"),
+        ("oci:../r.dev/x:v1", "../r.dev/x"),
+        ("oci:kits/v1.0:v1", "kits/v1.0"),
+    ],
+)
+def test_a_folder_is_still_a_folder(text: str, directory: str) -> None:
+    found = parse_reference(text)
+    assert (found.directory, found.tag) == (directory, "v1")
+    assert parse_reference(str(found)) == found
+    assert parse_source(str(found.place)) == found.place
+
+
+def test_a_layout_that_is_there_is_read_whatever_its_folder_is_called() -> None:
+    found = parse_reference("oci:ghcr.io/acme:v1", lambda folder: folder == "ghcr.io/acme")
+    assert (found.directory, found.tag) == ("ghcr.io/acme", "v1")
+
+
 @given(st.text(st.sampled_from("ab:/@.-_0[]%sha256locremti "), max_size=40) | st.text(max_size=30))
 def test_any_text_is_a_reference_that_comes_back_or_is_refused(text: str) -> None:
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import humanize
 
 from kittui.errors import BadReference, KittuiError, NetworkError, NotFound
-from kittui.oci.protocols import Repository, Source
+from kittui.oci.protocols import Repository, Source, SupportsOnly
 from kittui.oci.reference import LOCAL, Place, Reference, parse_reference, parse_source, store_display
 
 DEFAULT_TAG = "latest"
@@ -86,7 +86,10 @@ class Places:
             reference = reference.in_kind("remote" if reference.names_host else "local")
         if self._offline and reference.kind == "remote":
             reference, prefixed = reference.in_kind("local"), False
-        located = Located(self.repository(reference), target, reference)
+        repository = self.repository(reference)
+        if default is not None and reference.target is None and not changing and isinstance(repository, SupportsOnly):
+            target = await repository.only() or default
+        located = Located(repository, target, reference)
         self.located.append(located)
         if reference.kind == "local" and not prefixed and not changing and not await _is_there(located):
             raise _nowhere(reference, target, text)
