@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -12,14 +13,24 @@ from humanize import naturalsize
 LIMIT: Final = 4000
 """Characters kept of a text by default; longer ones end in an ellipsis."""
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+MARKS: Final = 6
+"""Combining marks kept in a row: more than any script puts on one letter, fewer than hide the lines around it."""
+
+_FIRST_MARK: Final = "\u0300"
+_REMEMBERED: Final = 20_000
+"""Characters remembered at most; a text may hold every one there is."""
+_STEERING: Final = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
+"""Categories of what steers a terminal or its reader, is invisible, or has no width that programs agree on: controls,
+format characters, unassigned ones, surrogates, separators of lines."""
+_INVISIBLE: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+    + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0))))
 )
+"""Letters and marks that show nothing: fillers, joiners, selectors of variants (except that of emoji, U+FE0F)."""
 
 
 def clean(text: str, *, limit: int | None = LIMIT) -> str:
-    """Make a text harmless on a terminal: controls, bidirectional and invisible characters become visible escapes.
+    """Make a text harmless on a terminal: whatever steers or hides becomes a visible escape.
 
     Line breaks become blanks, so that one text is one line; `limit` caps the length in characters.
     """
@@ -27,11 +38,40 @@ def clean(text: str, *, limit: int | None = LIMIT) -> str:
         text = text[: limit - 1] + "…"
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(_escape, text)
+    text = text.translate(_SHOWN)
+    if max(text) < _FIRST_MARK or _PILED.search(shape := text.translate(_SHAPE)) is None:
+        return text
+    marks = MARKS  # a mark at the start would sit on whatever is before the text
+    shown: list[str] = []
+    for character, kind in zip(text, shape, strict=True):
+        marks = marks + 1 if kind == "m" else 0
+        shown.append(_escape(character) if marks > MARKS else character)
+    return "".join(shown)
 
 
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
+class _Table(dict[int, str]):
+    """What `str.translate` puts for a character, found out when it is first met and remembered for the first many."""
+
+    def __init__(self, find: Callable[[str], str]) -> None:
+        self._find = find
+
+    def __missing__(self, number: int) -> str:
+        found = self._find(chr(number))
+        if len(self) < _REMEMBERED:
+            self[number] = found
+        return found
+
+
+def _shown(character: str) -> str:
+    hidden = unicodedata.category(character) in _STEERING or character in _INVISIBLE
+    return _escape(character) if hidden else character
+
+
+def _shape(character: str) -> str:
+    return "m" if unicodedata.category(character).startswith("M") else " "
+
+
+def _escape(character: str) -> str:
     if character in "\n\r\t\u2028\u2029":
         return " "
     number = ord(character)
@@ -39,9 +79,14 @@ def _escape(match: re.Match[str]) -> str:
         return chr(0x2400 + number)
     if number == 0x7F:
         return "␡"
-    if unicodedata.category(character) == "Cs" and 0xDC80 <= number <= 0xDCFF:
+    if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+_SHOWN: Final = _Table(_shown)
+_SHAPE: Final = _Table(_shape)
+_PILED: Final = re.compile(f"^m|m{{{MARKS + 1}}}")
 
 
 @lru_cache(maxsize=4096)

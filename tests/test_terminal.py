@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kittui.terminal import clean, size_text
+from kittui.terminal import MARKS, clean, size_text
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,43 @@ def test_nothing_that_steers_is_left(text: str) -> None:
 def test_sizes_have_at_most_seven_cells(size: int | None, text: str) -> None:
     assert size_text(size) == text
     assert len(size_text(size)) <= 7
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\u0600", "\u06dd", "\u070f", "\u08e2", "\U000110bd", "\U00013430", "\u00ad", "\u034f",
+        "\u115f", "\u1160", "\u3164", "\uffa0", "\u17b4", "\u180b", "\u180e", "\ufe00", "\U000e0100",
+        "\U000e0001", "\u200d", "\u2064", "\ufffe", "\u0378", "\U0001d173",
+    ],
+)  # fmt: skip
+def test_what_is_invisible_or_formats_becomes_visible(character: str) -> None:
+    cleaned = clean(f"a{character[0]}b")
+    assert cleaned.startswith("a\\")
+    assert cleaned.endswith("b")
+    assert cleaned.isascii()
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u0489", "\u20dd", "\u0e47", "\u0903"])
+def test_marks_by_the_hundred_on_one_letter_become_visible(mark: str) -> None:
+    cleaned = clean("a" + mark * 100 + "b" + mark)
+    assert cleaned == "a" + mark * MARKS + f"\\u{ord(mark):04x}" * (100 - MARKS) + "b" + mark
+
+
+def test_a_mark_at_the_start_does_not_sit_on_what_is_before_the_text() -> None:
+    assert clean("\u0301a") == "\\u0301a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["é", "e\u0301", "นี้", "हिन्दी", "שָׁלוֹם", "日本語", "한국어", "Việt", "⚠\ufe0f", "🤖", "བསྒྲུབས", "a\u00a0b", "⠀⣿"],
+)
+def test_what_people_write_stays(text: str) -> None:
+    assert clean(text) == text
+
+
+@given(st.text(st.characters(), max_size=50))
+def test_a_cleaned_text_is_clean_and_distinct_texts_stay_distinct_in_length(text: str) -> None:
+    cleaned = clean(text, limit=None)
+    assert clean(cleaned, limit=None) == cleaned
+    assert not set(cleaned) & set("\u115f\u1160\u3164\uffa0")

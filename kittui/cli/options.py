@@ -49,7 +49,9 @@ class Options:
 
 
 def _readable(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
-    return Path(value).expanduser() if value is not None else None
+    from kittui.disk.paths import typed_path
+
+    return typed_path(value) if value is not None else None
 
 
 _KEY = click.option("--key", callback=_readable, metavar="FILE", help="Key of the client certificate (PEM).")

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted, read_moment
-from kittui.errors import KittuiError
+from kittui.disk.paths import home_folder, typed_path
+from kittui.errors import KittuiError, UsageError
 from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
 
 if TYPE_CHECKING:
@@ -62,8 +63,11 @@ def config_path(flag: Path | None, environ: Mapping[str, str]) -> Path:
     """`--config`, else $KITTUI_CONFIG, else $XDG_CONFIG_HOME/kittui/config.yaml, else ~/.config/kittui/config.yaml."""
     if flag is not None:
         return flag
-    if environ.get("KITTUI_CONFIG"):
-        return Path(environ["KITTUI_CONFIG"]).expanduser()
+    if named := environ.get("KITTUI_CONFIG"):
+        try:
+            return typed_path(named)
+        except UsageError:
+            return Path(named)  # which is then said not to be there
     return folder(environ, "XDG_CONFIG_HOME", ".config") / "config.yaml"
 
 
@@ -72,8 +76,7 @@ def folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
     named = environ.get(variable, "")
     if named.startswith("/"):
         return Path(named) / "kittui"
-    home = environ.get("HOME")
-    return (Path(home) if home else Path.home()) / default / "kittui"
+    return home_folder(environ) / default / "kittui"
 
 
 def load_config(flags: Flags | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -100,7 +103,7 @@ def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
     try:
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Config(), [ConfigProblem(str(path), "", "there is no such file")] if named else []
     except OSError as error:
         return Config(), [ConfigProblem(str(path), "", f"it can't be read: {error.strerror or error}")]

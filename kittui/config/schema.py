@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES, read_moment
+from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError
 from kittui.oci.reference import check_host, check_repository, check_tag, parse_source
 
@@ -30,7 +31,10 @@ def _allowed(check: Any, what: str) -> AfterValidator:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    try:
+        return typed_path(text)
+    except KittuiError as error:
+        raise PydanticCustomError("kittui", "{detail}", {"detail": error.message}) from None
 
 
 def _no_controls(text: str) -> str:
@@ -71,6 +75,7 @@ Repository = Annotated[StrictStr, _allowed(check_repository, "repository")]
 Tag = Annotated[StrictStr, _allowed(check_tag, "tag")]
 Favourite = Annotated[StrictStr, _allowed(parse_source, "reference")]
 File = Annotated[Text, AfterValidator(_path)]
+Folder = Annotated[Text, AfterValidator(lambda text: str(_path(text)))]
 
 
 class _Part(BaseModel):
@@ -138,7 +143,7 @@ class ConfigForm(_Part):
     """config.yaml."""
 
     registries: tuple[RegistryForm, ...] = ()
-    layouts: tuple[Text, ...] = ()
+    layouts: tuple[Folder, ...] = ()
     favourites: tuple[Favourite, ...] = ()
     stages: tuple[Annotated[StageForm, BeforeValidator(_as_stage)], ...] | None = None
     moves: MovesForm = MovesForm()

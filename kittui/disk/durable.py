@@ -14,6 +14,7 @@ from pathlib import Path
 from kittui.crashpoints import crash_point
 from kittui.disk.drafts import open_draft
 from kittui.disk.notices import notice_of_disk
+from kittui.disk.paths import is_nowhere
 from kittui.errors import DiskFull, KittuiError, StorageError
 
 _WRITE = 2
@@ -85,6 +86,11 @@ def _make_private(path: Path) -> None:
 
 
 def _no_folder(error: OSError, path: Path) -> KittuiError:
+    if is_nowhere(path):
+        return StorageError(
+            "no home folder is known, so there is no folder to write into",
+            hint="Set HOME to a folder that can be written.",
+        )
     for folder in (path, *path.parents):
         if folder.is_symlink() and not folder.exists():
             return StorageError(

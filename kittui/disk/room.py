@@ -18,7 +18,7 @@ MARGIN = 64 * 1024 * 1024
 
 def check_room(folder: Path, size: int, hint: str = "Free some space and run it again.") -> None:
     """Raise DiskFull unless so many bytes fit beside the margin on the disk of a folder, there or not. Blocks."""
-    folder = _nearest(folder)
+    folder = nearest(folder)
     free = shutil.disk_usage(folder).free
     if size + MARGIN > free:
         raise DiskFull(
@@ -32,10 +32,10 @@ def working_folder(candidates: Sequence[Path], target: Path) -> Path:
 
     A link or a mount may have the target on another disk than the folder above it. Raises OSError.
     """
-    return next((folder for folder in candidates if _renames(_nearest(folder), _nearest(target))), candidates[-1])
+    return next((folder for folder in candidates if _renames(nearest(folder), nearest(target))), candidates[-1])
 
 
-def _nearest(folder: Path) -> Path:
+def nearest(folder: Path) -> Path:
     """The folder, or the first above it that is there."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

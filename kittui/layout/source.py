@@ -9,6 +9,7 @@ from pathlib import Path
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, read_documents
 from kittui.disk.listing import content_size
+from kittui.disk.room import nearest
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, NotFound
 from kittui.layout.index import NamedEntry, named_entries
@@ -65,9 +66,7 @@ class LayoutSource:
         )
 
     def _writable(self) -> Power:
-        folder = self.directory.absolute()
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
+        folder = nearest(self.directory.absolute())
         if os.access(folder, os.W_OK):
             return YES
         return Power("no", f"{folder} can't be written", "Change its owner or permissions, or copy the folder.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,7 +18,8 @@ from typing import Any, Literal, get_args
 
 from kittui.disk.durable import make_private_folder, replace_file, storage_error
 from kittui.disk.locks import file_lock
-from kittui.errors import ContentError, KittuiError
+from kittui.disk.threads import in_thread
+from kittui.errors import ContentError, DiskFull, KittuiError, StorageError
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 
@@ -89,7 +91,7 @@ class Journal:
         try:
             document = json.loads(self._path(digest).read_bytes())
             return Manifest.parse(document["raw"].encode("latin-1"), document["mediaType"], digest)
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, ContentError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError, ContentError):
             return None
         except OSError as error:
             raise storage_error(error, f"read {self._path(digest)}") from error
@@ -120,11 +122,27 @@ class Journal:
             if path.name not in names:
                 path.unlink(missing_ok=True)
 
-    def lock(self, repository: str) -> AbstractAsyncContextManager[None]:
+    def prepare(self) -> None:
+        """Create the folder, so that what can't be written down is found before anything is done. Blocks.
+
+        Raises StorageError.
+        """
+        try:
+            make_private_folder(self._manifests, self._top)
+        except DiskFull:
+            raise
+        except StorageError as error:
+            error.hint = "Set XDG_STATE_HOME to a folder that can be written: what is changed is written down there."
+            raise
+
+    @asynccontextmanager
+    async def lock(self, repository: str) -> AsyncIterator[None]:
         """Let one kittui process at a time change a repository's tags; raises Conflict after 20 s of waiting."""
+        await in_thread(self.prepare)
         name = sha256(repository.encode()).hexdigest()[:16]
         path = self.directory / f"{name}.lock"
-        return file_lock(path, f"the tags of {repository}", top=self._top, patience=20)
+        async with file_lock(path, f"the tags of {repository}", top=self._top, patience=20):
+            yield
 
     def _replace(self, path: Path, content: bytes) -> None:
         make_private_folder(path.parent, self._top)

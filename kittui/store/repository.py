@@ -40,7 +40,7 @@ class LocalRepository(FolderRepository):
     def __init__(
         self, source: Source, store_name: str, paths: StorePaths, blobs: BlobFolder, writer: StoreWriter
     ) -> None:
-        files = FolderFiles(blobs, paths.own_folders, mode=0o600, check=lambda: paths.check_name(store_name))
+        files = FolderFiles(blobs, paths.own_folders, mode=0o600, check=lambda: paths.check(store_name))
         super().__init__(source, store_display(store_name), blobs, files)
         self.store_name = store_name
         self._paths = paths
@@ -128,7 +128,7 @@ class LocalRepository(FolderRepository):
         manifest = Manifest.parse(raw, media_type)
         check_manifest(manifest)
         descriptor = plain(manifest.descriptor)
-        await in_thread(self._paths.check_name, self.store_name)
+        await in_thread(self._paths.check, self.store_name)
         async with self._writer.lock():
             await in_thread(self._check_content, manifest)
             _, tags = await self._read()

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kittui.errors import KittuiError, Unsupported
+from kittui.disk.paths import home_folder, is_nowhere
+from kittui.disk.room import nearest
+from kittui.errors import KittuiError, StorageError, Unsupported
+from kittui.oci.protocols import YES, Power
 from kittui.oci.reference import parse_reference, store_display
 
 _INDEX_NAME = re.compile(r"([-A-Za-z0-9_]*={0,3})-index\.json\Z")
@@ -28,9 +31,9 @@ def store_root(flag: str | None = None, environ: Mapping[str, str] | None = None
     if named:
         return Path(named).absolute()
     if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/kitops"
+        return home_folder(environ) / "Library/Caches/kitops"
     shared = environ.get("XDG_DATA_HOME")
-    return Path(shared).absolute() / "kitops" if shared else Path.home() / ".local/share/kitops"
+    return Path(shared).absolute() / "kitops" if shared else home_folder(environ) / ".local/share/kitops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,22 @@ class StorePaths:
             return []
         return sorted(path for path in self.storage.iterdir() if _INDEX_NAME.match(path.name))
 
-    def check_name(self, store_name: str) -> None:
-        """Raise Unsupported for a repository whose files would have names that are too long for the disk. Blocks."""
-        folder = self.storage
-        while not folder.is_dir() and folder != folder.parent:
-            folder = folder.parent
+    def power(self) -> Power:
+        """Whether the store can be written, as far as permissions tell. Blocks."""
+        folder = nearest(self.storage)
+        if not is_nowhere(self.root) and os.access(folder, os.W_OK):
+            return YES
+        reason = "no home folder is known for the store" if is_nowhere(self.root) else f"{folder} can't be written"
+        return Power("no", reason, "Set KITOPS_HOME, or give --store, to a folder that can be written.")
+
+    def check(self, store_name: str) -> None:
+        """Raise StorageError where nothing can be written, Unsupported for a repository whose files would have names
+        that are too long for the disk. Blocks.
+        """
+        power = self.power()
+        if power.denied:
+            raise StorageError(power.reason, hint=power.remedy)
+        folder = nearest(self.storage)
         limit = os.pathconf(folder, "PC_NAME_MAX")
         length = len(self.index(store_name).name)
         if length > limit:

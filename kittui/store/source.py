@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -52,7 +51,7 @@ class LocalSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        write = self._writable()
+        write = self.paths.power()
         return Capabilities(
             catalog=YES,
             write=write,
@@ -63,14 +62,6 @@ class LocalSource:
             mount=write,
             attach=NO_ATTACHMENTS,
         )
-
-    def _writable(self) -> Power:
-        folder = self.paths.storage
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        if os.access(folder, os.W_OK):
-            return YES
-        return Power("no", f"{folder} can't be written", "Change its owner or permissions, or choose another --store.")
 
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
         """All repositories that files in storage/ name, unreadable ones with their problem."""
@@ -86,7 +77,7 @@ class LocalSource:
     def _names(self) -> list[StoredName]:
         try:
             return stored_names([path.name for path in self.paths.storage.iterdir()])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise storage_error(error, f"read the store {self.paths.storage}") from error

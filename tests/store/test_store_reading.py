@@ -87,7 +87,7 @@ async def test_says_where_it_is_and_what_it_can_do(
     assert str(root) in await source.ping()
     assert str(source.place) == "local://"
     assert source.capabilities.untag.state == "yes"
-    monkeypatch.setattr("kittui.store.source.os.access", lambda *_: False)
+    monkeypatch.setattr("kittui.store.root.os.access", lambda *_: False)
     assert source.capabilities.write.denied
     assert str(root) in source.capabilities.write.reason
     assert source.capabilities.catalog.state == "yes"
@@ -250,15 +250,14 @@ async def test_not_found_says_what_and_where(source: LocalSource) -> None:
 
 
 def test_the_root_is_where_kit_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
     everything = {"KITOPS_HOME": "/k", "XDG_DATA_HOME": "/x"}
     assert store_root("/flag", everything) == Path("/flag")
     assert store_root(None, everything) == Path("/k")
     monkeypatch.setattr("sys.platform", "linux")
     assert store_root(None, {"XDG_DATA_HOME": "/x"}) == Path("/x/kitops")
-    assert store_root(None, {}) == tmp_path / ".local/share/kitops"
+    assert store_root(None, {"HOME": str(tmp_path)}) == tmp_path / ".local/share/kitops"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert store_root(None, {}) == tmp_path / "Library/Caches/kitops"
+    assert store_root(None, {"HOME": str(tmp_path)}) == tmp_path / "Library/Caches/kitops"
 
 
 @pytest.mark.parametrize(

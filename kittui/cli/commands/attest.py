@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, signer_of
+from kittui.disk.paths import typed_path
 from kittui.errors import UsageError
 from kittui.trust.documents import SIZE_LIMIT, load_document
 from kittui.trust.statements import predicate_uri
@@ -54,7 +54,7 @@ async def _read(name: str) -> dict[str, Any]:
     def read() -> bytes:
         if name == "-":
             return sys.stdin.buffer.read(SIZE_LIMIT + 1)
-        with Path(name).expanduser().open("rb") as file:
+        with typed_path(name).open("rb") as file:
             return file.read(SIZE_LIMIT + 1)
 
     try:

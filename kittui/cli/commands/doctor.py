@@ -12,6 +12,7 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.disk.paths import is_nowhere
 from kittui.errors import UsageError
 from kittui.oci.reference import Place
 from kittui.terminal import size_text
@@ -41,8 +42,11 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
     terminal = check_terminal(_terminal(call))
     configuration = [Check("configuration", "bad", str(problem)) for problem in composition.problems]
     if not configuration:
-        there = composition.config_path.exists()
-        configuration = [Check("configuration", "good", f"{composition.config_path}{'' if there else ' (not there)'}")]
+        path = composition.config_path
+        seen = f"{path}{'' if path.exists() else ' (not there)'}"
+        if is_nowhere(path):
+            seen = "none: no home folder is known"
+        configuration = [Check("configuration", "good", seen)]
     repairs: tuple[Repair, ...] = ()
     if repair:
         from kittui.store.repair import repair_store
@@ -64,7 +68,7 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
     def human() -> None:
         _section(call, "Terminal", terminal)
         _section(call, "Configuration", configuration)
-        _section(call, f"Store {store.root}", _store_checks(store))
+        _section(call, "Store" if is_nowhere(store.root) else f"Store {store.root}", _store_checks(store))
         for one in repairs:
             call.printer.line(("  mended  ", "green"), f"{one.subject}: {one.done}")
         if host is not None:
@@ -93,6 +97,8 @@ async def _registry(call: Call, host: str) -> list[Check]:
 
 
 def _store_checks(store: StoreReport) -> list[Check]:
+    if is_nowhere(store.root):
+        return [Check("home folder", "warn", "none is known, so there is no store", "Set KITOPS_HOME, or HOME.")]
     holds = (
         f"{store.repositories} repositories, {store.tags} tags, {store.manifests} ModelKits, "
         f"{store.blobs} blobs, {size_text(store.size)}"

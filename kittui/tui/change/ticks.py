@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kittui.disk.paths import typed_path
+from kittui.errors import KittuiError
+
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
     from kittui.modelkit import Layer, ModelKit
@@ -152,16 +155,19 @@ class Ticks:
 
 def folders(text: str, limit: int = 50) -> list[str]:
     """Folders that a typed path could become; nothing where it can't be read."""
-    path = Path(text).expanduser()
-    parent, start = (path, "") if text.endswith("/") else (path.parent, path.name)
     try:
+        path = typed_path(text)
+        parent, start = (path, "") if text.endswith("/") else (path.parent, path.name)
         found = sorted(entry for entry in parent.iterdir() if entry.name.startswith(start) and entry.is_dir())
-    except OSError:
+    except (OSError, ValueError, KittuiError):
         return []
     return [f"{entry}/" for entry in found if start.startswith(".") or not entry.name.startswith(".")][:limit]
 
 
 def in_the_way(folder: str, paths: Sequence[str], limit: int = 20_000) -> list[str]:
     """Which of the paths are there already. Blocks."""
-    directory = Path(folder).expanduser()
+    try:
+        directory = typed_path(folder)
+    except KittuiError:
+        return []
     return [path for path in paths[:limit] if (directory / path).exists() or (directory / path).is_symlink()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -11,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input
 
+from kittui.disk.paths import typed_path
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
 from kittui.terminal import clean, size_text
@@ -183,7 +183,10 @@ class UnpackDialog(Dialog[Choice]):
     def _submit(self) -> None:
         folder = self.query_one(Input).value.strip()
         if folder and not self._ticks.empty:
-            self.dismiss(self._ticks.choice(Path(folder).expanduser()))
+            try:
+                self.dismiss(self._ticks.choice(typed_path(folder)))
+            except KittuiError as error:
+                self.notify(clean(error.message), severity="error", markup=False)
 
     @work(exclusive=True, group="unpack.sum")
     async def _sum(self) -> None:

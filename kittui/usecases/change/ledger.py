@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,5 +64,5 @@ def _whoami() -> str:
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
-        user = "unknown"
+        user = f"user {os.getuid()}"
     return f"{user}@{socket.gethostname()}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kittui.crashpoints import crash_point
+from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarge
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
@@ -123,6 +124,8 @@ async def apply_move(
     destination = plan.transfer.destination
     policy.check_write(destination.reference())
     policy.check_tags(plan.changes.overwritten, typed, destination.reference())
+    if plan.tag is not None:
+        await in_thread(ledger.journal.prepare)
     progress = progress or Progress()
     with metered() as traffic:
         outcomes = await transfer_blobs(plan.transfer, progress, tuning)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kittui.disk.durable import storage_error
+from kittui.disk.paths import typed_path
 from kittui.disk.threads import in_thread
 from kittui.errors import Conflict
 
@@ -13,7 +12,7 @@ async def save_report(path: str, text: str) -> str:
     """Write a new file and return its full path; raises Conflict where one is there, StorageError."""
 
     def write() -> str:
-        target = Path(path).expanduser().absolute()
+        target = typed_path(path).absolute()
         try:
             with target.open("x", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kittui.crashpoints import crash_point
 from kittui.disk.durable import make_folder, rename_new, set_mode, shared_mode, storage_error, sync_file
+from kittui.disk.paths import typed_path
 from kittui.disk.threads import in_thread
 from kittui.errors import Conflict
 from kittui.formats.tar import FileEntry
@@ -52,7 +53,7 @@ async def save_file(
 
 def _begin(target: Path, path: str) -> tuple[Path, int, Path]:
     """The draft, its handle, and where it will be."""
-    target = target.expanduser()
+    target = typed_path(target)
     if target.is_dir():
         name = path.rpartition("/")[2].replace("\0", "").replace(os.sep, "_")
         target = target / (name if name not in ("", ".", "..") else "file")
