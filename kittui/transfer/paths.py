@@ -6,14 +6,24 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kittui.errors import UnsafePath
+from kittui.errors import TooLarge, UnsafePath
 from kittui.formats.tar import FileEntry
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|\Z)")
 MODE = 0o755
 """The most that a mode from an archive may allow."""
+LONGEST = 4095
+"""Bytes of a path at most: what a system call takes."""
+DEEPEST = 256
+"""Folders in folders at most."""
+MOST = 4_000_000
+"""Files and folders of a layer at most, with the folders that only paths name."""
+RESERVED = ".kittui-unpack"
+"""The name in a target that is kittui's own while it unpacks there."""
 
 Parts = tuple[str, ...]
+_Node = dict[str, "_Node"] | None
+"""What is in a folder, None for a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ def safe_parts(path: str) -> Parts:
     Raises UnsafePath for absolute ones, `..`, backslashes, drives, NUL, and names that no file system can hold.
     """
     reason = None
+    if len(path) > LONGEST:
+        raise unsafe(path, f"its path is longer than {LONGEST} characters")
     if path.startswith("/"):
         reason = "it is absolute"
     elif "\0" in path:
@@ -49,8 +61,13 @@ def safe_parts(path: str) -> Parts:
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts:
         reason = "it leads out of the folder"
+    if len(parts) > DEEPEST:
+        reason = f"it lies more than {DEEPEST} folders deep"
+    if parts and parts[0].casefold() == RESERVED:
+        reason = f"{RESERVED} is the name of the folder that kittui unpacks through"
     try:
-        path.encode("utf-8", "surrogateescape")
+        if len(path.encode("utf-8", "surrogateescape")) > LONGEST:
+            reason = f"its path is longer than {LONGEST} bytes"
     except UnicodeEncodeError:
         reason = "its name is not of bytes"
     if reason is not None:
@@ -65,7 +82,8 @@ def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece
     file, so that nothing of such a layer is written.
     """
     pieces: list[Piece] = []
-    kinds: dict[Parts, bool] = {}
+    root: dict[str, _Node] = {}
+    count = 0
     for entry in entries:
         parts = (*under, *safe_parts(entry.path))
         if entry.problem is not None:
@@ -77,12 +95,20 @@ def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece
             if folder:
                 continue
             raise unsafe(entry.path, "it has no name")
-        if parts in kinds and not (folder and kinds[parts]):
-            raise unsafe(entry.path, "it is in the layer twice")
-        for end in range(1, len(parts)):
-            if not kinds.setdefault(parts[:end], True):
+        at = root
+        for name in parts[:-1]:
+            if name not in at:
+                count += 1
+            below = at.setdefault(name, {})
+            if below is None:
                 raise unsafe(entry.path, "it lies below a file")
-        kinds[parts] = folder
+            at = below
+        if parts[-1] in at and not (folder and at[parts[-1]] is not None):
+            raise unsafe(entry.path, "it is in the layer twice")
+        at.setdefault(parts[-1], {} if folder else None)
+        count += 1
+        if count > MOST:
+            raise TooLarge(f"the layer holds more than {MOST} files and folders", hint="Nothing was unpacked.")
         pieces.append(Piece(parts, folder, entry.size, entry.mode & MODE, entry.offset))
     return pieces
 

@@ -1,14 +1,9 @@
-"""Unpacking in two steps: everything is verified and written into a scratch folder in the target, then moved out of it.
-
-`TARGET/.kittui-unpack/` is on the target's file system, so that moving is renaming; it holds partial downloads too,
-which the next run resumes. While it is there, the target is not whole.
-"""
+"""Unpacking in two steps: all is verified and written into a scratch folder in the target, then moved out of it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +23,9 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.transfer.extract import Limits, decompress, hash_file, pieces_of, settle, write_pieces
 from kittui.transfer.paths import Parts, Piece
+from kittui.transfer.scratch import Scratch
 from kittui.transfer.tree import Decision, Placed, Tree
 
-SCRATCH = ".kittui-unpack"
 KITFILE = "Kitfile"
 KITFILE_LIMIT = 8 * 1024 * 1024
 
@@ -87,61 +82,37 @@ class Staging:
 
     def __init__(self, target: Path, limits: Limits) -> None:
         self.target = target
-        self.scratch = target / SCRATCH
+        self.scratch = Scratch(target)
         self.limits = limits
         self.kitfile: bytes | None = None
         self._layers: list[_Layer] = []
-        self._made: list[Path] = []
-        self.files = FolderFiles(BlobFolder(self.scratch / "blobs"), [self.scratch], mode=0o600, check=lambda: None)
+        self._same: dict[tuple[Path, Parts], bool] = {}
+        folder = self.scratch.path
+        self.files = FolderFiles(BlobFolder(folder / "blobs"), [folder], mode=0o600, check=lambda: None)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, target: Path, limits: Limits | None = None) -> AsyncIterator[Staging]:
-        """Make the target and its scratch folder; the scratch folder goes when the block ends.
+        """Create the target and its scratch folder; the scratch folder goes when the block ends well.
 
-        After a network error or a cancel the downloads in it stay, for the next run. Raises Conflict where another
-        kittui unpacks there, StorageError.
+        After a network error or a cancel the downloads in it stay, for the next run; once files began to be moved, it
+        stays as the mark that the target is not whole. Raises Conflict where another kittui unpacks there,
+        StorageError.
         """
         staging = cls(target, limits or Limits())
-        await in_thread(staging._begin)
-        async with file_lock(staging.scratch / "lock", f"the folder {target}, to unpack into it,", patience=0.2):
-            await in_thread(staging._drop_trees)
+        scratch = staging.scratch
+        await in_thread(scratch.begin)
+        async with file_lock(scratch.lock, f"the folder {target}, to unpack into it,", patience=0.2):
+            await in_thread(scratch.drop_trees)
             try:
                 yield staging
             except (NetworkError, asyncio.CancelledError):
-                await in_thread(staging._drop_trees)
+                await in_thread(scratch.drop_trees)
                 raise
             except BaseException:
-                await in_thread(staging._drop)
+                await in_thread(scratch.give_up)
                 raise
-            await in_thread(staging._drop)
-
-    def _begin(self) -> None:
-        try:
-            at = self.target
-            while not at.exists():
-                self._made.append(at)
-                at = at.parent
-            self.target.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                self.scratch.mkdir(mode=0o700)
-            if self.scratch.is_symlink() or not self.scratch.is_dir():
-                raise Conflict(f"{self.scratch} is in the way", hint="Remove it, or unpack into another folder.")
-        except OSError as error:
-            raise storage_error(error, f"unpack into {self.target}") from error
-
-    def _drop_trees(self) -> None:
-        for path in self.scratch.glob("tree-*"):
-            shutil.rmtree(path, onerror=_force)
-        for path in self.scratch.glob("plain-*"):
-            path.unlink(missing_ok=True)
-
-    def _drop(self) -> None:
-        """Remove the scratch folder, and the folders made for the target where they stayed empty."""
-        shutil.rmtree(self.scratch, onerror=_force)
-        with suppress(OSError):
-            for path in self._made:
-                path.rmdir()
+            await in_thread(scratch.finish)
 
     async def add(self, blob: Path, plain: Plain, wanted: Callable[[str], bool] | None = None) -> None:
         """Verify a layer's blob whole, then write its files (those wanted) into the scratch folder.
@@ -166,7 +137,7 @@ class Staging:
         digest = plain.descriptor.digest
         source = blob
         if plain.compression != "none":
-            source = self.scratch / f"plain-{digest.hex}"
+            source = self.scratch.path / f"plain-{digest.hex}"
             decompress(blob, plain.compression, source, plain.diff_id, self.limits, stop)
         pieces = pieces_of(source, plain.raw_path, plain.under)
         if wanted is not None:
@@ -176,7 +147,7 @@ class Staging:
             source.unlink()
 
     def _write(self, source: Path, pieces: list[Piece], stop: threading.Event) -> None:
-        path = self._new_tree()
+        path = self.scratch.new_tree()
         tree = Tree(path)
         try:
             write_pieces(source, pieces, tree, stop, self.limits)
@@ -184,14 +155,9 @@ class Staging:
             tree.close()
         self._layers.append(_Layer(path, pieces))
 
-    def _new_tree(self) -> Path:
-        path = self.scratch / f"tree-{len(self._layers)}"
-        path.mkdir(mode=0o700)
-        return path
-
     async def receive(self, piece: Piece, chunks: AsyncIterator[bytes]) -> None:
         """Write one file from bytes that arrive, unverified. Raises UnsafePath, DiskFull."""
-        path = await in_thread(self._new_tree)
+        path = await in_thread(self.scratch.new_tree)
         tree = await in_thread(Tree, path)
         try:
             handle = await in_thread(tree.create, piece.parts, piece.mode)
@@ -210,11 +176,14 @@ class Staging:
         """Every file, in the order in which they are moved."""
         return [piece for layer in self._layers for piece in layer.pieces if not piece.folder]
 
-    async def conflicts(self) -> list[str]:
-        """Paths that are there already, or come from two layers. Raises UnsafePath for links in the way."""
-        return await in_thread(self._conflicts)
+    async def conflicts(self, answers: Answers) -> list[str]:
+        """Paths that need an answer and have none: a file with other content is there, or two layers hold them.
 
-    def _conflicts(self) -> list[str]:
+        Raises UnsafePath for links in the way.
+        """
+        return await in_thread(self._conflicts, answers)
+
+    def _conflicts(self, answers: Answers) -> list[str]:
         found: list[str] = []
         seen: set[Parts] = set()
         tree = Tree(self.target)
@@ -223,54 +192,98 @@ class Staging:
                 for piece in layer.pieces:
                     if piece.folder:
                         self._check_folder(tree, piece)
-                    elif tree.obstacle(piece.parts) or piece.parts in seen:
+                        continue
+                    there = tree.obstacle(piece.parts)
+                    if answers.on(piece.path) is None and (
+                        piece.parts in seen or (there and not self._is_same(tree, layer, piece))
+                    ):
                         found.append(piece.path)
                     seen.add(piece.parts)
         finally:
             tree.close()
         return found
 
+    def _is_same(self, target: Tree, layer: _Layer, piece: Piece) -> bool:
+        """Whether a file in the target has the very bytes that belong there: an earlier run, cut short, moved it."""
+        key = (layer.tree, piece.parts)
+        if key not in self._same:
+            source = Tree(layer.tree)
+            try:
+                self._same[key] = source.has_same(piece.parts, target, piece.parts)
+            finally:
+                source.close()
+        return self._same[key]
+
     def _check_folder(self, tree: Tree, piece: Piece) -> None:
         with suppress(FileNotFoundError), tree.folder(piece.parts, make=False):
             pass
 
     async def commit(self, answers: Answers) -> list[Placed]:
-        """Move everything into the target, the Kitfile last.
+        """Move everything into the target, the Kitfile last; what is there already with the same bytes is kept.
 
-        Raises Conflict before anything is moved where a file is there and no answer says what to do.
+        Raises Conflict before anything is moved where another file is there and no answer says what to do. Run again
+        after it was cut short, it goes on where it stopped.
         """
         return await in_thread(self._commit, answers)
 
     def _commit(self, answers: Answers) -> list[Placed]:
-        unanswered = [path for path in self._conflicts() if answers.on(path) is None]
-        if unanswered:
+        if unanswered := self._conflicts(answers):
             more = f" and {len(unanswered) - 1} more" if len(unanswered) > 1 else ""
+            again = "An earlier run here was cut short while it moved files. " if self.scratch.moving else ""
             raise Conflict(
                 f"{unanswered[0]}{more} in {self.target} would be overwritten",
-                hint="Give -o to overwrite, -i to keep what is there, or another folder. Nothing was written.",
+                hint=f"{again}Give -o to overwrite, -i to keep what is there, or another folder. Nothing was written.",
             )
         kitfile = self._kitfile_outcome(answers)
         modes = {piece.parts: piece.mode for layer in self._layers for piece in layer.pieces if piece.folder}
-        placed: list[Placed] = []
-        target = Tree(self.target)
+        target = Tree(self.target, resumed=self.scratch.moving)
         crash_point("unpack.before-move")
         try:
-            for layer in self._layers:
-                source = Tree(layer.tree)
-                try:
-                    for piece in layer.pieces:
-                        if piece.folder:
-                            with target.folder(piece.parts, modes):
-                                continue
-                        placed.append(target.place(source, piece.parts, piece.parts, answers.on(piece.path), modes))
-                finally:
-                    source.close()
+            names = self._names(target, answers)
+            self.scratch.start_moving({key: "/".join(parts) for key, parts in names.items()})
+            placed = self._move(target, answers, names, modes)
             crash_point("unpack.before-kitfile")
             if kitfile is not None:
                 placed.append(self._place_kitfile(target, kitfile))
             target.settle()
         finally:
             target.close()
+        return placed
+
+    def _names(self, target: Tree, answers: Answers) -> dict[str, Parts]:
+        """Where files go that are to be there beside others: where an earlier run put them, else a free name."""
+        earlier = self.scratch.names()
+        pieces = [(_key(n, piece), layer, piece) for n, layer in enumerate(self._layers) for piece in layer.pieces]
+        taken = {piece.parts for _, _, piece in pieces}
+        seen: set[Parts] = set()
+        found: dict[str, Parts] = {}
+        for key, layer, piece in pieces:
+            if piece.folder:
+                continue
+            both = answers.on(piece.path) == "both"
+            there = both and target.obstacle(piece.parts) and not self._is_same(target, layer, piece)
+            if both and (piece.parts in seen or there):
+                name = earlier.get(key, "").rpartition("/")[2]
+                found[key] = (*piece.parts[:-1], name) if name else target.free_name(piece.parts, taken)
+                taken.add(found[key])
+            seen.add(piece.parts)
+        return found
+
+    def _move(
+        self, target: Tree, answers: Answers, names: Mapping[str, Parts], modes: Mapping[Parts, int]
+    ) -> list[Placed]:
+        placed: list[Placed] = []
+        for number, layer in enumerate(self._layers):
+            source = Tree(layer.tree)
+            try:
+                for piece in layer.pieces:
+                    if piece.folder:
+                        with target.folder(piece.parts, modes):
+                            continue
+                    name = names.get(_key(number, piece), piece.parts)
+                    placed.append(target.place(source, piece.parts, name, answers.on(piece.path), modes))
+            finally:
+                source.close()
         return placed
 
     def _kitfile_outcome(self, answers: Answers) -> Decision | None:
@@ -301,7 +314,7 @@ class Staging:
         content = self.kitfile or b""
         if decision == "keep":
             return Placed(KITFILE, len(content), "kept")
-        path = self._new_tree()
+        path = self.scratch.new_tree()
         tree = Tree(path)
         try:
             handle = tree.create((KITFILE,), 0o644)
@@ -314,12 +327,6 @@ class Staging:
             tree.close()
 
 
-def _force(remove: Callable[[str], object], path: str, _error: object) -> None:
-    """Remove what a mode protects: its folder gets writable first."""
-    try:
-        parent = Path(path).parent
-        parent.chmod(0o700)
-        Path(path).chmod(0o700)
-        remove(path)
-    except OSError as error:
-        raise storage_error(error, f"remove {path}") from error
+def _key(number: int, piece: Piece) -> str:
+    """A piece's name among those of all layers: one path may be in two."""
+    return f"{number}:{piece.path}"

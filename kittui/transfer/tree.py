@@ -6,10 +6,11 @@ Files are written into a scratch folder inside the target (the same file system)
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from kittui.transfer.paths import Parts, unsafe
 Decision = Literal["overwrite", "keep", "both"]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PIECE = 1024 * 1024
 _OWNER = 0o300
 """What the owner needs to write into a folder; a folder that denies it gets its mode last."""
 
@@ -38,14 +40,17 @@ class Placed:
 class Tree:
     """A folder that files are put into, by components. Blocks: for threads."""
 
-    def __init__(self, root: Path) -> None:
-        """Open the folder, which exists; a link to it is followed, links below it are not."""
+    def __init__(self, root: Path, *, resumed: bool = False) -> None:
+        """Open the folder, which exists; a link to it is followed, links below it are not.
+
+        `resumed`: an earlier run was cut short, so that a folder that is there may not have its own mode yet.
+        """
         try:
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise storage_error(error, f"open {root}") from error
         self.root = root
-        self.created: list[Parts] = []
+        self._resumed = resumed
         self._late: dict[Parts, int] = {}
 
     def close(self) -> None:
@@ -65,11 +70,12 @@ class Tree:
                 here = parts[:depth]
                 if make:
                     mode = (modes or {}).get(here, 0o755)
+                    created = self._resumed
                     with suppress(FileExistsError):
                         os.mkdir(name, mode | _OWNER, dir_fd=at)
-                        self.created.append(here)
-                        if mode & _OWNER != _OWNER:
-                            self._late[here] = mode
+                        created = True
+                    if created and mode & _OWNER != _OWNER:
+                        self._late[here] = mode
                 try:
                     below = os.open(name, _FOLDER, dir_fd=at)
                 except FileNotFoundError:
@@ -128,23 +134,36 @@ class Tree:
             )
         return True
 
+    def has_same(self, parts: Parts, other: Tree, target: Parts) -> bool:
+        """Whether a plain file here and one in another tree hold the same bytes."""
+        with self.folder(parts[:-1], make=False) as here, other.folder(target[:-1], make=False) as there:
+            return _same_bytes(parts[-1], here, target[-1], there)
+
+    def free_name(self, parts: Parts, taken: Collection[Parts]) -> Parts:
+        """A name beside one that is taken, here or by what is still to come."""
+        folder = parts[:-1]
+
+        def used(name: str) -> bool:
+            return (*folder, name) in taken or self.look((*folder, name)) is not None
+
+        return (*folder, free_name(parts[-1], used))
+
     def place(
         self, source: Tree, parts: Parts, target: Parts, decision: Decision | None, modes: Mapping[Parts, int]
     ) -> Placed:
         """Move one written file from another tree to where it belongs; never over a file without a decision to.
 
-        Raises Conflict where one appeared since the decisions were made.
+        What is there with the same bytes is kept. Raises Conflict where another file appeared since the decisions.
         """
         try:
             with source.folder(parts[:-1], make=False) as origin, self.folder(target[:-1], modes) as at:
                 size = os.stat(parts[-1], dir_fd=origin, follow_symlinks=False).st_size
                 name = "/".join(target)
                 there = self.obstacle(target)
-                if there and decision == "keep":
+                if there and (
+                    decision == "keep" or (decision != "overwrite" and _same_bytes(parts[-1], origin, target[-1], at))
+                ):
                     return Placed(name, os.stat(target[-1], dir_fd=at, follow_symlinks=False).st_size, "kept")
-                if there and decision == "both":
-                    last = free_name(target[-1], lambda other: self.look((*target[:-1], other)) is not None)
-                    return self.place(source, parts, (*target[:-1], last), None, modes)
                 crash_point("unpack.before-rename")
                 if there and decision == "overwrite":
                     mode = stat.S_IMODE(os.stat(target[-1], dir_fd=at, follow_symlinks=False).st_mode)
@@ -152,6 +171,7 @@ class Tree:
                     os.rename(parts[-1], target[-1], src_dir_fd=origin, dst_dir_fd=at)
                 else:
                     rename_new(parts[-1], target[-1], source_folder=origin, target_folder=at)
+                crash_point("unpack.after-rename")
                 return Placed(name, size, "written")
         except FileExistsError:
             raise Conflict(
@@ -160,6 +180,27 @@ class Tree:
             ) from None
         except OSError as error:
             raise storage_error(error, f"write {self.root}/{'/'.join(target)}") from error
+
+
+def _same_bytes(one: str, folder: int, other: str, other_folder: int) -> bool:
+    """Whether two plain files, by their names in open folders, hold the same bytes; False where one can't be read."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with ExitStack() as stack:
+        files: list[io.FileIO] = []
+        for name, at in ((one, folder), (other, other_folder)):
+            try:
+                handle = os.open(name, flags, dir_fd=at)
+            except OSError:
+                return False
+            files.append(stack.enter_context(io.FileIO(handle, "rb")))
+        if len({os.fstat(file.fileno()).st_size for file in files}) != 1:
+            return False
+        while True:
+            first, second = (file.read(_PIECE) for file in files)
+            if first != second:
+                return False
+            if not first:
+                return True
 
 
 def free_name(name: str, taken: Callable[[str], bool]) -> str:

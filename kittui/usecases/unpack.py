@@ -182,7 +182,7 @@ async def apply_unpack(
             await run.stage(staging)
             answers = answers or Answers()
             if decide is not None:
-                waiting = [path for path in await staging.conflicts() if answers.on(path) is None]
+                waiting = await staging.conflicts(answers)
                 if waiting:
                     answers = await decide(waiting)
             run.progress.phase = "committing"

@@ -7,8 +7,10 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import zstandard
@@ -20,9 +22,11 @@ from kittui.crashpoints import crashing
 from kittui.errors import Conflict, DigestMismatch, Malformed, TooLarge, UnsafePath
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.transfer import paths
 from kittui.transfer.extract import Limits
-from kittui.transfer.paths import safe_parts
-from kittui.transfer.staging import SCRATCH, Answers, Plain, Staging
+from kittui.transfer.paths import RESERVED, safe_parts
+from kittui.transfer.scratch import Scratch
+from kittui.transfer.staging import Answers, Plain, Staging
 from kittui.transfer.tree import Placed
 
 Member = tuple[str, bytes | None, dict[str, object]]
@@ -96,7 +100,7 @@ async def test_files_folders_and_modes_as_packed(unpack: Unpacker) -> None:
     assert stat.S_IMODE((unpack.target / "model/run.sh").stat().st_mode) == 0o755
     assert stat.S_IMODE((unpack.target / "data.csv").stat().st_mode) == 0o600
     assert (unpack.target / "empty").is_dir()
-    assert not (unpack.target / SCRATCH).exists()
+    assert not (unpack.target / RESERVED).exists()
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
@@ -210,6 +214,7 @@ async def test_conflicts_are_refused_before_anything_is_moved(unpack: Unpacker) 
     await unpack(GOOD, answers=Answers("overwrite"))
     assert unpack.tree()["model/run.sh"] == b"#!"
     assert stat.S_IMODE((unpack.target / "model/run.sh").stat().st_mode) == 0o600
+    (unpack.target / "model/run.sh").write_bytes(b"mine")
     placed = await unpack(GOOD, answers=Answers("keep", {"model/run.sh": "both"}))
     assert unpack.tree()["model/run (2).sh"] == b"#!"
 
@@ -245,19 +250,168 @@ async def test_a_folder_where_a_file_should_go_is_refused(unpack: Unpacker) -> N
         await unpack(GOOD, answers=Answers("overwrite"))
 
 
-@pytest.mark.parametrize("point", ["unpack.before-move", "unpack.before-rename", "unpack.before-kitfile"])
-async def test_a_crash_never_leaves_a_folder_that_looks_whole(unpack: Unpacker, point: str) -> None:
-    class Killed(BaseException):
-        pass
+MOVING = [
+    *(f"unpack.moving.{end}" for end in ("before-fsync", "before-rename", "after-rename", "after-fsync")),
+    *("unpack.before-move", "unpack.before-rename", "unpack.after-rename", "unpack.before-kitfile"),
+    *("unpack.moved.before-unlink", "unpack.moved.after-unlink"),
+]
+KIT = tar(
+    ("model", None, {}), ("model/a.txt", b"alpha", {}), ("model/run.sh", b"#!", {"mode": 0o755}),
+    ("ro", None, {"mode": 0o555}), ("ro/x", b"x", {}), ("zero", b"", {}),
+)  # fmt: skip
+
+
+class Killed(BaseException):
+    """As if the process had died: nothing that cleans up in its place is reached."""
+
+
+@contextmanager
+def killed_at(point: str, turn: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Die when a point is reached for the turn-th time; clean-up that a dead process would not do is not done."""
+    left = [turn]
 
     def die() -> None:
-        raise Killed
+        left[0] -= 1
+        if not left[0]:
+            for name in ("give_up", "drop_trees", "finish"):
+                monkeypatch.setattr(Scratch, name, lambda self: None)
+            raise Killed
 
     with crashing(point, die), pytest.raises(Killed):
-        await unpack(GOOD, kitfile=b"k")
-    assert not (unpack.target / "Kitfile").exists()
-    await unpack(GOOD, kitfile=b"k", answers=Answers("overwrite"))
-    assert sorted(unpack.tree()) == ["Kitfile", "model/a.txt", "model/run.sh"]
+        yield
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("point", MOVING)
+async def test_a_run_that_was_killed_while_it_moved_files_is_finished_by_the_same_command(
+    unpack: Unpacker, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 4 if "rename" in point and point.count(".") == 1 else 1
+    for turn in range(1, turns + 1):
+        unpack.target = unpack.folder / f"target-{turn}"
+        with killed_at(point, turn, monkeypatch):
+            await unpack(KIT, kitfile=b"k")
+        assert (unpack.target / RESERVED).exists()
+        placed = await unpack(KIT, kitfile=b"k")
+        assert {one.path for one in placed} == {"model/a.txt", "model/run.sh", "ro/x", "zero", "Kitfile"}
+        assert unpack.tree() == {
+            "Kitfile": b"k",
+            "model/a.txt": b"alpha",
+            "model/run.sh": b"#!",
+            "ro/x": b"x",
+            "zero": b"",
+        }
+        assert stat.S_IMODE((unpack.target / "ro").stat().st_mode) == 0o555
+        assert not (unpack.target / RESERVED).exists()
+        (unpack.target / "ro").chmod(0o755)
+
+
+@pytest.mark.parametrize("answer", ["overwrite", "keep", "both"])
+async def test_a_run_with_an_answer_that_was_killed_is_finished_too(
+    unpack: Unpacker, answer: Literal["overwrite", "keep", "both"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in (1, 2, 3):
+        unpack.target = unpack.folder / f"target-{turn}"
+        (unpack.target / "model").mkdir(parents=True)
+        (unpack.target / "model/a.txt").write_bytes(b"mine")
+        with killed_at("unpack.after-rename", turn, monkeypatch):
+            await unpack(KIT, answers=Answers(answer))
+        await unpack(KIT, answers=Answers(answer))
+        expected = {"model/a.txt": b"mine", "model/run.sh": b"#!", "ro/x": b"x", "zero": b""}
+        if answer == "overwrite":
+            expected["model/a.txt"] = b"alpha"
+        if answer == "both":
+            expected["model/a (2).txt"] = b"alpha"
+        assert unpack.tree() == expected
+        (unpack.target / "ro").chmod(0o755)
+
+
+async def test_the_mark_of_a_folder_that_is_not_whole_outlives_runs_that_are_refused(
+    unpack: Unpacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with killed_at("unpack.after-rename", 1, monkeypatch):
+        await unpack(KIT)
+    (unpack.target / "model/a.txt").write_bytes(b"mine since")
+    for _ in range(2):
+        with pytest.raises(Conflict, match=r"a\.txt") as caught:
+            await unpack(KIT)
+        assert "cut short" in (caught.value.hint or "")
+        assert {path.name for path in unpack.target.iterdir()} == {RESERVED, "model"}
+        assert [path.name for path in (unpack.target / RESERVED).iterdir()] == ["moving"]
+    with pytest.raises(Malformed):
+        await unpack(KIT[:1026])
+    assert (unpack.target / RESERVED).exists()
+    await unpack(KIT, answers=Answers("keep"))
+    assert unpack.tree()["model/a.txt"] == b"mine since"
+    assert not (unpack.target / RESERVED).exists()
+    (unpack.target / "ro").chmod(0o755)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"0:model/a.txt": 5}', b'{"0:model/a.txt": "../../../x"}'])
+async def test_the_mark_is_not_believed_where_it_leads_elsewhere(unpack: Unpacker, content: bytes) -> None:
+    (unpack.target / RESERVED).mkdir(parents=True)
+    (unpack.target / RESERVED / "moving").write_bytes(content)
+    (unpack.target / "model").mkdir()
+    (unpack.target / "model/a.txt").write_bytes(b"mine")
+    await unpack(GOOD, answers=Answers("both"))
+    assert sorted(path.name for path in unpack.folder.iterdir()) == ["blob-0", "target"]
+    assert unpack.tree()["model/a.txt"] == b"mine"
+
+
+async def test_what_is_there_with_the_same_bytes_is_no_conflict(unpack: Unpacker) -> None:
+    (unpack.target / "model").mkdir(parents=True)
+    (unpack.target / "model/a.txt").write_bytes(b"alpha")
+    placed = await unpack(GOOD)
+    assert [(one.path, one.outcome) for one in placed] == [("model/a.txt", "kept"), ("model/run.sh", "written")]
+
+
+def deep(depth: int) -> bytes:
+    return tar(("fine.txt", b"fine", {}), ("/".join(["d"] * depth) + "/x", b"x", {}))
+
+
+@pytest.mark.parametrize("depth", [300, 1000, 2000, 400_000])
+async def test_a_path_that_no_disk_holds_is_refused_and_stops_no_later_run(unpack: Unpacker, depth: int) -> None:
+    with pytest.raises(UnsafePath):
+        await unpack(deep(depth))
+    assert not unpack.target.exists()
+    await unpack(deep(200))
+    await unpack(deep(200), answers=Answers("overwrite"))
+    assert len(unpack.tree()) == 2
+
+
+async def test_many_long_chains_of_folders_are_bounded(unpack: Unpacker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "MOST", 1000)
+    with pytest.raises(TooLarge):
+        await unpack(tar(*(("/".join([str(number)] * 200), b"", {}) for number in range(6))))
+    await unpack(tar(*(("/".join(["same"] * 200) + f"/{number}", b"", {}) for number in range(6))))
+
+
+async def test_what_an_earlier_version_left_in_the_way_is_removed(unpack: Unpacker) -> None:
+    scratch = unpack.target / RESERVED
+    (scratch / "tree-0").mkdir(parents=True)
+    folder = os.open(scratch / "tree-0", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.symlink("/etc", "link", dir_fd=folder)
+    os.mkdir("closed", 0o000, dir_fd=folder)
+    os.close(folder)
+    await unpack(GOOD)
+    assert sorted(unpack.tree()) == ["model/a.txt", "model/run.sh"]
+    assert not scratch.exists()
+
+
+@pytest.mark.parametrize(
+    "name", [".kittui-unpack/lock", ".kittui-unpack", "./.Kittui-Unpack/x", ".kittui-unpack/tree-0/x"]
+)
+async def test_a_layer_cannot_write_into_the_folder_it_is_unpacked_through(unpack: Unpacker, name: str) -> None:
+    with pytest.raises(UnsafePath, match="kittui unpacks through"):
+        await unpack(tar(("fine.txt", b"fine", {}), (name, b"x", {})))
+    assert not unpack.target.exists()
+    await unpack(tar(("below/.kittui-unpack/lock", b"x", {})))
+    assert list(unpack.tree()) == ["below/.kittui-unpack/lock"]
 
 
 async def test_a_truncated_archive_is_refused(unpack: Unpacker) -> None:

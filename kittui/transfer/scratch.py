@@ -1,0 +1,101 @@
+"""The folder `.kittui-unpack` in a target: what is being unpacked, until it is moved out of it.
+
+It is on the target's file system, so that moving is renaming, and holds partial downloads, which the next run resumes.
+While it is there, the target is not whole: once files began to be moved, only a run that ends well removes it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from kittui.disk.durable import remove_file, replace_file, storage_error
+from kittui.disk.trees import remove_tree
+from kittui.errors import Conflict
+from kittui.transfer.paths import RESERVED
+
+_LIMIT = 64 * 1024 * 1024
+
+
+class Scratch:
+    """The scratch folder of one target. All of it blocks."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target / RESERVED
+        self.lock = self.path / "lock"
+        self._record = self.path / "moving"
+        self._created: list[Path] = []
+        self._trees = 0
+
+    def begin(self) -> None:
+        """Create the target and the folder. Raises Conflict where something else has its name, StorageError."""
+        try:
+            at = self.target
+            while not at.exists():
+                self._created.append(at)
+                at = at.parent
+            self.target.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
+            if self.path.is_symlink() or not self.path.is_dir():
+                raise Conflict(f"{self.path} is in the way", hint="Remove it, or unpack into another folder.")
+        except OSError as error:
+            raise storage_error(error, f"unpack into {self.target}") from error
+
+    def new_tree(self) -> Path:
+        """An empty folder for files."""
+        path = self.path / f"tree-{self._trees}"
+        self._trees += 1
+        path.mkdir(mode=0o700)
+        return path
+
+    @property
+    def moving(self) -> bool:
+        """Whether files were moved out of here, by this run or an earlier one that did not end well."""
+        return self._record.exists()
+
+    def start_moving(self, names: dict[str, str]) -> None:
+        """Write down that files are about to be moved, and under which other names some of them."""
+        replace_file(self._record, json.dumps(names).encode(), temporary=self.path, point="unpack.moving")
+
+    def names(self) -> dict[str, str]:
+        """The other names that an earlier run wrote down."""
+        try:
+            with self._record.open("rb") as file:
+                found = json.loads(file.read(_LIMIT))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        pairs = found.items() if isinstance(found, dict) else ()
+        return {path: name for path, name in pairs if isinstance(name, str)}
+
+    def drop_trees(self) -> None:
+        """Remove files that were not moved; downloads stay."""
+        for path in (*self.path.glob("tree-*"), *self.path.glob("plain-*")):
+            remove_tree(path)
+
+    def give_up(self) -> None:
+        """Leave the target as it was, or, where files were moved already, the mark that it is not whole."""
+        if self.moving:
+            self._empty()
+        else:
+            self._remove()
+
+    def finish(self) -> None:
+        """Remove the folder, the mark last."""
+        self._empty()
+        remove_file(self._record, point="unpack.moved")
+        self._remove()
+
+    def _empty(self) -> None:
+        for path in self.path.iterdir():
+            if path not in (self._record, self.lock):
+                remove_tree(path)
+
+    def _remove(self) -> None:
+        """Remove the folder, and those that were created for the target where they stayed empty."""
+        remove_tree(self.path)
+        with suppress(OSError):
+            for path in self._created:
+                path.rmdir()
