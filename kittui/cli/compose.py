@@ -176,7 +176,7 @@ class Composition:
         """What was learnt of layers' contents, on disk."""
         from kittui.state.indexes import IndexCache
 
-        return IndexCache(self.cache_dir / "indexes")
+        return IndexCache(self.cache_dir / "indexes", top=self.cache_dir)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 
 from kittui.errors import ConnectionLost, Denied, Malformed, NetworkError, RegistryError, TooLarge, Unsupported
+from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, BlobReader, Power
@@ -16,7 +17,7 @@ from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Call
 from kittui.registry.direct import DIRECT
 from kittui.registry.headers import parse_content_range, parse_length
-from kittui.registry.readers import BytesReader, HttpBlobReader
+from kittui.registry.readers import HttpBlobReader
 from kittui.registry.session import Session
 
 _RESOLVED_SECONDS = 300.0

@@ -118,25 +118,3 @@ class HttpBlobReader:
         return ConnectionLost(
             f"{self._host} ended {self._left} bytes early", hint="Try again; what has been transferred is kept."
         )
-
-
-class BytesReader:
-    """A stretch that is in memory; an empty one needs nothing asked of the registry."""
-
-    def __init__(self, content: bytes, offset: int) -> None:
-        self.offset = offset
-        self.length = len(content)
-        self._rest = memoryview(content)
-
-    async def readinto(self, buffer: memoryview) -> int:
-        """Fill some of the buffer."""
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """All of it in one piece."""
-        if self._rest:
-            piece, self._rest = bytes(self._rest), memoryview(b"")
-            yield piece

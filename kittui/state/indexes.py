@@ -1,4 +1,4 @@
-"""What was learnt of layers, on disk: their file listings and gzip indexes, least recently used thrown away.
+"""What was learnt of layers, on disk: their file listings and gzip indexes.
 
 Keys are made by the caller: a digest for what was verified, origin and digest for what was not.
 """
@@ -6,13 +6,10 @@ Keys are made by the caller: a digest for what was verified, origin and digest f
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
-from kittui.disk.durable import make_folder
-from kittui.errors import StorageError
+from kittui.state.folder_cache import FolderCache
 
 LIMIT = 256 * 1024 * 1024
 """Bytes kept at most."""
@@ -21,57 +18,31 @@ ENTRY_LIMIT = 128 * 1024 * 1024
 
 
 class IndexCache:
-    """A folder of compressed entries. Losing one costs a reading again, so nothing here is ever fatal."""
+    """Compressed entries; see FolderCache. Losing one costs a reading again."""
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
-        self._folder = folder
-        self._limit = limit
-
-    def _path(self, key: str) -> Path:
-        return self._folder / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    def __init__(self, folder: Path, limit: int = LIMIT, *, top: Path | None = None) -> None:
+        self._files = FolderCache(folder, limit=limit, entry_limit=ENTRY_LIMIT, top=top)
 
     def get(self, key: str) -> bytes | None:
         """The entry, None where there is none or it is damaged. Blocks."""
-        path = self._path(key)
-        try:
-            packed = path.read_bytes()
-            inflate = zlib.decompressobj()
-            content = inflate.decompress(packed, ENTRY_LIMIT)
-            if not inflate.eof:
-                raise ValueError("damaged")
-            os.utime(path)
-        except FileNotFoundError:
+        packed = self._files.read(_name(key))
+        if packed is None:
             return None
-        except (OSError, ValueError, zlib.error):
-            with suppress(OSError):
-                path.unlink()
+        inflate = zlib.decompressobj()
+        try:
+            content = inflate.decompress(packed, ENTRY_LIMIT)
+        except zlib.error:
+            content = b""
+        if not inflate.eof:
+            self._files.drop(_name(key))
             return None
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep an entry, and drop the oldest ones over the limit; a full or unwritable disk keeps nothing. Blocks."""
-        if len(content) > ENTRY_LIMIT:
-            return
-        path = self._path(key)
-        draft = path.with_suffix(f".{os.getpid()}")
-        try:
-            make_folder(self._folder)
-            draft.write_bytes(zlib.compress(content, 1))
-            draft.replace(path)
-            self._shrink()
-        except (OSError, StorageError):
-            with suppress(OSError):
-                draft.unlink()
+        """Keep an entry. Blocks."""
+        if len(content) <= ENTRY_LIMIT:
+            self._files.write(_name(key), zlib.compress(content, 1))
 
-    def _shrink(self) -> None:
-        entries = []
-        with os.scandir(self._folder) as found:
-            for entry in found:
-                status = entry.stat()
-                entries.append((status.st_mtime_ns, status.st_size, entry.path))
-        total = sum(size for _, size, _ in entries)
-        for _, size, name in sorted(entries):
-            if total <= self._limit:
-                return
-            Path(name).unlink(missing_ok=True)
-            total -= size
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""What is uploaded: bytes in memory, a blob of another source, and either with its progress watched."""
+"""What is uploaded: a blob of another source, and any content with its progress watched."""
 
 from __future__ import annotations
 
@@ -7,39 +7,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobContent, BlobReader, Repository, SupportsFile
-
-PIECE = 1024 * 1024
-"""Bytes handed on at once."""
-
-
-class _BytesReader:
-    def __init__(self, content: bytes, offset: int) -> None:
-        self.offset = offset
-        self.length = len(content) - offset
-        self._view = memoryview(content)[offset:]
-
-    async def readinto(self, buffer: memoryview) -> int:
-        count = min(len(buffer), len(self._view))
-        buffer[:count] = self._view[:count]
-        self._view = self._view[count:]
-        return count
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self._view:
-            piece, self._view = self._view[:PIECE], self._view[PIECE:]
-            yield bytes(piece)
-
-
-class BytesContent:
-    """Bytes in memory as content to upload."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    @asynccontextmanager
-    async def open(self, offset: int = 0) -> AsyncIterator[BlobReader]:
-        """Read from an offset to the end."""
-        yield _BytesReader(self._content, offset)
 
 
 class BlobOf:

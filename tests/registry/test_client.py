@@ -9,12 +9,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from kittui.errors import BadReference, ConnectionLost, DigestMismatch, NotFound, TooLarge, Unsupported
+from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader, Repository
 from kittui.oci.traffic import metered
 from kittui.registry import uploads
-from kittui.registry.readers import BytesReader
 from tests.fakes.registry_servers import Server, connect
 from tests.fakes.scripted_registry import INDEX, MANIFEST, digest_of, manifest_of
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from kittui.errors import ConnectionLost, ContentError
+from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader
@@ -19,7 +20,7 @@ from kittui.oci.traffic import metered
 from kittui.registry import Access, uploads
 from kittui.registry.direct import UPLOAD, DirectTransport, Pipe
 from kittui.store import LocalSource
-from kittui.transfer.content import BlobOf, BytesContent, Watched
+from kittui.transfer.content import BlobOf, Watched
 from tests.fakes.certificates import make_certificates
 from tests.fakes.registry_servers import connect
 from tests.fakes.scripted_registry import Reply, ScriptedRegistry

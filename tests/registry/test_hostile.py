@@ -31,12 +31,12 @@ from kittui.errors import (
     Unreachable,
     Unsupported,
 )
+from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete
 from kittui.oci.traffic import metered
 from kittui.registry import Credential, FixedCredentials, Patience, RegistrySource, Wait
-from kittui.registry.readers import BytesReader
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.registry_servers import QUICK, Server, connect
 from tests.fakes.scripted_registry import INDEX, MANIFEST, Reply, Request, ScriptedRegistry, digest_of, manifest_of

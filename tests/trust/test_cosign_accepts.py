@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST, SIGSTORE_BUNDLE
 from kittui.registry import Access, RegistrySource
-from kittui.transfer.content import BytesContent
 from kittui.trust.bundles import write_referrer
 from kittui.trust.signing import PrivateKey
 from kittui.trust.statements import REVIEW, SIGNED

@@ -12,6 +12,7 @@ from typing import Literal
 
 from kittui.crashpoints import crash_point
 from kittui.errors import NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
+from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -19,7 +20,6 @@ from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import Power, Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
-from kittui.transfer.content import BytesContent
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy

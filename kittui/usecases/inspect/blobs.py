@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from kittui.errors import Unsupported
+from kittui.oci.content import BytesReader
 from kittui.oci.protocols import BlobReader, Repository
 from kittui.usecases.inspect.views import BlobView, BytesView
 
@@ -77,25 +78,6 @@ class LayerBlobs:
         return view is not None and view.verified
 
 
-class _BytesReader:
-    """A blob in memory as a `BlobReader`."""
-
-    def __init__(self, content: bytes) -> None:
-        self.offset = 0
-        self.length = len(content)
-        self._content = content
-        self._at = 0
-
-    async def readinto(self, buffer: memoryview) -> int:
-        piece = self._content[self._at : self._at + len(buffer)]
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content[self._at :]
-
-
 @asynccontextmanager
 async def _reading(content: bytes) -> AsyncIterator[BlobReader]:
-    yield _BytesReader(content)
+    yield BytesReader(content)

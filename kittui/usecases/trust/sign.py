@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NotFound, RegistryError, Unsupported
+from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
-from kittui.transfer.content import BytesContent
 from kittui.trust.bundles import EMPTY, pae, write_bundle, write_envelope, write_referrer
 from kittui.trust.documents import load_document, write_time
 from kittui.trust.keys import key_digest, key_name
