@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from kittui.config import Config
+from kittui.disk.paths import typed_path
 from kittui.errors import TerminalNeeded, UsageError
 from kittui.state.trusted import TrustedKeys
 from kittui.trust.keyring import Keyring
@@ -74,8 +75,9 @@ def read_keyring(config: Config, state_dir: Path, warn: Callable[[str], None]) -
         if "-----BEGIN" not in entry.key:
             try:
                 pem, what = _read(Path(entry.key)), entry.key
-            except OSError as error:
-                warn(f"trust: {entry.name}: {entry.key} can't be read: {error.strerror}")
+            except (OSError, UsageError) as error:
+                reason = error.message if isinstance(error, UsageError) else error.strerror
+                warn(f"trust: {entry.name}: {entry.key} can't be read: {reason}")
                 continue
         named.append(NamedKey(entry.name, pem, what, entry.repositories, entry.until))
     keyring, problems = keyring_of(named, TrustedKeys(state_dir))
@@ -85,5 +87,5 @@ def read_keyring(config: Config, state_dir: Path, warn: Callable[[str], None]) -
 
 
 def _read(path: Path) -> bytes:
-    with path.expanduser().open("rb") as file:
+    with typed_path(path).open("rb") as file:
         return file.read(KEY_LIMIT)
