@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ def compare_files(
     """
     first = {entry.path: entry for entry in a}
     second = {entry.path: entry for entry in b}
-    busy_a, busy_b = _parents(first), _parents(second)
+    busy_a, busy_b = _filled(first), _filled(second)
     changes: list[FileChange] = []
     pending = [path for path in first if path not in second]
     order_a = {path: number for number, path in enumerate(first)}
@@ -99,14 +100,20 @@ def _modes_differ(old: FileChange, new: FileChange) -> bool:
     return old.mode_a is not None and new.mode_b is not None and old.mode_a != new.mode_b
 
 
-def _parents(entries: dict[str, FileSide]) -> set[str]:
-    parents: set[str] = set()
-    for path in entries:
-        head = path.rstrip("/").rpartition("/")[0]
-        while head and head not in parents:
-            parents.add(head)
-            head = head.rpartition("/")[0]
-    return parents
+def _filled(entries: dict[str, FileSide]) -> set[str]:
+    """The listed folders that something is listed in.
+
+    A path may be of a hundred thousand folders: those above it are never put together.
+    """
+    folders = [path for path, entry in entries.items() if entry.kind == "dir"]
+    paths = sorted(entries) if folders else []
+
+    def filled(folder: str) -> bool:
+        below = f"{folder.rstrip('/')}/"
+        at = bisect_right(paths, below)
+        return at < len(paths) and paths[at].startswith(below)
+
+    return {folder for folder in folders if filled(folder)}
 
 
 def _removed(changes: list[FileChange], layer_type: str, old: FileSide, busy: set[str], layer: int) -> None:

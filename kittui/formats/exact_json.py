@@ -60,7 +60,7 @@ def parse_json(text: str) -> Any:
         raise Malformed(f"not valid JSON: {error}") from None
     except RecursionError:
         raise Malformed(f"the JSON is nested deeper than {DEPTH} levels") from None
-    if text.count("[") + text.count("{") > DEPTH and _deep(value):
+    if text.count("[") + text.count("{") > DEPTH and is_deep(value):
         raise Malformed(f"the JSON is nested deeper than {DEPTH} levels")
     return value
 
@@ -100,7 +100,8 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return result
 
 
-def _deep(value: Any) -> bool:
+def is_deep(value: Any) -> bool:
+    """Whether a document is nested more than DEPTH deep, which what goes through it by recursion can't bear."""
     level = [value]
     for _ in range(DEPTH + 1):
         level = [inner for outer in level for inner in _inside(outer)]

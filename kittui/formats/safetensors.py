@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from kittui.errors import Malformed
+from kittui.formats.exact_json import DEPTH, is_deep
 from kittui.formats.need import Steps, fetch_exactly
 from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
 
@@ -89,6 +90,8 @@ def load_object(raw: bytes, what: str) -> dict[str, Any]:
         raise Malformed(f"{what} is not valid JSON") from None
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a JSON object")
+    if raw.count(b"{") + raw.count(b"[") > DEPTH and is_deep(document):
+        raise Malformed(f"{what} is nested more than {DEPTH} deep")
     return document
 
 

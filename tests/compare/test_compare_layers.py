@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 from hypothesis import given
@@ -146,3 +147,19 @@ def test_lockstep_prefers_the_heavy_ones_and_keeps_what_is_in_order() -> None:
     kept_all, left_over = in_order(ordered)
     assert len(kept_all) == 2000
     assert left_over == []
+
+
+def test_a_path_of_many_folders_takes_no_more_than_its_length() -> None:
+    deep = "d/" * 20_000 + "f"
+    tracemalloc.start()
+    changes = compare_files("code", [file(deep)], [file("f")])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert {change.status for change in changes} == {"added", "removed"}
+    assert peak < 1_000_000
+
+
+def test_folders_count_where_they_are_empty() -> None:
+    a = [FileSide("a", "dir"), FileSide("a/b", "dir"), FileSide("a-c", "dir"), FileSide("a/b/f", size=1)]
+    changes = compare_files("code", a, [])
+    assert [change.path for change in changes] == ["a-c", "a/b/f"]
