@@ -211,10 +211,15 @@ class CredentialError(AuthError):
 
 
 class NetworkError(KittuiError):
-    """The network or the registry is in trouble; trying again may help."""
+    """The network or the registry is in trouble.
+
+    `passing`: trying again may help. `retry_after`: for how many seconds the registry asked to be left alone.
+    """
 
     code = "network"
     exit_status = 4
+    passing: bool = True
+    retry_after: float | None = None
 
 
 class Unreachable(NetworkError):
@@ -227,6 +232,7 @@ class TlsError(NetworkError):
     """The certificate is not accepted, or TLS is not spoken there."""
 
     code = "tls"
+    passing = False
 
 
 class ConnectionLost(NetworkError):
@@ -239,6 +245,11 @@ class RateLimited(NetworkError):
     """429, and the bounded waits are used up."""
 
     code = "rate-limited"
+
+
+_BUSY = frozenset({408, 425, 429})
+_NEVER = frozenset({501, 505, 507, 508, 510, 511})
+"""Statuses from 500 on that say what the server can't do, rather than that it can't do it now."""
 
 
 class RegistryError(NetworkError):
@@ -256,6 +267,7 @@ class RegistryError(NetworkError):
     ) -> None:
         super().__init__(message, hint=hint, reference=reference)
         self.status = status
+        self.passing = status is not None and (status in _BUSY or (status >= 500 and status not in _NEVER))
 
 
 class Interrupted(KittuiError):
