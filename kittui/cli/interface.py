@@ -125,7 +125,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
 
     composition.on_warning = composition.on_message = warn
     composition.ask_secret = None
-    composition.on_wait = lambda wait: warn(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
+    composition.on_wait = lambda wait: warn(str(wait))
 
 
 async def build_ports(composition: Composition) -> Ports:

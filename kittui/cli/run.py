@@ -69,7 +69,7 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
 
     async def within() -> int:
         def waiting(wait: Wait) -> None:
-            printer.status(f"{wait.host}: {wait.reason}, trying again in {wait.seconds:.0f} s")
+            printer.status(str(wait))
 
         async with Composition(
             options.flags, on_warning=printer.warning, on_message=printer.note, on_wait=waiting

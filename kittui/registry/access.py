@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kittui.retry import Pace
+
 DOCKER_HUB = "docker.io"
 _DOCKER_API = "registry-1.docker.io"
 DOCKER_NAMES = frozenset({DOCKER_HUB, "index.docker.io", _DOCKER_API})
@@ -44,25 +46,43 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds; a transfer below `stall_rate` bytes per second over `stall` seconds is given up."""
+    """How long to wait, in seconds.
+
+    `connect` bounds finding a host and connecting to it, `read` the head of an answer and each wait for bytes, and
+    `whole` an answer that is read in one go. A transfer below `stall_rate` bytes per second over `stall` seconds is
+    given up. What is silent for `silence` is reported. The last four are those of kittui.retry.Pace.
+    """
 
     connect: float = 10.0
     read: float = 30.0
+    whole: float = 300.0
+    silence: float = 2.0
     stall: float = 60.0
     stall_rate: float = 1024.0
     longest_wait: float = 60.0
     tries: int = 5
     backoff: float = 0.25
+    budget: float = 60.0
+
+    @property
+    def pace(self) -> Pace:
+        """How often and how long to try again."""
+        return Pace(tries=self.tries, first=self.backoff, asked=self.longest_wait, budget=self.budget)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Told while a request is held back: for how many seconds, why, and which try (from 1) has just failed."""
+    """What a registry is waited for. `seconds` until the next attempt, and the number of the one that has just failed;
+    None and 0 while an attempt is still under way."""
 
     host: str
-    seconds: float
     reason: str
-    attempt: int
+    seconds: float | None = None
+    attempt: int = 0
+
+    def __str__(self) -> str:
+        again = "" if self.seconds is None else f"; trying again in {self.seconds:.0f} s"
+        return f"{self.host}: {self.reason}{again}"
 
 
 OnWait = Callable[[Wait], None]

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 import httpx
 
-from kittui.errors import ConnectionLost, Denied, Malformed, NetworkError, RegistryError, TooLarge, Unsupported
+from kittui.errors import Denied, Malformed, NetworkError, RegistryError, TooLarge, Unsupported
 from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, BlobReader, Power
 from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Call
-from kittui.registry.direct import DIRECT
 from kittui.registry.headers import parse_content_range, parse_length
 from kittui.registry.readers import HttpBlobReader
 from kittui.registry.session import Session
 
 _RESOLVED_SECONDS = 300.0
-_FAST = {DIRECT: True}
 NO_RANGES = Power("no", "this registry does not serve parts of a blob", "Pull the ModelKit: whole layers can be read.")
 
 
@@ -42,19 +40,16 @@ class Blobs:
                 f"the blob {descriptor.digest.short} has {descriptor.size} bytes, more than the {limit} that are read",
                 hint="What is read as a whole, such as a config, is far smaller than that: the manifest may be wrong.",
             )
-        tries = self._session.patience.tries
-        for attempt in range(1, tries + 1):
-            try:
-                async with self.open(descriptor) as reader:
-                    content = b"".join([piece async for piece in reader])
-            except ConnectionLost as error:
-                if attempt == tries:
-                    raise
-                await self._session.pause(attempt, error)
-                continue
-            descriptor.digest.verify(content, f"the blob {descriptor.digest.short}")
-            return content
-        raise AssertionError("the last try returns or raises")
+        with self._session.retries() as retries:
+            while True:
+                try:
+                    async with self.open(descriptor) as reader:
+                        content = b"".join([piece async for piece in reader])
+                except NetworkError as error:
+                    await retries.after(error)
+                    continue
+                descriptor.digest.verify(content, f"the blob {descriptor.digest.short}")
+                return content
 
     @asynccontextmanager
     async def open(
@@ -72,7 +67,8 @@ class Blobs:
         response = await self._response(descriptor, headers)
         try:
             self._check(response, descriptor, offset, length, whole=whole)
-            yield HttpBlobReader(response, offset, length, self._session.patience)
+            doing = f"read the blob {descriptor.digest.short}"
+            yield HttpBlobReader(response, offset, length, self._session.watch(doing))
         finally:
             await response.aclose()
 
@@ -82,15 +78,8 @@ class Blobs:
         doing = f"read the blob {digest.short}"
         lately = self._elsewhere.pop(digest, None)
         if lately is not None and time.monotonic() - lately[1] < _RESOLVED_SECONDS:
-            again = Call(
-                "GET",
-                doing=doing,
-                headers=headers,
-                ok=range(200, 600),
-                url=lately[0],
-                repeat=False,
-                extensions={DIRECT: True},
-            )
+            ok: Collection[int] = range(200, 600)
+            again = Call("GET", doing=doing, headers=headers, ok=ok, url=lately[0], repeat=False, blob=True)
             with suppress(NetworkError):
                 response = await self._session.begin(again)
                 if response.status_code in (200, 206):
@@ -98,9 +87,7 @@ class Blobs:
                     return response
                 await response.aclose()
         ok = (200, 206, 400, 403, 416) if headers else (200,)
-        call = Call(
-            "GET", f"{self._name}/blobs/{digest}", doing, self._scopes, headers, ok=ok, extensions={DIRECT: True}
-        )
+        call = Call("GET", f"{self._name}/blobs/{digest}", doing, self._scopes, headers, ok=ok, blob=True)
         response = await self._session.begin(call)
         if response.status_code in (200, 206) and not self._session.is_home(response):
             self._elsewhere[digest] = (response.request.url, time.monotonic())

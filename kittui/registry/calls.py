@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
@@ -12,9 +11,10 @@ from kittui.errors import NetworkError, TooLarge
 from kittui.oci.traffic import count
 from kittui.registry.auth import Scopes
 from kittui.registry.headers import parse_length
-from kittui.registry.problems import BODY_LIMIT, transport_problem
-
-Body = Callable[[], AsyncIterator[bytes]]
+from kittui.registry.problems import BODY_LIMIT
+from kittui.registry.transport.faults import transport_problem
+from kittui.registry.transport.wire import Body
+from kittui.registry.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Call:
     """One request as the distribution-spec has it. `path` is below /v2/, or an absolute URL in `url` is used instead.
 
     `body` is bytes, or opens a fresh stream for every try. `doing` completes "could not ...", `ok` are the statuses
-    that are no error. `repeat`: trying again does no harm.
+    that are no error. `repeat`: trying again does no harm. `blob`: the bytes of a blob are sent or asked for, and
+    `longer` seconds are given for the answer besides the usual ones.
     """
 
     method: str
@@ -34,7 +35,8 @@ class Call:
     body: bytes | Body | None = None
     url: httpx.URL | None = None
     repeat: bool = True
-    extensions: MutableMapping[str, Any] = field(default_factory=dict)
+    blob: bool = False
+    longer: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +59,38 @@ def loggable(url: httpx.URL) -> str:
     return str(url.copy_with(query=None, fragment=None, username=None, password=None))
 
 
-async def read_bounded(response: httpx.Response, limit: int, doing: str) -> bytes:
-    """The body as received; raises TooLarge above `limit` bytes, ConnectionLost when it ends early."""
+def address(url: httpx.URL) -> str:
+    """HOST[:PORT] of a URL, as users write it."""
+    return url.netloc.decode("ascii").rpartition("@")[2]
+
+
+async def read_bounded(response: httpx.Response, limit: int, doing: str, watch: Watch) -> bytes:
+    """The body as received; raises TooLarge above `limit` bytes, ConnectionLost when it ends early or hardly comes."""
     stated = parse_length(response.headers.get("Content-Length"))
     if stated is not None and stated > limit:
         raise TooLarge(f"could not {doing}: the answer has {stated} bytes, over the limit of {limit}")
     parts: list[bytes] = []
     size = 0
+    pieces = response.aiter_raw()
     try:
-        async for part in response.aiter_raw():
+        while True:
+            with watch.waiting():
+                part = await anext(pieces, None)
+            if part is None:
+                return b"".join(parts)
             size += len(part)
             count(received=len(part))
             if size > limit:
                 raise TooLarge(f"could not {doing}: the answer is over the limit of {limit} bytes")
+            watch.moved(len(part))
             parts.append(part)
     except httpx.HTTPError as error:
-        raise transport_problem(error, response.request.url.host, secure=False) from error
-    return b"".join(parts)
+        raise transport_problem(error, address(response.request.url), secure=False) from error
 
 
-async def read_some(response: httpx.Response) -> bytes:
+async def read_some(response: httpx.Response, watch: Watch) -> bytes:
     """The first 64 KiB of an error's body; what can't be read is as good as nothing."""
     try:
-        return await read_bounded(response, BODY_LIMIT, "read the error")
+        return await read_bounded(response, BODY_LIMIT, "read the error", watch)
     except (TooLarge, NetworkError):
         return b""

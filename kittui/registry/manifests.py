@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kittui.crashpoints import crash_point
-from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NetworkError, NotFound, RegistryError, TooLarge
+from kittui.errors import DigestMismatch, NetworkError, NotFound, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -114,32 +114,26 @@ class Manifests:
             repeat=False,
         )
         crash_point("registry.manifest.before-put")
-        for attempt in range(1, self._session.patience.tries + 1):
-            try:
-                answer = await self._session.ask(call)
-            except NetworkError as error:
-                if not self._may_be_lost(error) or attempt == self._session.patience.tries:
-                    raise
-                await self._session.pause(attempt, error)
-                if await self._holds(target, raw):
-                    crash_point("registry.manifest.after-put")
-                    return None
-                continue
-            crash_point("registry.manifest.after-put")
-            stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
-            if stated is not None and stated != Digest.of(raw, stated.algorithm):
-                raise DigestMismatch(
-                    f"{self._session.host} stored other bytes than were sent: {stated.short}",
-                    hint="A proxy or the registry changes manifests: nothing there can be relied on.",
-                )
-            return answer
-        raise AssertionError("the last try returns or raises")
-
-    def _may_be_lost(self, error: KittuiError) -> bool:
-        """Whether the bytes may have been stored though no good answer came."""
-        if isinstance(error, RegistryError):
-            return error.status is None or error.status >= 500 or error.status == 408
-        return isinstance(error, ConnectionLost) or self._session.is_busy(error)
+        answer = None
+        with self._session.retries() as retries:
+            failed = False
+            while answer is None:
+                try:
+                    if failed and await self._holds(target, raw):
+                        crash_point("registry.manifest.after-put")
+                        return None
+                    answer = await self._session.ask(call)
+                except NetworkError as error:
+                    failed = True
+                    await retries.after(error)
+        crash_point("registry.manifest.after-put")
+        stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
+        if stated is not None and stated != Digest.of(raw, stated.algorithm):
+            raise DigestMismatch(
+                f"{self._session.host} stored other bytes than were sent: {stated.short}",
+                hint="A proxy or the registry changes manifests: nothing there can be relied on.",
+            )
+        return answer
 
     async def _holds(self, target: str, raw: bytes) -> bool:
         """Whether these bytes are there: by digest, by the bytes themselves where it is another algorithm's."""

@@ -1,27 +1,23 @@
-"""Answers and exceptions of HTTP, put into kittui's errors."""
+"""Answers of a registry that say no, put into kittui's errors."""
 
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import httpx
-
 from kittui.errors import (
-    ConnectionLost,
     Denied,
     KittuiError,
     NotFound,
     RateLimited,
     RegistryError,
-    TlsError,
     Unauthorized,
     Unreachable,
 )
+from kittui.terminal import size_text
 
 BODY_LIMIT = 64 * 1024
 """Bytes read of an error's body at most."""
@@ -60,6 +56,18 @@ def naming(reference: str) -> Iterator[None]:
         raise
 
 
+def too_long(host: str, length: int | None = None, server: str = "") -> RegistryError:
+    """The error of a request that is longer than the registry, or what is in front of it, lets through."""
+    request = "a request as long as this one" if length is None else f"a request of {size_text(length)}"
+    by = f" ({server[:60]} says so)" if server else ""
+    return RegistryError(
+        f"{host} does not take {request}: 413, too large{by}",
+        status=413,
+        hint="Its operator sets that limit: client_max_body_size in nginx (0: none), LimitRequestBody in Apache; "
+        "Cloudflare lets through 100 MB.",
+    )
+
+
 def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> KittuiError:
     """The error of an answer that was not expected; `doing` completes "could not ..."."""
     said = f" ({complaint})" if str(complaint) else ""
@@ -72,6 +80,15 @@ def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> Ki
         )
     if status == 404:
         return NotFound(f"could not {doing}: not found{said}", hint="Check the repository, tag or digest.")
+    if status == 413:
+        return too_long(host)
+    if status == 407:
+        problem = Unreachable(
+            f"a proxy on the way to {host} wants a login{said}",
+            hint="Put name and password into $HTTP_PROXY or $ALL_PROXY: http://NAME:PASSWORD@HOST:PORT.",
+        )
+        problem.passing = False
+        return problem
     if status == 429:
         return RateLimited(
             f"{host} limits the rate of requests and goes on refusing{said}",
@@ -83,48 +100,3 @@ def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> Ki
         phrase = str(status)
     hint = "The registry is in trouble; try again later." if status >= 500 else "See the registry's log for why."
     return RegistryError(f"could not {doing}: {host} answered {phrase}{said}", status=status, hint=hint)
-
-
-def transport_problem(error: httpx.HTTPError | httpx.InvalidURL | OSError, host: str, *, secure: bool) -> KittuiError:
-    """The error of a connection that failed, without any URL in its text (they can hold signatures)."""
-    tls = _tls_cause(error)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return TlsError(
-            f"the certificate of {host} is not accepted: {tls.verify_message or tls.reason}",
-            hint="Name the authority with --ca-cert FILE; only for a registry you trust: --tls-verify=false.",
-        )
-    if tls is not None and secure:
-        return TlsError(
-            f"{host} does not speak TLS as expected: {tls.reason or tls.strerror or 'handshake failed'}",
-            hint="If this registry really speaks plain HTTP, allow it: --plain-http, or plain_http in config.yaml.",
-        )
-    if isinstance(error, httpx.ProxyError):
-        return Unreachable(f"the proxy would not connect to {host}", hint="Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY.")
-    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return Unreachable(f"{host} does not answer", hint="Check the host, the network and the proxy.")
-    if isinstance(error, httpx.ConnectError):
-        return Unreachable(
-            f"{host} can't be reached: {_reason(error)}", hint="Check the host, the network and the proxy."
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return ConnectionLost(f"{host} stopped answering", hint="Try again; what has been transferred is kept.")
-    if isinstance(error, httpx.TransportError | OSError):
-        return ConnectionLost(
-            f"the connection to {host} broke: {_reason(error)}", hint="Try again; what has been transferred is kept."
-        )
-    return RegistryError(f"{host} answered with something that is no HTTP: {type(error).__name__}")
-
-
-def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ssl.SSLError):
-            return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error) or type(error).__name__
-    return text.replace("All connection attempts failed", "connection refused, or no route")[:200]

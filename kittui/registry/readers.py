@@ -1,58 +1,33 @@
-"""Readers of a stretch of a blob, and the watch that gives up on connections that trickle."""
+"""Readers of a stretch of a blob."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 
 import httpx
 
 from kittui.errors import ConnectionLost, ContentError
 from kittui.oci.traffic import count
-from kittui.registry.access import Patience
-from kittui.registry.direct import BODY, DirectBody
-from kittui.registry.problems import transport_problem
+from kittui.registry.calls import address
+from kittui.registry.transport.faults import transport_problem
+from kittui.registry.transport.wire import BODY, Wire
+from kittui.registry.watch import Watch
 
 _PIECE = 1024 * 1024
 
 
-class StallWatch:
-    """Notices a connection that trickles: only time spent waiting for the network counts."""
-
-    def __init__(self, patience: Patience, host: str) -> None:
-        self._window = patience.stall
-        self._rate = patience.stall_rate
-        self._host = host
-        self._waited = 0.0
-        self._received = 0
-
-    def saw(self, seconds: float, received: int) -> None:
-        """Note one read; raises ConnectionLost when a whole window brought less than the lowest rate."""
-        self._waited += seconds
-        self._received += received
-        if self._waited < self._window:
-            return
-        if self._received < self._rate * self._waited:
-            raise ConnectionLost(
-                f"{self._host} has almost stopped sending ({self._received} bytes in {self._waited:.0f} s)",
-                hint="Try again; what has been transferred is kept.",
-            )
-        self._waited = 0.0
-        self._received = 0
-
-
 class HttpBlobReader:
-    """A stretch of a blob in the body of one response, which has exactly `length` bytes if its head tells."""
+    """A stretch of a blob in the body of one response, which has exactly `length` bytes if its head says so."""
 
-    def __init__(self, response: httpx.Response, offset: int, length: int, patience: Patience) -> None:
+    def __init__(self, response: httpx.Response, offset: int, length: int, watch: Watch) -> None:
         self.offset = offset
         self.length = length
-        self._host = response.request.url.host
+        self._host = address(response.request.url)
         self._left = length
-        self._direct: DirectBody | None = response.extensions.get(BODY)
+        self._direct: Wire | None = response.extensions.get(BODY)
         self._pieces = response.aiter_raw() if self._direct is None else None
         self._rest = memoryview(b"")
-        self._watch = StallWatch(patience, self._host)
+        self._watch = watch
 
     async def readinto(self, buffer: memoryview) -> int:
         """Fill some of the buffer; 0 only at the end of the stretch. Raises ConnectionLost, ContentError."""
@@ -76,26 +51,26 @@ class HttpBlobReader:
             piece, self._rest = bytes(self._rest), memoryview(b"")
             yield piece
 
-    async def _straight(self, body: DirectBody, buffer: memoryview) -> int:
+    async def _straight(self, body: Wire, buffer: memoryview) -> int:
         if self._left == 0 or not buffer:
             return 0
-        started = time.monotonic()
         try:
-            size = await body.readinto(buffer[: self._left])
+            with self._watch.waiting():
+                size = await body.readinto(buffer[: self._left])
         except httpx.HTTPError as error:
             raise transport_problem(error, self._host, secure=False) from error
         if size == 0:
             raise self._early_end()
-        self._received(started, size)
+        self._received(size)
         return size
 
     async def _more(self) -> bool:
         """Take the next piece; False when the stretch is complete."""
         if self._left == 0 or self._pieces is None:
             return False
-        started = time.monotonic()
         try:
-            piece = await anext(self._pieces, b"")
+            with self._watch.waiting():
+                piece = await anext(self._pieces, b"")
         except httpx.HTTPError as error:
             raise transport_problem(error, self._host, secure=False) from error
         if not piece:
@@ -105,14 +80,14 @@ class HttpBlobReader:
                 f"{self._host} sends more bytes than the blob has",
                 hint="Nothing of it was kept: the registry is at fault.",
             )
-        self._received(started, len(piece))
+        self._received(len(piece))
         self._rest = memoryview(piece)
         return True
 
-    def _received(self, started: float, size: int) -> None:
+    def _received(self, size: int) -> None:
         count(received=size)
         self._left -= size
-        self._watch.saw(time.monotonic() - started, size)
+        self._watch.moved(size)
 
     def _early_end(self) -> ConnectionLost:
         return ConnectionLost(

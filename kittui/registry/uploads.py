@@ -1,22 +1,17 @@
-"""Writing blobs: whole in one PUT, big ones in chunks that are resumed where the registry can."""
+"""Writing blobs: in one PUT where the registry takes that, else in chunks, resumed where it can."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 
 from kittui.crashpoints import crash_point
-from kittui.disk.buffers import read_buffer
-from kittui.disk.durable import storage_error
 from kittui.errors import (
     AuthError,
     ConnectionLost,
-    ContentError,
     DigestMismatch,
     KittuiError,
     NetworkError,
@@ -25,36 +20,45 @@ from kittui.errors import (
     Unsupported,
 )
 from kittui.oci.descriptor import Descriptor
-from kittui.oci.protocols import BlobContent, SupportsFile
-from kittui.oci.traffic import count
+from kittui.oci.protocols import BlobContent
 from kittui.registry.auth import repository_scope
-from kittui.registry.calls import Answer, Call
-from kittui.registry.direct import DIRECT, Pipe
+from kittui.registry.bodies import Stretch
+from kittui.registry.calls import Answer, Call, origin
 from kittui.registry.headers import parse_length, parse_upload_range
-from kittui.registry.readers import StallWatch
+from kittui.registry.problems import Complaint, too_long
+from kittui.registry.redirects import REDIRECTS
 from kittui.registry.session import Session
+from kittui.registry.upload_ways import Way
 
 log = logging.getLogger("kittui.registry")
 
-CHUNK = 1024 * 1024 * 1024
-"""Bytes per PATCH; blobs up to twice that go in one PUT. A registry brings each to its disk before it answers, and what
-it has of one that is cut it tells when it can go on with it, so that smaller ones cost more than they save."""
-_BUFFER = 512 * 1024
-"""Bytes read at once of what is no file."""
+CHUNK = 64 * 1024 * 1024
+"""Bytes of the first chunks that are tried: below what most proxies let through."""
+SHORTEST = 1024 * 1024
+"""Bytes of the shortest chunk that is tried: what nginx lets through where nobody has set a limit."""
+_STORED_A_SECOND = 20 * 1024 * 1024
+"""A registry may take a second longer to answer for each so many bytes, which it has to bring to its storage."""
 _OCTETS = "application/octet-stream"
+_REFUSALS = (400, 404, 405, 411, 413, 416, 501)
 
 
 @dataclass
 class _Upload:
-    """An upload session of the registry: where it is continued, how much it has, how long its chunks must be."""
+    """An upload session of the registry: where it is continued, how much it has, how long its chunks must or may be."""
 
     url: httpx.URL
     offset: int = 0
-    shortest: int = 0
+    least: int = 0
+    most: int | None = None
 
 
-class _Lost(Exception):
-    """The registry has forgotten the upload session: it must begin again."""
+class _Refused(Exception):
+    """A request of so many bytes was answered in a way that another way of uploading may avoid."""
+
+    def __init__(self, answer: Answer, length: int) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+        self.length = length
 
 
 class Uploads:
@@ -69,40 +73,54 @@ class Uploads:
         """Store a blob; the registry checks its digest. Cuts are tried again, as long as there is progress.
 
         Raises DigestMismatch when the bytes are other ones, ContentError when there are more or fewer than the
-        descriptor says, and what the last try raised. The upload session is taken back when it is left unfinished.
+        descriptor says, and what the last attempt raised. The upload session is taken back when it is left unfinished.
         """
+        way = Way(self._session.limits, descriptor.size, CHUNK, SHORTEST)
         upload: _Upload | None = None
-        furthest = failures = 0
-        finished = False
-        try:
-            while not finished:
-                try:
-                    if upload is None:
-                        upload = await self._begin()
-                    await self._send(upload, descriptor, content)
-                    finished = True
-                except (NetworkError, _Lost) as error:
-                    if upload is not None and upload.offset > furthest:
-                        furthest, failures = upload.offset, 0
-                    failures += 1
-                    problem = error if isinstance(error, KittuiError) else None
-                    if failures >= self._session.patience.tries or not self._worth_a_try(problem):
-                        raise problem or ConnectionLost(
-                            f"{self._session.host} loses the upload again and again", hint="Try again later."
-                        ) from error
-                    await self._session.pause(failures, problem)
-                    finished = await self.has(descriptor)
-                    upload = await self._resume(upload) if upload is not None and not finished else None
-        finally:
-            if upload is not None and not finished:
-                await asyncio.shield(self._abort(upload))
+        furthest = 0
+        finished = failed = False
+        with self._session.retries() as retries:
+            try:
+                while not finished:
+                    try:
+                        if failed and await self.has(descriptor):
+                            break
+                        if failed and upload is not None:
+                            upload = await self._resumed(upload, way)
+                        failed = False
+                        upload = upload or await self._begin()
+                        await self._send(upload, descriptor, content, way)
+                        finished = True
+                    except _Refused as refused:
+                        if not way.refuse(refused.answer.status, refused.length):
+                            raise self._refusal(descriptor, refused) from None
+                        log.info("%s: an upload is refused (%s): another way", self._session.host, refused)
+                        if upload is not None:
+                            await self._abort(upload)
+                        upload = None
+                    except NetworkError as error:
+                        failed = True
+                        reached = upload.offset if upload is not None else 0
+                        await retries.after(error, progress=reached > furthest)
+                        furthest = max(furthest, reached)
+                way.succeed()
+            finally:
+                if upload is not None and not finished:
+                    await asyncio.shield(self._abort(upload))
 
     async def has(self, descriptor: Descriptor) -> bool:
-        """Whether the repository holds the blob, by HEAD."""
+        """Whether the repository holds the blob, by HEAD: being sent to where it is stored is a yes, too."""
         path = f"{self._name}/blobs/{descriptor.digest}"
         scopes = frozenset({repository_scope(self._name, "pull")})
-        call = Call("HEAD", path, f"look for the blob {descriptor.digest.short}", scopes, ok=(200, 404))
-        return (await self._session.ask(call)).status == 200
+        call = Call("HEAD", path, f"look for the blob {descriptor.digest.short}", scopes, ok=(200, 404, *REDIRECTS))
+        answer = await self._session.ask(call)
+        if answer.status not in REDIRECTS:
+            return answer.status == 200
+        target = self._session.join(answer.url, answer.headers.get("Location", ""))
+        if origin(target) != origin(answer.url) and not target.path.startswith("/v2/"):
+            return True
+        again = Call("HEAD", doing=call.doing, scopes=scopes, ok=(200, 404), url=target)
+        return (await self._session.ask(again)).status == 200
 
     async def mount(self, descriptor: Descriptor, origin: str) -> bool:
         """Have the registry take the blob over from its repository `origin`; False where it won't."""
@@ -133,81 +151,104 @@ class Uploads:
         location = answer.headers.get("Location")
         if location is None:
             raise RegistryError(f"{self._session.host} does not say where the upload goes on", status=answer.status)
-        shortest = parse_length(answer.headers.get("OCI-Chunk-Min-Length")) or 0
-        return _Upload(self._session.join(answer.url, location, upgrade=True), offset, shortest)
+        url = self._session.join(answer.url, location, upgrade=True)
+        least = parse_length(answer.headers.get("OCI-Chunk-Min-Length")) or 0
+        return _Upload(url, offset, least, parse_length(answer.headers.get("OCI-Chunk-Max-Length")))
 
-    async def _send(self, upload: _Upload, descriptor: Descriptor, content: BlobContent) -> None:
+    async def _send(self, upload: _Upload, descriptor: Descriptor, content: BlobContent, way: Way) -> None:
         """What is missing, then the closing PUT; `upload` follows along."""
         size = descriptor.size
         if upload.offset > size:
-            raise _Lost
-        chunked = size > 2 * CHUNK or upload.offset > 0
-        while chunked and upload.offset < size:
-            end = min(size, upload.offset + max(CHUNK, upload.shortest))
-            await self._patch(upload, content, end)
-        body = None if chunked else _Stretch(content, 0, size, self._watch())
-        call = Call(
-            "PUT",
-            doing=f"store the blob {descriptor.digest.short}",
-            scopes=self._scopes,
-            headers={"Content-Type": _OCTETS, "Content-Length": "0" if chunked else str(size)},
-            ok=(200, 201, 202, 400, 404, 416),
-            body=body or b"",
-            url=upload.url.copy_merge_params({"digest": str(descriptor.digest)}),
-            repeat=False,
-            extensions={} if chunked else {DIRECT: True},
-        )
+            raise self._lost()
+        chunk = way.chunk(upload.least, upload.most)
+        while chunk is not None and upload.offset < size:
+            await self._patch(upload, content, min(size, upload.offset + chunk), way)
         crash_point("registry.blob.before-put")
-        answer = await self._session.ask(call)
+        url = upload.url.copy_merge_params({"digest": str(descriptor.digest)})
+        doing = f"store the blob {descriptor.digest.short}"
+        answer = await self._transfer("PUT", doing, url, content, upload.offset, size, way, stored=size)
         crash_point("registry.blob.after-put")
-        if answer.status in (404, 416):
-            raise _Lost
-        if answer.status == 400:
+        if answer.status < 300:
+            return
+        if answer.status == 400 and chunk is None:
             raise self._bad_bytes(descriptor, answer)
+        if answer.status in (404, 416) and chunk is None:
+            raise self._lost()
+        raise _Refused(answer, size - upload.offset if chunk is None else chunk)
 
-    async def _patch(self, upload: _Upload, content: BlobContent, end: int) -> None:
+    async def _patch(self, upload: _Upload, content: BlobContent, end: int, way: Way) -> None:
         start = upload.offset
-        call = Call(
-            "PATCH",
-            doing="upload a chunk",
-            scopes=self._scopes,
-            headers={
-                "Content-Type": _OCTETS,
-                "Content-Length": str(end - start),
-                "Content-Range": f"{start}-{end - 1}",
-            },
-            ok=(202, 400, 404, 416),
-            body=_Stretch(content, start, end, self._watch()),
-            url=upload.url,
-            repeat=False,
-            extensions={DIRECT: True},
+        answer = await self._transfer(
+            "PATCH", "upload a chunk", upload.url, content, start, end, way, stored=end - start
         )
-        answer = await self._session.ask(call)
-        if answer.status != 202:
-            raise _Lost
+        if answer.status >= 300:
+            if start and answer.status in (400, 404, 416):
+                raise self._lost()
+            raise _Refused(answer, end - start)
+        following = self._continued(answer) if "Location" in answer.headers else upload
+        upload.url = following.url
         reached = parse_upload_range(answer.headers.get("Range"))
-        if reached is None or not start < reached <= end:
-            reached = end if reached is None else start
-        if reached == start:
-            raise _Lost
-        following = self._continued(answer, reached)
-        upload.url, upload.offset = following.url, following.offset
+        if reached is not None and reached != end:
+            # Some count from the chunk's start, or stay at the first one's end: the upload itself knows better.
+            reached = await self._held(upload)
+        if reached is not None and reached - start < (end - start) // 2:
+            raise _Refused(answer, end - start)
+        upload.offset = end if reached is None else min(end, reached)
 
-    async def _resume(self, upload: _Upload) -> _Upload | None:
-        """Ask how much the registry has of it; None where it doesn't know the upload any more."""
-        call = Call("GET", doing="resume the upload", scopes=self._scopes, ok=(200, 204, 404, 400, 405), url=upload.url)
+    async def _transfer(
+        self,
+        method: str,
+        doing: str,
+        url: httpx.URL,
+        content: BlobContent,
+        start: int,
+        end: int,
+        way: Way,
+        *,
+        stored: int,
+    ) -> Answer:
+        """Send a part of the blob; `stored` bytes are then brought to the storage. The way hears of cuts."""
+        headers = {"Content-Type": _OCTETS, "Content-Length": str(end - start)}
+        if method == "PATCH":
+            headers["Content-Range"] = f"{start}-{end - 1}"
+        call = Call(
+            method,
+            doing=doing,
+            scopes=self._scopes,
+            headers=headers,
+            ok=(200, 201, 202, 204, *_REFUSALS),
+            body=Stretch(content, start, end, self._session.watch(doing)) if end > start else b"",
+            url=url,
+            repeat=False,
+            blob=True,
+            longer=stored / _STORED_A_SECOND,
+        )
         try:
-            answer = await self._session.ask(call)
-        except NetworkError:
+            return await self._session.ask(call)
+        except ConnectionLost:
+            way.cut(end - start)
+            raise
+
+    async def _held(self, upload: _Upload) -> int | None:
+        """How many bytes the registry has of an upload; None where it does not say."""
+        ok = (200, 202, 204, *_REFUSALS)
+        answer = await self._session.ask(
+            Call("GET", doing="resume the upload", scopes=self._scopes, ok=ok, url=upload.url)
+        )
+        if answer.status >= 300:
             return None
-        reached = parse_upload_range(answer.headers.get("Range"))
-        if answer.status not in (200, 204) or reached is None or reached == 1:
-            if answer.status != 404:
-                await self._abort(upload)
-            return None
-        if "Location" not in answer.headers:
-            return _Upload(upload.url, reached, upload.shortest)
-        return self._continued(answer, reached)
+        if "Location" in answer.headers:
+            upload.url = self._continued(answer).url
+        return parse_upload_range(answer.headers.get("Range"))
+
+    async def _resumed(self, upload: _Upload, way: Way) -> _Upload | None:
+        """The upload from where the registry has it; None, and it is dropped, where it has to begin again."""
+        if way.chunk() is not None:
+            held = await self._held(upload)
+            if held is not None and held > 1:  # an empty one is said to end at byte 0
+                return _Upload(upload.url, held, upload.least, upload.most)
+        await self._abort(upload)
+        return None
 
     async def _abort(self, upload: _Upload) -> None:
         """Take the session back; a registry that can't is left to clean up by itself."""
@@ -220,87 +261,37 @@ class Uploads:
         except (KittuiError, TimeoutError) as error:
             log.info("%s: an upload session is left behind: %s", self._session.host, error)
 
-    def _watch(self) -> StallWatch:
-        return StallWatch(self._session.patience, self._session.host)
+    def _lost(self) -> ConnectionLost:
+        return ConnectionLost(f"{self._session.host} has lost the upload", hint="Try again later.")
 
-    def _worth_a_try(self, problem: KittuiError | None) -> bool:
-        if isinstance(problem, RegistryError):
-            return problem.status is not None and problem.status >= 500
-        return problem is None or isinstance(problem, ConnectionLost) or self._session.is_busy(problem)
+    def _refusal(self, descriptor: Descriptor, refused: _Refused) -> KittuiError:
+        answer = refused.answer
+        if answer.status == 413:
+            return too_long(self._session.host, refused.length, answer.headers.get("Server", ""))
+        if answer.status == 400:
+            return self._bad_bytes(descriptor, answer)
+        return RegistryError(
+            f"{self._session.host} takes the blob {descriptor.digest.short} neither whole nor in chunks "
+            f"(the last answer: {answer.status}{_said(answer)})",
+            status=answer.status,
+            hint="The registry, or a proxy before it, does not let uploads through.",
+        )
 
     def _bad_bytes(self, descriptor: Descriptor, answer: Answer) -> KittuiError:
-        complaint = answer.body[:200].decode("utf-8", "replace")
-        if "DIGEST_INVALID" in complaint or "SIZE_INVALID" in complaint:
+        code = Complaint.parse(answer.body).code
+        if code in ("DIGEST_INVALID", "SIZE_INVALID"):
             return DigestMismatch(
                 f"{self._session.host} got bytes that are not those of {descriptor.digest.short}",
                 hint="The source's copy is damaged, or the network changed it; nothing was stored.",
             )
-        if "UNSUPPORTED" in complaint:
+        if code == "UNSUPPORTED":
             return Unsupported(f"{self._session.host} does not take uploads", hint="It may be read-only.")
         return RegistryError(
-            f"could not store the blob {descriptor.digest.short}: {self._session.host} answered 400 ({complaint})",
+            f"could not store the blob {descriptor.digest.short}: {self._session.host} answered 400{_said(answer)}",
             status=400,
         )
 
 
-class _Stretch:
-    """Opens the bytes from `start` to `end` of a blob as the body of one request; may be opened again.
-
-    It is a `direct.Upload` too.
-    """
-
-    def __init__(self, content: BlobContent, start: int, end: int, watch: StallWatch) -> None:
-        self._content = content
-        self._start = start
-        self._end = end
-        self._watch = watch
-
-    async def __call__(self) -> AsyncIterator[bytes]:
-        """The pieces; the time the network takes for each is watched. Raises ContentError at a wrong length."""
-        left = self._end - self._start
-        if left == 0:
-            return
-        async with self._content.open(self._start) as reader:
-            async for piece in reader:
-                part = piece if len(piece) <= left else piece[:left]
-                left -= len(part)
-                handed = time.monotonic()
-                yield part
-                self._watch.saw(time.monotonic() - handed, len(part))
-                count(sent=len(part))
-                if left == 0:
-                    return
-        raise _too_short()
-
-    async def pour(self, pipe: Pipe) -> None:
-        """The same by a direct connection: from the file where there is one, else through one buffer."""
-        at, end = self._start, self._end
-        if at == end:
-            return
-        buffer = read_buffer(min(_BUFFER, end - at))
-        async with self._content.open(at) as reader:
-            straight = reader if isinstance(reader, SupportsFile) and reader.file is not None else None
-            while at < end:
-                handed = time.monotonic()
-                sent = None
-                if straight is not None and straight.file is not None:
-                    try:
-                        sent = await pipe.send_file(straight.file, at, end - at)
-                    except OSError as error:
-                        raise storage_error(error, "read a layer") from error
-                if straight is not None and sent is not None:
-                    straight.passed(sent)
-                else:
-                    straight = None
-                    sent = await reader.readinto(buffer[: end - at])
-                    handed = time.monotonic()
-                    await pipe.send(buffer[:sent])
-                if not sent:
-                    raise _too_short()
-                at += sent
-                self._watch.saw(time.monotonic() - handed, sent)
-                count(sent=sent)
-
-
-def _too_short() -> ContentError:
-    return ContentError("a layer has fewer bytes than its manifest says", hint="The source's copy is damaged.")
+def _said(answer: Answer) -> str:
+    complaint = str(Complaint.parse(answer.body))
+    return f" ({complaint})" if complaint else ""

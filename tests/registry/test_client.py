@@ -15,6 +15,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader, Repository
 from kittui.oci.traffic import metered
 from kittui.registry import uploads
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.registry_servers import Server, connect
 from tests.fakes.scripted_registry import INDEX, MANIFEST, digest_of, manifest_of
 
@@ -203,13 +204,17 @@ async def test_a_blob_is_put_whole(server: Server, size: int) -> None:
         assert await repository.read_blob(blob(content), 1 << 20) == content
 
 
-async def test_a_big_blob_is_put_in_chunks(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_blob_that_is_too_long_for_one_request_is_put_in_chunks(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(uploads, "CHUNK", 64_000)
-    async with connect(server.host) as source:
+    monkeypatch.setattr(uploads, "SHORTEST", 1_000)
+    async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
+        proxy.add(Fault("PUT", "/uploads/", status=413))
         repository = source.repository("fraud")
-        with metered() as traffic:
-            await repository.put_blob(blob(BIG), Content(BIG))
-        assert traffic.requests == 1 + 5 + 1  # POST, PATCH for each chunk, PUT
+        await repository.put_blob(blob(BIG), Content(BIG))
+        sent = [seen.method for seen in proxy.requests]
+        assert sent == ["POST", "PUT", "DELETE", "POST", *["PATCH"] * 5, "PUT"]
         assert await repository.read_blob(blob(BIG), 1 << 20) == BIG
 
 

@@ -18,7 +18,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader
 from kittui.oci.traffic import metered
 from kittui.registry import Access, uploads
-from kittui.registry.direct import UPLOAD, DirectTransport, Pipe
+from kittui.registry.transport.direct import DirectTransport
+from kittui.registry.transport.wire import UPLOAD, Pipe
 from kittui.store import LocalSource
 from kittui.transfer.content import BlobOf, Watched
 from tests.fakes.certificates import make_certificates
@@ -124,7 +125,6 @@ async def test_cancelling_a_read_closes_the_connection(registry: ScriptedRegistr
 
 
 async def test_a_layer_goes_from_its_file_to_the_registry(registry: ScriptedRegistry, tmp_path: Path) -> None:
-    """Whole, and in chunks that begin inside of the file."""
     origin = LocalSource(tmp_path, recheck=0).repository("fraud")
     await origin.put_blob(LAYER, BytesContent(CONTENT))
     async with connect(registry.host, access=Access(tls_verify=False)) as source:
@@ -135,14 +135,17 @@ async def test_a_layer_goes_from_its_file_to_the_registry(registry: ScriptedRegi
         assert await repository.read_blob(LAYER, 1 << 22) == CONTENT
 
 
-async def test_a_layer_goes_in_chunks(
+async def test_a_layer_goes_in_chunks_that_begin_inside_of_its_file(
     registry: ScriptedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "CHUNK", 600_000)
+    monkeypatch.setattr(uploads, "SHORTEST", 100_000)
+    registry.most_sent = 600_000
     origin = LocalSource(tmp_path, recheck=0).repository("fraud")
     await origin.put_blob(LAYER, BytesContent(CONTENT))
     reached: list[int] = []
     async with connect(registry.host, access=Access(tls_verify=False)) as source:
+        await source.repository("first").put_blob(LAYER, BlobOf(origin, LAYER))  # which shows the limit
         repository = source.repository("copies")
         await repository.put_blob(LAYER, Watched(BlobOf(origin, LAYER), reached.append))
         assert await repository.read_blob(LAYER, 1 << 22) == CONTENT
@@ -183,7 +186,7 @@ async def test_an_answer_before_the_end_of_the_body_is_heard(tmp_path: Path, clo
             headers={"Content-Length": str(64 * 1024 * 1024)},
             extensions={UPLOAD: Large()},
         )
-        response = await transport.send(request, None)
+        response = await transport.send(request, None, 30.0)
         assert response.status_code == 413
         await response.aclose()
     finally:

@@ -7,6 +7,7 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
+import httpx
 import pytest
 
 from kittui import __version__
@@ -16,7 +17,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.registry import Access, Credential, FixedCredentials
 from kittui.registry.access import api_host, is_loopback
-from kittui.registry.network import _bypasses, _proxies
+from kittui.registry.transport.proxies import Proxies, Proxy, bypasses
 from tests.fakes.certificates import Certificates, make_certificates
 from tests.fakes.docker_registry import StartRegistry
 from tests.fakes.registry_servers import connect
@@ -169,12 +170,15 @@ async def test_a_proxy_of_the_environment_is_used_and_loopback_is_not_proxied() 
     ],
 )
 def test_no_proxy(host: str, exceptions: str, bypassed: bool) -> None:
-    assert _bypasses(host, exceptions) is bypassed
+    name, _, port = host.partition(":")
+    assert bypasses(name, int(port or 443), exceptions) is bypassed
 
 
 def test_proxies_by_scheme() -> None:
-    environ = {"HTTPS_PROXY": "upper:1", "https_proxy": "http://lower:1", "NO_PROXY": "x", "ALL_PROXY": ""}
-    assert _proxies(environ) == {"https": "http://lower:1", "no": "x"}
+    proxies = Proxies({"HTTPS_PROXY": "upper:1", "https_proxy": "http://lower:1", "NO_PROXY": "x", "ALL_PROXY": ""})
+    assert proxies.way(httpx.URL("https://a.example.com")) == Proxy("https_proxy", "http", "lower", 1)
+    assert proxies.way(httpx.URL("https://x")) is None
+    assert proxies.way(httpx.URL("http://a.example.com")) is None
 
 
 def test_docker_hub_has_an_api_host_of_its_own() -> None:

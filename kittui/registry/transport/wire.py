@@ -1,8 +1,4 @@
-"""A transport under httpx for the bodies of blobs: bytes go from the socket into the caller's own buffer, with no copy,
-and from a file into the socket.
-
-HTTP/1.1 over TCP or TLS; h11 makes the head of the request and reads the answer's head and chunks.
-"""
+"""A request and its answer on one connection: h11 frames heads, and bodies of a known length bypass it."""
 
 from __future__ import annotations
 
@@ -13,7 +9,8 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import h11
@@ -21,19 +18,23 @@ import httpx
 
 from kittui.disk.threads import in_thread
 
-DIRECT = "kittui.direct"
-"""Request extension: this request may be sent by the DirectTransport."""
+Body = Callable[[], AsyncIterator[bytes]]
+"""Opens the body of a request, which may be sent again."""
+Waiting = Callable[[], AbstractContextManager[None]]
+"""Entered around a wait for the other side."""
 BODY = "kittui.body"
-"""Response extension: the DirectBody, where it was."""
+"""Response extension: the Wire, where it was."""
 UPLOAD = "kittui.upload"
 """Request extension: the Upload that sends the body, whose length the head of the request states."""
+MOST_INFORMATIONAL = 10
+"""Informational answers (100 to 199) before the answer."""
+WAITS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket raises where it would have to wait."""
 
 _HEAD = 16 * 1024
 _PIECE = 256 * 1024
-_IDLE_SECONDS = 20.0
-_MOST_IDLE = 16
-_Origin = tuple[str, int, bool]
-_WAITS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_SPARE = 1024 * 1024
+"""Bytes that an answer may take off the wire besides twice its body, where it is framed in chunks."""
 _STEP_SECONDS = 0.2
 """How long a thread sends from a file before it is looked at again."""
 
@@ -58,169 +59,75 @@ class Upload(Protocol):
         ...
 
 
-class DirectTransport:
-    """Sends requests, those that only read over connections that it keeps for the next one; timeouts in seconds."""
-
-    def __init__(self, connect: float, read: float) -> None:
-        self._connect = connect
-        self._read = read
-        self._idle: dict[_Origin, list[tuple[socket.socket, float]]] = {}
-
-    async def send(self, request: httpx.Request, tls: ssl.SSLContext | None) -> httpx.Response:
-        """Send, and read the head of the answer. Raises httpx's transport errors; `tls` is for https alone."""
-        origin = (request.url.host, request.url.port or (80 if tls is None else 443), tls is not None)
-        kept = self._take(origin) if request.method in ("GET", "HEAD") else None
-        if kept is not None:
-            try:
-                return await self._exchange(request, kept, origin)
-            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                pass  # the registry had closed it meanwhile
-        return await self._exchange(request, await self._open(origin, tls), origin)
-
-    async def aclose(self) -> None:
-        """Close the connections that are kept."""
-        for idle in self._idle.values():
-            for connection, _ in idle:
-                connection.close()
-        self._idle.clear()
-
-    def keep(self, origin: _Origin, connection: socket.socket) -> None:
-        """Take back a connection whose answer was read to its end."""
-        idle = self._idle.setdefault(origin, [])
-        if len(idle) < _MOST_IDLE:
-            idle.append((connection, time.monotonic()))
-        else:
-            connection.close()
-
-    def _take(self, origin: _Origin) -> socket.socket | None:
-        idle = self._idle.get(origin, [])
-        while idle:
-            connection, since = idle.pop()
-            if time.monotonic() - since < _IDLE_SECONDS and _is_quiet(connection):
-                return connection
-            connection.close()
-        return None
-
-    async def _open(self, origin: _Origin, tls: ssl.SSLContext | None) -> socket.socket:
-        host, port, _ = origin
-        problem: OSError | None = None
-        try:
-            async with asyncio.timeout(self._connect):
-                for found in await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                    try:
-                        return await self._dial(found[0], found[4], host, tls)
-                    except ssl.SSLError:
-                        raise
-                    except OSError as error:
-                        problem = error
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("no connection in time") from error
-        except OSError as error:
-            problem = error
-        raise httpx.ConnectError(str(problem or "no address")) from problem
-
-    async def _dial(
-        self, family: int, address: tuple[object, ...], host: str, tls: ssl.SSLContext | None
-    ) -> socket.socket:
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(connection, address)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if tls is None:
-                return connection
-            tls.set_alpn_protocols(["http/1.1"])  # the pools of httpx share this context and set theirs alike
-            wrapped = tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
-            connection = wrapped
-            while True:
-                try:
-                    wrapped.do_handshake()
-                    return wrapped
-                except _WAITS as wait:
-                    await _ready(wrapped, write=isinstance(wait, ssl.SSLWantWriteError))
-        except BaseException:
-            connection.close()
-            raise
-
-    async def _exchange(self, request: httpx.Request, connection: socket.socket, origin: _Origin) -> httpx.Response:
-        machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=64 * 1024)
-        body = DirectBody(self, origin, connection, machine, self._read)
-        upload: Upload | None = request.extensions.get(UPLOAD)
-        try:
-            head = h11.Request(method=request.method, target=request.url.raw_path, headers=list(request.headers.raw))
-            start = machine.send(head) or b""
-            if upload is None:
-                content = await request.aread()
-                start += (machine.send(h11.Data(content)) or b"") if content else b""
-                await body.send(start + (machine.send(h11.EndOfMessage()) or b""))
-            else:
-                await body.upload(start, upload)
-            response = await body.head(empty=request.method == "HEAD")
-        except h11.LocalProtocolError as error:
-            connection.close()
-            raise httpx.LocalProtocolError(str(error)) from error
-        except BaseException:
-            connection.close()
-            raise
-        return httpx.Response(
-            response.status_code,
-            headers=list(response.headers.raw_items()),
-            stream=body,
-            extensions={BODY: body, "http_version": b"HTTP/1.1"},
-        )
+class _Answered(Exception):
+    """The answer is there before the request's body was sent."""
 
 
-class DirectBody(httpx.AsyncByteStream):
-    """The body of one answer; closing it keeps the connection when everything was read, and drops it otherwise."""
+class Wire(httpx.AsyncByteStream):
+    """One request and its answer on a connection, and then the answer's body.
+
+    Closing it hands the connection to `keep` when everything was read, and drops it otherwise. No wait for bytes is
+    longer than `timeout` seconds.
+    """
 
     def __init__(
-        self,
-        transport: DirectTransport,
-        origin: _Origin,
-        connection: socket.socket,
-        machine: h11.Connection,
-        timeout: float,
+        self, connection: socket.socket, machine: h11.Connection, timeout: float, keep: Callable[[], None]
     ) -> None:
-        self._transport = transport
-        self._origin = origin
         self._connection = connection
         self._machine = machine
         self._timeout = timeout
+        self._keep = keep
         self._early = memoryview(b"")
         self._left: int | None = None
         self._ended = False
         self._reusable = True
-        self._kept_busy = False
-        """Whether a request's body was left unfinished."""
+        self._unfinished = False
+        """Whether a request's body was not sent to its end."""
         self._closed = False
+        self._spare = _SPARE
+        self._answer: h11.Response | None = None
+        self._informational = 0
 
     async def upload(self, start: bytes, upload: Upload) -> None:
-        """Send a head and the body after it; who gets an answer before its end is not kept waiting for it."""
-        self._kept_busy = True
-        await self.send(start)
+        """Send a head and the body after it, which ends where the answer comes before its end."""
+        self._unfinished = True
         try:
+            await self.send(start)
             await upload.pour(self)
-            self._kept_busy = False
-        except (httpx.WriteError, httpx.WriteTimeout):
+            self._unfinished = False
+        except _Answered:
+            pass
+        except httpx.WriteError:
             # A server that refuses answers and closes: its answer says more than the broken connection does.
-            if not self._has_answer():
+            if not self._answered():
                 raise
 
-    def _has_answer(self) -> bool:
+    def _answered(self) -> bool:
+        """Whether the head of the answer is there; informational ones are counted, and passed over."""
+        buffer = memoryview(bytearray(_HEAD))
         try:
-            return bool(self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except (OSError, ValueError):
+            size = self._take(buffer)
+        except OSError:
             return False
+        if size == 0 and self._answer is None:
+            raise httpx.WriteError("the connection was closed")
+        if size:
+            self._machine.receive_data(bytes(buffer[:size]))
+            while self._answer is None and (event := self._next()) is not h11.NEED_DATA:
+                self._heed(event)
+        return self._answer is not None
 
     async def send(self, content: bytes | memoryview) -> None:
         """Send all of it. Raises httpx.WriteError, WriteTimeout."""
+        if self._unfinished and self._answered():
+            raise _Answered
         try:
             async with asyncio.timeout(self._timeout):
                 while content:
                     try:
                         content = content[self._connection.send(content) :]
-                    except _WAITS as wait:
-                        await _ready(self._connection, write=not isinstance(wait, ssl.SSLWantReadError))
+                    except WAITS as wait:
+                        await ready(self._connection, write=not isinstance(wait, ssl.SSLWantReadError))
         except TimeoutError as error:
             raise httpx.WriteTimeout("not sent in time") from error
         except OSError as error:
@@ -235,21 +142,25 @@ class DirectBody(httpx.AsyncByteStream):
             return None
         patient = time.monotonic() + self._timeout
         while True:
+            if self._answered():
+                raise _Answered
             sent = await in_thread(_send_some, self._connection, file, offset, size)
             if sent is not None:
                 return sent
             if time.monotonic() > patient:
                 raise httpx.WriteTimeout("not sent in time")
 
-    async def head(self, *, empty: bool = False) -> h11.Response:
-        """The head of the answer; what came with it of the body is kept, `empty` has none. Raises httpx's errors."""
-        while not isinstance(event := await self._event(), h11.Response):
-            if not isinstance(event, h11.InformationalResponse):
-                raise httpx.RemoteProtocolError("no answer")
+    async def head(self, seconds: float, *, empty: bool = False) -> h11.Response:
+        """The head of the answer, within so many seconds; `empty` has no body. Raises httpx's errors."""
+        try:
+            async with asyncio.timeout(seconds):
+                event = await self._head()
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(f"no answer within {seconds:.0f} s") from error
         fields = {name.lower(): value for name, value in event.headers}
         self._reusable = b"close" not in fields.get(b"connection", b"").lower() and event.http_version == b"1.1"
         length = fields.get(b"content-length", b"")
-        self._reusable = self._reusable and not self._kept_busy
+        self._reusable = self._reusable and not self._unfinished
         if empty or event.status_code in (204, 304):
             self._left = 0
         elif b"transfer-encoding" not in fields and length.isdigit():
@@ -259,6 +170,22 @@ class DirectBody(httpx.AsyncByteStream):
                 early += bytes(data.data)
             self._early = memoryview(early)
         return event
+
+    async def _head(self) -> h11.Response:
+        while self._answer is None:
+            self._heed(await self._event())
+        return self._answer
+
+    def _heed(self, event: object) -> None:
+        """Take an event on the way to the answer: the answer itself, or one of a few informational ones."""
+        if isinstance(event, h11.Response):
+            self._answer = event
+            return
+        self._informational += 1
+        if not isinstance(event, h11.InformationalResponse):
+            raise httpx.RemoteProtocolError("no answer")
+        if self._informational > MOST_INFORMATIONAL:
+            raise httpx.RemoteProtocolError(f"more than {MOST_INFORMATIONAL} informational answers")
 
     async def readinto(self, buffer: memoryview) -> int:
         """Fill some of the buffer; 0 at the end of the body. Raises httpx's transport errors."""
@@ -289,7 +216,7 @@ class DirectBody(httpx.AsyncByteStream):
             return
         self._closed = True
         if self._reusable and (self._left == 0 or (self._left is None and self._ended and not self._early)):
-            self._transport.keep(self._origin, self._connection)
+            self._keep()
         else:
             self._connection.close()
 
@@ -304,6 +231,9 @@ class DirectBody(httpx.AsyncByteStream):
         buffer = memoryview(bytearray(_HEAD))
         while (event := self._next()) is h11.NEED_DATA:
             size = await self._receive(buffer)
+            self._spare -= size
+            if self._spare < 0:
+                raise httpx.RemoteProtocolError("far more arrives than belongs to the answer")
             if size == 0 and self._machine.their_state is h11.SEND_RESPONSE:
                 raise httpx.RemoteProtocolError("the connection was closed without an answer")
             self._machine.receive_data(bytes(buffer[:size]))
@@ -314,6 +244,7 @@ class DirectBody(httpx.AsyncByteStream):
         event = await self._event()
         if isinstance(event, h11.Data):
             self._early = memoryview(bytes(event.data))
+            self._spare += 2 * len(event.data)
         else:
             self._ended = True
 
@@ -326,7 +257,7 @@ class DirectBody(httpx.AsyncByteStream):
                 return size
             async with asyncio.timeout(self._timeout):
                 while size is None:
-                    await _ready(self._connection, write=False)
+                    await ready(self._connection, write=False)
                     size = self._take(buffer)
             return size
         except TimeoutError as error:
@@ -344,13 +275,13 @@ class DirectBody(httpx.AsyncByteStream):
                 if more == 0:
                     break
                 size += more
-        except _WAITS:
+        except WAITS:
             return size or None
         return size
 
 
 def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: int) -> int | None:
-    """Send from a file for a moment; None where the other side took nothing. Blocks."""
+    """Send from a file for a moment; None where the other side took nothing, or has something to say. Blocks."""
     until = time.monotonic() + _STEP_SECONDS
     sent = 0
     while sent < size and time.monotonic() < until:
@@ -359,8 +290,8 @@ def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: in
         except BlockingIOError:
             waiting = select.poll()
             waiting.register(connection, select.POLLOUT | select.POLLIN)
-            if any(event == select.POLLIN for _, event in waiting.poll(1000 * _STEP_SECONDS)):
-                raise httpx.WriteError("the other side answers before it has read everything") from None
+            if any(event & select.POLLIN for _, event in waiting.poll(1000 * _STEP_SECONDS)):
+                break
             continue
         except (BrokenPipeError, ConnectionError) as error:
             raise httpx.WriteError(str(error)) from error
@@ -370,7 +301,7 @@ def _send_some(connection: socket.socket, file: io.FileIO, offset: int, size: in
     return sent or None
 
 
-async def _ready(connection: socket.socket, *, write: bool) -> None:
+async def ready(connection: socket.socket, *, write: bool) -> None:
     """Until the socket can be read, or written to."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
@@ -385,14 +316,3 @@ async def _ready(connection: socket.socket, *, write: bool) -> None:
         await future
     finally:
         remove(connection.fileno())
-
-
-def _is_quiet(connection: socket.socket) -> bool:
-    """Whether a kept connection is still open and has nothing unasked to say."""
-    try:
-        connection.recv(1)
-    except _WAITS:
-        return True
-    except OSError:
-        return False
-    return False

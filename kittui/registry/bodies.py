@@ -1,0 +1,80 @@
+"""The bytes of a blob as the body of requests: read from any source, from where an upload goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from kittui.disk.buffers import read_buffer
+from kittui.disk.durable import storage_error
+from kittui.errors import ContentError
+from kittui.oci.protocols import BlobContent, SupportsFile
+from kittui.oci.traffic import count
+from kittui.registry.transport.wire import Pipe
+from kittui.registry.watch import Watch
+
+_BUFFER: Final = 512 * 1024
+"""Bytes read at once of what is not a file."""
+
+
+class Stretch:
+    """Opens the bytes from `start` to `end` of a blob as the body of one request; may be opened again.
+
+    It is an `Upload` of the transport too.
+    """
+
+    def __init__(self, content: BlobContent, start: int, end: int, watch: Watch) -> None:
+        self._content = content
+        self._start = start
+        self._end = end
+        self._watch = watch
+
+    async def __call__(self) -> AsyncIterator[bytes]:
+        """The pieces; the time the network takes for each is watched. Raises ContentError at a wrong length."""
+        left = self._end - self._start
+        if left == 0:
+            return
+        async with self._content.open(self._start) as reader:
+            async for piece in reader:
+                part = piece if len(piece) <= left else piece[:left]
+                left -= len(part)
+                with self._watch.waiting():
+                    yield part
+                self._watch.moved(len(part))
+                count(sent=len(part))
+                if left == 0:
+                    return
+        raise _too_short()
+
+    async def pour(self, pipe: Pipe) -> None:
+        """The same by a direct connection: from the file where there is one, else through one buffer."""
+        at, end = self._start, self._end
+        if at == end:
+            return
+        buffer = read_buffer(min(_BUFFER, end - at))
+        async with self._content.open(at) as reader:
+            straight = reader if isinstance(reader, SupportsFile) and reader.file is not None else None
+            while at < end:
+                sent = None
+                if straight is not None and straight.file is not None:
+                    try:
+                        with self._watch.waiting():
+                            sent = await pipe.send_file(straight.file, at, end - at)
+                    except OSError as error:
+                        raise storage_error(error, "read a layer") from error
+                if straight is not None and sent is not None:
+                    straight.passed(sent)
+                else:
+                    straight = None
+                    sent = await reader.readinto(buffer[: end - at])
+                    with self._watch.waiting():
+                        await pipe.send(buffer[:sent])
+                if not sent:
+                    raise _too_short()
+                at += sent
+                self._watch.moved(sent)
+                count(sent=sent)
+
+
+def _too_short() -> ContentError:
+    return ContentError("a layer has fewer bytes than its manifest says", hint="The source's copy is damaged.")

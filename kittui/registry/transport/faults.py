@@ -1,0 +1,110 @@
+"""What goes wrong on the wire, put into kittui's errors: no text of them holds an address with its query."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Final
+
+import httpx
+
+from kittui.errors import ConnectionLost, NetworkError, RegistryError, TlsError, Unreachable
+from kittui.registry.transport.proxies import Proxy
+from kittui.registry.transport.tls import asks_for_certificate
+
+_CHECK: Final = "Check the host, the network and the proxy."
+_KEPT: Final = "Try again; what has been transferred is kept."
+_CERTIFICATES: Final = {
+    9: "Its time has not come yet: check this machine's clock.",
+    10: "It has expired: it must be renewed there; or this machine's clock is wrong.",
+    62: "It was made for another name: use the name that it has, or have it renewed with this one.",
+    64: "It was made for another address: use the name that it has, or have it renewed with this one.",
+}
+"""What to do, by OpenSSL's number of what is wrong with a certificate."""
+_AUTHORITY: Final = "Name the authority with --ca-cert FILE; only for a registry you trust: --tls-verify=false."
+_CLIENT_CERTIFICATE: Final = (
+    "Name it with --cert FILE and --key FILE, or as cert and key of the registry in config.yaml."
+)
+
+
+def transport_problem(
+    error: httpx.HTTPError | httpx.InvalidURL | OSError, host: str, *, secure: bool, proxy: Proxy | None = None
+) -> NetworkError:
+    """The error of a connection that failed; `host` is what to call the other side."""
+    tls = _tls_cause(error)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return TlsError(
+            f"the certificate of {host} is not accepted: {tls.verify_message or tls.reason}",
+            hint=_CERTIFICATES.get(tls.verify_code, _AUTHORITY),
+        )
+    if tls is not None and secure and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return TlsError(
+            f"{host} does not speak TLS as expected: {tls.reason or tls.strerror or 'handshake failed'}",
+            hint="It may ask for a version of TLS that is too old, or not speak TLS at all on this port.",
+        )
+    if isinstance(error, httpx.ProxyError):
+        return _proxy_problem(str(error), host, proxy)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        who = host if proxy is None else f"{proxy}, by which {host} is asked,"
+        reason = "no answer" if isinstance(error, httpx.TimeoutException) else _reason(error)
+        return Unreachable(f"{who} can't be reached: {reason}", hint=_CHECK)
+    if isinstance(error, httpx.TimeoutException):
+        return ConnectionLost(f"{host} stopped answering: {error or 'nothing came in time'}", hint=_KEPT)
+    if isinstance(error, httpx.NetworkError | OSError):
+        return ConnectionLost(f"the connection to {host} broke: {_reason(error)}", hint=_KEPT)
+    if isinstance(error, httpx.RemoteProtocolError) and ("disconnected" in str(error) or "closed" in str(error)):
+        return ConnectionLost(f"{host} ended the connection early", hint=_KEPT)
+    said = str(error)[:200] or type(error).__name__
+    return RegistryError(f"{host} does not answer as HTTP has it: {said}", hint=_CHECK)
+
+
+def wants_certificate(host: str, *, shown: bool) -> TlsError:
+    """The error of a registry that lets in only those who show a certificate; `shown`: it was shown ours."""
+    if shown:
+        return TlsError(
+            f"{host} refuses the client certificate that it was shown",
+            hint="It may have expired, or come from another authority than the registry trusts.",
+        )
+    return TlsError(f"{host} wants a client certificate", hint=_CLIENT_CERTIFICATE)
+
+
+def speaks_plain_http(host: str) -> TlsError:
+    """The error of a registry that was asked over TLS and speaks HTTP."""
+    return TlsError(
+        f"{host} speaks plain HTTP, not TLS",
+        hint="If nobody can listen in between, allow that: --plain-http, or plain_http for it in config.yaml.",
+    )
+
+
+def refuses_certificate(error: BaseException) -> bool:
+    """Whether the other side broke off for want of a client certificate, or because of ours."""
+    tls = _tls_cause(error)
+    return tls is not None and asks_for_certificate(tls)
+
+
+def unverified(error: BaseException) -> bool:
+    """Whether the other side's certificate was not accepted."""
+    return isinstance(_tls_cause(error), ssl.SSLCertVerificationError)
+
+
+def _proxy_problem(said: str, host: str, proxy: Proxy | None) -> Unreachable:
+    hint = "Check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY and $NO_PROXY."
+    if "407" in said or "auth" in said.lower():
+        hint = f"Put its name and password into ${proxy.variable if proxy else 'HTTPS_PROXY'}: NAME:PASSWORD@HOST:PORT."
+    return Unreachable(f"{proxy or 'the proxy'} would not connect to {host}: {said[:200]}", hint=hint)
+
+
+def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ssl.SSLError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    resolving = error.__cause__ if isinstance(error.__cause__, socket.gaierror) else None
+    text = (resolving.strerror if resolving else "") or str(error) or "the connection was closed"
+    return text.replace("All connection attempts failed", "connection refused, or no route")[:200]
