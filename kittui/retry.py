@@ -75,7 +75,7 @@ class Retries:
         elapsed = time.monotonic() - self._since
         if self._nested or not error.passing or self._failures >= self._pace.tries or elapsed > self._pace.budget:
             raise error
-        seconds = random.uniform(0.5, 1.0) * min(self._pace.longest, self._pace.first * 2**self._failures)  # noqa: S311
+        seconds = random.uniform(0.5, 1.0) * min(self._pace.longest, self._pace.first * 2 ** (self._failures - 1))  # noqa: S311
         if error.retry_after is not None:
             asked = min(error.retry_after, self._pace.asked)
             self._since += asked

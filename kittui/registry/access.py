@@ -72,13 +72,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a registry is waited for. `seconds` until the next attempt, and the number of the one that has just failed;
-    None and 0 while an attempt is still under way."""
+    """What a registry is waited for: for so many seconds, or, without them, for as long as it takes to answer."""
 
     host: str
     reason: str
     seconds: float | None = None
-    attempt: int = 0
 
     def __str__(self) -> str:
         again = "" if self.seconds is None else f"; trying again in {self.seconds:.0f} s"

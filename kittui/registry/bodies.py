@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
 
 from kittui.disk.buffers import read_buffer
 from kittui.disk.durable import storage_error
 from kittui.errors import ContentError
-from kittui.oci.protocols import BlobContent, SupportsFile
+from kittui.oci.protocols import BlobContent, BlobReader, SupportsFile
 from kittui.oci.traffic import count
 from kittui.registry.transport.wire import Pipe
 from kittui.registry.watch import Watch
 
+T = TypeVar("T")
 _BUFFER: Final = 512 * 1024
 """Bytes read at once of what is not a file."""
 
@@ -28,14 +30,17 @@ class Stretch:
         self._start = start
         self._end = end
         self._watch = watch
+        self.reading = False
+        """Whether the source is being read just now: so it stays when that fails, rather than the sending."""
 
     async def __call__(self) -> AsyncIterator[bytes]:
         """The pieces; the time the network takes for each is watched. Raises ContentError at a wrong length."""
         left = self._end - self._start
         if left == 0:
             return
-        async with self._content.open(self._start) as reader:
-            async for piece in reader:
+        async with self._reading(self._start) as reader:
+            pieces = aiter(reader)
+            while piece := await self._read(anext(pieces, b"")):
                 part = piece if len(piece) <= left else piece[:left]
                 left -= len(part)
                 with self._watch.waiting():
@@ -52,7 +57,7 @@ class Stretch:
         if at == end:
             return
         buffer = read_buffer(min(_BUFFER, end - at))
-        async with self._content.open(at) as reader:
+        async with self._reading(at) as reader:
             straight = reader if isinstance(reader, SupportsFile) and reader.file is not None else None
             while at < end:
                 sent = None
@@ -66,7 +71,7 @@ class Stretch:
                     straight.passed(sent)
                 else:
                     straight = None
-                    sent = await reader.readinto(buffer[: end - at])
+                    sent = await self._read(reader.readinto(buffer[: end - at]))
                     with self._watch.waiting():
                         await pipe.send(buffer[:sent])
                 if not sent:
@@ -74,6 +79,19 @@ class Stretch:
                 at += sent
                 self._watch.moved(sent)
                 count(sent=sent)
+
+    @asynccontextmanager
+    async def _reading(self, at: int) -> AsyncIterator[BlobReader]:
+        self.reading = True
+        async with self._content.open(at) as reader:
+            self.reading = False
+            yield reader
+
+    async def _read(self, piece: Awaitable[T]) -> T:
+        self.reading = True
+        read = await piece
+        self.reading = False
+        return read
 
 
 def _too_short() -> ContentError:

@@ -26,6 +26,7 @@ from kittui.retry import Retries, retried
 
 log = logging.getLogger("kittui.registry")
 
+_LIMITED: Final = "the rate of requests is limited"
 _TOKEN_LIMIT: Final = 1024 * 1024
 T = TypeVar("T")
 
@@ -121,12 +122,11 @@ class Session:
 
         return await retried(attempt, self.patience.pace, self._report, may=may)
 
-    def _report(self, error: NetworkError, seconds: float, attempt: int) -> None:
+    def _report(self, error: NetworkError, seconds: float, _: int) -> None:
         log.info("%s: %s; trying again in %.1f s", self.host, error.message, seconds)
-        status = error.status if isinstance(error, RegistryError) else None
-        limited = isinstance(error, RateLimited)
-        reason = "the rate of requests is limited" if limited else f"answered {status}" if status else error.message
-        self._courier.report(Wait(self.host, reason, seconds, attempt))
+        if error.retry_after is None:  # otherwise it was reported when it was asked for
+            status = error.status if isinstance(error, RegistryError) else None
+            self._courier.report(Wait(self.host, f"answered {status}" if status else error.message, seconds))
 
     async def _read(self, response: httpx.Response, limit: int, doing: str) -> bytes:
         try:
@@ -175,6 +175,8 @@ class Session:
             problem.retry_after = seconds
             asked = min(seconds, self.patience.longest_wait)
             self._free_at = max(self._free_at, asyncio.get_running_loop().time() + asked)
+            limited = isinstance(problem, RateLimited)
+            self._courier.report(Wait(self.host, _LIMITED if limited else f"answered {status}", asked))
         return problem
 
     async def _follow(self, call: Call, base: httpx.URL) -> tuple[httpx.Response, Hops]:

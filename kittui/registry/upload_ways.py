@@ -52,12 +52,16 @@ class Way:
             return True
         return status in (400, 404, 413, 416) and self._shorten(length)
 
-    def cut(self, length: int) -> None:
-        """Take note that a request of so many bytes broke off: something in between may not let through as many."""
-        if self._in_chunks:
+    def cut(self, length: int, *, on_the_way: bool = True) -> None:
+        """Take note that a request of so many bytes broke off, so that the upload is resumed in chunks.
+
+        `on_the_way`: something in between may not let through as many, rather than that the source broke off.
+        """
+        if not self._in_chunks:
+            self._in_chunks = self._chunks and self._size > self._shortest
+            self._was_cut = self._in_chunks and on_the_way
+        elif on_the_way:
             self._shorten(length)
-        elif self._chunks and self._size > self._shortest:
-            self._in_chunks = self._was_cut = True
 
     def succeed(self) -> None:
         """Remember for the next blobs what has worked."""

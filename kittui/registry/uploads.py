@@ -211,13 +211,14 @@ class Uploads:
         headers = {"Content-Type": _OCTETS, "Content-Length": str(end - start)}
         if method == "PATCH":
             headers["Content-Range"] = f"{start}-{end - 1}"
+        body = Stretch(content, start, end, self._session.watch(doing))
         call = Call(
             method,
             doing=doing,
             scopes=self._scopes,
             headers=headers,
             ok=(200, 201, 202, 204, *_REFUSALS),
-            body=Stretch(content, start, end, self._session.watch(doing)) if end > start else b"",
+            body=body if end > start else b"",
             url=url,
             repeat=False,
             blob=True,
@@ -226,7 +227,7 @@ class Uploads:
         try:
             return await self._session.ask(call)
         except ConnectionLost:
-            way.cut(end - start)
+            way.cut(end - start, on_the_way=not body.reading)
             raise
 
     async def _held(self, upload: _Upload) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,9 +11,10 @@ from dataclasses import dataclass
 from kittui.crashpoints import crash_point
 from kittui.disk.buffers import read_buffer
 from kittui.disk.threads import in_thread
-from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, RegistryError, Unsupported
+from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobFiles, Repository
+from kittui.retry import Pace, Retries, Sleep
 from kittui.tasks import stop, together
 from kittui.transfer.gathering import Gathering
 from kittui.transfer.partial import Partial
@@ -28,9 +28,8 @@ STRETCH = 16 * 1024 * 1024
 LONGEST_STRETCH = 256 * 1024 * 1024
 SMALL = 1024 * 1024
 """Blobs up to this many bytes are read in one piece."""
-ATTEMPTS = 7
-"""Failures in a row without a byte of progress after which a blob is given up."""
-LONGEST_WAIT = 20.0
+PACE = Pace(tries=7, first=0.5, longest=20.0, budget=120.0)
+"""A blob is given up after so many failures in a row without a byte of progress, or so many seconds of them."""
 SLOW_BYTES, SLOW_SECONDS = 60 * 1024, 60.0
 """A connection that brings less than so many bytes in so many seconds is taken as dead."""
 FAST_BYTES, LOOK_SECONDS = 50 * 1024 * 1024, 0.25
@@ -40,12 +39,22 @@ HASH_EVERY = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How hard to pull: blobs at once, connections in all, and the waits between attempts (seconds)."""
+    """How hard to pull: blobs at once, connections in all, and how often what fails is tried again."""
 
     blobs: int = 6
     connections: int = 4
-    first_wait: float = 0.5
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    pace: Pace = PACE
+    sleep: Sleep = asyncio.sleep
+
+    def retries(self, descriptor: Descriptor, progress: Progress) -> Retries:
+        """The attempts of one connection to bring bytes of a blob; each wait is noted in the progress."""
+
+        def note(error: NetworkError, seconds: float, _: int) -> None:
+            done = progress.blobs[descriptor.digest].done
+            percent = 100 * done // max(1, descriptor.size)
+            progress.note = f"{error.message} at {percent} %; trying again in {seconds:.0f} s"
+
+        return Retries(self.pace, note, sleep=self.sleep)
 
 
 async def fetch_blob(
@@ -96,48 +105,32 @@ async def fetch_blob(
 async def _fetch_small(
     origin: Repository, descriptor: Descriptor, progress: Progress, connections: asyncio.Semaphore, tuning: Tuning
 ) -> bytes:
-    """A blob that fits into one buffer, verified in memory. Two who fetch one are no harm."""
-    failures = mismatches = 0
+    """A blob that fits into one buffer, verified in memory. Two that fetch one do no harm."""
+    mismatches = 0
     buffer = memoryview(bytearray(descriptor.size))
-    while True:
-        at = 0
-        try:
-            async with connections, origin.open_blob(descriptor) as reader, asyncio.timeout(SLOW_SECONDS):
-                while at < descriptor.size:
-                    count = await reader.readinto(buffer[at:])
-                    if not count:
-                        raise ConnectionLost("the connection ended early", hint="Run it again.")
-                    at += count
-                    progress.reach(descriptor.digest, at)
-            raw = bytes(buffer)
-            descriptor.digest.verify(raw, f"the blob {descriptor.digest.short}")
-            progress.note = None
-            return raw
-        except DigestMismatch:
-            mismatches += 1
-            if mismatches == 2:
-                raise
-        except (NetworkError, TimeoutError) as error:
-            lost = error if isinstance(error, NetworkError) else ConnectionLost("the connection stalled")
-            failures = await wait_again(lost, failures, at, descriptor, progress, tuning)
-
-
-async def wait_again(
-    error: NetworkError, failures: int, done: int, descriptor: Descriptor, progress: Progress, tuning: Tuning
-) -> int:
-    """Wait before the next attempt and return the failures in a row; raise when waiting can't help any more."""
-    if isinstance(error, RegistryError) and error.status is not None and error.status < 500:
-        raise error
-    failures += 1
-    progress.reach(descriptor.digest, done)
-    if failures >= ATTEMPTS:
-        held = f"The {done} bytes here are kept: run it again to go on." if done else "Run it again later."
-        error.hint = held if error.hint is None else f"{error.hint} {held}"
-        raise error
-    wait = min(LONGEST_WAIT, tuning.first_wait * 2 ** (failures - 1)) * random.uniform(0.8, 1.2)  # noqa: S311
-    progress.note = f"{error.message} at {100 * done // max(1, descriptor.size)} %; trying again in {wait:.0f} s"
-    await tuning.sleep(wait)
-    return failures
+    with tuning.retries(descriptor, progress) as retries:
+        while True:
+            at = 0
+            try:
+                async with connections, origin.open_blob(descriptor) as reader, asyncio.timeout(SLOW_SECONDS):
+                    while at < descriptor.size:
+                        count = await reader.readinto(buffer[at:])
+                        if not count:
+                            raise ConnectionLost("the connection ended early", hint="Run it again.")
+                        at += count
+                        progress.reach(descriptor.digest, at)
+                raw = bytes(buffer)
+                descriptor.digest.verify(raw, f"the blob {descriptor.digest.short}")
+                progress.note = None
+                return raw
+            except DigestMismatch:
+                mismatches += 1
+                if mismatches == 2:
+                    raise
+            except TimeoutError:
+                await retries.after(ConnectionLost("the connection stalled", hint="Run it again later."))
+            except NetworkError as error:
+                await retries.after(error)
 
 
 class _Fetch:
@@ -207,26 +200,28 @@ class _Fetch:
             await self.served.wait()
             await self._while_fast()
         buffer = read_buffer(min(BUFFER, self.descriptor.size))
-        failures = 0
+        moved = False
         try:
-            async with self.connections:
-                while self.gaps and self.ranged:
-                    start, end = self.gaps.popleft()
-                    at = start
-                    length = end - start if end - start < self.descriptor.size else None
-                    try:
-                        async with self.origin.open_blob(self.descriptor, start, length) as reader:
-                            while at < end:
-                                at += await self._step(reader.readinto, buffer[: end - at], at)
-                                failures = 0
-                                self.served.set()
-                    except Unsupported:
-                        self.ranged = False
-                    except NetworkError as error:
-                        reached = self.partial.done.reach(at)
-                        if reached < end:
-                            self.gaps.appendleft((reached, end))
-                        failures = await self._failed(error, 0 if reached > start else failures)
+            with self.tuning.retries(self.descriptor, self.progress) as retries:
+                async with self.connections:
+                    while self.gaps and self.ranged:
+                        start, end = self.gaps.popleft()
+                        at = start
+                        length = end - start if end - start < self.descriptor.size else None
+                        try:
+                            async with self.origin.open_blob(self.descriptor, start, length) as reader:
+                                while at < end:
+                                    at += await self._step(reader.readinto, buffer[: end - at], at)
+                                    moved = True
+                                    self.served.set()
+                        except Unsupported:
+                            self.ranged = False
+                        except NetworkError as error:
+                            reached = self.partial.done.reach(at)
+                            if reached < end:
+                                self.gaps.appendleft((reached, end))
+                            await self._failed(error, retries, progress=moved or reached > start)
+                            moved = False
         finally:
             self.served.set()
             self.ended.set()
@@ -243,17 +238,18 @@ class _Fetch:
     async def _whole(self) -> None:
         """Read from the start, where parts are not served; a cut means from the start again."""
         buffer = read_buffer(min(BUFFER, self.descriptor.size))
-        furthest = failures = 0
-        async with self.connections:
-            while not self.partial.complete:
-                at = 0
-                try:
-                    async with self.origin.open_blob(self.descriptor) as reader:
-                        while at < self.descriptor.size:
-                            at += await self._step(reader.readinto, buffer[: self.descriptor.size - at], at)
-                except NetworkError as error:
-                    failures = await self._failed(error, 0 if at > furthest else failures)
-                    furthest = max(furthest, at)
+        furthest = 0
+        with self.tuning.retries(self.descriptor, self.progress) as retries:
+            async with self.connections:
+                while not self.partial.complete:
+                    at = 0
+                    try:
+                        async with self.origin.open_blob(self.descriptor) as reader:
+                            while at < self.descriptor.size:
+                                at += await self._step(reader.readinto, buffer[: self.descriptor.size - at], at)
+                    except NetworkError as error:
+                        await self._failed(error, retries, progress=at > furthest)
+                        furthest = max(furthest, at)
 
     async def _step(self, readinto: Callable[[memoryview], Awaitable[int]], buffer: memoryview, at: int) -> int:
         """Fill a buffer as far as bytes come without delay, write it, and count it as progress."""
@@ -290,6 +286,14 @@ class _Fetch:
         self.progress.note = None
         self.grown.set()
 
-    async def _failed(self, error: NetworkError, failures: int) -> int:
+    async def _failed(self, error: NetworkError, retries: Retries, *, progress: bool) -> None:
+        """Wait before the next attempt; raises the error, with what is kept, where there is none."""
         done = self.partial.done.total
-        return await wait_again(error, failures, done, self.descriptor, self.progress, self.tuning)
+        self.progress.reach(self.descriptor.digest, done)
+        try:
+            await retries.after(error, progress=progress)
+        except NetworkError:
+            if done:
+                kept = f"The {done} bytes here are kept: run it again to go on."
+                error.hint = kept if error.hint is None else f"{error.hint} {kept}"
+            raise

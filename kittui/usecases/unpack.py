@@ -16,6 +16,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository
 from kittui.oci.traffic import Traffic, metered
+from kittui.retry import Retries
 from kittui.transfer.extract import Limits
 from kittui.transfer.fetch import Tuning, fetch_blob
 from kittui.transfer.paths import Piece, check_entries, safe_parts
@@ -26,7 +27,6 @@ from kittui.usecases.change.transfer import PARENTS, Find
 from kittui.usecases.inspect.inspector import Inspector
 
 PIECE = 1024 * 1024
-ATTEMPTS = 5
 
 Decide = Callable[[Sequence[str]], Awaitable[Answers]]
 """Asked what to do with paths that are there already."""
@@ -271,7 +271,8 @@ class _Unpacking:
 
     async def _stretch(self, repository: Repository, layer: Layer, piece: Piece) -> AsyncIterator[bytes]:
         """A file's bytes in the layer; a lost connection is taken up where it broke."""
-        at, end, failures = piece.offset, piece.offset + piece.size, 0
+        at, end = piece.offset, piece.offset + piece.size
+        retries = Retries(self.tuning.pace, sleep=self.tuning.sleep)
         while at < end:
             before = at
             try:
@@ -279,11 +280,8 @@ class _Unpacking:
                     async for chunk in reader:
                         at += len(chunk)
                         yield chunk
-            except NetworkError:
-                failures = 0 if at > before else failures + 1
-                if failures >= ATTEMPTS:
-                    raise
-                await self.tuning.sleep(self.tuning.first_wait * 2**failures)
+            except NetworkError as error:
+                await retries.after(error, progress=at > before)
 
 
 def plain_of(layer: Layer) -> Plain:

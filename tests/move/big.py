@@ -9,6 +9,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.registry import RegistrySource
 from kittui.registry.access import Patience, Wait
+from kittui.retry import Pace
 from kittui.store.repository import LocalRepository
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.progress import Progress
@@ -22,7 +23,7 @@ MIB = 1024 * 1024
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"
 SIZE = 48 * MIB
 BLOBS = r"/blobs/sha256"
-QUICK = Tuning(connections=4, first_wait=0.02)
+QUICK = Tuning(connections=4, pace=Pace(tries=7, first=0.02))
 IMPATIENT = Patience(backoff=0.02)
 
 

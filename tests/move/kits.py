@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.retry import Pace
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
 from kittui.tui.change.jobs import Job, Jobs
@@ -52,7 +53,7 @@ class Kits:
         self.store = LocalSource(folder / "home", recheck=0)
         self.world = World(self.store, self.registry, lifecycle=stages or LifecycleTags())  # type: ignore[arg-type]
         self.ledger = Ledger.open(folder / "state", "tester@here")
-        tuning = Tuning(first_wait=0.01)
+        tuning = Tuning(pace=Pace(tries=7, first=0.01))
         self.world.change_tools = ChangeTools(self.ledger, Policy(**policy), Inspector(), self.find, tuning)
 
     async def find(self, reference: Reference) -> tuple[Repository, str]:

@@ -9,6 +9,7 @@ import pytest
 
 from kittui.oci.digest import Digest
 from kittui.registry import RegistrySource
+from kittui.retry import Pace
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.transfer.fetch import Tuning
@@ -66,7 +67,7 @@ async def test_tokens_that_run_out_during_a_push(
         RegistrySource(proxy.host, patience=IMPATIENT) as source,
     ):
         plan = await plan_move("push", store, "v1", source.repository("big"), "v1")
-        await apply_move(plan, ledger, Policy(), tuning=Tuning(blobs=1, connections=1, first_wait=0.02))
+        await apply_move(plan, ledger, Policy(), tuning=Tuning(blobs=1, connections=1, pace=Pace(tries=7, first=0.02)))
         assert any("/blobs/uploads/" in path for path in gate.refused)
     status, _, body = registry.request("GET", f"/v2/big/blobs/{Digest.of(content)}")
     assert status == 200

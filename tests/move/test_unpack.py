@@ -30,6 +30,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
+from kittui.retry import Pace
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.staging import Answers
@@ -263,11 +264,11 @@ async def test_a_cut_while_unpacking_from_afar_is_an_error_of_the_network_and_th
     source.hooks.append(gone)
     plan = await plan_unpack(repository, "v1", tmp_path / "out")
     with pytest.raises(ConnectionLost):
-        await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, first_wait=0.001))
+        await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, pace=Pace(tries=7, first=0.001)))
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".kittui-unpack"]
     source.hooks.clear()
     source.cuts.clear()
     with metered() as traffic:
-        done = await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, first_wait=0.001))
+        done = await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, pace=Pace(tries=7, first=0.001)))
     assert done.verified
     assert 0 < traffic.bytes <= len(layer) - (6 << 20)
