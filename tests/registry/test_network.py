@@ -7,7 +7,6 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
-import httpx
 import pytest
 
 from kittui import __version__
@@ -17,7 +16,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.registry import Access, Credential, FixedCredentials
 from kittui.registry.access import api_host, is_loopback
-from kittui.registry.transport.proxies import Proxies, Proxy, bypasses
+from kittui.registry.readers import BytesReader
 from tests.fakes.certificates import Certificates, make_certificates
 from tests.fakes.docker_registry import StartRegistry
 from tests.fakes.registry_servers import connect
@@ -153,32 +152,6 @@ async def test_a_proxy_of_the_environment_is_used_and_loopback_is_not_proxied() 
         async with connect(registry.host, environ=environ) as source:
             await source.ping()
         assert len(proxy.requests) == seen
-
-
-@pytest.mark.parametrize(
-    ("host", "exceptions", "bypassed"),
-    [
-        ("a.example.com:5000", "example.com", True),
-        ("a.example.com", ".example.com", True),
-        ("aexample.com", "example.com", False),
-        ("a.example.com", "b.org, *", True),
-        ("10.1.2.3:5000", "10.0.0.0/8", True),
-        ("11.1.2.3", "10.0.0.0/8", False),
-        ("a.example.com:5000", "a.example.com:5000", True),
-        ("a.example.com:5001", "a.example.com:5000", False),
-        ("a.example.com", "", False),
-    ],
-)
-def test_no_proxy(host: str, exceptions: str, bypassed: bool) -> None:
-    name, _, port = host.partition(":")
-    assert bypasses(name, int(port or 443), exceptions) is bypassed
-
-
-def test_proxies_by_scheme() -> None:
-    proxies = Proxies({"HTTPS_PROXY": "upper:1", "https_proxy": "http://lower:1", "NO_PROXY": "x", "ALL_PROXY": ""})
-    assert proxies.way(httpx.URL("https://a.example.com")) == Proxy("https_proxy", "http", "lower", 1)
-    assert proxies.way(httpx.URL("https://x")) is None
-    assert proxies.way(httpx.URL("http://a.example.com")) is None
 
 
 def test_docker_hub_has_an_api_host_of_its_own() -> None:

@@ -53,7 +53,7 @@ class Proxy:
             host = httpx.URL(f"http://{address}").raw_host.decode("ascii").strip("[]")
         except (httpx.InvalidURL, ValueError) as error:
             raise _unusable(variable, "it has no host, or a port that is not a number") from error
-        if not host.strip():
+        if not host or re.search(r"\s", address):
             raise _unusable(variable, "it has no host")
         scheme = _SCHEMES[scheme]
         username, _, password = user.partition(":")
