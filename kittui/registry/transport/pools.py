@@ -33,6 +33,7 @@ class Pools:
     def __init__(self, contexts: Contexts, patience: Patience) -> None:
         self._contexts = contexts
         self._timeouts = {"connect": patience.connect, "read": patience.read, "write": patience.read, "pool": None}
+        self._network = _Network()
         self._pools: dict[tuple[Proxy | None, bool], httpcore.AsyncConnectionPool] = {}
 
     async def send(
@@ -70,6 +71,7 @@ class Pools:
         """Close every connection."""
         for pool in self._pools.values():
             await pool.aclose()
+        await self._network.aclose()
 
     async def _pool(self, proxy: Proxy | None, *, multiplexed: bool) -> httpcore.AsyncConnectionPool:
         context = await self._contexts.registry()
@@ -83,7 +85,7 @@ class Pools:
             "max_keepalive_connections": 32,
             "keepalive_expiry": 30.0,
             "http2": multiplexed,
-            "network_backend": _Network(),
+            "network_backend": self._network,
         }
         if proxy is None:
             pool = httpcore.AsyncConnectionPool(**settings)
@@ -170,10 +172,16 @@ class _Network(httpcore.AsyncNetworkBackend):
 
     def __init__(self) -> None:
         self._backend = httpcore.AnyIOBackend()
+        self._open: set[_Stream] = set()
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         """Connect as httpcore asks for it."""
-        return _Stream(await self._backend.connect_tcp(*args, **kwargs))
+        return _Stream(await self._backend.connect_tcp(*args, **kwargs), self._open)
+
+    async def aclose(self) -> None:
+        """Close what httpcore leaves open, as after a SOCKS proxy has refused."""
+        for stream in list(self._open):
+            await stream.aclose()
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -183,8 +191,10 @@ class _Network(httpcore.AsyncNetworkBackend):
 class _Stream(httpcore.AsyncNetworkStream):
     """A connection whose reads are counted to the request that they are made for."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, opened: set[_Stream]) -> None:
         self._stream = stream
+        self._opened = opened
+        opened.add(self)
         tls = stream.get_extra_info("ssl_object")
         self._framed = tls is not None and tls.selected_alpn_protocol() == "h2"
 
@@ -202,6 +212,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         """Close it."""
+        self._opened.discard(self)
         await self._stream.aclose()
 
     async def start_tls(
@@ -211,7 +222,9 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
     ) -> httpcore.AsyncNetworkStream:
         """Speak TLS from here on."""
-        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        secure = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        self._opened.discard(self)
+        return _Stream(secure, self._opened)
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore wants to know of it."""
