@@ -16,7 +16,6 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.registry import Access, Credential, FixedCredentials
 from kittui.registry.access import api_host, is_loopback
-from kittui.registry.readers import BytesReader
 from tests.fakes.certificates import Certificates, make_certificates
 from tests.fakes.docker_registry import StartRegistry
 from tests.fakes.registry_servers import connect
