@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import pickletools
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.need import Cursor, Steps
 from kittui.formats.pickle_machine import Machine
-from kittui.formats.pickled import Blob, Global, Program
+from kittui.formats.pickled import Blob, Program
 
 BYTES_KEPT = 16 * 1024
 """Longer strings of bytes are gone past: they are an array's numbers."""
@@ -178,18 +178,3 @@ def _run(machine: Machine, cursor: Cursor, depth: int) -> Steps[None]:
                 array.items.append(inner.value)
                 if inner.problem:
                     raise Malformed(inner.problem)
-
-
-def follow_pickles(cursor: Cursor, budget: Budget) -> Steps[list[Program]]:
-    """Follow the pickles that lie behind each other; the last one may have a problem, and is then perhaps none."""
-    programs: list[Program] = []
-    while cursor.left:
-        programs.append((yield from follow_pickle(cursor, budget)))
-        if programs[-1].problem:
-            break
-    return programs
-
-
-def imports_of(programs: Iterable[Program]) -> tuple[Global, ...]:
-    """What loading several pickles would import, each once."""
-    return tuple(dict.fromkeys(found for program in programs for found in program.imports))
