@@ -491,14 +491,14 @@ async def test_login_is_not_offered_for_the_store() -> None:
         assert pilot.app.screen is browse(pilot)
 
 
-async def test_help_lists_live_keys_alone() -> None:
+async def test_help_says_why_a_key_does_nothing_here() -> None:
     async with acme().app().run_test(notifications=True, size=(100, 60)) as pilot:
         await listed(pilot)
         await pilot.press("?")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpDialog))
         shown = text_of(pilot)
         assert "Filter as you type" in shown
-        assert "Log in" not in shown, "the cursor is in the store"
+        assert "Only a registry is logged in to" in shown, "the cursor is in the store"
         assert "Ctrl+P" in shown
         await pilot.press("escape")
         assert pilot.app.screen is browse(pilot)

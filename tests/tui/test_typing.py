@@ -16,7 +16,7 @@ from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.panes.filtering import FilterInput
-from tests.tui.waiting import browse, quiet, until
+from tests.tui.waiting import browse, quiet, text_of, until
 from tests.tui.world import World, WorldSource, kitfile
 
 START = "registry.test/fraud:alpha"
@@ -111,3 +111,37 @@ async def test_a_dialog_that_took_long_waits_in_the_header() -> None:
         assert not isinstance(pilot.app.screen, InputDialog)
         burst(pilot, ["exclamation_mark"])
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+
+
+async def test_a_key_that_cannot_act_says_why() -> None:
+    made, _ = world()
+    async with made.app("registry.test").run_test(size=(120, 40), notifications=True) as pilot:
+        await quiet(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: "Put the cursor on a tag, or mark some." in text_of(pilot) or _needs(pilot))
+        assert not isinstance(pilot.app.screen, InputDialog)
+
+
+def _needs(pilot: Pilot[Any]) -> bool:
+    return "It needs a tag under the cursor" in text_of(pilot)
+
+
+async def test_everything_shown_is_marked_at_once() -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        burst(pilot, ["slash", *"ta", "enter", "asterisk"])
+        await until(pilot, lambda: sorted(mark.target for mark in browse(pilot).marks) == ["beta", "delta"])
+        burst(pilot, ["U"])
+        await until(pilot, lambda: not browse(pilot).marks)
+
+
+async def test_q_goes_back_before_it_quits() -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("q")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        assert pilot.app.is_running

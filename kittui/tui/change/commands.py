@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from kittui.tui.frame.commands import Command, always, on_repository, on_tag
+from kittui.tui.frame.commands import Command, always, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 
 HEADING = "Move"
 
 
+@needs("Put the cursor on a tag, or mark some.")
 def _tags(selection: Selection) -> bool:
     return on_tag(selection) or bool(selection.marks)
 
 
+@needs("Pulling takes a tag of a registry or a layout: put the cursor on one, or mark some.")
 def _pullable(selection: Selection) -> bool:
     return _tags(selection) and selection.source is not None and not selection.source.traits.is_store
 
 
+@needs("Pushing takes a tag of the store or a layout: put the cursor on one, or mark some.")
 def _pushable(selection: Selection) -> bool:
     return _tags(selection) and selection.source is not None and selection.source.traits.free
 
 
+@needs("It needs a tag under the cursor, in a place that may be changed (not read-only).")
 def _changeable(selection: Selection) -> bool:
     return _tags(selection) and selection.writable
 
 
+@needs("It needs a repository under the cursor, in a place that may be changed (not read-only).")
 def _promotable(selection: Selection) -> bool:
     return on_repository(selection) and selection.writable
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from kittui.tui.frame.commands import Command
+from kittui.tui.frame.commands import Command, needs
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 
 
+@needs("Put the cursor on a tag, or mark two.")
 def _comparable(selection: Selection) -> bool:
     return selection.is_tag or len(selection.marks) == 2
 
@@ -23,6 +24,7 @@ async def _timeline(context: Context) -> None:
     await follow(context)
 
 
+@needs("Put the cursor on a tag, or on a file or tensor below one.")
 def _followed(selection: Selection) -> bool:
     return selection.is_tag
 

@@ -43,7 +43,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         Binding("d", "compare", "Compare", id="timeline.compare", tooltip="Compare it with the version before"),
         Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy all versions and values"),
         Binding("question_mark", "app.help", "Help", id="timeline.help", tooltip="Every key that is live now"),
-        Binding("escape,i,H", "close", "Back", id="timeline.close", tooltip="Back to where it was opened"),
+        Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Back to where it was opened"),
     ]
 
     def __init__(self, case: DiffUseCase, repository: Repository, subject: Subject, target: str = "") -> None:

@@ -90,7 +90,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         Binding("r", "again", "Refresh", id="compare.refresh", tooltip="Compare again"),
         Binding("tab,shift+tab", "other_pane", "Other pane", id="compare.pane", tooltip="Tree or detail"),
         Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="Every live key"),
-        Binding("escape", "back", "Back", id="compare.back", tooltip="To the tree; stop reading values; to the tags"),
+        Binding("escape,q", "back", "Back", id="compare.back", tooltip="To the tree; stop reading values; to the tags"),
     ]
 
     def __init__(self, case: DiffUseCase, a: Side, b: Side) -> None:

@@ -24,6 +24,10 @@ class Browser(Protocol):
         """Every repository that was listed."""
         ...
 
+    def refusal(self, command: str) -> str:
+        """Why a command does nothing for what is selected; empty where it does something, or is not of this screen."""
+        ...
+
     def tag_names(self, repository: Repository) -> Sequence[str] | None:
         """The tags of the repository if all of them are listed now, else None."""
         ...

@@ -17,16 +17,32 @@ if TYPE_CHECKING:
     from kittui.tui.frame.context import Context
 
 
+Condition = Callable[[Selection], bool]
+_REASONS: dict[Condition, str] = {}
+
+
+def needs(reason: str) -> Callable[[Condition], Condition]:
+    """Give a condition the sentence that a key says where it does not hold."""
+
+    def decorate(condition: Condition) -> Condition:
+        _REASONS[condition] = reason
+        return condition
+
+    return decorate
+
+
 def always(_: Selection) -> bool:
     """Enabled wherever the cursor is."""
     return True
 
 
+@needs("Put the cursor on a tag first.")
 def on_tag(selection: Selection) -> bool:
     """Enabled on a tag, and on what is below one."""
     return selection.is_tag
 
 
+@needs("Put the cursor on a repository first.")
 def on_repository(selection: Selection) -> bool:
     """Enabled on a repository, and on what is below one."""
     return selection.repository is not None
@@ -50,6 +66,10 @@ class Command:
     enabled: Callable[[Selection], bool] = always
     rank: int = 0
     heading: str = "ModelKit"
+
+    def refusal(self, selection: Selection) -> str:
+        """Why it does nothing for the selection; empty where it does something."""
+        return "" if self.enabled(selection) else _REASONS.get(self.enabled, "It does nothing here.")
 
     @property
     def binding(self) -> Binding:

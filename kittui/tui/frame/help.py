@@ -18,8 +18,11 @@ _HEADINGS = {"move": "Moving", "text": "Moving", "compare": "Comparing", "timeli
 """Where help lists the keys of lists and screens, by the first part of their ids."""
 
 
-def sections(screen: Screen[Any], headings: Mapping[str, str]) -> dict[str, Section]:
-    """(keys, label, tooltip) of every live key, by heading; `headings` say it for commands, by their ids."""
+def sections(screen: Screen[Any], headings: Mapping[str, str], refusal: Callable[[str], str]) -> dict[str, Section]:
+    """(keys, label, tooltip) of every live key, by heading; `headings` say it for commands, by their ids.
+
+    A command that does nothing here says why instead of what it does.
+    """
     found: dict[str, Section] = {
         "Comparing": [],
         "Over the versions": [],
@@ -38,7 +41,7 @@ def sections(screen: Screen[Any], headings: Mapping[str, str]) -> dict[str, Sect
         name = binding.id or binding.action
         keys.setdefault(name, []).append(display_keys(binding.key)[0])
         heading = headings.get(name) or _HEADINGS.get(name.partition(".")[0], "Program")
-        rows[name] = (heading, binding.description, binding.tooltip)
+        rows[name] = (heading, binding.description, refusal(name) or binding.tooltip)
     for name, (heading, label, tooltip) in rows.items():
         found.setdefault(heading, []).append((" ".join(keys[name]), label, tooltip))
     return found
@@ -64,7 +67,7 @@ def legend(settings: Settings) -> list[Line]:
     return lines
 
 
-def palette(app: App[None], screen: Screen[object]) -> Iterable[SystemCommand]:
+def palette(app: App[None], screen: Screen[object], refusal: Callable[[str], str]) -> Iterable[SystemCommand]:
     """Commands that are enabled on the screen below the palette, then themes."""
     seen: set[str] = set()
     for active in screen.active_bindings.values():
@@ -72,6 +75,8 @@ def palette(app: App[None], screen: Screen[object]) -> Iterable[SystemCommand]:
         if not active.enabled or not binding.id or binding.system or binding.id in seen or binding.id == "palette":
             continue
         if binding.id.startswith(("move.", "text.", "pane.", "tab.")) or not binding.description:
+            continue
+        if refusal(binding.id):
             continue
         seen.add(binding.id)
         keys = display_keys(binding.key)[0]

@@ -52,6 +52,10 @@ class Program(App[None], inherit_bindings=False):
             tooltip="Open the dialog that waits in the header",
             show=False,
         ),
+        Binding("ctrl+l", "repaint", "Repaint", id="repaint", tooltip="Draw the whole screen again", show=False),
+        Binding(
+            "ctrl+z", "suspend_process", "Suspend", id="suspend", tooltip="To the shell; fg comes back", show=False
+        ),
         Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
     ]
 
@@ -149,6 +153,11 @@ class Program(App[None], inherit_bindings=False):
             self._waiting = None
             self.activity("command", None)
 
+    def action_repaint(self) -> None:
+        """Draw everything again, over whatever another program wrote."""
+        self.refresh(repaint=True, layout=True)
+        self.screen.refresh(repaint=True, layout=True)
+
     def action_open_waiting(self) -> None:
         """Open the dialog that waits in the header."""
         if self._waiting is not None:
@@ -218,7 +227,9 @@ class Program(App[None], inherit_bindings=False):
         from kittui.tui.dialogs.help import HelpDialog
         from kittui.tui.frame.help import legend, sections
 
-        self.push_screen(HelpDialog(sections(self.screen, self._headings), legend(self.ports.settings)))
+        self.push_screen(
+            HelpDialog(sections(self.screen, self._headings, self.browser.refusal), legend(self.ports.settings))
+        )
 
     async def action_leave(self) -> None:
         """Quit, at once where nothing is under way."""
@@ -244,7 +255,7 @@ class Program(App[None], inherit_bindings=False):
         """The palette: every command that does something now, then the themes."""
         from kittui.tui.frame.help import palette
 
-        yield from palette(self, screen)
+        yield from palette(self, screen, self.browser.refusal)
 
 
 def program_of(screen: Screen[Any]) -> Program:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kittui.terminal import size_text
-from kittui.tui.frame.commands import Command
+from kittui.tui.frame.commands import Command, needs
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere, Selection, TensorHere
 
@@ -25,6 +25,7 @@ def file_of(selection: Selection) -> FileHere | None:
     return node.payload if node.kind == "file" else None
 
 
+@needs("Put the cursor on a file in a layer (pane 3) that can be read.")
 def on_file(selection: Selection) -> bool:
     """Enabled on a file that can be read."""
     return file_of(selection) is not None
@@ -97,6 +98,7 @@ async def scan(context: Context) -> None:
     await scan_selected(context)
 
 
+@needs("Put the cursor on a tag whose ModelKit has been read.")
 def has_modelkit(selection: Selection) -> bool:
     """Enabled where a ModelKit has been read."""
     return selection.modelkit is not None and selection.modelkit.is_modelkit

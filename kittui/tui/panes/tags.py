@@ -197,6 +197,13 @@ class TagsPane(RowsPane[TagRow]):
         self._rows.action_move(1)
         return True
 
+    def mark_all(self) -> None:
+        """Mark every tag that is shown, so that a filter selects."""
+        for row in self._rows.rows:
+            if row.entry.name is not None:
+                self._marks[row.key] = Mark(row.repository, row.target, row.digest)
+        self.remark()
+
     def remark(self) -> None:
         """Draw the marks again."""
         self._rows.marked.clear()

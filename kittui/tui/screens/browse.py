@@ -127,6 +127,11 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         """Every repository that was listed."""
         return [each.repository for row in self.repositories_pane.places for each in row.found]
 
+    def refusal(self, command: str) -> str:
+        """Why a command does nothing for what is selected; empty where it does something, or is not of this screen."""
+        found = self._commands.get(command)
+        return found.refusal(self.selection) if found is not None else ""
+
     def tag_names(self, repository: Repository) -> Sequence[str] | None:
         """The tags of the repository if all of them are listed now, else None."""
         return self.tags_pane.names_of(repository)
@@ -291,15 +296,17 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A key is live only where its command does something."""
+        """Every command's key is live: where it does nothing, it says why."""
         if action == "run" and parameters and isinstance(parameters[0], str):
-            command = self._commands.get(parameters[0])
-            return command is not None and command.enabled(self.selection)
+            return parameters[0] in self._commands
         return True
 
     def action_run(self, command_id: str) -> None:
         """Run a command on what is selected now, in a worker of its own so that it may wait for dialogs."""
         command = self._commands[command_id]
+        if refusal := command.refusal(self.selection):
+            self.notify(refusal, title=command.label, markup=False, timeout=4)
+            return
         self.program.run_command(command.label, command.run(Context(self.program, self, self.selection)))
 
     def reload(self, repository: Repository | None = None) -> None:

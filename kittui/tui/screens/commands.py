@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.frame.commands import Command, always, on_repository, on_tag
+from kittui.tui.frame.commands import Command, always, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 from kittui.tui.screens.browse import BrowseScreen
@@ -93,6 +93,11 @@ async def _mark(context: Context) -> None:
     _browse(context).refresh_bars()
 
 
+async def _mark_all(context: Context) -> None:
+    _browse(context).tags_pane.mark_all()
+    _browse(context).refresh_bars()
+
+
 async def _unmark(context: Context) -> None:
     context.clear_marks()
 
@@ -166,34 +171,42 @@ async def _help(context: Context) -> None:
     context.program.action_help()
 
 
+@needs("There is nothing to copy here.")
 def _has_copies(selection: Selection) -> bool:
     return selection.repository is not None or selection.place is not None
 
 
+@needs("Only a registry is logged in to: put the cursor on one.")
 def _in_registry(selection: Selection) -> bool:
     return selection.place is not None and selection.place.kind == "remote"
 
 
+@needs("It works on the tags, in pane 2.")
 def _in_tags(selection: Selection) -> bool:
     return selection.pane == "tags" and selection.is_tag
 
 
+@needs("It orders repositories and tags: go to pane 1 or 2.")
 def _listed(selection: Selection) -> bool:
     return selection.pane in ("repositories", "tags")
 
 
+@needs("It turns the tabs of the details: go to them with 4 to 8.")
 def _in_details(selection: Selection) -> bool:
     return selection.pane == "details"
 
 
+@needs("Put the cursor on a repository, in pane 1.")
 def _on_favourite(selection: Selection) -> bool:
     return selection.pane == "repositories" and on_repository(selection)
 
 
+@needs("Put the cursor on a file in a layer, in pane 3.")
 def _on_node(selection: Selection) -> bool:
     return selection.node is not None
 
 
+@needs("Nothing is marked; Space marks a tag.")
 def _marked(selection: Selection) -> bool:
     return bool(selection.marks)
 
@@ -203,6 +216,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("filter", "slash", "Filter", "Filter as you type; Esc clears", _filter, always, 70, "Browse"),
     Command("sort", "s", "Sort", "Sort by stage, name, age or size", _sort, _listed, 75, "Browse"),
     Command("mark", "space", "Mark", "Mark or unmark the tag", _mark, _in_tags, 40, "Browse"),
+    Command("mark-all", "asterisk", "Mark all", "Mark every tag that is shown", _mark_all, _in_tags, 0, "Browse"),
     Command("unmark", "U", "Unmark", "Take all marks away", _unmark, _marked, 0, "Browse"),
     Command("group", "equals_sign", "Group", "Tags on one digest together", _group, _in_tags, 78, "Browse"),
     Command("copy", "y", "Copy", "Copy reference, digest, kit command", _copy, _has_copies, 50, "Browse"),

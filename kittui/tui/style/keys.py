@@ -12,6 +12,8 @@ _SHOWN: Final = {
     "left_square_bracket": "[",
     "tilde": "~",
     "plus": "+",
+    "asterisk": "*",
+    "exclamation_mark": "!",
     "minus": "-",
     "colon": ":",
     "space": "Space",

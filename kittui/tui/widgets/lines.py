@@ -54,8 +54,10 @@ class Lines(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "step(1)", "Down", id="text.down", tooltip="One line down", show=False),
         Binding("up,k", "step(-1)", "Up", id="text.up", tooltip="One line up", show=False),
-        Binding("pagedown", "page(1)", "Page down", id="text.page-down", tooltip="One page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", id="text.page-up", tooltip="One page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", id="text.page-down", tooltip="One page down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", id="text.page-up", tooltip="One page up", show=False),
+        Binding("ctrl+d", "half(1)", "Half down", id="text.half-down", tooltip="Half a page down", show=False),
+        Binding("ctrl+u", "half(-1)", "Half up", id="text.half-up", tooltip="Half a page up", show=False),
         Binding("g,home", "edge(0)", "Top", id="text.top", tooltip="First line", show=False),
         Binding("G,end", "edge(1)", "Bottom", id="text.bottom", tooltip="Last line", show=False),
     ]
@@ -131,6 +133,10 @@ class Lines(ScrollView, can_focus=True):
     def action_step(self, step: int) -> None:
         """Scroll by lines."""
         self.scroll_to(y=self.scroll_offset.y + step, animate=False, immediate=True)
+
+    def action_half(self, step: int) -> None:
+        """Scroll by half a page."""
+        self.action_step(step * max(1, self.size.height // 2))
 
     def action_page(self, step: int) -> None:
         """Scroll by a page, keeping one line of it."""

@@ -58,8 +58,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", id="move.down", tooltip="Next row", show=False),
         Binding("up,k", "move(-1)", "Up", id="move.up", tooltip="Previous row", show=False),
-        Binding("pagedown", "page(1)", "Page down", id="move.page-down", tooltip="One page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", id="move.page-up", tooltip="One page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", id="move.page-down", tooltip="One page down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", id="move.page-up", tooltip="One page up", show=False),
+        Binding("ctrl+d", "half(1)", "Half down", id="move.half-down", tooltip="Half a page down", show=False),
+        Binding("ctrl+u", "half(-1)", "Half up", id="move.half-up", tooltip="Half a page up", show=False),
         Binding("g,home", "edge(0)", "First", id="move.first", tooltip="First row", show=False),
         Binding("G,end", "edge(1)", "Last", id="move.last", tooltip="Last row", show=False),
         Binding(
@@ -262,6 +264,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     def action_page(self, step: int) -> None:
         """Move the cursor by a page, keeping one line of it."""
         self.move_to(self._cursor + step * max(1, self.size.height - self._titles - 1))
+
+    def action_half(self, step: int) -> None:
+        """Move the cursor by half a page."""
+        self.action_move(step * max(1, (self.size.height - self._titles) // 2))
 
     def action_edge(self, end: int) -> None:
         """Go to the first or the last row."""
