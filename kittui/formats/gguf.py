@@ -119,19 +119,24 @@ class _Reader:
 
     def pass_strings(self, count: int, hasher: hashlib._Hash) -> Steps[None]:
         """Hash strings: their lengths lie between them, so this reads through, in as few steps as can be."""
-        cursor, width, budget = self.cursor, 8 if self.wide else 4, self.budget
+        cursor, width = self.cursor, 8 if self.wide else 4
         order = "little" if self.order == "<" else "big"
+        self.budget.spend("items", count)
+        mark = cursor.position
         for _ in range(count):
-            budget.spend("items")
             if not cursor.held(width):
+                hasher.update(cursor.since(mark))
                 yield from cursor.fill(width)
-            raw = cursor.grab(width)
-            length = int.from_bytes(raw, order)  # type: ignore[arg-type]
+                mark = cursor.position
+            length = int.from_bytes(cursor.grab(width), order)  # type: ignore[arg-type]
             if length > STRING_LIMIT:
                 raise Malformed(f"the GGUF file has a string of {length} bytes")
             if not cursor.held(length):
+                hasher.update(cursor.since(mark))
                 yield from cursor.fill(length)
-            hasher.update(raw + cursor.grab(length))
+                mark = cursor.position
+            cursor.position += length
+        hasher.update(cursor.since(mark))
 
 
 def is_summary(value: Any) -> bool:

@@ -26,7 +26,7 @@ from kittui.formats.zip import METHODS, Member, member_offset, open_member, read
 
 LOADED = (
     ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pk", ".joblib", ".dill", ".cloudpickle", ".sav", ".npy",
-    ".npz", ".ptl", ".mar", ".keras", ".h5", ".hdf5",
+    ".npz", ".ptl", ".jit", ".torchscript", ".mar", ".keras", ".h5", ".hdf5",
 )  # fmt: skip
 """How the names of files end that are loaded with pickle, torch, joblib, dill, numpy or Keras."""
 WRAPPINGS = (".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4", ".zst", ".zip", ".tar", ".tgz")

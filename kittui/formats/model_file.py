@@ -10,7 +10,7 @@ from kittui.formats.need import Steps, fetch
 from kittui.formats.shards import is_shard_index, read_shard_index
 from kittui.formats.weights import LOOKUPS, Weights
 
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".jit", ".ptl", ".torchscript")
 """Files that are perhaps pickles, by their names."""
 SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".skops", *PICKLES, *ENDINGS)
 """Files whose names say that they hold tensors, those that are not read among them."""

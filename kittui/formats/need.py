@@ -159,6 +159,10 @@ class Cursor:
         at = self.position - self._start
         return self._window[at : at + count]
 
+    def since(self, mark: int) -> bytes:
+        """What was grabbed from a position on, with no fill in between."""
+        return self._window[mark - self._start : self.position - self._start]
+
     def find(self, wanted: bytes, count: int) -> int:
         """Where something begins in the next `count` bytes, which must be held, from here on; -1 where it is not."""
         at = self.position - self._start
