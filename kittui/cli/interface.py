@@ -21,7 +21,8 @@ from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.oci.reference import LOCAL, Place, Reference, store_display
 from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
-from kittui.usecases.browse.modelkits import attachments, repositories, tags
+from kittui.usecases.browse.modelkits import repositories, tags
+from kittui.usecases.browse.showing import Attachments, attachments
 from kittui.usecases.login import login
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ async def build_ports(composition: Composition) -> Ports:
         done = await login(Logins(composition), host, username, password)
         return f"Logged in to {done.host}; kept in {done.kept}."
 
-    async def signatures(repository: Repository, digest: Digest) -> Sequence[Descriptor]:
+    async def signatures(repository: Repository, digest: Digest) -> Attachments:
         return await attachments(repository, digest)
 
     async def save(kept: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
 from kittui.oci.manifest import Manifest
@@ -54,7 +55,8 @@ def kind_of(manifest: Manifest) -> Kind:
         return "modelkit"
     if config == MODELPACK_CONFIG or declared == MODELPACK_MANIFEST:
         return "modelpack"
-    signed = _signature_kind(manifest, declared or config)
+    layers = {layer.media_type for layer in manifest.layers}
+    signed = kind_of_type(declared or config, manifest.annotations, layers)
     if signed is not None:
         return signed
     if config == _HELM_CONFIG:
@@ -64,18 +66,17 @@ def kind_of(manifest: Manifest) -> Kind:
     return "artifact"
 
 
-def _signature_kind(manifest: Manifest, declared: str) -> Kind | None:
-    types = {layer.media_type for layer in manifest.layers}
-    if declared in (COSIGN_ARTIFACT, NOTATION_SIGNATURE) or COSIGN_SIMPLE_SIGNING in types:
+def kind_of_type(declared: str, annotations: Mapping[str, str], layers: Collection[str] = ()) -> Kind | None:
+    """The kind of a signature or the like by its artifact type and the media types of its layers; None for others."""
+    if declared in (COSIGN_ARTIFACT, NOTATION_SIGNATURE) or COSIGN_SIMPLE_SIGNING in layers:
         return "signature"
-    if declared.startswith(_BUNDLE_PREFIX) or any(found.startswith(_BUNDLE_PREFIX) for found in types):
-        predicate = manifest.annotations.get(_BUNDLE_PREDICATE, _COSIGN_PREDICATE)
+    types = (declared, *layers)
+    if any(found.startswith(_BUNDLE_PREFIX) for found in types):
+        predicate = annotations.get(_BUNDLE_PREDICATE, _COSIGN_PREDICATE)
         return "signature" if predicate == _COSIGN_PREDICATE else "attestation"
-    if declared in _ATTESTATIONS or types & set(_ATTESTATIONS):
+    if any(found in _ATTESTATIONS for found in types):
         return "attestation"
-    if declared.startswith(_SBOMS) or any(found.startswith(_SBOMS) for found in types):
-        return "sbom"
-    return None
+    return "sbom" if any(found.startswith(_SBOMS) for found in types) else None
 
 
 def label_of(kind: Kind, manifest: Manifest) -> str:

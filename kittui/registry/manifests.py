@@ -34,34 +34,35 @@ class Manifests:
         self._pull = frozenset({repository_scope(name, "pull")})
         self._push = frozenset({repository_scope(name, "pull", "push")})
         self._heads: dict[bool, bool] = {}
-        """Whether HEAD agrees with GET here, by tag (False) and by digest (True), as far as was seen."""
-        self._absent = ""
-        """The target that a GET did not find last."""
+        """Whether HEAD finds what is there, by tag (False) and by digest (True), as far as was seen."""
+        self._present: dict[bool, str] = {}
+        """The tag and the digest that a GET found last."""
 
     async def resolve(self, target: str) -> Descriptor:
         """By HEAD, or by GET where the registry answers HEAD with an error or leaves out digest or size.
 
-        A HEAD that finds nothing is believed once a GET has agreed with one. Raises NotFound.
+        A HEAD that finds nothing is believed once another has found something. Raises NotFound.
         """
         target = check_target(target)
         by_digest = ":" in target
-        missing = False
         if self._heads.get(by_digest) is not False:
             found = await self._look(target)
             if isinstance(found, Descriptor):
+                self._heads[by_digest] = True
                 return found
-            missing = found == 404
-            if missing and (by_digest in self._heads or target == self._absent):
-                self._heads[by_digest] = True
+            if found == 404 and await self._heads_work(by_digest):
                 raise http_problem(404, Complaint(), self._session.host, f"look up {target}")
-        try:
             manifest = await self.read(target)
-        except NotFound:
-            if missing:
-                self._heads[by_digest] = True
-            raise
-        self._heads[by_digest] = False
-        return manifest.descriptor
+            self._heads[by_digest] = False
+            return manifest.descriptor
+        return (await self.read(target)).descriptor
+
+    async def _heads_work(self, by_digest: bool) -> bool:
+        """Whether a HEAD finds what is there: as seen, else tried on what a GET has found."""
+        present = self._present.get(by_digest)
+        if by_digest not in self._heads and present is not None:
+            self._heads[by_digest] = isinstance(await self._look(present), Descriptor)
+        return self._heads.get(by_digest, False)
 
     async def _look(self, target: str) -> Descriptor | int:
         """What HEAD says; its status where that is too little."""
@@ -85,14 +86,12 @@ class Manifests:
         target = check_target(target)
         path = f"{self._name}/manifests/{target}"
         call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
-        try:
-            answer = await self._session.ask(call, MANIFEST_LIMIT)
-        except NotFound:
-            self._absent = target
-            raise
+        answer = await self._session.ask(call, MANIFEST_LIMIT)
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
         digest = Digest.parse(target) if ":" in target else stated
-        return Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
+        manifest = Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
+        self._present[":" in target] = target
+        return manifest
 
     async def put(self, raw: bytes, media_type: str, target: str) -> Answer | None:
         """Store exactly these bytes under a tag or their digest.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
+from kittui.oci.protocols import Incomplete
 from kittui.tasks import stop
 from kittui.usecases.browse.modelkits import ModelKits, list_tags
 from kittui.usecases.inspect.inspector import Inspector
@@ -114,26 +115,27 @@ class Finder:
         """All finds, as they are made; what fails is a Problem and the search goes on."""
         for place in places:
             self.progress.sources += 1
-            try:
-                names = await self._repositories(place)
-            except KittuiError as error:
-                yield Problem(str(place.source.place), error)
-                continue
+            names, problem = await self._repositories(place)
+            if problem is not None:
+                yield Problem(str(place.source.place), problem)
             for name in names:
                 async for found in self._repository(query, place.source.repository(name), place.target):
                     yield found
 
-    async def _repositories(self, place: Place) -> Sequence[str]:
+    async def _repositories(self, place: Place) -> tuple[Sequence[str], KittuiError | None]:
+        """Where to look, and why that may not be all."""
         if place.repository is not None:
-            return [place.repository]
+            return [place.repository], None
         names: list[str] = []
+        problem: KittuiError | None = None
         try:
             async for page in place.source.repositories():
                 names += [entry.name for entry in page]
-        except KittuiError:
-            if not place.repositories:
-                raise
-        return list(dict.fromkeys([*names, *place.repositories]))
+        except Incomplete as error:
+            problem = error
+        except KittuiError as error:
+            problem = None if place.repositories else error
+        return list(dict.fromkeys([*names, *place.repositories])), problem
 
     async def _repository(
         self, query: Query, repository: Repository, target: str | None
@@ -151,6 +153,8 @@ class Finder:
         except KittuiError as error:
             yield Problem(repository.reference(), error)
             return
+        if listing.incomplete is not None:
+            yield Problem(repository.reference(), listing.incomplete)
         slots = asyncio.Semaphore(CONCURRENCY)
 
         async def one(entry: TagEntry) -> list[Match | Problem]:

@@ -321,16 +321,16 @@ async def test_a_value_is_followed_over_all_versions() -> None:
     put(repository, pack(other, trees()[0], version="1"), "c10")
     put(repository, pack(KITFILE, trees()[0], version="2"), "c9")
     case = TimelineUseCase(opened, Inspector())
-    moments = await case.follow(repository, Subject.parse("model.parameters.lr"))
+    moments = (await case.follow(repository, Subject.parse("model.parameters.lr"))).moments
     assert [(moment.tags, moment.value, moment.changed) for moment in moments] == [
         (("a",), 0.01, False),
         (("b",), 0.01, False),
         (("c9",), 0.01, False),
         (("c10",), 0.5, True),
     ]
-    files = await case.follow(repository, Subject.parse("file:src/a.py"))
+    files = (await case.follow(repository, Subject.parse("file:src/a.py"))).moments
     assert [moment.changed for moment in files] == [False, True, True, False]
-    nothing = await case.follow(repository, Subject.parse("tensor:model/w.bin:t"))
+    nothing = (await case.follow(repository, Subject.parse("tensor:model/w.bin:t"))).moments
     assert not any(moment.found for moment in nothing)
 
 
@@ -345,7 +345,7 @@ async def test_a_tensor_is_followed_by_its_own_bytes() -> None:
     put(repository, pack(KITFILE, tree(b"1" * 400, large), version="1"), "c")
     put(repository, pack(KITFILE, tree(b"1" * 200, large, 50), version="1"), "d")
     case = TimelineUseCase(opened, Inspector())
-    followed = await case.follow(repository, Subject.parse("tensor:model/m.safetensors:t"))
+    followed = (await case.follow(repository, Subject.parse("tensor:model/m.safetensors:t"))).moments
     assert [(moment.tags, moment.changed, moment.maybe) for moment in followed] == [
         (("a",), False, False),
         (("b",), False, False),
@@ -353,7 +353,7 @@ async def test_a_tensor_is_followed_by_its_own_bytes() -> None:
         (("d",), True, False),
     ]
     assert followed[0].value.startswith("F32 [100], sha256 ")
-    unread = await case.follow(repository, Subject.parse("tensor:model/m.safetensors:big"))
+    unread = (await case.follow(repository, Subject.parse("tensor:model/m.safetensors:big"))).moments
     assert [(moment.changed, moment.maybe) for moment in unread] == [(False, False), *[(False, True)] * 3]
     assert unread[0].value == "U8 [3000000], content not read"
 

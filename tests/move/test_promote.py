@@ -147,7 +147,7 @@ async def test_a_digest_that_loses_its_last_tag_is_said_and_can_be_retired(
 async def test_a_kept_tag_is_no_orphan(fraud: MemoryRepository) -> None:
     plan = await plan_promote(fraud)
     assert plan.orphans == ()
-    assert plan.unread == 0
+    assert plan.notes == ()
 
 
 @pytest.mark.parametrize("moved", ["champion", "challenger", "rollback"])

@@ -32,7 +32,7 @@ def fraud() -> MemoryRepository:
 
 async def test_untag_leaves_siblings_and_content(fraud: MemoryRepository, ledger: Ledger) -> None:
     plan = await plan_remove(fraud, "champion")
-    assert plan.siblings == ("v1.0.0",)
+    assert (plan.tags, plan.siblings) == (("champion",), None)
     done = await apply_remove(plan, ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.0.0", "v1.1.0"]
     assert done.to_json()["deleted"] == []

@@ -772,14 +772,30 @@ async def test_a_head_that_fails_where_get_works_is_not_asked_again(status: int)
             await repository.resolve("v2")
 
 
-async def test_a_head_that_finds_nothing_is_believed_once_get_has_agreed() -> None:
+async def test_a_head_that_finds_nothing_is_believed_once_another_has_found_something() -> None:
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[])
         repository = source.repository("fraud")
-        for tag in ("a", "b", "c"):
+        with pytest.raises(NotFound):
+            await repository.resolve("a")
+        assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (1, 1)
+        await repository.manifest("v1")
+        for tag in ("b", "c"):
             with pytest.raises(NotFound):
                 await repository.resolve(tag)
-        assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (3, 1)
+        assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (4, 2)  # one HEAD of v1 among them
+
+
+async def test_a_head_that_never_finds_anything_is_not_believed_after_a_miss() -> None:
+    async with ScriptedRegistry(head=404) as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        repository = source.repository("fraud")
+        with pytest.raises(NotFound):
+            await repository.manifest("new")
+        with pytest.raises(NotFound):
+            await repository.resolve("new")
+        await repository.put_manifest(manifest_of([]), MANIFEST, "new")
+        assert (await repository.resolve("new")).digest == digest_of(manifest_of([]))
 
 
 @pytest.mark.parametrize(

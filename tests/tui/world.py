@@ -17,10 +17,11 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
-from kittui.oci.protocols import YES, Capabilities, RepositoryEntry, TagEntry, Traits
+from kittui.oci.protocols import YES, Capabilities, Repository, RepositoryEntry, TagEntry, Traits
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
+from kittui.usecases.browse.showing import Attached, Attachments
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
@@ -120,6 +121,11 @@ class WorldRepository:
         return found
 
 
+async def _signatures(repository: Repository, digest: Digest) -> Attachments:
+    found = await repository.referrers(digest)
+    return Attachments(tuple(Attached(one.artifact_type or one.media_type, one.digest) for one in found))
+
+
 @dataclass(repr=False)
 class WorldSource:
     """A source of the fake world. `failing` maps what is asked to the error it gets; `slow` holds everything up."""
@@ -198,7 +204,7 @@ class World:
             locate=self._locate,
             find=self._find,
             kitfile_yaml=lambda modelkit: kitfile_yaml(modelkit.kitfile),
-            signatures=lambda repository, digest: repository.referrers(digest),
+            signatures=_signatures,
             save_favourites=self._save,
             inspector=lambda: self.inspector,
             change_tools=self._change_tools,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kittui.errors import NotFound, RegistryError
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
-from kittui.usecases.browse.modelkits import ModelKits, attachments, list_tags, show, tags
+from kittui.usecases.browse.modelkits import ModelKits, list_tags, tags
+from kittui.usecases.browse.showing import attachments, show
 from kittui.usecases.browse.tag_names import attached_tag, natural_key
 from tests.fakes.memory import MemoryRepository, MemorySource
 
@@ -145,7 +146,7 @@ async def test_listing_sorts_and_folds(repository: MemoryRepository) -> None:
     rows = await ModelKits().rows(repository, listing)
     assert {row.tag: len(row.attached) for row in rows}["v1"] == 4
     repository.tagged[f"sha256-{digest.removeprefix('sha256:')}.sig"] = repository.tagged["v2"]
-    assert {one.artifact_type for one in await attachments(repository, digest)} == {"signature", "sbom"}
+    assert {one.kind for one in (await attachments(repository, digest)).found} == {"signature", "sbom"}
 
 
 async def test_one_broken_tag_is_one_marked_row(repository: MemoryRepository) -> None:

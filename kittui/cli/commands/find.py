@@ -10,6 +10,7 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.oci.protocols import Incomplete
 from kittui.oci.reference import Place as SourcePlace
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import size_text
@@ -25,7 +26,7 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
     Digests and diffIds are answered from manifests and configs alone. FILE is a name, the end of a path or a pattern
     like '*.pkl'; it needs the file lists of layers, which are read once and remembered. A SOURCE is local://, HOST,
     oci:DIR, a repository or one ModelKit; without any: the local store and all configured places. The exit status is
-    1 where nothing was found.
+    1 where nothing was found, and 4 where a registry did not list all it has.
     """
     query = Query.parse(wanted)
     with metered() as traffic:
@@ -51,7 +52,7 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
         looked = f"{finder.progress.modelkits} ModelKits in {finder.progress.repositories} repositories"
         call.printer.note(f"nothing holds {wanted} among {looked}")
         return max([1, *(problem.error.exit_status for problem in problems)])
-    return 0
+    return max((problem.error.exit_status for problem in problems if isinstance(problem.error, Incomplete)), default=0)
 
 
 async def _places(call: Call, sources: tuple[str, ...]) -> list[Place]:
@@ -88,6 +89,7 @@ def _document(
             "repositories": progress.repositories,
             "modelkits": progress.modelkits,
         },
+        "complete": not any(isinstance(problem.error, Incomplete) for problem in problems),
         "problems": [
             {"reference": problem.reference, "code": problem.error.code, "message": problem.error.message}
             for problem in problems

@@ -12,8 +12,8 @@ from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.stages import staged
-from kittui.errors import KittuiError, NotFound, Unsupported, UsageError
-from kittui.oci.protocols import Repository, RepositoryEntry
+from kittui.errors import AuthError, KittuiError, NotFound, Unsupported, UsageError
+from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.terminal import size_text
 from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repositories
@@ -22,7 +22,7 @@ from kittui.usecases.browse.tag_names import natural_key
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A source's repositories, or why there are none to show."""
+    """A source's repositories, and why there are none or may be more."""
 
     place: Place
     entries: tuple[RepositoryEntry, ...] = ()
@@ -36,6 +36,7 @@ class _Listed:
                 {"name": entry.name, "tags": entry.tag_count, "size": entry.size, "problem": entry.problem}
                 for entry in self.entries
             ],
+            "complete": self.problem is None,
         }
         if self.problem is not None:
             found["problem"] = self.problem.message
@@ -55,9 +56,10 @@ async def command(call: Call, source: str | None) -> None:
     found = call.composition.places.parse_source(source)
     if isinstance(found, Place):
         listed = await _repositories(call, found)
+        if listed.problem is None or listed.entries:
+            call.printer.result(listed.document, lambda: _print_repositories(call, listed))
         if listed.problem is not None:
             raise listed.problem.at(source)
-        call.printer.result(listed.document, lambda: _print_repositories(call, listed))
     else:
         await _tags(call, source, found)
 
@@ -73,12 +75,12 @@ async def _all(call: Call) -> None:
                 if number:
                     call.printer.line("")
                 call.printer.line((str(listed.place), "bold"))
+            if listed.problem is None or listed.entries:
+                _print_repositories(call, listed)
             if listed.problem is not None:
                 call.printer.line(("! " + listed.problem.message, "red"))
                 if listed.problem.hint:
                     call.printer.line("  " + listed.problem.hint)
-            else:
-                _print_repositories(call, listed)
 
     call.printer.result(document, human)
 
@@ -88,21 +90,24 @@ async def _repositories(call: Call, place: Place) -> _Listed:
     composition = call.composition
     named = composition.config.registry(place.host).repositories if place.kind == "remote" else ()
     entries: list[RepositoryEntry] = []
+    problem: KittuiError | None = None
     try:
         async for page in repositories(composition.places.source(place)):
             entries += page
             call.printer.status(f"{place}: {len(entries)} repositories")
-    except Unsupported as error:
+    except (Unsupported, AuthError) as error:
         if not named:
             return _Listed(place, (), error)
         call.printer.note(f"{error.message}; these are the configuration's")
+    except Incomplete as error:
+        problem = error
     except KittuiError as error:
         return _Listed(place, (), error)
     known = {entry.name for entry in entries}
     entries += [RepositoryEntry(name) for name in named if name not in known]
     if place != LOCAL:
         entries.sort(key=lambda entry: natural_key(entry.name))
-    return _Listed(place, tuple(entries))
+    return _Listed(place, tuple(entries), problem)
 
 
 def _print_repositories(call: Call, listed: _Listed) -> None:
@@ -148,7 +153,8 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
     document = {
         "source": str(repository.source.place),
         "repository": repository.name,
-        "tags": [_document(row) for row in rows],
+        "tags": [_document(row, _unsigned(repository, row, listing)) for row in rows],
+        "complete": listing.incomplete is None,
         "attached": [
             {"tag": one.tag, "kind": one.kind, "subject": digest}
             for digest, found in listing.attached.items()
@@ -156,15 +162,22 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
         ],
     }
     call.printer.result(document, lambda: _print_tags(call, repository, rows, listing))
+    if listing.incomplete is not None:
+        raise listing.incomplete.at(text)
 
 
-def _document(row: TagRow) -> dict[str, Any]:
+def _unsigned(repository: Repository, row: TagRow, listing: TagListing) -> bool:
+    """Whether the tags alone show that nothing is attached: where signatures can be referrers too, they do not."""
+    return repository.source.capabilities.referrers.denied and listing.incomplete is None and not row.attached
+
+
+def _document(row: TagRow, unsigned: bool) -> dict[str, Any]:
     return {
         "tag": row.tag,
         "digest": row.digest,
         "size": row.size,
         "kind": row.kind,
-        "signatures": [one.tag for one in row.attached],
+        "signatures": [one.tag for one in row.attached] if row.attached or unsigned else None,
         "problem": row.problem,
     }
 

@@ -74,8 +74,10 @@ def _lines(plan: RemovePlan) -> list[str]:
         lines = [f"Untag {plan.tag} ({digest}) in {plan.place}"]
         if plan.mode == "placeholder":
             lines.append("  by pointing it at an empty manifest and deleting that")
-        others = f"still tagged {', '.join(plan.siblings)}" if plan.siblings else "it keeps no tag"
-        lines.append(f"  the ModelKit stays: {others}")
-    if plan.unread:
-        lines.append(f"  {len(plan.unread)} tags could not be read; they may be on it too")
+        if plan.siblings is None:
+            lines.append("  the ModelKit stays, with every other tag on it")
+        else:
+            kept = f"its other tags are not all known: {plan.doubt}" if plan.doubt else "it keeps no tag"
+            kept = f"still tagged {', '.join(plan.siblings)}" if plan.siblings else kept
+            lines.append(f"  the ModelKit stays: {kept}")
     return lines

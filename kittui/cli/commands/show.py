@@ -12,15 +12,19 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.stages import staged
 from kittui.modelkit import Layer, kitfile_yaml
+from kittui.oci.protocols import Incomplete
 from kittui.terminal import size_text
-from kittui.usecases.browse.modelkits import Shown, show
+from kittui.usecases.browse.showing import Shown, show
 
 
 @run.command("show")
 @click.argument("reference")
 @click.option("--all-tags", is_flag=True, help="Ask the registry for every tag on this digest.")
-async def command(call: Call, reference: str, all_tags: bool) -> None:
-    """Show one ModelKit: manifest, Kitfile, annotations and layers. The tag `latest` is meant where none is named."""
+async def command(call: Call, reference: str, all_tags: bool) -> int:
+    """Show one ModelKit: manifest, Kitfile, annotations, layers and what is attached to it.
+
+    The tag `latest` is meant where none is named.
+    """
     composition = call.composition
     located = await composition.places.locate(reference)
     assert located.target is not None  # noqa: S101 - the default tag stands in
@@ -33,8 +37,9 @@ async def command(call: Call, reference: str, all_tags: bool) -> None:
         concurrency=composition.config.concurrency,
     )
     call.printer.result(_document(shown), lambda: _print(call, shown))
-    for problem in shown.modelkit.problems:
+    for problem in [*shown.modelkit.problems, *(error.message for error in shown.incomplete)]:
         call.printer.warning(problem)
+    return 4 if all_tags and any(isinstance(error, Incomplete) for error in shown.incomplete) else 0
 
 
 def _document(shown: Shown) -> dict[str, Any]:
@@ -50,7 +55,10 @@ def _document(shown: Shown) -> dict[str, Any]:
         "size": None if manifest.is_index else kit.size,
         "created": kit.created,
         "tags": list(shown.tags),
-        "signatures": [{"tag": one.tag, "kind": one.kind} for one in shown.attached],
+        "signatures": None
+        if shown.attachments is None
+        else [{"tag": one.tag, "kind": one.kind, "digest": one.digest} for one in shown.attachments],
+        "complete": not shown.incomplete,
         "annotations": dict(kit.annotations),
         "config": manifest.config.to_json() if manifest.config else None,
         "subject": manifest.subject.to_json() if manifest.subject else None,
@@ -92,7 +100,9 @@ def _print(call: Call, shown: Shown) -> None:
     facts += [("tags", ", ".join(marks))] if marks else []
     facts += [("created", kit.created)] if kit.created else []
     facts += [("builds upon", str(kit.model_reference))] if kit.model_reference else []
-    facts += [(one.kind, one.tag) for one in shown.attached]
+    facts += [(one.kind, one.tag or one.digest) for one in shown.attachments or ()]
+    if shown.attachments is None:
+        facts.append(("signatures", ("not known", "yellow")))
     for name, value in facts:
         printer.line((f"{name:<14}", "dim"), value)
     for key, value in kit.annotations.items():

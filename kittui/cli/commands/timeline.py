@@ -31,14 +31,17 @@ async def command(call: Call, repository: str, subject: str) -> None:
     call.printer.status(f"reading the versions of {located}")
     case = TimelineUseCase(composition.modelkits.open, composition.inspector(agreed(call)))
     with metered() as traffic:
-        moments = await case.follow(located.repository, followed)
+        timeline = await case.follow(located.repository, followed)
     document = {
         "repository": located.repository.reference(),
         "subject": subject,
-        "versions": [_moment(moment) for moment in moments],
+        "versions": [_moment(moment) for moment in timeline.moments],
+        "complete": timeline.incomplete is None,
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
-    call.printer.result(document, lambda: _print(call, moments))
+    call.printer.result(document, lambda: _print(call, timeline.moments))
+    if timeline.incomplete is not None:
+        raise timeline.incomplete.at(repository)
 
 
 def _moment(moment: Moment) -> dict[str, Any]:

@@ -41,6 +41,10 @@ async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
         if answer is None:
             return False
         chosen = await plan_remove(mark.repository, mark.target, answer[0])
+        if chosen.mode == "delete" and plan.siblings is None:
+            # Which other tags would go was not looked for yet: nothing goes that was not shown.
+            plan = chosen
+            continue
         typed = await type_names(context, tools, chosen.tags)
         if typed is None:
             return False
@@ -67,8 +71,12 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
             choices.append(Choice("placeholder", "Untag by a placeholder", f"only {clean(plan.tag)} goes", off))
         else:
             choices.append(Choice("untag", "Untag", f"only {clean(plan.tag)} goes, the ModelKit stays"))
-    all_tags = sorted({*plan.siblings, *([plan.tag] if plan.tag else [])})
-    choices.append(Choice("delete", "Delete the ModelKit", f"with {listed(all_tags) or 'no tag'}", off))
+    all_tags = sorted({*(plan.siblings or ()), *([plan.tag] if plan.tag else [])})
+    goes = (
+        "with all its tags, which are shown first" if plan.siblings is None else f"with {listed(all_tags) or 'no tag'}"
+    )
+    doubtful = off or ("its tags are known only in part" if plan.doubt else "")
+    choices.append(Choice("delete", "Delete the ModelKit", goes, doubtful))
     notes = [clean(refused[:1].upper() + refused[1:])] if refused else []
     if off:
         notes.append(clean(deletes.remedy))
@@ -76,10 +84,10 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
         notes.append("A placeholder is an empty manifest: the tag is moved to it, and it is deleted.")
     if plan.siblings:
         notes.append(f"Deleting {digest} would also remove {listed(plan.siblings)}.")
-    elif plan.tag:
+    elif plan.tag and plan.siblings is not None and not plan.doubt:
         notes.append(f"{clean(plan.tag)} is the only tag on {digest}.")
-    if plan.unread:
-        notes.append(f"{len(plan.unread)} tags could not be read; they may be on it too.")
+    if plan.doubt:
+        notes.append(f"Other tags may be on it too: {clean(plan.doubt)}.")
     if plan.freed:
         notes.append(f"A delete frees {size_text(plan.freed)}.")
     title = f"Untag {clean(plan.tag)}" if plan.tag else f"Delete {digest}"

@@ -119,15 +119,17 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
     async def _read(self) -> None:
         try:
             case = TimelineUseCase(self._case.modelkit, self._case.inspector)
-            self._moments = await case.follow(self._repository, self._subject)
+            timeline = await case.follow(self._repository, self._subject)
         except KittuiError as error:
             self._facts.update(Content(clean(error.message)))
             self._lines.show(Page([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text]))
             self.program.fail(error)
             return
+        self._moments = timeline.moments
+        more = f"  ▲ {timeline.incomplete.message}" if timeline.incomplete else ""
         numbers = [abs(moment.value) for moment in self._moments if _is_number(moment.value)]
         self._largest = float(max(numbers, default=0))
-        self._facts.update(Content(clean(summary(self._moments))))
+        self._facts.update(Content(clean(summary(self._moments) + more)))
         here = [moment for moment in self._moments if self._target in (moment.digest, *moment.tags)]
         changed = [moment for moment in self._moments if moment.changed]
         self._rows.show(self._moments, here[0] if here else changed[-1] if changed else None)

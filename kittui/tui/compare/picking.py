@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from kittui.errors import KittuiError
 from kittui.modelkit.stages import LifecycleTags
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.reference import LOCAL
 from kittui.terminal import clean
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
@@ -80,9 +81,11 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
 
 
 async def _tags(ports: Ports, repository: Repository) -> list[str]:
+    """The names to offer: those that were listed, where there may be more."""
     names: list[str] = []
-    async for page in ports.tags(repository):
-        names += [entry.name for entry in page if entry.name is not None]
+    with suppress(Incomplete):
+        async for page in ports.tags(repository):
+            names += [entry.name for entry in page if entry.name is not None]
     return names
 
 

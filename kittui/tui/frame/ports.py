@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
     from kittui.oci.reference import Place
+    from kittui.usecases.browse.showing import Attachments
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Inspector
@@ -61,7 +62,8 @@ class Ports:
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
     target, `find` does so too and raises NotFound for what could only be in the store and is not; `kitfile_yaml` writes
-    a Kitfile as kit does; `signatures` lists what refers to a digest; `save_favourites` keeps them for the next time;
+    a Kitfile as kit does; `signatures` lists what is attached to a digest; `save_favourites` keeps them for the next
+    time;
     `inspector` reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions
     it is given; `clock` gives the time for ages; `keys` names the keys of commands (the program fills it in).
     `inspector` and `change_tools` are factories, so that the first screen waits for neither.
@@ -79,7 +81,7 @@ class Ports:
     locate: Callable[[str], tuple[Place, str, str | None]]
     find: Callable[[str], Awaitable[tuple[Place, str, str | None]]]
     kitfile_yaml: Callable[[ModelKit], str]
-    signatures: Callable[[Repository, Digest], Awaitable[Sequence[Descriptor]]]
+    signatures: Callable[[Repository, Digest], Awaitable[Attachments]]
     save_favourites: Callable[[Sequence[str]], Awaitable[None]]
     inspector: Callable[[], Inspector]
     change_tools: Callable[[], ChangeTools]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.message import Message
 
 from kittui.errors import KittuiError
-from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
@@ -21,6 +20,9 @@ from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.widgets.documents import clean_line, heading, json_page, pairs, stacked
 from kittui.tui.widgets.highlight import highlight_yaml
 from kittui.tui.widgets.lines import Line, Lines, Page
+
+if TYPE_CHECKING:
+    from kittui.usecases.browse.showing import Attachments
 
 BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
@@ -39,7 +41,7 @@ class DetailsPane(Pane):
     def __init__(self, ports: Ports, tabs: Sequence[Tab]) -> None:
         super().__init__()
         self._ports = ports
-        self._signatures: dict[Digest, Sequence[Descriptor]] = {}
+        self._signatures: dict[Digest, Attachments] = {}
         self._tabs = (Tab("kitfile", "Kitfile", self._kitfile_page), Tab("manifest", "Manifest", manifest_page), *tabs)
         self._tab = self._tabs[0]
         self._selection = Selection()
@@ -143,7 +145,7 @@ class DetailsPane(Pane):
             self.set_state(of_error(error, stale=self.filled))
         self.retitle()
 
-    def _known(self, selection: Selection) -> Sequence[Descriptor] | None:
+    def _known(self, selection: Selection) -> Attachments | None:
         return self._signatures.get(Digest(selection.digest)) if selection.digest else None
 
     async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
@@ -211,7 +213,7 @@ async def manifest_page(_: Ports, selection: Selection) -> Page:
     return json_page(selection.modelkit.manifest.raw)
 
 
-def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Descriptor] | None) -> Page:
+def kitfile_lines(ports: Ports, selection: Selection, signatures: Attachments | None) -> Page:
     """Reference and digest, the Kitfile, annotations, signatures, commands."""
     modelkit, repository = selection.modelkit, selection.repository
     if modelkit is None or repository is None or selection.target is None:
@@ -235,11 +237,13 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Descr
     lines += ["", heading("signatures")]
     if signatures is None:
         lines.append((("not known yet", "faint"),))
-    elif not signatures:
+    elif not signatures.found and not signatures.incomplete:
         lines.append((("none", "muted"),))
     else:
-        for signature in signatures:
-            what = clean(signature.artifact_type or signature.media_type)
-            lines.append((("? present, not verified  ", "warn"), (f"{signature.digest.short}  {what}", "muted")))
+        for signature in signatures.found:
+            what = f"{signature.digest.short}  {clean(signature.kind)}"
+            lines.append((("? present, not verified  ", "warn"), (what, "muted")))
+        if signatures.incomplete:
+            lines.append(((f"▲ there may be more: {clean(signatures.incomplete.reason)}", "warn"),))
     lines += ["", heading("commands"), *pairs(kit_commands(repository, selection.target), "string")]
     return Page(lines, raw=text or None)

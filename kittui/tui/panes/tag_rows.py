@@ -76,6 +76,8 @@ class TagList:
     stages: Sequence[Stage]
     rows: list[TagRow] = field(default_factory=list)
     complete: bool = False
+    partial: bool = False
+    """Whether the registry has not listed all tags that there may be."""
 
     def stage_of(self, row: TagRow) -> Stage | None:
         """The stage that the row's tag is."""

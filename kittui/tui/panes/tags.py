@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Incomplete, Repository
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
@@ -235,6 +235,7 @@ class TagsPane(RowsPane[TagRow]):
         """The repository, how many tags, in which order."""
         rows = self._list.rows if self._list else []
         right = f"{len(self._rows.rows):,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
+        right += "+" if right and self._list and self._list.partial else ""
         notes = ["" if self._order == "stage" else self._order, "grouped" if self._grouped else ""]
         right = " ".join(note for note in (*notes, right) if note)
         about = clean(self._list.repository.name) if self._list else ""
@@ -258,11 +259,12 @@ class TagsPane(RowsPane[TagRow]):
                     next_take = monotonic() + max(PAGE_PAUSE, 8 * (monotonic() - start))
         except KittuiError as error:
             stale = bool(before or rows)
+            tags.partial = isinstance(error, Incomplete)
             self._take(tags, rows if len(rows) > len(before) else tags.rows)
             self.set_state(of_error(error, repository.source.place.host, stale=stale))
             return
         self._take(tags, rows)
-        tags.complete = True
+        tags.complete, tags.partial = True, False
         self.set_state(READY if rows else _empty(repository))
         self._judge()
         self._rows.view_again()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.errors import KittuiError
 from kittui.modelkit.kinds import Kind, kind_of, label_of
-from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
-from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
+from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry, Source, TagEntry
 from kittui.tasks import together
 from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
 
@@ -64,37 +63,51 @@ class NoCache:
 
 
 def repositories(source: Source) -> AsyncIterator[Sequence[RepositoryEntry]]:
-    """All repositories of a source, page by page as they arrive; raises Unsupported where there is no catalog."""
+    """All repositories of a source, page by page as they arrive.
+
+    Raises Unsupported where there is no catalog, and Incomplete after the last page where there may be more.
+    """
     return source.repositories()
 
 
 async def tags(repository: Repository) -> AsyncIterator[Sequence[TagEntry]]:
-    """All tags, page by page as they arrive, without those that hold signatures of others."""
+    """All tags, page by page as they arrive, without those that hold signatures of others.
+
+    Raises Incomplete after the last page where there may be more.
+    """
     async for page in repository.tags():
         yield [entry for entry in page if entry.name is None or attached_tag(entry.name) is None]
 
 
 @dataclass(frozen=True, slots=True)
 class TagListing:
-    """The tags of a repository in natural order, manifests without tag last; `attached` by the digest it is about."""
+    """The tags of a repository in natural order, manifests without tag last; `attached` by the digest it is about.
+
+    `incomplete`: why there may be more.
+    """
 
     tags: tuple[TagEntry, ...]
     attached: Mapping[Digest, tuple[AttachedTag, ...]] = field(hash=False)
+    incomplete: Incomplete | None = None
 
 
 async def list_tags(repository: Repository) -> TagListing:
-    """All tags at once; raises NotFound for a repository that isn't there."""
+    """All tags at once, or those that could be had; raises NotFound for a repository that isn't there."""
     found: list[TagEntry] = []
     attached: dict[Digest, list[AttachedTag]] = {}
-    async for page in repository.tags():
-        for entry in page:
-            folded = attached_tag(entry.name) if entry.name is not None else None
-            if folded is None:
-                found.append(entry)
-            else:
-                attached.setdefault(folded.subject, []).append(folded)
+    incomplete: Incomplete | None = None
+    try:
+        async for page in repository.tags():
+            for entry in page:
+                folded = attached_tag(entry.name) if entry.name is not None else None
+                if folded is None:
+                    found.append(entry)
+                else:
+                    attached.setdefault(folded.subject, []).append(folded)
+    except Incomplete as error:
+        incomplete = error
     found.sort(key=lambda entry: (entry.name is None, natural_key(entry.name or "")))
-    return TagListing(tuple(found), {digest: tuple(tags) for digest, tags in attached.items()})
+    return TagListing(tuple(found), {digest: tuple(tags) for digest, tags in attached.items()}, incomplete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,66 +283,6 @@ class ModelKits:
         size = None if manifest.is_index else manifest.content_size
         about = attached.get(manifest.digest, ())
         return TagRow(entry.name, manifest.digest, size, kind, label_of(kind, manifest), None, about)
-
-
-async def attachments(repository: Repository, digest: Digest) -> list[Descriptor]:
-    """What is said about a manifest: cosign's tags, and its referrers. Unverified claims of the source.
-
-    Empty where the source knows of none or can't tell; raises AuthError, NetworkError.
-    """
-    stem = f"{digest.algorithm}-{digest.hex}"
-
-    async def tagged(suffix: str) -> list[Descriptor]:
-        try:
-            found = await repository.resolve(f"{stem}.{suffix}")
-        except NotFound:
-            return []
-        attached = attached_tag(f"{stem}.{suffix}")
-        return [replace(found, artifact_type=found.artifact_type or (attached.kind if attached else None))]
-
-    async def referring() -> list[Descriptor]:
-        try:
-            return list(await repository.referrers(digest))
-        except (NotFound, Unsupported):
-            return []
-
-    found = await together(*map(tagged, ("sig", "att", "sbom")), referring())
-    return list({one.digest: one for group in found for one in group}.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One ModelKit as `show` has it: `tags` are those known to be on its digest."""
-
-    reference: str
-    modelkit: ModelKit
-    tags: tuple[str, ...]
-    attached: tuple[AttachedTag, ...] = ()
-
-
-async def show(
-    repository: Repository, target: str, modelkits: ModelKits, *, all_tags: bool = False, concurrency: int = 6
-) -> Shown:
-    """One ModelKit with its tags: the one asked for and those known without a request; `all_tags` asks for all."""
-    kit = await modelkits.open(repository, target)
-    known = {target} if ":" not in target else set()
-    attached: tuple[AttachedTag, ...] = ()
-    if all_tags or repository.source.traits.lists_digests:
-        try:
-            listing = await list_tags(repository)
-        except NotFound:
-            return Shown(repository.reference(target), kit, tuple(known))
-        attached = listing.attached.get(kit.digest, ())
-        if repository.source.traits.lists_digests:
-            known |= {
-                entry.name
-                for entry in listing.tags
-                if entry.name and entry.descriptor and entry.descriptor.digest == kit.digest
-            }
-        else:
-            rows = await modelkits.rows(repository, listing, concurrency=concurrency)
-            known |= {row.tag for row in rows if row.tag and row.digest == kit.digest}
-    return Shown(repository.reference(target), kit, tuple(sorted(known, key=natural_key)), attached)
 
 
 def _tag_name(repository: Repository, tag: str) -> str:

@@ -33,8 +33,8 @@ class TagChange:
 class ChangePlan:
     """What would be done to the tags of one repository, in this order.
 
-    `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that lose
-    their last tag, as far as known; `unread` how many tags were not looked at to know that.
+    `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that are
+    known to lose their last tag; `notes` what else there is to know.
     """
 
     repository: Repository
@@ -42,7 +42,6 @@ class ChangePlan:
     changes: tuple[TagChange, ...]
     watched: Mapping[str, Digest | None] = field(default_factory=dict)
     orphans: tuple[Digest, ...] = ()
-    unread: int = 0
     names: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     read_at: float = field(default_factory=time.monotonic)

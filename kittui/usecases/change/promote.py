@@ -58,32 +58,30 @@ async def plan_promote(
         )
     names = _names(tags, known)
     watched = {origin: new.digest}
-    if old is not None and old.digest == new.digest:
+    if old is not None and old.raw == new.raw:
         current = {tag: manifest.digest if manifest else None for tag, manifest in tags.items()}
         return ChangePlan(repository, "promote", (), watched | current, names=names)
     changes: list[TagChange] = []
     orphans: tuple[Digest, ...] = ()
-    unread = 0
+    notes: tuple[str, ...] = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
     if old is not None and moves_rollback:
         fallen = tags[fallback]
-        if fallen is None or fallen.digest != old.digest:
-            if fallen is not None and fallen.digest != new.digest:
+        if fallen is None or fallen.raw != old.raw:
+            if fallen is not None and fallen.raw != new.raw:
                 leaving = {fallback, target}
-                kept, unread = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
-                if kept is None and not unread:
+                kept = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
+                notes += kept.notes
+                if kept.lost:
                     orphans = (fallen.digest,)
-                elif kept is not None:
-                    names[fallen.digest] = (kept,)
+                elif kept.tag is not None:
+                    names[fallen.digest] = (kept.tag,)
                 shelved = tags.get(retired)
-                if retire and (shelved is None or shelved.digest != fallen.digest):
+                if retire and (shelved is None or shelved.raw != fallen.raw):
                     changes.append(TagChange(retired, shelved, fallen))
                     orphans = ()
             changes.append(TagChange(fallback, fallen, old))
     changes.append(TagChange(target, old, new))
-    notes = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
-    return ChangePlan(
-        repository, "promote", tuple(changes), watched, orphans, unread, names, notes, read_at=time.monotonic()
-    )
+    return ChangePlan(repository, "promote", tuple(changes), watched, orphans, names, notes, read_at=time.monotonic())
 
 
 async def plan_rollback(
@@ -112,19 +110,20 @@ async def plan_rollback(
         )
     tags = {fallback: stored, target: current}
     watched: dict[str, Digest | None] = {fallback: stored.digest}
-    if current is not None and current.digest == stored.digest:
+    if current is not None and current.raw == stored.raw:
         return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags, known))
     names = _names(tags, known)
     orphans: tuple[Digest, ...] = ()
-    unread = 0
+    notes: tuple[str, ...] = ()
     if current is not None:
-        kept, unread = await keeps_a_tag(repository, current.digest, {target}, _digests(tags, known), lookups)
-        if kept is not None:
-            names[current.digest] = (kept,)
-        elif not unread:
+        kept = await keeps_a_tag(repository, current.digest, {target}, _digests(tags, known), lookups)
+        notes = kept.notes
+        if kept.tag is not None:
+            names[current.digest] = (kept.tag,)
+        elif kept.lost:
             orphans = (current.digest,)
     change = TagChange(target, current, stored)
-    return ChangePlan(repository, "rollback", (change,), watched, orphans, unread, names, read_at=time.monotonic())
+    return ChangePlan(repository, "rollback", (change,), watched, orphans, names, notes, read_at=time.monotonic())
 
 
 def _names(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[Digest, tuple[str, ...]]:

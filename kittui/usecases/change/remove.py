@@ -17,13 +17,13 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
-from kittui.oci.protocols import Power, Repository, SupportsDeleteProbe
+from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.siblings import tags_by_digest
+from kittui.usecases.change.siblings import Siblings, tags_by_digest
 from kittui.usecases.change.tags import apply_changes, digest_at, untag_power
 
 Mode = Literal["untag", "delete", "placeholder"]
@@ -39,17 +39,18 @@ EMPTY_CONFIG = b"{}"
 class RemovePlan:
     """What would go: `tags` for good, `siblings` are the other tags on the digest, which only a delete takes.
 
-    `freed`: bytes that no other ModelKit of a local source needs, None where only the registry knows;
-    `unread`: tags that could not be looked at.
+    `siblings` is None where they were not looked for, as a registry that removes a tag alone leaves them be;
+    `doubt`: why there may be more of them. `freed`: bytes that no other ModelKit of a local source needs, None where
+    only the registry knows.
     """
 
     repository: Repository
     mode: Mode
     tag: str | None
     manifest: Manifest
-    siblings: tuple[str, ...]
-    unread: tuple[str, ...]
+    siblings: tuple[str, ...] | None
     freed: int | None
+    doubt: str = ""
     read_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -61,7 +62,7 @@ class RemovePlan:
     def tags(self) -> tuple[str, ...]:
         """The tags that go."""
         own = (self.tag,) if self.tag else ()
-        return tuple(sorted({*own, *self.siblings})) if self.mode == "delete" else own
+        return tuple(sorted({*own, *(self.siblings or ())})) if self.mode == "delete" else own
 
     @property
     def changes(self) -> tuple[TagChange, ...]:
@@ -72,7 +73,8 @@ class RemovePlan:
 async def plan_remove(repository: Repository, target: str, mode: Mode = "untag") -> RemovePlan:
     """Look at what removing a tag or digest does; nothing is changed.
 
-    Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it.
+    Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it, and
+    Incomplete for deleting a digest whose tags are not all known.
     """
     tag = None if ":" in target else target
     if tag is None and mode != "delete":
@@ -82,21 +84,33 @@ async def plan_remove(repository: Repository, target: str, mode: Mode = "untag")
             reference=repository.reference(target),
         )
     manifest = await repository.manifest(target)
-    known = {tag: manifest.digest} if tag else None
-    siblings = await tags_by_digest(repository, known)
-    others = tuple(name for name in siblings.of(manifest.digest) if name != tag)
-    freed = await _freed(repository, manifest) if mode == "delete" else 0
-    plan = RemovePlan(repository, mode, tag, manifest, others, siblings.unread, freed)
-    if mode == "untag" and (power := await untag_power(repository)).denied:
-        raise cannot_untag(plan, power)
-    powers = repository.source.capabilities
-    if mode == "delete" and powers.delete.denied:
+    power = await untag_power(repository) if mode == "untag" else UNKNOWN
+    if mode == "untag" and not power.denied and not repository.source.traits.lists_digests:
+        return RemovePlan(repository, mode, tag, manifest, None, 0)
+    deletes = repository.source.capabilities.delete
+    if mode == "delete" and deletes.denied:
         raise Unsupported(
-            powers.delete.reason or "this source does not delete",
-            hint=powers.delete.remedy or None,
+            deletes.reason or "this source does not delete",
+            hint=deletes.remedy or None,
             reference=repository.reference(target),
         )
+    found = await tags_by_digest(repository, {tag: manifest.digest} if tag else None)
+    if mode == "delete":
+        _check_known(repository, manifest.digest, found)
+    others = tuple(name for name in found.of(manifest.digest) if name != tag)
+    freed = await _freed(repository, manifest) if mode == "delete" else 0
+    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt)
+    if power.denied:
+        raise cannot_untag(plan, power)
     return plan
+
+
+def _check_known(repository: Repository, digest: Digest, found: Siblings) -> None:
+    """Raise Incomplete where not all tags on a digest are known: deleting it would take some that no plan has shown."""
+    if found.doubt:
+        error = Incomplete(f"list the tags on {digest.short}", found.doubt)
+        error.hint = "Nothing was deleted: that takes every tag on the digest, and they are not all known."
+        raise error.at(repository.reference(digest))
 
 
 def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
@@ -104,6 +118,7 @@ def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
     if plan.repository.source.capabilities.delete.denied:
         return Unsupported(power.reason, hint=power.remedy or None, reference=plan.repository.reference(plan.tag))
     others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
+    others += " and perhaps other tags" if plan.doubt else " and every tag on it" if plan.siblings is None else ""
     return Unsupported(
         power.reason or "this registry can't remove a tag alone",
         hint=(
@@ -139,7 +154,9 @@ async def apply_remove(
 
 async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     repository, digest = plan.repository, plan.manifest.digest
-    now_on_it = (await tags_by_digest(repository)).of(digest)
+    found = await tags_by_digest(repository)
+    _check_known(repository, digest, found)
+    now_on_it = found.of(digest)
     for tag in {*now_on_it} ^ {*plan.tags}:
         raise TagMoved(
             f"{tag} {'points to it too now' if tag in now_on_it else 'points elsewhere now'}",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Incomplete, Repository
 from kittui.tasks import together
 from kittui.usecases.change.tags import digest_at
 
@@ -21,56 +21,90 @@ _VERSION = re.compile(r"v?\d")
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """Tags by digest; `unread` are tags that were not looked at, or could not be read."""
+    """Tags by digest. `unread` are tags that could not be read; `incomplete`: why there may be more tags than these."""
 
     by_digest: Mapping[Digest, tuple[str, ...]]
     unread: tuple[str, ...]
+    incomplete: Incomplete | None = None
 
     def of(self, digest: Digest) -> tuple[str, ...]:
         """The tags that point to a digest, sorted."""
         return self.by_digest.get(digest, ())
 
+    @property
+    def doubt(self) -> str:
+        """Why there may be more tags on a digest than these; empty where all are known."""
+        if self.incomplete is not None:
+            return self.incomplete.reason
+        return f"{len(self.unread)} tags could not be read, as {self.unread[0]}" if self.unread else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tag that stays on a digest, as far as it was looked for: `unread` tags were not, `incomplete` may be more."""
+
+    tag: str | None = None
+    unread: int = 0
+    incomplete: Incomplete | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is known that no tag stays."""
+        return self.tag is None and not self.unread and self.incomplete is None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a plan has to say of it, in sentences without an end."""
+        if self.tag is not None or self.lost:
+            return ()
+        why = self.incomplete.message if self.incomplete else f"{self.unread} tags were not looked at"
+        return (f"whether another tag stays on it is not known: {why}",)
+
 
 async def tags_by_digest(repository: Repository, known: Mapping[str, Digest] | None = None) -> Siblings:
     """All tags of a repository with their digests; `known` are tags that need not be read again."""
-    found, unread = await _listed(repository, known or {})
+    found, unread, incomplete = await _listed(repository, known or {})
     gate = asyncio.Semaphore(AT_ONCE)
+    failed: list[str] = []
 
     async def read(tag: str) -> tuple[str, Digest | None]:
         async with gate:
             try:
                 return tag, await digest_at(repository, tag)
             except KittuiError:
+                failed.append(tag)
                 return tag, None
 
     for tag, digest in await together(*(read(tag) for tag in unread)):
         if digest is not None:
             found[tag] = digest
-    return _grouped(found, [tag for tag in unread if tag not in found])
+    return Siblings(_grouped(found), tuple(sorted(failed)), incomplete)
 
 
 async def keeps_a_tag(
     repository: Repository, digest: Digest, leaving: Collection[str], known: Mapping[str, Digest], lookups: int
-) -> tuple[str | None, int]:
-    """A tag that stays on the digest, and how many tags were not looked at to find one.
+) -> Kept:
+    """A tag that stays on the digest, and how far one was looked for.
 
     `leaving` are tags that move away; at most `lookups` tags are resolved, the likeliest first: versions in order.
     """
-    found, unread = await _listed(repository, known)
+    found, unread, incomplete = await _listed(repository, known)
     for tag, at in sorted(found.items()):
         if at == digest and tag not in leaving:
-            return tag, 0
+            return Kept(tag)
     candidates = sorted(
         (tag for tag in unread if tag not in leaving and not _FALLBACK.match(tag)),
         key=lambda tag: (not _VERSION.match(tag), tag),
     )
     for tag in candidates[:lookups]:
         if await digest_at(repository, tag) == digest:
-            return tag, 0
-    return None, max(0, len(candidates) - lookups)
+            return Kept(tag)
+    return Kept(None, max(0, len(candidates) - lookups), incomplete)
 
 
-async def _listed(repository: Repository, known: Mapping[str, Digest]) -> tuple[dict[str, Digest], list[str]]:
+async def _listed(
+    repository: Repository, known: Mapping[str, Digest]
+) -> tuple[dict[str, Digest], list[str], Incomplete | None]:
     found: dict[str, Digest] = {}
     unread: list[str] = []
     try:
@@ -84,13 +118,17 @@ async def _listed(repository: Repository, known: Mapping[str, Digest]) -> tuple[
                     found[entry.name] = known[entry.name]
                 else:
                     unread.append(entry.name)
+    except Incomplete as error:
+        return found, unread, error
     except NotFound:
-        return {}, []
-    return found, unread
+        return {}, [], None
+    except KittuiError as error:
+        return found, unread, Incomplete(f"list the tags of {repository.name}", error.message)
+    return found, unread, None
 
 
-def _grouped(found: Mapping[str, Digest], unread: Collection[str]) -> Siblings:
+def _grouped(found: Mapping[str, Digest]) -> dict[Digest, tuple[str, ...]]:
     by_digest: dict[Digest, list[str]] = {}
     for tag, digest in sorted(found.items()):
         by_digest.setdefault(digest, []).append(tag)
-    return Siblings({digest: tuple(tags) for digest, tags in by_digest.items()}, tuple(sorted(unread)))
+    return {digest: tuple(tags) for digest, tags in by_digest.items()}

@@ -41,8 +41,6 @@ def notes_of(plan: ChangePlan) -> list[str]:
     """What else there is to know before saying yes."""
     notes = [*plan.notes]
     notes += [f"{digest.short} loses its last tag; its manifest is kept for undo" for digest in plan.orphans]
-    if plan.unread:
-        notes.append(f"whether another tag stays on it is not known: {plan.unread} tags were not looked at")
     return notes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
     from kittui.formats.weights import Weights
     from kittui.modelkit import Layer
-    from kittui.oci.protocols import Repository
+    from kittui.oci.digest import Digest
+    from kittui.oci.protocols import Incomplete, Repository, TagEntry
     from kittui.usecases.inspect.inspector import Inspector
 
 Kind = Literal["value", "file", "tensor"]
@@ -80,6 +81,14 @@ class Moment:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The versions from the oldest; `incomplete` is why there may be more."""
+
+    moments: tuple[Moment, ...]
+    incomplete: Incomplete | None = None
+
+
 @dataclass(slots=True)
 class TimelineUseCase:
     """Reads every version of a repository, each manifest once."""
@@ -88,38 +97,40 @@ class TimelineUseCase:
     inspector: Inspector
     _digests: dict[tuple[str, str, int, int], str] = field(default_factory=dict, init=False, repr=False)
 
-    async def follow(self, repository: Repository, subject: Subject) -> tuple[Moment, ...]:
+    async def follow(self, repository: Repository, subject: Subject) -> Timeline:
         """The versions from the oldest: by their creation times where all have one, else in the order of their tags.
 
         A version that can't be read has a problem; raises what listing the tags raises.
         """
-        by_digest: dict[str, list[str]] = {}
-        async for name in self._tags(repository):
-            try:
-                digest = str((await repository.resolve(name)).digest)
-            except KittuiError as error:
-                by_digest[f"unreadable {name}"] = [name]
-                by_digest[f"unreadable {name}"].append(error.message)
-                continue
-            by_digest.setdefault(digest, []).append(name)
+        from kittui.usecases.browse.modelkits import list_tags
+
+        listing = await list_tags(repository)
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(digest: str, tags: Sequence[str]) -> Moment:
-            if digest.startswith("unreadable "):
-                return Moment((tags[0],), "", None, False, problem=tags[1])
+        async def resolve(entry: TagEntry) -> tuple[str, Digest | KittuiError]:
+            name = entry.name or ""
+            if entry.descriptor is not None:
+                return name, entry.descriptor.digest
             async with slots:
-                return await self._moment(repository, digest, tuple(sorted(tags, key=natural_key)), subject)
+                try:
+                    return name, (await repository.resolve(name)).digest
+                except KittuiError as error:
+                    return name, error
 
-        moments = await together(*(one(digest, tags) for digest, tags in by_digest.items()))
-        return mark_changes(in_order(moments))
+        tags: dict[Digest, list[str]] = {}
+        unread: list[Moment] = []
+        for name, found in await together(*(resolve(entry) for entry in listing.tags if entry.name is not None)):
+            if isinstance(found, KittuiError):
+                unread.append(Moment((name,), "", None, False, problem=found.message))
+            else:
+                tags.setdefault(found, []).append(name)
 
-    async def _tags(self, repository: Repository) -> AsyncIterator[str]:
-        from kittui.usecases.browse.modelkits import tags
+        async def one(digest: Digest, names: Sequence[str]) -> Moment:
+            async with slots:
+                return await self._moment(repository, digest, tuple(sorted(names, key=natural_key)), subject)
 
-        async for page in tags(repository):
-            for entry in page:
-                if entry.name is not None:
-                    yield entry.name
+        moments = await together(*(one(digest, names) for digest, names in tags.items()))
+        return Timeline(mark_changes(in_order([*moments, *unread])), listing.incomplete)
 
     async def _moment(self, repository: Repository, digest: str, tags: tuple[str, ...], subject: Subject) -> Moment:
         moment = Moment(tags, digest, None, False)

@@ -1,0 +1,124 @@
+"""One ModelKit with what belongs to it: its tags, and what is attached to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.modelkit.kinds import kind_of_type
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Incomplete, Repository
+from kittui.tasks import together
+from kittui.usecases.browse.modelkits import ModelKits, TagListing, list_tags
+from kittui.usecases.browse.tag_names import attached_tag, natural_key
+
+if TYPE_CHECKING:
+    from kittui.modelkit.modelkit import ModelKit
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Something said about a manifest: a claim of the source. `tag` is None where it is only found as a referrer."""
+
+    kind: str
+    digest: Digest
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """What is attached to a manifest, each once; `incomplete` is why there may be more."""
+
+    found: tuple[Attached, ...] = ()
+    incomplete: Incomplete | None = None
+
+
+async def attachments(repository: Repository, digest: Digest) -> Attachments:
+    """What is said about a manifest: cosign's tags, and its referrers. Raises AuthError, NetworkError, ContentError."""
+    stem = f"{digest.algorithm}-{digest.hex}"
+
+    async def tagged(suffix: str) -> list[Attached]:
+        tag = f"{stem}.{suffix}"
+        named = attached_tag(tag)
+        try:
+            found = await repository.resolve(tag)
+        except NotFound:
+            return []
+        return [Attached(named.kind if named else suffix, found.digest, tag)]
+
+    async def referring() -> Attachments:
+        incomplete = None
+        try:
+            found = await repository.referrers(digest)
+        except Incomplete as error:
+            found, incomplete = error.found, error
+        except (NotFound, Unsupported):
+            found = ()
+        kinds = ((kind_of_type(one.artifact_type or one.media_type, one.annotations), one) for one in found)
+        listed = (Attached(kind or one.artifact_type or one.media_type, one.digest) for kind, one in kinds)
+        return Attachments(tuple(listed), incomplete)
+
+    async def by_tag() -> list[list[Attached]]:
+        return list(await together(*map(tagged, ("sig", "att", "sbom"))))
+
+    groups, referrers = await together(by_tag(), referring())
+    once = {one.digest: one for one in [*referrers.found, *(one for group in groups for one in group)]}
+    return Attachments(tuple(once.values()), referrers.incomplete)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One ModelKit as `show` has it: `tags` are those known to be on its digest.
+
+    `attachments` is None where they could not be asked for; `incomplete` says of which lists there may be more, and of
+    attachments that were not had, why.
+    """
+
+    reference: str
+    modelkit: ModelKit
+    tags: tuple[str, ...]
+    attachments: tuple[Attached, ...] | None = None
+    incomplete: tuple[KittuiError, ...] = ()
+
+
+async def show(
+    repository: Repository, target: str, modelkits: ModelKits, *, all_tags: bool = False, concurrency: int = 6
+) -> Shown:
+    """One ModelKit with its tags, the one asked for and those known without a request, and what is attached to it.
+
+    `all_tags` asks for every tag of the repository.
+    """
+    kit = await modelkits.open(repository, target)
+    attached: tuple[Attached, ...] | None = None
+    incomplete: list[KittuiError] = []
+    try:
+        attaching = await attachments(repository, kit.digest)
+        attached = attaching.found
+        incomplete += [attaching.incomplete] if attaching.incomplete else []
+    except KittuiError as error:
+        incomplete.append(error)
+    tags = {target} if ":" not in target else set()
+    if all_tags or repository.source.traits.lists_digests:
+        try:
+            listing = await list_tags(repository)
+        except NotFound:
+            listing = TagListing((), {})
+        incomplete += [listing.incomplete] if listing.incomplete else []
+        tags |= await _on(kit.digest, repository, listing, modelkits, concurrency)
+    reference = repository.reference(target)
+    return Shown(reference, kit, tuple(sorted(tags, key=natural_key)), attached, tuple(incomplete))
+
+
+async def _on(
+    digest: Digest, repository: Repository, listing: TagListing, modelkits: ModelKits, concurrency: int
+) -> set[str]:
+    """Those of the listed tags that point to a digest."""
+    rows: Sequence[tuple[str | None, Digest | None]]
+    if repository.source.traits.lists_digests:
+        rows = [(entry.name, entry.descriptor.digest if entry.descriptor else None) for entry in listing.tags]
+    else:
+        found = await modelkits.rows(repository, listing, concurrency=concurrency)
+        rows = [(row.tag, row.digest) for row in found]
+    return {tag for tag, at in rows if tag and at == digest}
