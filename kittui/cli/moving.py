@@ -15,7 +15,7 @@ from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
-from kittui.usecases.change.words import blobs_text, change_lines, costs_of, notes_of
+from kittui.usecases.change.words import blobs_text, change_lines, costs_of, notes_of, unseen_text
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic
@@ -52,6 +52,12 @@ def plan_lines(plan: ChangePlan, verb: str) -> list[str]:
     """A plan in words; its first line names the place."""
     lines = [*change_lines(plan.changes, plan.names), *notes_of(plan), costs_of(plan)]
     return [f"{verb} {plan.place}", *(f"  {line}" for line in lines)]
+
+
+def note_unseen(call: Call, tags: Sequence[str]) -> None:
+    """Say which tags were moved though the registry still shows their former state."""
+    if tags:
+        call.printer.note(unseen_text(tags))
 
 
 def move_lines(plan: MovePlan) -> list[str]:
@@ -104,6 +110,7 @@ def show_moved(call: Call, moved: Moved, traffic: Traffic) -> None:
         )
 
     call.printer.result(document, show)
+    note_unseen(call, moved.unseen)
 
 
 @asynccontextmanager

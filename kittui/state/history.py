@@ -85,6 +85,12 @@ class History:
         found.reverse()
         return found
 
+    def since(self, time: str, repository: str) -> list[Event]:
+        """The events of a repository from a time on, newest first; only the last few hundred are looked at."""
+        found = [event for event in self._tail() if event.repository == repository and event.time >= time]
+        found.reverse()
+        return found
+
     def _tail(self) -> Iterator[Event]:
         """The events in the last lines: an event that a rerun might write again is among them."""
         try:

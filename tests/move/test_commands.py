@@ -97,7 +97,10 @@ def test_promote_rollback_undo_and_history(run: Run, kit_registry: DockerRegistr
     assert status == 0
     assert promoted["repository"] == repository
     assert [change["tag"] for change in promoted["changes"]] == ["rollback", "champion"]
-    assert run("promote", repository)[:2] == (0, {"repository": repository, "changes": [], "deleted": []})
+    assert run("promote", repository)[:2] == (
+        0,
+        {"repository": repository, "changes": [], "deleted": [], "not_visible_yet": []},
+    )
     status, back, _ = run("rollback", repository, "--yes")
     assert back["changes"][0]["after"] == promoted["changes"][1]["before"]
     assert run("rollback", repository)[1]["changes"] == []

@@ -78,7 +78,12 @@ async def test_across_registries_layers_are_copied(fraud: MemoryRepository, ledg
 async def test_a_tag_that_points_there_is_nothing_to_do(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.tagged["x"] = fraud.tagged["v1.0.0"]
     done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "x")]), ledger, Policy())
-    assert done.to_json() == {"repository": "remote://registry.test/fraud", "changes": [], "deleted": []}
+    assert done.to_json() == {
+        "repository": "remote://registry.test/fraud",
+        "changes": [],
+        "deleted": [],
+        "not_visible_yet": [],
+    }
 
 
 async def test_check_38_a_tag_that_moved_since_is_not_overwritten(fraud: MemoryRepository, ledger: Ledger) -> None:

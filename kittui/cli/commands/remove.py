@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import for_each, one_or_many, typed_names
+from kittui.cli.moving import for_each, note_unseen, one_or_many, typed_names
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.terminal import size_text
@@ -39,7 +41,7 @@ async def command(
     typed = typed_names(call, [tag for each in plans for tag in each.tags], confirm)
     by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
 
-    async def apply(text: str) -> dict[str, object]:
+    async def apply(text: str) -> dict[str, Any]:
         each = by_reference[text]
         return (await apply_remove(each, composition.ledger, composition.policy, reason=reason, typed=typed)).to_json()
 
@@ -47,14 +49,15 @@ async def command(
 
     def show() -> None:
         for document in done:
-            for change in document["changes"]:  # type: ignore[attr-defined]
+            for change in document["changes"]:
                 call.printer.line((f"{document['repository']}:{change['tag']}", "bold"), "  removed")
             if delete:
-                for digest in document["deleted"]:  # type: ignore[attr-defined]
+                for digest in document["deleted"]:
                     call.printer.line((f"{document['repository']}@{digest}", "bold"), "  deleted")
 
     if done:
         call.printer.result(one_or_many(done, len(references)), show)
+        note_unseen(call, [tag for document in done for tag in document["not_visible_yet"]])
     return status or failed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import plan_lines, repository_of, typed_names
+from kittui.cli.moving import note_unseen, plan_lines, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_rollback
 from kittui.usecases.change.tags import apply_changes
@@ -37,3 +37,4 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
             call.printer.line(nothing_to_do(plan))
 
     call.printer.result(done.to_json(), show)
+    note_unseen(call, done.unseen)

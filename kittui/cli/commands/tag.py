@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import reporting, typed_names
+from kittui.cli.moving import note_unseen, reporting, typed_names
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
@@ -63,3 +63,4 @@ async def command(call: Call, source: str, news: tuple[str, ...], reason: str, c
             call.printer.line("Nothing to do: the tag already points to this digest.")
 
     call.printer.result(done.to_json(), show)
+    note_unseen(call, [tag for changed in done.done for tag in changed.unseen])

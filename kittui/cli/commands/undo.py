@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import plan_lines, repository_of, typed_names
+from kittui.cli.moving import note_unseen, plan_lines, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from kittui.usecases.change.words import change_lines
@@ -34,3 +34,4 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
             call.printer.line("Nothing to do: the change is undone already.")
 
     call.printer.result(done.to_json(), show)
+    note_unseen(call, done.unseen)

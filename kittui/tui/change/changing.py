@@ -74,8 +74,8 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     if typed is None:
         return
     try:
-        await apply_changes(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
+        done = await apply_changes(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
     finally:
         context.changed(plan.repository)
     if plan.changes:
-        context.toast(done_text(plan), undo=undoable(plan))
+        context.toast(done_text(plan, done.unseen), undo=undoable(plan))

@@ -18,7 +18,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import costs_of, done_text
+from kittui.usecases.change.words import costs_of, done_text, unseen_text
 
 
 async def retag(context: Context) -> None:
@@ -70,10 +70,12 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return False
-    await apply_retag(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
+    done = await apply_retag(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
     context.changed(destination[0])
     undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
-    context.toast("; ".join(done_text(each) for each in plan.changes), undo=undo_with)
+    unseen = [tag for changed in done.done for tag in changed.unseen]
+    words = [*(done_text(each) for each in plan.changes), unseen_text(unseen)]
+    context.toast("; ".join(filter(None, words)), undo=undo_with)
     return True
 
 
@@ -138,7 +140,7 @@ async def undo(context: Context) -> None:
     if typed is None:
         return
     try:
-        await apply_undo(undoing, tools.ledger, tools.policy, typed=typed)
+        done = await apply_undo(undoing, tools.ledger, tools.policy, typed=typed)
     finally:
         context.changed(repository)
-    context.toast(f"Undone: {done_text(plan)}")
+    context.toast(f"Undone: {done_text(plan, done.unseen)}")

@@ -69,11 +69,12 @@ class ChangePlan:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What was done."""
+    """What was done. `unseen` are tags whose move the source accepted, though it still shows where they were."""
 
     repository: Repository
     changes: tuple[TagChange, ...]
     deleted: tuple[Digest, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As contract.md section 2 has it for tag, promote, rollback and remove."""
@@ -81,4 +82,5 @@ class Changed:
             "repository": self.repository.reference(),
             "changes": [change.to_json() for change in self.changes],
             "deleted": [str(digest) for digest in self.deleted],
+            "not_visible_yet": list(self.unseen),
         }

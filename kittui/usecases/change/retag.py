@@ -69,7 +69,7 @@ async def plan_retag(repository: Repository, target: str, destinations: Sequence
     changes = tuple(
         TagChange(tag, old, manifest)
         for tag, old in zip(own, before, strict=True)
-        if old is None or old.digest != manifest.digest
+        if old is None or old.raw != manifest.raw
     )
     watched = {} if ":" in target or target in own else {target: manifest.digest}
     here = ChangePlan(repository, "tag", changes, watched, read_at=time.monotonic()) if own else None
@@ -91,6 +91,6 @@ async def apply_retag(
     if plan.here is not None:
         done.append(await apply_changes(plan.here, ledger, policy, reason=reason, typed=typed))
     for move in plan.elsewhere:
-        await apply_move(move, ledger, policy, progress, reason=reason, typed=typed)
-        done.append(Changed(move.transfer.destination, move.changes.changes))
+        moved = await apply_move(move, ledger, policy, progress, reason=reason, typed=typed)
+        done.append(Changed(move.transfer.destination, move.changes.changes, unseen=moved.unseen))
     return Retagged(tuple(done))

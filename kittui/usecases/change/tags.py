@@ -7,8 +7,10 @@ before the first and before each PUT, so that running the command again recognis
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from kittui.crashpoints import crash_point
@@ -23,8 +25,12 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy, Verdict
 
-FRESH = 2.0
-"""Seconds for which a plan's reading of a tag needs no second look before the first PUT."""
+FRESH = 0.25
+"""Seconds for which a plan's reading of a tag needs no second look before the first PUT: nobody was asked in them."""
+LAG = (0.1, 0.2, 0.4, 0.8, 1.5)
+"""Seconds between looks at a tag that still shows where it was before a PUT that the registry accepted."""
+RECENT = 120.0
+"""Seconds for which a reading that contradicts what kittui itself has written is taken for a late one."""
 
 
 async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
@@ -49,6 +55,46 @@ async def digest_at(repository: Repository, tag: str) -> Digest | None:
         return (await repository.resolve(tag)).digest
     except NotFound:
         return None
+
+
+async def is_at(repository: Repository, tag: str, current: Digest | None, expected: str | None) -> bool:
+    """Whether a tag that was read at one digest points to another: by its bytes where the algorithms differ."""
+    if current == expected or current is None or expected is None:
+        return current == expected
+    wanted = Digest(expected)
+    if wanted.algorithm == current.algorithm:
+        return False
+    found = await manifest_at(repository, tag)
+    return found is not None and Digest.of(found.raw, wanted.algorithm) == wanted
+
+
+class Recent:
+    """What kittui itself has lately done to the tags of a repository, for readings that come late."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self._events: dict[str, list[Event]] = {}
+        for event in events:
+            self._events.setdefault(event.tag, []).append(event)
+
+    @classmethod
+    async def of(cls, ledger: Ledger, reference: str) -> Recent:
+        """From the history. Raises StorageError."""
+        return cls(await asyncio.to_thread(ledger.history.since, now(RECENT), reference))
+
+    def last(self, tag: str) -> Event | None:
+        """The newest move of a tag."""
+        return next(iter(self._events.get(tag, ())), None)
+
+    def moved_to(self, digest: Digest) -> tuple[str, ...]:
+        """The tags that were moved to a digest last."""
+        return tuple(tag for tag, events in self._events.items() if events[0].after == digest)
+
+    def is_late(self, tag: str, reading: Digest | None) -> bool:
+        """Whether a reading is one that our own newest move of the tag has overtaken."""
+        events = self._events.get(tag, ())
+        if not events or reading == events[0].after:
+            return False
+        return any(reading in (event.before, event.after) for event in events)
 
 
 async def apply_changes(
@@ -87,11 +133,14 @@ class _Applying:
         self.reason = "; ".join(filter(None, (reason, f"override: {override}" if stopped else "")))
         self.repository = plan.repository
         self.reference = plan.repository.reference()
-        self.seen: dict[str, Digest | None] = {}
+        self.recent = Recent()
+        self.unseen: list[str] = []
 
     async def run(self) -> Changed:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
+        self.recent = await Recent.of(self.ledger, self.reference)
+        await self._check_recent()
         if wanted and time.monotonic() - self.plan.read_at > FRESH:
             await self._recheck()
         entry = await self._continued(wanted)
@@ -117,27 +166,46 @@ class _Applying:
         for position, step in enumerate(entry.steps):
             if step.state != "done":
                 entry = await self._do(entry, position, by_tag[step.tag])
-        await self.ledger.write(replace(entry, state="done"))
+        await self._close(entry)
         await asyncio.to_thread(self.ledger.journal.prune)
         await self._deliver()
-        return Changed(self.repository, self.plan.changes)
+        return Changed(self.repository, self.plan.changes, unseen=tuple(self.unseen))
+
+    async def _check_recent(self) -> None:
+        """Raise TagMoved where the plan was made without our own last move of a tag, and does not want the same."""
+        planned = dict(self.plan.watched) | {change.tag: _digest(change.before) for change in self.plan.changes}
+        targets = {change.tag: _digest(change.after) for change in self.plan.changes}
+        for tag, reading in planned.items():
+            last = self.recent.last(tag)
+            if last is None or not self.recent.is_late(tag, reading):
+                continue
+            if tag in targets and targets[tag] == last.after:
+                continue
+            await self._look(tag, functools.partial(operator.eq, last.after))
+            raise TagMoved(
+                f"kittui moved {tag} at {last.time}, which the registry did not show when this was planned",
+                hint="Nothing was changed; run it again in a moment.",
+                reference=self.repository.reference(tag),
+            )
 
     async def _deliver(self) -> None:
         if self.ledger.recorder is not None:
             await self.ledger.recorder.deliver(self.repository)
 
     async def _recheck(self) -> None:
-        """Read every tag of the plan again, those to be moved last; TagMoved names the first that is elsewhere."""
+        """Read every tag of the plan again but the first to be moved, whose turn it is next.
+
+        TagMoved names the first that is elsewhere.
+        """
         expected: dict[str, Digest | None] = dict(self.plan.watched)
-        expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes))
+        expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes[1:]))
         targets = {change.tag: _digest(change.after) for change in self.plan.changes}
         found = await together(*(digest_at(self.repository, tag) for tag in expected))
         for (tag, digest), current in zip(expected.items(), found, strict=True):
-            if current != digest and current != targets.get(tag, digest):
+            if self.recent.is_late(tag, current):
+                continue
+            if not await self._is_one_of(tag, current, digest, targets.get(tag, digest)):
                 raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
-            self.seen[tag] = current
-        first = self.plan.changes[0].tag
-        self.seen = {first: self.seen[first]}
 
     async def _continued(self, wanted: tuple[Step, ...]) -> Entry | None:
         """Judge entries that a crash or a lost connection left open; return the one that this run goes on with."""
@@ -146,55 +214,110 @@ class _Applying:
             if entry.state != "open":
                 continue
             for position, step in enumerate(entry.steps):
-                if step.state == "started" and await self._current(step.tag) == step.after:
+                if step.state == "started" and await self._landed(step):
                     entry = await self._done(entry, position)
             remaining = tuple(replace(step, state="planned") for step in entry.steps if step.state != "done")
             if result is None and remaining and entry.action == self.plan.action and remaining == wanted:
                 result = entry
                 continue
-            some = any(step.state == "done" for step in entry.steps)
-            await self.ledger.write(replace(entry, state="done" if some else "abandoned"))
+            for position, step in enumerate(entry.steps):
+                if step.state == "started" and await self._landed(step, patiently=True):
+                    entry = await self._done(entry, position)
+            await self._close(entry)
         return result
 
-    async def _current(self, tag: str) -> Digest | None:
-        """A tag's digest as the plan just read it, else as the source says now."""
+    async def _landed(self, step: Step, *, patiently: bool = False) -> bool:
+        """Whether a step that an earlier run began was done: as the plan just read its tag, else as the source says."""
         known = {change.tag: _digest(change.before) for change in self.plan.changes} | dict(self.plan.watched)
-        return known[tag] if tag in known else await digest_at(self.repository, tag)
+        if patiently:
+            current = await self._look(step.tag, lambda current: current != step.before)
+        else:
+            current = known[step.tag] if step.tag in known else await digest_at(self.repository, step.tag)
+        return await is_at(self.repository, step.tag, current, step.after)
+
+    async def _look(self, tag: str, enough: Callable[[Digest | None], bool]) -> Digest | None:
+        """Where a tag is, looked at again for a few seconds until that is enough."""
+        current = await digest_at(self.repository, tag)
+        for pause in LAG:
+            if enough(current):
+                break
+            await asyncio.sleep(pause)
+            current = await digest_at(self.repository, tag)
+        return current
+
+    async def _is_one_of(self, tag: str, current: Digest | None, *expected: Digest | None) -> bool:
+        return any([await is_at(self.repository, tag, current, each) for each in expected])
 
     async def _do(self, entry: Entry, position: int, change: TagChange) -> Entry:
-        before, after = _digest(change.before), _digest(change.after)
-        seen = self.seen.pop(change.tag, None) if self.seen else None
-        current = seen or await digest_at(self.repository, change.tag)
-        if current != before and current != after:
-            some = any(step.state == "done" for step in entry.steps)
-            await self.ledger.write(replace(entry, state="done" if some else "abandoned"))
+        """One step: written down as begun, then the tag is read, and only then moved."""
+        tag, before, after = change.tag, _digest(change.before), _digest(change.after)
+        begun = entry.steps[position].state == "started"
+        entry = entry.mark(position, "started")
+        await self.ledger.write(entry)
+        current = await digest_at(self.repository, tag)
+        late = self.recent.is_late(tag, current)
+        if not late and await is_at(self.repository, tag, current, after):
+            # Somebody else, or a run of ours that a crash cut short, has done it.
+            return await self._done(entry, position) if begun else entry.mark(position, "planned")
+        if not late and not await is_at(self.repository, tag, current, before):
+            await self._close(entry.mark(position, "planned"))
             done = ", ".join(step.tag for step in entry.steps if step.state == "done")
             hint = f"{done} was moved already; " if done else "Nothing was changed; "
-            raise self._moved(change.tag, before, current, hint + "look at the tags and plan again.")
-        if current != after:
-            entry = entry.mark(position, "started")
-            await self.ledger.write(entry)
-            crash_point("tags.before-put")
+            raise self._moved(tag, before, current, hint + "look at the tags and plan again.")
+        crash_point("tags.before-put")
+        try:
             await self._put(change)
-            crash_point("tags.after-put")
-            current = await digest_at(self.repository, change.tag)
-            if current != after:
-                await self.ledger.write(replace(entry, state="done"))
-                raise self._moved(change.tag, after, current, "Someone else moved it at the same time; look again.")
-        return await self._done(entry, position)
+        except KittuiError as error:
+            if not _may_have_landed(error):
+                await self._close(entry.mark(position, "planned"))
+            raise
+        crash_point("tags.after-put")
+        entry = await self._done(entry, position)
+        await self._verify(entry, change)
+        return entry
+
+    async def _verify(self, entry: Entry, change: TagChange) -> None:
+        """Look whether a move that the source accepted shows. Only a digest of neither side is somebody else's."""
+        tag, before, after = change.tag, _digest(change.before), _digest(change.after)
+
+        def old(current: Digest | None) -> bool:
+            return current == before or self.recent.is_late(tag, current)
+
+        try:
+            current = await self._look(tag, lambda current: current == after or not old(current))
+            if await is_at(self.repository, tag, current, after):
+                return
+        except KittuiError:
+            current = before
+        if old(current):
+            self.unseen.append(tag)
+            return
+        await self._close(entry)
+        hint = "It was moved as planned, and then by someone else at the same time; look again."
+        raise self._moved(tag, after, current, hint)
+
+    async def _close(self, entry: Entry) -> None:
+        """Nothing more is done for an entry: it is done as far as it came."""
+        some = any(step.state == "done" for step in entry.steps)
+        await self.ledger.write(replace(entry, state="done" if some else "abandoned"))
 
     async def _put(self, change: TagChange) -> None:
         """PUT or untag; where the answer was lost, what the tag says now is the answer."""
+        after = _digest(change.after)
         try:
             if change.after is None:
                 await self.repository.untag(change.tag)
             else:
                 await self.repository.put_manifest(change.after.raw, change.after.media_type, change.tag)
+        except NotFound:
+            if change.after is not None:
+                raise
         except NetworkError as error:
-            if isinstance(error, RegistryError) and error.status is not None and error.status < 500:
+            if not _may_have_landed(error):
                 raise
             try:
-                landed = await digest_at(self.repository, change.tag) == _digest(change.after)
+                current = await self._look(change.tag, lambda current: current == after)
+                landed = await is_at(self.repository, change.tag, current, after)
             except KittuiError:
                 landed = False
             if not landed:
@@ -226,6 +349,12 @@ class _Applying:
         now_at = f"now points to {current.short}" if current else "is gone now"
         was = f"pointed to {expected.short}" if expected else "did not exist"
         return TagMoved(f"{tag} moved: it {was} and {now_at}", hint=hint, reference=self.repository.reference(tag))
+
+
+def _may_have_landed(error: KittuiError) -> bool:
+    """Whether a change may have been made though it failed: nobody has said no."""
+    refused = isinstance(error, RegistryError) and error.status is not None and error.status < 500
+    return isinstance(error, NetworkError) and not refused
 
 
 def _digest(manifest: Manifest | None) -> Digest | None:

@@ -59,11 +59,12 @@ class MovePlan:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What was moved, and at what cost."""
+    """What was moved, and at what cost; `unseen` is the tag where the destination does not show it yet."""
 
     plan: MovePlan
     outcomes: Mapping[Digest, Outcome]
     traffic: Traffic = field(default_factory=Traffic)
+    unseen: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As contract.md section 2 has it for pull, push and copy."""
@@ -77,6 +78,7 @@ class Moved:
             "digest": str(self.plan.manifest.digest),
             "layers": layers,
             "traffic": {"requests": self.traffic.requests, "bytes": self.traffic.bytes, "sent": self.traffic.sent},
+            "not_visible_yet": list(self.unseen),
         }
 
 
@@ -97,7 +99,7 @@ async def plan_move(
             reference=origin.reference(target),
         )
     after = transfer.manifest
-    moves = tag is not None and (before is None or before.digest != after.digest)
+    moves = tag is not None and (before is None or before.raw != after.raw)
     changes = (TagChange(tag, before, after),) if tag is not None and moves else ()
     return MovePlan(action, transfer, tag, ChangePlan(destination, action, changes))
 
@@ -130,13 +132,13 @@ async def apply_move(
     with metered() as traffic:
         outcomes = await transfer_blobs(plan.transfer, progress, tuning)
         try:
-            await _finish(plan, outcomes, ledger, policy, reason, typed)
+            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed)
         except NotFound:
             again = await plan_transfer(plan.transfer.origin, plan.manifest.digest, destination)
             outcomes = {**outcomes, **await transfer_blobs(again, Progress(), tuning)}
-            await _finish(plan, outcomes, ledger, policy, reason, typed)
+            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed)
     progress.phase = "done"
-    return Moved(plan, outcomes, traffic)
+    return Moved(plan, outcomes, traffic, unseen)
 
 
 async def _finish(
@@ -146,13 +148,15 @@ async def _finish(
     policy: Policy,
     reason: str,
     typed: Collection[str],
-) -> None:
+) -> tuple[str, ...]:
+    """Store the manifest and move the tag; returns the tag where that does not show yet."""
     manifest, destination = plan.manifest, plan.transfer.destination
     if plan.changes.changes:
-        await apply_changes(plan.changes, ledger, policy, reason=reason, typed=typed)
-    elif plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
+        return (await apply_changes(plan.changes, ledger, policy, reason=reason, typed=typed)).unseen
+    if plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
         crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)
+    return ()
 
 
 async def parent_of(repository: Repository, manifest: Manifest) -> Reference | None:

@@ -15,7 +15,7 @@ from kittui.state.journal import Entry, Step
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.tags import apply_changes, digest_at, untag_power
+from kittui.usecases.change.tags import Recent, apply_changes, digest_at, is_at, untag_power
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,15 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
             hint="Only changes by kittui on this machine can be undone; see: kittui history REPO.",
             reference=reference,
         )
+    recent = await Recent.of(ledger, reference)
     changes: list[TagChange] = []
     for step in reversed([step for step in entry.steps if _happened(step)]):
         current = await digest_at(repository, step.tag)
-        if current == step.before:
+        # What was moved just now may still show its former state: it is taken back all the same.
+        late = recent.is_late(step.tag, current)
+        if not late and await is_at(repository, step.tag, current, step.before):
             continue
-        if current != step.after:
+        if not late and not await is_at(repository, step.tag, current, step.after):
             raise TagMoved(
                 f"{step.tag} moved since: it points to {current.short if current else 'nothing'} now",
                 hint="Undo would overwrite someone's change; look at it and retag by hand.",

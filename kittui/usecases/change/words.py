@@ -59,13 +59,18 @@ def nothing_to_do(plan: ChangePlan) -> str:
     return "Nothing to do: the tag already points to this digest."
 
 
-def done_text(plan: ChangePlan) -> str:
+def unseen_text(tags: Sequence[str]) -> str:
+    """What to say of tags that were moved and do not show it; empty without any."""
+    return f"{', '.join(tags)}: not visible yet, though the registry accepted it" if tags else ""
+
+
+def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
     """What was done, in one line."""
     moved = ", ".join(
         f"{change.tag} → {change.after.digest.short}" if change.after else f"{change.tag} removed"
         for change in plan.changes
     )
-    return moved or nothing_to_do(plan)
+    return "; ".join(filter(None, (moved or nothing_to_do(plan), unseen_text(unseen))))
 
 
 def blobs_text(plan: MovePlan) -> str:
