@@ -32,7 +32,7 @@ class Pools:
 
     def __init__(self, contexts: Contexts, patience: Patience) -> None:
         self._contexts = contexts
-        self._timeouts = {"connect": patience.connect, "read": patience.read, "write": patience.read, "pool": None}
+        self._timeouts = {"connect": patience.connect, "read": patience.read, "write": patience.read}
         self._network = _Network()
         self._pools: dict[tuple[Proxy | None, bool], httpcore.AsyncConnectionPool] = {}
 
@@ -52,13 +52,14 @@ class Pools:
         """
         pool = await self._pool(proxy, multiplexed=multiplexed and request.url.scheme == "https")
         deadline, intake = _Deadline(seconds, waiting), _Intake()
+        timeouts = {**self._timeouts, "read": max(self._timeouts["read"], seconds)}
         url = request.url
         sent = httpcore.Request(
             request.method,
             httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=request.headers.raw,
             content=request.stream,
-            extensions={"timeout": self._timeouts, "trace": deadline.trace},
+            extensions={"timeout": timeouts, "trace": deadline.trace},
         )
         with _as_httpx():
             async with deadline:

@@ -152,11 +152,14 @@ class Wire(httpx.AsyncByteStream):
 
     async def head(self, seconds: float, *, empty: bool = False) -> h11.Response:
         """The head of the answer, within so many seconds; `empty` has no body. Raises httpx's errors."""
+        usual, self._timeout = self._timeout, max(self._timeout, seconds)
         try:
             async with asyncio.timeout(seconds):
                 event = await self._head()
         except TimeoutError as error:
             raise httpx.ReadTimeout(f"no answer within {seconds:.0f} s") from error
+        finally:
+            self._timeout = usual
         fields = {name.lower(): value for name, value in event.headers}
         self._reusable = b"close" not in fields.get(b"connection", b"").lower() and event.http_version == b"1.1"
         length = fields.get(b"content-length", b"")

@@ -1,0 +1,237 @@
+"""Every wait has an end, and silence is reported: heads, informational answers, bodies, redirects to silent hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from kittui.errors import ConnectionLost, NetworkError, RegistryError, Unreachable
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.registry import Access, Patience, RegistrySource, Wait
+from tests.fakes.certificates import make_certificates
+from tests.fakes.raw_server import request, serve
+from tests.fakes.registry_servers import connect
+from tests.fakes.scripted_registry import Reply, ScriptedRegistry
+
+SHORT = Patience(connect=5, read=0.3, stall=0.3, stall_rate=1e6, tries=2, backoff=0.001)
+CONTENT = os.urandom(50_000)
+LAYER = Descriptor("a/b", Digest.of(CONTENT), len(CONTENT))
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def answering(answer: Answer):  # type: ignore[no-untyped-def]
+    """A registry that answers its ping, and everything else so."""
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line = await request(reader)
+            if line.startswith("GET /v2/ "):
+                writer.write(OK)
+            else:
+                await answer(writer)
+
+    return one
+
+
+async def drip(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Send the piece again and again, a little at a time, without end."""
+    while True:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def silent(writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def slow_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    await drip(writer, b"x")
+
+
+async def continues(writer: asyncio.StreamWriter) -> None:
+    await drip(writer, b"HTTP/1.1 100 Continue\r\n\r\n" * 4)
+
+
+async def slow_body(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n")
+    await drip(writer, b"x")
+
+
+async def slow_error(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 50000\r\n\r\n")
+    await drip(writer, b"x")
+
+
+async def empty_chunks(writer: asyncio.StreamWriter) -> None:
+    """A byte of body for each 60 KiB of what is not."""
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await drip(writer, b"1;" + b"x" * 60_000 + b"\r\ny\r\n")
+
+
+async def ask_manifest(source: RegistrySource) -> None:
+    await source.repository("fraud").manifest("v1")
+
+
+async def ask_tags(source: RegistrySource) -> None:
+    _ = [page async for page in source.repository("fraud").tags()]
+
+
+async def ask_blob(source: RegistrySource) -> None:
+    await source.repository("fraud").read_blob(LAYER, 1 << 20)
+
+
+@pytest.mark.parametrize("ask", [ask_manifest, ask_tags, ask_blob])
+@pytest.mark.parametrize("answer", [silent, slow_head, continues, slow_body, slow_error])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_nothing_is_waited_for_without_end(
+    answer: Answer, ask: Callable[[RegistrySource], Awaitable[None]], tls: bool, tmp_path: Path
+) -> None:
+    context = make_certificates(tmp_path).context() if tls else None
+    async with (
+        serve(answering(answer), tls=context) as host,
+        connect(host, patience=SHORT, access=Access(tls_verify=False)) as source,
+    ):
+        await source.ping()
+        with pytest.raises(NetworkError):
+            await ask(source)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_ten_informational_answers_are_taken_and_no_more(tls: bool, tmp_path: Path) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+
+    async def ten(writer: asyncio.StreamWriter) -> None:
+        writer.write(hints * 10 + b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    async def eleven(writer: asyncio.StreamWriter) -> None:
+        writer.write(hints * 11 + b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    context = make_certificates(tmp_path).context() if tls else None
+    for answer, found in ((ten, "not found"), (eleven, "informational")):
+        async with (
+            serve(answering(answer), tls=context) as host,
+            connect(host, access=Access(tls_verify=False)) as source,
+        ):
+            await source.ping()
+            with pytest.raises(Exception, match=found):
+                await ask_manifest(source)
+
+
+async def test_what_is_not_part_of_the_answer_is_bounded() -> None:
+    async with serve(answering(empty_chunks)) as host, connect(host) as source:
+        await source.ping()
+        with pytest.raises(RegistryError, match="far more arrives"):
+            await ask_manifest(source)
+
+
+async def test_a_silent_registry_that_never_answered_is_asked_once() -> None:
+    seen: list[str] = []
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await request(reader))
+        await asyncio.Event().wait()
+
+    async with serve(one) as host, connect(host, patience=SHORT) as source:
+        with pytest.raises(ConnectionLost):
+            await source.ping()
+    assert seen == ["GET /v2/ HTTP/1.1"]
+
+
+@pytest.mark.parametrize("ask", [ask_manifest, ask_blob])
+async def test_silence_is_reported_while_it_lasts(ask: Callable[[RegistrySource], Awaitable[None]]) -> None:
+    """The registry answers once its silence was heard of: otherwise this would end as an error."""
+    heard = asyncio.Event()
+    waits: list[Wait] = []
+
+    def hear(wait: Wait) -> None:
+        waits.append(wait)
+        heard.set()
+
+    async def once_heard(writer: asyncio.StreamWriter) -> None:
+        await heard.wait()
+        writer.write(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    patience = Patience(read=60, silence=0.01, tries=1)
+    async with serve(answering(once_heard)) as host, connect(host, patience=patience, on_wait=hear) as source:
+        await source.ping()
+        heard.clear()
+        waits.clear()
+        with pytest.raises(Exception, match="not found"):
+            await ask(source)
+    assert [wait.host for wait in waits] == [host]
+    assert str(waits[0]).startswith(f"{host}: no answer yet (to read the ")
+
+
+async def test_a_storage_host_that_is_not_there_is_named_with_the_registry_and_not_asked_again() -> None:
+    async with ScriptedRegistry() as gone:
+        storage = gone.host
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        registry.script("GET", "/blobs/", Reply(307, {"Location": f"http://{storage}/signed?secret=1"}), times=-1)
+        await source.ping()
+        with pytest.raises(Unreachable) as caught:
+            await ask_blob(source)
+        assert registry.count("GET", "/blobs/") == 1
+    assert storage in caught.value.message
+    assert registry.host in caught.value.message
+    assert "redirect" in (caught.value.hint or "")
+    assert "secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+async def test_a_redirect_to_a_silent_host_ends() -> None:
+    async with serve(answering(silent)) as storage, ScriptedRegistry() as registry:
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        registry.script("GET", "/blobs/", Reply(307, {"Location": f"http://{storage}/signed"}), times=-1)
+        async with connect(registry.host, patience=SHORT) as source:
+            await source.ping()
+            with pytest.raises(ConnectionLost, match=storage):
+                await ask_blob(source)
+
+
+async def test_a_token_service_that_trickles_ends() -> None:
+    async with (
+        serve(answering(slow_body)) as realm,
+        ScriptedRegistry(auth="bearer", realm=f"http://{realm}/token") as registry,
+        connect(registry.host, patience=SHORT) as source,
+    ):
+        registry.add_kit("fraud", "v1", layers=[CONTENT])
+        with pytest.raises(NetworkError):
+            await ask_manifest(source)
+
+
+async def test_an_upload_may_take_longer_to_store_than_a_request_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kittui.oci.content import BytesContent
+    from kittui.registry import uploads
+
+    monkeypatch.setattr(uploads, "_STORED_A_SECOND", 1)  # 50,000 bytes: a registry may take 50,000 seconds
+    waits: list[Wait] = []
+    stored = asyncio.Event()
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line = await request(reader)
+            if line.startswith("POST"):
+                writer.write(b"HTTP/1.1 202 On\r\nLocation: /v2/fraud/blobs/uploads/1\r\nContent-Length: 0\r\n\r\n")
+            elif line.startswith("PUT"):
+                await reader.readexactly(len(CONTENT))
+                await stored.wait()
+                writer.write(b"HTTP/1.1 201 Stored\r\nContent-Length: 0\r\n\r\n")
+            else:
+                writer.write(OK)
+
+    def hear(wait: Wait) -> None:
+        waits.append(wait)
+        stored.set()
+
+    patience = Patience(read=0.2, silence=0.4, tries=1)
+    async with serve(one) as host, connect(host, patience=patience, on_wait=hear) as source:
+        await source.repository("fraud").put_blob(LAYER, BytesContent(CONTENT))
+    assert "store the blob" in str(waits[0])
