@@ -18,6 +18,8 @@ from tests.faults.checks import Broken
 from tests.faults.lab import HTPASSWD, Lab, open_lab
 
 OPERATIONS = 12
+ENOUGH = 20
+"""Broken rounds after which a run ends."""
 
 
 def main(arguments: list[str]) -> int:
@@ -52,5 +54,5 @@ async def _rounds(host: str, folder: Path, options: argparse.Namespace) -> Lab:
                 lab.tally.broken.append(str(seed))
                 sys.stderr.write(f"seed {seed} breaks a promise: {error}\n  " + "\n  ".join(lab.log) + "\n")
             seed += 1
-            if options.seed is not None or time.monotonic() > until:
+            if options.seed is not None or time.monotonic() > until or len(lab.tally.broken) >= ENOUGH:
                 return lab

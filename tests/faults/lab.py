@@ -6,6 +6,7 @@ again without; then everything that was promised is checked. The same seed makes
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -49,6 +50,7 @@ class Lab:
     registry: Real
     proxy: FaultyProxy
     worker: Worker
+    second: Worker
     untags: bool
     folder: Path
     tally: Tally = field(default_factory=Tally)
@@ -85,6 +87,9 @@ class Lab:
             self.registry.retag(repository, raw, tag)
             model.settle(operation)
             return
+        if operation.twice:
+            await self._twice(home, model, operation)
+            return
         before = journal_state(home)
         ran = await self._run(home, operation, planned)
         check_texts(ran, home)
@@ -103,10 +108,29 @@ class Lab:
                 raise Broken(f"run again without trouble it ended with {again.status}: {again.err[-600:]}")
             check_touched(self.registry, home, model, operation, finished=operation.status == 0)
         model.settle(operation)
-        drafts = check_settled(self.registry, home, model)
-        self.tally.counts["drafts left over"] = max(drafts, self.tally.counts["drafts left over"])
+        check_settled(self.registry, home, model)
         if operation.unpacked is not None:
             check_unpacked(home / operation.unpacked[0], model, operation.unpacked[1])
+
+    async def _twice(self, home: Path, model: Model, operation: Operation) -> None:
+        """Two processes at once, without trouble: as if one had done it, who comes second may be refused."""
+        self.tally.counts["races"] += 1
+        orders = [Order(operation.argv, _environment(home), str(home), str(home / name)) for name in ("io", "io2")]
+        with Interruption(self.proxy, Trouble(), lambda _: None):
+            async with asyncio.TaskGroup() as group:
+                runs = [
+                    group.create_task(worker.run(order))
+                    for worker, order in zip((self.worker, self.second), orders, strict=True)
+                ]
+        statuses = [run.result().status for run in runs]
+        self.log.append(f"      twice: ended with {statuses}")
+        for run in runs:
+            check_texts(run.result(), home)
+        if 0 not in statuses or not {*statuses} <= {0, 1}:
+            raise Broken(f"run twice at once, it ended with {statuses}: {[run.result().err[-300:] for run in runs]}")
+        check_touched(self.registry, home, model, operation, finished=True)
+        model.settle(operation)
+        check_settled(self.registry, home, model)
 
     def _finished(self, home: Path, model: Model, operation: Operation, before: int) -> bool:
         """Whether an undo that was cut short is done all the same: running it again would take back one more change."""
@@ -120,7 +144,13 @@ class Lab:
                 os.kill(pids[0], number)
 
         order = Order(
-            operation.argv, _environment(home), str(home), operation.stdin, planned.point, planned.signal or 9
+            operation.argv,
+            _environment(home),
+            str(home),
+            str(home / "io"),
+            operation.stdin,
+            planned.point,
+            planned.signal or 9,
         )
         started = time.monotonic()
         with Interruption(self.proxy, planned, send) as interruption:
@@ -165,11 +195,12 @@ def _log_in(home: Path, host: str) -> None:
 @contextlib.asynccontextmanager
 async def open_lab(host: str, folder: Path, *, untags: bool) -> AsyncIterator[Lab]:
     """A lab before the registry at `host`, which knows ann and her password."""
-    worker = await Worker.start()
+    worker, second = await Worker.start(), await Worker.start()
     try:
         async with FaultyProxy(host) as proxy:
             registry = Real(host, ("ann", RIGHT))
             with contextlib.closing(registry):
-                yield Lab(registry, proxy, worker, untags, folder)
+                yield Lab(registry, proxy, worker, second, untags, folder)
     finally:
         await worker.stop()
+        await second.stop()

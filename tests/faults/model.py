@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.demo.pack import File, Packed, pack
 from tests.fakes.scripted_registry import digest_of
@@ -43,6 +43,7 @@ class Operation:
 
     `remote` are the tags of each repository that it may touch as they must be in the end, `store` and `layout` the
     same for these; None: it touches none of them. `status` is what it exits with when nothing goes wrong.
+    `twice`: two processes do it at once.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Operation:
     undone: bool = False
     unpacked: tuple[str, str] | None = None
     elsewhere: tuple[str, str, str] | None = None
+    twice: bool = False
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Model:
             name = chance.choice(NAMES)
             found: Operation | None = getattr(self, f"_{name}")(chance)
             if found is not None:
-                return found
+                return replace(found, twice=name in TWICE and chance.random() < 0.1)
 
     def settle(self, operation: Operation) -> None:
         """The operation is finished."""
@@ -195,6 +197,17 @@ class Model:
         way = [] if self.untags else ["--placeholder"]
         return self._moved(self.main, {tag: None}, "remove", ["remove", "--yes", *way, self._ref(tag)])
 
+    def _delete(self, chance: random.Random) -> Operation | None:
+        """A ModelKit with all its tags, where none of them has a role."""
+        tags = self.remote[self.main]
+        needed = {tags[tag] for tag in ("champion", "challenger", "rollback")}
+        spare = sorted(tag for tag, to in tags.items() if to not in needed)
+        if not spare:
+            return None
+        tag = chance.choice(spare)
+        gone: dict[str, str | None] = {name: None for name, to in tags.items() if to == tags[tag]}
+        return self._moved(self.main, gone, "delete", ["remove", "--yes", "--delete", self._ref(tag)])
+
     def _remove_local(self, chance: random.Random) -> Operation | None:
         if not self.store:
             return None
@@ -235,5 +248,7 @@ class Model:
 
 NAMES = (
     "pull", "push", "push", "copy_out", "copy_in", "copy", "unpack", "tag", "tag", "promote", "promote", "rollback",
-    "remove", "remove_local", "undo", "undo", "login", "elsewhere", "look",
+    "remove", "delete", "remove_local", "undo", "undo", "login", "elsewhere", "look",
 )  # fmt: skip
+TWICE = {"pull", "push", "copy_out", "copy", "tag", "promote", "rollback"}
+"""What two processes may do at once: it ends as if one had done it."""

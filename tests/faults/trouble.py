@@ -43,7 +43,7 @@ POINTS = {"login": 4, "login refused": 4, "pull": 55, "copy out": 45, "unpack": 
 def trouble(chance: random.Random, operation: str, *, writes: bool) -> Trouble:
     """Nothing for one operation in five, else faults, a signal, or both; `writes`: the operation sends something."""
     faults = tuple(_fault(chance, writes=writes) for _ in range(chance.choice((0, 0, 1, 1, 2, 3))))
-    if chance.random() < 0.45:
+    if chance.random() < 0.55:
         number = chance.choice(SIGNALS)
         kind = chance.choice(("point", "point", "request", "answer"))
         return Trouble(faults, number, **{kind: chance.randint(1, POINTS.get(operation, 30) if kind == "point" else 9)})

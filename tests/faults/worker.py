@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ READ, STALL = 3.0, 3.0
 
 @dataclass(frozen=True)
 class Order:
-    """One run of the program."""
+    """One run of the program in a folder; what goes in and comes out is kept in files of the folder `files`."""
 
     argv: list[str]
     env: Mapping[str, str]
     folder: str
+    files: str
     stdin: str = ""
     moment: int = 0
     signal: int = signal.SIGKILL
@@ -77,7 +79,7 @@ class Worker:
             late = True
             os.kill(pid, signal.SIGKILL)
         status = int(await answer)
-        folder = Path(order.folder)
+        folder = Path(order.files)
         texts = [(folder / name).read_text(errors="replace") for name in ("out", "err", "reached")]
         return Outcome(None if late else status, *texts)
 
@@ -117,7 +119,8 @@ def _child(order: dict[str, Any]) -> None:
     import kittui.crashpoints
     from kittui.__main__ import main
 
-    folder = Path(order["folder"])
+    folder = Path(order["files"])
+    folder.mkdir(exist_ok=True)
     (folder / "in").write_text(order["stdin"])
     (folder / "reached").write_text("")
     for number, name, mode in ((0, "in", os.O_RDONLY), (1, "out", os.O_WRONLY), (2, "err", os.O_WRONLY)):
@@ -125,7 +128,7 @@ def _child(order: dict[str, Any]) -> None:
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - the program's own
     os.environ.clear()
     os.environ.update(order["env"])
-    os.chdir(folder)
+    os.chdir(order["folder"])
     kittui.crashpoints._actions = _Points(order["moment"], order["signal"], folder / "reached")
     sys.argv = ["kittui", *order["argv"]]
     main()
@@ -134,11 +137,14 @@ def _child(order: dict[str, Any]) -> None:
 def serve() -> None:
     """Fork a run for every line until the input ends."""
     _shorten()
-    import kittui.cli.app
-    import kittui.cli.compose
-    import kittui.layout
-    import kittui.registry
-    import kittui.store  # noqa: F401 - loaded before the fork
+    import click
+
+    from kittui.cli.app import COMMANDS, program
+
+    for module in ("cli.compose", "layout", "registry", "store"):
+        import_module(f"kittui.{module}")
+    for name in COMMANDS:
+        program.get_command(click.Context(program), name)
 
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     for line in orders:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.fakes.command_line import Ran
 from tests.fakes.scripted_registry import digest_of
-from tests.field.world import LARGE, MIDDLE, NEW, OLD, REPOSITORY, TAGS, World, complete, sizes
+from tests.field.world import LARGE, MIDDLE, NEW, OLD, PASSWORD, REPOSITORY, TAGS, USER, World, complete, sizes
 
 DIGESTS = {name: digest_of(packed.manifest) for name, packed in (("old", OLD), ("middle", MIDDLE), ("new", NEW))}
 
@@ -19,6 +19,16 @@ def refused(ran: Ran, *codes: str) -> str:
     assert error["code"] in codes, ran.err
     assert error["hint"], ran.err
     return f"{error['message']} {error['hint']}"
+
+
+def login(world: World) -> None:
+    """A password is kept once the registry took it, and only then; where nobody is asked, nothing is kept."""
+    kept = world.home / "kitops_home/credentials.json"
+    words = ("login", world.registry.host, "-u", USER, "--password-stdin")
+    assert world.kittui(*words, stdin="wrong").status == (3 if world.habits.auth else 1)
+    assert not kept.exists()
+    right = world.kittui(*words, stdin=PASSWORD)
+    assert (right.status, kept.exists()) == ((0, True) if world.habits.auth else (1, False)), right.err
 
 
 def catalog(world: World) -> None:
@@ -202,6 +212,6 @@ def copy_out(world: World) -> None:
 
 
 OPERATIONS: tuple[Callable[[World], None], ...] = (
-    catalog, browse, missing, look, pull, push, push_elsewhere, retag, move, mount, promote, undo, untag, delete, copy,
-    copy_out,
+    login, catalog, browse, missing, look, pull, push, push_elsewhere, retag, move, mount, promote, undo, untag, delete,
+    copy, copy_out,
 )  # fmt: skip

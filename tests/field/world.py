@@ -107,10 +107,10 @@ class World:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Where its tags really are."""
-        return self.registry.tags_of(REPOSITORY)
+        """Where its tags really are; those that list what is attached to a manifest aside."""
+        return {tag: to for tag, to in self.registry.tags_of(REPOSITORY).items() if not tag.startswith("sha256-")}
 
-    def kittui(self, *words: str) -> Ran:
+    def kittui(self, *words: str, stdin: str = "") -> Ran:
         """Run it with --json, as a script would."""
         out, err = io.StringIO(), io.StringIO()
         folders = {name: str(self.home / name.lower()) for name in FOLDERS}
@@ -118,6 +118,7 @@ class World:
             mock.patch.dict(os.environ, {**folders, "HOME": str(self.home)}),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
+            mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
         ):
             for name in UNSET:
                 os.environ.pop(name, None)
