@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+
+# Until there is something to interrupt, Ctrl+C ends the process without Python's traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def main() -> None:
@@ -17,6 +21,7 @@ def main() -> None:
         return
     from kittui.cli.app import main as run_command_line
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(run_command_line(sys.argv[1:]))
 
 

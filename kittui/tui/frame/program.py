@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import traceback
 from abc import abstractmethod
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events
@@ -14,7 +17,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
-from textual.worker import Worker
+from textual.worker import Worker, WorkerFailed
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from kittui.usecases.diff.compare import Side
 
 _NO_COLOUR = NoColor()
+logger = logging.getLogger("kittui.tui")
 State = TypeVar("State")
 Answer = TypeVar("Answer")
 NOTICE = 0.3
@@ -68,6 +72,7 @@ class Program(App[None], inherit_bindings=False):
         self._states: dict[type, object] = {}
         self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
         self._waiting: asyncio.Event | None = None
+        self.catches_faults = False
         self._command: Worker[None] | None = None
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
@@ -152,6 +157,26 @@ class Program(App[None], inherit_bindings=False):
         finally:
             self._waiting = None
             self.activity("command", None)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Show what nobody caught as one error, and log it; Textual would end with a traceback that shows variables.
+
+        Textual has no public way to do this. A worker that failed leaves the rest at work. A widget whose handler
+        failed gets no more messages, so that the program ends, with a sentence. Under a pilot, tests see it raised.
+        """
+        if self.is_headless and not self.catches_faults:
+            super()._handle_exception(error)
+            return
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        logger.error("a fault in kittui", exc_info=cause)
+        said = f"A fault in kittui: {type(cause).__name__}"
+        report = "Please report it, with what --log-file FILE writes down about it."
+        if isinstance(error, WorkerFailed) and self.is_running:
+            where = traceback.extract_tb(cause.__traceback__)[-1:]
+            place = f" ({Path(where[0].filename).name}:{where[0].lineno})" if where else ""
+            self.notify(f"{said}{place}\nThe rest keeps working. {report}", severity="error", markup=False, timeout=12)
+        else:
+            self.exit(return_code=1, message=f"{said}. {report}")
 
     def action_repaint(self) -> None:
         """Draw everything again, over whatever another program wrote."""
