@@ -163,7 +163,9 @@ def _holding(top: Any, budget: Budget) -> set[int]:
                 holding.add(id(value))
         elif id(value) not in seen:
             seen.add(id(value))
-            children = [child for _, child in _children(value) if isinstance(child, Map | list | tuple | Call)]
+            children = [
+                child for _, child in _children(value) if isinstance(child, Map | list | tuple | Call | Persistent)
+            ]
             budget.spend("items", 1 + len(children))
             stack.append((value, children))
             stack.extend((child, None) for child in children)
@@ -189,7 +191,8 @@ def _parts(call: Call) -> Iterator[tuple[Any, Any]]:
         elif call.name in ("set", "frozenset", "list", "tuple", "deque") and isinstance(first, list | tuple):
             yield from enumerate(first)
         elif isinstance(call.arguments, tuple):
-            yield from enumerate(call.arguments)
+            # What an unknown function makes of a storage is marked as a whole.
+            yield from ((n, part) for n, part in enumerate(call.arguments) if not isinstance(part, Persistent))
     yield from enumerate(call.items if not is_wrapper(call) else ())
     yield from call.pairs.items()
     state = call.state
@@ -216,7 +219,10 @@ def _children_of(key: Any, child: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _tensor(value: Any) -> Found | None:
-    """The tensor that a value is, without its name."""
+    """The tensor that a value is, without its name; a storage by itself is its numbers in a row."""
+    if isinstance(value, Persistent) and (alone := storage_of(value)) is not None:
+        dtype, width, numbers = alone.dtype, alone.width, alone.numbers
+        return Found("", dtype, width, (numbers,), alone.key, numbers, plain=bool(width) and not alone.part)
     if not isinstance(value, Call):
         return None
     for _ in range(_WRAPPED):

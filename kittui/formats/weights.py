@@ -35,8 +35,8 @@ class Tensor(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Numbers in the tensor; 0 where its shape is one that no file can hold."""
-        count = prod(self.shape)
+        """Numbers in the tensor; 0 where they are not known, or its shape is one that no file can hold."""
+        count = prod(self.shape) if self.dtype != "?" else 0
         return count if count < _MOST else 0
 
 

@@ -162,3 +162,10 @@ def test_what_is_rebuilt_by_a_call_that_is_not_known_is_marked_and_counted() -> 
     assert (odd.name, odd.dtype, odd.shape, odd.offset) == ("odd", "F32", (4,), None)
     assert odd.problem == "not understood: it is rebuilt by mine._rebuild_it"
     assert plain.problem is None
+
+
+def test_a_storage_by_itself_is_its_numbers_in_a_row() -> None:
+    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
+    [alone] = listed(b"\x80\x02}" + text(b"s") + storage + b"s.").tensors
+    assert (alone.name, alone.dtype, alone.shape, alone.nbytes, alone.problem) == ("s", "F32", (4,), 16, None)
+    assert alone.offset is not None
