@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "history": "Show who moved which tag, when.",
     "verify": "Check a ModelKit's signatures and what else is stated about it.",
     "sign": "Sign a ModelKit with a key.",
+    "gate": "Evaluate the gates of a promotion, changing nothing.",
     "approve": "Approve of a ModelKit getting a tag.",
     "reject": "Reject a ModelKit for a tag.",
     "attest": "State something about a ModelKit, signed with a key.",

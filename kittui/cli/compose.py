@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.trust.rule import GateRule
     from kittui.usecases.trust.signer import Signer
 
 Warn = Callable[[str], None]
@@ -183,14 +183,22 @@ class Composition:
         """Journal and history, and the record in the registry where that is configured."""
         from kittui.state.journal import Journal
         from kittui.state.outbox import Outbox
+        from kittui.trust.gates import text_of
         from kittui.usecases.change.ledger import Ledger
         from kittui.usecases.trust.recorder import Recorder
+        from kittui.usecases.trust.summary import Summaries
 
         if self.config.record != "registry" or self.config.read_only:
             return Ledger.open(self.state_dir, history=self.config.record != "off")
-        stages = {stage.name for stage in self.config.stages} | set(astuple(self.config.moves))
         outbox, journal = Outbox(self.state_dir), Journal(self.state_dir)
-        recorder = Recorder(outbox, journal, stages, self.signer, lambda text: self.on_warning(text))
+        recorder = Recorder(
+            outbox,
+            journal,
+            self.stage_tags,
+            self.signer,
+            lambda text: self.on_warning(text),
+            Summaries(text_of(self.config.gates)),
+        )
         return Ledger.open(self.state_dir, recorder=recorder)
 
     async def signer(self, path: Path | None = None) -> Signer | None:
@@ -211,7 +219,25 @@ class Composition:
         """What may be changed."""
         from kittui.usecases.change.policy import Policy
 
-        return Policy(self.config.read_only, frozenset(self.config.protected_tags), self.config.protect_promotions)
+        config = self.config
+        rules = (self._gates(),) if config.gates or config.gates_mistaken else ()
+        return Policy(config.read_only, frozenset(config.protected_tags), config.protect_promotions, rules)
+
+    def _gates(self) -> GateRule:
+        from kittui.state.history import History
+        from kittui.usecases.trust.evidence import Evidence
+        from kittui.usecases.trust.rule import GateRule
+
+        evidence = Evidence(lambda: self.keyring, self.inspector)
+        history = History(self.state_dir)
+        return GateRule(self.config.gates, evidence, history, self.stage_tags, self.config.gates_mistaken)
+
+    @property
+    def stage_tags(self) -> frozenset[str]:
+        """The tags that are stages of a ModelKit's life."""
+        moves = self.config.moves
+        named = {moves.challenger, moves.champion, moves.rollback, moves.retired}
+        return frozenset({stage.name for stage in self.config.stages} | named | moves.preparing)
 
     @cached_property
     def tuning(self) -> Tuning:

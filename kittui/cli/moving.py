@@ -8,14 +8,22 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kittui.cli.run import Call
-from kittui.errors import KittuiError, UsageError
+from kittui.errors import KittuiError, Refused, UsageError
 from kittui.oci.protocols import Repository
 from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.plan import ChangePlan
+from kittui.usecases.change.policy import Verdict
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
-from kittui.usecases.change.words import blobs_text, change_lines, costs_of, notes_of, unseen_text
+from kittui.usecases.change.words import (
+    blobs_text,
+    change_lines,
+    costs_of,
+    notes_of,
+    unseen_text,
+    verdict_lines,
+)
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic
@@ -26,9 +34,9 @@ TELL = 0.2
 Done = TypeVar("Done")
 
 
-async def repository_of(call: Call, text: str) -> Repository:
-    """The repository that a command changes; raises UsageError where a tag was named too."""
-    located = await call.composition.places.locate(text, changing=True, default=None)
+async def repository_of(call: Call, text: str, *, changing: bool = True) -> Repository:
+    """The repository that a command works on, and may change; raises UsageError where a tag was named too."""
+    located = await call.composition.places.locate(text, changing=changing, default=None)
     if located.target is not None:
         raise UsageError(
             f"{text} names {located.target}; this works on a whole repository",
@@ -48,9 +56,9 @@ def typed_names(call: Call, tags: Collection[str], given: Sequence[str], action:
     return typed
 
 
-def plan_lines(plan: ChangePlan, verb: str) -> list[str]:
-    """A plan in words; its first line names the place."""
-    lines = [*change_lines(plan.changes, plan.names), *notes_of(plan), costs_of(plan)]
+def plan_lines(plan: ChangePlan, verb: str, verdicts: Sequence[Verdict] = ()) -> list[str]:
+    """A plan in words, with what the policy says of it; its first line names the place."""
+    lines = [*change_lines(plan.changes, plan.names), *notes_of(plan), *verdict_lines(verdicts), costs_of(plan)]
     return [f"{verb} {plan.place}", *(f"  {line}" for line in lines)]
 
 
@@ -58,6 +66,26 @@ def note_unseen(call: Call, tags: Sequence[str]) -> None:
     """Say which tags were moved though the registry still shows their former state."""
     if tags:
         call.printer.note(unseen_text(tags))
+
+
+async def agree(
+    call: Call, plan: ChangePlan, verb: str, question: str, override: str = "", more: Sequence[str] = ()
+) -> None:
+    """Show a plan with what the policy says of it, and ask; nobody is asked about what a rule refuses.
+
+    Raises ReadOnly, Refused naming the rule or where the answer is no, and TerminalNeeded.
+    """
+    policy = call.composition.policy
+    policy.check_write(plan.place)
+    verdicts = await policy.assess(plan)
+    lines = [*plan_lines(plan, verb, verdicts), *more]
+    try:
+        policy.stop(verdicts, override, plan.place)
+    except Refused:
+        for line in lines:
+            call.printer.note(line)
+        raise
+    call.printer.confirm(lines, question)
 
 
 def move_lines(plan: MovePlan) -> list[str]:
@@ -75,6 +103,7 @@ async def carry(
     *,
     reason: str = "",
     confirm: Sequence[str] = (),
+    override: str = "",
 ) -> Moved:
     """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress."""
     composition = call.composition
@@ -95,6 +124,7 @@ async def carry(
             tuning=call.composition.tuning,
             reason=reason,
             typed=typed,
+            override=override,
         )
 
 

@@ -27,9 +27,19 @@ def review_options(function: Decorated) -> Decorated:
 
 
 async def write_review(
-    call: Call, decision: Decision, reference: str, tag: str | None, signing_key: str | None, reason: str
+    call: Call,
+    decision: Decision,
+    reference: str,
+    tag: str | None,
+    signing_key: str | None,
+    reason: str,
+    *,
+    reviewed: bool = False,
 ) -> None:
-    """Write one person's decision and print what was written."""
+    """Write one person's decision and print what was written.
+
+    `reviewed`: they went through every change against what the tag holds now; raises NotFound where there is none.
+    """
     from kittui.usecases.trust.sign import check_attach, review
 
     composition = call.composition
@@ -37,9 +47,12 @@ async def write_review(
     located = await composition.places.locate(reference, changing=True)
     composition.policy.check_write(str(located))
     check_attach(located.repository)
+    against = (await located.repository.resolve(wanted)).digest if reviewed else None
     signer = await signer_of(call, signing_key)
     actor = composition.ledger.actor
-    done = await review(located.repository, located.target or "", signer, decision, wanted, actor, reason)
+    done = await review(
+        located.repository, located.target or "", signer, decision, wanted, actor, reason, against=against
+    )
 
     def show() -> None:
         call.printer.line((done.reference, "bold"), "  ", (done.subject, "dim"))

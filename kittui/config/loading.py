@@ -85,6 +85,9 @@ def load_config(flags: Flags | None = None, environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     path = config_path(flags.config, environ)
     config, problems = _read(path, named=bool(flags.config or environ.get("KITTUI_CONFIG")))
+    unread = [problem for problem in problems if not problem.key or problem.key.partition(".")[0] == "gates"]
+    if unread:
+        config = replace(config, gates_mistaken=str(unread[0]))
     config, mistaken = _with_environment(config, environ)
     return Loaded(_with_flags(config, flags), (*problems, *mistaken), path)
 
@@ -161,6 +164,7 @@ def _is_tag(part: int | str) -> bool:
 
 
 def _problem(detail: Any, location: tuple[int | str, ...], node: yaml.Node, place: str) -> ConfigProblem:
+    from kittui.config.gates import GateForm
     from kittui.config.schema import ConfigForm, MovesForm, RegistryForm, StageForm, TrustForm
 
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
@@ -170,6 +174,7 @@ def _problem(detail: Any, location: tuple[int | str, ...], node: yaml.Node, plac
             "registries": RegistryForm.model_fields,
             "stages": StageForm.model_fields,
             "trust": TrustForm.model_fields,
+            "gates": GateForm.model_fields,
         }
         allowed = forms.get(str(location[0]), MovesForm.model_fields) if len(location) > 1 else ConfigForm.model_fields
         message = f"there is no such key; allowed are {', '.join(allowed)}"
@@ -224,6 +229,7 @@ def _from_form(form: ConfigForm) -> Config:
         signing_key=None if form.signing_key is None else Path(form.signing_key),
         signing_command=form.signing_command,
         trust=tuple(_trusted(entry) for entry in form.trust),
+        gates=tuple(entry.value() for entry in form.gates),
         record=form.record,
     )
 

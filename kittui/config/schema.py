@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
+from kittui.config.gates import GateForm
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES, read_moment
 from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError
@@ -161,5 +162,6 @@ class ConfigForm(_Part):
     store: File | None = None
     signing_key: File | None = None
     trust: tuple[TrustForm, ...] = ()
+    gates: tuple[GateForm, ...] = ()
     record: Literal["registry", "local", "off"] = "registry"
     signing_command: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from kittui.modelkit.stages import STAGES, LifecycleTags, Stage
+
+if TYPE_CHECKING:
+    from kittui.trust.gates import GateSet
 
 THEMES: Final = ("kittui-dark", "kittui-light", "kittui-contrast", "kittui-colour-blind", "kittui-ansi")
 """The names of the interface's themes."""
@@ -63,7 +66,10 @@ def read_moment(text: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything kittui can be told by its file, the environment and flags."""
+    """Everything kittui can be told by its file, the environment and flags.
+
+    `gates_mistaken` says what is wrong with the file where its gates could not be read: nothing may pass them then.
+    """
 
     registries: tuple[Registry, ...] = ()
     layouts: tuple[str, ...] = ()
@@ -85,6 +91,8 @@ class Config:
     signing_key: Path | None = None
     signing_command: tuple[str, ...] = ()
     trust: tuple[Trusted, ...] = ()
+    gates: tuple[GateSet, ...] = ()
+    gates_mistaken: str = ""
     record: Record = "registry"
 
     def registry(self, host: str) -> Registry:

@@ -39,14 +39,15 @@ class Review:
 
 
 def write_review(
-    decision: Decision, repository: str, tag: str, actor: str, reason: str, now: datetime
+    decision: Decision, repository: str, tag: str, actor: str, reason: str, now: datetime, against: str | None = None
 ) -> dict[str, Any]:
-    """The predicate of a review."""
+    """The predicate of a review; `against` is the digest whose differences were all gone through."""
+    seen = {"reviewedAgainst": against} if against else {}
     return {
         "verifier": {"id": REVIEWER, "policies": []},
         "timeCreated": write_time(now),
         "properties": [APPROVED if decision == "approved" else REJECTED],
-        DETAILS: {"repository": repository, "tag": tag, "actor": actor, "reason": reason},
+        DETAILS: {"repository": repository, "tag": tag, "actor": actor, "reason": reason, **seen},
     }
 
 

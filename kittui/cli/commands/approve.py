@@ -12,9 +12,12 @@ from kittui.cli.run import Call
 @run.command("approve")
 @click.argument("reference")
 @review_options
-async def command(call: Call, reference: str, tag: str | None, signing_key: str | None, reason: str) -> None:
+@click.option("--reviewed", is_flag=True, help="You went through every change against what the tag holds.")
+async def command(
+    call: Call, reference: str, tag: str | None, signing_key: str | None, reason: str, reviewed: bool
+) -> None:
     """Approve of a ModelKit getting a tag, champion unless --for says otherwise; signed with your own key.
 
     The statement is about the digest, the repository and the tag. A later rejection by the same person takes it back.
     """
-    await write_review(call, "approved", reference, tag, signing_key, reason)
+    await write_review(call, "approved", reference, tag, signing_key, reason, reviewed=reviewed)

@@ -15,7 +15,10 @@ from kittui.oci.traffic import metered
 @click.argument("destination", metavar="TO")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-async def command(call: Call, origin: str, destination: str, reason: str, confirm: tuple[str, ...]) -> None:
+@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+async def command(
+    call: Call, origin: str, destination: str, reason: str, confirm: tuple[str, ...], override: str
+) -> None:
     """Copy a ModelKit, or an index with what it lists, between any two sources.
 
     TO without a tag keeps the one of FROM. A layout that is not there yet is made.
@@ -26,5 +29,5 @@ async def command(call: Call, origin: str, destination: str, reason: str, confir
         target = found.target or "latest"
         to = await places.locate(destination, changing=True, default=None)
         ends = (found.repository, target), (to.repository, to.target or target)
-        moved = await carry(call, "copy", *ends, reason=reason, confirm=confirm)
+        moved = await carry(call, "copy", *ends, reason=reason, confirm=confirm, override=override)
     show_moved(call, moved, traffic)

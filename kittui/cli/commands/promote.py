@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import note_unseen, plan_lines, repository_of, typed_names
+from kittui.cli.moving import agree, note_unseen, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
@@ -36,11 +36,8 @@ async def command(
     found = await repository_of(call, repository)
     plan = await plan_promote(found, origin, target, stages=stages, retire=retire)
     if plan.changes:
-        composition.policy.check_write(plan.place)
-        lines = plan_lines(plan, "Promote in")
-        if plan.orphans:
-            lines.append(f"  --retire tags it {stages.retired}")
-        call.printer.confirm(lines, "Promote?")
+        more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
+        await agree(call, plan, "Promote in", "Promote?", override, more)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(
         plan, composition.ledger, composition.policy, reason=reason, typed=typed, override=override

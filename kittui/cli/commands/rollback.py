@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import note_unseen, plan_lines, repository_of, typed_names
+from kittui.cli.moving import agree, note_unseen, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_rollback
 from kittui.usecases.change.tags import apply_changes
@@ -23,8 +23,7 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     found = await repository_of(call, repository)
     plan = await plan_rollback(found, stages=composition.config.moves)
     if plan.changes:
-        composition.policy.check_write(plan.place)
-        call.printer.confirm(plan_lines(plan, "Roll back in"), "Roll back?")
+        await agree(call, plan, "Roll back in", "Roll back?", override)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(
         plan, composition.ledger, composition.policy, reason=reason, typed=typed, override=override

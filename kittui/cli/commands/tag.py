@@ -12,7 +12,7 @@ from kittui.oci.protocols import Repository
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.retag import apply_retag, plan_retag
-from kittui.usecases.change.words import change_lines
+from kittui.usecases.change.words import change_lines, verdict_lines
 
 
 @run.command("tag")
@@ -20,7 +20,10 @@ from kittui.usecases.change.words import change_lines
 @click.argument("news", metavar="NEW_TAG_OR_REF...", nargs=-1, required=True)
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-async def command(call: Call, source: str, news: tuple[str, ...], reason: str, confirm: tuple[str, ...]) -> None:
+@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+async def command(
+    call: Call, source: str, news: tuple[str, ...], reason: str, confirm: tuple[str, ...], override: str
+) -> None:
     """Give a ModelKit another tag, where it is: the same bytes, no layer moved.
 
     A word without / or : is a tag in the same repository. In another repository of a registry its layers are mounted,
@@ -38,13 +41,16 @@ async def command(call: Call, source: str, news: tuple[str, ...], reason: str, c
             raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
         destinations.append((new.repository, new.target))
     plan = await plan_retag(located.repository, located.target or "latest", destinations)
+    composition.policy.check_write(located.repository.reference())
+    verdicts = await composition.policy.assess(plan.here) if plan.here is not None else ()
     if plan.overwritten or plan.missing:
         lines: list[str] = []
         for changes in plan.changes:
             lines += [f"Retag in {changes.place}", *(f"  {line}" for line in change_lines(changes.changes))]
+        lines += [f"  {line}" for line in verdict_lines(verdicts)]
         if plan.missing:
             lines.append(f"  {size_text(plan.missing)} are copied")
-        composition.policy.check_write(located.repository.reference())
+        composition.policy.stop(verdicts, override, located.repository.reference())
         if plan.overwritten:
             call.printer.confirm(lines, "Move the tags?")
         else:
@@ -53,7 +59,9 @@ async def command(call: Call, source: str, news: tuple[str, ...], reason: str, c
     typed = typed_names(call, plan.overwritten, confirm)
     progress = Progress()
     async with reporting(call, progress, "tag"):
-        done = await apply_retag(plan, composition.ledger, composition.policy, progress, reason=reason, typed=typed)
+        done = await apply_retag(
+            plan, composition.ledger, composition.policy, progress, reason=reason, typed=typed, override=override
+        )
 
     def show() -> None:
         for changed in done.done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import note_unseen, plan_lines, repository_of, typed_names
+from kittui.cli.moving import agree, note_unseen, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from kittui.usecases.change.words import change_lines
@@ -15,7 +15,8 @@ from kittui.usecases.change.words import change_lines
 @click.argument("repository", metavar="REPO")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-async def command(call: Call, repository: str, reason: str, confirm: tuple[str, ...]) -> None:
+@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+async def command(call: Call, repository: str, reason: str, confirm: tuple[str, ...], override: str) -> None:
     """Take back the last tag change that kittui made in a repository, if no tag of it has moved since."""
     composition = call.composition
     found = await repository_of(call, repository)
@@ -23,9 +24,9 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     undo = await plan_undo(found, composition.ledger)
     if undo.plan.changes:
         heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
-        call.printer.confirm(plan_lines(undo.plan, heading), "Undo it?")
+        await agree(call, undo.plan, heading, "Undo it?", override)
     typed = typed_names(call, undo.plan.overwritten, confirm)
-    done = await apply_undo(undo, composition.ledger, composition.policy, reason=reason, typed=typed)
+    done = await apply_undo(undo, composition.ledger, composition.policy, reason=reason, typed=typed, override=override)
 
     def show() -> None:
         for line in change_lines(done.changes):

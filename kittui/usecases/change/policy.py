@@ -40,6 +40,18 @@ class Verdict:
         """Whether the plan may not go ahead because of it."""
         return self.enforced and self.state != "pass"
 
+    def to_json(self) -> dict[str, object]:
+        """As contract.md has it."""
+        return {
+            "gate": self.rule,
+            "tag": self.moved or self.tag,
+            "state": self.state,
+            "reason": self.reason,
+            "remedy": self.remedy,
+            "enforced": self.enforced,
+            "evidence": [str(digest) for digest in self.evidence],
+        }
+
 
 class Rule(Protocol):
     """One more thing that has to hold before tags move. To add one, see docs/architecture.md."""
@@ -110,13 +122,18 @@ class Policy:
         self.check_write(reference)
         self.check_tags(plan.overwritten, typed, reference, plan.action)
         verdicts = await self.assess(plan)
-        stopping = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
-        if stopping and not override:
-            first = stopping[0]
-            raise Refused(
-                f"{first.rule}: {first.reason}",
-                hint=f"{first.remedy[:1].upper() + first.remedy[1:]}. " * bool(first.remedy)
-                + "To go ahead all the same, give --override REASON.",
-                reference=reference,
-            )
+        self.stop(verdicts, override, reference)
         return verdicts
+
+    def stop(self, verdicts: Sequence[Verdict], override: str, reference: str) -> None:
+        """Raise Refused for the first verdict that stops a plan, unless there is a reason for going ahead."""
+        stopping = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
+        if not stopping or override:
+            return
+        first = stopping[0]
+        remedy = f"{first.remedy[:1].upper() + first.remedy[1:]}. " if first.remedy else ""
+        raise Refused(
+            f"{first.rule}: {first.reason}",
+            hint=f"{remedy}To go ahead all the same, give --override REASON.",
+            reference=reference,
+        )

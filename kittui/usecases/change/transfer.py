@@ -117,6 +117,7 @@ async def apply_move(
     tuning: Tuning | None = None,
     reason: str = "",
     typed: Collection[str] = (),
+    override: str = "",
 ) -> Moved:
     """Move the blobs, then the manifest, then the tag.
 
@@ -132,11 +133,11 @@ async def apply_move(
     with metered() as traffic:
         outcomes = await transfer_blobs(plan.transfer, progress, tuning)
         try:
-            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed)
+            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed, override)
         except NotFound:
             again = await plan_transfer(plan.transfer.origin, plan.manifest.digest, destination)
             outcomes = {**outcomes, **await transfer_blobs(again, Progress(), tuning)}
-            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed)
+            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed, override)
     progress.phase = "done"
     return Moved(plan, outcomes, traffic, unseen)
 
@@ -148,11 +149,12 @@ async def _finish(
     policy: Policy,
     reason: str,
     typed: Collection[str],
+    override: str,
 ) -> tuple[str, ...]:
     """Store the manifest and move the tag; returns the tag where that does not show yet."""
     manifest, destination = plan.manifest, plan.transfer.destination
     if plan.changes.changes:
-        return (await apply_changes(plan.changes, ledger, policy, reason=reason, typed=typed)).unseen
+        return (await apply_changes(plan.changes, ledger, policy, reason=reason, typed=typed, override=override)).unseen
     if plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
         crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)

@@ -77,10 +77,16 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
 
 
 async def apply_undo(
-    undo: UndoPlan, ledger: Ledger, policy: Policy, *, reason: str = "", typed: Collection[str] = ()
+    undo: UndoPlan,
+    ledger: Ledger,
+    policy: Policy,
+    *,
+    reason: str = "",
+    typed: Collection[str] = (),
+    override: str = "",
 ) -> Changed:
     """Take the change back and mark it as undone."""
-    done = await apply_changes(undo.plan, ledger, policy, reason=reason, typed=typed)
+    done = await apply_changes(undo.plan, ledger, policy, reason=reason, typed=typed, override=override)
     await ledger.write(replace(undo.entry, state="undone"))
     return done
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kittui.oci.digest import Digest
     from kittui.oci.manifest import Manifest
     from kittui.usecases.change.plan import ChangePlan, TagChange
+    from kittui.usecases.change.policy import Verdict
     from kittui.usecases.change.transfer import MovePlan
 
     Names = Mapping[Digest, tuple[str, ...]]
@@ -42,6 +43,19 @@ def notes_of(plan: ChangePlan) -> list[str]:
     notes = [*plan.notes]
     notes += [f"{digest.short} loses its last tag; its manifest is kept for undo" for digest in plan.orphans]
     return notes
+
+
+def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """What the rules say of a plan, protected tags left out: they are asked for by name."""
+    words = {"pass": "pass", "fail": "FAIL", "unknown": "cannot tell"}
+    lines = []
+    for one in verdicts:
+        if one.tag:
+            continue
+        advisory = "" if one.enforced else ", advisory"
+        remedy = f"; {one.remedy}" if one.remedy and one.state != "pass" else ""
+        lines.append(f"{one.rule}: {words[one.state]}{advisory}: {one.reason}{remedy}")
+    return lines
 
 
 def costs_of(plan: ChangePlan) -> str:

@@ -68,11 +68,22 @@ async def attest(
 
 
 async def review(
-    repository: Repository, target: str, signer: Signer, decision: Decision, tag: str, actor: str, reason: str = ""
+    repository: Repository,
+    target: str,
+    signer: Signer,
+    decision: Decision,
+    tag: str,
+    actor: str,
+    reason: str = "",
+    *,
+    against: Digest | None = None,
 ) -> Attestation:
-    """Write one person's yes or no to a ModelKit getting a tag. Raises as `attest` does, and BadReference."""
+    """Write one person's yes or no to a ModelKit getting a tag. Raises as `attest` does, and BadReference.
+
+    `against` is what the tag holds now, where every difference from it was gone through.
+    """
     check_tag(tag)
-    predicate = write_review(decision, plain_name(repository), tag, actor, reason, datetime.now(UTC))
+    predicate = write_review(decision, plain_name(repository), tag, actor, reason, datetime.now(UTC), against)
     return await _state(repository, target, signer, REVIEW, predicate, rejection=decision == "rejected")
 
 

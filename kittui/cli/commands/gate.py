@@ -1,0 +1,64 @@
+"""`kittui gate`: what has to hold before a promotion, evaluated alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import repository_of
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.usecases.change.policy import State, Verdict
+from kittui.usecases.change.promote import plan_promote
+
+_STYLES: Final[dict[State, str]] = {"pass": "bold green", "fail": "bold red", "unknown": "yellow"}
+_WORDS: Final[dict[State, str]] = {"pass": "pass", "fail": "FAIL", "unknown": "cannot tell"}
+
+
+@run.command("gate")
+@click.argument("repository", metavar="REPO")
+@click.option("--from", "origin", metavar="TAG", help="The tag to promote (challenger).")
+@click.option("--to", "target", metavar="TAG", help="The tag that it would get (champion).")
+async def command(call: Call, repository: str, origin: str | None, target: str | None) -> int:
+    """Evaluate the gates of a promotion and change nothing: exit status 0 where every gate passes, 1 otherwise.
+
+    Gates that are not enforced count here, too: a promotion goes ahead without them.
+    """
+    composition = call.composition
+    found = await repository_of(call, repository, changing=False)
+    plan = await plan_promote(found, origin, target, stages=composition.config.moves)
+    call.printer.status(f"evaluating the gates of {plan.place}")
+    verdicts = [one for one in await composition.policy.assess(plan) if not one.tag]
+    document = {
+        "repository": plan.place,
+        "changes": [change.to_json() for change in plan.changes],
+        "gates": [one.to_json() for one in verdicts],
+        "passed": all(one.state == "pass" for one in verdicts),
+    }
+
+    def show() -> None:
+        if not plan.changes:
+            call.printer.line("nothing to promote: both tags point to the same digest")
+        elif not verdicts:
+            call.printer.line("no gates hold for this move: name them as `gates` in config.yaml")
+        else:
+            call.printer.table(("GATE", "", "", "REASON"), gate_rows(verdicts))
+
+    call.printer.result(document, show)
+    return 0 if document["passed"] else 1
+
+
+def gate_rows(verdicts: Sequence[Verdict]) -> list[Sequence[Styled]]:
+    """A row for each verdict: the gate, what it says, whether it is enforced, why and what to do."""
+    return [
+        (
+            one.rule,
+            (_WORDS[one.state], _STYLES[one.state]),
+            ("enforced" if one.enforced else "advisory", "dim"),
+            f"{one.reason}; {one.remedy}" if one.remedy and one.state != "pass" else one.reason,
+        )
+        for one in verdicts
+    ]

@@ -1,0 +1,175 @@
+"""Gates: what has to hold before a tag moves, as the configuration says it. Values only; a use case evaluates them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from kittui.trust.keyring import covers
+
+Better = Literal["higher", "lower"]
+Scanner = Literal["kittui", "modelscan"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """A signature by one of these people holds."""
+
+    people: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return f"signed by {' or '.join(self.people)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """A statement of a type holds, by one of these people (by any trusted key where none are named), with a result."""
+
+    type: str
+    by: tuple[str, ...] = ()
+    result: str = ""
+    short: str = ""
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        result = f" {self.result}" if self.result else ""
+        return f"attested {self.short or self.type}{result}" + (f" by {' or '.join(self.by)}" if self.by else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedBy:
+    """So many of these people approve, and none of them rejects."""
+
+    count: int
+    people: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return f"approved by {self.count} of {', '.join(self.people)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """One of those who approve went through every change against what the tag holds now."""
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return "reviewed"
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseIn:
+    """Every license that the Kitfile names is one of these, and it names one."""
+
+    licenses: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return "license"
+
+
+@dataclass(frozen=True, slots=True)
+class KitfileHas:
+    """The Kitfile has something at each of these paths, and the parts that are required; none that are not allowed."""
+
+    paths: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    stage: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return "Kitfile"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number in the Kitfile is large or small enough, or not worse than that of what the tag holds now."""
+
+    path: str
+    at_least: float | None = None
+    at_most: float | None = None
+    not_worse: Better | None = None
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return f"metric {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotOlderThan:
+    """The ModelKit was made within so many days."""
+
+    days: int
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return f"not older than {self.days} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Its files were looked into, and nothing that could run code when loaded was found."""
+
+    by: Scanner
+
+    @property
+    def name(self) -> str:
+        """How the gate is called."""
+        return f"scanned by {self.by}"
+
+
+Gate = SignedBy | Attested | ApprovedBy | Reviewed | LicenseIn | KitfileHas | Metric | NotOlderThan | Scanned
+COSTS: tuple[type, ...] = (
+    LicenseIn,
+    KitfileHas,
+    NotOlderThan,
+    Metric,
+    SignedBy,
+    Attested,
+    ApprovedBy,
+    Reviewed,
+    Scanned,
+)
+"""The kinds of gates, cheapest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateSet:
+    """Gates of one move, for the repositories that patterns over HOST/REPO name; advisory unless enforced.
+
+    They hold for every move of `target`, whichever command makes it and from wherever. Taking back a move to it
+    (rollback, undo) is exempt where the tag has held the digest before, unless `origin` is the rollback tag.
+    """
+
+    name: str
+    target: str
+    gates: tuple[Gate, ...]
+    origin: str = ""
+    repositories: tuple[str, ...] = ()
+    enforce: bool = False
+
+    def concerns(self, repository: str, tag: str) -> bool:
+        """Whether it has a say when a tag of a repository moves."""
+        return tag == self.target and covers(self.repositories, repository)
+
+    def cheapest_first(self) -> tuple[Gate, ...]:
+        """The gates in the order they are evaluated."""
+        return tuple(sorted(self.gates, key=lambda gate: COSTS.index(type(gate))))
+
+
+def text_of(sets: Iterable[GateSet]) -> bytes:
+    """The gates as bytes, for their digest: the same for the same gates."""
+    said = [{**asdict(one), "gates": [{type(gate).__name__: asdict(gate)} for gate in one.gates]} for one in sets]
+    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode() if said else b""

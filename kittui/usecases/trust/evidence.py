@@ -1,0 +1,108 @@
+"""What gates rest on, read once: Kitfiles and scans for good, statements for as long as a look takes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from kittui.modelkit.modelkit import ModelKit
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.protocols import Repository
+from kittui.trust.keyring import Keyring
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.trust.names import plain_name
+from kittui.usecases.trust.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from kittui.usecases.inspect.risk import RiskReport
+    from kittui.usecases.inspect.scan import ScanReport
+
+FRESH: Final = 10.0
+"""Seconds for which statements need no second look: a plan that is shown and then confirmed asks once."""
+T = TypeVar("T")
+
+
+@dataclass
+class Evidence:
+    """Reads what gates ask for, each thing once for the same digest; `keyring` gives the keys that count (blocks)."""
+
+    keyring: Callable[[], Keyring]
+    inspector: Callable[[], Inspector]
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[tuple[str, str, Digest], tuple[float, asyncio.Task[Any]]] = field(default_factory=dict)
+
+    async def kit(self, repository: Repository, manifest: Manifest) -> ModelKit:
+        """The ModelKit of a manifest: one request."""
+
+        async def read() -> ModelKit:
+            config = b""
+            if manifest.config is not None:
+                config = await repository.read_blob(manifest.config, CONFIG_LIMIT)
+            return ModelKit.parse(manifest, config)
+
+        return await self._once("kit", repository, manifest.digest, read)
+
+    async def statements(self, repository: Repository, digest: Digest) -> Verification:
+        """What is attached to a digest, checked with the keys that count for the repository."""
+
+        async def read() -> Verification:
+            keyring = await asyncio.to_thread(self.keyring)
+            return await verify(repository, digest, keyring.for_repository(plain_name(repository)))
+
+        return await self._once("statements", repository, digest, read, FRESH)
+
+    async def risk(self, repository: Repository, manifest: Manifest) -> RiskReport:
+        """kittui's own look into the files: reads the parts of layers that it needs."""
+
+        async def read() -> RiskReport:
+            from kittui.usecases.inspect.files import list_layers
+            from kittui.usecases.inspect.risk import assess
+
+            kit = await self.kit(repository, manifest)
+            inspector = self.inspector()
+            listed = await list_layers(inspector, repository, kit.layers)
+            return await assess(inspector, repository, kit, listed)
+
+        return await self._once("risk", repository, manifest.digest, read)
+
+    async def scan(self, repository: Repository, manifest: Manifest) -> ScanReport:
+        """ModelScan over a copy of the files: reads them whole. Raises Unsupported where it is not installed."""
+
+        async def read() -> ScanReport:
+            from kittui.usecases.inspect.files import FoundFile, list_layers
+            from kittui.usecases.inspect.scan import scan_files
+
+            kit = await self.kit(repository, manifest)
+            inspector = self.inspector()
+            files = [
+                FoundFile(one.layer, entry)
+                for one in await list_layers(inspector, repository, kit.layers)
+                if one.listing is not None
+                for entry in one.listing.files
+                if entry.type == "file" and not entry.problem
+            ]
+            return await scan_files(inspector, repository, files)
+
+        return await self._once("scan", repository, manifest.digest, read)
+
+    async def _once(
+        self,
+        what: str,
+        repository: Repository,
+        digest: Digest,
+        read: Callable[[], Coroutine[Any, Any, T]],
+        lasts: float | None = None,
+    ) -> T:
+        """Ask once, also where several ask at the same time; what failed is asked for again."""
+        key = (what, repository.reference(), digest)
+        known = self._known.get(key)
+        stale = known is None or (lasts is not None and self.clock() - known[0] > lasts)
+        if known is None or stale or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
+            known = self._known[key] = (self.clock(), asyncio.ensure_future(read()))
+        result: T = await asyncio.shield(known[1])
+        return result

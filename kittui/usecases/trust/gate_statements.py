@@ -1,0 +1,126 @@
+"""Gates that rest on what is attached to a ModelKit: signatures, statements, approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from kittui.trust.documents import list_of, map_of, parse_time, text_of
+from kittui.trust.gates import ApprovedBy, Attested, SignedBy
+from kittui.trust.reviews import DETAILS, SKEW, decisions, read_review
+from kittui.usecases.trust.answers import Answer, Case
+from kittui.usecases.trust.verify import Signature, Verification
+
+_RESULTS: Final = ("verificationResult", "result")
+_TIMES: Final = ("timeVerified", "timeCreated", "time")
+
+
+def _owned(one: Signature, people: Sequence[str]) -> bool:
+    signer = one.verdict.signer
+    return one.verdict.holds and signer is not None and (not people or signer.owner in people)
+
+
+def _missing(found: Verification, reason: str, remedy: str) -> Answer:
+    """Fail; or cannot tell, where something that was not looked at may be what is missing."""
+    if not found.complete or any(one.status == "error" for one in found.signatures):
+        return Answer("unknown", f"{reason}, and not everything attached to it could be read", remedy)
+    return Answer("fail", reason, remedy)
+
+
+def signed(gate: SignedBy, found: Verification) -> Answer:
+    """Whether one of the people signed it."""
+    held = [one for one in found.signatures if one.kind == "signature" and _owned(one, gate.people)]
+    if held:
+        owner = held[0].verdict.signer
+        return Answer("pass", f"signed by {owner.owner if owner else ''}", evidence=(held[0].digest,))
+    unchecked = [one for one in found.signatures if one.kind == "signature" and one.status == "not verified"]
+    if unchecked:
+        return Answer("unknown", f"a signature is there that can't be checked: {unchecked[0].reason}")
+    who = " or ".join(gate.people)
+    return _missing(found, f"it is not signed by {who}", f"let {who} sign it with kittui sign REF --key FILE")
+
+
+def attested(gate: Attested, found: Verification, now: datetime) -> Answer:
+    """Whether a statement of the type holds, with the result."""
+    held = [one for one in found.signatures if one.predicate_type == gate.type and _owned(one, gate.by)]
+    named = gate.short or gate.type
+    held = [one for one in held if not (one.verdict.statement and one.verdict.statement.rejects)]
+    if not held:
+        who = f" by {' or '.join(gate.by)}" if gate.by else " by a trusted key"
+        return _missing(
+            found, f"no {named} statement{who} holds", "state it: kittui attest REF --type TYPE --predicate FILE"
+        )
+    if not gate.result:
+        return Answer("pass", f"a {named} statement holds", evidence=tuple(one.digest for one in held))
+    dated = [(_time(one), one) for one in held]
+    if any(time is not None and time > now + SKEW for time, _ in dated):
+        return Answer("unknown", f"a {named} statement is dated in the future")
+    if len(held) > 1 and all(time is not None for time, _ in dated):
+        last = max(time for time, _ in dated if time is not None)
+        held = [one for time, one in dated if time == last]
+    results = {one.digest: _results(one) for one in held}
+    agreeing = [digest for digest, said in results.items() if gate.result in said]
+    if len(agreeing) == len(held):
+        return Answer("pass", f"a {named} statement says {gate.result}", evidence=tuple(agreeing))
+    if agreeing:
+        return Answer(
+            "unknown", f"{named} statements contradict each other and say no time", "remove the one that is outdated"
+        )
+    said = next(iter(results.values()))
+    result = ", ".join(sorted(said)) or "nothing"
+    return Answer("fail", f"the {named} statement says {result} instead of {gate.result}")
+
+
+def _results(one: Signature) -> set[str]:
+    predicate = one.verdict.statement.predicate if one.verdict.statement else {}
+    said = {text_of(predicate, key) for key in _RESULTS} - {""}
+    return said | {text for text in list_of(predicate, "properties") if isinstance(text, str)}
+
+
+def _time(one: Signature) -> datetime | None:
+    predicate = one.verdict.statement.predicate if one.verdict.statement else {}
+    return next((time for key in _TIMES if (time := parse_time(predicate.get(key))) is not None), None)
+
+
+def approved(gate: ApprovedBy, found: Verification, case: Case) -> Answer:
+    """Whether enough of the people approve, and none rejects."""
+    decided = decisions((one.verdict for one in found.signatures), case.names, case.tag, case.now)
+    counted = {person: decided[person] for person in gate.people if person in decided}
+    for person, review in counted.items():
+        if review.decision == "rejected":
+            because = f": {review.reason}" if review.reason else ""
+            return Answer("fail", f"{person} rejected it{because}", f"let {person} approve it again")
+    missing = [person for person in gate.people if person not in counted]
+    if len(counted) >= gate.count:
+        evidence = tuple(one.digest for one in found.signatures if _is_review(one, counted))
+        return Answer("pass", f"approved by {', '.join(counted)}", evidence=evidence)
+    have = f"approved by {', '.join(counted)}; " if counted else ""
+    need = gate.count - len(counted)
+    reason = f"{have}{need} more of {', '.join(missing)} must approve"
+    return _missing(found, reason, f"run kittui approve REF --for {case.tag} --key FILE")
+
+
+def _is_review(one: Signature, counted: Mapping[str, object]) -> bool:
+    signer, statement = one.verdict.signer, one.verdict.statement
+    if signer is None or statement is None or not one.verdict.holds or statement.rejects:
+        return False
+    return signer.owner in counted and read_review(statement, signer.owner) is not None
+
+
+def reviewed(found: Verification, case: Case) -> Answer:
+    """Whether somebody went through every change against what the tag holds now."""
+    if case.before is None:
+        return Answer("pass", f"there is no {case.tag} to compare it with")
+    decided = decisions((one.verdict for one in found.signatures), case.names, case.tag, case.now)
+    for one in found.signatures:
+        statement, signer = one.verdict.statement, one.verdict.signer
+        if not one.verdict.holds or statement is None or signer is None:
+            continue
+        review = read_review(statement, signer.owner or signer.name)
+        if review is None or review.decision != "approved" or decided.get(review.owner) != review:
+            continue
+        if text_of(map_of(statement.predicate, DETAILS), "reviewedAgainst") == case.before.digest:
+            return Answer("pass", f"{review.owner} went through every change", evidence=(one.digest,))
+    reason = f"nobody stated that every change against the present {case.tag} was reviewed"
+    return _missing(found, reason, f"run kittui approve REF --for {case.tag} --reviewed --key FILE")

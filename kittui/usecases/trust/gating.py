@@ -1,0 +1,76 @@
+"""Evaluating gates: each answers pass, fail or cannot tell, with its reason and what to do about it."""
+
+from __future__ import annotations
+
+from kittui.errors import KittuiError
+from kittui.trust.gates import (
+    ApprovedBy,
+    Attested,
+    Gate,
+    KitfileHas,
+    LicenseIn,
+    Metric,
+    NotOlderThan,
+    Reviewed,
+    Scanned,
+    SignedBy,
+)
+from kittui.usecases.trust.answers import Answer, Case
+from kittui.usecases.trust.evidence import Evidence
+from kittui.usecases.trust.gate_kitfiles import has, licensed, measured, young
+from kittui.usecases.trust.gate_statements import approved, attested, reviewed, signed
+
+
+async def answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
+    """Evaluate one gate. Never fails: what can't be read is `unknown`."""
+    try:
+        return await _answer(gate, case, evidence)
+    except KittuiError as error:
+        return Answer("unknown", error.message, error.hint or "")
+
+
+def price(gate: Gate, case: Case) -> str:
+    """What evaluating a gate reads, in words."""
+    if isinstance(gate, NotOlderThan):
+        return "nothing"
+    if isinstance(gate, Metric) and gate.not_worse:
+        return "two Kitfiles"
+    if isinstance(gate, LicenseIn | KitfileHas | Metric):
+        return "the Kitfile"
+    if isinstance(gate, Scanned):
+        size = sum(layer.size for layer in case.after.layers)
+        return f"files of up to {size} bytes" if gate.by == "modelscan" else "parts of the layers"
+    return "what is attached to it"
+
+
+async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
+    if isinstance(gate, SignedBy | Attested | ApprovedBy | Reviewed):
+        found = await evidence.statements(case.repository, case.after.digest)
+        if isinstance(gate, SignedBy):
+            return signed(gate, found)
+        if isinstance(gate, Attested):
+            return attested(gate, found, case.now)
+        return approved(gate, found, case) if isinstance(gate, ApprovedBy) else reviewed(found, case)
+    if isinstance(gate, Scanned):
+        return await _scanned(gate, case, evidence)
+    kit = await evidence.kit(case.repository, case.after)
+    if isinstance(gate, LicenseIn):
+        return licensed(gate, kit)
+    if isinstance(gate, KitfileHas):
+        return has(gate, kit, case.tag)
+    if isinstance(gate, NotOlderThan):
+        return young(gate, kit, case.now)
+    before = await evidence.kit(case.repository, case.before) if gate.not_worse and case.before else None
+    return measured(gate, kit, before)
+
+
+async def _scanned(gate: Scanned, case: Case, evidence: Evidence) -> Answer:
+    if gate.by == "modelscan":
+        scan = await evidence.scan(case.repository, case.after)
+        if scan.issues:
+            return Answer("fail", scan.badge, f"look at {scan.issues[0].path} with kittui tree REF --scan")
+        return Answer("unknown" if scan.failed or not scan.scanned else "pass", scan.badge)
+    risk = await evidence.risk(case.repository, case.after)
+    if any(finding.kind != "licence" for finding in risk.findings):
+        return Answer("fail", risk.badge, "look at it with kittui tree REF --risk")
+    return Answer("unknown" if risk.skipped else "pass", risk.badge)

@@ -1,0 +1,113 @@
+"""The gates as one of the policy's rules: whichever command moves a tag, they have their say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.state.history import History
+from kittui.trust.gates import GateSet
+from kittui.trust.moves import MOVE, read_move
+from kittui.usecases.change.plan import ChangePlan, TagChange
+from kittui.usecases.change.policy import Verdict
+from kittui.usecases.trust.answers import Case
+from kittui.usecases.trust.evidence import Evidence
+from kittui.usecases.trust.gating import answer
+from kittui.usecases.trust.names import plain_name
+
+TAKING_BACK: Final = frozenset({"rollback", "undo"})
+
+
+def _alone(name: str) -> frozenset[str]:
+    return frozenset({name})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """Evaluates the gates of a configuration for a plan.
+
+    `history` and the records in the registry tell what a tag held before; `siblings` names the repositories whose
+    reviews count for one (HOST/REPO); `mistaken` says what is wrong with a configuration whose gates can't be read:
+    then no tag in `stages` moves.
+    """
+
+    sets: tuple[GateSet, ...]
+    evidence: Evidence
+    history: History
+    stages: Collection[str]
+    mistaken: str = ""
+    siblings: Callable[[str], frozenset[str]] = _alone
+    now: Callable[[], datetime] = _now
+
+    async def assess(self, plan: ChangePlan) -> Sequence[Verdict]:
+        """The verdict of every gate that a plan concerns, cheapest first."""
+        return [verdict async for verdict in self.verdicts(plan)]
+
+    async def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
+        """The same, each as it is known. kit's store has no gates: nothing can be stated about a ModelKit in it."""
+        if plan.repository.source.capabilities.attach.denied:
+            return
+        name = plain_name(plan.repository)
+        for change in plan.changes:
+            if self.mistaken and change.tag in self.stages:
+                remedy = "correct config.yaml"
+                yield Verdict("gates", "unknown", f"they can't be read: {self.mistaken}", remedy, moved=change.tag)
+            if change.after is None:
+                continue
+            case = Case(plan.repository, self.siblings(name), change.tag, change.before, change.after, self.now())
+            for gates in self.sets:
+                if gates.concerns(name, change.tag) and not await self._exempt(gates, plan, change):
+                    async for verdict in self._of(gates, case):
+                        yield verdict
+
+    async def _of(self, gates: GateSet, case: Case) -> AsyncIterator[Verdict]:
+        label = f" ({gates.name})" if gates.name else ""
+        for gate in gates.cheapest_first():
+            said = await answer(gate, case, self.evidence)
+            yield Verdict(
+                f"gate {gate.name}{label}",
+                said.state,
+                said.reason,
+                said.remedy,
+                gates.enforce,
+                gate=True,
+                moved=case.tag,
+                evidence=said.evidence,
+            )
+
+    async def _exempt(self, gates: GateSet, plan: ChangePlan, change: TagChange) -> bool:
+        """Whether the tag goes back to what it held before, and the gates are not those of going back."""
+        if plan.action not in TAKING_BACK or (gates.origin and gates.origin in plan.watched) or change.after is None:
+            return False
+        return await self._held(plan, change, change.after.digest)
+
+    async def _held(self, plan: ChangePlan, change: TagChange, digest: Digest) -> bool:
+        """Whether the tag has pointed to a digest before: as this machine moved it, or as a record proves."""
+        reference = plan.repository.reference()
+        events = await asyncio.to_thread(self.history.events, reference, change.tag)
+        if any(digest in (event.before, event.after) for event in events):
+            return True
+        here = self.siblings(plain_name(plan.repository))
+        for place in (digest, *((change.before.digest,) if change.before else ())):
+            try:
+                found = await self.evidence.statements(plan.repository, place)
+            except KittuiError:
+                continue
+            for one in found.signatures:
+                if not one.verdict.holds or one.predicate_type != MOVE or one.verdict.statement is None:
+                    continue
+                move = read_move(one.verdict.statement.predicate)
+                if move is None or move.subject != place or move.tag != change.tag or move.repository not in here:
+                    continue
+                if digest in (move.before, move.after):
+                    return True
+        return False

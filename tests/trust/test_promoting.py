@@ -1,0 +1,75 @@
+"""From training to production on a real registry: gate, refuse, approve, promote, override, and look from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from kittui.trust.moves import MOVE
+from kittui.trust.statements import SUMMARY
+from tests.fakes.command_line import Run
+from tests.fakes.docker_registry import DockerRegistry
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Keys of people, and a configuration that asks two of them."""
+    for name in ("anna", "ben", "ops"):
+        key = ec.generate_private_key(ec.SECP256R1())
+        (tmp_path / f"{name}.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / f"{name}.pub").write_bytes(public)
+    trust = "".join(f"  - {{name: {name}, key: {tmp_path / name}.pub}}\n" for name in ("anna", "ben", "ops"))
+    gates = "gates: [{move: challenger -> champion, enforce: true, approved_by: {count: 2, people: [anna, ben]}}]\n"
+    text = f"trust:\n{trust}{gates}signing_key: {tmp_path / 'ops.pem'}\n"
+    for home in ("home", "elsewhere"):
+        folder = tmp_path / home / "CONFIG" / "kittui"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(text)
+    return tmp_path
+
+
+def test_a_challenger_without_its_second_approval(run: Run, kit_registry: DockerRegistry, keys: Path) -> None:
+    repository = f"{kit_registry.host}/fraud"
+    assert run("approve", f"{repository}:challenger", "--key", str(keys / "anna.pem")).status == 0
+    ran = run("gate", repository, "--json")
+    (gate,) = json.loads(ran.out)["gates"]
+    assert (ran.status, gate["state"], gate["reason"]) == (1, "fail", "approved by anna; 1 more of ben must approve")
+    before = json.loads(run("show", f"{repository}:champion", "--json").out)["digest"]
+    ran = run("promote", repository, "--yes", "--json")
+    assert (ran.status, ran.out) == (1, "")
+    assert "gate approved by 2 of anna, ben: approved by anna; 1 more of ben must approve" in ran.err
+    assert json.loads(run("show", f"{repository}:champion", "--json").out)["digest"] == before
+    ran = run("tag", f"{repository}:challenger", "champion", "--yes", "--json")
+    assert (ran.status, "gate approved by 2" in ran.err) == (1, True)
+    assert run("approve", f"{repository}:challenger", "--key", str(keys / "ben.pem")).status == 0
+    assert run("gate", repository, home="elsewhere").status == 0
+    done = run("promote", repository, "--yes", "--reason", "QA signed off", "--json").json
+    after = {change["tag"]: change["after"] for change in done["changes"]}["champion"]
+    assert after != before
+    verified = run("verify", f"{repository}:champion", "--show", "--json", home="elsewhere")
+    found = {one["type"]: one for one in json.loads(verified.out)["signatures"] if one["owner"] == "ops"}
+    assert found[MOVE]["predicate"]["reason"] == "QA signed off"
+    summary = found[SUMMARY]["predicate"]
+    assert (summary["verificationResult"], summary["resourceUri"]) == ("PASSED", f"oci://{repository}:champion")
+    approvals = {one["digest"] for one in json.loads(verified.out)["signatures"] if one["about"] == "review"}
+    assert {f"sha256:{one['digest']['sha256']}" for one in summary["inputAttestations"]} == approvals
+
+
+def test_an_override_is_recorded(run: Run, kit_registry: DockerRegistry, keys: Path) -> None:
+    repository = f"{kit_registry.host}/fraud"
+    assert run("promote", repository, "--yes").status == 1
+    assert run("promote", repository, "--yes", "--override", "fire").status == 0
+    ran = run("verify", f"{repository}:champion", "--type", "tag-move", "--show", "--json", home="elsewhere")
+    (one,) = ran.json["signatures"]
+    assert one["predicate"]["overridden"] == ["gate approved by 2 of anna, ben: 2 more of anna, ben must approve"]
+    assert one["predicate"]["reason"] == "override: fire"
+    assert run("verify", f"{repository}:champion", "--type", "vsa", "--json").status == 1
+    assert run("rollback", repository, "--yes", home="elsewhere").status == 0
+    assert run("undo", repository, "--yes", home="elsewhere").status == 0
