@@ -12,8 +12,9 @@ from typing import Any
 from kittui.modelkit import Layer
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import YES, Capabilities
+from kittui.oci.protocols import YES, Capabilities, Traits
 from kittui.oci.reference import Place
+from tests.fakes.memory import traits_of
 
 
 @dataclass
@@ -56,6 +57,10 @@ class LayersRepository:
     @property
     def place(self) -> Place:
         return Place(self.kind, host=self.host)
+
+    @property
+    def traits(self) -> Traits:
+        return traits_of(self.place)
 
     capabilities = Capabilities(ranges=YES)
 
