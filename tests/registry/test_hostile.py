@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import resource
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -447,14 +446,15 @@ async def test_check_24_a_limited_rate_is_waited_for_and_told(date: bool) -> Non
     waits: list[Wait] = []
     async with ScriptedRegistry() as registry, connect(registry.host, on_wait=waits.append) as source:
         registry.add_kit("fraud", "v1", layers=[])
-        after = format_datetime(datetime.now(UTC) + timedelta(seconds=2.9), usegmt=True) if date else "2"
+        after = format_datetime(datetime.now(UTC) + timedelta(seconds=1.9), usegmt=True) if date else "1"
         registry.script("GET", "/tags/list", Reply(429, {"Retry-After": after}))
-        started = time.monotonic()
+        begun = asyncio.get_running_loop().time()
         assert await tags_of(source) == ["v1"]
-        assert 1.5 < time.monotonic() - started < 4
+        waited = asyncio.get_running_loop().time() - begun
     (wait,) = waits
     assert wait.seconds is not None
-    assert 1 < wait.seconds < 4
+    assert 0.5 < wait.seconds < 3
+    assert waited >= wait.seconds  # never less than was asked for; a busy machine may take longer
     assert wait.host == registry.host
     assert "rate" in wait.reason
 
