@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kittui.crashpoints import crash_point
-from kittui.errors import DigestMismatch, NetworkError, NotFound, TooLarge
+from kittui.errors import DigestMismatch, KittuiError, NetworkError, NotFound, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -13,6 +13,7 @@ from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import parse_length, stated_digest
 from kittui.registry.problems import Complaint, http_problem
+from kittui.registry.refusals import NOT_TAKEN, immutable, not_taken
 from kittui.registry.session import Session
 
 _ACCEPT = ", ".join(ACCEPT_MANIFESTS)
@@ -108,7 +109,7 @@ class Manifests:
             f"store the manifest {target}",
             self._push,
             {"Content-Type": media_type},
-            ok=(200, 201),
+            ok=(200, 201, 400, 405, 409, 412, 501),
             body=raw,
             repeat=False,
         )
@@ -125,6 +126,8 @@ class Manifests:
                 except NetworkError as error:
                     failed = True
                     await retries.after(error)
+        if answer.status not in (200, 201):
+            raise self._refusal(answer, target)
         crash_point("registry.manifest.after-put")
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
         if stated is not None and stated != Digest.of(raw, stated.algorithm):
@@ -133,6 +136,13 @@ class Manifests:
                 hint="A proxy or the registry changes manifests: nothing there can be relied on.",
             )
         return answer
+
+    def _refusal(self, answer: Answer, target: str) -> KittuiError:
+        doing = f"store the manifest {target}"
+        if answer.status in NOT_TAKEN:
+            return not_taken(answer, self._session.host, doing)
+        protected = immutable(answer, self._session.host, target)
+        return protected or http_problem(answer.status, Complaint.parse(answer.body), self._session.host, doing)
 
     async def _holds(self, target: str, raw: bytes) -> bool:
         """Whether these bytes are there: by digest, by the bytes themselves where it is another algorithm's."""
@@ -144,14 +154,17 @@ class Manifests:
         except NotFound:
             return False
 
-    async def delete(self, target: str) -> Answer:
-        """DELETE by tag or digest: every status below 500 is for the caller to judge (401 and 403 are not)."""
+    async def delete(self, target: str, doing: str = "") -> Answer:
+        """DELETE by tag or digest: every status below 500 is for the caller to judge (401 and 403 are not).
+
+        `doing` is what to call it in an error.
+        """
         target = check_target(target)
         scopes = frozenset({repository_scope(self._name, "delete", "pull")})
         ok = (200, 202, 204, 400, 404, 405, 409, 501)
         crash_point("registry.manifest.before-delete")
         answer = await self._session.ask(
-            Call("DELETE", f"{self._name}/manifests/{target}", f"remove {target}", scopes, ok=ok)
+            Call("DELETE", f"{self._name}/manifests/{target}", doing or f"remove {target}", scopes, ok=ok)
         )
         crash_point("registry.manifest.after-delete")
         return answer

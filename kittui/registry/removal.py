@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unsupported
+from kittui.errors import AuthError, KittuiError, NotFound, RegistryError, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, Power
 from kittui.oci.reference import check_tag
 from kittui.registry.calls import Answer
 from kittui.registry.manifests import Manifests
 from kittui.registry.problems import Complaint, http_problem
+from kittui.registry.refusals import MAINTENANCE, NOT_TAKEN, is_maintenance
 from kittui.registry.session import Session
 
 NO_UNTAG = Power(
@@ -23,9 +24,15 @@ NO_UNTAG = Power(
 NO_DELETE = Power(
     "no",
     "deleting is switched off in this registry",
-    "Its operator can allow it: REGISTRY_STORAGE_DELETE_ENABLED=true, or storage.delete.enabled: true in its "
-    "configuration.",
+    "Its operator can allow it; in Distribution: REGISTRY_STORAGE_DELETE_ENABLED=true, or storage.delete.enabled: true "
+    "in its configuration. A cache of another registry deletes nothing, nor do GHCR and Docker Hub but on their pages.",
 )
+NOT_HERE = Power(
+    "no",
+    "it removes nothing through this API: it answers that what is there is not found",
+    "Remove it with the registry's own tools or its web page.",
+)
+_UNKNOWN = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN")
 NOBODY = Digest("sha256:" + "0" * 64)
 """A digest that no manifest has: asking to delete it tells what a registry allows, and deletes nothing."""
 Learn = Callable[..., None]
@@ -46,8 +53,11 @@ class Removal:
         if answer.status in (200, 202, 204):
             self._learn(untag=YES)
             return
-        if answer.status == 404 or complaint.code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN"):
+        if answer.status == 404 or complaint.code in _UNKNOWN:
+            await self._check_gone(tag)
             raise NotFound(f"there is no tag {tag}", hint="It may have been removed already.")
+        if is_maintenance(answer):
+            raise self._unsupported(MAINTENANCE)
         if answer.status == 405 and (await self.probe_deletes()).denied:
             self._learn(untag=NO_DELETE)
             raise self._unsupported(NO_DELETE)
@@ -64,28 +74,44 @@ class Removal:
         if answer.status in (200, 202, 204):
             self._learn(delete=YES)
             return
-        if answer.status == 404 or complaint.code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN"):
+        if answer.status == 404 or complaint.code in _UNKNOWN:
+            await self._check_gone(digest)
             raise NotFound(f"there is no manifest {digest.short}", hint="It may have been deleted already.")
-        if answer.status in (405, 501):
+        if is_maintenance(answer):
+            raise self._unsupported(MAINTENANCE)
+        if answer.status in NOT_TAKEN:
             self._learn(delete=NO_DELETE)
             raise self._unsupported(NO_DELETE)
         raise self._problem(answer, f"delete the manifest {digest.short}")
 
+    async def _check_gone(self, target: str) -> None:
+        """Raise Unsupported where a registry says that what is there can't be found, as its way to refuse a removal."""
+        try:
+            await self._manifests.resolve(target)
+        except NotFound:
+            return
+        raise self._unsupported(NOT_HERE)
+
     async def probe_deletes(self) -> Power:
         """Find out, without deleting anything, whether deletes are allowed: by a digest that nothing has."""
-        try:
-            answer = await self._manifests.delete(NOBODY)
-        except Denied as error:
-            return Power("no", error.message, error.hint or "")
-        power = NO_DELETE if answer.status in (405, 501) else YES
+        answer = await self._probe(NOBODY)
+        if isinstance(answer, Power):
+            return answer
+        if is_maintenance(answer):
+            return MAINTENANCE
+        power = NO_DELETE if answer.status in NOT_TAKEN else YES
         self._learn(delete=power)
         return power
 
     async def probe_untag(self) -> Power:
         """Find out, without removing anything, whether a tag can be removed alone: by a tag that nothing has."""
-        answer = await self._manifests.delete(f"kittui-probe-{uuid4().hex}")
+        answer = await self._probe(f"kittui-probe-{uuid4().hex}")
+        if isinstance(answer, Power):
+            return answer
         code = Complaint.parse(answer.body).code
-        if answer.status in (200, 202, 204, 404) or code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN"):
+        if is_maintenance(answer):
+            return MAINTENANCE
+        if answer.status in (200, 202, 204, 404) or code in _UNKNOWN:
             power = YES
         elif answer.status in (400, 405, 501):
             off = answer.status == 405 and (await self.probe_deletes()).denied
@@ -94,6 +120,13 @@ class Removal:
             raise self._problem(answer, "ask whether tags can be removed alone")
         self._learn(untag=power)
         return power
+
+    async def _probe(self, target: str) -> Answer | Power:
+        """The answer to a removal of what nobody has, which never appears in a message; or that we may not ask."""
+        try:
+            return await self._manifests.delete(target, "ask what may be removed")
+        except AuthError as error:
+            return Power("no", "it does not let this login remove anything", error.hint or "")
 
     def _unsupported(self, power: Power) -> Unsupported:
         return Unsupported(f"{self._session.host}: {power.reason}", hint=power.remedy)

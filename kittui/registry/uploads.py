@@ -27,6 +27,7 @@ from kittui.registry.calls import Answer, Call, origin
 from kittui.registry.headers import parse_length, parse_upload_range
 from kittui.registry.problems import Complaint, too_long
 from kittui.registry.redirects import REDIRECTS
+from kittui.registry.refusals import NOT_TAKEN, not_taken
 from kittui.registry.session import Session
 from kittui.registry.upload_ways import Way
 
@@ -143,9 +144,11 @@ class Uploads:
 
     async def _begin(self) -> _Upload:
         path = f"{self._name}/blobs/uploads/"
-        return self._continued(
-            await self._session.ask(Call("POST", path, "begin an upload", self._scopes, ok=(202,), body=b""))
-        )
+        call = Call("POST", path, "begin an upload", self._scopes, ok=(202, *NOT_TAKEN), body=b"")
+        answer = await self._session.ask(call)
+        if answer.status in NOT_TAKEN:
+            raise not_taken(answer, self._session.host, call.doing)
+        return self._continued(answer)
 
     def _continued(self, answer: Answer, offset: int = 0) -> _Upload:
         location = answer.headers.get("Location")

@@ -20,12 +20,6 @@ from tests.field.world import PASSWORD, USER, Scripted, World, fill
 
 FAILING = {
     "signatures do not travel with a copy yet": ["*-copy"],
-    "a read-only registry is not called that": [
-        f"a-cache-{name}" for name in ("push", "push_elsewhere", "retag", "move", "mount", "promote", "undo")
-    ],
-    "a removal that is not supported is 404": ["amazon-ecr-untag", "amazon-ecr-delete"],
-    "tags must go before their digest": ["artifact-registry-delete"],
-    "412 is not called an immutable tag": ["harbor-move"],
 }  # fmt: skip
 """What is known not to work yet, and why: patterns of tests. Each of them must fail, so that none stays here."""
 SOMETIMES = {"nexus-delete", "nexus-untag"}

@@ -24,6 +24,7 @@ from kittui.errors import (
     NotFound,
     RateLimited,
     RegistryError,
+    TagProtected,
     TlsError,
     TooLarge,
     Unauthorized,
@@ -844,3 +845,59 @@ async def test_a_manifest_kept_by_sha512_is_recognised_by_its_bytes() -> None:
         registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": str(Digest.of(b"x", "sha512"))}))
         with pytest.raises(DigestMismatch):
             await repository.put_manifest(raw, MANIFEST, "v2")
+
+
+ONLY_READS = Reply(405, {"Allow": "GET, HEAD"}, b"Method not allowed")
+UNSUPPORTED = Reply(405, {}, b'{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}')
+
+
+@pytest.mark.parametrize(("reply", "word"), [(ONLY_READS, "storage.maintenance"), (UNSUPPORTED, "proxy.remoteurl")])
+async def test_writes_that_nobody_may_make_are_told_apart(reply: Reply, word: str) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        for method in ("PUT", "POST", "DELETE"):
+            registry.script(method, "/v2/", reply, times=-1)
+        repository = source.repository("fraud")
+        for write in (repository.put_manifest(manifest_of([]), MANIFEST, "v2"), repository.put_blob(LAYER, Content())):
+            with pytest.raises(Unsupported) as caught:
+                await write
+            assert word in (caught.value.hint or "")
+        word = word if reply is ONLY_READS else "storage.delete.enabled"
+        for removal in (repository.untag("v1"), repository.delete(Digest(digest_of(manifest_of([]))))):
+            with pytest.raises(Unsupported) as caught:
+                await removal
+            assert word in (caught.value.hint or "")
+            assert "kittui-probe" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_our_own_probes_are_in_no_message(status: int) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        registry.script("DELETE", "/v2/", Reply(status), times=-1)
+        repository = source.repository("fraud")
+        for power in (await repository.probe_untag(), await repository.probe_deletes()):
+            assert power.denied
+            assert "probe" not in power.reason + power.remedy
+            assert "000000" not in power.reason + power.remedy
+
+
+async def test_a_removal_answered_as_if_nothing_were_there_is_not_supported() -> None:
+    async with ScriptedRegistry(untag=False, untag_refused=404, delete=False, delete_refused=404) as registry:
+        digest = registry.add_kit("fraud", "v1", layers=[])
+        async with connect(registry.host) as source:
+            repository = source.repository("fraud")
+            for removal in (repository.untag("v1"), repository.delete(Digest(digest))):
+                with pytest.raises(Unsupported, match="not found"):
+                    await removal
+            with pytest.raises(NotFound):
+                await repository.untag("v2")
+
+
+async def test_a_tag_that_may_not_move_is_called_that() -> None:
+    async with ScriptedRegistry(immutable="v.*") as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        raw = manifest_of([], annotations={"a": "b"})
+        registry.add_blob("fraud", b"{}")
+        with pytest.raises(TagProtected, match="immutable"):
+            await source.repository("fraud").put_manifest(raw, MANIFEST, "v1")

@@ -166,13 +166,25 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     entry = await _begin(plan, ledger, "delete", reason, (digest,))
     crash_point("remove.before-delete")
     try:
-        await repository.delete(digest)
+        await _delete_digest(repository, digest, plan.tags)
     except NetworkError as error:
         if _answered(error) or await _exists(repository, digest):
             raise
     crash_point("remove.after-delete")
     await _finish(entry, ledger)
     return Changed(repository, plan.changes, (digest,))
+
+
+async def _delete_digest(repository: Repository, digest: Digest, tags: Collection[str]) -> None:
+    """Delete a digest with its tags; where a registry wants the tags to go first, they do."""
+    try:
+        await repository.delete(digest)
+    except RegistryError as error:
+        if error.status not in (400, 409, 412) or not tags or (await untag_power(repository)).denied:
+            raise
+        for tag in tags:
+            await repository.untag(tag)
+        await repository.delete(digest)
 
 
 async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:

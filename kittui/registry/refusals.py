@@ -1,0 +1,52 @@
+"""Registries that take no writes: under maintenance, as a cache, or of a tag that may not move."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from kittui.errors import KittuiError, TagProtected, Unsupported
+from kittui.oci.protocols import Power
+from kittui.registry.calls import Answer
+from kittui.registry.problems import Complaint
+
+NOT_TAKEN: Final[Collection[int]] = (405, 501)
+"""What a registry answers to a write that it takes from nobody."""
+
+MAINTENANCE = Power(
+    "no",
+    "it is read-only now, as for maintenance",
+    "Try again later. In Distribution's configuration, storage.maintenance.readonly says so.",
+)
+CACHE = Power(
+    "no",
+    "it takes no writes: it is a cache of another registry, or read-only",
+    "Write to the registry that it is a cache of (proxy.remoteurl in Distribution's configuration).",
+)
+
+
+def is_maintenance(answer: Answer) -> bool:
+    """Whether a 405 says that reading is all there is: a registry that only refuses one kind of write says less."""
+    allowed = {word.strip().upper() for word in answer.headers.get("Allow", "").split(",") if word.strip()}
+    return answer.status in NOT_TAKEN and bool(allowed) and allowed <= {"GET", "HEAD", "OPTIONS"}
+
+
+def not_taken(answer: Answer, host: str, doing: str) -> Unsupported:
+    """The error of a write that was answered with 405 or 501."""
+    power = MAINTENANCE if is_maintenance(answer) else CACHE
+    said = str(Complaint.parse(answer.body))
+    return Unsupported(f"could not {doing}: {host}: {power.reason}{f' ({said})' if said else ''}", hint=power.remedy)
+
+
+def immutable(answer: Answer, host: str, tag: str) -> KittuiError | None:
+    """The error of a tag that the registry does not let move; None for any other refusal."""
+    complaint = Complaint.parse(answer.body)
+    words = f"{complaint.code} {complaint.message}".lower()
+    if answer.status != 412 and not (answer.status in (400, 403, 409) and "immutable" in words):
+        return None
+    return TagProtected(
+        f"{host} has the tag {tag} immutable ({complaint})"
+        if str(complaint)
+        else f"{host} has the tag {tag} immutable",
+        hint="Give the ModelKit another tag, or have the rule for immutable tags changed in the registry.",
+    )
