@@ -71,7 +71,7 @@ def test_crane_and_oras_give_the_same(server: str, world: World) -> None:
 
     listed = {row["tag"]: row for row in world.kittui("ls", world.repository).json["tags"]}
     theirs = call("crane", "ls", f"{world.registry.host}/{REPOSITORY}").decode().split()
-    assert sorted(listed) == sorted(theirs)
+    assert sorted(listed) == sorted(tag for tag in theirs if not tag.startswith("sha256-"))
     for tag, row in listed.items():
         reference = f"{world.registry.host}/{REPOSITORY}:{tag}"
         assert row["digest"] == call("crane", "digest", reference).decode().strip()
