@@ -39,12 +39,18 @@ def check_texts(ran: Outcome, home: Path) -> None:
         holds(bool(ran.err.strip()), f"it ended with {ran.status} and said nothing")
 
 
-def check_touched(registry: Real, home: Path, model: Model, operation: Operation, *, finished: bool) -> None:
-    """Nothing but what was asked for has moved, and that to its end, or not at all; all of it where it `finished`."""
+def check_touched(
+    registry: Real, home: Path, model: Model, operation: Operation, *, finished: bool
+) -> Mapping[str, Tags]:
+    """Nothing but what was asked for has moved, and that to its end, or not at all; all of it where it `finished`.
+
+    Returns the tags that were found in each repository.
+    """
+    found = {repository: named_tags(registry, repository) for repository in model.remote}
     for repository, before in model.remote.items():
         goal = operation.remote.get(repository, before)
-        _between(named_tags(registry, repository), before, goal, finished, f"in {repository}")
-    champion = named_tags(registry, model.main).get("champion", "")
+        _between(found[repository], before, goal, finished, f"in {repository}")
+    champion = found[model.main].get("champion", "")
     packed = next((each for each in model.kits if digest_of(each.manifest) == champion), None)
     holds(packed is not None and _whole(registry, model.main, packed), f"champion does not resolve: {champion}")
     store = operation.store if operation.store is not None else model.store
@@ -53,6 +59,7 @@ def check_touched(registry: Real, home: Path, model: Model, operation: Operation
     _between(layout_tags(model), model.layout, layout, finished, "in the layout")
     check_store(home)
     _named_by_digest(Path(model.layout_path) / "blobs/sha256")
+    return found
 
 
 def _between(found: Tags, before: Tags, goal: Tags, finished: bool, where: str) -> None:
@@ -65,10 +72,10 @@ def _between(found: Tags, before: Tags, goal: Tags, finished: bool, where: str) 
         raise Broken(f"{tag} {where} is at {at}, it was at {before.get(tag)} and was to be at {goal.get(tag)}")
 
 
-def check_settled(registry: Real, home: Path, model: Model) -> None:
+def check_settled(remote: Mapping[str, Tags], home: Path, model: Model) -> None:
     """Once it is finished: every tag where it should be, history in accord with the registry, nothing left over."""
     for repository, tags in model.remote.items():
-        found = named_tags(registry, repository)
+        found = remote[repository]
         holds(found == tags, f"the tags in {repository} are {_short(found)} instead of {_short(tags)}")
     found = stored_tags(home, model)
     holds(found == model.store, f"the tags in the store are {_short(found)} instead of {_short(model.store)}")

@@ -95,7 +95,8 @@ class Lab:
         check_texts(ran, home)
         if ran.status not in STATUSES:
             raise Broken(f"ended with {ran.status}: {ran.err[-600:]}")
-        check_touched(self.registry, home, model, operation, finished=ran.status == operation.status == 0)
+        finished = ran.status == operation.status == 0
+        remote = check_touched(self.registry, home, model, operation, finished=finished)
         quiet = not planned.faults and not planned.signal
         if ran.status != operation.status and quiet:
             raise Broken(f"without any trouble it ended with {ran.status}: {ran.err[-600:]}")
@@ -106,9 +107,9 @@ class Lab:
             check_texts(again, home)
             if again.status != operation.status:
                 raise Broken(f"run again without trouble it ended with {again.status}: {again.err[-600:]}")
-            check_touched(self.registry, home, model, operation, finished=operation.status == 0)
+            remote = check_touched(self.registry, home, model, operation, finished=operation.status == 0)
         model.settle(operation)
-        check_settled(self.registry, home, model)
+        check_settled(remote, home, model)
         if operation.unpacked is not None:
             check_unpacked(home / operation.unpacked[0], model, operation.unpacked[1])
 
@@ -128,9 +129,9 @@ class Lab:
             check_texts(run.result(), home)
         if 0 not in statuses or not {*statuses} <= {0, 1}:
             raise Broken(f"run twice at once, it ended with {statuses}: {[run.result().err[-300:] for run in runs]}")
-        check_touched(self.registry, home, model, operation, finished=True)
+        remote = check_touched(self.registry, home, model, operation, finished=True)
         model.settle(operation)
-        check_settled(self.registry, home, model)
+        check_settled(remote, home, model)
 
     def _finished(self, home: Path, model: Model, operation: Operation, before: int) -> bool:
         """Whether an undo that was cut short is done all the same: running it again would take back one more change."""
