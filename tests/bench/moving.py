@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
@@ -112,6 +113,7 @@ def run() -> Iterator[Row]:
             bench = Bench(place.folder, place.environment, registry)
             _push_kit(registry, "bench/big", [(SIZE * MIB, 1)])
             yield from _pull(bench)
+            yield from _transport(bench)
             yield from _slow_pull(bench)
             yield from _push(bench)
             yield from _unpack(bench)
@@ -128,6 +130,32 @@ def _pull(bench: Bench) -> Iterator[Row]:
     yield judged(
         "memory of that pull", f"{costs['kittui'].memory / 1e6:.0f} MB", "150 MB", costs["kittui"].memory < 150e6, name
     )
+
+
+def _transport(bench: Bench) -> Iterator[Row]:
+    """The same pull and push by the transport for blobs and by httpcore."""
+    programs = {"own": KITTUI, "httpcore": (sys.executable, "-m", "tests.bench.transport")}
+    name = f"{bench.registry.host}/bench/big:v1"
+    store = bench.new()
+    bench.run([*KITTUI, "pull", f"remote://{name}"], store)
+
+    def pull(program: Sequence[str]) -> Cost:
+        return bench.run([*program, "pull", f"remote://{name}"], bench.new())
+
+    def push(program: Sequence[str]) -> Cost:
+        bench.number += 1
+        to = f"remote://{bench.registry.host}/bench/pushed-{bench.number}:v1"
+        return bench.run([*program, "push", f"local://{name}", to], store)
+
+    for what, once in (("pull", pull), ("push", push)):
+        costs = bench.compare({key: partial(once, program) for key, program in programs.items()})
+        own, other = costs["own"].seconds, costs["httpcore"].seconds
+        yield judged(
+            f"{what} {SIZE} MiB without the transport for blobs",
+            f"{other:.2f} s, {other / own:.2f}x",
+            f"slower than with it, {own:.2f} s",
+            other > own,
+        )
 
 
 def _slow_pull(bench: Bench) -> Iterator[Row]:
