@@ -26,6 +26,8 @@ class Printer:
         self.as_json = as_json
         self.quiet = quiet
         self.yes = yes
+        self.asked = False
+        """Whether a person was asked something: what was read before that may be old."""
         self._status = False
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
@@ -172,6 +174,7 @@ class Printer:
         if not self.asks:
             raise TerminalNeeded("an answer is needed and there is no terminal to ask on")
         self.clear()
+        self.asked = True
         sys.stderr.write(clean(question))
         sys.stderr.flush()
         return sys.stdin.readline().rstrip("\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -105,6 +105,28 @@ class Journal:
             raise storage_error(error, f"read {self.directory}") from error
         return [entry for entry in found if repository is None or entry.repository == repository]
 
+    def begin_undo(self, entry: Entry) -> None:
+        """Write down that an entry is being taken back. Blocks."""
+        self._replace(self._undoing(entry.repository), entry.id.encode())
+
+    def undoing(self, repository: str) -> str | None:
+        """The id of the entry that an undo which was cut short was taking back. Blocks."""
+        try:
+            return self._undoing(repository).read_bytes()[:200].decode("ascii")
+        except (OSError, ValueError):
+            return None
+
+    def end_undo(self, entry: Entry) -> None:
+        """It was taken back, and that was said. Blocks.
+
+        Nothing hangs on this being durable: where it is lost, the next undo says that there is nothing to do.
+        """
+        with suppress(OSError):
+            self._undoing(entry.repository).unlink()
+
+    def _undoing(self, repository: str) -> Path:
+        return self.directory / f"undo-{_short(repository)}"
+
     def prune(self) -> None:
         """Drop what is older than the newest KEPT entries; open ones stay."""
         entries = self.entries()
@@ -139,8 +161,7 @@ class Journal:
     async def lock(self, repository: str) -> AsyncIterator[None]:
         """Let one kittui process at a time change a repository's tags; raises Conflict after 20 s of waiting."""
         await in_thread(self.prepare)
-        name = sha256(repository.encode()).hexdigest()[:16]
-        path = self.directory / f"{name}.lock"
+        path = self.directory / f"{_short(repository)}.lock"
         async with file_lock(path, f"the tags of {repository}", top=self._top, patience=20):
             yield
 
@@ -150,6 +171,10 @@ class Journal:
 
     def _path(self, digest: Digest) -> Path:
         return self._manifests / f"{digest.algorithm}-{digest.hex}"
+
+
+def _short(repository: str) -> str:
+    return sha256(repository.encode()).hexdigest()[:16]
 
 
 def new_id() -> str:

@@ -26,6 +26,8 @@ class Scratch:
         self.path = target / RESERVED
         self.lock = self.path / "lock"
         self._record = self.path / "moving"
+        self.resumed = False
+        """Whether an earlier run was cut short: files of it may be in the target already."""
         self._created: list[Path] = []
         self._trees = 0
 
@@ -37,8 +39,10 @@ class Scratch:
                 self._created.append(at)
                 at = at.parent
             self.target.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
+            try:
                 self.path.mkdir(mode=0o700)
+            except FileExistsError:
+                self.resumed = True
             if self.path.is_symlink() or not self.path.is_dir():
                 raise Conflict(f"{self.path} is in the way", hint="Remove it, or unpack into another folder.")
         except OSError as error:

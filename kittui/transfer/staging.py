@@ -204,7 +204,9 @@ class Staging:
         return found
 
     def _is_same(self, target: Tree, layer: _Layer, piece: Piece) -> bool:
-        """Whether a file in the target has the very bytes that belong there: an earlier run, cut short, moved it."""
+        """Whether a file in the target has the very bytes that belong there, as an earlier run was cut short."""
+        if not self.scratch.resumed:
+            return False
         key = (layer.tree, piece.parts)
         if key not in self._same:
             source = Tree(layer.tree)
@@ -219,7 +221,7 @@ class Staging:
             pass
 
     async def commit(self, answers: Answers) -> list[Placed]:
-        """Move everything into the target, the Kitfile last; what is there already with the same bytes is kept.
+        """Move everything into the target, the Kitfile last; what an earlier run, cut short, moved there is kept.
 
         Raises Conflict before anything is moved where another file is there and no answer says what to do. Run again
         after it was cut short, it goes on where it stopped.
@@ -236,7 +238,7 @@ class Staging:
             )
         kitfile = self._kitfile_outcome(answers)
         modes = {piece.parts: piece.mode for layer in self._layers for piece in layer.pieces if piece.folder}
-        target = Tree(self.target, resumed=self.scratch.moving)
+        target = Tree(self.target, resumed=self.scratch.resumed)
         crash_point("unpack.before-move")
         try:
             names = self._names(target, answers)

@@ -153,7 +153,8 @@ class Tree:
     ) -> Placed:
         """Move one written file from another tree to where it belongs; never over a file without a decision to.
 
-        What is there with the same bytes is kept. Raises Conflict where another file appeared since the decisions.
+        Where an earlier run was cut short, what is there with the same bytes is kept. Raises Conflict where a file
+        appeared since the decisions.
         """
         try:
             with source.folder(parts[:-1], make=False) as origin, self.folder(target[:-1], modes) as at:
@@ -161,7 +162,8 @@ class Tree:
                 name = "/".join(target)
                 there = self.obstacle(target)
                 if there and (
-                    decision == "keep" or (decision != "overwrite" and _same_bytes(parts[-1], origin, target[-1], at))
+                    decision == "keep"
+                    or (self._resumed and decision != "overwrite" and _same_bytes(parts[-1], origin, target[-1], at))
                 ):
                     return Placed(name, os.stat(target[-1], dir_fd=at, follow_symlinks=False).st_size, "kept")
                 crash_point("unpack.before-rename")

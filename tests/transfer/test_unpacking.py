@@ -358,9 +358,14 @@ async def test_the_mark_is_not_believed_where_it_leads_elsewhere(unpack: Unpacke
     assert unpack.tree()["model/a.txt"] == b"mine"
 
 
-async def test_what_is_there_with_the_same_bytes_is_no_conflict(unpack: Unpacker) -> None:
+async def test_what_is_there_with_the_same_bytes_is_only_no_conflict_after_a_run_that_was_cut_short(
+    unpack: Unpacker,
+) -> None:
     (unpack.target / "model").mkdir(parents=True)
     (unpack.target / "model/a.txt").write_bytes(b"alpha")
+    with pytest.raises(Conflict):
+        await unpack(GOOD)
+    (unpack.target / RESERVED).mkdir()
     placed = await unpack(GOOD)
     assert [(one.path, one.outcome) for one in placed] == [("model/a.txt", "kept"), ("model/run.sh", "written")]
 

@@ -40,7 +40,13 @@ async def command(
         await agree(call, plan, "Promote in", "Promote?", override, more)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(
-        plan, composition.ledger, composition.policy, reason=reason, typed=typed, override=override
+        plan,
+        composition.ledger,
+        composition.policy,
+        reason=reason,
+        typed=typed,
+        override=override,
+        asked=call.printer.asked,
     )
 
     def show() -> None:

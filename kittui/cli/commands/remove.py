@@ -43,7 +43,9 @@ async def command(
 
     async def apply(text: str) -> dict[str, Any]:
         each = by_reference[text]
-        return (await apply_remove(each, composition.ledger, composition.policy, reason=reason, typed=typed)).to_json()
+        asked = call.printer.asked
+        done = await apply_remove(each, composition.ledger, composition.policy, reason=reason, typed=typed, asked=asked)
+        return done.to_json()
 
     done, failed = await for_each(call, list(by_reference), apply)
 

@@ -26,7 +26,13 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
         await agree(call, plan, "Roll back in", "Roll back?", override)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(
-        plan, composition.ledger, composition.policy, reason=reason, typed=typed, override=override
+        plan,
+        composition.ledger,
+        composition.policy,
+        reason=reason,
+        typed=typed,
+        override=override,
+        asked=call.printer.asked,
     )
 
     def show() -> None:

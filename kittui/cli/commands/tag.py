@@ -60,7 +60,14 @@ async def command(
     progress = Progress()
     async with reporting(call, progress, "tag"):
         done = await apply_retag(
-            plan, composition.ledger, composition.policy, progress, reason=reason, typed=typed, override=override
+            plan,
+            composition.ledger,
+            composition.policy,
+            progress,
+            reason=reason,
+            typed=typed,
+            override=override,
+            asked=call.printer.asked,
         )
 
     def show() -> None:

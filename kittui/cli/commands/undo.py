@@ -26,7 +26,15 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
         heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
         await agree(call, undo.plan, heading, "Undo it?", override)
     typed = typed_names(call, undo.plan.overwritten, confirm)
-    done = await apply_undo(undo, composition.ledger, composition.policy, reason=reason, typed=typed, override=override)
+    done = await apply_undo(
+        undo,
+        composition.ledger,
+        composition.policy,
+        reason=reason,
+        typed=typed,
+        override=override,
+        asked=call.printer.asked,
+    )
 
     def show() -> None:
         for line in change_lines(done.changes):

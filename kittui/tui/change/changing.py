@@ -74,7 +74,7 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     if typed is None:
         return
     try:
-        done = await apply_changes(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
+        done = await apply_changes(plan, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
     finally:
         context.changed(plan.repository)
     if plan.changes:

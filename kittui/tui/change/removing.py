@@ -102,7 +102,7 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
 async def _apply(context: Context, tools: ChangeTools, plan: RemovePlan, reason: str, typed: list[str]) -> None:
     from kittui.usecases.change.remove import apply_remove
 
-    done = await apply_remove(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
+    done = await apply_remove(plan, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
     if plan.mode == "delete":
         context.toast(f"Deleted {plan.manifest.digest.short} with {listed(plan.tags) or 'no tag'}", undo=UNDO)
     else:

@@ -70,7 +70,7 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return False
-    done = await apply_retag(plan, tools.ledger, tools.policy, reason=reason, typed=typed)
+    done = await apply_retag(plan, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
     context.changed(destination[0])
     undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
     unseen = [tag for changed in done.done for tag in changed.unseen]
@@ -140,7 +140,7 @@ async def undo(context: Context) -> None:
     if typed is None:
         return
     try:
-        done = await apply_undo(undoing, tools.ledger, tools.policy, typed=typed)
+        done = await apply_undo(undoing, tools.ledger, tools.policy, typed=typed, asked=True)
     finally:
         context.changed(repository)
     context.toast(f"Undone: {done_text(plan, done.unseen)}")

@@ -130,7 +130,13 @@ def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
 
 
 async def apply_remove(
-    plan: RemovePlan, ledger: Ledger, policy: Policy, *, reason: str = "", typed: Collection[str] = ()
+    plan: RemovePlan,
+    ledger: Ledger,
+    policy: Policy,
+    *,
+    reason: str = "",
+    typed: Collection[str] = (),
+    asked: bool = False,
 ) -> Changed:
     """Remove as planned, after looking again.
 
@@ -143,7 +149,7 @@ async def apply_remove(
     if plan.mode == "untag":
         changes = ChangePlan(plan.repository, "remove", plan.changes, read_at=plan.read_at)
         try:
-            return await apply_changes(changes, ledger, policy, reason=reason, typed=typed)
+            return await apply_changes(changes, ledger, policy, reason=reason, typed=typed, asked=asked)
         except Unsupported as error:
             raise cannot_untag(plan, Power("no", error.message, error.hint or "")) from None
     async with ledger.journal.lock(reference):
@@ -203,13 +209,7 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         }
     ).encode()
     dummy = Manifest.parse(raw, OCI_MANIFEST)
-    current = await digest_at(repository, plan.tag)
-    if current != plan.manifest.digest:
-        raise TagMoved(
-            f"{plan.tag} moved: it points to {current.short if current else 'nothing'} now",
-            hint="Nothing was changed; look at the tag and plan again.",
-            reference=repository.reference(plan.tag),
-        )
+    await _check_unmoved(repository, plan.tag, plan.manifest.digest)
     if isinstance(repository, SupportsDeleteProbe) and (power := await repository.probe_deletes()).denied:
         raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(plan.tag))
     entry = await _begin(plan, ledger, "remove", reason, ())
@@ -218,6 +218,12 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     else:
         if not await repository.has_blob(config):
             await repository.put_blob(config, BytesContent(EMPTY_CONFIG))
+        # Nothing lies between the last look and the PUT: no registry has compare-and-swap.
+        try:
+            await _check_unmoved(repository, plan.tag, plan.manifest.digest)
+        except TagMoved:
+            await ledger.write(replace(entry, state="abandoned"))
+            raise
         crash_point("remove.before-placeholder")
         await repository.put_manifest(raw, OCI_MANIFEST, plan.tag)
         crash_point("remove.after-placeholder")
@@ -232,6 +238,16 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     crash_point("remove.after-placeholder-delete")
     await _finish(entry, ledger)
     return Changed(repository, plan.changes, (dummy.digest,))
+
+
+async def _check_unmoved(repository: Repository, tag: str, expected: Digest) -> None:
+    current = await digest_at(repository, tag)
+    if current != expected:
+        raise TagMoved(
+            f"{tag} moved: it points to {current.short if current else 'nothing'} now",
+            hint="Nothing was changed; look at the tag and plan again.",
+            reference=repository.reference(tag),
+        )
 
 
 async def _begin(plan: RemovePlan, ledger: Ledger, action: str, reason: str, deleted: tuple[str, ...]) -> Entry:

@@ -86,11 +86,14 @@ async def apply_retag(
     reason: str = "",
     typed: Collection[str] = (),
     override: str = "",
+    asked: bool = False,
 ) -> Retagged:
     """Retag as planned; raises as `apply_changes` and `apply_move` do."""
     done: list[Changed] = []
     if plan.here is not None:
-        done.append(await apply_changes(plan.here, ledger, policy, reason=reason, typed=typed, override=override))
+        done.append(
+            await apply_changes(plan.here, ledger, policy, reason=reason, typed=typed, override=override, asked=asked)
+        )
     for move in plan.elsewhere:
         moved = await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
         done.append(Changed(move.transfer.destination, move.changes.changes, unseen=moved.unseen))

@@ -105,9 +105,11 @@ async def apply_changes(
     reason: str = "",
     typed: Collection[str] = (),
     override: str = "",
+    asked: bool = False,
 ) -> Changed:
     """Do what was planned, if the policy agrees. `typed` and `override` are the user's answers to it.
 
+    `asked`: a person looked at the plan since it was made, so every tag of it is read again before anything is done.
     Raises ReadOnly, TagProtected, Refused, TagMoved (naming the tag, before any PUT where it moved since the plan), and
     what the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
     """
@@ -116,7 +118,7 @@ async def apply_changes(
     if policy.read_only:
         return Changed(plan.repository, ())
     async with ledger.journal.lock(reference):
-        return await _Applying(plan, ledger, reason, verdicts, override).run()
+        return await _Applying(plan, ledger, reason, verdicts, override).run(asked=asked)
 
 
 class _Applying:
@@ -136,12 +138,12 @@ class _Applying:
         self.recent = Recent()
         self.unseen: list[str] = []
 
-    async def run(self) -> Changed:
+    async def run(self, *, asked: bool) -> Changed:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
         self.recent = await Recent.of(self.ledger, self.reference)
         await self._check_recent()
-        if wanted and time.monotonic() - self.plan.read_at > FRESH:
+        if wanted and (asked or time.monotonic() - self.plan.read_at > FRESH):
             await self._recheck()
         entry = await self._continued(wanted)
         if not wanted:
@@ -169,7 +171,9 @@ class _Applying:
         await self._close(entry)
         await asyncio.to_thread(self.ledger.journal.prune)
         await self._deliver()
-        return Changed(self.repository, self.plan.changes, unseen=tuple(self.unseen))
+        ours = {step.tag for step in entry.steps if step.state == "done"}
+        changes = tuple(change for change in self.plan.changes if change.tag in ours)
+        return Changed(self.repository, changes, unseen=tuple(self.unseen))
 
     async def _check_recent(self) -> None:
         """Raise TagMoved where the plan was made without our own last move of a tag, and does not want the same."""

@@ -41,7 +41,9 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
     created tag can't be removed alone or the content behind the former digest is gone.
     """
     reference = repository.reference()
-    entry = entry or await asyncio.to_thread(last_change, ledger, reference)
+    entry = entry or await asyncio.to_thread(_to_take_back, ledger, reference)
+    if entry is not None and entry.state == "undone":
+        return UndoPlan(entry, ChangePlan(repository, "undo", ()))
     if entry is None:
         raise NotFound(
             "kittui has changed no tag here that could be undone",
@@ -76,6 +78,17 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
     return UndoPlan(entry, ChangePlan(repository, "undo", tuple(changes), read_at=time.monotonic()))
 
 
+def _to_take_back(ledger: Ledger, reference: str) -> Entry | None:
+    """The change that an undo which was cut short was taking back, unless there is a newer one; else the newest."""
+    interrupted = ledger.journal.undoing(reference)
+    for entry in ledger.journal.entries(reference):
+        if entry.action != "undo" and any(_happened(step) for step in entry.steps):
+            if entry.id == interrupted:
+                return entry
+            break
+    return last_change(ledger, reference)
+
+
 async def apply_undo(
     undo: UndoPlan,
     ledger: Ledger,
@@ -84,10 +97,14 @@ async def apply_undo(
     reason: str = "",
     typed: Collection[str] = (),
     override: str = "",
+    asked: bool = False,
 ) -> Changed:
-    """Take the change back and mark it as undone."""
-    done = await apply_changes(undo.plan, ledger, policy, reason=reason, typed=typed, override=override)
+    """Take the change back and mark it as undone. Run again after it was cut short, it takes nothing else back."""
+    policy.check_write(undo.plan.place)
+    await asyncio.to_thread(ledger.journal.begin_undo, undo.entry)
+    done = await apply_changes(undo.plan, ledger, policy, reason=reason, typed=typed, override=override, asked=asked)
     await ledger.write(replace(undo.entry, state="undone"))
+    await asyncio.to_thread(ledger.journal.end_undo, undo.entry)
     return done
 
 

@@ -1,0 +1,269 @@
+"""Tags moved while others move them, while the registry lags behind, and an undo that is cut short."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from kittui.crashpoints import crashing
+from kittui.errors import ConnectionLost, NotFound, TagMoved
+from kittui.oci.digest import Digest
+from kittui.usecases.change import tags as tag_changes
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.promote import plan_promote
+from kittui.usecases.change.retag import apply_retag, plan_retag
+from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
+from tests.fakes.memory import MemoryRepository, MemorySource
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tag_changes, "LAG", (0.0,) * 4)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "state", "tester@here")
+
+
+@pytest.fixture
+def fraud() -> MemoryRepository:
+    return repository_of_three()
+
+
+def repository_of_three() -> MemoryRepository:
+    repository = MemorySource().repository("fraud")
+    repository.add_kit("nine", "v0.9.0", "rollback")
+    repository.add_kit("one", "v1.0.0", "champion")
+    repository.add_kit("two", "v1.1.0", "challenger")
+    return repository
+
+
+def named(repository: MemoryRepository) -> dict[str, str]:
+    versions = {repository.tagged[tag]: tag for tag in repository.tagged if tag.startswith("v")}
+    return {tag: versions[at] for tag, at in repository.tagged.items() if not tag.startswith("v")}
+
+
+class Lag:
+    """Answers of tags stay what they were for so many readings after each PUT."""
+
+    def __init__(self, repository: MemoryRepository, readings: int) -> None:
+        self.repository = repository
+        self.readings = readings
+        self.old: dict[str, tuple[int, Digest | None]] = {}
+        self.before: dict[str, Digest | None] = {}
+        repository.source.hooks.append(self.asked)
+        repository.source.after_put.append(self.put)
+        self.resolve = repository.resolve
+        repository.resolve = self.stale  # type: ignore[method-assign]
+
+    def asked(self, repository: MemoryRepository, verb: str, what: str) -> None:
+        if verb == "PUT":
+            tag = what.rpartition("/")[2]
+            self.before[tag] = repository.tagged.get(tag)
+
+    def put(self, _repository: MemoryRepository, _verb: str, tag: str) -> None:
+        self.old[tag] = (self.readings, self.before.get(tag))
+
+    async def stale(self, target: str):  # type: ignore[no-untyped-def]
+        left, digest = self.old.get(target, (0, None))
+        if not left:
+            return await self.resolve(target)
+        self.old[target] = (left - 1, digest)
+        if digest is None:
+            raise NotFound("lagging")
+        return await self.resolve(digest)
+
+
+@pytest.mark.parametrize("readings", [1, 3, 4])
+async def test_a_registry_that_shows_the_old_value_for_a_while_is_no_third_party(
+    fraud: MemoryRepository, ledger: Ledger, readings: int
+) -> None:
+    Lag(fraud, readings)
+    done = await apply_changes(await plan_promote(fraud), ledger, Policy())
+    assert done.unseen == ()
+    assert named(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
+
+
+async def test_what_is_not_visible_in_time_is_recorded_and_told(fraud: MemoryRepository, ledger: Ledger) -> None:
+    Lag(fraud, 1000)
+    done = await apply_changes(await plan_promote(fraud), ledger, Policy())
+    assert done.unseen == ("rollback", "champion")
+    assert done.to_json()["not_visible_yet"] == ["rollback", "champion"]
+    assert named(fraud)["champion"] == "v1.1.0"
+    assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
+    assert [entry.state for entry in ledger.journal.entries()] == ["done"]
+
+
+async def test_a_created_tag_that_is_not_found_yet_is_no_error(fraud: MemoryRepository, ledger: Ledger) -> None:
+    Lag(fraud, 1000)
+    done = await apply_retag(await plan_retag(fraud, "v1.1.0", [(fraud, "new")]), ledger, Policy())
+    assert [changed.unseen for changed in done.done] == [("new",)]
+    assert ledger.history.events()[0].tag == "new"
+
+
+async def test_undo_does_not_take_an_old_reading_for_undone(fraud: MemoryRepository, ledger: Ledger) -> None:
+    lag = Lag(fraud, 1000)
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    lag.old.clear()
+    assert named(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert [event.action for event in ledger.history.events()] == ["undo", "undo", "promote", "promote"]
+
+
+async def test_a_look_back_that_fails_leaves_what_was_done_done(fraud: MemoryRepository, ledger: Ledger) -> None:
+    plan = await plan_promote(fraud)
+
+    def gone(_repository: MemoryRepository, verb: str, what: str) -> None:
+        if verb != "PUT" and fraud.tagged["champion"] == fraud.tagged["v1.1.0"]:
+            raise ConnectionLost("cut")
+
+    fraud.source.hooks.append(gone)
+    done = await apply_changes(plan, ledger, Policy())
+    assert done.unseen == ("rollback", "champion")
+    assert [entry.state for entry in ledger.journal.entries()] == ["done"]
+
+
+async def test_somebody_who_moved_a_tag_right_after_us_is_noticed_and_our_move_is_recorded(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    other = fraud.add_kit("other", "v2.0.0")
+
+    def theirs(repository: MemoryRepository, _verb: str, what: str) -> None:
+        if what == "champion":
+            repository.tagged["champion"] = other.digest
+
+    fraud.source.after_put.append(theirs)
+    with pytest.raises(TagMoved, match="champion"):
+        await apply_changes(await plan_promote(fraud), ledger, Policy())
+    assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
+    assert [entry.state for entry in ledger.journal.entries()] == ["done"]
+
+
+@pytest.mark.parametrize("moved", ["champion", "challenger", "rollback"])
+async def test_a_tag_that_moved_while_a_person_read_the_plan_is_noticed_at_once(
+    fraud: MemoryRepository, ledger: Ledger, moved: str
+) -> None:
+    plan = await plan_promote(fraud)
+    fraud.add_kit("other", moved)
+    with pytest.raises(TagMoved, match=moved):
+        await apply_changes(plan, ledger, Policy(), asked=True)
+    assert not [verb for verb, _ in fraud.source.requests if verb == "PUT"]
+
+
+async def test_a_look_and_the_put_after_it_have_nothing_between_them(fraud: MemoryRepository, ledger: Ledger) -> None:
+    """A write to the disk there would be time for somebody else to move the tag."""
+    plan = await plan_promote(fraud)
+    fraud.source.requests.clear()
+    done: list[str] = []
+    fraud.source.hooks.append(lambda _repository, verb, what: done.append(f"{verb} {what.rpartition('/')[2]}"))
+    with crashing("journal.before-fsync", lambda: done.append("disk")), crashing(
+        "history.before-fsync", lambda: done.append("disk")
+    ):  # fmt: skip
+        await apply_changes(plan, ledger, Policy())
+    for tag in ("rollback", "champion"):
+        at = done.index(f"PUT {tag}")
+        assert done[at - 1] == f"HEAD {tag}"
+        assert done[at - 2] == "disk"
+
+
+async def test_many_who_promote_at_once_do_it_once(fraud: MemoryRepository, ledger: Ledger) -> None:
+    plans = [await plan_promote(fraud) for _ in range(8)]
+    done = [await apply_changes(plan, ledger, Policy()) for plan in plans]
+    assert [len(each.changes) for each in done] == [2, *[0] * 7]
+    assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
+    assert sorted(entry.state for entry in ledger.journal.entries()) == ["abandoned"] * 7 + ["done"]
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    assert named(fraud)["champion"] == "v1.0.0"
+    assert last_change(ledger) is None
+
+
+OUTSIDE_THE_GAP = [
+    *("journal.before-fsync", "journal.after-fsync", "history.before-fsync"),
+    "tags.after-put",
+]
+
+
+@pytest.mark.parametrize("point", OUTSIDE_THE_GAP)
+async def test_two_operators_end_in_a_state_that_some_order_gives_or_one_of_them_is_told(
+    tmp_path: Path, point: str
+) -> None:
+    """The other one, on another machine, promotes another challenger at any moment but between a look and its PUT."""
+    for nth in itertools.count(1):
+        fraud = repository_of_three()
+        fraud.add_kit("three", "v2.0.0")
+        left, noticed = [nth], False
+
+        def theirs(left: list[int] = left, tagged: dict[str, Digest] = fraud.tagged) -> None:
+            left[0] -= 1
+            if not left[0]:
+                tagged["rollback"], tagged["champion"] = tagged["champion"], tagged["v2.0.0"]
+
+        with crashing(point, theirs):
+            try:
+                await apply_changes(await plan_promote(fraud), Ledger.open(tmp_path / str(nth)), Policy())
+            except TagMoved:
+                noticed = True
+        ended = {tag: at for tag, at in named(fraud).items() if tag != "challenger"}
+        if left[0] > 0:
+            break
+        one_then_other = ({"champion": "v2.0.0", "rollback": "v1.1.0"}, {"champion": "v1.1.0", "rollback": "v2.0.0"})
+        assert noticed or ended in one_then_other
+    assert nth > 1
+
+
+class Killed(BaseException):
+    """The death of the process."""
+
+
+POINTS = ["journal.before-fsync", "journal.before-rename", "journal.after-rename", "journal.after-fsync",
+          "tags.before-put", "tags.after-put", "history.before-fsync"]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_an_undo_that_was_killed_takes_one_change_back_however_often_it_is_run(
+    fraud: MemoryRepository, tmp_path: Path, point: str
+) -> None:
+    for nth in itertools.count(1):
+        ledger = Ledger.open(tmp_path / str(nth), "tester@here")
+        fraud = repository_of_three()
+        await apply_retag(await plan_retag(fraud, "v0.9.0", [(fraud, "kept")]), ledger, Policy())
+        await apply_changes(await plan_promote(fraud), ledger, Policy())
+        left = [nth]
+
+        def once(left: list[int] = left) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise Killed
+
+        killed = True
+        with crashing(point, once):
+            try:
+                await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+                killed = False
+            except Killed:
+                pass
+        if not killed:
+            break
+        await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+        expected = {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0", "kept": "v0.9.0"}
+        assert named(fraud) == expected, (point, nth)
+        assert [event.action for event in ledger.history.events()] == ["undo", "undo", "promote", "promote", "tag"]
+    assert nth > 1
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    assert "kept" not in named(fraud)
+
+
+async def test_a_newer_change_is_taken_back_before_one_whose_undo_was_cut_short(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
+    undo = await plan_undo(fraud, ledger)
+    ledger.journal.begin_undo(undo.entry)
+    await apply_retag(await plan_retag(fraud, "v0.9.0", [(fraud, "kept")]), ledger, Policy())
+    assert (await plan_undo(fraud, ledger)).entry.action == "tag"
