@@ -1,4 +1,4 @@
-"""Tags moved while others move them, while the registry lags behind, and an undo that is cut short."""
+"""Tags that others move at the same time, and an undo that is cut short."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kittui.crashpoints import crashing
-from kittui.errors import ConnectionLost, NotFound, TagMoved
+from kittui.errors import TagMoved
 from kittui.oci.digest import Digest
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
@@ -46,87 +46,6 @@ def repository_of_three() -> MemoryRepository:
 def named(repository: MemoryRepository) -> dict[str, str]:
     versions = {repository.tagged[tag]: tag for tag in repository.tagged if tag.startswith("v")}
     return {tag: versions[at] for tag, at in repository.tagged.items() if not tag.startswith("v")}
-
-
-class Lag:
-    """Answers of tags stay what they were for so many readings after each PUT."""
-
-    def __init__(self, repository: MemoryRepository, readings: int) -> None:
-        self.repository = repository
-        self.readings = readings
-        self.old: dict[str, tuple[int, Digest | None]] = {}
-        self.before: dict[str, Digest | None] = {}
-        repository.source.hooks.append(self.asked)
-        repository.source.after_put.append(self.put)
-        self.resolve = repository.resolve
-        repository.resolve = self.stale  # type: ignore[method-assign]
-
-    def asked(self, repository: MemoryRepository, verb: str, what: str) -> None:
-        if verb == "PUT":
-            tag = what.rpartition("/")[2]
-            self.before[tag] = repository.tagged.get(tag)
-
-    def put(self, _repository: MemoryRepository, _verb: str, tag: str) -> None:
-        self.old[tag] = (self.readings, self.before.get(tag))
-
-    async def stale(self, target: str):  # type: ignore[no-untyped-def]
-        left, digest = self.old.get(target, (0, None))
-        if not left:
-            return await self.resolve(target)
-        self.old[target] = (left - 1, digest)
-        if digest is None:
-            raise NotFound("lagging")
-        return await self.resolve(digest)
-
-
-@pytest.mark.parametrize("readings", [1, 3, 4])
-async def test_a_registry_that_shows_the_old_value_for_a_while_is_no_third_party(
-    fraud: MemoryRepository, ledger: Ledger, readings: int
-) -> None:
-    Lag(fraud, readings)
-    done = await apply_changes(await plan_promote(fraud), ledger, Policy())
-    assert done.unseen == ()
-    assert named(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
-    assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
-
-
-async def test_what_is_not_visible_in_time_is_recorded_and_told(fraud: MemoryRepository, ledger: Ledger) -> None:
-    Lag(fraud, 1000)
-    done = await apply_changes(await plan_promote(fraud), ledger, Policy())
-    assert done.unseen == ("rollback", "champion")
-    assert done.to_json()["not_visible_yet"] == ["rollback", "champion"]
-    assert named(fraud)["champion"] == "v1.1.0"
-    assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
-    assert [entry.state for entry in ledger.journal.entries()] == ["done"]
-
-
-async def test_a_created_tag_that_is_not_found_yet_is_no_error(fraud: MemoryRepository, ledger: Ledger) -> None:
-    Lag(fraud, 1000)
-    done = await apply_retag(await plan_retag(fraud, "v1.1.0", [(fraud, "new")]), ledger, Policy())
-    assert [changed.unseen for changed in done.done] == [("new",)]
-    assert ledger.history.events()[0].tag == "new"
-
-
-async def test_undo_does_not_take_an_old_reading_for_undone(fraud: MemoryRepository, ledger: Ledger) -> None:
-    lag = Lag(fraud, 1000)
-    await apply_changes(await plan_promote(fraud), ledger, Policy())
-    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
-    lag.old.clear()
-    assert named(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
-    assert [event.action for event in ledger.history.events()] == ["undo", "undo", "promote", "promote"]
-
-
-async def test_a_look_back_that_fails_leaves_what_was_done_done(fraud: MemoryRepository, ledger: Ledger) -> None:
-    plan = await plan_promote(fraud)
-
-    def gone(_repository: MemoryRepository, verb: str, what: str) -> None:
-        if verb != "PUT" and fraud.tagged["champion"] == fraud.tagged["v1.1.0"]:
-            raise ConnectionLost("cut")
-
-    fraud.source.hooks.append(gone)
-    done = await apply_changes(plan, ledger, Policy())
-    assert done.unseen == ("rollback", "champion")
-    assert [entry.state for entry in ledger.journal.entries()] == ["done"]
 
 
 async def test_somebody_who_moved_a_tag_right_after_us_is_noticed_and_our_move_is_recorded(
