@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from kittui.errors import NotFound, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -89,9 +90,18 @@ class RegistryRepository:
         return self._blobs.open(descriptor, offset, length)
 
     async def has_blob(self, descriptor: Descriptor) -> bool:
-        """By HEAD."""
+        """By HEAD, or by the head of a GET where the registry refuses that."""
         with naming(self.reference(descriptor.digest)):
-            return await self._uploads.has(descriptor)
+            found = await self._uploads.has(descriptor)
+            if found is not None:
+                return found
+            try:
+                async with self._blobs.open(descriptor, 0, min(1, descriptor.size)):
+                    return True
+            except Unsupported:
+                return True
+            except NotFound:
+                return False
 
     async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
         """One PUT, or chunks that are resumed where the registry can; raises DigestMismatch for other bytes."""

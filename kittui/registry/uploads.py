@@ -53,6 +53,10 @@ class _Upload:
     most: int | None = None
 
 
+NO_HEAD = (400, 403, 405, 501)
+"""Answers to a HEAD that say nothing about the blob: some registries and gateways serve it by GET all the same."""
+
+
 class _Refused(Exception):
     """A request of so many bytes was answered in a way that another way of uploading may avoid."""
 
@@ -109,12 +113,18 @@ class Uploads:
                 if upload is not None and not finished:
                     await asyncio.shield(self._abort(upload))
 
-    async def has(self, descriptor: Descriptor) -> bool:
-        """Whether the repository holds the blob, by HEAD: being sent to where it is stored is a yes, too."""
+    async def has(self, descriptor: Descriptor) -> bool | None:
+        """Whether the repository holds the blob, by HEAD: being sent to where it is stored is a yes, too.
+
+        None where the registry refuses the HEAD itself, which says nothing about the blob.
+        """
         path = f"{self._name}/blobs/{descriptor.digest}"
         scopes = frozenset({repository_scope(self._name, "pull")})
-        call = Call("HEAD", path, f"look for the blob {descriptor.digest.short}", scopes, ok=(200, 404, *REDIRECTS))
+        known = (200, 404, *NO_HEAD, *REDIRECTS)
+        call = Call("HEAD", path, f"look for the blob {descriptor.digest.short}", scopes, ok=known)
         answer = await self._session.ask(call)
+        if answer.status in NO_HEAD:
+            return None
         if answer.status not in REDIRECTS:
             return answer.status == 200
         target = self._session.join(answer.url, answer.headers.get("Location", ""))

@@ -19,7 +19,8 @@ class Habits:
     Manifests: `head` (200, or the status of every HEAD), `head_digest`: HEAD states a digest, `lag`: so many reads of
     a tag after a write still see what it was, `immutable`: a regular expression of tags that are never moved.
 
-    Blobs: `ranges`, `redirect` (to another host; 0: none), `redirect_head` (that host refuses HEAD), `mounts`.
+    Blobs: `blob_head` (200, or the status of every HEAD), `ranges`, `redirect` (to another host; 0: none),
+    `redirect_head` (that host refuses HEAD), `mounts`.
 
     Uploads: `most_sent` in one request (413), `most_chunk` in a PATCH (416), `least_chunk` as stated, `patch` (202,
     201, or the status that refuses it), `chunk_range`: what the Range of a chunk's answer says, `only_first_chunk`:
@@ -46,6 +47,7 @@ class Habits:
     head_digest: bool = True
     lag: int = 0
     immutable: str = ""
+    blob_head: int = 200
     ranges: bool = True
     redirect: int = 0
     redirect_head: bool = False

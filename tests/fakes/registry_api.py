@@ -237,6 +237,8 @@ class RegistryApi(Habits):
         return was
 
     def _blob(self, request: Request, name: str, digest: str) -> Reply:
+        if request.method == "HEAD" and self.blob_head != 200:
+            return error(self.blob_head)
         if (name, digest) not in self.owners:
             return error(404, "BLOB_UNKNOWN")
         if self.redirect and (request.method == "GET" or self.redirect_head):

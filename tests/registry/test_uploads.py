@@ -148,3 +148,12 @@ def test_the_ways_of_a_blob_end() -> None:
             tries += 1
             length = way.chunk() or 10**12
             assert tries < 20
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+async def test_a_blob_is_found_where_the_registry_refuses_to_be_asked_by_head(status: int) -> None:
+    async with ScriptedRegistry(blob_head=status) as registry, connect(registry.host) as source:
+        repository = source.repository("fraud")
+        assert not await repository.has_blob(LAYER)
+        await repository.put_blob(LAYER, BytesContent(CONTENT))
+        assert await repository.has_blob(LAYER)
