@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kittui.disk.threads import in_thread
-from kittui.errors import Malformed, NotFound, TooLarge
+from kittui.errors import KittuiError, Malformed, NotFound, TooLarge, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -80,6 +80,11 @@ async def plan_transfer(origin: Repository, target: str, destination: Repository
     manifests = await _tree(origin, await origin.manifest(target))
     blobs = blobs_of(manifests)
     present = await _present(destination, blobs)
+    if present and destination.files is None and not await _lists(destination, manifests[-1].digest):
+        # What is listed may have been collected with the manifest: a registry remembers it longer than it has it.
+        listed = [blob for blob in blobs if blob.digest in present]
+        readable = await together(*(can_read(destination, blob) for blob in listed))
+        present = {blob.digest for blob, there in zip(listed, readable, strict=True) if there}
     missing: Way = "mount" if can_take_over(origin, destination) else "copy"
     plans = [BlobPlan(blob, "present" if blob.digest in present else missing) for blob in blobs]
     return TransferPlan(origin, destination, manifests, tuple(plans))
@@ -98,6 +103,32 @@ async def _present(destination: Repository, blobs: Sequence[Descriptor]) -> set[
 
     found = await together(*(has(blob) for blob in blobs))
     return {blob.digest for blob, there in zip(blobs, found, strict=True) if there}
+
+
+async def _lists(destination: Repository, digest: Digest) -> bool:
+    """Whether the destination has a manifest."""
+    try:
+        await destination.resolve(digest)
+    except NotFound:
+        return False
+    return True
+
+
+async def can_read(repository: Repository, blob: Descriptor) -> bool:
+    """Whether the first byte of a blob can be had: more than that the repository says it has it."""
+    if not blob.size:
+        return True
+    for length in (1, None):
+        try:
+            async with repository.open_blob(blob, 0, length) as reader:
+                async for _ in reader:
+                    return True
+            return False
+        except Unsupported:
+            continue
+        except KittuiError:
+            return False
+    return False
 
 
 def holds(files: BlobFiles, blob: Descriptor) -> bool:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.errors import AuthError, KittuiError, NotFound, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Power, Repository, Source, SupportsDeleteProbe, SupportsPing
+from kittui.oci.protocols import (
+    Incomplete,
+    Power,
+    Repository,
+    Source,
+    SupportsDeleteProbe,
+    SupportsPing,
+    SupportsUntagProbe,
+)
 
 State = Literal["good", "warn", "bad", "unknown"]
+_MOST_TRIED: Final = 5
+"""Repositories tried until one can be looked into."""
 _NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
 
 
@@ -89,52 +99,87 @@ def _clipboard(environ: Mapping[str, str], term: str) -> Check:
     return Check("clipboard", "unknown", "OSC 52, which gives no answer", "Copied text is always shown too.")
 
 
-async def check_registry(source: Source) -> AsyncIterator[Check]:
-    """Ask a registry for what kittui uses of it, cheaply and without changing anything; ends where it isn't reached."""
+async def check_registry(source: Source, repositories: Sequence[str] = ()) -> AsyncIterator[Check]:
+    """Ask a registry for what kittui uses of it, cheaply and without changing anything; ends where it isn't reached.
+
+    `repositories` are looked into before those of the catalog. What can't be told says why.
+    """
     if isinstance(source, SupportsPing):
         try:
             yield Check("registry", "good", await source.ping())
         except KittuiError as error:
             yield Check("registry", "bad", error.message, error.hint or "", error.exit_status)
             return
-    names: list[str] = []
+    names = list(repositories)
     try:
         async for page in source.repositories():
             names += [entry.name for entry in page]
             if len(names) >= 1000:
                 break
-        more = "1000 or more" if len(names) >= 1000 else str(len(names))
+        more = "1000 or more" if len(names) >= 1000 else str(len(names) - len(repositories))
         yield Check("catalog", "good", f"{more} repositories")
-    except Unsupported as error:
+    except (Unsupported, AuthError, Incomplete) as error:
         yield Check("catalog", "warn", error.message, error.hint or "")
     except KittuiError as error:
         yield Check("catalog", "bad", error.message, error.hint or "")
     if not names:
-        yield Check("repository", "unknown", "no repository to look into")
+        remedy = "Name one: kittui doctor HOST/REPOSITORY, or repositories of this registry in config.yaml."
+        yield Check("repository", "unknown", "no repository to look into", remedy)
         return
-    async for check in _check_repository(source, source.repository(names[0])):
-        yield check
+    problem: Check | None = None
+    for name in dict.fromkeys(names[:_MOST_TRIED]):
+        repository = source.repository(name)
+        try:
+            tag = await _first_tag(repository)
+        except KittuiError as error:
+            problem = problem or Check(
+                "repository", "bad", f"{repository.reference()}: {error.message}", error.hint or ""
+            )
+            continue
+        yield Check("repository", "good", f"{repository.reference()} is looked into")
+        async for check in _check_repository(source, repository, tag):
+            yield check
+        return
+    if problem is not None:
+        yield problem
 
 
-async def _check_repository(source: Source, repository: Repository) -> AsyncIterator[Check]:
-    try:
-        tag = await _first_tag(repository)
-        if tag is not None:
+async def _check_repository(source: Source, repository: Repository, tag: str | None) -> AsyncIterator[Check]:
+    if tag is None:
+        yield Check("manifests", "unknown", "could not tell: the repository has no tag")
+        yield Check("ranges", "unknown", "could not tell: the repository has no tag")
+    else:
+        try:
             manifest = await repository.manifest(tag)
-            blob = next(iter((*manifest.layers, *((manifest.config,) if manifest.config else ()))), None)
             yield Check("manifests", "good", f"{repository.reference(tag)} is read and matches its digest")
-            if blob is not None and blob.size > 1:
+            blob = next((blob for blob in (*manifest.layers, manifest.config) if blob and blob.size > 1), None)
+            if blob is None:
+                yield Check("ranges", "unknown", "could not tell: nothing in it is long enough")
+            else:
                 yield await _ranges(repository, blob)
+        except KittuiError as error:
+            yield Check("manifests", "bad", f"{repository.reference(tag)}: {error.message}", error.hint or "")
+            yield Check("ranges", "unknown", "could not tell: the manifest was not had")
+    try:
         with suppress(NotFound):
             await repository.referrers(_NOBODY)
         yield _power("referrers", source.capabilities.referrers)
     except KittuiError as error:
-        yield Check("repository", "bad", f"{repository.reference()}: {error.message}", error.hint or "")
+        yield _unknown("referrers", error)
     if isinstance(repository, SupportsDeleteProbe):
         try:
             yield _power("deletes", await repository.probe_deletes())
         except KittuiError as error:
-            yield Check("deletes", "unknown", error.message, error.hint or "")
+            yield _unknown("deletes", error)
+    if isinstance(repository, SupportsUntagProbe):
+        try:
+            yield _power("untagging", await repository.probe_untag())
+        except KittuiError as error:
+            yield _unknown("untagging", error)
+
+
+def _unknown(name: str, error: KittuiError) -> Check:
+    return Check(name, "unknown", f"could not tell: {error.message}", error.hint or "")
 
 
 async def _first_tag(repository: Repository) -> str | None:
@@ -152,6 +197,8 @@ async def _ranges(repository: Repository, blob: Descriptor) -> Check:
                 pass
     except Unsupported as error:
         return Check("ranges", "warn", error.message, error.hint or "Layers are read whole to look inside.")
+    except KittuiError as error:
+        return _unknown("ranges", error)
     return Check("ranges", "good", "parts of layers can be read")
 
 

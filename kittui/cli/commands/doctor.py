@@ -31,7 +31,7 @@ _MARKS: Final[dict[str, tuple[str, str]]] = {
 
 
 @run.command("doctor")
-@click.argument("host", required=False)
+@click.argument("host", metavar="[HOST[/REPOSITORY]]", required=False)
 @click.option("--repair", is_flag=True, help="Mend what can be mended in the local store without losing anything.")
 @click.option("--verify", is_flag=True, help="Hash every blob in the local store.")
 async def command(call: Call, host: str | None, repair: bool, verify: bool) -> int:
@@ -85,12 +85,15 @@ def _terminal(call: Call) -> Terminal:
 
 
 async def _registry(call: Call, host: str) -> list[Check]:
-    place = call.composition.places.parse_source(host)
-    if not isinstance(place, Place) or place.kind != "remote":
-        raise UsageError(f"{host!r} is not a registry", hint="doctor takes HOST or HOST:PORT.")
+    found = call.composition.places.parse_source(host)
+    place = found if isinstance(found, Place) else found.place
+    if place.kind != "remote":
+        raise UsageError(f"{host!r} is not a registry", hint="doctor takes HOST, HOST:PORT or HOST/REPOSITORY.")
+    named = [] if isinstance(found, Place) else [found.repository]
     checks = []
     call.printer.status(f"asking {place.host}")
-    async for check in check_registry(call.composition.places.source(place)):
+    repositories = [*named, *call.composition.config.registry(place.host).repositories]
+    async for check in check_registry(call.composition.places.source(place), repositories):
         checks.append(check)
         call.printer.status(f"asking {place.host}: {check.name}")
     return checks

@@ -12,6 +12,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.state.journal import Entry, Step
+from kittui.transfer.plan import can_read
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
@@ -123,7 +124,7 @@ async def _manifest(repository: Repository, ledger: Ledger, digest: str | None) 
         kept = await asyncio.to_thread(ledger.journal.manifest, checked)
     if kept is not None:
         blobs = (*((kept.config,) if kept.config else ()), *kept.layers)
-        if all([await repository.has_blob(blob) for blob in blobs]):
+        if all([await repository.has_blob(blob) and await can_read(repository, blob) for blob in blobs]):
             return kept
     raise Unsupported(
         f"the content of {checked.short} is no longer there",
