@@ -14,7 +14,6 @@ from kittui.errors import ConnectionLost, NotFound, ReadOnly, Refused, TagMoved,
 from kittui.modelkit.stages import LifecycleTags, Stage, lifecycle_of
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
-from kittui.usecases.change.history import read_history
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.policy import Policy, Verdict
@@ -61,8 +60,8 @@ async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository,
     assert puts == ["fraud/rollback", "fraud/champion"]
     assert traffic.requests == 6
     assert [change["tag"] for change in done.to_json()["changes"]] == ["rollback", "champion"]
-    events = (await read_history(fraud, ledger)).to_json()["events"]
-    assert [(event["tag"], event["action"], event["reason"]) for event in events] == [
+    events = ledger.history.events(fraud.reference())
+    assert [(event.tag, event.action, event.reason) for event in events] == [
         ("champion", "promote", "better recall"),
         ("rollback", "promote", "better recall"),
     ]

@@ -2,60 +2,91 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import click
 
 from kittui.cli import run
+from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.config.values import read_moment
 from kittui.errors import UsageError
 from kittui.oci.reference import check_tag
-from kittui.usecases.change.history import TagHistory, read_history
+from kittui.usecases.trust.held import Held, held_at
+from kittui.usecases.trust.history import MergedHistory, TagEvent, merged_history
+from kittui.usecases.trust.names import plain_name
 
 
 @run.command("history")
 @click.argument("repository", metavar="REPO")
 @click.argument("tag", required=False)
-async def command(call: Call, repository: str, tag: str | None) -> None:
-    """Show which tags of a repository kittui moved on this machine: who, when, from which digest to which.
+@click.option("--at", "at", metavar="DATE", help="What the tag pointed to then: 2026-09-01, or a time with its zone.")
+async def command(call: Call, repository: str, tag: str | None, at: str | None) -> int:
+    """Show who moved the tags of a repository, when, from which digest to which, and why.
 
-    Without a prefix, the store's and the registry's repository of that name are shown together.
+    What kittui did on this machine and the records in the registry, from any machine, are shown together: PROOF says
+    what a record proves. A tag that moved without a record was moved outside kittui. With --at: what the tag (champion
+    unless named) pointed to at a time, and how certain that is; exit status 1 where that is not known.
     """
-    places = call.composition.places
-    reference = places.parse(repository)
+    composition = call.composition
+    reference = composition.places.parse(repository)
     if reference.digest or (tag and reference.tag):
         raise UsageError(
             f"{repository} is no repository", hint="Write kittui history REPO [TAG].", reference=repository
         )
-    tag = tag or reference.tag
+    moment = read_moment(at) if at is not None else None
+    if at is not None and moment is None:
+        raise UsageError(f"{at!r} is not a time", hint="Write --at 2026-09-01, or a time with its zone.")
+    tag = tag or reference.tag or (composition.config.moves.champion if moment is not None else None)
     if tag is not None:
         check_tag(tag)
-    reference = reference.at(None)
-    wanted = [reference]
-    if reference.kind is None:
-        wanted = [reference.in_kind("local"), *([reference.in_kind("remote")] if reference.names_host else [])]
-    found = [await read_history(places.repository(one), call.composition.ledger, tag) for one in wanted]
-    told = [one for one in found if one.events] or found[-1:]
-    events = sorted((event for one in told for event in one.events), key=lambda event: event.time, reverse=True)
-    history = TagHistory(told[0].repository, tuple(events))
+    found = composition.places.repository(reference.at(None))
+    ledger = composition.ledger
+    known = await asyncio.to_thread(ledger.history.events, found.reference())
+    tags = [tag] if tag else sorted({event.tag for event in known} | composition.stage_tags)
+    keyring = await asyncio.to_thread(lambda: composition.keyring)
+    call.printer.status(f"reading the records of {found.reference()}")
+    history = await merged_history(found, ledger, keyring.for_repository(plain_name(found)), tags)
+    if moment is not None and tag is not None:
+        held = held_at(history, tag, moment)
+        call.printer.result({"repository": history.repository, **held.to_json()}, lambda: _print_held(call, held))
+        return 0 if held.certainty != "unknown" else 1
+    call.printer.result(history.to_json(), lambda: _print(call, history))
+    return 0
 
-    def show() -> None:
-        rows = [
-            (
-                event.time,
-                event.actor,
-                event.action,
-                event.tag,
-                _short(event.before),
-                _short(event.after),
-                event.reason,
-            )
-            for event in events
-        ]
-        if rows:
-            call.printer.table(("TIME", "ACTOR", "ACTION", "TAG", "BEFORE", "AFTER", "REASON"), rows)
-        else:
-            call.printer.note(f"kittui on this machine has moved no tag of {history.repository}")
 
-    call.printer.result(history.to_json(), show)
+def _print_held(call: Call, held: Held) -> None:
+    call.printer.line((f"{held.tag} at {held.at}", "bold"), "  ", held.digest or "none")
+    call.printer.line(f"  {held.certainty}: {held.why}")
+
+
+def _print(call: Call, history: MergedHistory) -> None:
+    if history.events:
+        header = ("TIME", "ACTOR", "ACTION", "TAG", "BEFORE", "AFTER", "PROOF", "REASON")
+        call.printer.table(header, [_row(event) for event in history.events])
+    else:
+        call.printer.note(f"no move of a tag of {history.repository} is known")
+    for note in history.notes:
+        call.printer.warning(note)
+
+
+def _row(event: TagEvent) -> Sequence[Styled]:
+    time = f"{event.since} .. {event.time}" if event.since else event.time
+    proof = (
+        f"{event.proof} {event.signer}".strip() if event.proof else "this machine" if event.source == "local" else ""
+    )
+    overridden = f"overridden: {'; '.join(event.overridden)}" if event.overridden else ""
+    return (
+        time,
+        event.actor,
+        event.action,
+        event.tag,
+        _short(event.before),
+        _short(event.after),
+        (proof, "" if event.counted else "yellow"),
+        "; ".join(filter(None, (event.reason, overridden))),
+    )
 
 
 def _short(digest: str | None) -> str:

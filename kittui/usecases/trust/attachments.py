@@ -15,7 +15,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.tasks import together
-from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE
+from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE, PREDICATE
 from kittui.trust.documents import SIZE_LIMIT
 
 ATTACHMENTS_LIMIT: Final = 1000
@@ -57,10 +57,13 @@ class Attached:
     complete: bool = True
 
 
-async def attachments_of(repository: Repository, digest: Digest) -> Attached:
-    """Everything that is attached to a manifest, each once. Raises what the source raises while listing."""
+async def attachments_of(repository: Repository, digest: Digest, wanted: str = "") -> Attached:
+    """Everything that is attached to a manifest, each once. Raises what the source raises while listing.
+
+    `wanted` is a predicate type: only referrers are looked at that do not say that they are of another one.
+    """
     carriers: dict[Digest, Manifest | KittuiError] = {}
-    tagged = [f"{digest.algorithm}-{digest.hex}.{suffix}" for suffix in ("sig", "att", "sbom")]
+    tagged = [] if wanted else [f"{digest.algorithm}-{digest.hex}.{suffix}" for suffix in ("sig", "att", "sbom")]
     for tag, found in zip(tagged, await _each(repository, tagged), strict=True):
         if isinstance(found, Manifest):
             carriers[found.digest] = found
@@ -75,7 +78,8 @@ async def attachments_of(repository: Repository, digest: Digest) -> Attached:
         complete, referrers = False, error.found
     except (NotFound, Unsupported):
         pass
-    new = [one.digest for one in referrers if one.digest not in by_tag]
+    named = [one for one in referrers if not wanted or one.annotations.get(PREDICATE, wanted) == wanted]
+    new = [one.digest for one in named if one.digest not in by_tag]
     carriers.update(zip(new, await _each(repository, new), strict=True))
     parts: list[tuple[Attachment, Descriptor | None]] = []
     for carrier, read in carriers.items():
