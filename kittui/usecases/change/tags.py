@@ -85,10 +85,6 @@ class Recent:
         """The newest move of a tag."""
         return next(iter(self._events.get(tag, ())), None)
 
-    def moved_to(self, digest: Digest) -> tuple[str, ...]:
-        """The tags that were moved to a digest last."""
-        return tuple(tag for tag, events in self._events.items() if events[0].after == digest)
-
     def is_late(self, tag: str, reading: Digest | None) -> bool:
         """Whether a reading is one that our own newest move of the tag has overtaken."""
         events = self._events.get(tag, ())
