@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from kittui.errors import (
 )
 from kittui.terminal import size_text
 
+_NO_REPOSITORY = re.compile(r"repository\b.{0,300}\b(does not|doesn't) exist", re.IGNORECASE | re.DOTALL)
 BODY_LIMIT = 64 * 1024
 """Bytes read of an error's body at most."""
 
@@ -29,6 +31,11 @@ class Complaint:
 
     code: str = ""
     message: str = ""
+
+    @property
+    def lacks_repository(self) -> bool:
+        """Whether the registry says that the repository is not there: some say so with 400 or 403."""
+        return self.code == "NAME_UNKNOWN" or _NO_REPOSITORY.search(self.message) is not None
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.code, self.message) if part)
@@ -71,6 +78,12 @@ def too_long(host: str, length: int | None = None, server: str = "") -> Registry
 def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> KittuiError:
     """The error of an answer that was not expected; `doing` completes "could not ..."."""
     said = f" ({complaint})" if str(complaint) else ""
+    if status in (400, 403, 404) and complaint.lacks_repository:
+        return NotFound(
+            f"could not {doing}: {host} has no such repository{said}",
+            hint="Check its name. Where pushing creates none, create it first: on the registry's web page, or by its "
+            "own command (aws ecr create-repository).",
+        )
     if status == 401:
         return Unauthorized(f"{host} wants a login{said}", hint=f"Run: kittui login {host}")
     if status == 403:

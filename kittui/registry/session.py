@@ -161,7 +161,8 @@ class Session:
         home = self.is_home(response)
         if hops.new is not None and not home:
             return hops.moved(response)
-        if status in (401, 403) and home:
+        missing = status == 403 and complaint.lacks_repository
+        if status in (401, 403) and home and not missing:
             return await self._auth.refusal(call.scopes, complaint, call.doing, status)
         host = self.host if home else f"{address(response.request.url)}, where {self.host} sends for it,"
         if not home and status in (401, 403):

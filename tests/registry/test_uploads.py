@@ -6,11 +6,12 @@ import os
 
 import pytest
 
-from kittui.errors import DigestMismatch, RegistryError
+from kittui.errors import DigestMismatch, NotFound, RegistryError
 from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.registry import uploads
+from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.upload_ways import UploadLimits, Way
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.registry_servers import connect
@@ -157,3 +158,17 @@ async def test_a_blob_is_found_where_the_registry_refuses_to_be_asked_by_head(st
         assert not await repository.has_blob(LAYER)
         await repository.put_blob(LAYER, BytesContent(CONTENT))
         assert await repository.has_blob(LAYER)
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "NAME_UNKNOWN"), (400, "NAME_INVALID"), (403, "DENIED")])
+def test_a_repository_that_must_be_created_first_is_called_that(status: int, code: str) -> None:
+    complaint = Complaint(code, "The repository with name 'new/fraud' does not exist in the registry with id '1234'")
+    problem = http_problem(status, complaint, "r.test", "begin an upload")
+    assert isinstance(problem, NotFound)
+    assert "does not exist in the registry" in problem.message
+    assert "create it first" in str(problem.hint)
+
+
+def test_other_refusals_do_not_blame_the_repository() -> None:
+    denied = http_problem(403, Complaint("DENIED", "access to the repository is denied"), "r.test", "begin an upload")
+    assert denied.code == "denied"
