@@ -69,7 +69,10 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
 
     async def within() -> int:
         def waiting(wait: Wait) -> None:
-            printer.status(str(wait))
+            if printer.lively or wait.seconds is not None:
+                printer.status(str(wait))
+            else:  # where nobody sees a line that is replaced, as in CI, silence is said in a line of its own
+                printer.note(str(wait))
 
         async with Composition(
             options.flags, on_warning=printer.warning, on_message=printer.note, on_wait=waiting
