@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, Denied, TagMoved
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -246,3 +247,25 @@ async def test_bytes_are_compared_where_addresses_are_of_another_algorithm(
     assert done.unseen == ()
     assert tags(fraud)["champion"] == "v1.1.0"
     assert (await promote(fraud, ledger)).changes == ()
+
+
+async def test_a_move_that_a_killed_run_made_is_not_a_late_reading_of_an_earlier_one(ledger: Ledger) -> None:
+    """Promoted, rolled back, promoted again and killed after the PUT: the tag is where it was before the roll back."""
+    fraud = MemorySource().repository("fraud")
+    one, two = fraud.add_kit("one", "champion", "rollback").digest, fraud.add_kit("two", "challenger").digest
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
+    await apply_changes(await plan_rollback(fraud), ledger, Policy())
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> None:
+        raise Killed
+
+    with crashing("tags.after-put", kill), pytest.raises(Killed):
+        await apply_changes(await plan_promote(fraud), ledger, Policy())
+    await apply_changes(await plan_promote(fraud), ledger, Policy())
+
+    assert fraud.tagged["champion"] == two
+    moves = [(event.before, event.after) for event in ledger.history.events(tag="champion")]
+    assert moves == [(one, two), (two, one), (one, two)]

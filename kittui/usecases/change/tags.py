@@ -137,11 +137,12 @@ class _Applying:
     async def run(self, *, asked: bool) -> Changed:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
+        # First what an earlier run has done unheard: a reading that shows it is not a late one.
+        entry = await self._continued(wanted)
         self.recent = await Recent.of(self.ledger, self.reference)
         await self._check_recent()
         if wanted and (asked or time.monotonic() - self.plan.read_at > FRESH):
             await self._recheck()
-        entry = await self._continued(wanted)
         if not wanted:
             await self._deliver()
             return Changed(self.repository, ())
