@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kittui.crashpoints import crashing
-from kittui.errors import ConnectionLost, Denied, TagMoved
+from kittui.errors import ConnectionLost, Denied, RegistryError, TagMoved
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -269,3 +269,16 @@ async def test_a_move_that_a_killed_run_made_is_not_a_late_reading_of_an_earlier
     assert fraud.tagged["champion"] == two
     moves = [(event.before, event.after) for event in ledger.history.events(tag="champion")]
     assert moves == [(one, two), (two, one), (one, two)]
+
+
+async def test_what_was_accepted_and_can_not_be_read_is_no_success(fraud: Late, ledger: Ledger) -> None:
+    """A registry that remembers a manifest which it has collected takes it without storing it."""
+    fraud.lag = 0
+    plan = await plan_retag(fraud, "v1.1.0", [(fraud, "new")])
+
+    def lose(repository: MemoryRepository, verb: str, what: str) -> None:
+        del repository.manifests[repository.tagged["v1.1.0"]]
+
+    fraud.source.after_put.append(lose)
+    with pytest.raises(RegistryError, match="can't give its manifest"):
+        await apply_retag(plan, ledger, Policy())

@@ -291,11 +291,31 @@ class _Applying:
         except KittuiError:
             current = before
         if old(current):
+            if change.after is not None and not await self._is_there(change.after):
+                await self._close(entry)
+                raise RegistryError(
+                    f"{self.repository.source.place} accepted {tag} and can't give its manifest",
+                    hint="It remembers content that it has collected. Have its cache cleared (a restart of "
+                    "Distribution, or of its Redis), then run this again.",
+                    reference=self.repository.reference(tag),
+                )
             self.unseen.append(tag)
             return
         await self._close(entry)
         hint = "It was moved as planned, and then by someone else at the same time; look again."
         raise self._moved(tag, after, current, hint)
+
+    async def _is_there(self, manifest: Manifest) -> bool:
+        """Whether a manifest that was accepted can be read by its digest, as it can where only the tag comes late."""
+        for digest in dict.fromkeys((manifest.digest, Digest.of(manifest.raw))):
+            try:
+                await self.repository.manifest(digest)
+            except NotFound:
+                continue
+            except KittuiError:
+                return True
+            return True
+        return False
 
     async def _close(self, entry: Entry) -> None:
         """Nothing more is done for an entry: it is done as far as it came."""
