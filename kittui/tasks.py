@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar, overload
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from kittui.errors import KittuiError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
@@ -46,3 +49,33 @@ async def stop(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def aside(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run work in a thread of its own, which is left to itself when the caller is cancelled: nobody waits for it.
+
+    For work on values alone. What holds files or folders is waited for: see `disk.threads.in_thread`.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def report(result: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            # A future takes no StopIteration.
+            done.set_exception(RuntimeError("a generator ended") if isinstance(error, StopIteration) else error)
+        else:
+            done.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work(*args, **kwargs)
+        except BaseException as caught:  # noqa: BLE001 - it is raised where the result is waited for
+            error = caught
+        with suppress(RuntimeError):  # the loop may be closed: then nobody waits
+            loop.call_soon_threadsafe(report, result, error)
+
+    threading.Thread(target=run, name="kittui-aside", daemon=True).start()
+    return await done

@@ -6,6 +6,7 @@ from kittui.budget import Budget
 from kittui.errors import Malformed
 from kittui.formats.foreign import ENDINGS, foreign_ending, read_foreign
 from kittui.formats.inflate import compression_of, read_through
+from kittui.formats.lfs import POINTER_LIMIT, PointerInstead, read_pointer
 from kittui.formats.need import Steps, fetch
 from kittui.formats.shards import is_shard_index, read_shard_index
 from kittui.formats.weights import LOOKUPS, Weights
@@ -32,6 +33,8 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
     `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, a read for each. Raises TooLarge
     where the budget is used up before anything was found.
     """
+    if size < POINTER_LIMIT and (pointer := read_pointer((yield from fetch(0, size)))) is not None:
+        raise PointerInstead(path, pointer)
     # Each parser is imported when its format comes: most runs meet one or none.
     name = path.lower()
     if is_shard_index(path):

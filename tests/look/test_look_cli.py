@@ -68,3 +68,18 @@ def test_find_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert (match["repository"], match["tag"], match["matched"]) == ("127.0.0.1:5055/fraud", "tuning", "file")
     assert match["file"] == {"path": "data/tuning.csv", "size": 847, "mode": 0o644}
     assert document["searched"]["modelkits"] > 10
+
+
+def test_cat_prints_what_the_viewer_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cat", "local://127.0.0.1:5055/fraud:tuning", "data/tuning.csv", "--view"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert main(["cat", "local://127.0.0.1:5055/fraud:tuning", "data/tuning.csv"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == rows[0].split(",")
+    assert lines[1].split() == ["1", *rows[1].split(",")]
+    assert len(lines) == len(rows)
+    assert main(["cat", FRAUD, "model/fraud.safetensors", "--view", "--json"]) == 0
+    view = json.loads(capsys.readouterr().out)["view"]
+    assert (view["kind"], view["ways"][0]["name"]) == ("model", "Tensors")
+    assert main(["cat", FRAUD, "README.md", "--view"]) == 0
+    assert capsys.readouterr().out.startswith("# Fraud scorer\n")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Markdown
+from textual.worker import WorkerCancelled
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import build_ports
@@ -19,6 +20,7 @@ from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.frame.selection import Node
 from kittui.tui.inspect.nodes import LayerTree
+from kittui.tui.inspect.pages import lines_page
 from kittui.tui.inspect.tensor_view import TensorView
 from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
@@ -44,7 +46,9 @@ async def opened(tmp_path: Path, start: str, host: str | None = None) -> AsyncIt
 
 async def settle(app: KittuiApp, pilot: Pilot[None]) -> None:
     for _ in range(8):
-        await app.workers.wait_for_complete([worker for worker in app.workers if not worker.is_finished])
+        # One that gives way to its successor is cancelled.
+        with suppress(WorkerCancelled):
+            await app.workers.wait_for_complete([worker for worker in app.workers if not worker.is_finished])
         await pilot.pause()
 
 
@@ -90,9 +94,8 @@ def text_of(app: KittuiApp) -> str:
     assert isinstance(screen, ViewerScreen)
     if screen.contents is None:
         return ""
-    lines = [*screen.contents.page.lines]
-    said = ["".join(span[0] for span in line) if not isinstance(line, str) else line for line in lines]
-    return "\n".join([*said, *(" ".join(record.cells) for record in screen.contents.records)])
+    lines = [line for way in screen.contents.ways for line in lines_page(way.content).lines]
+    return "\n".join("".join(span[0] for span in line) if not isinstance(line, str) else line for line in lines)
 
 
 def nobody(*_: object) -> None:

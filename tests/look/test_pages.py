@@ -14,13 +14,14 @@ from kittui.errors import Malformed
 from kittui.formats.model_file import header_budget, read_weights
 from kittui.formats.need import run_bytes
 from kittui.tui.inspect import pictures
-from kittui.tui.inspect.contents import contents_of
-from kittui.tui.inspect.model_facts import gathered
-from kittui.tui.inspect.opened import Contents, Model
-from kittui.tui.inspect.pages import model_page, table_page
+from kittui.tui.inspect.pages import lines_page
 from kittui.tui.inspect.pictures import picture_page
-from kittui.tui.inspect.tensor_view import grown
 from kittui.tui.widgets.lines import Page
+from kittui.usecases.inspect.facts import gathered
+from kittui.usecases.inspect.models import Model
+from kittui.usecases.inspect.viewers.pictures import decode_picture
+from kittui.usecases.inspect.viewers.registry import show
+from kittui.usecases.inspect.viewers.shown import OpenFile, Shown, Tensors
 from kittui.usecases.inspect.views import BytesView
 from tests.fakes.layers import layer_of
 
@@ -35,7 +36,7 @@ def test_images_are_scaled_and_what_is_none_is_refused() -> None:
     picture = image.new("RGB", (400, 200))
     picture.paste((255, 0, 0), (0, 0, 200, 200))
     picture.save(out, "PNG")
-    page = picture_page(out.getvalue(), 80)
+    page = picture_page(decode_picture(out.getvalue(), 80), 80)
     assert "PNG  400 x 200" in shown(page)
     first = page.lines[2]
     assert sum(len(part[0]) for part in first) == 80
@@ -44,7 +45,7 @@ def test_images_are_scaled_and_what_is_none_is_refused() -> None:
     assert len(page.lines) == 2 + 20
     for bad in (b"", b"\x89PNG\r\n\x1a\n" + bytes(50), out.getvalue()[:60]):
         with pytest.raises(Malformed):
-            picture_page(bad)
+            decode_picture(bad, 80)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,8 @@ def test_a_terminal_that_draws_images_is_given_a_bounded_one(monkeypatch: pytest
     image = pytest.importorskip("PIL.Image")
     out = io.BytesIO()
     image.new("RGB", (4000, 1000)).save(out, "PNG")
-    assert pictures.drawn(out.getvalue(), 80) is None
+    picture = decode_picture(out.getvalue(), 2000)
+    assert pictures.drawn(picture, 80) is None
 
     class Drawn(Static):
         def __init__(self, shown: Any) -> None:
@@ -80,40 +82,22 @@ def test_a_terminal_that_draws_images_is_given_a_bounded_one(monkeypatch: pytest
 
     module = ModuleType("textual_image.widget")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    assert pictures.drawn(out.getvalue(), 80) is None
+    assert pictures.drawn(picture, 80) is None
     vars(module)["HalfcellImage"] = vars(module)["Image"] = Static
-    assert pictures.drawn(out.getvalue(), 80) is None
+    assert pictures.drawn(picture, 80) is None
     vars(module)["Image"] = Drawn
-    widget = pictures.drawn(out.getvalue(), 80)
+    widget = pictures.drawn(picture, 80)
     assert isinstance(widget, Drawn)
     assert widget.shown.size == (2000, 500)
-    with pytest.raises(Malformed):
-        pictures.drawn(b"no image", 80)
 
 
-async def test_parquet_shows_schema_and_first_rows() -> None:
-    arrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    from kittui.tui.inspect.parquet import parquet_page
-
-    out = io.BytesIO()
-    parquet.write_table(arrow.table({"id": [1, 2], "name": ["a\x1b[31m", "b"]}), out)
-    text = shown(await parquet_page(BytesView(out.getvalue(), verified=True)))
-    assert "int64" in text
-    assert "\x1b" not in text
-    with pytest.raises(Malformed):
-        await parquet_page(BytesView(b"PAR1" + bytes(40) + b"PAR1", verified=True))
+async def opened(path: str, content: bytes, **more: Any) -> Shown:
+    return await show(OpenFile(path, BytesView(content, verified=True), **more))
 
 
-async def opened(path: str, content: bytes) -> Contents:
-    return await contents_of(BytesView(content, verified=True), path)
-
-
-def said(contents: Contents) -> str:
+def said(file: Shown) -> str:
     """Everything that a file shows, whichever way."""
-    table = contents.table
-    rows = table_page(table.columns, table.widths, contents.records).lines if table is not None else ()
-    return shown(Page([*contents.page.lines, *rows])) + contents.problem
+    return "\n".join(shown(lines_page(way.content)) for way in file.ways) + file.trouble
 
 
 @pytest.mark.parametrize("path", ["a.md", "a.py", "a.json", "a.yaml", "a.csv", "a.jsonl", "a.txt", "a.ipynb"])
@@ -133,7 +117,7 @@ def test_a_model_file_says_what_it_holds() -> None:
     content = len(header).to_bytes(8, "little") + header + bytes(24)
     weights = run_bytes(read_weights("x.safetensors", len(content), header_budget()), content)
     facts = gathered({}, weights, None, layer_of(content))
-    text = shown(model_page(Model(weights, grown(weights), facts)))
+    text = shown(lines_page(Tensors(Model(weights, (), verified=True), facts)))
     assert "a.b" in text
     assert "[2, 3]" in text
     assert "F32 6" in text

@@ -18,11 +18,11 @@ from textual.widgets import Input
 from kittui.oci.digest import Digest
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.inspect import asking
-from kittui.tui.inspect.opened import Contents
 from kittui.tui.inspect.table_view import TableView
 from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.widgets.lines import Lines
+from kittui.usecases.inspect.viewers.shown import Grid, Record, Shown
 from tests.fakes.layers import archive
 from tests.look.kits import BlobRepository, kit_world
 from tests.tui.waiting import browse, quiet, text_of, until
@@ -37,10 +37,16 @@ def screen(pilot: Pilot[Any]) -> ViewerScreen:
     return found
 
 
-def contents(pilot: Pilot[Any]) -> Contents:
+def contents(pilot: Pilot[Any]) -> Shown:
     found = screen(pilot).contents
     assert found is not None
     return found
+
+
+def records(shown: Shown) -> list[Record]:
+    """The rows of a table."""
+    assert isinstance(shown.first, Grid)
+    return shown.first.records
 
 
 async def to_row(pilot: Pilot[Any], name: str) -> None:
@@ -110,14 +116,14 @@ async def test_a_table_pages_on_to_its_end(name: str, content: bytes) -> None:
     async with viewer({name: content}, name) as (pilot, _):
         table = contents(pilot)
         assert table.kind == "table"
-        assert 0 < len(table.records) < 15_000
+        assert 0 < len(records(table)) < 15_000
         await until(pilot, lambda: "more at the end" in text_of(pilot), LONG)
         for _ in range(6):
-            await further(pilot, lambda: len(table.records) if table.more else None)
+            await further(pilot, lambda: len(records(table)) if table.more else None)
         await until(pilot, lambda: not table.more, LONG)
-        assert len(table.records) == 15_000
-        assert [record.number for record in table.records] == list(range(1, 15_001))
-        assert table.records[-1].cells[0] == "T014999"
+        assert len(records(table)) == 15_000
+        assert [record.number for record in records(table)] == list(range(1, 15_001))
+        assert records(table)[-1].cells[0] == "T014999"
         await until(pilot, lambda: "15,000 rows" in text_of(pilot), LONG)
         await pilot.press("G")
         await until(pilot, lambda: "T014999" in text_of(pilot), LONG)

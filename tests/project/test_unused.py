@@ -12,6 +12,8 @@ CALLED_BY_OTHERS = (
     *("action_*", "on_*", "watch_*", "render", "render_line", "control", "get_default_screen", "get_system_commands"),
     *("animation_level", "border_title", "border_subtitle", "can_focus", "cursor_blink", "cursor_position"),
     *("AUTO_FOCUS", "CSS_PATH", "DEFAULT_CSS", "HELP_GROUP", "TITLE"),
+    # Pillow
+    "MAX_IMAGE_PIXELS",
     # asyncio, click, pydantic, Python
     *("exc", "pipe_connection_lost", "pipe_data_received", "process_exited"),
     *("format_commands", "list_commands", "resolve_command", "model_config", "seekable", "__getattr__"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,13 +11,20 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
 from kittui.cli.tensors import model_document, print_models
+from kittui.cli.viewing import print_shown, shown_document
 from kittui.errors import NotFound, Refused
+from kittui.formats.text import Decoder, sniff
 from kittui.modelkit import ModelKit, kitfile_yaml
 from kittui.oci.traffic import metered
 from kittui.terminal import clean
-from kittui.usecases.inspect.files import find_in_layers
-from kittui.usecases.inspect.inspector import Emit
+from kittui.usecases.inspect.files import FoundFile, find_in_layers
+from kittui.usecases.inspect.inspector import Emit, Inspector
 from kittui.usecases.inspect.models import ListedModel, open_model
+from kittui.usecases.inspect.viewers.registry import show
+from kittui.usecases.inspect.viewers.shown import OpenFile, Shown
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Repository
 
 
 @run.command("cat")
@@ -26,12 +32,14 @@ from kittui.usecases.inspect.models import ListedModel, open_model
 @click.argument("path", metavar="PATH")
 @click.option("--layer", metavar="LAYER", help="Which layer, by type, path, name or digest, where several hold PATH.")
 @click.option("--tensors", is_flag=True, help="List the tensors of a model file instead, from its header.")
-async def command(call: Call, reference: str, path: str, layer: str | None, tensors: bool) -> None:
+@click.option("--view", is_flag=True, help="Print what the interface shows of the file instead: rows, cells, a schema.")
+async def command(call: Call, reference: str, path: str, layer: str | None, tensors: bool, view: bool) -> None:
     """Write the bytes of the file PATH in REF to stdout, reading only them.
 
     PATH is as `kittui tree` lists it; Kitfile is the ModelKit's own. With --json it says where the file is and how
     big, and reads none of it. --tensors of a shard index (model.safetensors.index.json) lists those of all its shards.
-    On a terminal, control characters are made visible and binary files are refused.
+    On a terminal, control characters are made visible and binary files are refused; --view prints their rows, cells,
+    schema or tensors.
     """
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
@@ -47,7 +55,8 @@ async def command(call: Call, reference: str, path: str, layer: str | None, tens
                 return
             raise error.at(str(located)) from None
         model = await open_model(inspector, repository, kit.layers, found) if tensors else None
-        if not call.options.json and model is None:
+        shown = await _shown(inspector, repository, kit, found) if view else None
+        if not call.options.json and model is None and shown is None:
             await inspector.stream_file(repository, found.layer, found.entry, emit)
             return
         verified = inspector.is_verified(repository, found.layer)
@@ -66,7 +75,26 @@ async def command(call: Call, reference: str, path: str, layer: str | None, tens
     listed = [ListedModel(found, model)] if model is not None else []
     for one in listed:
         document["model"] = model_document(one)
+    if shown is not None:
+        document["view"] = shown_document(shown, found)
+        call.printer.result(document, lambda: print_shown(call.printer, shown, found))
+        return
     call.printer.result(document, lambda: print_models(call.printer, listed))
+
+
+async def _shown(inspector: Inspector, repository: Repository, kit: ModelKit, found: FoundFile) -> Shown:
+    view = await inspector.open(repository, found.layer, found.entry)
+    return await show(
+        OpenFile(
+            found.entry.path,
+            view,
+            inspector=inspector,
+            repository=repository,
+            layer=found.layer,
+            entry=found.entry,
+            modelkit=kit,
+        )
+    )
 
 
 def _kitfile(kit: ModelKit, missing: NotFound) -> bytes:
@@ -83,12 +111,19 @@ def _emitter(call: Call, path: str) -> Emit:
             call.printer.bytes(piece)
 
         return raw
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    decoder: Decoder | None = None
 
     async def shown(piece: bytes) -> None:
-        if b"\0" in piece:
-            raise Refused(f"{path} is binary and stdout is a terminal", hint="Send it to a file: > FILE.")
-        text = decoder.decode(piece)
+        nonlocal decoder
+        if decoder is None:
+            encoding = sniff(piece)
+            if encoding is None:
+                raise Refused(
+                    f"{path} is binary and stdout is a terminal",
+                    hint="--view shows what is in it; > FILE saves it.",
+                )
+            decoder = Decoder(encoding)
+        text = decoder.feed(piece, ended=False)
         sys.stdout.write("\n".join(clean(line, limit=None) for line in text.split("\n")))
 
     return shown

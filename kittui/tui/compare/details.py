@@ -262,9 +262,10 @@ def text_lines(text: TextChange, width: int, side_by_side: bool) -> Iterator[Lin
     if text.table is not None:
         yield from table_lines(text.table, width)
         return
+    path = "cell.py" if text.kind == "notebook" else text.path
     for hunk in text.hunks:
         one_sided = not hunk.a_count or not hunk.b_count
-        yield from beside(hunk, width, text.path) if side_by_side and not one_sided else unified(hunk, text.path)
+        yield from beside(hunk, width, path) if side_by_side and not one_sided else unified(hunk, path)
     if text.cut:
         yield ((f"and {text.cut:,} more hunks", "muted"),)
 

@@ -61,8 +61,9 @@ async def verify_selected(context: Context) -> None:
 async def file_tab(ports: Ports, selection: Selection) -> Page:
     """The file under the cursor, in the details pane."""
     from kittui.errors import Refused
+    from kittui.tasks import aside
     from kittui.tui.inspect.asking import why
-    from kittui.tui.inspect.contents import read_contents
+    from kittui.tui.inspect.contents import open_here
     from kittui.tui.inspect.pages import pane_page
     from kittui.tui.widgets.lines import Page
 
@@ -76,7 +77,7 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
         return False
 
     try:
-        return pane_page(await read_contents(ports.inspector(), here, ask=note, width=36), here)
+        return await aside(pane_page, await open_here(ports.inspector(), here, ask=note, width=36), here)
     except Refused:
         if not prices:
             raise

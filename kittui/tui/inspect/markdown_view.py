@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from textual.widgets import Markdown
 
-from kittui.tui.widgets.documents import clean_line
-
-LINES = 2000
-"""Lines of a text that is rendered: each block of it becomes a widget."""
-
 
 class MarkdownView(Markdown, can_focus=True):
     """A reading column. Nothing that it shows is opened by itself, and a click on a link only names it."""
@@ -38,9 +33,5 @@ class MarkdownView(Markdown, can_focus=True):
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__("\n".join(clean_line(line) for line in text.split("\n")), open_links=False)
-
-
-def can_render(text: str) -> bool:
-    """Whether a text is short enough to be rendered at once."""
-    return text.count("\n") < LINES
+        """The text is clean."""
+        super().__init__(text, open_links=False)

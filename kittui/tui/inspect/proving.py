@@ -10,8 +10,8 @@ from kittui.errors import KittuiError, Malformed
 from kittui.terminal import size_text
 from kittui.tui.frame.selection import FileHere
 from kittui.tui.inspect.asking import agree
-from kittui.tui.inspect.contents import contents_of
-from kittui.tui.inspect.opened import Contents
+from kittui.usecases.inspect.viewers.registry import show
+from kittui.usecases.inspect.viewers.shown import OpenFile, Shown, Tensors, Way
 
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
@@ -21,7 +21,7 @@ HEADER = 16 * 1024 * 1024
 """Bytes of a model file that are kept while its layer is read: its header is read from them once more."""
 
 
-async def prove(context: Context, here: FileHere, contents: Contents | None) -> Contents | None:
+async def prove(context: Context, here: FileHere, contents: Shown | None) -> Shown | None:
     """Read the layer whole and prove its digest, asking first where it is big; says how it went.
 
     Returns the same contents where what they show is proven too, other ones where the layer holds other bytes than
@@ -46,7 +46,7 @@ async def prove(context: Context, here: FileHere, contents: Contents | None) -> 
         if contents is None:
             await inspector.verify(here.repository, layer, progress)
         else:
-            kept = max(1, contents.shown) if contents.model is None else HEADER
+            kept = max(1, contents.shown) if not isinstance(contents.first, Tensors) else HEADER
             _, held = await inspector.verified_file(here.repository, layer, here.entry, kept, progress, start=True)
     except KittuiError as error:
         context.fail(error)
@@ -57,7 +57,7 @@ async def prove(context: Context, here: FileHere, contents: Contents | None) -> 
     if contents is None:
         context.toast(f"The layer {layer.digest.short} is what its digest says ({size_text(layer.size)} read).")
         return None
-    if contents.model is not None:
+    if isinstance(contents.first, Tensors):
         return await _model_again(context, here, contents, held)
     if not contents.proof:
         context.toast(f"The layer {layer.digest.short} is what its digest says; what is shown was read by ranges.")
@@ -67,19 +67,18 @@ async def prove(context: Context, here: FileHere, contents: Contents | None) -> 
         context.toast(f"The layer {layer.digest.short} is what its digest says, and this is what it holds.")
         return contents
     context.toast(f"What was shown is not what the layer {layer.digest.short} holds: this is.")
-    return await contents_of(BytesView(held, verified=True), here.entry.path)
+    return await show(OpenFile(here.entry.path, BytesView(held, verified=True)))
 
 
-async def _model_again(context: Context, here: FileHere, contents: Contents, held: bytes) -> Contents:
+async def _model_again(context: Context, here: FileHere, contents: Shown, held: bytes) -> Shown:
     """Read the header once more from proven bytes; the tree on the screen stays where it says the same."""
     from kittui.formats.model_file import header_budget, read_weights
-    from kittui.tui.inspect.tensor_view import grown
     from kittui.usecases.inspect.views import BytesView, drive
 
-    short, model = here.layer.digest.short, contents.model
-    if model is None:
+    short, tensors = here.layer.digest.short, contents.first
+    if not isinstance(tensors, Tensors):
         return contents
-    if model.files > 1:
+    if len(tensors.model.shards) > 1:
         context.toast(f"The layer {short} is what its digest says; the other files of the model were read by ranges.")
         return contents
     try:
@@ -91,9 +90,10 @@ async def _model_again(context: Context, here: FileHere, contents: Contents, hel
             raise
         context.toast(f"The layer {short} is what its digest says; the header, longer than 16 MB, was read by ranges.")
         return contents
-    if weights.tensors == model.weights.tensors:
+    if weights.tensors == tensors.model.weights.tensors:
         contents.verified = True
         context.toast(f"The layer {short} is what its digest says, and these are its tensors.")
         return contents
     context.toast(f"What was listed is not what the layer {short} holds: this is.")
-    return replace(contents, model=replace(model, weights=weights, tree=grown(weights)), verified=True)
+    found = Tensors(replace(tensors.model, weights=weights), tensors.facts)
+    return replace(contents, ways=(Way(contents.ways[0].name, found),), verified=True)

@@ -9,11 +9,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from kittui.tui.inspect.pages import fitted
-from kittui.tui.inspect.paging import CELL, Record, is_number
-from kittui.tui.widgets.documents import heading
-from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.inspect.pages import CELL, fitted, is_number, row_lines, widths_of
+from kittui.tui.widgets.lines import Lines, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.usecases.inspect.viewers.shown import Grid, Record
 
 NARROW = 4
 """Columns of the screen that a table's column has at least."""
@@ -35,9 +34,8 @@ class TableView(Horizontal):
 
     def __init__(self) -> None:
         super().__init__()
-        self._columns: Sequence[str] = ()
+        self._grid = Grid((), [])
         self._widths: Sequence[int] = ()
-        self._records: list[Record] = []
         self._needle = ""
         self._rows: Rows[Record] = Rows((Column("", 7, "right"),), self._cells, id)
         self._full = Lines()
@@ -57,17 +55,19 @@ class TableView(Horizontal):
         """The row that is shown in full."""
         return self._full
 
-    def show(self, columns: Sequence[str], widths: Sequence[int], records: list[Any]) -> None:
+    def show(self, grid: Grid) -> None:
         """Show a table from its first row."""
-        self._columns, self._widths, self._records = columns, [max(NARROW, width) for width in widths], records
-        titles = [Column(name, width, flex=width >= CELL) for name, width in zip(columns, self._widths, strict=True)]
+        self._grid, self._widths = grid, [max(NARROW, width) for width in widths_of(grid)]
+        titles = [
+            Column(name, width, flex=width >= CELL) for name, width in zip(grid.columns, self._widths, strict=False)
+        ]
         self._rows.set_columns((Column("", 7, "right", sticky=True), *titles))
-        self._rows.show(self._records)
+        self._rows.show(grid.records)
 
     def extend(self, records: Sequence[Any]) -> None:
         """Add rows below."""
-        self._records.extend(records)
-        self._rows.show(self._records)
+        self._grid.records.extend(records)
+        self._rows.show(self._grid.records)
 
     def on_resize(self) -> None:
         """The full row goes below where it is narrow."""
@@ -85,7 +85,9 @@ class TableView(Horizontal):
     def _go(self, start: int, step: int) -> tuple[int, int]:
         if not self._needle:
             return (0, 0)
-        found = [n for n, record in enumerate(self._records) if any(self._needle in c.casefold() for c in record.cells)]
+        found = [
+            n for n, record in enumerate(self._grid.records) if any(self._needle in c.casefold() for c in record.cells)
+        ]
         if not found:
             return (0, 0)
         after = [number for number in found if (number - start) * step >= 0]
@@ -118,12 +120,7 @@ class TableView(Horizontal):
         record = self._rows.current
         if record is None or not self.has_class("full"):
             return
-        lines: list[Line] = [heading(f"Row {record.number:,}")]
-        for number, cell in enumerate(record.cells):
-            name = self._columns[number] if number < len(self._columns) else "(more)"
-            lines += ["", ((name or f"column {number + 1}", "key"),)]
-            lines += [((line, "text"),) for line in cell.split("⏎")]
-        self._full.show(Page(lines))
+        self._full.show(Page(row_lines(self._grid, record)))
 
     def _cells(self, record: Record) -> Sequence[Spans]:
         cells: list[Spans] = [((f"{record.number:,}", "faint"),)]

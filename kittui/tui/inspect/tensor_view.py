@@ -15,12 +15,12 @@ from textual.widget import Widget
 
 from kittui.formats.weights import Weights
 from kittui.terminal import clean, size_text
-from kittui.tui.inspect.model_facts import ModelFacts
 from kittui.tui.inspect.tensors import ModuleRow, Row, TensorRow, module_tree, shape_text, unfold_some, visible
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.documents import clean_line, heading
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.usecases.inspect.facts import ModelFacts
 
 BAR = 18
 ROOMY = 120

@@ -16,21 +16,21 @@ from textual.widgets import Input, Markdown
 
 from kittui.errors import KittuiError, Refused
 from kittui.oci.traffic import metered
+from kittui.tasks import aside
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere
-from kittui.tui.inspect.contents import read_contents
-from kittui.tui.inspect.markdown_view import MarkdownView, can_render
-from kittui.tui.inspect.opened import Contents
-from kittui.tui.inspect.pages import text_page
-from kittui.tui.inspect.paging import Pager
+from kittui.tui.inspect.contents import open_here
+from kittui.tui.inspect.markdown_view import MarkdownView
+from kittui.tui.inspect.pages import lines_page
 from kittui.tui.inspect.pictures import drawn
 from kittui.tui.inspect.table_view import TableView
-from kittui.tui.inspect.tensor_view import TensorView, facts_page
+from kittui.tui.inspect.tensor_view import TensorView, facts_page, grown
 from kittui.tui.panes.pane import PaneTitle
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Rows
+from kittui.usecases.inspect.viewers.shown import Document, Grid, Markup, Picture, Shown, Tensors, Way
 
 
 class Views(Vertical):
@@ -71,9 +71,10 @@ class ViewerScreen(Screen[None]):
         folder, _, name = here.entry.path.rpartition("/")
         above = (clean(folder),) if folder else ()
         self._way = (*context.browser.where, *above, clean(name))
-        self._contents: Contents | None = None
+        self._contents: Shown | None = None
         self._names: list[str] = []
         self._views: list[Widget] = []
+        self._taken: list[Lines] = []
         self._at = 0
         self._read = 0
         self._requests = 0
@@ -81,7 +82,7 @@ class ViewerScreen(Screen[None]):
         self._failed = ""
 
     @property
-    def contents(self) -> Contents | None:
+    def contents(self) -> Shown | None:
         """What is shown, once it was read."""
         return self._contents
 
@@ -123,12 +124,21 @@ class ViewerScreen(Screen[None]):
         try:
             with metered() as traffic:
                 width = min(100, max(20, self.size.width - 4), max(20, 2 * (self.size.height - 6)))
-                contents = await read_contents(self._inspector, self._here, ask=ask, width=width)
+                background = self.app.theme_variables.get("kit-background", "")
+                contents = await open_here(
+                    self._inspector,
+                    self._here,
+                    ask=ask,
+                    width=width,
+                    background=background if background.startswith("#") else "#000000",
+                    draws=True,
+                )
         except KittuiError as error:
             self._fail(error)
             return
         self._count(traffic.bytes, traffic.requests)
-        await self._show(contents)
+        if self.is_attached:
+            await self._show(contents)
 
     def _count(self, read: int, requests: int) -> None:
         self._read += read
@@ -145,45 +155,53 @@ class ViewerScreen(Screen[None]):
         self.query_one(Lines).show(Page(lines))
         self._tell()
 
-    async def _show(self, contents: Contents) -> None:
+    async def _show(self, contents: Shown) -> None:
         """Make the views of a file; the first of them is shown."""
         self._contents = contents
-        for old in self._views[1:] if self._views and self._views[0] is self.query_one(Lines) else self._views:
-            if not isinstance(old, Lines):
+        first = self.query_one(Lines)
+        self._taken = []
+        for old in self._views:
+            if old is not first:
                 await old.remove()
-        lines = self.query_one(Lines)
-        made: list[tuple[str, Widget]] = []
-        if contents.model is not None:
-            model, tree = contents.model, TensorView()
-            lines.show(facts_page(model.facts, model.weights))
-            made = [("Tensors", tree), ("Metadata", lines)]
-            await self._mount(tree)
-            tree.show(model.tree, model.weights, model.facts, model.files)
-        elif contents.table is not None:
-            table = TableView()
-            made = [("Table", table)]
-            await self._mount(table)
-            table.show(contents.table.columns, contents.table.widths, contents.records)
-            self.watch(table.rows, "scroll_y", self._scrolled, init=False)
-        else:
-            lines.show(contents.page)
-            made = [(_TITLES[contents.kind], lines)]
-            if contents.kind == "markdown" and can_render(contents.text):
-                rendered = MarkdownView(contents.text)
-                await self._mount(rendered)
-                made.insert(0, ("Rendered", rendered))
-            elif contents.kind == "picture" and (image := drawn(contents.picture, self.size.width - 4)) is not None:
-                await self._mount(VerticalScroll(image))
-                made.insert(0, ("Image", self.query_one(VerticalScroll)))
-                made[1] = ("Half blocks", lines)
-            elif contents.kind == "notebook":
-                source = Lines()
-                await self._mount(source)
-                source.show(text_page(self._here.entry.path, contents.text))
-                made.append(("Source", source))
+        made = [one for way in contents.ways for one in await self._views_of(contents, way)]
         self._names = [name for name, _ in made]
         self._views = [view for _, view in made]
         self._turn_to(0)
+
+    async def _views_of(self, contents: Shown, way: Way) -> list[tuple[str, Widget]]:
+        """Make what draws one way of showing the file; the first page of lines goes where lines are from the start."""
+        name, content = way
+        if isinstance(content, Tensors):
+            weights, tree = content.model.weights, TensorView()
+            await self._mount(tree)
+            grown_tree = await aside(grown, weights)
+            tree.show(grown_tree, weights, content.facts, max(1, len(content.model.shards)))
+            return [(name, tree), ("Metadata", await self._lines(facts_page(content.facts, weights)))]
+        if isinstance(content, Grid):
+            table = TableView()
+            await self._mount(table)
+            table.show(content)
+            self.watch(table.rows, "scroll_y", self._scrolled, init=False)
+            return [(name, table)]
+        if isinstance(content, Markup):
+            rendered = MarkdownView(content.text)
+            await self._mount(rendered)
+            return [(name, rendered)]
+        if isinstance(content, Picture) and (image := drawn(content, self.size.width - 4)) is not None:
+            scrolled = VerticalScroll(image)
+            await self._mount(scrolled)
+            return [(name, scrolled)]
+        raw = contents.text if isinstance(content, Document) else ""
+        return [(name, await self._lines(await aside(lines_page, content, raw)))]
+
+    async def _lines(self, page: Page) -> Lines:
+        lines = self.query_one(Lines)
+        if lines in self._taken:
+            lines = Lines()
+            await self._mount(lines)
+        self._taken.append(lines)
+        lines.show(page)
+        return lines
 
     async def _mount(self, view: Widget) -> None:
         view.add_class("away")
@@ -203,6 +221,8 @@ class ViewerScreen(Screen[None]):
 
     def _tell(self) -> None:
         """Header, title and footer for what is shown now."""
+        if not self.is_attached:
+            return
         contents = self._contents
         header = self.query_one(HeaderBar)
         header.where = self._way
@@ -212,8 +232,8 @@ class ViewerScreen(Screen[None]):
         for place, name in enumerate(self._names or ["Not read" if self._failed else "Reading …"]):
             style = "$kit-accent bold" if place == self._at else "$kit-faint"
             parts += [("  " if place else "", ""), (name, style)]
-        if contents is not None and contents.problem:
-            parts.append((f"   ▲ {clean(contents.problem)}", "$kit-warn"))
+        if contents is not None and contents.trouble:
+            parts.append((f"   ▲ {clean(contents.trouble)}", "$kit-warn"))
         title.parts = tuple(parts)
         title.right = self._right()
         self.query_one(FooterBar).hints = tuple(self._hints())
@@ -243,8 +263,8 @@ class ViewerScreen(Screen[None]):
             return f"the first {size_text(contents.shown)}, more at the end"
         if contents.shown < contents.size:
             return f"the first {size_text(contents.shown)}; {self._opened_by.ports.keys['viewer.save']} saves all of it"
-        if contents.table is not None:
-            return f"{len(contents.records):,} rows"
+        if contents.kind == "table" and isinstance(contents.first, Grid):
+            return f"{len(contents.first.records):,} rows"
         return ""
 
     def watch_found(self) -> None:
@@ -284,16 +304,16 @@ class ViewerScreen(Screen[None]):
         if scrolled.scroll_offset.y + 2 * scrolled.size.height >= scrolled.virtual_size.height:
             self._paging = True
             self._tell()
-            self._page_on(contents, contents.pager)
+            self._page_on(contents)
 
     @work(group="viewer-page", exclusive=True)
-    async def _page_on(self, contents: Contents, pager: Pager | None) -> None:
+    async def _page_on(self, contents: Shown) -> None:
         """Read the next page and add it below."""
         try:
-            if pager is None:
+            if contents.pager is None:
                 return
             with metered() as traffic:
-                added = await pager.more()
+                added = await contents.pager.more()
             self._count(traffic.bytes, traffic.requests)
             if contents is self._contents:
                 self._extend(added)
@@ -301,7 +321,8 @@ class ViewerScreen(Screen[None]):
             self._opened_by.fail(error)
         finally:
             self._paging = False
-            self._tell()
+            if self.is_mounted:
+                self._tell()
 
     def _extend(self, added: Sequence[object]) -> None:
         shown = self._views[0]
@@ -390,13 +411,3 @@ class ViewerScreen(Screen[None]):
             self._tell()
         elif proven is not None:
             await self._show(proven)
-
-
-_TITLES = {
-    "text": "Text",
-    "hex": "Hexadecimal",
-    "markdown": "Source",
-    "notebook": "Cells",
-    "picture": "Image",
-    "parquet": "Parquet",
-}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 200_000
 """Characters that are coloured in one go; longer texts stay plain, so that no file keeps a processor busy."""
+LINE_LIMIT: Final = 20_000
+"""Characters of a line that is coloured: JSON often comes on one line."""
 _LEXERS: Final = {
     "bash": "bash sh zsh",
     "c": "c h",
@@ -27,6 +29,7 @@ _LEXERS: Final = {
     "ini": "cfg ini",
     "java": "java",
     "javascript": "javascript js",
+    "jinja": "j2 jinja jinja2",
     "julia": "jl julia",
     "lua": "lua",
     "make": "makefile",
@@ -63,11 +66,15 @@ _KEY = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s*:)')
 def line_highlighter(path: str) -> Callable[[str], Spans] | None:
     """What highlights a text of this name line by line; None where the lines around count too."""
     name = path.lower()
-    if name.endswith((".json", ".ipynb")):
-        return highlight_json
+    if name.endswith((".json", ".jsonl", ".ipynb")):
+        return _unless_long(highlight_json)
     if name.endswith((".yaml", ".yml")) or name.rpartition("/")[2] == "kitfile":
-        return highlight_yaml
+        return _unless_long(highlight_yaml)
     return None
+
+
+def _unless_long(by_line: Callable[[str], Spans]) -> Callable[[str], Spans]:
+    return lambda line: by_line(line) if len(line) <= LINE_LIMIT else ((line, "text"),)
 
 
 def highlight(path: str, lines: Sequence[str]) -> list[Spans]:

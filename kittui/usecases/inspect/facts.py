@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, Malformed
+from kittui.formats.exact_json import Number, json_text, parse_json
 from kittui.formats.tar import FileEntry
+from kittui.formats.text import decode, sniff
 from kittui.formats.weights import Weights
 from kittui.terminal import clean, size_text
+from kittui.usecases.inspect.files import FoundFile, covers
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
-    from kittui.tui.frame.selection import FileHere
-    from kittui.usecases.inspect.files import FoundFile
+    from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.inspector import Inspector
     from kittui.usecases.inspect.models import Shard
 
@@ -59,16 +60,21 @@ class ModelFacts:
 
 
 async def model_facts(
-    inspector: Inspector, here: FileHere, weights: Weights, shards: Sequence[Shard] = ()
+    inspector: Inspector,
+    repository: Repository,
+    found: FoundFile,
+    modelkit: ModelKit | None,
+    weights: Weights,
+    shards: Sequence[Shard] = (),
 ) -> ModelFacts:
     """Gather what config.json beside the file, its own metadata and the Kitfile say; reads kilobytes, asks nothing."""
     problems = [f"{shard.file} {shard.problem}" for shard in shards if shard.problem]
     config: dict[str, Any] = {}
     try:
-        config = await _config(inspector, here)
+        config = await _config(inspector, repository, found, modelkit)
     except KittuiError as error:
         problems.append(f"config.json: {error.message}")
-    facts = gathered(config, weights, here.modelkit, here.layer, problems)
+    facts = gathered(config, weights, modelkit, found.layer, problems)
     if not shards:
         return facts
     files = Section("Files", tuple((clean(shard.file), _shard(shard)) for shard in shards))
@@ -144,40 +150,44 @@ def _flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[s
     return found
 
 
-async def _config(inspector: Inspector, here: FileHere) -> dict[str, Any]:
+async def _config(
+    inspector: Inspector, repository: Repository, beside: FoundFile, modelkit: ModelKit | None
+) -> dict[str, Any]:
     """The config.json in the file's folder."""
-    found = await _beside(inspector, here, "config.json")
+    found = await _beside(inspector, repository, beside, modelkit, "config.json")
     if found is None:
         return {}
-    return _loaded(await inspector.read_file(here.repository, found.layer, found.entry, CONFIG_LIMIT))
+    return _loaded(await inspector.read_file(repository, found.layer, found.entry, CONFIG_LIMIT))
 
 
-async def shard_index(inspector: Inspector, here: FileHere) -> FoundFile | None:
+async def shard_index(
+    inspector: Inspector, repository: Repository, found: FoundFile, modelkit: ModelKit | None
+) -> FoundFile | None:
     """The index that joins a shard with its siblings, where the file is one and its index lies beside it."""
-    match = _SHARD.match(posixpath.basename(here.entry.path))
+    match = _SHARD.match(posixpath.basename(found.entry.path))
     if match is None:
         return None
     try:
-        return await _beside(inspector, here, f"{match[1]}{match[2]}.index.json")
+        return await _beside(inspector, repository, found, modelkit, f"{match[1]}{match[2]}.index.json")
     except KittuiError:
         # The shard can be shown alone; what is wrong with the other layer shows where that is opened.
         return None
 
 
-async def _beside(inspector: Inspector, here: FileHere, name: str) -> FoundFile | None:
+async def _beside(
+    inspector: Inspector, repository: Repository, found: FoundFile, modelkit: ModelKit | None, name: str
+) -> FoundFile | None:
     """A file in the same folder, from the same layer or from a small one that the Kitfile puts there."""
-    from kittui.usecases.inspect.files import FoundFile, covers
-
-    wanted = posixpath.join(posixpath.dirname(here.entry.path), name)
-    layers = [here.layer]
-    if here.modelkit is not None:
+    wanted = posixpath.join(posixpath.dirname(found.entry.path), name)
+    layers = [found.layer]
+    if modelkit is not None:
         layers += [
             layer
-            for layer in here.modelkit.layers
-            if layer.digest != here.layer.digest and layer.size <= LAYER_LIMIT and layer.path and covers(layer, wanted)
+            for layer in modelkit.layers
+            if layer.digest != found.layer.digest and layer.size <= LAYER_LIMIT and layer.path and covers(layer, wanted)
         ]
     for layer in layers:
-        listing = await inspector.listing(here.repository, layer)
+        listing = await inspector.listing(repository, layer)
         entry: FileEntry | None = next((one for one in listing.files if one.path == wanted), None)
         if entry is not None and entry.type == "file" and not entry.problem:
             return FoundFile(layer, entry)
@@ -185,12 +195,10 @@ async def _beside(inspector: Inspector, here: FileHere, name: str) -> FoundFile 
 
 
 def _loaded(raw: bytes) -> dict[str, Any]:
-    from kittui.errors import Malformed
-
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Malformed("it is not valid JSON") from None
+    encoding = sniff(raw)
+    if encoding is None:
+        raise Malformed("it is not a text")
+    document = parse_json(decode(raw, encoding))
     if not isinstance(document, dict):
         raise Malformed("it is not a JSON object")
     return document
@@ -201,18 +209,20 @@ def _pairs(values: Mapping[str, Any]) -> Pairs:
 
 
 def _plain(value: object) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
+    return isinstance(value, int | float | str | Number) and not isinstance(value, bool)
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, dict) and set(value) == {"type", "count", "first"} and isinstance(value["first"], list):
+    if isinstance(value, Mapping) and isinstance(value.get("count"), int) and isinstance(value.get("first"), list):
+        # An array in GGUF.
         first = ", ".join(str(one)[:40] for one in value["first"][:6])
-        return clean(f"{value['count']:,} × {value['type']}: {first} …", limit=VALUE)
+        return clean(f"{value['count']:,} × {str(value.get('type'))[:20]}: {first} …", limit=VALUE)
     if isinstance(value, str):
         return clean(value[: VALUE * 2], limit=VALUE)
-    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value[:50]):
+    if isinstance(value, list) and all(isinstance(one, str | int | float | Number) for one in value[:50]):
         more = " …" if len(value) > 12 else ""
         return clean(", ".join(str(one)[:80] for one in value[:12]) + more, limit=VALUE)
-    if isinstance(value, dict | list):
-        return clean(json.dumps(value, ensure_ascii=False)[: VALUE * 2], limit=VALUE)
-    return clean(str(value)[:VALUE], limit=VALUE)
+    try:
+        return clean(json_text(value)[: VALUE * 2], limit=VALUE)
+    except (RecursionError, ValueError):
+        return "nested too deeply to be shown"

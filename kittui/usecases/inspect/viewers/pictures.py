@@ -1,0 +1,85 @@
+"""Pictures of the formats that are named here, scaled to what a terminal shows; with Pillow (the `images` extra)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Any
+
+from kittui.budget import Budget
+from kittui.errors import Malformed, TooLarge, Unsupported
+from kittui.tasks import aside
+from kittui.terminal import clean
+from kittui.usecases.inspect.viewers.shown import OpenFile, Picture, Shown, Viewer, Way
+
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF", ".webp": "WEBP", ".bmp": "BMP",
+}  # fmt: skip
+"""Formats that are decoded, by the endings of files; Pillow knows more, some of which run other programs."""
+BYTES_LIMIT = 16 * 1024 * 1024
+"""Bytes of an image that are read."""
+PIXELS_LIMIT = 50_000_000
+"""Pixels of an image that are decoded; more is taken for a bomb."""
+DRAWN = 2000
+"""Pixels on a side that a terminal which draws images itself is given at most."""
+
+
+async def _open(file: OpenFile) -> Shown:
+    content = await file.view.read(0, file.size)
+    sides = [DRAWN, file.width] if file.draws else [file.width]
+    found = [await aside(decode_picture, content, max(8, side), file.background) for side in sides]
+    names = ("Image", "Half blocks") if file.draws else ("Image",)
+    ways = tuple(Way(name, picture) for name, picture in zip(names, found, strict=True))
+    return Shown(
+        "picture", file.size, ways, verified=file.view.verified, digest=hashlib.sha256(content).digest(), read=file.size
+    )
+
+
+def decode_picture(content: bytes, most: int, background: str = "#000000") -> Picture:
+    """An image at most `most` pixels on a side, turned as its EXIF says; transparent pixels lie on the background.
+
+    Raises Unsupported without Pillow, Malformed for what is no image of a known format, TooLarge for a bomb.
+    """
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise Unsupported("images need Pillow", hint="Install kittui[images].") from None
+    # Pillow warns of large images on stderr, which is the interface's screen: sizes are judged here.
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:
+            across, down = image.size
+            if across * down > PIXELS_LIMIT:
+                raise TooLarge(f"too large to show: the image says it has {across:,} x {down:,} pixels")
+            Budget("the image").spend("memory", across * down * 4)
+            facts = f"{image.format}  {across} x {down}  {image.mode}"
+            image.draft("RGB", (most, most))
+            turned = ImageOps.exif_transpose(image)
+            small = _in_colour(turned, background)
+            small.thumbnail((most, most))
+            return Picture(clean(facts), small.width, small.height, small.tobytes())
+    except TooLarge:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders of foreign formats raise what they meet
+        raise Malformed(f"the image can't be read: {str(error)[:200] or type(error).__name__}") from None
+
+
+def _in_colour(image: Any, background: str) -> Any:
+    """Eight bits of red, green and blue for each pixel."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        # Sixteen bits a pixel: Pillow would cut off all that is brighter than 255.
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        base = Image.new("RGBA", layer.size, background)
+        return Image.alpha_composite(base, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _takes(path: str, size: int, head: bytes) -> bool:
+    return path.endswith(tuple(FORMATS)) and size <= BYTES_LIMIT
+
+
+VIEWER = Viewer("picture", _takes, _open)
