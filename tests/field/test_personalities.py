@@ -22,14 +22,11 @@ FAILING = {
     "signatures do not travel with a copy yet": ["*-copy"],
 }  # fmt: skip
 """What is known not to work yet, and why: patterns of tests. Each of them must fail, so that none stays here."""
-SOMETIMES = {"nexus-delete", "nexus-untag"}
-"""What fails or not by the order in which answers come."""
 
 
 def marks(test: str) -> list[pytest.MarkDecorator]:
     reasons = [reason for reason, tests in FAILING.items() if any(fnmatch(test, each) for each in tests)]
-    strict = test not in SOMETIMES
-    return [pytest.mark.xfail(strict=strict, reason="; ".join(reasons))] if reasons else []
+    return [pytest.mark.xfail(strict=True, reason="; ".join(reasons))] if reasons else []
 
 
 CASES = [
