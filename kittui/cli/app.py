@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "history": "Show who moved which tag, when.",
     "verify": "Check a ModelKit's signatures and what else is stated about it.",
     "sign": "Sign a ModelKit with a key.",
+    "board": "Show which ModelKit stands at which stage.",
     "bom": "Write what a ModelKit consists of, as CycloneDX.",
     "gate": "Evaluate the gates of a promotion, changing nothing.",
     "approve": "Approve of a ModelKit getting a tag.",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.trust.board import Board
+    from kittui.usecases.trust.evidence import Evidence
     from kittui.usecases.trust.rule import GateRule
     from kittui.usecases.trust.signer import Signer
 
@@ -223,14 +225,28 @@ class Composition:
         rules = (self._gates(),) if config.gates or config.gates_mistaken else ()
         return Policy(config.read_only, frozenset(config.protected_tags), config.protect_promotions, rules)
 
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What gates and the board rest on, read once."""
+        from kittui.usecases.trust.evidence import Evidence
+
+        return Evidence(lambda: self.keyring, self.inspector)
+
     def _gates(self) -> GateRule:
         from kittui.state.history import History
-        from kittui.usecases.trust.evidence import Evidence
         from kittui.usecases.trust.rule import GateRule
 
-        evidence = Evidence(lambda: self.keyring, self.inspector)
-        history = History(self.state_dir)
-        return GateRule(self.config.gates, evidence, history, self.stage_tags, self.config.gates_mistaken)
+        config = self.config
+        return GateRule(config.gates, self.evidence, History(self.state_dir), self.stage_tags, config.gates_mistaken)
+
+    def board(self, stages: Sequence[str] = ()) -> Board:
+        """Reads the board's rows; all stages are its columns, unless some are named."""
+        from kittui.usecases.trust.board import Board
+
+        config = self.config
+        columns = tuple(stages) or tuple(stage.name for stage in config.stages)
+        gates = self._gates() if config.gates else None
+        return Board(self.modelkits, self.evidence, columns, config.moves.challenger, config.moves.champion, gates)
 
     @property
     def stage_tags(self) -> frozenset[str]:

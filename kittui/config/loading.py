@@ -229,6 +229,7 @@ def _from_form(form: ConfigForm) -> Config:
         signing_key=None if form.signing_key is None else Path(form.signing_key),
         signing_command=form.signing_command,
         trust=tuple(_trusted(entry) for entry in form.trust),
+        boards=MappingProxyType(dict(form.boards)),
         gates=tuple(entry.value() for entry in form.gates),
         record=form.record,
     )

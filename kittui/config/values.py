@@ -91,6 +91,7 @@ class Config:
     signing_key: Path | None = None
     signing_command: tuple[str, ...] = ()
     trust: tuple[Trusted, ...] = ()
+    boards: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     gates: tuple[GateSet, ...] = ()
     gates_mistaken: str = ""
     record: Record = "registry"

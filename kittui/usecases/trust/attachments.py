@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -57,13 +57,19 @@ class Attached:
     complete: bool = True
 
 
-async def attachments_of(repository: Repository, digest: Digest, wanted: str = "") -> Attached:
+async def attachments_of(
+    repository: Repository, digest: Digest, wanted: str = "", tags: Collection[str] | None = None
+) -> Attached:
     """Everything that is attached to a manifest, each once. Raises what the source raises while listing.
 
-    `wanted` is a predicate type: only referrers are looked at that do not say that they are of another one.
+    `wanted` is a predicate type: only referrers are looked at that do not say that they are of another one. `tags` are
+    all tags of the repository, where they are known: what is kept under tags is then asked for only where it is there.
     """
     carriers: dict[Digest, Manifest | KittuiError] = {}
-    tagged = [] if wanted else [f"{digest.algorithm}-{digest.hex}.{suffix}" for suffix in ("sig", "att", "sbom")]
+    stem = f"{digest.algorithm}-{digest.hex}"
+    tagged = [] if wanted else [f"{stem}.{suffix}" for suffix in ("sig", "att", "sbom")]
+    if tags is not None:
+        tagged = [tag for tag in tagged if tag in tags]
     for tag, found in zip(tagged, await _each(repository, tagged), strict=True):
         if isinstance(found, Manifest):
             carriers[found.digest] = found
@@ -73,7 +79,8 @@ async def attachments_of(repository: Repository, digest: Digest, wanted: str = "
     complete = True
     referrers: Sequence[Descriptor] = ()
     try:
-        referrers = await repository.referrers(digest)
+        if tags is None or stem in tags or not repository.source.capabilities.referrers.denied:
+            referrers = await repository.referrers(digest)
     except Incomplete as error:
         complete, referrers = False, error.found
     except (NotFound, Unsupported):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -47,12 +47,14 @@ class Evidence:
 
         return await self._once("kit", repository, manifest.digest, read)
 
-    async def statements(self, repository: Repository, digest: Digest) -> Verification:
-        """What is attached to a digest, checked with the keys that count for the repository."""
+    async def statements(
+        self, repository: Repository, digest: Digest, tags: Collection[str] | None = None
+    ) -> Verification:
+        """What is attached to a digest, checked with the keys that count for the repository; `tags` as in `verify`."""
 
         async def read() -> Verification:
             keyring = await asyncio.to_thread(self.keyring)
-            return await verify(repository, digest, keyring.for_repository(plain_name(repository)))
+            return await verify(repository, digest, keyring.for_repository(plain_name(repository)), tags=tags)
 
         return await self._once("statements", repository, digest, read, FRESH)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -115,15 +115,22 @@ class Verification:
         }
 
 
-async def verify(repository: Repository, target: str, keyring: Keyring, now: datetime | None = None) -> Verification:
+async def verify(
+    repository: Repository,
+    target: str,
+    keyring: Keyring,
+    now: datetime | None = None,
+    tags: Collection[str] | None = None,
+) -> Verification:
     """Check everything attached to a ModelKit. Raises NotFound and the source's errors for the ModelKit itself.
 
     The digest is taken of the manifest's bytes as they are here, and a signature's own claims are checked against it.
+    `tags` are all tags of the repository, where they are known: that spares requests.
     """
     manifest = await repository.manifest(target)
     digest = manifest.digest
     digest.verify(manifest.raw, "the manifest")
-    attached = await attachments_of(repository, digest)
+    attached = await attachments_of(repository, digest, tags=tags)
     checked = await asyncio.to_thread(lambda: tuple(check(one, keyring, digest, now) for one in attached.attachments))
     return Verification(repository.reference(target), digest, checked, attached.complete)
 

@@ -1,0 +1,71 @@
+"""`kittui board`: which ModelKit stands at which stage, over many repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.cli.sources import repositories_of
+from kittui.oci.protocols import Incomplete
+from kittui.usecases.trust.board import BoardRow, Cell
+
+
+@run.command("board")
+@click.argument("sources", metavar="[SOURCE...]", nargs=-1)
+@click.option("--stage", "stages", multiple=True, metavar="TAG", help="Show these stages alone.")
+async def command(call: Call, sources: tuple[str, ...], stages: tuple[str, ...]) -> int:
+    """Show the stages of repositories: version, who moved it there and when, signatures, gates, what differs.
+
+    A SOURCE is HOST, HOST/TEAM/ for a namespace, a repository, or a set that `boards` in config.yaml names; without
+    any: the favourites, else all configured places. The exit status is 4 where a registry did not list all it has.
+    """
+    composition = call.composition
+    found, problems = await repositories_of(call, sources)
+    board = composition.board(stages)
+    rows: dict[str, BoardRow] = {}
+    done = 0
+    async for row in board.rows(found):
+        rows[row.repository.reference()] = row
+        done += row.complete
+        call.printer.status(f"{done} of {len(found)} repositories")
+    shown = [row for name, row in sorted(rows.items()) if row.cells or row.problem]
+    document: dict[str, Any] = {
+        "stages": list(board.stages),
+        "rows": [row.to_json() for row in shown],
+        "complete": not problems and not any(row.problem for row in shown),
+    }
+    call.printer.result(document, lambda: _print(call, shown))
+    for problem in problems:
+        call.printer.warning(f"{problem.reference}: {problem.message}")
+    if any(not isinstance(problem, Incomplete) for problem in problems) and not shown:
+        raise problems[0]
+    return max((problem.exit_status for problem in problems), default=0)
+
+
+def _print(call: Call, rows: Sequence[BoardRow]) -> None:
+    if not rows:
+        call.printer.note("no repository here has a stage")
+        return
+    table = [cells for row in rows for cells in _lines(row)]
+    call.printer.table(("REPOSITORY", "STAGE", "VERSION", "DIGEST", "MOVED", "SIGNED", "DIFFERS", "WAITS FOR"), table)
+
+
+def _lines(row: BoardRow) -> list[Sequence[Styled]]:
+    name: Styled = (row.name, "bold")
+    if not row.cells:
+        return [(name, ("cannot be read", "bold red"), "", "", "", "", "", row.problem)]
+    return [(name, *_cells(cell)) for cell in row.cells.values()]
+
+
+def _cells(cell: Cell) -> Sequence[Styled]:
+    if cell.digest is None:
+        return ((cell.tag, "yellow"), "", "", "", "", "", cell.problem)
+    moved = f"{cell.moved_at[:10]} {cell.moved_by}".strip()
+    moved += f" ({cell.proof})" if moved and cell.proof != "verified" else ""
+    signed = f"{cell.word} {', '.join(cell.signers)}".strip() if cell.word else "not checked"
+    return (cell.tag, cell.version, (cell.digest.short, "dim"), moved, signed, cell.differs, (cell.waits, "yellow"))

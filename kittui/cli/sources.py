@@ -1,0 +1,55 @@
+"""From words on the command line to repositories: sources, namespaces, repositories, saved sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kittui.cli.run import Call
+from kittui.errors import KittuiError, UsageError
+from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.reference import Place
+from kittui.usecases.browse.modelkits import repositories
+
+
+async def repositories_of(call: Call, words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
+    """The repositories that words name, each once, and what could not be listed.
+
+    A word is a source (HOST, local://, oci:DIR), a namespace (HOST/TEAM/), a repository, or the name of a set in
+    `boards` of the configuration. Without any: the favourites, else everything that is configured.
+    """
+    composition = call.composition
+    boards = composition.config.boards
+    named = [text for word in words for text in boards.get(word, (word,))]
+    found: dict[str, Repository] = {}
+    problems: list[KittuiError] = []
+    places: list[tuple[Place, str]] = []
+    for text in named or composition.config.favourites:
+        namespace = text.endswith("/") and not text.endswith("//")
+        host, _, prefix = text.rstrip("/").removeprefix("remote://").partition("/")
+        parsed = composition.places.parse_source(host if namespace else text)
+        if isinstance(parsed, Place):
+            places.append((parsed, f"{prefix}/" if namespace and prefix else ""))
+        elif parsed.digest:
+            raise UsageError(f"{text} is a ModelKit; this works on repositories", hint="Leave the digest out.")
+        else:
+            repository = composition.places.repository(parsed.at(None))
+            found[repository.reference()] = repository
+    if not named and not composition.config.favourites:
+        places = [(place, "") for place in composition.configured()]
+    for place, prefix in places:
+        source = composition.places.source(place)
+        known = composition.config.registry(place.host).repositories if place.host else ()
+        names = list(known)
+        try:
+            async for page in repositories(source):
+                names += [entry.name for entry in page]
+        except Incomplete as error:
+            problems.append(error.at(str(place)))
+        except KittuiError as error:
+            if not names:
+                problems.append(error.at(str(place)))
+        for name in names:
+            if name.startswith(prefix):
+                repository = source.repository(name)
+                found.setdefault(repository.reference(), repository)
+    return list(found.values()), problems

@@ -1,0 +1,259 @@
+"""The board: which ModelKit of which repository stands at which stage. Names first, details as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from kittui.errors import KittuiError
+from kittui.modelkit.modelkit import ModelKit
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Incomplete, Repository
+from kittui.tasks import stop, together
+from kittui.trust.documents import write_time
+from kittui.trust.moves import MOVE, Move, read_move
+from kittui.usecases.browse.modelkits import ModelKits
+from kittui.usecases.browse.tag_names import natural_key
+from kittui.usecases.change.plan import ChangePlan, TagChange
+from kittui.usecases.change.policy import Verdict
+from kittui.usecases.trust.bom import parameters_of
+from kittui.usecases.trust.evidence import Evidence
+from kittui.usecases.trust.names import plain_name
+from kittui.usecases.trust.rule import GateRule
+from kittui.usecases.trust.verify import Verification, Word
+
+AT_ONCE: Final = 12
+"""Repositories looked at at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The ModelKit at one stage of a repository, as far as it is known.
+
+    `word` says what its signatures are worth, `moved_by` and `moved_at` who moved it here, as a record with the given
+    `proof` says; `differs` in one line what differs from the champion; `waits` what its next move waits for.
+    """
+
+    tag: str
+    digest: Digest | None = None
+    name: str = ""
+    version: str = ""
+    created: str | None = None
+    word: Word | None = None
+    signers: tuple[str, ...] = ()
+    moved_by: str = ""
+    moved_at: str = ""
+    proof: str = ""
+    differs: str = ""
+    gates: tuple[Verdict, ...] = ()
+    problem: str = ""
+
+    @property
+    def waits(self) -> str:
+        """The first gate that does not pass, and why."""
+        return next((f"{one.rule}: {one.reason}" for one in self.gates if one.state != "pass"), "")
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        return {
+            "tag": self.tag,
+            "digest": self.digest,
+            "name": self.name,
+            "version": self.version,
+            "created": self.created,
+            "signed": self.word,
+            "signers": list(self.signers),
+            "moved_by": self.moved_by,
+            "moved_at": self.moved_at,
+            "proof": self.proof,
+            "differs": self.differs,
+            "gates": [one.to_json() for one in self.gates],
+            "waits": self.waits,
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """A repository and its cells by stage; `complete` once nothing more is to come. `problem`: why it can't be read."""
+
+    repository: Repository
+    cells: Mapping[str, Cell] = field(default_factory=dict, hash=False)
+    tags: frozenset[str] = frozenset()
+    problem: str = ""
+    complete: bool = False
+
+    @property
+    def name(self) -> str:
+        """HOST/REPO."""
+        return plain_name(self.repository)
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        return {
+            "repository": self.repository.reference(),
+            "cells": [cell.to_json() for cell in self.cells.values()],
+            "problem": self.problem or None,
+        }
+
+
+@dataclass(frozen=True)
+class Board:
+    """Reads rows; `stages` are the columns in order, `gates` those that a promotion from challenger would meet."""
+
+    modelkits: ModelKits
+    evidence: Evidence
+    stages: Sequence[str]
+    challenger: str = "challenger"
+    champion: str = "champion"
+    gates: GateRule | None = None
+
+    async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
+        """Each repository twice, as they get known: with its stages, then with details. One that fails is marked."""
+        queue: asyncio.Queue[BoardRow] = asyncio.Queue()
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def names(repository: Repository) -> BoardRow:
+            async with gate:
+                row = await self.stages_of(repository)
+                await queue.put(row)
+                return row
+
+        async def details(row: BoardRow) -> None:
+            async with gate:
+                await queue.put(await self.details_of(row))
+
+        async def work() -> None:
+            found = await together(*(names(repository) for repository in repositories))
+            await together(*(details(row) for row in found if not row.complete))
+
+        task = asyncio.create_task(work())
+        try:
+            while not (task.done() and queue.empty()):
+                getting = asyncio.ensure_future(queue.get())
+                await asyncio.wait({getting, task}, return_when=asyncio.FIRST_COMPLETED)
+                if getting.done():
+                    yield getting.result()
+                else:
+                    getting.cancel()
+            await task
+        finally:
+            await stop(task)
+
+    async def stages_of(self, repository: Repository) -> BoardRow:
+        """Which stages a repository has: one listing of its tags. A row that is complete has nothing more to come."""
+        tags: set[str] = set()
+        problem = ""
+        try:
+            async for page in repository.tags():
+                tags.update(entry.name for entry in page if entry.name is not None)
+        except Incomplete as error:
+            problem = error.message
+        except KittuiError as error:
+            return BoardRow(repository, problem=error.message, complete=True)
+        cells = {stage: Cell(stage) for stage in self.stages if stage in tags}
+        return BoardRow(repository, cells, frozenset(tags), problem, complete=not cells)
+
+    async def details_of(self, row: BoardRow) -> BoardRow:
+        """The row with everything known of its ModelKits."""
+        kits = dict(zip(row.cells, await together(*(self._kit(row.repository, tag) for tag in row.cells)), strict=True))
+        champion = kits.get(self.champion)
+        present = champion if isinstance(champion, ModelKit) else None
+        digests = list({kit.digest for kit in kits.values() if isinstance(kit, ModelKit)})
+        said = dict(zip(digests, await together(*(self._said(row, digest) for digest in digests)), strict=True))
+        cells: dict[str, Cell] = {}
+        for tag, kit in kits.items():
+            if isinstance(kit, KittuiError):
+                cells[tag] = Cell(tag, problem=kit.message)
+                continue
+            cells[tag] = self._cell(row, tag, kit, said[kit.digest], present)
+        challenger = kits.get(self.challenger)
+        if self.gates is not None and isinstance(challenger, ModelKit) and _differs(challenger, present):
+            change = TagChange(self.champion, present.manifest if present else None, challenger.manifest)
+            plan = ChangePlan(row.repository, "promote", (change,), {self.challenger: challenger.digest})
+            verdicts = tuple(await self.gates.assess(plan))
+            cells[self.challenger] = replace(cells[self.challenger], gates=verdicts)
+        return replace(row, cells=cells, complete=True)
+
+    async def _kit(self, repository: Repository, tag: str) -> ModelKit | KittuiError:
+        try:
+            return await self.modelkits.open(repository, tag)
+        except KittuiError as error:
+            return error
+
+    async def _said(self, row: BoardRow, digest: Digest) -> Verification | None:
+        if row.repository.source.capabilities.attach.denied:
+            return None
+        try:
+            return await self.evidence.statements(row.repository, digest, row.tags)
+        except KittuiError:
+            return None
+
+    def _cell(
+        self, row: BoardRow, tag: str, kit: ModelKit, said: Verification | None, champion: ModelKit | None
+    ) -> Cell:
+        move, proof = last_move(said, row.name, tag, kit.digest) if said is not None else (None, "")
+        return Cell(
+            tag,
+            kit.digest,
+            kit.name or "",
+            kit.version or "",
+            kit.created,
+            said.word if said is not None else None,
+            said.signers if said is not None else (),
+            move.actor if move else "",
+            write_time(move.time) if move else "",
+            proof,
+            difference(kit, champion) if champion is not None and tag != self.champion else "",
+        )
+
+
+def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[Move | None, str]:
+    """The last recorded move of a tag to a digest, and what its record proves; verified ones beat all others."""
+    found: list[tuple[bool, Move, str]] = []
+    for one in said.signatures:
+        statement = one.verdict.statement
+        if one.predicate_type != MOVE or statement is None or one.status in ("invalid", "error"):
+            continue
+        move = read_move(statement.predicate)
+        if move is not None and (move.repository, move.tag, move.after) == (name, tag, digest):
+            found.append((one.verdict.holds, move, one.status))
+    if not found:
+        return None, ""
+    _, move, proof = max(found, key=lambda entry: (entry[0], entry[1].time))
+    return move, proof
+
+
+def _differs(challenger: ModelKit, champion: ModelKit | None) -> bool:
+    return champion is None or challenger.digest != champion.digest
+
+
+def difference(kit: ModelKit, champion: ModelKit) -> str:
+    """In one line what differs from the champion, by the manifests and Kitfiles alone."""
+    if kit.digest == champion.digest:
+        return "the same"
+    parts: list[str] = []
+    if kit.version != champion.version:
+        parts.append(f"version {champion.version or 'none'} → {kit.version or 'none'}")
+    own, other = _layers(kit), _layers(champion)
+    kinds = dict.fromkeys(kind for kind, _ in (*own, *other))
+    parts += [kind for kind in kinds if _of(own, kind) != _of(other, kind)]
+    mine, theirs = parameters_of(kit), parameters_of(champion)
+    changed = sorted((key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key)), key=natural_key)
+    if len(changed) == 1:
+        key = changed[0]
+        parts.append(f"{key} {theirs.get(key, 'none')} → {mine.get(key, 'none')}")
+    elif changed:
+        parts.append(f"{len(changed)} parameters")
+    return ", ".join(parts) or "the Kitfile"
+
+
+def _layers(kit: ModelKit) -> Counter[tuple[str, Digest]]:
+    return Counter((layer.type, layer.diff_id or layer.digest) for layer in kit.layers)
+
+
+def _of(layers: Counter[tuple[str, Digest]], kind: str) -> dict[Digest, int]:
+    return {digest: count for (found, digest), count in layers.items() if found == kind}

@@ -1,0 +1,126 @@
+"""The board: stages first, details after them, and a row of its own for what can't be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kittui.errors import Unreachable
+from kittui.state.history import History
+from kittui.trust.gates import GateSet, SignedBy
+from kittui.trust.keyring import Keyring, TrustedKey
+from kittui.trust.signing import public_key
+from kittui.usecases.browse.modelkits import ModelKits
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.trust.board import Board, BoardRow
+from kittui.usecases.trust.evidence import Evidence
+from kittui.usecases.trust.rule import GateRule
+from kittui.usecases.trust.sign import sign
+from kittui.usecases.trust.signer import KeySigner
+from tests.fakes.command_line import Run
+from tests.fakes.docker_registry import DockerRegistry
+from tests.fakes.memory import MemoryRepository, MemorySource
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+KEYS = Path(__file__).parent.parent / "fixtures" / "signed" / "keys"
+STAGES = ("tuning", "challenger", "champion", "rollback")
+
+
+def board(folder: Path, *sets: GateSet) -> Board:
+    evidence = Evidence(lambda: Keyring((TrustedKey("CI", public_key(KEY)),)), Inspector)
+    gates = GateRule(sets, evidence, History(folder), set(STAGES)) if sets else None
+    return Board(ModelKits(), evidence, STAGES, gates=gates)
+
+
+def kit(repository: MemoryRepository, tag: str, version: str, **parameters: object) -> None:
+    package = {"name": "fraud", "version": version}
+    repository.add_kit("fraud", tag, package=package, model={"path": "m", "parameters": parameters})
+
+
+async def rows(found: Board, *repositories: MemoryRepository) -> list[BoardRow]:
+    return [row async for row in found.rows(repositories)]
+
+
+async def test_stages_first_and_details_after_them(tmp_path: Path) -> None:
+    source = MemorySource()
+    fraud, churn, plain = (source.repository(name) for name in ("fraud", "churn", "plain"))
+    kit(fraud, "champion", "1.0", auc=0.9)
+    kit(fraud, "challenger", "1.1", auc=0.93)
+    kit(churn, "tuning", "0.1")
+    kit(plain, "v1", "1")
+    await sign(fraud, "challenger", KeySigner(KEY))
+    found = await rows(board(tmp_path, GateSet("", "champion", (SignedBy(("Anna",)),))), fraud, churn, plain)
+    assert [(row.name.rpartition("/")[2], row.complete) for row in found[:3]] == [
+        ("fraud", False),
+        ("churn", False),
+        ("plain", True),
+    ]
+    assert found[0].cells["champion"].digest is None
+    done = {row.name.rpartition("/")[2]: row for row in found if row.complete}
+    assert {name: list(row.cells) for name, row in done.items()} == {
+        "fraud": ["challenger", "champion"],
+        "churn": ["tuning"],
+        "plain": [],
+    }
+    challenger, champion = done["fraud"].cells["challenger"], done["fraud"].cells["champion"]
+    assert (challenger.version, challenger.word, challenger.signers) == ("1.1", "valid", ("CI",))
+    assert challenger.differs == "version 1.0 → 1.1, auc 0.9 → 0.93"
+    assert challenger.waits == "gate signed by Anna: it is not signed by Anna"
+    assert (champion.word, champion.differs, champion.waits) == ("unsigned", "", "")
+
+
+async def test_what_can_not_be_read_is_one_marked_row_or_cell(tmp_path: Path) -> None:
+    source = MemorySource()
+    good, bad, broken = (source.repository(name) for name in ("good", "bad", "broken"))
+    for repository in (good, bad, broken):
+        kit(repository, "champion", "1")
+    kit(broken, "challenger", "2")
+    wrong = broken.tagged["challenger"]
+
+    def fail(repository: MemoryRepository, verb: str, what: str) -> None:
+        if repository is bad or (repository is broken and what in ("challenger", wrong)):
+            raise Unreachable("down")
+
+    source.hooks.append(fail)
+    done = {row.name.rpartition("/")[2]: row for row in await rows(board(tmp_path), good, bad, broken) if row.complete}
+    assert (done["bad"].problem, dict(done["bad"].cells)) == ("down", {})
+    assert done["broken"].cells["challenger"].problem == "down"
+    assert done["broken"].cells["champion"].version == "1"
+    assert done["good"].cells["champion"].version == "1"
+
+
+async def test_again_little_is_asked(tmp_path: Path) -> None:
+    source = MemorySource()
+    repository = source.repository("fraud")
+    kit(repository, "champion", "1")
+    kit(repository, "rollback", "0")
+    found = board(tmp_path)
+    await rows(found, repository)
+    source.requests.clear()
+    await rows(found, repository)
+    assert source.requests == [("GET", "fraud/tags")]
+
+
+@pytest.mark.real
+def test_the_command(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> None:
+    folder = tmp_path / "home" / "CONFIG" / "kittui"
+    folder.mkdir(parents=True)
+    trust = f"trust: [{{name: ops, key: {KEYS / 'p256.pub'}}}]\nsigning_key: {KEYS / 'p256.pem'}\n"
+    (folder / "config.yaml").write_text(f"{trust}boards: {{team: ['{kit_registry.host}/fraud']}}\n")
+    assert run("promote", f"{kit_registry.host}/fraud", "--yes").status == 0
+    document = run("board", "team", "--json").json
+    (row,) = document["rows"]
+    cells = {cell["tag"]: cell for cell in row["cells"]}
+    assert cells["champion"]["proof"] == cells["rollback"]["proof"] == "verified"
+    assert cells["champion"]["moved_by"]
+    assert cells["challenger"]["differs"] == "the same"
+    assert (cells["champion"]["signed"], document["complete"]) == ("unsigned", True)
+    everything = json.loads(run("board", kit_registry.host, "--json").out)
+    assert len(everything["rows"]) >= 1
+    shown = run("board", f"{kit_registry.host}/", "--stage", "champion")
+    assert shown.status == 0
+    assert "champion" in shown.out
+    assert "rollback" not in shown.out
