@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument
-from kittui.disk.reach import below
+from kittui.disk.reach import below, unlisted
 from kittui.disk.repository import FolderRepository
 from kittui.disk.threads import in_thread
 from kittui.errors import Conflict, KittuiError, NotFound
@@ -149,14 +149,19 @@ class LayoutRepository(FolderRepository):
     async def delete(self, digest: Digest) -> None:
         """Remove the manifest with all its tags here, and those of its blobs that nothing in the layout needs.
 
-        A manifest that another repository of the layout names too stays there. Raises NotFound, and Conflict for one
-        that is listed only inside of an index.
+        A manifest that another repository of the layout names too stays there. A deletion that was interrupted is
+        finished. Raises NotFound, and Conflict for one that is listed only inside of an index.
         """
         await self._read()
         async with self._writer.lock():
             index = await self._read()
             descriptor = index.find(digest)
             if descriptor is None:
+                if await self._by_digest(index, digest) is None and (
+                    orphan := await in_thread(unlisted, self._blobs, digest)
+                ):
+                    await in_thread(self._writer.collect, await in_thread(below, self._blobs, orphan))
+                    return
                 await self.resolve(digest)
                 raise Conflict(
                     f"{digest} is part of an index in the layout, which would be broken without it",

@@ -6,7 +6,7 @@ without it for a manifest that has no name.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -84,7 +84,7 @@ class LayoutWriter:
     def _replace(self, name: str, raw: bytes, *, point: str) -> None:
         replace_file(self._directory / name, raw, temporary=self._own[0], point=point, mode=shared_mode())
 
-    def collect(self, released: Iterable[Digest]) -> list[Digest]:
+    def collect(self, released: Sequence[Digest]) -> list[Digest]:
         """Delete those of the released blobs that nothing listed refers to any more. Blocks; the lock is held."""
         return collect(self._blobs, released, self._used, point="layout.blob")
 

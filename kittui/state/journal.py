@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from kittui.disk.drafts import sweep
 from kittui.disk.durable import make_private_folder, replace_file, storage_error
 from kittui.disk.locks import file_lock
 from kittui.disk.threads import in_thread
@@ -151,6 +152,8 @@ class Journal:
         """
         try:
             make_private_folder(self._manifests, self._top)
+            for folder in (self.directory, self._manifests):
+                sweep(folder)
         except DiskFull:
             raise
         except StorageError as error:

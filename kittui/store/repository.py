@@ -166,6 +166,6 @@ class LocalRepository(FolderRepository):
                 descriptor = await in_thread(self._writer.abandoned, digest)
                 if descriptor is None:
                     raise self._not_found(digest)
-            released = await in_thread(below, self._blobs, descriptor) if descriptor else {digest}
+            released = await in_thread(below, self._blobs, descriptor) if descriptor else [digest]
             await self._writer.apply(Change(self.store_name, dropped=digest))
             await in_thread(self._writer.collect, released)

@@ -8,7 +8,7 @@ is looked at again, a moment later while a kit is at work, and made again if kit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from kittui.disk.documents import IndexDocument, IndexEntry, TagsDocument, read_
 from kittui.disk.durable import make_folder, remove_file, replace_file, storage_error
 from kittui.disk.locks import file_lock
 from kittui.disk.notices import notice
-from kittui.disk.reach import collect, reachable
+from kittui.disk.reach import collect, reachable, unlisted
 from kittui.disk.room import working_folder
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, StorageError
@@ -240,11 +240,13 @@ class StoreWriter:
             return True
 
     def abandoned(self, digest: Digest) -> Descriptor | None:
-        """A manifest that index.json alone lists: its deletion was interrupted, or kit lost it. Blocks."""
+        """A manifest that no repository lists: its deletion was interrupted, or kit lost it. Blocks."""
+        if self._listed_anywhere(digest):
+            return None
         shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
-        return None if self._listed_anywhere(digest) else shared.find(digest)
+        return shared.find(digest) or unlisted(self._blobs, digest)
 
-    def collect(self, released: Iterable[Digest]) -> list[Digest]:
+    def collect(self, released: Sequence[Digest]) -> list[Digest]:
         """Delete those of the released blobs that nothing listed refers to any more, and return them. Blocks.
 
         The lock is held. What is not freed since the store can't be read whole, `kittui doctor --repair` frees later.

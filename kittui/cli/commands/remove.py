@@ -9,9 +9,9 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import for_each, note_unseen, one_or_many, typed_names
 from kittui.cli.run import Call
-from kittui.errors import UsageError
+from kittui.errors import NotFound, UsageError
 from kittui.terminal import size_text
-from kittui.usecases.change.remove import Mode, RemovePlan, apply_remove, plan_remove
+from kittui.usecases.change.remove import Mode, RemovePlan, apply_remove, finish_removal, plan_remove
 
 
 @run.command("remove")
@@ -29,15 +29,27 @@ async def command(
     mode: Mode = "delete" if delete else "placeholder" if placeholder else "untag"
     composition = call.composition
 
-    async def plan(text: str) -> RemovePlan:
+    finished: list[dict[str, Any]] = []
+
+    async def plan(text: str) -> RemovePlan | None:
         located = await composition.places.locate(text, changing=True)
         composition.policy.check_write(str(located))
-        return await plan_remove(located.repository, located.target or "latest", mode)
+        target = located.target or "latest"
+        try:
+            return await plan_remove(located.repository, target, mode)
+        except NotFound:
+            done = await finish_removal(located.repository, target, composition.ledger)
+            if done is None:
+                raise
+            finished.append(done.to_json())
+            return None
 
-    plans, status = await for_each(call, references, plan)
-    if not plans:
+    planned, status = await for_each(call, references, plan)
+    plans = [each for each in planned if each is not None]
+    if not plans and not finished:
         return status
-    call.printer.confirm([line for each in plans for line in _lines(each)], "Go on?")
+    if plans:
+        call.printer.confirm([line for each in plans for line in _lines(each)], "Go on?")
     typed = typed_names(call, [tag for each in plans for tag in each.tags], confirm)
     by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
 
@@ -47,7 +59,8 @@ async def command(
         done = await apply_remove(each, composition.ledger, composition.policy, reason=reason, typed=typed, asked=asked)
         return done.to_json()
 
-    done, failed = await for_each(call, list(by_reference), apply)
+    done, failed = await for_each(call, list(by_reference), apply) if by_reference else ([], 0)
+    done = [*finished, *done]
 
     def show() -> None:
         for document in done:

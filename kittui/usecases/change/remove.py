@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -156,6 +157,35 @@ async def apply_remove(
         if plan.mode == "placeholder":
             return await _displace(plan, ledger, reason)
         return await _delete(plan, ledger, reason)
+
+
+async def finish_removal(repository: Repository, target: str, ledger: Ledger) -> Changed | None:
+    """Write down a removal that an earlier run did and was cut short over; None where there was none.
+
+    What a source on this machine has left of a deleted ModelKit goes now.
+    """
+    reference = repository.reference()
+    async with ledger.journal.lock(reference):
+        for entry in await asyncio.to_thread(ledger.journal.entries, reference):
+            named = (*(step.tag for step in entry.steps), *entry.deleted)
+            if entry.state != "open" or entry.action not in ("remove", "delete") or target not in named:
+                continue
+            if any([await digest_at(repository, step.tag) is not None for step in entry.steps]):
+                continue
+            deleted = tuple(Digest.parse(digest) for digest in entry.deleted)
+            for digest in deleted:
+                if not (await tags_by_digest(repository)).of(digest) and repository.files is not None:
+                    with suppress(NotFound):
+                        await repository.delete(digest)
+            await _finish(entry, ledger)
+            kept = [await asyncio.to_thread(_kept, ledger, step.before) for step in entry.steps]
+            pairs = zip(entry.steps, kept, strict=True)
+            return Changed(repository, tuple(TagChange(step.tag, before, None) for step, before in pairs), deleted)
+    return None
+
+
+def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
+    return ledger.journal.manifest(Digest.parse(digest)) if digest else None
 
 
 async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:

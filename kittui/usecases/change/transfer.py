@@ -158,6 +158,9 @@ async def _finish(
     if plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
         crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)
+    if plan.tag is not None:
+        # The tag is there already: where a run that was cut short moved it, that is written down now.
+        await apply_changes(plan.changes, ledger, policy)
     return ()
 
 
