@@ -231,6 +231,9 @@ class LayersPane(RowsPane[TreeRow]):
         asked = row.parent if isinstance(row, NodeRow) and row.node.kind == "ask" else row
         if asked in self._reading:
             return
+        if asked is not row:
+            # The row that offers to read goes as soon as it is read.
+            self._rows.show(self._rows.rows, asked)
         asked.progress = WAITING
         self._rows.touch(asked)
         self._reading[asked] = (row, self._load(row, asked))
