@@ -87,7 +87,7 @@ def run(command: Sequence[str], env: Mapping[str, str], *, quiet: bool = False, 
 
 
 def say(text: str) -> None:
-    """Tell on stderr what goes on."""
+    """Report progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -129,7 +129,7 @@ def install_registry(env: Mapping[str, str]) -> None:
     if shutil.which("docker-registry", path=env["PATH"]):
         return
     if not shutil.which("apt-get", path=env["PATH"]) or not shutil.which("dpkg-deb", path=env["PATH"]):
-        say("docker-registry is missing and this is no Debian: install it to run the tests against a real registry.")
+        say("docker-registry is missing and this is not Debian: install it to run the tests against a real registry.")
         return
     say("Getting docker-registry (into .tools) ...")
     apt = TOOLS / "apt"

@@ -18,7 +18,7 @@ A decoder counts what it meets *before* it keeps it, so that nothing large is bu
   now and then, so that a loop that counts its items is bounded in time too; a loop that does not calls `tick()`.
 - Where it is used up they raise TooLarge: "too large to show: more than 1,000,000 items in the pickle". Catch it beside
   Malformed, keep what was found before, and show the message as a marked row. What can be shown without that decoder
-  (the file's size, its bytes, unpacking it) must go on working.
+  (the file's size, its bytes, unpacking it) must continue working.
 - Give the amounts that differ for your decoder by name: `Budget("the table", cells=200_000, seconds=2)`. Pass the same
   Budget down to the decoders inside (a pickle in a zip): they share it. Never make a second one halfway.
 - "memory" is for what is about to be allocated in one piece: pixels times bytes of one, a column times its rows.

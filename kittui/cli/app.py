@@ -50,7 +50,7 @@ COMMANDS: dict[str, str] = {
 
 
 class Commands(click.Group):
-    """Commands imported when they are called; a first word that is none opens the interface there."""
+    """Commands imported when they are called; a first word that is not one opens the interface there."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""

@@ -13,7 +13,7 @@ def inspector_of(call: Call) -> Inspector:
 
 
 def agreed(call: Call) -> Ask | None:
-    """Agree with --yes; without it what costs much is refused, because nobody is asked in the midst of a comparison."""
+    """Agree with --yes; without it what costs much is refused: a comparison asks nothing on its way."""
 
     async def agree(_: Price) -> bool:
         return True

@@ -72,7 +72,7 @@ def _collect_garbage() -> None:
 
 
 def read_ahead(composition: Composition) -> Callable[[Source], AsyncIterator[Sequence[RepositoryEntry]]]:
-    """Begin to list the local store; returns the use case that lists, which has this listing for who asks first."""
+    """Begin to list the local store; returns the use case that lists, which has this listing for whoever asks first."""
     source = composition.places.source(LOCAL)
 
     async def whole() -> list[Sequence[RepositoryEntry]]:

@@ -25,7 +25,7 @@ async def open_signer(
 ) -> Signer | None:
     """The signer of a key file, or of the one that is configured; None where neither is named.
 
-    `ask` asks the user for a passphrase, None where there is nobody to ask. Raises UsageError for what is no key,
+    `ask` asks the user for a passphrase, None where there is nobody to ask. Raises UsageError for what is not a key,
     TerminalNeeded for a passphrase that nobody gives, CredentialError for a wrong one.
     """
     path = path or config.signing_key

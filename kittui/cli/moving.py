@@ -51,7 +51,7 @@ def typed_names(call: Call, tags: Collection[str], given: Sequence[str], action:
     typed = list(given)
     for tag in call.composition.policy.guarded(tags, action):
         if tag not in typed and call.printer.asks:
-            answer = call.printer.ask(f"{tag} is protected. Type its name to go on: ")
+            answer = call.printer.ask(f"{tag} is protected. Type its name to continue: ")
             typed.append(answer.strip())
     return typed
 
@@ -183,7 +183,7 @@ def progress_text(progress: Progress) -> str:
 
 
 async def for_each(call: Call, texts: Sequence[str], work: Callable[[str], Awaitable[Done]]) -> tuple[list[Done], int]:
-    """Do the work for each reference; where there are several, one that fails is said and the others go on.
+    """Do the work for each reference; where there are several, one that fails is said and the others continue.
 
     Returns what was done and the exit status of the first failure, 0 without one.
     """

@@ -1,4 +1,4 @@
-"""The options that every command takes, before its name or behind it."""
+"""The options that every command takes, before its name or after it."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Printer:
         sys.stdout.buffer.write(content)
 
     def status(self, text: str) -> None:
-        """Show what goes on now, on one line of stderr that the next one replaces; only where stderr is a terminal."""
+        """Show progress, on one line of stderr that the next one replaces; only where stderr is a terminal."""
         if self.lively:
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 1 if sys.stderr.isatty() else 79
             sys.stderr.write("\r\x1b[2K" + clean(text)[: max(width, 20)])

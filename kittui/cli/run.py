@@ -105,7 +105,7 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         printer.error(error)
         return error.exit_status
     except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
-        printer.error(Interrupted("interrupted", hint="What was downloaded so far is kept; run it again to go on."))
+        printer.error(Interrupted("interrupted", hint="What was downloaded so far is kept; run it again to continue."))
         return Interrupted.exit_status
     except BrokenPipeError:
         _discard_stdout()

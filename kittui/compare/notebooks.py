@@ -16,7 +16,7 @@ from kittui.formats.text import decode, sniff
 
 
 def compare_notebooks(path: str, a: bytes, b: bytes) -> TextChange | None:
-    """Hunks per cell, of its source and of what it printed, and the metadata. None where either is no notebook."""
+    """Hunks per cell, of its source and of what it printed, and the metadata. None where either is not a notebook."""
     encodings = sniff(a), sniff(b)
     if encodings[0] is None or encodings[1] is None:
         return None

@@ -54,7 +54,7 @@ class RecordReader:
         """Bytes of the file that were read."""
         self.buffer = ""
         self.number = 0
-        """Records that were passed; in a table blank lines are none."""
+        """Records that were passed; in a table blank lines do not count."""
         self._before = ""
 
     @property

@@ -24,7 +24,7 @@ from kittui.formats.text import SNIFFED, Encoding, sniff
 WINDOWS = (64 * 1024, 512 * 1024, 2 * 1024 * 1024)
 """Characters of each side in which both are looked for in each other, one after the other."""
 _KEYED = 256 * 1024
-"""Characters at the start of a table that its key is judged by."""
+"""Characters at the start of a table that its key is assessed by."""
 _SOLID = 4
 
 
@@ -258,7 +258,7 @@ class _Opened:
 
 
 def _open(kind: str, side: Side, encoding: Encoding) -> _Opened:
-    """Begin with a table; raises _NoTable for what is none."""
+    """Begin with a table; raises _NoTable otherwise."""
     reader = RecordReader(side.read, side.size, encoding, Splitter("", quoted=False))
     wanted = SAMPLE
     while True:

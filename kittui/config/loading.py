@@ -130,9 +130,9 @@ def parse_config(raw: bytes, place: str) -> tuple[Config, list[ConfigProblem]]:
         document = load_kitfile(raw)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        return Config(), [ConfigProblem(place + line, "", f"it is no valid YAML: {error.problem}")]
+        return Config(), [ConfigProblem(place + line, "", f"it is not valid YAML: {error.problem}")]
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return Config(), [ConfigProblem(place, "", f"it is no valid YAML: {str(error)[:200]}")]
+        return Config(), [ConfigProblem(place, "", f"it is not valid YAML: {str(error)[:200]}")]
     except KittuiError as error:
         allowed = ", ".join(field.name for field in fields(Config))
         return Config(), [ConfigProblem(place, "", f"{error.message.replace('the Kitfile', 'it')}; allowed: {allowed}")]

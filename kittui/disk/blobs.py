@@ -99,7 +99,7 @@ class BlobFolder:
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def complaint(self, descriptor: Descriptor) -> str | None:
-        """Why the blob of a descriptor can't be had, judged by its file's size alone; None if it seems fine. Blocks."""
+        """Why a descriptor's blob can't be had, by its file's size alone; None if it seems fine. Blocks."""
         size = self.size(descriptor.digest)
         if size is None:
             return "its manifest is missing on disk"

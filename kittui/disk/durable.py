@@ -103,7 +103,7 @@ def _no_folder(error: OSError, path: Path) -> KittuiError:
 def set_mode(target: int | str | Path, mode: int, path: Path, folder: int | None = None) -> None:
     """Give an open file, or a name (relative to an open folder), its permissions; `path` is how it is called.
 
-    A file system that keeps none is no error: the user is told where others can read what they should not. Raises
+    A file system that keeps none is not an error: the user is told where others can read what they should not. Raises
     OSError.
     """
     try:
@@ -140,7 +140,7 @@ def sync_file(handle: int) -> None:
 def sync_folder(path: Path) -> None:
     """Make renames and deletions in a folder durable. Raises OSError.
 
-    A file system that can't is no error: the user is told.
+    A file system that can't is not an error: the user is told.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

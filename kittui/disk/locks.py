@@ -205,7 +205,7 @@ def _holder(path: Path) -> _Holder:
     if _is_stopped(pid):
         return _Holder(
             f"another kittui (process {pid}, stopped)",
-            f"Let it go on with `kill -CONT {pid}`, or end it with `kill -KILL {pid}`, and run this again.",
+            f"Let it continue with `kill -CONT {pid}`, or end it with `kill -KILL {pid}`, and run this again.",
         )
     return _Holder(
         f"another kittui (process {pid})", f"Wait for it to finish, or end it with `kill {pid}`, and run this again."

@@ -52,7 +52,7 @@ class Number:
 def parse_json(text: str) -> Any:
     """A document: fractions are Number, integers int, and a map with a key twice has both values.
 
-    Raises Malformed for what is no JSON, and for more than DEPTH levels.
+    Raises Malformed for what is not JSON, and for more than DEPTH levels.
     """
     try:
         value = _DECODER.decode(text.strip(_BLANKS))

@@ -145,7 +145,7 @@ def is_summary(value: Any) -> bool:
 
 
 def read_gguf(size: int, budget: Budget, *, whole: Collection[str] = ()) -> Steps[Weights]:
-    """The header of a file of `size` bytes. Raises Malformed if it is no GGUF; what comes before a fault is kept.
+    """The header of a file of `size` bytes. Raises Malformed if it is not a GGUF; what comes before a fault is kept.
 
     `whole`: keys of arrays that are wanted with all their values.
     """

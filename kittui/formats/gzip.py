@@ -64,7 +64,7 @@ class Inflate:
                     left = self._inflate.unconsumed_tail
             except zlib.error as error:
                 if self._members:
-                    # What is behind the last member and is no member is ignored, as gzip does.
+                    # What is after the last member and is not a member is ignored, as gzip does.
                     self._ended = True
                     return
                 raise Malformed(f"the gzip stream is damaged: {error}") from None

@@ -97,7 +97,7 @@ class _Steady:
                 piece = (self._decoder.unused_data or b"").lstrip(b"\0") if self._decoder.eof else b""
             except _FAULTS as error:
                 if self._ended:
-                    # What is behind the last stream and is none is ignored, as loaders do.
+                    # What is after the last stream and is none is ignored, as loaders do.
                     return
                 raise Malformed(str(error)) from None
             self._sink(output)

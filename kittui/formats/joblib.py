@@ -1,4 +1,4 @@
-"""joblib's arrays: their numbers lie in the midst of the pickle, behind the instruction that builds their description.
+"""joblib's arrays: their numbers lie in the middle of the pickle, behind the instruction that builds their description.
 
 (joblib.numpy_pickle.NumpyArrayWrapper, joblib 0.10 and later; the pad before the numbers since 1.3.)
 """

@@ -1,4 +1,4 @@
-"""Git LFS pointers: small texts in place of a file whose bytes were never fetched (git-lfs, docs/spec.md)."""
+"""Git LFS pointers: small texts in place of a file whose bytes were never fetched (the git-lfs specification)."""
 
 from __future__ import annotations
 

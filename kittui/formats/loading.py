@@ -68,7 +68,7 @@ class Examined:
 def examine(path: str, size: int, budget: Budget) -> Steps[Examined]:
     """Look for pickles in a file of `size` bytes. Raises the source's errors alone.
 
-    In a file whose name does not say that it is loaded, what is no pickle is not worth a word.
+    In a file whose name does not say that it is loaded, what is not a pickle is not worth a word.
     """
     examiner = _Examiner(budget)
     yield from examiner.file("", size, 0, named=is_loaded(path))
@@ -121,7 +121,7 @@ class _Examiner:
             yield from self.plain(where, cursor, first, named=named)
 
     def plain(self, where: str, cursor: Cursor, first: bytes, *, named: bool) -> Steps[None]:
-        """Look at something that is no archive and not compressed."""
+        """Look at something that is not an archive and not compressed."""
         for magic, word in _FOREIGN:
             if first.startswith(magic):
                 if named:

@@ -64,7 +64,7 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
         return (yield from read_pytorch(size, budget, lookups=lookups))
     if first[8:9] == b"{" and int.from_bytes(first[:8], "little") < size:
         return (yield from _safetensors(size))
-    raise Malformed(f"{path} is no model file of a known format")
+    raise Malformed(f"{path} is not a model file of a known format")
 
 
 def _safetensors(size: int) -> Steps[Weights]:

@@ -41,7 +41,7 @@ def read_notebook(text: str) -> Notebook:
     """Read a notebook; raises Malformed."""
     document: Any = parse_json(text)
     if not isinstance(document, dict):
-        raise Malformed("not a notebook: the JSON in it is no map")
+        raise Malformed("not a notebook: the JSON in it is not a map")
     cells, about = document.get("cells"), {key: value for key, value in document.items() if key != "cells"}
     sheets = document.get("worksheets")
     if not isinstance(cells, list) and isinstance(sheets, list):

@@ -28,7 +28,7 @@ _DEPTH = 8
 
 
 def header_length(raw: bytes) -> int:
-    """Bytes up to where an array's numbers start, by its first bytes; 0 where it is no array."""
+    """Bytes up to where an array's numbers start, by its first bytes; 0 where it is not an array."""
     if raw[:6] != MAGIC or len(raw) < 12:
         return 0
     width = 2 if raw[6] == 1 else 4
@@ -65,7 +65,7 @@ def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
 def _literal(text: str) -> Any:
     """A header's dict, list, tuple, text, number: what NumPy writes and nothing else. Raises ValueError for others.
 
-    Python's own reader of literals warns on the terminal, and needs memory, for what is none.
+    Python's own reader of literals warns on the terminal, and needs memory, otherwise.
     """
     tokens = _tokens(text)
     value = _value(next(tokens), tokens, 0)

@@ -319,7 +319,7 @@ class _Walk:
 
 
 def read_onnx(size: int, budget: Budget) -> Steps[Weights]:
-    """The header of a file of `size` bytes. Raises Malformed where it is no ONNX; what comes before a fault is kept."""
+    """The header of a file of `size` bytes. Raises Malformed if it is not ONNX; what comes before a fault is kept."""
     walk = _Walk(size, budget)
     problem = None
     try:

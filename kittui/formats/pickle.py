@@ -169,8 +169,8 @@ def _run(machine: Machine, cursor: Cursor, depth: int) -> Steps[None]:
             frame = cursor.position + int(argument or 0)
         elif name == "BUILD" and is_wrapper(array := machine.stack[-1]):
             if cursor.position < frame:
-                # A loader would take the array from behind the frame, and go on in it.
-                raise Malformed(f"an array in the midst of a frame at byte {cursor.position}")
+                # A loader would take the array from after the frame, and continue in it.
+                raise Malformed(f"an array in the middle of a frame at byte {cursor.position}")
             if (yield from pass_array(array, cursor)):
                 inner = yield from follow_pickle(cursor, machine.budget, depth + 1)
                 machine.imports.update(dict.fromkeys(inner.imports))

@@ -46,7 +46,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The function's name without its module, or nothing where it is no plain function."""
+        """The function's name without its module, or nothing where it is not a plain function."""
         return self.function.name if isinstance(self.function, Global) else ""
 
     def argument(self, number: int) -> Any:

@@ -84,7 +84,7 @@ class Form:
 
 
 def table_suffix(path: str) -> str | None:
-    """`csv`, `tsv` or `jsonl` by the file's name; None for what is no table."""
+    """`csv`, `tsv` or `jsonl` by the file's name; None for what is not a table."""
     suffix = path.rpartition(".")[2].lower() if "." in path else ""
     return {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl"}.get(suffix)
 
@@ -127,7 +127,7 @@ class Splitter:
     def measure(self, text: str, end: int) -> tuple[int, int]:
         """Where the last whole record within the first `end` characters ends, and how many there are till there.
 
-        Blank lines are none.
+        Blank lines do not count.
         """
         end = text.rfind("\n", 0, end) + 1
         part = text[:end]
@@ -152,7 +152,7 @@ class Splitter:
                     return
                 yield reader.line_num, bool(row)
         except csv.Error:
-            # Carriage returns in its midst, which no Decoder leaves there.
+            # Carriage returns in the middle, which no Decoder leaves there.
             return
 
 
@@ -266,7 +266,7 @@ def _looks(rows: Sequence[Sequence[str]]) -> tuple[float, float, int]:
 
 
 def fields_of(record: str) -> dict[str, Any] | str:
-    """A JSON line's fields; its text where it is no object."""
+    """A JSON line's fields; its text where it is not an object."""
     try:
         value = parse_json(record)
     except Malformed:
@@ -275,7 +275,7 @@ def fields_of(record: str) -> dict[str, Any] | str:
 
 
 def _json_cells(record: str, names: Sequence[str]) -> list[str | None]:
-    """The fields of a line in the order of the columns; all others, and what is no object, in one more cell."""
+    """The fields of a line in the order of the columns; all others, and what is not an object, in one more cell."""
     fields = fields_of(record)
     if isinstance(fields, str):
         return [*[None] * len(names), fields]

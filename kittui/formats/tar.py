@@ -73,7 +73,7 @@ class TarWalk:
         self.position = 0
         """Where the next header is: how far the walk has come, in bytes of the archive."""
         self._passed = 0
-        """Where the last whole entry ended: a walk that was broken off goes on from there."""
+        """Where the last whole entry ended: a walk that was broken off continues from there."""
         self._size = size
         self._pace = pace or Pace()
         self._start = 0
@@ -85,7 +85,7 @@ class TarWalk:
     def steps(self) -> Steps[None]:
         """Walk to the end marker; a malformed archive ends the walk with `problem` set, nothing is raised.
 
-        Called again after it was closed early it goes on behind the last entry.
+        Called again after it was closed early it continues after the last entry.
         """
         self.position = self._passed
         try:
@@ -186,7 +186,7 @@ class TarWalk:
                 raise Malformed("the names in the archive are too long; the rest is not listed")
 
     def _hold(self, extra: dict[str, str] | None) -> None:
-        """Note where to go on, unless an extension header is waiting for its entry."""
+        """Note where to continue, unless an extension header is waiting for its entry."""
         if extra is None:
             self._passed = self.position
 

@@ -41,7 +41,7 @@ class Tensor(NamedTuple):
 
 
 def distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """Tensors of which no two are called the same: the second one of a name gets a number behind it."""
+    """Tensors of which no two are called the same: the second one of a name gets a number after it."""
     seen: dict[str, int] = {}
     found: list[Tensor] = []
     for tensor in tensors:

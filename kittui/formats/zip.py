@@ -209,7 +209,7 @@ def read_member_starts(members: Sequence[Member], length: int) -> Steps[list[tup
 
     One read for each member in one step.
     """
-    # The local header's fields are about as long as the directory's; what turns out to be missing is read behind it.
+    # The local header's fields are about as long as the directory's; what turns out to be missing is read after it.
     ahead = [_header_length(member) + min(member.compressed, length) for member in members]
     needs = tuple(Need(member.header, ahead[n]) for n, member in enumerate(members))
     answers = (yield needs) if needs else ()

@@ -47,7 +47,7 @@ class FrameWalk:
         """Whether the walk was given up: the stream is none, or of too many blocks."""
 
     def steps(self) -> Steps[None]:
-        """Walk to the stream's end; what is no zstd ends the walk."""
+        """Walk to the stream's end; what is not a zstd ends the walk."""
         at = blocks = 0
         while True:
             head = yield from fetch(at, 8)

@@ -30,7 +30,7 @@ def is_layout(path: str) -> bool:
 
 
 class LayoutSource:
-    """A layout folder. One that isn't there is made by the first write; reading it raises NotFound."""
+    """A layout folder. One that isn't there is created by the first write; reading it raises NotFound."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -137,7 +137,7 @@ class LayoutSource:
         return f"oci-layout states the version {str(version)[:40]!r}; kittui knows 1.x"
 
     def repository(self, name: str) -> LayoutRepository:
-        """One repository by the name `ls` prints; raises BadReference for what is none."""
+        """One repository by the name `ls` prints; raises BadReference otherwise."""
         if name != WHOLE_LAYOUT:
             first, slash, tail = name.partition("/")
             if slash and ("." in first or ":" in first):

@@ -49,7 +49,7 @@ class LayoutWriter:
                     folder.rmdir()
 
     def _check(self) -> None:
-        """Raise Conflict where the folder is no layout and holds other things."""
+        """Raise Conflict where the folder is not a layout and holds other things."""
         if not (self._directory / "oci-layout").exists() and self._occupied():
             raise Conflict(
                 f"{self._directory} is not an OCI image layout, and not empty",

@@ -70,7 +70,7 @@ def _checked(document: Any, what: str) -> dict[str, Any]:
             raise Malformed(f"{what} is nested deeper than {DEPTH_LIMIT} levels")
         if isinstance(value, dict):
             if not all(isinstance(key, str) for key in value):
-                raise Malformed(f"{what} has a field whose name is no text")
+                raise Malformed(f"{what} has a field whose name is not text")
             waiting.extend((child, depth + 1) for child in value.values())
         elif isinstance(value, list):
             waiting.extend((child, depth + 1) for child in value)
@@ -91,7 +91,7 @@ def _finite(text: str) -> float:
 
 
 def entries(kitfile: Mapping[str, Any], section: str) -> list[Any]:
-    """The entries of one of the Kitfile's lists, or of `parts` below `model`; empty where it is no list."""
+    """The entries of one of the Kitfile's lists, or of `parts` below `model`; empty where it is not a list."""
     if section == "parts":
         model = kitfile.get("model")
         found = model.get("parts") if isinstance(model, dict) else None

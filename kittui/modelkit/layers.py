@@ -119,7 +119,7 @@ def _format(word: str) -> Format:
 
 
 def entry_of(entry: Any) -> Mapping[str, Any]:
-    """The Kitfile entry as a mapping: empty for anything that is none."""
+    """The Kitfile entry as a mapping: empty for anything that is not one."""
     return entry if isinstance(entry, dict) else _NOTHING
 
 

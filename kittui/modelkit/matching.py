@@ -15,7 +15,7 @@ from kittui.oci.manifest import Manifest
 
 
 def plain_layers(manifest: Manifest) -> tuple[Layer, ...]:
-    """The layers of what is no ModelKit: as their descriptors say."""
+    """The layers of what is not a ModelKit: as their descriptors say."""
     return tuple(
         layer_of(number, descriptor, packaging(descriptor).type, {})
         for number, descriptor in enumerate(manifest.layers)
@@ -63,7 +63,7 @@ _TYPES: Mapping[str, LayerType] = {
 
 
 def _described(kitfile: Mapping[str, Any], section: str) -> Iterator[Mapping[str, Any]]:
-    """The entries that kit makes layers of; a model that is a reference, or has no path, has none."""
+    """The entries that kit writes layers of; a model that is a reference, or has no path, has none."""
     if section == "model":
         model = kitfile.get("model")
         if isinstance(model, dict) and text_of(model, "path") and model_reference(kitfile) is None:
@@ -110,7 +110,7 @@ def _diff_id(descriptor: Descriptor, entry: Mapping[str, Any], compression: str)
     try:
         found = Digest.parse(stated)
     except KittuiError:
-        return None, "the Kitfile's diffId for this layer is no digest"
+        return None, "the Kitfile's diffId for this layer is not a digest"
     if compression == "none" and found != descriptor.digest and found.algorithm == descriptor.digest.algorithm:
         return found, "the Kitfile's diffId is not this uncompressed layer's digest"
     return found, None

@@ -37,7 +37,7 @@ class ModelKit:
 
     @classmethod
     def parse(cls, manifest: Manifest, config_raw: bytes) -> ModelKit:
-        """Read a manifest together with its config's bytes (empty for what is no ModelKit).
+        """Read a manifest together with its config's bytes (empty for what is not a ModelKit).
 
         Never fails on content: a broken config is a problem on a ModelKit whose layers are still listed.
         """

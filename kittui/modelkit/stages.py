@@ -61,7 +61,7 @@ def lifecycle_of(stages: Iterable[Stage]) -> LifecycleTags:
 
 
 def stage_of(tag: str, stages: Iterable[Stage] = STAGES) -> Stage | None:
-    """The stage that a tag is; None for a tag that is none."""
+    """The stage that a tag is; None for a tag that is not one."""
     return next((stage for stage in stages if stage.name == tag), None)
 
 

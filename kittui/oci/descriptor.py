@@ -31,7 +31,7 @@ class Descriptor:
         media_type = value.get("mediaType", "")
         size = value.get("size")
         if not isinstance(media_type, str):
-            raise Malformed(f"{what} has a media type that is no string")
+            raise Malformed(f"{what} has a media type that is not a string")
         if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < 1 << 63:
             raise Malformed(f"{what} has no usable size")
         try:

@@ -49,7 +49,7 @@ class Manifest:
     def parse(cls, raw: bytes, media_type: str | None = None, digest: Digest | None = None) -> Manifest:
         """Parse raw bytes; `media_type` is the Content-Type or descriptor's, `digest` what they must hash to.
 
-        Raises DigestMismatch, TooLarge over 8 MiB, and Malformed for anything that is no manifest, for a body media
+        Raises DigestMismatch, TooLarge over 8 MiB, and Malformed for anything that is not a manifest, for a body media
         type that contradicts the given one, and for one that is both an index and a manifest (GHSA-mc8v-mgrf-8f4m).
         """
         if len(raw) > MANIFEST_LIMIT:
@@ -61,7 +61,7 @@ class Manifest:
         document = load_object(raw, "the manifest")
         body_type = document.get("mediaType")
         if body_type is not None and not isinstance(body_type, str):
-            raise Malformed("the manifest has a media type that is no string")
+            raise Malformed("the manifest has a media type that is not a string")
         given = (media_type or "").partition(";")[0].strip() or None
         if body_type and given and body_type != given and given.startswith("application/vnd."):
             raise Malformed(f"the manifest calls itself {body_type} but was served as {given}: ambiguous")

@@ -132,7 +132,7 @@ class SupportsFile(Protocol):
         ...
 
     def passed(self, count: int) -> None:
-        """The next so many bytes were taken from the file: go on behind them."""
+        """The next so many bytes were taken from the file: continue after them."""
         ...
 
 
@@ -230,7 +230,7 @@ class Repository(Protocol):
         ...
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
-        """Store these very bytes, under the tag where one is given. A lost answer is judged by reading again."""
+        """Store these very bytes, under the tag where one is given. A lost answer is assessed by reading again."""
         ...
 
     async def untag(self, tag: str) -> None:

@@ -132,7 +132,7 @@ def parse_reference(text: str, is_layout: Callable[[str], bool] = lambda _: Fals
             if text.startswith(prefix):
                 return _layout(text.removeprefix(prefix), is_layout, bare_host=prefix.endswith("//"))
         if "://" in text:
-            raise BadReference(f"{text.partition('://')[0]}:// is no source", hint=_FORMS)
+            raise BadReference(f"{text.partition('://')[0]}:// is not a source", hint=_FORMS)
         return _kit(text, None)
     except KittuiError as error:
         raise error.at(text) from None
@@ -228,7 +228,7 @@ def _remote(text: str) -> Reference:
 def _layout(text: str, is_layout: Callable[[str], bool], *, bare_host: bool) -> Reference:
     """A folder may hold ':' and '@' itself, so the longest leading part that is a layout wins.
 
-    Other tools call a registry `oci://HOST/REPO`: what begins like a host and is no layout yet may mean either, so it
+    Other tools call a registry `oci://HOST/REPO`: what begins like a host and is not a layout may mean either, so it
     is refused; with `bare_host`, a host alone too.
     """
     if not text:

@@ -1,4 +1,4 @@
-"""The bytes of a blob as the body of requests: read from any source, from where an upload goes on."""
+"""The bytes of a blob as the body of requests: read from any source, from where an upload continues."""
 
 from __future__ import annotations
 

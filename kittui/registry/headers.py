@@ -162,7 +162,7 @@ def parse_upload_range(value: str | None) -> int | None:
 
 
 def stated_digest(values: Iterable[str]) -> Digest | None:
-    """Docker-Content-Digest: identical repeats are one value; one of another form, or two that differ, are none."""
+    """Docker-Content-Digest: identical repeats are one value; one of another form, or two that differ, are ignored."""
     found = {part.strip() for value in values for part in value[:_LONGEST].split(",")}
     try:
         return Digest.parse(found.pop()) if len(found) == 1 else None

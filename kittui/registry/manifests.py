@@ -155,7 +155,7 @@ class Manifests:
             return False
 
     async def delete(self, target: str, doing: str = "") -> Answer:
-        """DELETE by tag or digest: every status below 500 is for the caller to judge (401 and 403 are not).
+        """DELETE by tag or digest: every status below 500 is for the caller to assess (401 and 403 are not).
 
         `doing` is what to call it in an error.
         """

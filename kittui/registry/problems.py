@@ -104,7 +104,7 @@ def http_problem(status: int, complaint: Complaint, host: str, doing: str) -> Ki
         return problem
     if status == 429:
         return RateLimited(
-            f"{host} limits the rate of requests and goes on refusing{said}",
+            f"{host} limits the rate of requests and continues refusing{said}",
             hint="Wait a while; a login often raises the limit.",
         )
     try:

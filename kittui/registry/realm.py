@@ -64,7 +64,7 @@ def accepting(registry: str, realm: str) -> str:
 
 
 def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[str], known_as: str = "") -> Realm:
-    """Judge a challenge's realm for a registry HOST[:PORT] that is spoken to over TLS (`secure`) or plain HTTP.
+    """Assess a challenge's realm for a registry HOST[:PORT] that is spoken to over TLS (`secure`) or plain HTTP.
 
     Trusted with credentials are the registry's own host and port, hosts of its site on the default port, known pairs
     and `accepted`; `known_as` is how users write the registry.
@@ -79,7 +79,7 @@ def judge_realm(text: str, registry: str, *, secure: bool, accepted: frozenset[s
     except ValueError:
         name, port, parts = "", 0, urlsplit("")
     if not name or parts.scheme not in _DEFAULT_PORTS or parts.username is not None or not text.isprintable():
-        raise Denied(f"{registry} names a token realm that is no usable address", hint="Nothing was sent there.")
+        raise Denied(f"{registry} names a token realm that is not a usable address", hint="Nothing was sent there.")
     bracketed = f"[{name}]" if ":" in name else name
     host = bracketed if port == _DEFAULT_PORTS["https"] and parts.scheme == "https" else f"{bracketed}:{port}"
     if parts.scheme == "http" and secure:

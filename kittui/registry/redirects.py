@@ -30,7 +30,7 @@ class Hops:
         """Where the last redirect led that was for good; blobs are stored elsewhere without having moved."""
 
     def next(self, url: httpx.URL, status: int, location: str | None) -> httpx.URL:
-        """Where to go on; raises RegistryError for what is not followed, with the new address of what has moved."""
+        """Where to continue; raises RegistryError for what is not followed, with the new address of what has moved."""
         self._count += 1
         if location is None or self._count > _MOST:
             reason = "nowhere" if location is None else f"on more than {_MOST} times"

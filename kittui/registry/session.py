@@ -103,7 +103,7 @@ class Session:
         return await self._retried(call, once)
 
     def watch(self, doing: str) -> Watch:
-        """A watch for a transfer that goes on after the head of an answer, or before it."""
+        """A watch for a transfer that continues after the head of an answer, or before it."""
         return self._courier.watch(doing)
 
     def retries(self) -> Retries:

@@ -163,7 +163,7 @@ class Uploads:
     def _continued(self, answer: Answer, offset: int = 0) -> _Upload:
         location = answer.headers.get("Location")
         if location is None:
-            raise RegistryError(f"{self._session.host} does not say where the upload goes on", status=answer.status)
+            raise RegistryError(f"{self._session.host} does not say where the upload continues", status=answer.status)
         url = self._session.join(answer.url, location, upgrade=True)
         least = parse_length(answer.headers.get("OCI-Chunk-Min-Length")) or 0
         return _Upload(url, offset, least, parse_length(answer.headers.get("OCI-Chunk-Max-Length")))

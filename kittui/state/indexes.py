@@ -1,6 +1,6 @@
 """What was learnt of layers, on disk: their file listings and gzip indexes.
 
-Keys are made by the caller: a digest for what was verified, origin and digest for what was not.
+Keys are created by the caller: a digest for what was verified, origin and digest for what was not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Records on their way to a registry: on disk before the tag moves, and until the registry has them.
 
-A record's bytes are made once. Sent again after a crash they have the same digest, so no move is recorded twice.
+A record's bytes are created once. Sent again after a crash they have the same digest, so no move is recorded twice.
 """
 
 from __future__ import annotations

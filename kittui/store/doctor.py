@@ -56,7 +56,7 @@ class StoreReport:
 
 @dataclass
 class Survey:
-    """A store as read once: what `inspect_store` judges and `repair_store` mends from."""
+    """A store as read once: what `inspect_store` assesses and `repair_store` mends from."""
 
     paths: StorePaths
     indexes: dict[str, IndexDocument] = field(default_factory=dict)

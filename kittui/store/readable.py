@@ -59,7 +59,9 @@ def check_manifest(manifest: Manifest) -> None:
         )
     version = load_object(manifest.raw, "the manifest").get("schemaVersion", 2)
     if isinstance(version, bool) or not isinstance(version, int):
-        raise Malformed("the manifest's schemaVersion is no number: every kit list would fail on it", hint=_LAYOUT_HINT)
+        raise Malformed(
+            "the manifest's schemaVersion is not a number: every kit list would fail on it", hint=_LAYOUT_HINT
+        )
 
 
 def check_config(raw: bytes) -> None:

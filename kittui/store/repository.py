@@ -106,7 +106,7 @@ class LocalRepository(FolderRepository):
                     descriptor.digest, "the repository doesn't list its manifest, so kit doesn't see it"
                 )
             if not is_tag(tag):
-                problem = "kit wrote a name that is no tag: reach the manifest by its digest"
+                problem = "kit wrote a name that is not a tag: reach the manifest by its digest"
             entries.append(TagEntry(tag, descriptor, problem))
         seen: set[Digest] = set(tagged)
         for entry in index.entries:
@@ -120,7 +120,7 @@ class LocalRepository(FolderRepository):
     async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
         """List the manifest here, under the tag where one is given; a tag that exists moves, as with `kit tag`.
 
-        Raises Unsupported for what is no ModelKit in kit's format and Malformed for one that kit can't decode (each
+        Raises Unsupported for what is not a ModelKit in kit's format and Malformed for one that kit can't decode (each
         `kit list` would fail on it), NotFound where blobs of it are not in the store.
         """
         if tag is not None:

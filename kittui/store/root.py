@@ -124,7 +124,7 @@ def encode_name(store_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredName:
-    """A repository as its files name it: `store_name` None where the file's name is no repository's (see `problem`)."""
+    """A repository as its files name it: `store_name` is None if the file's name names none (see `problem`)."""
 
     encoded: str
     store_name: str | None
@@ -145,7 +145,7 @@ def stored_names(file_names: list[str]) -> list[StoredName]:
 
 
 def decode_name(encoded: str) -> StoredName:
-    """Read a file's name back; one that is no repository's name comes with a problem, never as an error."""
+    """Read a file's name back; one that is not a repository's name comes with a problem, never as an error."""
     try:
         store_name = base64.b64decode(encoded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

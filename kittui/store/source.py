@@ -102,7 +102,7 @@ class LocalSource:
         return RepositoryEntry(name.display, count, content_size(self.blobs, index.descriptors) if sized else None)
 
     def repository(self, name: str) -> LocalRepository:
-        """One repository by the name `ls` prints; raises BadReference for what is no repository's name."""
+        """One repository by the name `ls` prints; raises BadReference for what is not a repository's name."""
         reference = parse_reference("local://" + name)
         if reference.target is not None:
             raise BadReference(f"{name[:140]!r} names a tag or digest, not a repository")

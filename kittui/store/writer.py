@@ -31,7 +31,7 @@ from kittui.store.root import StorePaths
 from kittui.store.strangers import reachable_from_strangers
 
 REAPPLIED = 5
-"""Times that a change is made again at most."""
+"""Times that a change is created again at most."""
 
 
 @dataclass(frozen=True, slots=True)

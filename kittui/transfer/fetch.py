@@ -294,6 +294,6 @@ class _Fetch:
             await retries.after(error, progress=progress)
         except NetworkError:
             if done:
-                kept = f"The {done} bytes here are kept: run it again to go on."
+                kept = f"The {done} bytes here are kept: run it again to continue."
                 error.hint = kept if error.hint is None else f"{error.hint} {kept}"
             raise

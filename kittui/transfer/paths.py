@@ -78,7 +78,7 @@ def safe_parts(path: str) -> Parts:
 def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece]:
     """What to write of a layer, in its order; `under` is the folder it is put in (kits without digests).
 
-    Raises UnsafePath for the first entry that is no file or folder, has an unsafe or repeated path, or lies below a
+    Raises UnsafePath for the first entry that is not a file or folder, has an unsafe or repeated path, or lies below a
     file, so that nothing of such a layer is written.
     """
     pieces: list[Piece] = []
@@ -89,7 +89,7 @@ def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece
         if entry.problem is not None:
             raise unsafe(entry.path, f"it is {entry.problem}")
         if entry.type not in ("file", "dir"):
-            raise unsafe(entry.path, "it is a symbolic link" if entry.type == "symlink" else "it is no plain file")
+            raise unsafe(entry.path, "it is a symbolic link" if entry.type == "symlink" else "it is not a plain file")
         folder = entry.type == "dir"
         if not parts:
             if folder:

@@ -224,7 +224,7 @@ class Staging:
         """Move everything into the target, the Kitfile last; what an earlier run, cut short, moved there is kept.
 
         Raises Conflict before anything is moved where another file is there and no answer says what to do. Run again
-        after it was cut short, it goes on where it stopped.
+        after it was cut short, it continues where it stopped.
         """
         return await in_thread(self._commit, answers)
 

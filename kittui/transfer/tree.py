@@ -129,7 +129,7 @@ class Tree:
                 raise in_the_way(self.root, parts, at)
         if not stat.S_ISREG(status.st_mode):
             raise Conflict(
-                f"{'/'.join(parts)} in {self.root} is no plain file",
+                f"{'/'.join(parts)} in {self.root} is not a plain file",
                 hint="Move it away, or unpack into another folder. Nothing was written.",
             )
         return True
@@ -217,7 +217,7 @@ def free_name(name: str, taken: Callable[[str], bool]) -> str:
 
 
 def in_the_way(root: Path, parts: Parts, at: int) -> UnsafePath:
-    """The refusal to write through what is no folder or no plain file."""
+    """The refusal to write through what is not a folder or no plain file."""
     kind = "not a folder"
     with suppress(OSError):
         if stat.S_ISLNK(os.stat(parts[-1], dir_fd=at, follow_symlinks=False).st_mode):

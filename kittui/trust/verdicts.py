@@ -54,7 +54,7 @@ class Verdict:
 
 
 def judge_bundle(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
-    """Judge a Sigstore bundle that is attached to a manifest."""
+    """Assess a Sigstore bundle that is attached to a manifest."""
     try:
         envelope = parse_bundle(raw)
     except KittuiError as error:
@@ -65,7 +65,7 @@ def judge_bundle(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | N
 
 
 def judge_raw_envelope(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
-    """Judge a bare DSSE envelope, as cosign 2 attached attestations."""
+    """Assess a bare DSSE envelope, as cosign 2 attached attestations."""
     try:
         envelope = parse_envelope(load_document(raw, "the envelope"))
     except KittuiError as error:
@@ -74,7 +74,7 @@ def judge_raw_envelope(raw: bytes, keyring: Keyring, digest: Digest, now: dateti
 
 
 def judge_envelope(envelope: Envelope, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
-    """Judge a DSSE envelope: a statement, or a rejection."""
+    """Assess a DSSE envelope: a statement, or a rejection."""
     if envelope.payload_type not in (PAYLOAD_TYPE, REJECTION_TYPE):
         return Verdict("not verified", f"it signs something of type {envelope.payload_type[:100]}")
     try:
@@ -87,13 +87,13 @@ def judge_envelope(envelope: Envelope, keyring: Keyring, digest: Digest, now: da
         return Verdict("unsigned", "the statement carries no signature", statement=statement)
     if envelope.identity is not None:
         return _keyless(envelope.identity, statement)
-    return _judge(envelope.message, envelope.signatures, envelope.hint, keyring, statement, now)
+    return _assess(envelope.message, envelope.signatures, envelope.hint, keyring, statement, now)
 
 
 def judge_simple(
     payload: bytes, signature: str | None, certificate: str | None, keyring: Keyring, digest: Digest
 ) -> Verdict:
-    """Judge cosign's older form: a simple-signing payload, and what its layer carries as annotations."""
+    """Assess cosign's older form: a simple-signing payload, and what its layer carries as annotations."""
     try:
         critical = map_of(load_document(payload, "the payload"), "critical")
     except KittuiError as error:
@@ -109,7 +109,7 @@ def judge_simple(
         return Verdict("unsigned", "the layer carries no signature", statement=statement)
     if certificate:
         return _keyless(identity_of(certificate.encode(errors="replace")), statement)
-    return _judge(payload, (made,), b"", keyring, statement, None)
+    return _assess(payload, (made,), b"", keyring, statement, None)
 
 
 def _keyless(identity: Identity, statement: Statement) -> Verdict:
@@ -117,7 +117,7 @@ def _keyless(identity: Identity, statement: Statement) -> Verdict:
     return Verdict("not verified", reason, statement=statement)
 
 
-def _judge(
+def _assess(
     message: bytes,
     signatures: tuple[bytes, ...],
     hint: bytes,
@@ -145,7 +145,7 @@ def _judge(
 
 
 def _foreign(hint: bytes, keyring: Keyring, statement: Statement) -> Verdict:
-    """By a key that is not at hand. A signature in the older form names none, so a broken one looks the same."""
+    """By a key that is not available. A signature in the older form names none, so a broken one looks the same."""
     if keyring.named:
         by = f"made by key {name_of(hint)}" if hint else "this key did not make it, and it names no other"
         return Verdict("signed by another key", by, statement=statement)

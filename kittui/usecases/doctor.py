@@ -54,7 +54,7 @@ def check_terminal(terminal: Terminal) -> list[Check]:
     term = environ.get("TERM", "")
     checks = []
     if not terminal.tty:
-        checks.append(Check("terminal", "warn", "stdout is no terminal", "Start the interface from a terminal."))
+        checks.append(Check("terminal", "warn", "stdout is not a terminal", "Start the interface from a terminal."))
     elif term in ("", "dumb"):
         checks.append(Check("terminal", "bad", f"TERM is {term or 'unset'}", "Set TERM, as TERM=xterm-256color."))
     else:

@@ -112,7 +112,7 @@ class Finder:
     progress: Progress = field(default_factory=Progress)
 
     async def search(self, query: Query, places: Sequence[Place]) -> AsyncIterator[Match | Problem]:
-        """All finds, as they are made; what fails is a Problem and the search goes on."""
+        """All finds, as they are made; what fails is a Problem and the search continues."""
         for place in places:
             self.progress.sources += 1
             names, problem = await self._repositories(place)

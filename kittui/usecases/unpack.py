@@ -80,7 +80,7 @@ class Unpacked:
     traffic: Traffic = field(default_factory=Traffic)
 
     def to_json(self) -> dict[str, Any]:
-        """As contract.md section 2 has it."""
+        """The JSON of docs/contract.md."""
         return {
             "reference": self.plan.reference,
             "digest": str(self.plan.digest),
@@ -92,13 +92,13 @@ class Unpacked:
 
 
 async def open_kit(repository: Repository, target: str) -> ModelKit:
-    """The ModelKit itself. Raises Refused for what is none."""
+    """The ModelKit itself. Raises Refused otherwise."""
     manifest = await repository.manifest(target)
     config = b"" if manifest.config is None else await repository.read_blob(manifest.config, CONFIG_LIMIT)
     kit = ModelKit.parse(manifest, config)
     if not kit.is_modelkit:
         raise Refused(
-            f"this is no ModelKit but {kit.label}",
+            f"this is not a ModelKit but {kit.label}",
             hint="Only ModelKits and ModelPack artifacts are unpacked.",
             reference=repository.reference(target),
         )
@@ -296,7 +296,7 @@ def plain_of(layer: Layer) -> Plain:
 
 
 def under_of(layer: Layer) -> tuple[str, ...]:
-    """The folder that an old kit's layer is put under: that of its Kitfile path (modelkit-format.md 1)."""
+    """The folder that an old kit's layer is put under: that of its Kitfile path."""
     return safe_parts(layer.path)[:-1] if layer.legacy and layer.path and layer.format == "tar" else ()
 
 

@@ -39,7 +39,7 @@ class Registry(ThreadingHTTPServer):
         self.manifests: dict[str, bytes] = {}
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away is no news."""
+        """A client that goes away is nothing new."""
 
     def manifest(self, target: str) -> bytes | None:
         """The manifest of a tag or of a digest that a tag led to."""

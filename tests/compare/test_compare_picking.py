@@ -1,4 +1,4 @@
-"""Choosing what to compare: marks, pairs at hand, copies in other places, references typed with completion."""
+"""Choosing what to compare: marks, pairs available, copies in other places, references typed with completion."""
 
 from __future__ import annotations
 

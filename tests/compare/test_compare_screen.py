@@ -219,7 +219,7 @@ def test_demo(snap_compare: Callable[..., bool], keys: int) -> None:
 @pytest.mark.snapshot
 @SIZES
 def test_picking(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
-    """Pairs at hand, copies in other places, all other tags; a line to filter or to type a reference."""
+    """Pairs available, copies in other places, all other tags; a line to filter or to type a reference."""
 
     async def walk(pilot: Pilot[Any]) -> None:
         await to_registry(pilot)

@@ -19,7 +19,7 @@ from tests.demo.pack import File
 ZOO = Path(__file__).parents[1] / "zoo"
 HEADER = (ZOO / "onnx/external.onnx").read_bytes()
 DATA = (ZOO / "onnx/external.onnx.data").read_bytes()
-"""Two tensors of 256 bytes, one behind the other."""
+"""Two tensors of 256 bytes, one after the other."""
 
 
 async def diff(a: dict[str, bytes], b: dict[str, bytes], **depth: Any) -> Comparison:

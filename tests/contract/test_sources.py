@@ -34,7 +34,7 @@ Start = Callable[[Path, pytest.FixtureRequest], Source]
 
 
 def layout(folder: Path, _: pytest.FixtureRequest) -> Source:
-    """An empty one: a folder that is no layout is another error than a missing tag."""
+    """An empty one: a folder that is not a layout is another error than a missing tag."""
     (folder / "layout").mkdir()
     (folder / "layout/oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     (folder / "layout/index.json").write_text('{"schemaVersion": 2, "manifests": []}')

@@ -87,7 +87,7 @@ class Seen:
 class FaultyProxy:
     """See the module's text. `rate` limits every connection, in bytes per second; `requests` is what arrived.
 
-    `gate` sees every request first: the fault it returns is applied, None lets the request go on.
+    `gate` sees every request first: the fault it returns is applied, None lets the request continue.
     """
 
     def __init__(

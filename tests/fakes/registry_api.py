@@ -28,7 +28,7 @@ CODES = {
 
 @dataclass
 class Reply:
-    """An answer; `lists` are fields that occur several times, `close` ends the connection behind it.
+    """An answer; `lists` are fields that occur several times, `close` ends the connection after it.
 
     Without `framed` no Content-Length is added.
     """

@@ -63,7 +63,7 @@ async def test_rows_appear_while_a_layer_is_listed_and_escape_stops_it(monkeypat
         before = sum(row.node.kind == "file" for row in nodes(pilot))
 
         await pilot.press("escape")
-        await until(pilot, lambda: "Enter goes on. Partial:" in text_of(pilot), LONG)
+        await until(pilot, lambda: "Enter continues. Partial:" in text_of(pilot), LONG)
         assert browse(pilot).at == "layers"
         await until(pilot, lambda: "Esc stops" not in text_of(pilot), LONG)
         assert sum(row.node.kind == "file" for row in nodes(pilot)) == before

@@ -1,4 +1,4 @@
-"""ModelKits full of files made to break a parser: the commands say what is wrong with each, and go on."""
+"""ModelKits full of files made to break a parser: the commands say what is wrong with each, and continue."""
 
 from __future__ import annotations
 

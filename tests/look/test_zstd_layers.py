@@ -40,7 +40,7 @@ async def content_of(inspector: Inspector, repository: Any, layer: Layer, entry:
 
 
 async def read_once(content: bytes, cache: Path) -> tuple[LayersRepository, Layer, tuple[FileEntry, ...]]:
-    """A layer whose index was made by one pass."""
+    """A layer whose index was created by one pass."""
     repository, layer = repository_of(content), layer_of(content, "zstd")
     listing = await Inspector(IndexCache(cache), free_bytes=1 << 40).listing(repository, layer)  # type: ignore[arg-type]
     assert listing.verified

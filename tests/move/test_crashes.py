@@ -1,4 +1,4 @@
-"""A crash at every point that something durable hangs on: running it again finishes the job (registries.md 25, 37)."""
+"""A crash at every point that something durable hangs on: running it again finishes the job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moving through a proxy that misbehaves, before a real registry (registries.md section 6)."""
+"""Moving through a proxy that misbehaves, before a real registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promote and roll back on the dict-backed source: contract.md section 5 and registries.md 37, 38, 39."""
+"""Promote and roll back on the dict-backed source."""
 
 from __future__ import annotations
 

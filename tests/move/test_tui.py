@@ -1,4 +1,4 @@
-"""The keys that move things, pressed: plans are shown, done, undone; transfers run, stop and go on."""
+"""The keys that move things, pressed: plans are shown, done, undone; transfers run, stop and continue."""
 
 from __future__ import annotations
 

@@ -600,7 +600,7 @@ async def test_silence_is_given_up(server: Server) -> None:
 
 
 async def test_check_44_no_plain_http_without_opt_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is no loopback leads to a server that speaks HTTP only: refused; with the opt-in it is read."""
+    """A name that is not a loopback leads to a server that speaks HTTP only: refused; with the opt-in it is read."""
     async with ScriptedRegistry() as registry:
         registry.add_kit("fraud", "v1", layers=[])
         host = f"registry.test:{registry.host.rpartition(':')[2]}"

@@ -1,4 +1,4 @@
-"""Seeing a kit at work, from what the system tells of processes and from what kit leaves while it receives."""
+"""Seeing a kit at work, from what the system reports processes and from what kit leaves while it receives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine between dict-backed and local sources: registries.md 17 to 23 and 27 on fakes."""
+"""The engine between dict-backed and local sources, on fakes."""
 
 from __future__ import annotations
 

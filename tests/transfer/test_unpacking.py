@@ -1,4 +1,4 @@
-"""Unpacking into a target: registries.md 28 to 31, and that nothing of a refused layer is ever visible."""
+"""Unpacking into a target: nothing of a refused layer is ever visible."""
 
 from __future__ import annotations
 

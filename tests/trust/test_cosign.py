@@ -1,4 +1,4 @@
-"""What the real cosign wrote, in every form and with every kind of key, is judged for what it is."""
+"""What the real cosign wrote, in every form and with every kind of key, is assessed for what it is."""
 
 from __future__ import annotations
 

@@ -305,7 +305,7 @@ def test_the_configuration_names_them() -> None:
         ("gates: [{move: champion, metric: [{path: a}]}]", "at_least, at_most or not_worse"),
         ("gates: [{move: 'a -> b c'}]", "a move such as challenger -> champion is allowed"),
         ("gates: [{move: champion, not_older_than: soon}]", "a number of days such as 30d is allowed"),
-        ("gates: [", "it is no valid YAML"),
+        ("gates: [", "it is not valid YAML"),
     ],
 )
 async def test_gates_that_can_not_be_read_let_nothing_pass(tmp_path: Path, raw: str, said: str) -> None:

@@ -445,7 +445,7 @@ async def test_open_says_what_is_wrong_with_a_reference() -> None:
         await pilot.press(*"ftp://x", "enter")
         await pilot.pause()
         assert isinstance(pilot.app.screen, InputDialog)
-        assert "ftp:// is no source" in text_of(pilot)
+        assert "ftp:// is not a source" in text_of(pilot)
 
 
 async def test_open_completes_known_repositories() -> None:
@@ -689,7 +689,7 @@ async def test_start_is_not_moved_away_by_a_listing_that_was_under_way() -> None
 async def test_start_with_nonsense_says_so() -> None:
     async with acme().app("ftp://x").run_test(notifications=True, size=(100, 30)) as pilot:
         await listed(pilot)
-        await until(pilot, lambda: "ftp:// is no source" in text_of(pilot))
+        await until(pilot, lambda: "ftp:// is not a source" in text_of(pilot))
 
 
 async def test_mouse_clicks_choose_open_and_run() -> None:

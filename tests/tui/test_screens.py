@@ -365,7 +365,7 @@ def test_long_names(snap_compare: Compare) -> None:
 
 
 def test_not_a_modelkit(snap_compare: Compare) -> None:
-    """What is no ModelKit is labelled for what it is."""
+    """What is not a ModelKit is labelled for what it is."""
     import json
 
     made = world()

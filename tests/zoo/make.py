@@ -312,7 +312,7 @@ def onnx_files() -> None:
     save("sparse", "sparse initializer: values and indices", h.make_model(graph), [
         row("sparse.weight", "F32", (2,), values.tobytes()), row("sparse.weight.indices", "I64", (2,), places.tobytes()),
     ])  # fmt: skip
-    place("onnx/external.onnx.data").unlink(missing_ok=True)  # onnx would write behind what is there
+    place("onnx/external.onnx.data").unlink(missing_ok=True)  # onnx would write after what is there
     w1, w2 = f(8, 8), f(8, 8)
     graph = h.make_graph(
         [h.make_node("MatMul", ["x", "w1"], ["t"]), h.make_node("MatMul", ["t", "w2"], ["y"])],

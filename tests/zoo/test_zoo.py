@@ -49,7 +49,7 @@ def test_numbers_lie_where_they_are_said_to(case: dict[str, Any]) -> None:
     digests = {row[0]: row[3] for row in case["tensors"]}
     for tensor in weights.tensors:
         if digests.get(tensor.name) is None:
-            # Not laid out one behind the other, or not in the file at all: no bytes may be shown for them.
+            # Not laid out one after the other, or not in the file at all: no bytes may be shown for them.
             assert tensor.offset is None or tensor.nbytes == 0 or "tensors" not in case or "arrays" in case, tensor
             continue
         assert tensor.offset is not None, tensor

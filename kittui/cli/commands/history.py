@@ -33,7 +33,7 @@ async def command(call: Call, repository: str, tag: str | None, at: str | None) 
     reference = composition.places.parse(repository)
     if reference.digest or (tag and reference.tag):
         raise UsageError(
-            f"{repository} is no repository", hint="Write kittui history REPO [TAG].", reference=repository
+            f"{repository} is not a repository", hint="Write kittui history REPO [TAG].", reference=repository
         )
     moment = read_moment(at) if at is not None else None
     if at is not None and moment is None:

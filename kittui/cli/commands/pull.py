@@ -23,7 +23,7 @@ from kittui.usecases.change.transfer import parent_missing, parents_of
 async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, ...]) -> int:
     """Pull ModelKits into the local store, with the ModelKits that their model.path refers to.
 
-    An interrupted pull goes on where it stopped when it is run again.
+    An interrupted pull continues where it stopped when it is run again.
     """
 
     async def pull(text: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ TELL = 0.25
 
 @dataclass(eq=False)
 class Job:
-    """One pull, push, copy or unpack. `work` does all of it, and can be called again to go on after a failure."""
+    """One pull, push, copy or unpack. `work` does all of it, and can be called again to continue after a failure."""
 
     title: str
     mark: str
@@ -43,7 +43,7 @@ class Job:
 
     @property
     def resumable(self) -> bool:
-        """Whether it stopped before its end and can go on."""
+        """Whether it stopped before its end and can continue."""
         return self.state in ("failed", "stopped")
 
     @property
@@ -62,7 +62,7 @@ class Jobs:
     _telling: bool = False
 
     def start(self, context: Context, job: Job) -> None:
-        """Begin, or go on with, a transfer in the background."""
+        """Begin, or continue with, a transfer in the background."""
         if job not in self.jobs:
             self.jobs.append(job)
         job.state, job.error = "waiting", None

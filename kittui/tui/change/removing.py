@@ -61,7 +61,7 @@ async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
 
 
 async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str] | None:
-    """The dialog of screens.md: what can be done, what each takes along."""
+    """What can be done, what each takes along."""
     digest = plan.manifest.digest.short
     deletes = plan.repository.source.capabilities.delete
     off = "deletes are off here" if deletes.denied else ""

@@ -1,4 +1,4 @@
-"""The transfers pane: every transfer with its layers, bytes, rate and time left; cancel and go on."""
+"""The transfers pane: every transfer with its layers, bytes, rate and time left; cancel and continue."""
 
 from __future__ import annotations
 

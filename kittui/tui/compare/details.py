@@ -1,4 +1,4 @@
-"""What there is to see of a row: hunks, rows of tables, figures of tensors. Lines are made as they are looked at."""
+"""What there is to see of a row: hunks, rows of tables, figures of tensors. Lines are created as they are looked at."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _SHORT = 20
 """Lines of a value up to which both sides are shown in full."""
 _BAR = 12
 _AHEAD = 3
-"""Screens of lines that are made before they are needed."""
+"""Screens of lines that are created before they are needed."""
 
 
 class Detail(Lines):
-    """Lines that are made as they come into view, with a stop at each hunk."""
+    """Lines that are created as they come into view, with a stop at each hunk."""
 
     def __init__(self) -> None:
         super().__init__()

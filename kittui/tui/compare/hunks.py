@@ -33,7 +33,7 @@ def unified(hunk: Hunk, path: str) -> Iterator[Line]:
 
 
 def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
-    """Old lines on the left, new ones on the right; long lines go on below themselves."""
+    """Old lines on the left, new ones on the right; long lines continue below themselves."""
     yield _head(hunk)
     half = max(10, (width - 3) // 2)
     olds: list[tuple[TextLine, list[Span]]] = []

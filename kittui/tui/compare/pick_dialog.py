@@ -1,4 +1,4 @@
-"""Picking what to compare with: pairs at hand, any tag here, or a reference typed with completion."""
+"""Picking what to compare with: pairs available, any tag here, or a reference typed with completion."""
 
 from __future__ import annotations
 

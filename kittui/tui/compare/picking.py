@@ -1,4 +1,4 @@
-"""Which two versions are meant: marked ones, a pair at hand, or a reference of any place."""
+"""Which two versions are meant: marked ones, a pair available, or a reference of any place."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def pairs_at_hand(names: Sequence[str], target: str, stages: LifecycleTags | Non
 
 
 def other_tags(names: Sequence[str], target: str, hand: Sequence[Offer] = ()) -> list[Offer]:
-    """The version under the cursor with every other tag that is not among the pairs at hand."""
+    """The version under the cursor with every other tag that is not among the pairs available."""
     taken = {offer.pair for offer in hand}
     pairs = [(name, target) for name in sorted(names, key=natural_key, reverse=True) if name != target]
     return [_offer(pair, "") for pair in pairs if pair not in taken and pair[::-1] not in taken]

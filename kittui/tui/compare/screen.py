@@ -310,7 +310,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._header.facts = ((f"change {place} of {total}" if place else f"{total} changes", "$kit-accent"),)
 
     def _tell_reading(self) -> None:
-        """What was read, and whether that goes on."""
+        """What was read, and whether it continues."""
         comparison, traffic = self._comparison, self._traffic
         if traffic is None:
             self._strip.reading = tuple(map(clean, reading_words(comparison))) if comparison else ()

@@ -51,7 +51,7 @@ def table_lines(table: Table, width: int) -> Iterator[Line]:
 
 
 def _widths(table: Table) -> list[int]:
-    """Each column's cells, with the blank behind it."""
+    """Each column's cells, with the blank after it."""
     widths = [min(CELL, cell_len(clean(name, limit=CELL))) + 2 for name in table.names]
     for row in islice(table.rows, _MEASURED):
         for values in (row.a, row.b):

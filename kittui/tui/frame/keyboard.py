@@ -1,7 +1,7 @@
 """Keys take effect in the order they were typed, however fast they arrive.
 
 A key is delivered only after the one before took effect: after it passed through the widgets, and after the command it
-ran has finished, opened something, or taken so long that it goes on in the background.
+ran has finished, opened something, or taken so long that it continues in the background.
 """
 
 from __future__ import annotations

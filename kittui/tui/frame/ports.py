@@ -57,7 +57,7 @@ class Settings:
 class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
-    `source` opens a place (no request is made yet); `modelkit` reads a tag or digest, cached by digest for ever;
+    `source` opens a place (no request is created yet); `modelkit` reads a tag or digest, cached by digest for ever;
     `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a

@@ -47,7 +47,7 @@ class Node:
     """A row below a layer: a folder, a file, a tensor, a note. All texts are raw: the pane cleans them.
 
     `key` is unique among its siblings; `path` is what copying it means where the name is not all of it; `size` is
-    bytes; `detail` is a short text behind the name (dtype and shape); `children` is None for a leaf, rows that are
+    bytes; `detail` is a short text after the name (dtype and shape); `children` is None for a leaf, rows that are
     known, or a function that loads them; `payload` says which file or tensor it is; `problem` marks the row and is
     shown in words when the cursor is on it. `badge` gives a mark and a word that may become known later; `search` finds
     so many nodes below, by a casefolded text, though they were never loaded. What a node of the kind `ask` loads takes

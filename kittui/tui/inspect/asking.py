@@ -18,7 +18,7 @@ STREAMED = 1_000_000_000
 def instead(price: Price) -> str:
     """What works in place of reading so much."""
     if price.bytes > STREAMED:
-        return "p pulls the ModelKit, and goes on where it stopped; its files are then read from the store."
+        return "p pulls the ModelKit, and continues where it stopped; its files are then read from the store."
     return "p pulls the ModelKit instead; its files are then read from the store."
 
 

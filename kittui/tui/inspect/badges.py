@@ -23,9 +23,9 @@ WORDS = {"pickle": "imports code", "executable": "program", "script": "script"}
 LOOKED = "looked at"
 """A file that was followed to its end and imports nothing unusual: that is all that can be said of it."""
 REACH = 2 * 1024 * 1024
-"""Bytes of one file that are read at most to judge a layer without being asked to."""
+"""Bytes of one file that are read at most to assess a layer without being asked to."""
 OPENED = 16
-"""Files that are opened at most to judge a layer without being asked to: a few kilobytes of each are read."""
+"""Files that are opened at most to assess a layer without being asked to: a few kilobytes of each are read."""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ def known_by(inspector: Inspector) -> Known:
 
 @dataclass(slots=True)
 class Badges:
-    """Badges by path. `judged`: the files were looked at; until then pickles are only called what they are."""
+    """Badges by path. `assessed`: the files were looked at; until then pickles are only called what they are."""
 
     found: dict[str, str] = field(default_factory=dict)
     scanned: dict[str, str] = field(default_factory=dict)

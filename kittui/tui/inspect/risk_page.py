@@ -45,7 +45,7 @@ def installed() -> bool:
 
 
 def risk_page(report: RiskReport, listed: Sequence[ListedLayer], scan: ScanReport | None, can_scan: bool) -> Page:
-    """The tab's lines. It says what was found and what was looked at; that nothing was found is no verdict."""
+    """The tab's lines. It says what was found and what was looked at; that nothing was found is not a verdict."""
     lines: list[Line] = []
     if report.findings:
         lines.append(((f"{MARK} {len(report.findings)} to know before loading it", "warn+bold"),))

@@ -112,7 +112,7 @@ class TensorView(Vertical):
         return self._facts
 
     def show(self, tree: list[Row], weights: Weights, facts: ModelFacts, files: int) -> None:
-        """Show a model, whose tree was made by `grown`."""
+        """Show a model, whose tree was created by `grown`."""
         self._tree, self._total = tree, weights.nbytes
         figures = [
             ("parameters", f"{weights.parameters:,}"),

@@ -195,7 +195,7 @@ def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -
     """What a row shows.
 
     `held` marks a layer that is in the local store, `largest` is what its bar compares with; `roomy` says that there
-    are columns behind the sizes.
+    are columns after the sizes.
     """
     pad = "  " * row.depth
     if isinstance(row, PartRow):

@@ -278,7 +278,7 @@ class LayersPane(RowsPane[TreeRow]):
             self._say()
             self._adopt(asked, nodes)
             if isinstance(asked, LayerRow) and not failed and not any(node.kind == "ask" for node in nodes):
-                self._judge(asked)
+                self._assess(asked)
 
     async def _children(self, row: OpenRow, shown: _Shown, report: Report) -> Sequence[Node]:
         if isinstance(row, NodeRow):
@@ -311,14 +311,14 @@ class LayersPane(RowsPane[TreeRow]):
         return bool(stopped)
 
     def _stop_at(self, asked: OpenRow, row: OpenRow) -> None:
-        """Under the row that was being read: how far it came, and how to go on."""
+        """Under the row that was being read: how far it came, and how to continue."""
         so_far = asked.progress.replace(WAITING, "nothing was read yet")
         shown = self._shown
 
         async def again(report: Report) -> Sequence[Node]:
             return await self._children(row, shown, report)
 
-        more = Node("more", f"Enter goes on. Partial: {so_far}.", "ask", children=again)
+        more = Node("more", f"Enter continues. Partial: {so_far}.", "ask", children=again)
         kept = [child.node for child in asked.children or () if child.node.kind != "ask"]
         asked.children, asked.unfolded, asked.progress = merged(asked, [more, *kept]), True, ""
 
@@ -335,7 +335,7 @@ class LayersPane(RowsPane[TreeRow]):
                 self._read(row)
 
     @work(group="judge")
-    async def _judge(self, row: LayerRow) -> None:
+    async def _assess(self, row: LayerRow) -> None:
         """Look for risks in a layer that was listed, and put what was found on its rows."""
         tag = self._shown.tag
         if self._provider is None or tag is None or tag.modelkit is None:
@@ -352,7 +352,7 @@ class LayersPane(RowsPane[TreeRow]):
         """More is known of the risk of layers that were listed."""
         for row in layer_rows(self._shown.parts):
             if row.children is not None:
-                self._judge(row)
+                self._assess(row)
 
     def _cells(self, row: TreeRow) -> Sequence[Spans]:
         held = isinstance(row, LayerRow) and row.layer.digest in self._shown.held

@@ -174,7 +174,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
             _unfold_to(chosen.place.groups, chosen)
         self._rows.show(flatten([*top, *self._places], self.filter), current)
         self.retitle()
-        self._judge()
+        self._assess()
 
     def retitle(self) -> None:
         """How many repositories there are, and with a filter how many of them are shown."""
@@ -188,7 +188,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         """Read a place's repositories page by page; what was there stays until the new listing is whole."""
         host = row.label
         row.state = State("loading", f"Asking {host} for its repositories …")
-        self._judge()
+        self._assess()
         found: dict[str, RepositoryRow] = {}
         known = {each.entry.name: each for each in row.found}
         shown_at = 0.0
@@ -252,8 +252,8 @@ class RepositoriesPane(RowsPane[TreeRow]):
         if self._newest_first:
             place.groups.reverse()
 
-    def _judge(self) -> None:
-        """The note tells of a filter that leaves nothing; what a place says is shown beside it."""
+    def _assess(self) -> None:
+        """The note says when a filter leaves nothing; what a place says is shown beside it."""
         if self.filter and not self._rows.rows:
             text = clean(self.filter)
             self.set_state(State("empty", f"No repository holds “{text}”.", "", "`Esc` clears the filter."))
@@ -265,7 +265,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
     @on(Rows.Highlighted)
     def _moved(self, event: Rows.Highlighted) -> None:
         event.stop()
-        self._judge()
+        self._assess()
         self.tell(self.Moved(), self.Rested())
 
     @on(Rows.Opened)

@@ -104,7 +104,7 @@ class TagList:
         return {name: rank for rank, name in enumerate([*first, *between, *last])}
 
     def ordered(self, order: Order, *, grouped: bool) -> list[TagRow]:
-        """The rows in an order; grouped, tags known to share a digest come one behind the other."""
+        """The rows in an order; grouped, tags known to share a digest come one after the other."""
         rows = _sort(self.rows, order, self._ranks())
         for row in rows:
             row.ditto = False

@@ -129,7 +129,7 @@ class TagsPane(RowsPane[TagRow]):
             self._list = self._lists[key] = TagList(repository, self._ports.settings.stages)
         if self._list.complete:
             self.set_state(READY if self._list.rows else _empty(repository))
-            self._judge()
+            self._assess()
         self._rows.reset()
         self.rebuild(first=True)
         if not self._list.complete:
@@ -168,7 +168,7 @@ class TagsPane(RowsPane[TagRow]):
         """Show only tags that hold the text."""
         self.filter = text
         self.rebuild()
-        self._judge()
+        self._assess()
 
     def cycle_sort(self) -> str:
         """Take the next order; returns its name."""
@@ -185,7 +185,7 @@ class TagsPane(RowsPane[TagRow]):
         return self._grouped
 
     def toggle_mark(self) -> bool:
-        """Mark the tag under the cursor, or not, and go on to the next one."""
+        """Mark the tag under the cursor, or not, and continue to the next one."""
         row = self.current
         if row is None:
             return False
@@ -266,7 +266,7 @@ class TagsPane(RowsPane[TagRow]):
         self._take(tags, rows)
         tags.complete, tags.partial = True, False
         self.set_state(READY if rows else _empty(repository))
-        self._judge()
+        self._assess()
         self._rows.view_again()
         self.post_message(self.Counted(repository, sum(row.entry.name is not None for row in rows)))
 
@@ -307,8 +307,8 @@ class TagsPane(RowsPane[TagRow]):
                 self.post_message(self.Moved())
                 return
 
-    def _judge(self) -> None:
-        """The note tells of tags that could not be read, and of a filter that leaves nothing."""
+    def _assess(self) -> None:
+        """The note says which tags could not be read, and when a filter leaves nothing."""
         if self._list is None or self.state.kind in ("loading", "failed", "login", "stale", "absent"):
             return
         bad = sum(row.problem is not None for row in self._list.rows) if len(self._list.rows) <= 20_000 else 0
@@ -383,7 +383,7 @@ class TagsPane(RowsPane[TagRow]):
             self._changed()
             self.rebuild()
         if row.problem:
-            self._judge()
+            self._assess()
         self.post_message(self.Read(row))
 
     @on(Rows.Highlighted)

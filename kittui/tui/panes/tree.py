@@ -45,7 +45,7 @@ class GroupRow:
 
 @dataclass(slots=True, eq=False)
 class RepositoryRow:
-    """A repository; `shown` is the part of its name behind its groups."""
+    """A repository; `shown` is the part of its name after its groups."""
 
     place: PlaceRow
     entry: RepositoryEntry

@@ -268,7 +268,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.query_one(FooterBar).hints = tuple(self._hints(selection))
 
     def aside(self, command_id: str, text: str) -> None:
-        """Say at the right end of the footer what goes on in the background, behind the key that shows more of it."""
+        """Say at the right end of the footer what runs in the background, with the key that shows more of it."""
         if not self.children:
             return
         hint = KeyHint(self._ports.keys[command_id], text, f"screen.run('{command_id}')") if text else None

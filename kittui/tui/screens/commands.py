@@ -223,7 +223,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "favourite", "f", "Favourite", "Keep it at the top of the tree, or not", _favourite, _on_favourite, 72, "Browse"
     ),
-    Command("refresh", "r", "Refresh", "Ask again", _refresh, always, 80, "Browse"),
+    Command("refresh", "r", "Refresh", "Reload from the source", _refresh, always, 80, "Browse"),
     Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),

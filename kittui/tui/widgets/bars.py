@@ -56,7 +56,7 @@ class KeyHint:
 class FooterBar(Widget):
     """Only the keys that do something for the row under the cursor; a click is as good as the key.
 
-    `aside` is at the right end, for what goes on in the background.
+    `aside` is at the right end, for what is happening in the background.
     """
 
     DEFAULT_CSS = "FooterBar { height: 1; background: $kit-surface; color: $kit-muted; }"

@@ -44,7 +44,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     """A list or an unfolded tree of rows with a cursor; rows are compared by identity.
 
     `cells` gives one sequence of spans for each column; it is called for visible rows only, and again after `touch`.
-    What is too long for its column goes on into empty cells to its right.
+    What is too long for its column continues into empty cells to its right.
     `key` names a row for marks.
     """
 

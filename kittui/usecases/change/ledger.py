@@ -49,7 +49,7 @@ class Ledger:
     def open(
         cls, directory: Path, actor: str | None = None, recorder: Recorder | None = None, *, history: bool = True
     ) -> Ledger:
-        """The ledger in a state folder, which is made when something is first written; `actor` is user@host.
+        """The ledger in a state folder, which is created when something is first written; `actor` is user@host.
 
         Without `history` nothing is added to it; the journal, which undo needs, is kept in any case.
         """

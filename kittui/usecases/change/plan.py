@@ -21,7 +21,7 @@ class TagChange:
     after: Manifest | None
 
     def to_json(self) -> dict[str, str | None]:
-        """As contract.md section 2 has it."""
+        """The JSON of docs/contract.md."""
         return {
             "tag": self.tag,
             "before": str(self.before.digest) if self.before else None,
@@ -77,7 +77,7 @@ class Changed:
     unseen: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As contract.md section 2 has it for tag, promote, rollback and remove."""
+        """The JSON of docs/contract.md for tag, promote, rollback and remove."""
         return {
             "repository": self.repository.reference(),
             "changes": [change.to_json() for change in self.changes],

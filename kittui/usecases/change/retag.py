@@ -51,7 +51,7 @@ class Retagged:
     done: tuple[Changed, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As contract.md section 2 has it; with more than one repository, each is in `repositories` too."""
+        """The JSON of docs/contract.md; with more than one repository, each is in `repositories` too."""
         first = self.done[0].to_json()
         if len(self.done) > 1:
             first["repositories"] = [changed.to_json() for changed in self.done]
@@ -59,7 +59,7 @@ class Retagged:
 
 
 async def plan_retag(repository: Repository, target: str, destinations: Sequence[tuple[Repository, str]]) -> RetagPlan:
-    """Look where the tags point now. Raises NotFound for the ModelKit, BadReference for what is no tag."""
+    """Look where the tags point now. Raises NotFound for the ModelKit, BadReference for what is not a tag."""
     for _, tag in destinations:
         check_tag(tag)
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))

@@ -209,7 +209,7 @@ class _Applying:
                 raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
 
     async def _continued(self, wanted: tuple[Step, ...]) -> Entry | None:
-        """Judge entries that a crash or a lost connection left open; return the one that this run goes on with."""
+        """Assess entries that a crash or a lost connection left open; return the one that this run continues with."""
         result: Entry | None = None
         for entry in await asyncio.to_thread(self.ledger.journal.entries, self.reference):
             if entry.state != "open":
@@ -342,7 +342,7 @@ class _Applying:
             except KittuiError:
                 landed = False
             if not landed:
-                error.hint = f"{error.hint + ' ' if error.hint else ''}Run it again: it goes on where it stopped."
+                error.hint = f"{error.hint + ' ' if error.hint else ''}Run it again: it continues where it stopped."
                 raise error.at(self.repository.reference(change.tag)) from None
 
     async def _done(self, entry: Entry, position: int) -> Entry:
@@ -373,7 +373,7 @@ class _Applying:
 
 
 def _may_have_landed(error: KittuiError) -> bool:
-    """Whether a change may have been made though it failed: nobody has said no."""
+    """Whether a change may have been created though it failed: nobody has said no."""
     refused = isinstance(error, RegistryError) and error.status is not None and error.status < 500
     return isinstance(error, NetworkError) and not refused
 

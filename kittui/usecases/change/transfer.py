@@ -67,7 +67,7 @@ class Moved:
     unseen: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As contract.md section 2 has it for pull, push and copy."""
+        """The JSON of docs/contract.md for pull, push and copy."""
         layers = [
             {"digest": str(layer.digest), "size": layer.size, "outcome": self.outcomes[layer.digest]}
             for manifest in self.plan.transfer.manifests
@@ -122,7 +122,7 @@ async def apply_move(
     """Move the blobs, then the manifest, then the tag.
 
     Raises ReadOnly and TagProtected before anything moves, TagMoved where the tag was moved meanwhile, and what
-    the engine raises; run again, it goes on where it stopped.
+    the engine raises; run again, it continues where it stopped.
     """
     destination = plan.transfer.destination
     policy.check_write(destination.reference())
@@ -165,7 +165,7 @@ async def _finish(
 
 
 async def parent_of(repository: Repository, manifest: Manifest) -> Reference | None:
-    """The ModelKit that a ModelKit's model.path refers to; None where the path is a path (modelkit-format.md 1)."""
+    """The ModelKit that a ModelKit's model.path refers to; None where the path is a path."""
     if manifest.config is None or manifest.config.media_type != KIT_CONFIG:
         return None
     document = load_object(await repository.read_blob(manifest.config, CONFIG_LIMIT), "the config")

@@ -80,7 +80,7 @@ class DiffUseCase:
         """Compare two versions; `on_update` gets each state on the way, the last one is returned.
 
         Raises the errors of finding and reading either manifest or config. What can't be read further down becomes
-        a problem of its layer, and the rest goes on.
+        a problem of its layer, and the rest continues.
         """
         with metered() as traffic:
             first, second = await together(self._open(a), self._open(b))

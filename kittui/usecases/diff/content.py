@@ -67,7 +67,7 @@ class ContentReader:
     async def _read(self) -> None:
         kept, left = in_order(self._stretches())
         if sum(entry.a_size for entry in kept if entry.key.meter and entry.key.meter.numeric) > _MANY:
-            # Importing it takes as long as hashing a large file: it goes on beside that.
+            # Importing it takes as long as hashing a large file: it continues beside that.
             self._values.submit(find_numpy)
         watches = self._watches(left)
         total = _size(self._a) + _size(self._b)

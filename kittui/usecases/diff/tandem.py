@@ -124,7 +124,7 @@ class _Side:
         return self.hasher.copy()
 
     def adopt(self, branched: Future[Any]) -> None:
-        """Runs in this side's thread: go on from the other side's hash."""
+        """Runs in this side's thread: continue from the other side's hash."""
         self.hasher = branched.result()
 
     def take(self, size: int) -> memoryview:

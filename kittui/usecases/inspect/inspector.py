@@ -72,8 +72,8 @@ class Inspector:
     ) -> LayerListing:
         """The files of a layer. A malformed layer is a listing with a `problem` and what was found before it.
 
-        Where the last call was cancelled while it hopped over headers, it goes on from there. Raises Refused where the
-        price is not agreed to, DigestMismatch, and the source's errors.
+        Where the last call was cancelled while it hopped over headers, it continues from there. Raises Refused where
+        the price is not agreed to, DigestMismatch, and the source's errors.
         """
         repository = await self._nearest(repository, layer)
         async with self._locks.setdefault(key_of(repository, layer), asyncio.Lock()):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HASHED = 64 * 1024 * 1024
 """Bytes up to which a layer on this machine is hashed when it is listed."""
 WALKS = 4
-"""Walks that were broken off and can go on."""
+"""Walks that were broken off and can continue."""
 
 OnProgress = Callable[[list[FileEntry], int, int], None]
 """Called while a listing grows, with its entries so far, and how many of the layer's bytes the walk has passed."""
@@ -74,7 +74,7 @@ class LayerLister:
     async def _hop(
         self, repository: Repository, layer: Layer, view: View, on_progress: OnProgress | None
     ) -> LayerListing:
-        """Walk the headers; a walk that was cancelled goes on where it was."""
+        """Walk the headers; a walk that was cancelled continues where it was."""
         key = key_of(repository, layer)
         walk = self._walks.pop(key, None)
         if walk is None:

@@ -64,7 +64,7 @@ async def open_model(
 ) -> Model:
     """The tensors of a model file; those of all shards, in whichever of `layers` they lie, where it is a shard index.
 
-    A shard that is missing or can't be read is marked. Raises Malformed where the file is no model file or index,
+    A shard that is missing or can't be read is marked. Raises Malformed where the file is not a model file or index,
     Refused where the price of its layer is not agreed to, and the source's errors.
     """
     weights = await inspector.weights(repository, found.layer, found.entry, ask=ask)

@@ -173,7 +173,7 @@ async def assess(
         async with slots:
             try:
                 view = await inspector.open(repository, layer, entry)
-                return await drive(_judge(entry, budget), view, threaded=True)
+                return await drive(_assess(entry, budget), view, threaded=True)
             except KittuiError as error:
                 return _Judged([], [error.message], 0)
 
@@ -210,7 +210,7 @@ class _Judged:
     pickles: int
 
 
-def _judge(entry: FileEntry, budget: Budget) -> Steps[_Judged]:
+def _assess(entry: FileEntry, budget: Budget) -> Steps[_Judged]:
     first = yield from fetch(0, 16)
     for magic, text in _MAGICS:
         if first.startswith(magic):

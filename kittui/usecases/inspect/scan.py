@@ -48,7 +48,7 @@ class ScanIssue:
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """`scanned` of `total` files were judged; nothing is said of the others, those in `skipped` among them.
+    """`scanned` of `total` files were assessed; nothing is said of the others, those in `skipped` among them.
 
     `failed` names files that the scanner could not read, with its reason.
     """
@@ -98,7 +98,7 @@ async def scan_files(
         command = [program, "scan", "-p", str(folder / "files"), "-r", "json", "-o", str(report), "--show-skipped"]
         status = await _run(command, folder)
         raw = await in_thread(_read, report)
-        # 2 says that some file could not be read; the report tells of the others, too.
+        # 2 says that some file could not be read; the report reports the others, too.
         if status not in (0, 1, 2, 3) or raw is None:
             raise Unsupported(f"ModelScan ended with status {status}", hint="Run modelscan by hand on unpacked files.")
         return _parse(raw, names, [found.entry.path for found in files])

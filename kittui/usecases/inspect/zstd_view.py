@@ -89,7 +89,7 @@ class _Full(Exception):
 
 
 class _Window:
-    """Decompresses, and keeps `length` bytes of the output behind the first `skip`."""
+    """Decompresses, and keeps `length` bytes of the output after the first `skip`."""
 
     def __init__(self, skip: int, length: int) -> None:
         self.left = length

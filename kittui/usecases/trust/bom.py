@@ -154,7 +154,7 @@ def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(text: str) -> str:
-    """Text that is valid in JSON documents of others: what is no Unicode becomes visible."""
+    """Text that is valid in JSON documents of others: what is not Unicode becomes visible."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

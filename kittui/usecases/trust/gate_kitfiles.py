@@ -75,11 +75,11 @@ def young(gate: NotOlderThan, kit: ModelKit, now: datetime) -> Answer:
     if created is None:
         return Answer("unknown", "it does not say when it was made")
     if created > now + SKEW:
-        return Answer("unknown", f"it says that it was made in the future, {created:%Y-%m-%d}")
+        return Answer("unknown", f"it says that it was created in the future, {created:%Y-%m-%d}")
     days = (now - created) // timedelta(days=1)
     if days > gate.days:
-        return Answer("fail", f"it was made {days} days ago", "pack it again")
-    return Answer("pass", f"it was made {days} days ago")
+        return Answer("fail", f"it was created {days} days ago", "pack it again")
+    return Answer("pass", f"it was created {days} days ago")
 
 
 def measured(gate: Metric, kit: ModelKit, before: ModelKit | None) -> Answer:

@@ -137,14 +137,14 @@ async def verify(
 
 def check(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Signature:
     """Check one attachment against the keys that count."""
-    verdict = _judge(attachment, keyring, digest, now)
+    verdict = _assess(attachment, keyring, digest, now)
     kind = attachment.kind
     if verdict.statement is not None:
         kind = "signature" if verdict.statement.signs else "attestation"
     return Signature(kind, attachment.manifest, attachment.layer, verdict)
 
 
-def _judge(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetime | None) -> Verdict:
+def _assess(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetime | None) -> Verdict:
     if attachment.foreign:
         return Verdict("invalid", "its subject is another manifest")
     if attachment.problem:

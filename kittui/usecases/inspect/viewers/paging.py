@@ -38,7 +38,7 @@ class Pager:
         self._digest = hashlib.sha256()
         self.offset = 0
         self.problem = ""
-        """Why there is no more, though the file goes on."""
+        """Why there is no more, though the file continues."""
 
     @property
     def ended(self) -> bool:

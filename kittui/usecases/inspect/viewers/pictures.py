@@ -38,13 +38,13 @@ async def _open(file: OpenFile) -> Shown:
 def decode_picture(content: bytes, most: int, background: str = "#000000") -> Picture:
     """An image at most `most` pixels on a side, turned as its EXIF says; transparent pixels lie on the background.
 
-    Raises Unsupported without Pillow, Malformed for what is no image of a known format, TooLarge for a bomb.
+    Raises Unsupported without Pillow, Malformed for what is not an image of a known format, TooLarge for a bomb.
     """
     try:
         from PIL import Image, ImageOps
     except ImportError:
         raise Unsupported("images need Pillow", hint="Install kittui[images].") from None
-    # Pillow warns of large images on stderr, which is the interface's screen: sizes are judged here.
+    # Pillow warns of large images on stderr, which is the interface's screen: sizes are assessed here.
     Image.MAX_IMAGE_PIXELS = None
     try:
         with Image.open(io.BytesIO(content), formats=sorted(set(FORMATS.values()))) as image:

@@ -12,7 +12,7 @@ async def _open(file: OpenFile) -> Shown:
     text, digest = await read_text(file)
     pointer = read_pointer(await file.view.read(0, file.size))
     if pointer is None:
-        raise Malformed("it is no Git LFS pointer")
+        raise Malformed("it is not a Git LFS pointer")
     facts = Facts((("stands for", f"{pointer.size:,} bytes"), ("sha256", pointer.oid)))
     note = Note("The file itself was never fetched: git lfs pull gets it before packing.", warning=True)
     document = Document([Heading("Git LFS pointer"), facts, note, Heading("Text"), code(text)])

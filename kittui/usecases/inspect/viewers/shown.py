@@ -203,7 +203,7 @@ class OpenFile:
 class Viewer:
     """Shows one kind of file.
 
-    `takes` judges by the path in lower case, the size, and the content of the smallest files (b"" for others).
+    `takes` assesses by the path in lower case, the size, and the content of the smallest files (b"" for others).
     `open` raises Malformed and Unsupported for what is not of its kind after all: it is shown as text or bytes then.
     """
 

@@ -1,4 +1,4 @@
-"""Texts as lines, and what is no text in hexadecimal: how every file can be shown."""
+"""Texts as lines, and what is not text in hexadecimal: how every file can be shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kittui.usecases.inspect.viewers.shown import Code, Document, OpenFile, Show
 HEX_FIRST = 8 * 1024
 """Bytes of the first page in hexadecimal: a row of sixteen bytes takes a line."""
 LINE_LIMIT = 1024 * 1024
-"""Characters of a line; a longer one goes on in the next."""
+"""Characters of a line; a longer one continues in the next."""
 
 
 class TextLayout:

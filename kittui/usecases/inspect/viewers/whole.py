@@ -10,7 +10,7 @@ from kittui.usecases.inspect.viewers.shown import Code, OpenFile, clean_line
 
 
 async def read_text(file: OpenFile) -> tuple[str, bytes]:
-    """The text, and the digest of its bytes; raises Malformed for what is no text."""
+    """The text, and the digest of its bytes; raises Malformed for what is not text."""
     content = await file.view.read(0, file.size)
     encoding = sniff(content)
     if encoding is None:
