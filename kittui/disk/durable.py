@@ -76,9 +76,11 @@ def _make_private(path: Path) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileNotFoundError:
-        if path.parent == path or path.parent.is_dir():
+        if path.parent == path:
             raise
-        _make_private(path.parent)
+        # Another thread may have created it meanwhile.
+        if not path.parent.is_dir():
+            _make_private(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
     except FileExistsError:
         if not path.is_dir():

@@ -23,7 +23,7 @@ def remove_tree(path: Path) -> None:
         number = 0
         while pending:
             folder = pending.pop()
-            with suppress(PermissionError):
+            with suppress(OSError):  # a disk without permissions
                 folder.chmod(0o700)
             with os.scandir(folder) as entries:
                 for entry in list(entries):
@@ -32,7 +32,7 @@ def remove_tree(path: Path) -> None:
                         continue
                     found = Path(entry.path)
                     if folder != path:
-                        with suppress(PermissionError):
+                        with suppress(OSError):
                             found.chmod(0o700)
                         while (moved := path / f".removed-{number}").exists():
                             number += 1

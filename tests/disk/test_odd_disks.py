@@ -11,7 +11,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from kittui.disk.drafts import open_draft, sweep
 from kittui.disk.durable import make_private_folder, rename_new, replace_file, set_mode, sync_folder
 from kittui.disk.locks import file_lock, thread_lock
 from kittui.disk.room import working_folder
+from kittui.disk.trees import remove_tree
 from kittui.errors import Conflict, StorageError
 
 
@@ -205,6 +208,44 @@ def test_private_folders_are_their_owners_alone(tmp_path: Path, umask: int) -> N
         os.umask(before)
     for name in ("old", "old/new", "old/new/leaf", "fresh", "fresh/leaf"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
+
+
+def test_many_threads_create_the_same_folder(tmp_path: Path) -> None:
+    start = threading.Barrier(8)
+
+    def create(number: int) -> None:
+        start.wait()
+        for folder in range(50):
+            make_private_folder(tmp_path / str(folder) / "a/b/c", tmp_path / str(folder))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(create, range(8)))
+    assert len(list(tmp_path.glob("*/a/b/c"))) == 50
+
+
+def test_a_folder_that_another_thread_creates_meanwhile_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, path = Path.mkdir, tmp_path / "a/b"
+
+    def mkdir(self: Path, **more: Any) -> None:
+        try:
+            real(self, **more)
+        except FileNotFoundError:
+            real(path.parent)
+            raise
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    make_private_folder(path)
+    assert path.is_dir()
+
+
+def test_a_folder_is_removed_where_permissions_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x/a/b").mkdir(parents=True)
+    (tmp_path / "x/a/b/file").touch()
+    monkeypatch.setattr(os, "chmod", refuse(errno.ENOTSUP))
+    remove_tree(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_to_a_disk_that_is_not_mounted_is_named(tmp_path: Path) -> None:
