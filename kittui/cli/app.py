@@ -37,6 +37,8 @@ COMMANDS: dict[str, str] = {
     "verify": "Check a ModelKit's signatures and what else is stated about it.",
     "sign": "Sign a ModelKit with a key.",
     "board": "Show which ModelKit stands at which stage.",
+    "report": "List every ModelKit of a source for an auditor.",
+    "evidence": "Write one folder about a ModelKit for an auditor.",
     "bom": "Write what a ModelKit consists of, as CycloneDX.",
     "gate": "Evaluate the gates of a promotion, changing nothing.",
     "approve": "Approve of a ModelKit getting a tag.",

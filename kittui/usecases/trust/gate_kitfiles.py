@@ -23,7 +23,7 @@ _PARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 def licensed(gate: LicenseIn, kit: ModelKit) -> Answer:
     """Whether every license that is named is one of those allowed, and one is named."""
-    named = _licenses(kit.kitfile)
+    named = licenses_of(kit.kitfile)
     if not named:
         return Answer("fail", "the Kitfile names no license", "name one in package.license or model.license")
     other = sorted(named - set(gate.licenses))
@@ -32,7 +32,8 @@ def licensed(gate: LicenseIn, kit: ModelKit) -> Answer:
     return Answer("pass", ", ".join(sorted(named)))
 
 
-def _licenses(kitfile: Mapping[str, Any]) -> set[str]:
+def licenses_of(kitfile: Mapping[str, Any]) -> set[str]:
+    """Every license that a Kitfile names, of the package or of a part."""
     parts: list[Any] = [kitfile.get("package"), kitfile.get("model")]
     for section in ("code", "datasets", "docs"):
         value = kitfile.get(section)
