@@ -69,6 +69,10 @@ class FileSide:
     mode: int | None = None
     digest: str | None = None
     link: str = ""
+    oid: str = ""
+    """The sha256 of the content that a Git LFS pointer stands for."""
+    note: str = ""
+    """What there is to say of it beside that."""
 
 
 @dataclass(frozen=True, slots=True)

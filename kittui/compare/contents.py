@@ -11,6 +11,7 @@ from kittui.compare.figures import Meter, decodes, per_width, width
 from kittui.compare.text import TEXT_LIMIT, compare_texts
 from kittui.errors import Malformed
 from kittui.formats.exact_json import parse_json
+from kittui.formats.lfs import read_pointer
 from kittui.formats.tables import table_suffix
 from kittui.formats.text import decode, sniff
 
@@ -42,6 +43,11 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
         return None
     if a is None or b is None:
         return None if sniff(old or new) is None else compare_texts(path, old, new)
+    pointers = read_pointer(old), read_pointer(new)
+    if pointers[0] is not None or pointers[1] is not None:
+        text = compare_texts(path, old, new)
+        words = " → ".join("the file itself" if one is None else one.words for one in pointers)
+        return replace(text, notes=(words, *text.notes))
     if max(len(old), len(new)) <= TEXT_LIMIT:
         name = path.lower()
         if (kind := table_suffix(name)) is not None:

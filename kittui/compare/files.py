@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kittui.compare.changes import FileChange, FileSide, Status
 
 
 def compare_files(
-    layer_type: str, a: Sequence[FileSide], b: Sequence[FileSide], layer: int = 0
+    layer_type: str,
+    a: Sequence[FileSide],
+    b: Sequence[FileSide],
+    layer: int = 0,
+    proved: Mapping[str, bool] | None = None,
 ) -> tuple[FileChange, ...]:
     """What became of each path, in b's order with removed ones where they stood.
 
-    Contents are told by their digests; of equal size and not read on both sides is `not_compared`. Folders count only
+    Contents are told by their digests, or by `proved`, which says of paths that were compared whether both sides are
+    equal; of equal size and not read on both sides is `not_compared`. Folders count only
     where their mode changed, or where they are empty. Of a path that is listed twice the last one counts, as in tar.
     """
     first = {entry.path: entry for entry in a}
@@ -27,11 +32,13 @@ def compare_files(
         old = first.get(path)
         if old is None:
             if new.kind != "dir" or path not in busy_b:
-                changes.append(FileChange(layer_type, path, "added", size_b=new.size, mode_b=new.mode, layer=layer))
+                changes.append(
+                    FileChange(layer_type, path, "added", size_b=new.size, mode_b=new.mode, note=new.note, layer=layer)
+                )
             continue
         while pending and order_a[pending[0]] < order_a[path]:
             _removed(changes, layer_type, first[pending.pop(0)], busy_a, layer)
-        status, note = assess(old, new)
+        status, note = assess(old, new, (proved or {}).get(path))
         if new.kind == "dir" and old.kind == "dir" and status == "same":
             continue
         changes.append(
@@ -42,8 +49,8 @@ def compare_files(
     return tuple(changes)
 
 
-def assess(a: FileSide, b: FileSide) -> tuple[Status, str]:
-    """What became of one path, and why."""
+def assess(a: FileSide, b: FileSide, proved: bool | None = None) -> tuple[Status, str]:
+    """What became of one path, and why; `proved` says whether the contents are equal, where they were compared."""
     notes = []
     status: Status = "same"
     if a.kind != b.kind:
@@ -54,14 +61,30 @@ def assess(a: FileSide, b: FileSide) -> tuple[Status, str]:
     if a.kind == "symlink" and a.link != b.link:
         return "changed", "; ".join([*notes, f"points to {a.link} → {b.link}"])
     if a.kind == "file":
+        if a.oid or b.oid:
+            content, words = _pointers(a, b)
+            return (content if status == "same" else status), "; ".join([*notes, words])
+        if a.note or b.note:
+            notes.append(b.note or a.note)
         if a.size is None or b.size is None:
-            return ("changed" if notes else "not_compared"), "; ".join([*notes, "size unknown"])
-        if a.size != b.size or (a.digest and b.digest and a.digest != b.digest):
+            return ("changed" if status == "changed" else "not_compared"), "; ".join([*notes, "size unknown"])
+        if a.size != b.size or proved is False or (a.digest and b.digest and a.digest != b.digest):
             status = "changed"
-        elif a.size and not (a.digest and b.digest):
+        elif a.size and not proved and not (a.digest and b.digest):
             notes.append("same size, content not read")
             status = "changed" if status == "changed" else "not_compared"
     return status, "; ".join(notes)
+
+
+def _pointers(a: FileSide, b: FileSide) -> tuple[Status, str]:
+    """Two files of which one at least is a Git LFS pointer: what counts is the content that is stood for."""
+    if a.oid and b.oid:
+        return ("same", b.note) if a.oid == b.oid else ("changed", f"{a.note} → {b.note}")
+    pointer, other = (a, b) if a.oid else (b, a)
+    words = f"{a.note or 'the file itself'} → {b.note or 'the file itself'}"
+    if other.digest is None:
+        return "changed", words
+    return "changed", f"{words}, {'with' if other.digest == pointer.oid else 'not with'} the content it stands for"
 
 
 def find_moves(
@@ -118,4 +141,6 @@ def _filled(entries: dict[str, FileSide]) -> set[str]:
 
 def _removed(changes: list[FileChange], layer_type: str, old: FileSide, busy: set[str], layer: int) -> None:
     if old.kind != "dir" or old.path not in busy:
-        changes.append(FileChange(layer_type, old.path, "removed", size_a=old.size, mode_a=old.mode, layer=layer))
+        changes.append(
+            FileChange(layer_type, old.path, "removed", old.size, mode_a=old.mode, note=old.note, layer=layer)
+        )

@@ -9,9 +9,11 @@ from kittui.errors import Malformed
 from kittui.terminal import size_text
 
 POINTER_LIMIT = 1024
-"""Bytes of a pointer at most."""
+"""Bytes from which on a file is no pointer."""
+SMALLEST = 100
+"""Bytes of a pointer at least."""
 _VERSION = re.compile(r"version https?://(?:git-lfs\.github\.com/spec/|hawser\.github\.com/spec/)v1\r?\n")
-_LINE = re.compile(r"([a-z0-9.-]+) (.+)\Z")
+_LINE = re.compile(r"(version|oid|size|ext-\d-[\w.-]+) (.+)\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from kittui.errors import ContentError, Malformed, TooLarge
 from kittui.formats.arrays import OBJECTS
 from kittui.formats.foreign import class_names
 from kittui.formats.inflate import compression_of, read_through
+from kittui.formats.lfs import read_pointer
 from kittui.formats.need import Cursor, Steps, run_bytes, shifted
 from kittui.formats.npy import HEADER_LIMIT, MAGIC, header_length, parse_npy_header
 from kittui.formats.pickle import follow_pickle
@@ -94,7 +95,9 @@ class _Examiner:
             cursor = Cursor(size, "it", self.budget, ahead=_FIRST)
             first = yield from cursor.look(_FIRST)
             how = compression_of(first)
-            if first[:4] in (b"PK\3\4", b"PK\5\6"):
+            if size <= _FIRST and (pointer := read_pointer(first)) is not None:
+                self.unread(where, f"a {pointer.words}, not the file itself")
+            elif first[:4] in (b"PK\3\4", b"PK\5\6"):
                 yield from self.zip(where, size, depth, named=named)
             elif how is not None:
                 yield from read_through(self.stream(where, depth + 1, named=named), how, size, self.budget)

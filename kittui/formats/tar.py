@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from zlib import adler32
 
 from kittui.errors import Malformed
+from kittui.formats.lfs import POINTER_LIMIT, SMALLEST, read_pointer
 from kittui.formats.need import Need, Steps, fetch_exactly
 
 BLOCK = 512
@@ -31,8 +32,10 @@ FileType = Literal["file", "dir", "symlink", "other"]
 class FileEntry(NamedTuple):
     """One entry of a layer.
 
-    `path` is exact (bytes that are no UTF-8 as lone surrogates), without trailing slash. `size` is bytes of content,
-    `offset` where they start in the uncompressed layer, `mode` the permission bits. `problem`: why it can't be read.
+    `path` is exact (bytes that are no UTF-8 as lone surrogates), without trailing slash and without `./` parts, which
+    name nothing. `size` is bytes of content, `offset` where they start in the uncompressed layer, `mode` the permission
+    bits. `problem`: why it can't be read. `note`: what else there is to say. `oid` is the sha256 of the content that a
+    Git LFS pointer stands for, empty for all other files.
     """
 
     path: str
@@ -42,6 +45,8 @@ class FileEntry(NamedTuple):
     offset: int
     link: str = ""
     problem: str | None = None
+    note: str = ""
+    oid: str = ""
 
 
 @dataclass(slots=True)
@@ -95,6 +100,26 @@ class TarWalk:
             self.problem = error.message
         finally:
             self._window = b""
+        self._mark_repeated()
+
+    def _mark_repeated(self) -> None:
+        """Mark files of one path: of several the last one counts, for tar, for reading and for comparing alike."""
+        places: dict[str, list[int]] = {}
+        if len({entry.path for entry in self.entries}) == len(self.entries):
+            return
+        for number, entry in enumerate(self.entries):
+            if entry.type != "dir":
+                places.setdefault(entry.path, []).append(number)
+        for numbers in places.values():
+            for number in numbers[:-1]:
+                self._note(number, "replaced by a later entry of this path")
+            if len(numbers) > 1:
+                self._note(numbers[-1], f"the last of {len(numbers)} entries of this path: the one that counts")
+
+    def _note(self, number: int, text: str) -> None:
+        entry = self.entries[number]
+        if text not in entry.note:
+            self.entries[number] = entry._replace(note="; ".join(filter(None, (entry.note, text))))
 
     def ended(self, size: int) -> None:
         """A stream turned out to be so many bytes long: a file that leads out of it is marked."""
@@ -171,7 +196,10 @@ class TarWalk:
                 name = head[: head.find(b"\0", 0, 100)] if head[99] == 0 else head[:100]
                 self.position = content + (size + 511 & -512)
                 self._names += len(name)
-                entries.append(FileEntry(name.decode("utf-8", "surrogateescape"), "file", size, mode, content))
+                path = name.decode("utf-8", "surrogateescape")
+                if path[:1] == "." or "//" in path or "/." in path:
+                    path = plain_path(path)
+                entries.append(FileEntry(path, "file", size, mode, content))
             else:
                 self._hold(extra)
                 entry = yield from self._entry(head, kind, size, mode, content, extra)
@@ -180,10 +208,25 @@ class TarWalk:
                 entries.append(entry)
             if self._size is not None and self.position > self._size and self._leads_out(self._size):
                 raise Malformed(_cut_short(entries[-1]))
+            if SMALLEST <= size < POINTER_LIMIT and entries[-1].type == "file" and not entries[-1].problem:
+                yield from self._look_for_pointer(entries[-1])
             if len(entries) >= ENTRIES_LIMIT:
                 raise Malformed(f"the archive has more than {ENTRIES_LIMIT} entries; the rest is not listed")
             if self._names > NAMES_LIMIT:
                 raise Malformed("the names in the archive are too long; the rest is not listed")
+
+    def _look_for_pointer(self, entry: FileEntry) -> Steps[None]:
+        """Note what a small file stands for, where it is a Git LFS pointer. Its bytes come along with the headers."""
+        at = entry.offset - self._start
+        content = self._window[at : at + entry.size]
+        if len(content) < entry.size and entry.size <= self._pace.most:
+            after, self.position = self.position, entry.offset
+            yield from self._refill()
+            self.position = after
+            content = self._window[: entry.size]
+        pointer = read_pointer(content)
+        if pointer is not None:
+            self.entries[-1] = entry._replace(note=pointer.words, oid=pointer.oid)
 
     def _hold(self, extra: dict[str, str] | None) -> None:
         """Note where to continue, unless an extension header is waiting for its entry."""
@@ -245,7 +288,8 @@ class TarWalk:
         self.position = content + ((size + 511 & -512) if has_content else 0)
         if not has_content:
             size = 0
-        return FileEntry(path.rstrip("/") if type_ == "dir" else path, type_, size, mode, content, link, problem)
+        path = plain_path(path.rstrip("/") if type_ == "dir" else path)
+        return FileEntry(path, type_, size, mode, content, link, problem)
 
     def _skip_sparse_maps(self, head: bytes, content: int) -> Steps[int]:
         """GNU's old sparse format: while a flag is set, a block of the map follows."""
@@ -257,6 +301,14 @@ class TarWalk:
             if blocks > 1000:
                 raise Malformed(f"a sparse map without end at byte {self.position}")
         return content
+
+
+def plain_path(path: str) -> str:
+    """A path without the parts that name nothing: `./a//b` is `a/b`, and `.` stays."""
+    if path[:2] != "./" and "//" not in path and "/./" not in path and not path.endswith("/."):
+        return path
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return ("/" if path.startswith("/") else "") + "/".join(parts) or "."
 
 
 def _cut_short(last: FileEntry) -> str:

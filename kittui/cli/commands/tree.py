@@ -141,6 +141,8 @@ def _file(entry: FileEntry) -> dict[str, Any]:
         found["link"] = entry.link
     if entry.problem:
         found["problem"] = entry.problem
+    if entry.note:
+        found["note"] = entry.note
     return found
 
 
@@ -179,7 +181,9 @@ def _print(call: Call, reference: str, listed: list[ListedLayer], traffic: Traff
 
 
 def _reason(entry: FileEntry) -> tuple[str, str]:
-    return (f"  ! {entry.problem}" if entry.problem else "", "red")
+    if entry.problem:
+        return f"  ! {entry.problem}", "red"
+    return (f"  {entry.note}" if entry.note else "", "yellow")
 
 
 def _mode(entry: FileEntry) -> str:

@@ -239,13 +239,14 @@ def _found(place: _Place, files: Sequence[tuple[int, FileEntry]], needle: str, m
 
 
 def _file(place: _Place, number: int, entry: FileEntry, name: str) -> Node:
-    detail = f"→ {entry.link}" if entry.link else "" if entry.mode & 0o111 == 0 else "executable"
+    plain = entry.note or ("" if entry.mode & 0o111 == 0 else "executable")
+    detail = f"→ {entry.link}" if entry.link else plain
     here = FileHere(place.repository, place.layer, entry, place.verified, place.modelkit)
     node = Node(f"{number} {entry.path}", name, entry.type, entry.size, detail, payload=here, problem=entry.problem)
     node.path = entry.path
     if place.badges.may_concern(entry):
         node.badge = lambda: place.badges.of(entry.path)
-    if entry.type == "file" and not entry.problem and is_model_file(entry.path):
+    if entry.type == "file" and not entry.problem and not entry.oid and is_model_file(entry.path):
 
         async def tensors(_: Report) -> Sequence[Node]:
             return weights_nodes(await place.inspector.weights(place.repository, place.layer, entry), here)

@@ -59,7 +59,7 @@ class Access:
     spool: Spool | None = None
     files: dict[str, FileEntry] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
-    """By path: sha256 of files that were read, or a word that is equal on both sides where the files are."""
+    """By path: sha256 of files that were read."""
     listed: bool = False
     verified: bool = False
     whole: bool = False
@@ -137,6 +137,15 @@ class Access:
     def sides(self) -> list[FileSide]:
         """What is known of each file."""
         return [
-            FileSide(entry.path, entry.type, entry.size, entry.mode, self.digests.get(entry.path), entry.link)
+            FileSide(
+                entry.path,
+                entry.type,
+                entry.size,
+                entry.mode,
+                self.digests.get(entry.path),
+                entry.link,
+                entry.oid,
+                entry.note,
+            )
             for entry in self.files.values()
         ]

@@ -111,7 +111,7 @@ class ContentReader:
             if (moved.a[0], moved.b[0]) == self._pair and measurable(change):
                 stretches.append(stretch_of(change, moved.a[1], moved.b[1]))
         for old, new in self._opened.common_files():
-            if old.size == new.size and new.path not in models and new.path not in self._a.digests:
+            if old.size == new.size and new.path not in models and not self._opened.is_compared(new.path):
                 stretches.append(Stretch(old.offset, old.size, new.offset, new.size, Part(new.path)))
         return stretches
 
@@ -122,7 +122,7 @@ class ContentReader:
         watches: tuple[list[Watch], list[Watch]] = ([], [])
         room = CAPTURED
         for path, pair in common.items():
-            if path in self._opened.texts or "equal" in self._a.digests.get(path, "") or not may_be_text(path):
+            if path in self._opened.texts or self._opened.is_equal(path) or not may_be_text(path):
                 continue
             large = max(pair[0].size, pair[1].size) > TEXT_LIMIT
             small = not large and pair[0].size + pair[1].size <= room
@@ -238,9 +238,8 @@ class ContentReader:
                 access.digests[path] = digest.hexdigest()
         for path, same in equal.items():
             old, new = self._a.files.get(path), self._b.files.get(path)
-            if old is not None and new is not None and path not in self._a.digests:
-                self._a.digests[path] = "equal" if same and old.size == new.size else "one"
-                self._b.digests[path] = "equal" if same and old.size == new.size else "other"
+            if old is not None and new is not None:
+                self._opened.settle(path, same and old.size == new.size)
 
     async def _texts(self) -> None:
         for path, capture in self._captures[0].items():
@@ -250,7 +249,7 @@ class ContentReader:
             partner.content.clear()
         common = {new.path: (old, new) for old, new in self._opened.common_files()}
         for path, lines in self._lines[0].items():
-            if self._a.digests.get(path) == "equal":
+            if self._opened.is_equal(path):
                 continue
             other = self._lines[1][path]
             old, new = common[path]

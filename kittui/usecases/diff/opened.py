@@ -36,6 +36,8 @@ class Opened:
     model_pairs: list[tuple[FileEntry, FileEntry]] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     """Tensors that came from another file, of this layer or another one; their changes are among `tensors`."""
+    proved: dict[str, bool] = field(default_factory=dict)
+    """Of files that were compared without their digests being worked out: whether both sides are equal."""
     notes: dict[str, str] = field(default_factory=dict)
     """Sentences on files, by path."""
     problems: list[Problem] = field(default_factory=list)
@@ -60,12 +62,22 @@ class Opened:
             self.problems.append(problem)
 
     def settle(self, path: str, equal: bool) -> None:
-        """Note that a file is proved the same or changed, without its digest being known."""
+        """Note that a file that both sides have is proved the same or changed, without its digest being known."""
         pair = self.pair
-        if pair is None or path not in pair[0].files or path not in pair[1].files or path in pair[0].digests:
-            return
-        pair[0].digests[path] = "equal" if equal else "one"
-        pair[1].digests[path] = "equal" if equal else "other"
+        if pair is not None and path in pair[0].files and path in pair[1].files and not self.is_compared(path):
+            self.proved[path] = equal
+
+    def is_compared(self, path: str) -> bool:
+        """Whether it is known if a file that both sides have is the same."""
+        pair = self.pair
+        return path in self.proved or (pair is not None and all(path in access.digests for access in pair))
+
+    def is_equal(self, path: str) -> bool:
+        """Whether a file that both sides have is proved the same."""
+        a, b = self.accesses
+        if a is None or b is None:
+            return False
+        return self.proved.get(path, False) or (path in a.digests and a.digests[path] == b.digests.get(path))
 
     def put(self, found: Mapping[tuple[str, str], TensorChange]) -> None:
         """Write changes of tensors, by (b's file, name), over those that are known."""
@@ -85,7 +97,7 @@ class Opened:
             for changes in self.tensors.values()
             for change in changes
         )
-        if values or any(old.size == new.size and new.path not in pair[1].digests for old, new in self.common_files()):
+        if values or any(old.size == new.size and not self.is_compared(new.path) for old, new in self.common_files()):
             return sum(access.layer.size for access in pair)
         return 0
 
@@ -123,8 +135,9 @@ class Opened:
         a, b = self.accesses
         if any(not access.listed for access in self.present):
             return LayerDetail(problems=tuple(self.problems), verified=False)
-        files = compare_files(self.change.type, a.sides() if a else (), b.sides() if b else (), self.number)
-        equal = {path for path, digest in (a.digests if a and b else {}).items() if b and b.digests.get(path) == digest}
+        files = compare_files(
+            self.change.type, a.sides() if a else (), b.sides() if b else (), self.number, self.proved
+        )
         noted = tuple(
             replace(change, note="; ".join(filter(None, (change.note, note))))
             if (note := self.notes.get(change.path))
@@ -136,7 +149,7 @@ class Opened:
             tuple(self.texts[path] for path in sorted(self.texts)),
             tuple((path, change) for path, changes in self.metadata.items() for change in changes),
             tuple(
-                replace(tensor, status="same", note="") if path in equal and _proved(tensor) else tensor
+                replace(tensor, status="same", note="") if self.is_equal(path) and _proved(tensor) else tensor
                 for path, changes in self.tensors.items()
                 for tensor in changes
             ),

@@ -28,7 +28,7 @@ async def sample(opened: Opened, windows: int) -> None:
                 for change in opened.tensors[path]
                 if change.status == "not_compared" and change.a and change.b and change.a.size == change.b.size
             ]
-        elif old.size == new.size and path not in pair[0].digests:
+        elif old.size == new.size and not opened.is_compared(path):
             regions = [("", 0, 0, new.size)]
         else:
             continue

@@ -33,8 +33,16 @@ async def read_headers(opened: Opened, *, everything: bool = False) -> None:
     a, b = opened.accesses
     if any(not access.listed for access in opened.present):
         return
-    models_a = {path: entry for path, entry in (a.files if a else {}).items() if _is_model(entry)}
-    models_b = {path: entry for path, entry in (b.files if b else {}).items() if _is_model(entry)}
+    # Where one side has a Git LFS pointer, nothing is known of the tensors that it stands for.
+    pointers = {path for access in opened.present for path, entry in access.files.items() if entry.oid}
+    models_a, models_b = (
+        {
+            path: entry
+            for path, entry in (access.files if access else {}).items()
+            if path not in pointers and _is_model(entry)
+        }
+        for access in (a, b)
+    )
     only_a = [path for path in models_a if path not in models_b]
     only_b = [path for path in models_b if path not in models_a]
     pairs: list[tuple[FileEntry | None, FileEntry | None]] = [

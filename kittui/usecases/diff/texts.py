@@ -117,7 +117,7 @@ async def read_large_texts(opened: Opened, budget: Allowance, tell: Tell) -> Non
         return
     local = pair[0].local and pair[1].local
     for old, new in sorted(opened.common_files(), key=_effort):
-        if max(old.size, new.size) <= TEXT_LIMIT or new.path in pair[0].digests or not may_be_text(new.path):
+        if max(old.size, new.size) <= TEXT_LIMIT or opened.is_compared(new.path) or not may_be_text(new.path):
             continue
         if new.path in opened.tensors or new.path in opened.texts:
             continue

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kittui.errors import AmbiguousReference, KittuiError, NotFound
-from kittui.formats.tar import FileEntry
+from kittui.formats.tar import FileEntry, plain_path
 from kittui.tasks import together
 from kittui.usecases.inspect.indexes import LayerListing
 from kittui.usecases.inspect.inspector import Ask, Inspector
@@ -112,13 +112,14 @@ async def find_in_layers(
     `layer` names the one that is meant, by type, path, name or digest. Raises NotFound, AmbiguousReference where
     several layers hold other bytes under this path, and the first error of a layer that might have held it.
     """
+    wanted = plain_path(path)
     if layer is not None:
         candidates = chosen(layers, layer)
         if not candidates:
             raise NotFound(f"no layer is {layer!r}", hint="kittui tree lists the layers.")
         groups = [candidates]
     else:
-        near = [one for one in layers if covers(one, path)]
+        near = [one for one in layers if covers(one, wanted)]
         groups = [near, [one for one in layers if one not in near]]
     errors: list[KittuiError] = []
     for group in groups:
@@ -130,14 +131,15 @@ async def find_in_layers(
             for one in listed
             if one.listing is not None
             for entry in one.listing.files
-            if entry.path == path
+            if entry.path == wanted
         ]
         files = [one for one in found if one.entry.type == "file"] or found
         if len({one.layer.digest for one in files}) > 1:
             names = ", ".join(f"--layer {one.layer.path or one.layer.digest.short}" for one in files[:5])
             raise AmbiguousReference(f"{path} is in {len(files)} layers", hint=f"Say which: {names}.")
         if files:
-            return files[0]
+            # Of several of one path the last one counts, as for tar.
+            return files[-1]
     if errors:
         raise errors[0]
     raise NotFound(f"no file {path} in the layers", hint="kittui tree lists the files.")
