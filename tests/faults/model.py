@@ -74,6 +74,7 @@ class Model:
     layout: Tags = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     moved_elsewhere: set[tuple[str, str]] = field(default_factory=set)
+    former: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     number: int = 0
 
     @property
@@ -111,6 +112,8 @@ class Model:
     def settle(self, operation: Operation) -> None:
         """The operation is finished."""
         for repository, tags in operation.remote.items():
+            for tag, digest in self.remote[repository].items():
+                self.former.setdefault((repository, tag), set()).add(digest)
             self.remote[repository] = dict(tags)
         self.store = dict(operation.store if operation.store is not None else self.store)
         self.layout = dict(operation.layout if operation.layout is not None else self.layout)
@@ -233,10 +236,14 @@ class Model:
             return Operation("login", argv, stdin=RIGHT)
         return Operation("login refused", argv, stdin=WRONG, status=3)
 
-    def _elsewhere(self, chance: random.Random) -> Operation:
-        """Somebody else moves a tag, without kittui."""
+    def _elsewhere(self, chance: random.Random) -> Operation | None:
+        """Somebody else moves a tag; not back to where it was, which kittui takes for a late reading."""
         tag = chance.choice(("challenger", "stable"))
-        digest = digest_of(chance.choice(self.kits).manifest)
+        former = self.former.get((self.main, tag), set())
+        new = [digest for packed in self.kits if (digest := digest_of(packed.manifest)) not in former]
+        if not new:
+            return None
+        digest = chance.choice(new)
         goal = {**self.remote[self.main], tag: digest}
         return Operation("elsewhere", [], remote={self.main: goal}, elsewhere=(self.main, tag, digest))
 
