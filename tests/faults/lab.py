@@ -15,14 +15,14 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.fakes.scripted_registry import digest_of
-from tests.faults.checks import Broken, check_settled, check_texts, check_touched, check_unpacked
-from tests.faults.model import RIGHT, Model, Operation
+from tests.faults.checks import Broken, check_settled, check_texts, check_touched, check_unpacked, stored_tags
+from tests.faults.model import RIGHT, Model, Operation, Tags
 from tests.faults.trouble import Interruption, Trouble, trouble
 from tests.faults.worker import Order, Outcome, Worker
 from tests.field.real import Real
@@ -90,7 +90,7 @@ class Lab:
         if operation.twice:
             await self._twice(home, model, operation)
             return
-        before = journal_state(home)
+        undone = journal_states(home)["undone"]
         ran = await self._run(home, operation, planned)
         check_texts(ran, home)
         if ran.status not in STATUSES:
@@ -100,7 +100,7 @@ class Lab:
         quiet = not planned.faults and not planned.signal
         if ran.status != operation.status and quiet:
             raise Broken(f"without any trouble it ended with {ran.status}: {ran.err[-600:]}")
-        if ran.status != operation.status and not self._finished(home, model, operation, before):
+        if ran.status != operation.status and not self._finished(home, model, operation, undone, remote):
             self.tally.counts["run again"] += 1
             again = await self._run(home, operation, Trouble())
             self.log.append(f"      again: {again.status} {again.err.strip()[-200:]!r}")
@@ -133,9 +133,19 @@ class Lab:
         model.settle(operation)
         check_settled(remote, home, model)
 
-    def _finished(self, home: Path, model: Model, operation: Operation, before: int) -> bool:
-        """Whether an undo that was cut short is done all the same: running it again would take back one more change."""
-        return operation.undone and journal_state(home) > before
+    def _finished(
+        self, home: Path, model: Model, operation: Operation, undone: int, remote: Mapping[str, Tags]
+    ) -> bool:
+        """Whether it is done to its last byte though it was cut short: run again, it would do it once more.
+
+        An undo would take back one more change, and what was removed is not found.
+        """
+        if operation.undone:
+            return journal_states(home)["undone"] > undone
+        if operation.name.startswith(("remove", "delete")) and not journal_states(home)["open"]:
+            gone = all(remote[repository] == goal for repository, goal in operation.remote.items())
+            return gone and operation.store in (None, stored_tags(home, model))
+        return False
 
     async def _run(self, home: Path, operation: Operation, planned: Trouble) -> Outcome:
         pids: list[int] = []
@@ -167,10 +177,10 @@ class Lab:
         return ran
 
 
-def journal_state(home: Path) -> int:
-    """How many changes are marked as undone."""
+def journal_states(home: Path) -> Counter[str]:
+    """How many changes are open, done, undone."""
     entries = (home / "state/kittui/journal").glob("*.json")
-    return sum(json.loads(path.read_bytes())["state"] == "undone" for path in entries)
+    return Counter(json.loads(path.read_bytes())["state"] for path in entries)
 
 
 def _environment(home: Path) -> dict[str, str]:
