@@ -62,7 +62,8 @@ async def run_interface(composition: Composition, start: str | None, places: Seq
     app = KittuiApp(ports, start, on_begin=_collect_garbage)
     _listen(composition, app)
     await app.run_async(mouse=composition.config.mouse)
-    return app.return_code or 0
+    # An interface that ended without having been left has none.
+    return 1 if app.return_code is None else app.return_code
 
 
 def _collect_garbage() -> None:

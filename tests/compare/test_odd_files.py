@@ -21,9 +21,10 @@ from kittui.formats.model_file import header_budget, read_weights
 from kittui.formats.need import run_bytes
 from kittui.formats.tar import DISK, Pace, TarWalk, plain_path
 from kittui.usecases.diff.access import Access
+from kittui.usecases.diff.timeline import Subject, TimelineUseCase
 from kittui.usecases.inspect.files import find_in_layers
 from kittui.usecases.inspect.inspector import Inspector
-from tests.compare.kits import safetensors, two
+from tests.compare.kits import opened, safetensors, two
 from tests.compare.test_diff_versions import diff, found
 from tests.demo.pack import File
 from tests.fakes.layers import layer_of, repository_of
@@ -199,3 +200,13 @@ async def test_names_with_a_dot_before_them_are_the_same_files() -> None:
     assert found(await diff(two(old, {**old, "src/a.py": File(b"x = 2\n")}))) == {"src/a.py": "changed"}
     dotted, bare = walked(tar([("./src/a.py", b"x")])), walked(tar([("src/a.py", b"x")]))
     assert [entry.path for entry in dotted.entries] == [entry.path for entry in bare.entries]
+
+
+async def test_a_timeline_follows_what_a_pointer_stands_for() -> None:
+    old = {"model/m.bin": File(pointer(WEIGHTS)), "src/a.py": File(b"1"), "data/a.csv": File(b"a\n")}
+    repository = two(old, {**old, "model/m.bin": File(pointer(OTHER))})
+    timeline = await TimelineUseCase(opened, Inspector()).follow(repository, Subject.parse("file:./model/m.bin"))
+    assert [(moment.found, moment.changed, moment.value) for moment in timeline.moments] == [
+        (True, False, f"Git LFS pointer to 200 kB, sha256 {hashlib.sha256(WEIGHTS).hexdigest()[:12]}"),
+        (True, True, f"Git LFS pointer to 200 kB, sha256 {hashlib.sha256(OTHER).hexdigest()[:12]}"),
+    ]

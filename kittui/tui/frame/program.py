@@ -25,6 +25,7 @@ from kittui.tui.frame import clipboard
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.typed import ignore_what_is_no_utf8
 from kittui.tui.style import theme
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Program(App[None], inherit_bindings=False):
 
     def __init__(self, ports: Ports, keys: KeyNames, headings: Mapping[str, str]) -> None:
         """`headings` say under which heading help lists a command, by its id."""
+        ignore_what_is_no_utf8()
         super().__init__()
         self.ports = replace(ports, keys=keys)
         self._headings = headings

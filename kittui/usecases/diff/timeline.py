@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
+from kittui.formats.tar import plain_path
 from kittui.tasks import together
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import OpenModelKit
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.inspector import Inspector
 
 Kind = Literal["value", "file", "tensor"]
-_AT_ONCE = 6
+_AT_ONCE = 8
 READ_REMOTE = 1024 * 1024
 """Bytes of a file or tensor up to which it is read over the network to be told apart; on this machine all are."""
 _PIECE = 4 * 1024 * 1024
@@ -51,12 +52,12 @@ class Subject:
     def parse(cls, text: str) -> Subject:
         """Read `model.parameters.lr`, `file:src/train.py` or `tensor:model/m.safetensors:dense.weight`."""
         if text.startswith("file:"):
-            return cls("file", text.removeprefix("file:"))
+            return cls("file", plain_path(text.removeprefix("file:")))
         if text.startswith("tensor:"):
             path, colon, tensor = text.removeprefix("tensor:").partition(":")
             if not colon or not path or not tensor:
                 raise UsageError(f"{text!r} names no tensor", hint="Write tensor:FILE:NAME.")
-            return cls("tensor", path, tensor)
+            return cls("tensor", plain_path(path), tensor)
         if not text:
             raise UsageError("nothing to follow", hint="Write a Kitfile path, file:PATH or tensor:FILE:NAME.")
         return cls("value", text)
@@ -147,9 +148,13 @@ class TimelineUseCase:
     async def _inside(self, repository: Repository, kit: Any, subject: Subject, moment: Moment) -> Moment:
         for layer in kit.layers:
             listing = await self.inspector.listing(repository, layer)
-            for entry in listing.files:
+            # Of several of one path the last one counts.
+            for entry in reversed(listing.files):
                 if entry.path != subject.path or entry.type != "file":
                     continue
+                if entry.oid and subject.kind == "file":
+                    content = Content(entry.note, entry.oid, str(layer.digest))
+                    return replace(moment, found=True, value=f"{entry.note}, sha256 {entry.oid[:12]}", identity=content)
                 form, start, size = f"{entry.size} bytes", 0, entry.size
                 if subject.kind == "tensor":
                     weights = await self.inspector.weights(repository, layer, entry)
