@@ -237,7 +237,17 @@ class Composition:
         from kittui.usecases.trust.rule import GateRule
 
         config = self.config
-        return GateRule(config.gates, self.evidence, History(self.state_dir), self.stage_tags, config.gates_mistaken)
+        history = History(self.state_dir)
+        return GateRule(config.gates, self.evidence, history, self.stage_tags, config.gates_mistaken, self.siblings)
+
+    def siblings(self, name: str) -> frozenset[str]:
+        """The names (HOST/REPO) of the repositories in the same fleet: what people decide there counts here."""
+        found = {name}
+        for members in self.config.fleet.values():
+            names = {text.removeprefix("remote://") for text in members.values()}
+            if name in names:
+                found |= names
+        return frozenset(found)
 
     def board(self, stages: Sequence[str] = ()) -> Board:
         """Reads the board's rows; all stages are its columns, unless some are named."""

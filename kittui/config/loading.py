@@ -230,6 +230,7 @@ def _from_form(form: ConfigForm) -> Config:
         signing_command=form.signing_command,
         trust=tuple(_trusted(entry) for entry in form.trust),
         boards=MappingProxyType(dict(form.boards)),
+        fleet=MappingProxyType(dict(form.fleet)),
         gates=tuple(entry.value() for entry in form.gates),
         record=form.record,
     )

@@ -163,6 +163,7 @@ class ConfigForm(_Part):
     signing_key: File | None = None
     trust: tuple[TrustForm, ...] = ()
     boards: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    fleet: dict[Text, dict[Text, Favourite]] = Field(default_factory=dict)
     gates: tuple[GateForm, ...] = ()
     record: Literal["registry", "local", "off"] = "registry"
     signing_command: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()

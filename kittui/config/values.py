@@ -92,6 +92,7 @@ class Config:
     signing_command: tuple[str, ...] = ()
     trust: tuple[Trusted, ...] = ()
     boards: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    fleet: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     gates: tuple[GateSet, ...] = ()
     gates_mistaken: str = ""
     record: Record = "registry"

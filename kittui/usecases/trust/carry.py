@@ -1,0 +1,87 @@
+"""Taking along what is attached to a ModelKit: signatures, statements and records, in every form."""
+
+from __future__ import annotations
+
+from kittui.crashpoints import crash_point
+from kittui.errors import NotFound, Unsupported
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Incomplete, Repository
+from kittui.transfer.content import BlobOf
+
+DEPTH = 3
+"""How far signatures of signatures are followed."""
+_SUFFIXES = ("sig", "att", "sbom")
+
+
+async def carry_attachments(origin: Repository, destination: Repository, digest: Digest) -> tuple[int, tuple[str, ...]]:
+    """Copy what is attached to a digest, and to that; returns how many were new there, and what was left out.
+
+    What is kept under a tag of the digest's name is left alone where the destination has something else there.
+    """
+    notes: list[str] = []
+    count = 0
+    level = [digest]
+    seen = {digest}
+    for _ in range(DEPTH):
+        below: list[Digest] = []
+        for subject in level:
+            for carrier, tag in await _carriers(origin, subject, notes):
+                if carrier.digest in seen and tag is None:
+                    continue
+                seen.add(carrier.digest)
+                below.append(carrier.digest)
+                count += await _carry(origin, destination, carrier, tag, notes)
+        level = below
+    return count, tuple(notes)
+
+
+async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> list[tuple[Manifest, str | None]]:
+    found: list[tuple[Manifest, str | None]] = []
+    for suffix in _SUFFIXES:
+        tag = f"{subject.algorithm}-{subject.hex}.{suffix}"
+        try:
+            found.append((await origin.manifest(tag), tag))
+        except NotFound:
+            continue
+    try:
+        referrers = await origin.referrers(subject)
+    except Incomplete as error:
+        notes.append(error.message)
+        referrers = error.found
+    except (NotFound, Unsupported):
+        return found
+    for one in referrers:
+        try:
+            manifest = await origin.manifest(one.digest)
+        except NotFound:
+            continue
+        if manifest.subject is not None and manifest.subject.digest == subject and not manifest.is_index:
+            found.append((manifest, None))
+    return found
+
+
+async def _carry(
+    origin: Repository, destination: Repository, carrier: Manifest, tag: str | None, notes: list[str]
+) -> bool:
+    """Copy one; False where it is there already."""
+    try:
+        there = await destination.resolve(tag or carrier.digest)
+        if there.digest == carrier.digest and tag is not None:
+            return False
+        if tag is not None:
+            notes.append(f"{tag} is something else at {destination.reference()} and was left as it is")
+            return False
+        subject = carrier.subject
+        if subject is not None and carrier.digest in {
+            one.digest for one in await destination.referrers(subject.digest)
+        }:
+            return False
+    except NotFound:
+        pass
+    for blob in (*((carrier.config,) if carrier.config else ()), *carrier.layers):
+        if not await destination.has_blob(blob) and not await destination.mount_blob(blob, origin):
+            await destination.put_blob(blob, BlobOf(origin, blob))
+    crash_point("carry.before-manifest")
+    await destination.put_manifest(carrier.raw, carrier.media_type, tag)
+    return True

@@ -1,0 +1,152 @@
+"""One ModelKit in several repositories: where each stage stands, what is behind, and promoting from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kittui.errors import KittuiError
+from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.tasks import together
+from kittui.transfer.progress import Progress
+from kittui.trust.keyring import Keyring
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Changed
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.promote import plan_promote
+from kittui.usecases.change.tags import apply_changes, digest_at
+from kittui.usecases.change.transfer import apply_move, plan_move
+from kittui.usecases.trust.carry import carry_attachments
+from kittui.usecases.trust.history import MergedHistory, counts, merged_history
+from kittui.usecases.trust.names import plain_name
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One repository of a fleet, under the name of what it is for; each passes its ModelKits on to the next."""
+
+    name: str
+    repository: Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the stages of a member stand, or the `problem` why it can't be read.
+
+    `stale`: its champion is another one than that of the member before it, `behind` by so many versions; None where
+    that is not known.
+    """
+
+    member: Member
+    stages: dict[str, Digest] = field(default_factory=dict, hash=False)
+    behind: int | None = None
+    stale: bool = False
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        return {
+            "name": self.member.name,
+            "repository": self.member.repository.reference(),
+            "stages": self.stages,
+            "stale": self.stale,
+            "behind": self.behind,
+            "problem": self.problem or None,
+        }
+
+
+async def standings(
+    members: Sequence[Member], stages: Collection[str], champion: str, ledger: Ledger, keyring: Keyring
+) -> list[Standing]:
+    """Where every member stands; one that can't be read is marked."""
+    found = list(await together(*(_standing(member, stages) for member in members)))
+    for at in range(1, len(found)):
+        before, here = found[at - 1], found[at]
+        theirs, own = before.stages.get(champion), here.stages.get(champion)
+        if theirs is None or theirs == own or here.problem:
+            continue
+        name = plain_name(before.member.repository)
+        try:
+            history = await merged_history(before.member.repository, ledger, keyring.for_repository(name), (champion,))
+            behind = versions_behind(history, champion, own)
+        except KittuiError:
+            behind = None
+        found[at] = replace(here, stale=True, behind=behind)
+    return found
+
+
+async def _standing(member: Member, stages: Collection[str]) -> Standing:
+    try:
+        digests = await together(*(digest_at(member.repository, tag) for tag in stages))
+    except KittuiError as error:
+        return Standing(member, problem=error.message)
+    return Standing(member, {tag: at for tag, at in zip(stages, digests, strict=True) if at is not None})
+
+
+def versions_behind(history: MergedHistory, tag: str, digest: Digest | None) -> int | None:
+    """How many versions a tag held after this one; None where it is not known to have held it."""
+    certain = [event for event in history.events if event.tag == tag and (counts(event) or event.source == "none")]
+    held = [event.after for event in certain] + [event.before for event in certain[-1:]]
+    versions = list(dict.fromkeys(held))
+    return versions.index(digest) if digest in versions else None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What came of passing a ModelKit on to one member: `done` where its tags moved (or stood there already)."""
+
+    member: Member
+    done: Changed | None = None
+    carried: int = 0
+    notes: tuple[str, ...] = ()
+    error: KittuiError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        error = self.error
+        return {
+            "name": self.member.name,
+            "repository": self.member.repository.reference(),
+            "changes": [change.to_json() for change in self.done.changes] if self.done else [],
+            "carried": self.carried,
+            "notes": list(self.notes),
+            "error": {"code": error.code, "message": error.message, "hint": error.hint} if error else None,
+        }
+
+
+async def pass_on(
+    origin: Member,
+    target: Member,
+    ledger: Ledger,
+    policy: Policy,
+    stages: LifecycleTags,
+    *,
+    reason: str = "",
+    typed: Collection[str] = (),
+    override: str = "",
+    progress: Progress | None = None,
+) -> Passed:
+    """Make the origin's champion that of a later member.
+
+    It is copied as the member's challenger, with all that is attached, and promoted there under its own gates. Never
+    fails: what went wrong is in the result, and running it again continues where it stopped.
+    """
+    destination = target.repository
+    count = 0
+    notes: tuple[str, ...] = ()
+    try:
+        policy.check_write(destination.reference())
+        digest = (await origin.repository.resolve(stages.champion)).digest
+        move = await plan_move("copy", origin.repository, digest, destination)
+        await apply_move(move, ledger, policy, progress)
+        count, notes = await carry_attachments(origin.repository, destination, digest)
+        move = await plan_move("copy", origin.repository, digest, destination, stages.challenger)
+        await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
+        plan = await plan_promote(destination, stages=stages)
+        done = await apply_changes(plan, ledger, policy, reason=reason, typed=typed, override=override)
+    except KittuiError as error:
+        return Passed(target, None, count, notes, error)
+    return Passed(target, done, count, notes)
