@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from textual.pilot import Pilot
+
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui.panes.tree import RepositoryRow
 from tests.tui.waiting import browse, quiet, until
@@ -81,3 +87,22 @@ async def test_a_filter_chooses_its_first_match_on_enter_and_gives_the_choice_ba
         await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "champion")
         await pilot.press("slash", *"bet", "enter")
         await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "beta")
+
+
+def details(pilot: Pilot[Any]) -> str:
+    """The words of the details' page, in view or not."""
+    return str(browse(pilot).details_pane.body.page.lines)
+
+
+async def test_signatures_are_those_of_the_repository_not_of_the_digest() -> None:
+    made, source = world(["fraud"])
+    store = made.sources[LOCAL]
+    store.repository("fraud").add(kitfile("1"), [("model", 10, "none")], "champion")
+    signed = source.repository("fraud")
+    bundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    signed.signatures = [Descriptor(bundle, Digest.of(b"signature"), 2048, artifact_type=bundle)]
+    async with made.app("local://fraud:champion").run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: "('none', 'muted')" in details(pilot))
+        await quiet(pilot)
+        browse(pilot).open(REGISTRY, "fraud", "champion")
+        await until(pilot, lambda: "present, not verified" in details(pilot))

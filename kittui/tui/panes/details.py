@@ -41,7 +41,7 @@ class DetailsPane(Pane):
     def __init__(self, ports: Ports, tabs: Sequence[Tab]) -> None:
         super().__init__()
         self._ports = ports
-        self._signatures: dict[Digest, Attachments] = {}
+        self._signatures: dict[str, Attachments] = {}
         self._tabs = (Tab("kitfile", "Kitfile", self._kitfile_page), Tab("manifest", "Manifest", manifest_page), *tabs)
         self._tab = self._tabs[0]
         self._selection = Selection()
@@ -146,16 +146,18 @@ class DetailsPane(Pane):
         self.retitle()
 
     def _known(self, selection: Selection) -> Attachments | None:
-        return self._signatures.get(Digest(selection.digest)) if selection.digest else None
+        """What refers to the manifest in this repository: another one may have the digest, and other signatures."""
+        repository, digest = selection.repository, selection.digest
+        return self._signatures.get(repository.reference(digest)) if repository and digest else None
 
     async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
         """The Kitfile tab, once it is known which signatures there are; each digest is asked for once."""
         if selection.repository is not None and selection.digest is not None:
-            digest = Digest(selection.digest)
+            name = selection.repository.reference(selection.digest)
             try:
-                self._signatures[digest] = await ports.signatures(selection.repository, digest)
+                self._signatures[name] = await ports.signatures(selection.repository, Digest(selection.digest))
             except KittuiError:
-                self._signatures.pop(digest, None)
+                self._signatures.pop(name, None)
         return kitfile_lines(ports, selection, self._known(selection))
 
     def forget(self) -> None:
