@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 
-from kittui.compare.changes import TensorChange, TensorSide, TextChange
+from kittui.compare.changes import FileSide, TensorChange, TensorSide, TextChange
 from kittui.compare.documents import compare_documents
 from kittui.compare.figures import Meter, decodes, per_width, width
+from kittui.compare.files import assess
 from kittui.compare.text import TEXT_LIMIT, compare_texts
 from kittui.errors import Malformed
 from kittui.formats.exact_json import parse_json
-from kittui.formats.lfs import read_pointer
+from kittui.formats.lfs import Pointer, read_pointer
 from kittui.formats.tables import table_suffix
 from kittui.formats.text import decode, sniff
 
@@ -46,7 +48,7 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
     pointers = read_pointer(old), read_pointer(new)
     if pointers[0] is not None or pointers[1] is not None:
         text = compare_texts(path, old, new)
-        words = " → ".join("the file itself" if one is None else one.words for one in pointers)
+        words = assess(_side(old, pointers[0]), _side(new, pointers[1]))[1]
         return replace(text, notes=(words, *text.notes))
     if max(len(old), len(new)) <= TEXT_LIMIT:
         name = path.lower()
@@ -61,6 +63,13 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
         if name.endswith((".json", ".webmanifest", ".geojson")):
             return _compare_json(path, old, new)
     return compare_texts(path, old, new)
+
+
+def _side(content: bytes, pointer: Pointer | None) -> FileSide:
+    digest = sha256(content).hexdigest()
+    return FileSide(
+        "", size=len(content), digest=digest, oid=pointer.oid if pointer else "", note=pointer.words if pointer else ""
+    )  # fmt: skip
 
 
 def _compare_tables(path: str, kind: str, a: bytes, b: bytes) -> TextChange:

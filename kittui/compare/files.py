@@ -79,7 +79,9 @@ def assess(a: FileSide, b: FileSide, proved: bool | None = None) -> tuple[Status
 def _pointers(a: FileSide, b: FileSide) -> tuple[Status, str]:
     """Two files of which one at least is a Git LFS pointer: what counts is the content that is stood for."""
     if a.oid and b.oid:
-        return ("same", b.note) if a.oid == b.oid else ("changed", f"{a.note} → {b.note}")
+        if a.oid == b.oid:
+            return "same", b.note
+        return "changed", f"{a.note} → {b.note}" if a.note != b.note else f"{b.note}, now of another content"
     pointer, other = (a, b) if a.oid else (b, a)
     words = f"{a.note or 'the file itself'} → {b.note or 'the file itself'}"
     if other.digest is None:

@@ -198,7 +198,7 @@ async def test_small_tables_of_markdown_are_laid_out_and_large_ones_are_text() -
         "> > > > > > > > x\n\n" * 200,
         "***\n" * 600,
         "# x\n" * 600,
-        table_of(300, 50),
+        table_of(1000, 50),
         "".join(table_of(5, 5) + "\n" for _ in range(50)),
     ],
     ids=[

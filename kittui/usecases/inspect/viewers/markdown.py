@@ -36,11 +36,11 @@ _QUOTE = re.compile(r"[ >]*")
 
 def laid_out(text: str) -> str | None:
     """The Markdown with large tables as text; None where it is too much to be laid out."""
-    if len(text) > LAID_OUT or sum(map(text.count, "*_~`[]<|")) > MARKS:
+    if len(text) > LAID_OUT:
         return None
     lines = text.split("\n")
     found: list[str] = []
-    blocks, at, fence = 0, 0, ""
+    blocks, marks, at, fence = 0, 0, 0, ""
     while at < len(lines):
         line = lines[at]
         mark = _FENCE.match(line)
@@ -69,9 +69,10 @@ def laid_out(text: str) -> str | None:
                 blocks += min(20, quotes) + 1
         elif line.strip() and (not at or not lines[at - 1].strip() or _LINE.match(line)):
             blocks += 1
+        marks += sum(map(line.count, "*_~`[]<|"))
         found.append(line)
         at += 1
-    return "\n".join(found) if blocks <= BLOCKS else None
+    return "\n".join(found) if blocks <= BLOCKS and marks <= MARKS else None
 
 
 def _row(line: str) -> list[str]:

@@ -41,7 +41,7 @@ def decode_picture(content: bytes, most: int, background: str = "#000000") -> Pi
     Raises Unsupported without Pillow, Malformed for what is not an image of a known format, TooLarge for a bomb.
     """
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise Unsupported("images need Pillow", hint="Install kittui[images].") from None
     # Pillow warns of large images on stderr, which is the interface's screen: sizes are assessed here.
@@ -60,6 +60,9 @@ def decode_picture(content: bytes, most: int, background: str = "#000000") -> Pi
             return Picture(clean(facts), small.width, small.height, small.tobytes())
     except TooLarge:
         raise
+    except UnidentifiedImageError:
+        names = ", ".join(dict.fromkeys(FORMATS.values()))
+        raise Malformed(f"the image can't be read: it is none of {names}") from None
     except Exception as error:  # noqa: BLE001 - decoders of foreign formats raise what they meet
         raise Malformed(f"the image can't be read: {str(error)[:200] or type(error).__name__}") from None
 
