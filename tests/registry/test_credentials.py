@@ -17,6 +17,7 @@ import pytest
 from kittui.crashpoints import STATUS
 from kittui.errors import CredentialError, NotFound
 from kittui.registry import Credential, CredentialStore
+from kittui.registry.credential_files import CredentialFile
 from kittui.registry.keyring import credential_places
 
 
@@ -506,3 +507,11 @@ async def test_podmans_helper_for_all_registries_is_asked_last(
     found = await store.find("a.example")
     assert found is not None
     assert found.username == "bob"
+
+
+def test_a_password_that_a_killed_login_left_in_a_draft_goes_with_the_next_one(tmp_path: Path) -> None:
+    drafts = [tmp_path / ".write-of0_1", tmp_path / ".write-ofnow"]
+    for draft in drafts:
+        draft.write_text('{"auths": {"r.test": {"auth": "c2VjcmV0"}}}')
+    CredentialFile(tmp_path / "credentials.json", {"auths": {}}).write()
+    assert [path.name for path in tmp_path.iterdir()] == ["credentials.json"]
