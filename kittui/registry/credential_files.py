@@ -12,7 +12,6 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +23,6 @@ from kittui.registry.credentials import Credential
 
 DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
 _LIMIT: Final = 4 * 1024 * 1024
-_DRAFTS: Final = ".kittui-login-"
-"""Folders with this prefix and a process id hold a credentials file while it is written."""
 
 
 def store_key(host: str) -> str:
@@ -140,34 +137,7 @@ class CredentialFile:
         """Replace the file, readable by its owner alone. Raises StorageError, DiskFull."""
         assert self.path is not None  # noqa: S101 - only files are changed
         raw = json.dumps(self.document, indent="\t").encode() + b"\n"
-        drafts = self.path.parent / f"{_DRAFTS}{os.getpid()}"
-        try:
-            replace_file(self.path, raw, temporary=drafts, point="registry.credentials", mode=0o600)
-        finally:
-            with suppress(OSError):
-                drafts.rmdir()
-
-
-def sweep_drafts(folder: Path) -> None:
-    """Delete what a login left that was killed while it wrote: a draft holds a password. Blocks."""
-    for drafts in folder.glob(f"{_DRAFTS}*"):
-        owner = drafts.name.removeprefix(_DRAFTS)
-        if not owner.isdigit() or (int(owner) != os.getpid() and _runs(int(owner))):
-            continue
-        with suppress(OSError):
-            for draft in drafts.iterdir():
-                draft.unlink()
-            drafts.rmdir()
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
+        replace_file(self.path, raw, temporary=self.path.parent, point="registry.credentials", mode=0o600)
 
 
 def _map(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from kittui.disk.drafts import sweep
 from kittui.errors import CredentialError, NotFound
-from kittui.registry.credential_files import CredentialFile, store_key, sweep_drafts
+from kittui.registry.credential_files import CredentialFile, store_key
 from kittui.registry.credentials import Credential
 from kittui.registry.helpers import PATIENCE, Helper, OnMessage
 
@@ -93,7 +94,7 @@ class CredentialStore:
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
         """The first credentials that any place has for HOST[:PORT]; None where no place has."""
-        await asyncio.to_thread(sweep_drafts, self._kit_file.parent)
+        await asyncio.to_thread(sweep, self._kit_file.parent)
         for place in self._places:
             try:
                 file = await asyncio.to_thread(self._read, place)
@@ -186,7 +187,7 @@ class CredentialStore:
         )
 
     async def _own_file(self) -> CredentialFile:
-        await asyncio.to_thread(sweep_drafts, self._kit_file.parent)
+        await asyncio.to_thread(sweep, self._kit_file.parent)
         found = await asyncio.to_thread(CredentialFile.read, self._kit_file)
         return found or CredentialFile(self._kit_file, origin=str(self._kit_file))
 
