@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import pwd
+import re
 from pathlib import Path
 
 import pytest
 
+import kittui
 from kittui.cli.app import main
 from kittui.config.loading import load_config
 from kittui.disk.paths import NOWHERE, home_folder, is_nowhere, typed_path
@@ -113,3 +115,13 @@ def test_a_user_that_does_not_exist_in_the_configuration_is_a_problem_of_its_key
 def test_a_user_that_does_not_exist_in_an_option(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "local://", *words]) == 2
     assert "~nosuchuser" in capsys.readouterr().err
+
+
+def test_one_function_replaces_a_tilde() -> None:
+    """Path.expanduser raises RuntimeError for a user that does not exist, and Path.home without a home folder."""
+    found = [
+        path.name
+        for path in Path(kittui.__file__).parent.rglob("*.py")
+        if path.name != "paths.py" and re.search(r"\bexpanduser\b|Path\.home\(", path.read_text())
+    ]
+    assert found == []

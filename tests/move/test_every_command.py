@@ -49,6 +49,7 @@ CASES = {
     "undo": Case(("undo", FRAUD, "-y"), (("tag", f"{FRAUD}:v0.9.0", "kept"), ("promote", FRAUD, "-y")), ("no tag",)),
     "untag": Case(("remove", f"{FRAUD}:v0.9.0", "-y"), again=("no tag",)),
     "delete": Case(("remove", "--delete", f"{FRAUD}:tuning", "-y"), again=("no tag",)),
+    "evidence": Case(("evidence", f"{FRAUD}:v1.0.0", "-d", "EVIDENCE"), again=("is there already",)),
     "delete in a layout": Case(
         ("remove", "--delete", "oci:LAYOUT:v1", "-y"), (("copy", f"{FRAUD}:v1.0.0", "oci:LAYOUT:v1"),), ("no tag",)
     ),

@@ -11,6 +11,7 @@ from kittui.cli import run
 from kittui.cli.inspecting import agreed
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option
+from kittui.disk.paths import typed_path
 from kittui.oci.protocols import Repository
 from kittui.usecases.trust.dossier import SUMS, gather, write
 from kittui.usecases.trust.history import merged_history
@@ -40,8 +41,8 @@ async def command(
     history = await merged_history(repository, composition.ledger, keyring, sorted(composition.stage_tags))
     more = await _comparison(call, repository, against, kit.digest)
     files = await gather(repository, kit, keyring, history, more)
-    folder = Path(directory) if directory else Path(f"evidence-{kit.digest.short}")
-    await write(await asyncio.to_thread(folder.expanduser), files, signer)
+    folder = typed_path(directory) if directory else Path(f"evidence-{kit.digest.short}")
+    await write(folder, files, signer)
     names = sorted({*files, SUMS, *((f"{SUMS}.sig",) if signer is not None else ())})
     document = {"reference": str(located), "digest": kit.digest, "directory": str(folder), "files": names}
 

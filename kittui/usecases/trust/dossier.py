@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kittui.crashpoints import crash_point
 from kittui.disk.durable import make_folder, replace_file, storage_error
+from kittui.disk.trees import remove_tree
 from kittui.errors import Conflict
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.protocols import Repository
@@ -82,7 +82,10 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         raise Conflict(f"{folder} is there already", hint="Name a folder that does not exist with -d.")
     try:
         make_folder(folder.parent)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:50]}-"))
+        draft = folder.with_name(f".{folder.name[:50]}.kittui")
+        # One name, so that what a killed run left goes with the next.
+        remove_tree(draft)
+        draft.mkdir(mode=0o700)
         try:
             for name, content in files.items():
                 path = draft / name
