@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kittui.config.loading import load_config, parse_config
 from kittui.errors import Refused, Unreachable
+from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.protocols import Incomplete
+from kittui.oci.reference import Place
 from kittui.state.history import History
 from kittui.trust.gates import (
     ApprovedBy,
@@ -143,6 +146,35 @@ async def test_approved_by(tmp_path: Path) -> None:
     assert await world.only() == ("pass", "approved by Anna, Ben")
     await world.decide("Ben", "rejected")
     assert await world.only() == ("fail", "Ben rejected it: why")
+
+
+async def test_a_rejection_can_not_be_hidden_in_what_is_unreadable(tmp_path: Path) -> None:
+    world = World(tmp_path, ApprovedBy(1, ("Anna",)))
+    world.rule = GateRule(world.rule.sets, world.rule.evidence, world.rule.history, world.rule.stages)
+    await world.decide("Anna")
+    assert (await world.only())[0] == "pass"
+    await world.decide("Anna", "rejected")
+    (rejection,) = (await world.repository.manifest(world.repository.subjects[world.new][-1].digest)).layers
+    content = world.repository.blobs.pop(rejection.digest)
+    assert (await world.only())[0] == "unknown"
+    world.repository.blobs[rejection.digest] = content
+    assert (await world.only())[0] == "fail"
+
+    async def incomplete(digest: Digest) -> Sequence[Descriptor]:
+        raise Incomplete("list", "there are too many", world.repository.subjects[digest][:1])
+
+    world.repository.referrers = incomplete  # type: ignore[method-assign]
+    assert (await world.only())[0] == "unknown"
+
+
+@pytest.mark.parametrize("host", ["Registry.Test", "registry.test:443"])
+async def test_gates_hold_however_the_host_is_written(tmp_path: Path, host: str) -> None:
+    world = World(tmp_path, SignedBy(("CI",)))
+    only = GateSet("", "champion", world.rule.sets[0].gates, "", ("registry.test/*",), True)
+    world.rule = GateRule((only,), world.rule.evidence, world.rule.history, world.rule.stages)
+    world.repository.source.place = Place("remote", host=host)
+    with pytest.raises(Refused, match="gate signed by CI"):
+        await apply_changes(await plan_promote(world.repository), world.ledger, world.policy)
 
 
 async def test_reviewed(tmp_path: Path) -> None:

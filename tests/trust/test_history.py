@@ -56,11 +56,11 @@ class World:
         self.repository.tagged["challenger"] = self.kits[number]
         await apply_changes(await plan_promote(self.repository), self.ledger(machine, key), Policy(), reason="why")
 
-    async def history(self, machine: str = "looker") -> MergedHistory:
-        return await merged_history(self.repository, Ledger.open(self.folder / machine), KEYRING, TAGS)
+    async def history(self, machine: str = "looker", keyring: Keyring = KEYRING) -> MergedHistory:
+        return await merged_history(self.repository, Ledger.open(self.folder / machine), keyring, TAGS)
 
-    async def champion(self, machine: str = "looker") -> list[TagEvent]:
-        return [event for event in (await self.history(machine)).events if event.tag == "champion"]
+    async def champion(self, machine: str = "looker", keyring: Keyring = KEYRING) -> list[TagEvent]:
+        return [event for event in (await self.history(machine, keyring)).events if event.tag == "champion"]
 
     def move(self, before: int | None, after: int, **changes: Any) -> Move:
         ends = {"before": None if before is None else self.kits[before], "after": self.kits[after]}
@@ -117,11 +117,25 @@ async def test_moves_without_a_record_were_made_outside(world: World) -> None:
 async def test_unsigned_records_are_shown_and_prove_nothing(world: World) -> None:
     await world.promote(1, "ann", None)
     await world.promote(2, "ann", None)
-    events = await world.champion()
+    events = await world.champion(keyring=Keyring())
     assert ends(world, events) == [(1, 2), (0, 1)]
     assert {(event.proof, event.counted) for event in events} == {("unsigned", True)}
-    held = held_at(await world.history(), "champion", datetime.now(UTC) + timedelta(seconds=1))
+    history = await world.history(keyring=Keyring())
+    held = held_at(history, "champion", datetime.now(UTC) + timedelta(seconds=1))
     assert (held.digest, held.certainty) == (world.kits[2], "recorded")
+    assert {event.counted for event in await world.champion()} == {False}
+
+
+async def test_an_unsigned_record_does_not_hide_a_move_outside(world: World) -> None:
+    await world.promote(1, "ann")
+    world.repository.tagged["champion"] = world.kits[3]
+    await world.write(world.move(1, 3, actor="ann@host"), 3, None)
+    told = [(event.action, event.proof, event.counted) for event in await world.champion()]
+    assert sorted(told) == [
+        ("moved outside kittui", "", True),
+        ("promote", "unsigned", False),
+        ("promote", "verified", True),
+    ]
 
 
 async def test_a_forged_record_changes_nothing(world: World) -> None:

@@ -20,6 +20,8 @@ from kittui.trust.documents import SIZE_LIMIT
 
 ATTACHMENTS_LIMIT: Final = 1000
 """Attachments of one manifest looked at."""
+TOTAL_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of all attachments of one manifest read at most."""
 AT_ONCE: Final = 8
 """Attachments read at the same time."""
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
@@ -151,10 +153,15 @@ async def _filled(
     repository: Repository, parts: Sequence[tuple[Attachment, Descriptor | None]]
 ) -> tuple[Attachment, ...]:
     gate = asyncio.Semaphore(AT_ONCE)
+    left = TOTAL_LIMIT
 
     async def fill(attachment: Attachment, layer: Descriptor | None) -> Attachment:
+        nonlocal left
         if layer is None or attachment.foreign:
             return attachment
+        left -= layer.size
+        if left < 0:
+            return replace(attachment, problem=f"all together are over {TOTAL_LIMIT // 1024 // 1024} MiB")
         async with gate:
             try:
                 return replace(attachment, content=await repository.read_blob(layer, SIZE_LIMIT))

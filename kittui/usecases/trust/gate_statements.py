@@ -23,9 +23,15 @@ def _owned(one: Signature, people: Sequence[str]) -> bool:
 
 def _missing(found: Verification, reason: str, remedy: str) -> Answer:
     """Fail; or cannot tell, where something that was not looked at may be what is missing."""
-    if not found.complete or any(one.status == "error" for one in found.signatures):
+    if _hidden(found):
         return Answer("unknown", f"{reason}, and not everything attached to it could be read", remedy)
     return Answer("fail", reason, remedy)
+
+
+def _hidden(found: Verification) -> str:
+    """What is said where something attached was not read, which may speak against the ModelKit; empty otherwise."""
+    unread = not found.complete or any(one.status == "error" for one in found.signatures)
+    return "not everything attached to it could be read" if unread else ""
 
 
 def signed(gate: SignedBy, found: Verification) -> Answer:
@@ -51,6 +57,8 @@ def attested(gate: Attested, found: Verification, now: datetime) -> Answer:
         return _missing(
             found, f"no {named} statement{who} holds", "state it: kittui attest REF --type TYPE --predicate FILE"
         )
+    if hidden := _hidden(found):
+        return Answer("unknown", f"{hidden}, another result may be among it", "look at it with kittui verify REF")
     if not gate.result:
         return Answer("pass", f"a {named} statement holds", evidence=tuple(one.digest for one in held))
     dated = [(_time(one), one) for one in held]
@@ -92,6 +100,8 @@ def approved(gate: ApprovedBy, found: Verification, case: Case) -> Answer:
             because = f": {review.reason}" if review.reason else ""
             return Answer("fail", f"{person} rejected it{because}", f"let {person} approve it again")
     missing = [person for person in gate.people if person not in counted]
+    if len(counted) >= gate.count and (hidden := _hidden(found)):
+        return Answer("unknown", f"{hidden}, a rejection may be among it", "look at it with kittui verify REF")
     if len(counted) >= gate.count:
         evidence = tuple(one.digest for one in found.signatures if _is_review(one, counted))
         return Answer("pass", f"approved by {', '.join(counted)}", evidence=evidence)

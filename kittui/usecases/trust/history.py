@@ -129,7 +129,8 @@ async def merged_history(
     events: list[TagEvent] = []
     for tag in dict.fromkeys(tags):
         own = _ordered(event for event in merged if event.tag == tag)
-        events += reversed(_with_gaps(own, tag, current.get(tag), write_time(now), asked=tag in current))
+        gaps = _with_gaps(own, tag, current.get(tag), write_time(now), asked=tag in current, bridged=not keyring)
+        events += reversed(gaps)
     events.sort(key=lambda event: event.time, reverse=True)
     return MergedHistory(reference, tuple(events), tuple(notes))
 
@@ -282,15 +283,15 @@ def _apart(one: str, other: str) -> timedelta:
 
 
 def _with_gaps(
-    events: Sequence[TagEvent], tag: str, current: Digest | None, now: str, *, asked: bool
+    events: Sequence[TagEvent], tag: str, current: Digest | None, now: str, *, asked: bool, bridged: bool
 ) -> list[TagEvent]:
     """The moves of one tag in a chain, with what must have happened between them.
 
-    What this machine did and what trusted keys vouch for is certain. A record that proves nothing joins the chain only
-    where it leads from one of those to the next, so that a forged one changes nothing; others are shown beside it.
+    What this machine did and what trusted keys vouch for is certain. Where no keys are trusted at all (`bridged`), a
+    record that proves nothing joins the chain if it leads from one of those to the next. Others are shown beside it.
     """
     certain = [event for event in events if counts(event)]
-    others = [event for event in events if not counts(event) and event.proof != "dated in the future"]
+    others = [event for event in events if not counts(event) and event.proof != "dated in the future" and bridged]
     ends: list[tuple[str, str | None]] = [(event.time, event.before) for event in certain]
     if asked:
         ends.append((now, current))
