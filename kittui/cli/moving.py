@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kittui.cli.run import Call
 from kittui.errors import KittuiError, Refused, UsageError
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
+from kittui.usecases.browse.showing import attachments
 from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.policy import Verdict
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
@@ -24,6 +27,7 @@ from kittui.usecases.change.words import (
     unseen_text,
     verdict_lines,
 )
+from kittui.usecases.trust.carry import carry_attachments
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic
@@ -104,19 +108,25 @@ async def carry(
     reason: str = "",
     confirm: Sequence[str] = (),
     override: str = "",
+    referrers: bool | None = None,
 ) -> Moved:
-    """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress."""
+    """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress.
+
+    What is attached to the ModelKit is counted and taken along with `referrers`, not asked for where that is None.
+    """
     composition = call.composition
     (source, target), (repository, wanted) = origin, destination
     composition.policy.check_write(repository.reference())
     plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
     for line in move_lines(plan):
         call.printer.note(line)
+    if referrers is not None:
+        await _note_attached(call, source, plan.manifest.digest, referrers)
     typed = typed_names(call, plan.changes.overwritten, confirm)
     progress = Progress()
     what = f"pull {source.reference(target)}" if action == "pull" else f"{action} to {plan.place}"
     async with reporting(call, progress, what):
-        return await apply_move(
+        moved = await apply_move(
             plan,
             composition.ledger,
             composition.policy,
@@ -126,6 +136,22 @@ async def carry(
             typed=typed,
             override=override,
         )
+        if referrers:
+            _, left = await carry_attachments(source, repository, plan.manifest.digest)
+            for note in left:
+                call.printer.warning(note)
+    return moved
+
+
+async def _note_attached(call: Call, source: Repository, digest: Digest, referrers: bool) -> None:
+    """Say what refers to a ModelKit that is about to be moved, and whether it goes along."""
+    found = await attachments(source, digest)
+    if found.found:
+        kinds = Counter(one.kind for one in found.found)
+        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        call.printer.note(f"  attached to it: {listed}{' (taken along)' if referrers else ' (left; see --referrers)'}")
+    if found.incomplete is not None:
+        call.printer.warning(found.incomplete.message)
 
 
 def show_moved(call: Call, moved: Moved, traffic: Traffic) -> None:

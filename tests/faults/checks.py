@@ -49,7 +49,10 @@ def check_touched(
     found = {repository: named_tags(registry, repository) for repository in model.remote}
     for repository, before in model.remote.items():
         goal = operation.remote.get(repository, before)
-        _between(found[repository], before, goal, finished, f"in {repository}")
+        held = {
+            tag: to for tag, to in found[repository].items() if tag != operation.placeholder or to in before.values()
+        }
+        _between(found[repository] if finished else held, before, goal, finished, f"in {repository}")
     champion = found[model.main].get("champion", "")
     packed = next((each for each in model.kits if digest_of(each.manifest) == champion), None)
     holds(packed is not None and _whole(registry, model.main, packed), f"champion does not resolve: {champion}")

@@ -43,7 +43,7 @@ class Operation:
 
     `remote` are the tags of each repository that it may touch as they must be in the end, `store` and `layout` the
     same for these; None: it touches none of them. `status` is what it exits with when nothing goes wrong.
-    `twice`: two processes do it at once.
+    `twice`: two processes do it at once. `placeholder`: the tag that points to a placeholder before it goes.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Operation:
     unpacked: tuple[str, str] | None = None
     elsewhere: tuple[str, str, str] | None = None
     twice: bool = False
+    placeholder: str = ""
 
 
 @dataclass
@@ -198,7 +199,8 @@ class Model:
             return None
         tag = chance.choice(spare)
         way = [] if self.untags else ["--placeholder"]
-        return self._moved(self.main, {tag: None}, "remove", ["remove", "--yes", *way, self._ref(tag)])
+        found = self._moved(self.main, {tag: None}, "remove", ["remove", "--yes", *way, self._ref(tag)])
+        return replace(found, placeholder="" if self.untags else tag)
 
     def _delete(self, chance: random.Random) -> Operation | None:
         """A ModelKit with all its tags, where none of them has a role."""

@@ -202,6 +202,16 @@ def copy(world: World) -> None:
     assert [world.other.manifest_of("copied/fraud", digest) is not None for digest in signatures] == [True, True]
 
 
+def copy_alone(world: World) -> None:
+    """To another registry without what refers to it, if that is asked for; the plan says so."""
+    world.sign(MIDDLE)
+    to = f"remote://{world.other.host}/copied/fraud:v1.0"
+    ran = world.kittui("copy", "--no-referrers", f"{world.repository}:v1.0", to)
+    assert ran.json["digest"] == DIGESTS["middle"]
+    assert world.other.tags_of("copied/fraud") == {"v1.0": DIGESTS["middle"]}
+    assert "attached to it: 2 signature (left; see --referrers)" in ran.err
+
+
 def copy_out(world: World) -> None:
     """Into an OCI layout."""
     layout = world.home / "layout"
@@ -213,5 +223,5 @@ def copy_out(world: World) -> None:
 
 OPERATIONS: tuple[Callable[[World], None], ...] = (
     login, catalog, browse, missing, look, pull, push, push_elsewhere, retag, move, mount, promote, undo, untag, delete,
-    copy, copy_out,
+    copy, copy_alone, copy_out,
 )  # fmt: skip

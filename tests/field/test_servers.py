@@ -26,7 +26,6 @@ NAMES = [
     for name, (program, _) in SERVERS.items()
 ]
 HABITS = {each.name: each.habits for each in PERSONALITIES}
-FAILING = {"copy": "signatures do not travel with a copy yet"}
 
 
 @pytest.fixture
@@ -38,19 +37,7 @@ def world(server: str, tmp_path: Path) -> Iterator[World]:
         registry.close()
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        pytest.param(
-            operation,
-            id=operation.__name__,
-            marks=[pytest.mark.xfail(strict=True, reason=FAILING[operation.__name__])]
-            if operation.__name__ in FAILING
-            else [],
-        )
-        for operation in OPERATIONS
-    ],
-)
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("server", NAMES)
 def test_operations(server: str, operation: Callable[[World], None], world: World) -> None:
     operation(world)

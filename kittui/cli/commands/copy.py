@@ -15,9 +15,20 @@ from kittui.oci.traffic import metered
 @click.argument("destination", metavar="TO")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+@click.option(
+    "--referrers/--no-referrers",
+    default=None,
+    help="Take along the signatures, statements and SBOMs that refer to it (without either: between registries).",
+)
 @click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
 async def command(
-    call: Call, origin: str, destination: str, reason: str, confirm: tuple[str, ...], override: str
+    call: Call,
+    origin: str,
+    destination: str,
+    reason: str,
+    confirm: tuple[str, ...],
+    referrers: bool | None,
+    override: str,
 ) -> None:
     """Copy a ModelKit, or an index with what it lists, between any two sources.
 
@@ -29,5 +40,7 @@ async def command(
         target = found.target or "latest"
         to = await places.locate(destination, changing=True, default=None)
         ends = (found.repository, target), (to.repository, to.target or target)
-        moved = await carry(call, "copy", *ends, reason=reason, confirm=confirm, override=override)
+        if referrers is None:
+            referrers = all(end.repository.source.place.kind == "remote" for end in (found, to))
+        moved = await carry(call, "copy", *ends, reason=reason, confirm=confirm, override=override, referrers=referrers)
     show_moved(call, moved, traffic)

@@ -17,9 +17,20 @@ from kittui.oci.traffic import metered
 @click.argument("destination", required=False)
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+@click.option(
+    "--referrers/--no-referrers",
+    default=None,
+    help="Take along the signatures, statements and SBOMs that refer to it.",
+)
 @click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
 async def command(
-    call: Call, reference: str, destination: str | None, reason: str, confirm: tuple[str, ...], override: str
+    call: Call,
+    reference: str,
+    destination: str | None,
+    reason: str,
+    confirm: tuple[str, ...],
+    referrers: bool | None,
+    override: str,
 ) -> None:
     """Push a ModelKit from the local store (or a layout) to the registry in its name, or to DESTINATION."""
     origin = call.composition.places.parse(reference)
@@ -36,7 +47,9 @@ async def command(
     places = call.composition.places
     with metered() as traffic:
         ends = (places.repository(origin), target), (places.repository(to), to.target or target)
-        moved = await carry(call, "push", *ends, reason=reason, confirm=confirm, override=override)
+        moved = await carry(
+            call, "push", *ends, reason=reason, confirm=confirm, override=override, referrers=bool(referrers)
+        )
     show_moved(call, moved, traffic)
 
 
