@@ -202,6 +202,8 @@ def test_doctor_of_a_registry(kittui: Run, shared_kit_registry: DockerRegistry) 
         "manifests": "good",
         "ranges": "good",
         "referrers": "warn",
+        "repository": "good",
+        "untagging": "warn",
         "deletes": "warn",
     }
     assert checks["deletes"]["remedy"]

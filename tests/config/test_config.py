@@ -66,7 +66,7 @@ def test_everything_that_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "key", "said"),
     [
-        ("a: [", "c:1", "", "no valid YAML"),
+        ("a: [", "c:1", "", "not valid YAML"),
         ("- 1", "c", "", "not a map"),
         ("mouse: true\nthem: x", "c:2", "them", "allowed are registries"),
         ("mouse: maybe", "c:1", "mouse", "boolean"),
