@@ -220,7 +220,9 @@ class TarWalk:
         at = entry.offset - self._start
         content = self._window[at : at + entry.size]
         if len(content) < entry.size and entry.size <= self._pace.most:
-            after, self.position = self.position, entry.offset
+            # The entry is listed already: a walk that is broken off here continues after it.
+            after = self._passed = self.position
+            self.position = entry.offset
             yield from self._refill()
             self.position = after
             content = self._window[: entry.size]

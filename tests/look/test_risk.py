@@ -257,7 +257,7 @@ def test_what_joblib_writes_of_numbers_is_followed_past_them(tmp_path: Path) -> 
     assert (found.pickles, found.unread, found.faults) == (1, [], [])
 
 
-def test_an_array_in_the_midst_of_a_frame_is_a_finding() -> None:
+def test_an_array_in_the_middle_of_a_frame_is_a_finding() -> None:
     # A loader takes the array from behind the frame: what lies in the frame would be gone past unseen.
     inner = pickle.dumps({"subclass": numpy.ndarray, "shape": (64,), "dtype": numpy.dtype("u1"), "order": "C"}, 4)[
         11:-1
@@ -265,7 +265,7 @@ def test_an_array_in_the_midst_of_a_frame_is_a_finding() -> None:
     body = b"\x8c\x13joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81" + inner + b"b" + EVIL[11:-1] + b"."
     content = b"\x80\x04\x95" + struct.pack("<Q", len(body)) + body + bytes(64)
     found = looked("a.joblib", content)
-    assert any("midst of a frame" in fault for fault in found.faults)
+    assert any("middle of a frame" in fault for fault in found.faults)
 
 
 def test_torchs_own_tensors_and_plain_values_are_no_finding() -> None:
