@@ -9,7 +9,7 @@ from kittui.errors import Malformed
 from kittui.terminal import size_text
 
 POINTER_LIMIT = 1024
-"""Bytes from which on a file is no pointer."""
+"""Bytes from which on a file is not a pointer."""
 SMALLEST = 100
 """Bytes of a pointer at least."""
 _VERSION = re.compile(r"version https?://(?:git-lfs\.github\.com/spec/|hawser\.github\.com/spec/)v1\r?\n")
