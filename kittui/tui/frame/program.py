@@ -194,7 +194,9 @@ class Program(App[None], inherit_bindings=False):
 
     def state(self, kind: type[State]) -> State:
         """The program's one object of this class, created when it is first asked for."""
-        found = self._states.setdefault(kind, kind()) if kind not in self._states else self._states[kind]
+        if kind not in self._states:
+            self._states[kind] = kind()
+        found = self._states[kind]
         if not isinstance(found, kind):
             raise TypeError(kind)
         return found
