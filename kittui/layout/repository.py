@@ -63,7 +63,10 @@ class LayoutRepository(FolderRepository):
         return [entry for entry in named_entries(index) if entry.repository == self._name]
 
     async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
-        """Tags by name, then manifests without tag in the order of the file; what can't be used has its problem."""
+        """Tags by name, then manifests without tag in the order of the file; what can't be used has its problem.
+
+        A manifest without tag that belongs to another one is left out, as registries do.
+        """
         index = await self._read()
         yield await in_thread(self._entries, index)
 
@@ -78,8 +81,17 @@ class LayoutRepository(FolderRepository):
             if entry.tag is not None:
                 named.append(TagEntry(entry.tag, descriptor, problem))
             elif entry.problem or descriptor is None or descriptor.digest not in tagged:
+                if problem is None and descriptor is not None and self._is_attached(descriptor):
+                    continue
                 unnamed.append(TagEntry(None, descriptor, problem))
         return [*sorted(named, key=lambda entry: entry.name or ""), *unnamed]
+
+    def _is_attached(self, descriptor: Descriptor) -> bool:
+        """Whether a manifest belongs to another one, as a signature does, instead of being a version of its own."""
+        try:
+            return self._blobs.manifest(descriptor).subject is not None
+        except KittuiError:
+            return False
 
     async def _listed(self, referred: Digest) -> Sequence[Descriptor]:
         """All that index.json lists, and what the index lists that the tag `sha256-<hex>` names."""

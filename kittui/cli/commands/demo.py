@@ -46,15 +46,18 @@ async def _play(call: Call, folder: Path) -> int:
     from kittui.cli.interface import run_interface
     from kittui.cli.leaving import leaving_on_signals
     from kittui.demo.stage import set_up
+    from kittui.demo.trusted import vouch
     from kittui.oci.reference import LOCAL
     from kittui.tui.frame.ports import PlaceEntry
 
     stage = await set_up(folder)
+    people = await vouch(stage)
     os.chdir(stage.work)
     flags = replace(call.options.flags, store=str(stage.store))
     places = (PlaceEntry(LOCAL), PlaceEntry(stage.place, "demo"))
     start = f"oci:{stage.models}/acme/fraud-detector"
     async with Composition(flags, environ=stage.environment(os.environ)) as composition:
+        composition.config = people.configured(composition.config)
         with leaving_on_signals():
             return await run_interface(composition, start, places)
 

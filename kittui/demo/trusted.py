@@ -1,0 +1,124 @@
+"""Who vouches for the demo's ModelKits: keys made when it starts, signatures, approvals, records, and gates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from kittui.config import Config
+from kittui.config.values import Trusted
+from kittui.demo.stage import Stage
+from kittui.layout import LayoutSource
+from kittui.oci.protocols import Repository
+from kittui.state.history import Event, History
+from kittui.trust.documents import parse_time
+from kittui.trust.gates import ApprovedBy, Attested, GateSet, LicenseIn, Metric, SignedBy
+from kittui.trust.moves import MOVE, Move, write_move
+from kittui.trust.reviews import write_review
+from kittui.trust.statements import REVIEW, SIGNED, TEST_RESULT
+from kittui.usecases.trust.names import plain_name
+from kittui.usecases.trust.sign import attest
+from kittui.usecases.trust.signer import KeySigner
+
+PEOPLE: Final = ("ci", "ada", "dana")
+REPOSITORY: Final = "acme/fraud-detector"
+SIGNED_VERSIONS: Final = ("v0.9.0", "v1.0.0", "v1.1.0")
+_APPROVED: Final = (
+    ("v1.0.0", "ada", "2026-09-27T15:00:00Z", "recall is up, no drift in two weeks"),
+    ("v1.0.0", "dana", "2026-09-28T08:00:00Z", "latency is fine"),
+    ("v1.1.0", "ada", "2026-11-17T16:25:00Z", "one label corrected, the metrics hold"),
+)
+"""Who approved of which version for champion, when, and why. Dana, whom the demo is played as, has one to go."""
+_GATES: Final = GateSet(
+    "production",
+    "champion",
+    (
+        LicenseIn(("Apache-2.0", "CC0-1.0")),
+        Metric("model.parameters.metrics.auc", at_least=0.85),
+        SignedBy(("ci",)),
+        Attested(TEST_RESULT, ("ci",), "PASSED", "test-result"),
+        ApprovedBy(2, ("ada", "dana")),
+    ),
+    "challenger",
+    enforce=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The keys of the demo's people, in a folder of the demo."""
+
+    folder: Path
+    signers: Mapping[str, KeySigner]
+
+    def private(self, name: str) -> Path:
+        """The file of a private key."""
+        return self.folder / f"{name}.pem"
+
+    def public(self, name: str) -> Path:
+        """The file of a public key."""
+        return self.folder / f"{name}.pub"
+
+    def configured(self, config: Config) -> Config:
+        """A configuration in which they count and the gates hold, played as Dana."""
+        trust = tuple(Trusted(name, str(self.public(name))) for name in PEOPLE)
+        return replace(
+            config, trust=trust, gates=(_GATES,), gates_mistaken="", signing_key=self.private("dana"), record="registry"
+        )
+
+
+async def vouch(stage: Stage) -> People:
+    """Make the keys, and have their owners sign, approve and record in the demo's copy."""
+    people = _make_keys(stage.folder / "keys")
+    repository = LayoutSource(stage.models).repository(REPOSITORY)
+    for version in SIGNED_VERSIONS:
+        await attest(repository, version, people.signers["ci"], SIGNED, {})
+        result = {
+            "result": "PASSED",
+            "configuration": [{"name": "tests/holdout.yaml"}],
+            "passedTests": ["auc", "recall_at_1pct", "latency"],
+            "timeVerified": "2026-11-17T12:00:00Z",
+        }
+        await attest(repository, version, people.signers["ci"], TEST_RESULT, result)
+    name = plain_name(repository)
+    for version, person, time, reason in _APPROVED:
+        review = write_review("approved", name, "champion", person, reason, parse_time(time) or datetime.now(UTC))
+        await attest(repository, version, people.signers[person], REVIEW, review)
+    for event in History(stage.folder / "state" / "kittui").events(repository.reference()):
+        await _record(repository, event, people)
+    return people
+
+
+async def _record(repository: Repository, event: Event, people: People) -> None:
+    """The record of one of the demo's past moves, by whoever made it."""
+    time = parse_time(event.time)
+    if event.after is None or time is None:
+        return
+    signer = people.signers.get(event.actor.partition("@")[0], people.signers["ci"])
+    before = (await repository.resolve(event.before)).digest if event.before else None
+    after = (await repository.resolve(event.after)).digest
+    move = Move(
+        event.id, time, event.actor, event.action, plain_name(repository), event.tag, before, after, event.reason
+    )
+    await attest(repository, after, signer, MOVE, write_move(move))
+
+
+def _make_keys(folder: Path) -> People:
+    folder.mkdir(mode=0o700)
+    signers: dict[str, KeySigner] = {}
+    for name in PEOPLE:
+        key = ec.generate_private_key(ec.SECP256R1())
+        handle = os.open(folder / f"{name}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (folder / f"{name}.pub").write_bytes(public)
+        signers[name] = KeySigner(key)
+    return People(folder, signers)
