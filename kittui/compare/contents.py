@@ -11,7 +11,7 @@ from kittui.compare.documents import compare_documents
 from kittui.compare.figures import Meter, decodes, per_width, width
 from kittui.compare.files import assess
 from kittui.compare.text import TEXT_LIMIT, compare_texts
-from kittui.errors import Malformed
+from kittui.errors import Malformed, TooLarge
 from kittui.formats.exact_json import parse_json
 from kittui.formats.lfs import Pointer, read_pointer
 from kittui.formats.tables import table_suffix
@@ -19,6 +19,10 @@ from kittui.formats.text import decode, sniff
 
 WIDE = 300
 """Characters of a changed line of JSON from which on its values are compared, too."""
+JSON_VALUES = 500_000
+"""Values of a document that are compared."""
+LINES = 200_000
+"""Lines of a text that are aligned as a whole."""
 VALUES_LIMIT = 5_000
 """Values of one document that are kept."""
 BINARY_SUFFIXES = frozenset(
@@ -50,6 +54,10 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
         text = compare_texts(path, old, new)
         words = assess(_side(old, pointers[0]), _side(new, pointers[1]))[1]
         return replace(text, notes=(words, *text.notes))
+    if max(content.count(b"\n") for content in (old, new)) > LINES:
+        from kittui.compare.streams import compare_streams, side_of
+
+        return compare_streams(path, side_of(old), side_of(new))
     if max(len(old), len(new)) <= TEXT_LIMIT:
         name = path.lower()
         if (kind := table_suffix(name)) is not None:
@@ -80,9 +88,14 @@ def _compare_tables(path: str, kind: str, a: bytes, b: bytes) -> TextChange:
     if encodings[0] is None or encodings[1] is None:
         return compare_texts(path, a, b)
     text = compare_texts(path, a, b, zeros=True)
-    records_a, records_b = (
-        read_table(kind, decode(content, encoding)) for content, encoding in ((a, encodings[0]), (b, encodings[1]))
-    )
+    try:
+        records_a, records_b = (
+            read_table(kind, decode(content, encoding)) for content, encoding in ((a, encodings[0]), (b, encodings[1]))
+        )
+    except TooLarge:
+        from kittui.compare.streams import compare_streams, side_of
+
+        return compare_streams(path, side_of(a), side_of(b))
     table = compare_tables(records_a, records_b) if records_a is not None and records_b is not None else None
     if records_a is None or records_b is None or table is None:
         return text
@@ -101,6 +114,8 @@ def _compare_json(path: str, a: bytes, b: bytes) -> TextChange:
     encodings = sniff(a), sniff(b)
     if encodings[0] is None or encodings[1] is None:
         return text
+    if max(content.count(b",") for content in (a, b)) > JSON_VALUES:
+        return replace(text, notes=(f"more than {JSON_VALUES:,} values: compared as text", *text.notes))
     try:
         values = compare_documents(parse_json(decode(a, encodings[0])), parse_json(decode(b, encodings[1])))
     except Malformed:

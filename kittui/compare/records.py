@@ -56,6 +56,8 @@ class RecordReader:
         self.number = 0
         """Records that were passed; in a table blank lines do not count."""
         self._before = ""
+        self.most = RECORDS
+        """Records that are looked at together at most."""
 
     @property
     def ended(self) -> bool:
@@ -102,7 +104,7 @@ class RecordReader:
         self.fill(window)
         records = self._split(window)
         if records or not self.buffer:
-            return records[:RECORDS]
+            return records
         self.fill(RECORD_LIMIT)
         if not (records := self._split(RECORD_LIMIT)) and self.splitter.quoted and "\n" in self.buffer[:RECORD_LIMIT]:
             self.splitter.give_up()
@@ -111,7 +113,7 @@ class RecordReader:
 
     def _split(self, window: int) -> list[str]:
         whole = self.ended and len(self.buffer) <= window
-        return self.splitter.split(self.buffer[:window], ended=whole)[0]
+        return self.splitter.split(self.buffer[:window], ended=whole, most=self.most)[0]
 
     def before(self, count: int) -> list[str]:
         """The last lines that were passed, as many as are remembered whole."""

@@ -9,18 +9,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from time import thread_time
 
 from kittui.compare.changes import Hunk, Row, TextChange
 from kittui.compare.excerpts import between, first_difference
 from kittui.compare.lines import Block, matching_blocks
 from kittui.compare.notebooks import compare_notebooks
-from kittui.compare.records import PIECE, Read, Record, RecordReader, pass_both, pass_long
-from kittui.compare.tables import SAME_ROWS, UNCLOSED, Records, Shape, as_table, compare_columns, evident_key, read_rows
+from kittui.compare.records import PIECE, RECORDS, Read, Record, RecordReader, pass_both, pass_long
+from kittui.compare.tables import (
+    CELLS,
+    SAME_ROWS,
+    UNCLOSED,
+    Records,
+    Shape,
+    as_table,
+    compare_columns,
+    evident_key,
+    read_rows,
+)
 from kittui.compare.text import CONTEXT, HUNKS_LIMIT, compare_lines, encoding_notes, ends_words
+from kittui.errors import TooLarge
 from kittui.formats.notebook import NOTEBOOK_LIMIT
 from kittui.formats.tables import RECORD_LIMIT, SAMPLE, Cells, Form, Splitter, read_form, table_suffix
 from kittui.formats.text import SNIFFED, Encoding, sniff
 
+KEPT = 200_000
+"""Lines of hunks that are kept; of more than that there are counts alone."""
+SECONDS = 60
+"""Of the processor, that hunks of one file are made for; what differs further on is counted."""
 WINDOWS = (64 * 1024, 512 * 1024, 2 * 1024 * 1024)
 """Characters of each side in which both are looked for in each other, one after the other."""
 _KEYED = 256 * 1024
@@ -38,6 +54,11 @@ class Side:
 
     size: int
     read: Read
+
+
+def side_of(content: bytes) -> Side:
+    """A file that is in memory."""
+    return Side(len(content), lambda offset, length: content[offset : offset + length])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +145,10 @@ def _walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Itera
         yield found
 
 
+def _is_late(started: float) -> bool:
+    return thread_time() - started > SECONDS
+
+
 def _pass_same(a: RecordReader, b: RecordReader) -> None:
     """Pass over all that is left, the same on both sides."""
     while (records := a.peek(PIECE)) or records is None:
@@ -185,15 +210,17 @@ def _text(record: Record) -> str:
 
 def _compare_texts(path: str, sides: tuple[Side, Side], encodings: tuple[Encoding, Encoding]) -> TextChange:
     a, b = (RecordReader(side.read, side.size, encoding) for side, encoding in zip(sides, encodings, strict=True))
-    added = removed = cut = 0
+    added = removed = cut = kept = 0
+    started = thread_time()
     hunks: list[Hunk] = []
     for stretch in _walk(a, b):
         gaps = between(stretch.blocks, len(stretch.a), len(stretch.b))
         removed += sum(high - low for low, high, _, _ in gaps)
         added += sum(high - low for _, _, low, high in gaps)
-        if len(hunks) >= HUNKS_LIMIT:
+        if len(hunks) >= HUNKS_LIMIT or kept > KEPT or _is_late(started):
             cut += len(gaps)
             continue
+        kept += len(stretch.a) + len(stretch.b)
         before = _common_end(stretch.before_a, stretch.before_b)
         found = compare_lines([*before, *map(_text, stretch.a)], [*before, *map(_text, stretch.b)])
         for hunk in found:
@@ -263,14 +290,21 @@ def _open(kind: str, side: Side, encoding: Encoding) -> _Opened:
     wanted = SAMPLE
     while True:
         reader.fill(wanted)
-        form = read_form(kind, reader.buffer, ended=reader.ended)
+        try:
+            form = read_form(kind, reader.buffer, ended=reader.ended)
+        except TooLarge as error:
+            raise _NoTable(error.message) from None
         if form is not None:
             break
         if wanted > RECORD_LIMIT:
             raise _NoTable
         wanted *= 4
     reader.splitter = Splitter(form.delimiter, quoted=form.quoted)
-    head = read_rows(form, reader.peek(_KEYED) or [])
+    reader.most = max(1, min(RECORDS, CELLS // (len(form.titles) + 1)))
+    try:
+        head = read_rows(form, reader.peek(_KEYED) or [])
+    except TooLarge as error:
+        raise _NoTable(error.message) from None
     if head is None:
         raise _NoTable
     left = form.leading

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from kittui.budget import Budget
 from kittui.compare.changes import Column, Row, Status, Table, ValueChange
 from kittui.compare.documents import compare_documents
 from kittui.compare.excerpts import between, shortened
@@ -15,6 +16,8 @@ from kittui.errors import Malformed
 from kittui.formats.exact_json import canonical_json, json_text, parse_json
 from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, Splitter, fields_of, read_form, shown_cell
 
+CELLS = 4_000_000
+"""Cells of one side that are held at once."""
 ROWS_LIMIT = 2_000
 """Rows that are kept with their cells; the counts are of all."""
 CELLS_LIMIT = 200_000
@@ -51,7 +54,7 @@ class Records:
 
 
 def read_table(kind: str, text: str) -> Records | None:
-    """Read a whole table; None where it is none: it has no rows, or no line of it is JSON."""
+    """Read a whole table; None where it is none: it has no rows, or no line of it is JSON. Raises TooLarge."""
     form = read_form(kind, text, ended=True)
     if form is None:
         return None
@@ -61,13 +64,19 @@ def read_table(kind: str, text: str) -> Records | None:
 
 
 def read_rows(form: Form, records: Sequence[str], unclosed: bool = False) -> Records | None:
-    """The rows of a table's first records; None where there are none."""
+    """The rows of a table's first records; None where there are none. Raises TooLarge for too many cells."""
     filled = [record for record in records if record != "\n"][form.leading :]
     if form.json:
         return _json_rows(form, filled)
     if not filled and not form.titles:
         return None
+    spend_cells(len(form.titles), len(filled))
     return Records(form.names, tuple(map(form.row, filled)), form.has_header, unclosed)
+
+
+def spend_cells(columns: int, rows: int) -> None:
+    """Raise TooLarge for a table of more cells than are held: a row has one for each column, whatever it says."""
+    Budget("the table", cells=CELLS).spend("cells", (columns + 1) * rows)
 
 
 def _json_rows(form: Form, records: Sequence[str]) -> Records | None:
@@ -79,6 +88,7 @@ def _json_rows(form: Form, records: Sequence[str]) -> Records | None:
         names.update(dict.fromkeys(row))
     if not objects:
         return None
+    spend_cells(len(names), len(rows))
     return Records(
         Form("", False, tuple(names)).names,
         tuple(

@@ -17,13 +17,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kittui.errors import Malformed
+from kittui.errors import Malformed, TooLarge
 from kittui.formats.exact_json import json_text, parse_json, unique_names
 
 SAMPLE = 64 * 1024
 """Characters at a table's start by which its delimiter, and the fields of JSON lines, are told."""
 RECORD_LIMIT = 4 * 1024 * 1024
 """Characters of one record that are held at most: a quote that was not closed by then is a character."""
+COLUMNS = 100_000
+"""Columns of a table at most."""
+FIELDS = 1_000
+"""Fields of JSON lines that have a column of their own."""
 UNTITLED = "(untitled)"
 OTHERS = "(other fields)"
 """The column of what a row has beyond the table's columns."""
@@ -102,20 +106,23 @@ class Splitter:
         """Take quotes for characters from here on: one was not closed."""
         self.quoted, self.unclosed = False, True
 
-    def split(self, text: str, *, ended: bool) -> tuple[list[str], int]:
-        """The whole records, with their line ends, and how many characters they take.
+    def split(self, text: str, *, ended: bool, most: int = -1) -> tuple[list[str], int]:
+        """The whole records of the text, the first `most` of them, and how many characters they take.
 
         `ended` says that nothing follows: then the last line needs no end, and an open quote is given up.
         """
         end = len(text) if ended else text.rfind("\n") + 1
-        lines = split_lines(text[:end])
         if not self.quoted or '"' not in text:
-            return lines, end
+            lines = split_lines(text[:end], most)
+            return lines, end if len(lines) != most else sum(map(len, lines))
+        lines = split_lines(text[:end])
         records: list[str] = []
         taken = 0
         for row_end, _ in self._rows(lines):
             records.append(lines[taken] if row_end == taken + 1 else "".join(lines[taken:row_end]))
             taken = row_end
+            if len(records) == most:
+                return records, sum(map(len, records))
         if taken == len(lines):
             return records, end
         used = sum(map(len, records))
@@ -156,11 +163,11 @@ class Splitter:
             return
 
 
-def split_lines(text: str) -> list[str]:
-    """Lines with their ends; line feeds end them."""
-    lines = text.split("\n")
+def split_lines(text: str, most: int = -1) -> list[str]:
+    """Lines with their ends, the first `most` of them; line feeds end them."""
+    lines = text.split("\n", most)
     last = lines.pop()
-    return [line + "\n" for line in lines] + ([last] if last else [])
+    return [line + "\n" for line in lines] + ([last] if last and len(lines) != most else [])
 
 
 def split_cells(record: str, delimiter: str, *, quoted: bool = True) -> list[str]:
@@ -178,12 +185,15 @@ def split_cells(record: str, delimiter: str, *, quoted: bool = True) -> list[str
 
 
 def read_form(kind: str, text: str, *, ended: bool) -> Form | None:
-    """How a table of a kind is written, by its beginning; None while its first record is not whole."""
+    """How a table of a kind is written, by its beginning; None while its first record is not whole.
+
+    Raises TooLarge for more than COLUMNS columns.
+    """
     if kind == "jsonl":
         names: dict[str, None] = {}
         for record in (found := _first_records(Splitter("", quoted=False), text, ended)):
             if isinstance(fields := fields_of(record), dict):
-                names.update(dict.fromkeys(fields))
+                names.update(dict.fromkeys(list(fields)[: FIELDS - len(names)]))
         return Form("", False, tuple(names)) if found or ended or len(text) > RECORD_LIMIT else None
     leading = 0
     if kind == "tsv":
@@ -196,6 +206,8 @@ def read_form(kind: str, text: str, *, ended: bool) -> Form | None:
     records = [record for record in _first_records(splitter, text, ended) if record != "\n"][leading:]
     if not records:
         return Form(delimiter, quoted, ()) if ended or len(text) > RECORD_LIMIT else None
+    if records[0].count(delimiter) > COLUMNS:
+        raise TooLarge(f"too large to show: more than {COLUMNS:,} columns in the table")
     rows = [split_cells(record, delimiter, quoted=quoted) for record in records[:_RECORDS]]
     if not is_header(rows[0]):
         titles = [f"column {number}" for number in range(1, len(rows[0]) + 1)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kittui.compare import records, streams
 from kittui.compare.changes import Table, TextChange
+from kittui.compare.contents import compare_contents
 from kittui.compare.records import RecordReader, pass_long
 from kittui.compare.streams import Side, compare_streams, schema
 from kittui.compare.tables import compare_tables, read_table
@@ -272,3 +273,50 @@ def test_counts_and_columns_come_first() -> None:
     assert (told.table.count_a, told.table.count_b, told.table.rows) == (1, 2, ())
     assert [(column.name, column.status) for column in told.table.columns] == [("n", "removed"), ("m", "added")]
     assert schema("t.txt", side(b"x"), side(b"y"), (1, 1)).kind == "text"
+
+
+def shapes() -> dict[str, tuple[str, bytes, bytes]]:
+    """Files that would take all memory, or minutes, if what they multiply were held."""
+    unique = b"".join(b'{"k%d": %d}\n' % (number, number) for number in range(60_000))
+    wide = b"," * 1_000_000 + b"\n" + b"1\n" * 300_000
+    chance = random.Random(1)
+    short = "".join(chance.choice("abcdef") + "\n" for _ in range(500_000)).encode()
+    ints = b"[" + b",".join(b"%d" % number for number in range(700_000)) + b"]"
+    return {
+        "unique": ("a.jsonl", unique, unique.replace(b": 500}", b": 7}")),
+        "wide": ("a.csv", wide, wide[:-2] + b"2\n"),
+        "short": ("a.txt", short, short[::-1]),
+        "ints": ("a.json", ints, ints.replace(b",5000,", b",7,")),
+    }
+
+
+@pytest.mark.parametrize("name", ["unique", "wide", "short", "ints"])
+def test_what_a_file_multiplies_is_not_held(name: str) -> None:
+    path, a, b = shapes()[name]
+    tracemalloc.start()
+    change = compare_contents(path, a, b)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400_000_000
+    assert change is not None
+    assert change.hunks or change.cut or change.table
+    assert change.notes
+
+
+def test_a_wide_table_is_still_compared_by_rows() -> None:
+    titles = ",".join(f"gene{number}" for number in range(8_000))
+    rows = [f"{number},{'0,' * 7_998}{number}\n" for number in range(1200)]
+    other = [*rows]
+    other[700] = f"700,{'0,' * 7_998}9999\n"
+    found = table("x.csv", f"{titles}\n{''.join(rows)}".encode(), f"{titles}\n{''.join(other)}".encode())
+    assert (found.count_a, found.changed, found.added) == (1200, 1, 0)
+    (row,) = found.rows
+    assert (row.key, row.changed) == ("700", (7_999,))
+
+
+def test_a_record_of_more_lines_than_are_looked_at_is_one(small: None) -> None:
+    record = '1,"' + "x\n" * 50 + 'end",z\n'
+    reader = RecordReader(side(record.encode() * 3).read, 3 * len(record), rows=Splitter(",", quoted=True))
+    reader.most = 2
+    assert reader.peek(10_000) == [record, record]
+    assert not reader.splitter.unclosed

@@ -78,6 +78,8 @@ async def _open(file: OpenFile) -> Shown:
     layout = TableLayout(kind, encoding, budget)
     pager = Pager(file.view, layout, budget)
     records = await pager.more()
+    if pager.problem and not layout.columns:
+        raise TooLarge(pager.problem)
     grid = Grid(layout.columns, records)
     problem = "a quote is not closed: from there on every line is a row" if layout.unclosed else guessed(encoding)
     return Shown("table", file.size, (Way("Table", grid),), pager, verified=file.view.verified, problem=problem)
