@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kittui.crashpoints import crash_point
 from kittui.errors import NotFound, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -81,5 +82,6 @@ async def _carry(
     for blob in (*((carrier.config,) if carrier.config else ()), *carrier.layers):
         if not await destination.has_blob(blob) and not await destination.mount_blob(blob, origin):
             await destination.put_blob(blob, BlobOf(origin, blob))
+    crash_point("carry.before-put")
     await destination.put_manifest(carrier.raw, carrier.media_type, tag)
     return True
