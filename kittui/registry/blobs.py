@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager, suppress
 
 import httpx
 
-from kittui.errors import Denied, Malformed, NetworkError, RegistryError, TooLarge, Unsupported
+from kittui.errors import Malformed, NetworkError, RegistryError, TooLarge, Unsupported
 from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, BlobReader, Power
 from kittui.registry.auth import repository_scope
-from kittui.registry.calls import Call
+from kittui.registry.calls import Call, read_some
 from kittui.registry.headers import parse_content_range, parse_length
+from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.readers import HttpBlobReader
 from kittui.registry.session import Session
 
@@ -65,10 +66,14 @@ class Blobs:
         whole = offset == 0 and length == descriptor.size
         headers = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
         response = await self._response(descriptor, headers)
+        doing = f"read the blob {descriptor.digest.short}"
+        watch = self._session.watch(doing)
         try:
+            if response.status_code == 403 and self._session.is_home(response):
+                complaint = Complaint.parse(await read_some(response, watch))
+                raise http_problem(403, complaint, self._session.host, doing)
             self._check(response, descriptor, offset, length, whole=whole)
-            doing = f"read the blob {descriptor.digest.short}"
-            yield HttpBlobReader(response, offset, length, self._session.watch(doing))
+            yield HttpBlobReader(response, offset, length, watch)
         finally:
             await response.aclose()
 
@@ -109,11 +114,6 @@ class Blobs:
                     hint="The registry or a proxy before it is at fault; the whole layer can still be pulled.",
                 )
             self._learn(ranges=YES)
-        elif response.status_code == 403 and self._session.is_home(response):
-            raise Denied(
-                f"{host} does not allow to read the blob {descriptor.digest.short}",
-                hint=f"Ask for access, or log in as someone else: kittui login {host}",
-            )
         elif response.status_code != 200 or not whole:
             self._learn(ranges=NO_RANGES)
             raise Unsupported(f"{host}: {NO_RANGES.reason}", hint=NO_RANGES.remedy)

@@ -93,8 +93,8 @@ class RegistryRepository:
         """By HEAD, or by the head of a GET where the registry refuses that."""
         with naming(self.reference(descriptor.digest)):
             found = await self._uploads.has(descriptor)
-            if found is not None:
-                return found
+            if found is not None or not descriptor.size:
+                return bool(found)
             try:
                 async with self._blobs.open(descriptor, 0, min(1, descriptor.size)):
                     return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError, Malformed, NotFound, TooLarge, Unsupported
+from kittui.errors import AuthError, KittuiError, Malformed, NotFound, TooLarge, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -99,7 +99,7 @@ async def _present(destination: Repository, blobs: Sequence[Descriptor]) -> set[
 
     async def has(blob: Descriptor) -> bool:
         async with gate:
-            return await _has(destination, blob)
+            return await is_there(destination, blob)
 
     found = await together(*(has(blob) for blob in blobs))
     return {blob.digest for blob, there in zip(blobs, found, strict=True) if there}
@@ -147,10 +147,11 @@ def can_take_over(origin: Repository, destination: Repository) -> bool:
     return origin.source.place == destination.source.place and not destination.source.capabilities.mount.denied
 
 
-async def _has(repository: Repository, blob: Descriptor) -> bool:
+async def is_there(destination: Repository, blob: Descriptor) -> bool:
+    """Whether a blob need not be brought; who may only write, or has no such repository, hears that of the upload."""
     try:
-        return await repository.has_blob(blob)
-    except NotFound:
+        return await destination.has_blob(blob)
+    except (NotFound, AuthError):
         return False
 
 

@@ -13,6 +13,8 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.remove import apply_remove, plan_remove
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.fakes.registry_servers import connect
+from tests.fakes.scripted_registry import Reply, ScriptedRegistry
 
 CANNOT = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
 
@@ -104,3 +106,20 @@ async def test_a_protected_tag_wants_its_name_typed(fraud: MemoryRepository, led
         await apply_remove(plan, ledger, policy)
     await apply_remove(plan, ledger, policy, typed=["v1.0.0"])
     assert sorted(fraud.tagged) == ["v1.1.0"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "word"), [({"Allow": "GET, HEAD"}, "storage.maintenance.readonly"), ({}, "operator can allow it")]
+)
+async def test_a_registry_that_removes_nothing_at_all_is_not_said_to_take_placeholders(
+    headers: dict[str, str], word: str, ledger: Ledger
+) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", "v2", layers=[b"one"])
+        registry.script("DELETE", "/manifests/", Reply(405, headers), times=-1)
+        repository = source.repository("fraud")
+        with pytest.raises(Unsupported) as caught:
+            await apply_remove(await plan_remove(repository, "v1"), ledger, Policy())
+        assert word in (caught.value.hint or "")
+        assert "--placeholder" not in (caught.value.hint or "")
+        assert (await plan_remove(repository, "v1", "placeholder")).deletes.denied

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from kittui.errors import BadReference, NotFound, TagMoved, TagProtected
+from kittui.oci.protocols import Power
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
@@ -110,3 +112,17 @@ async def test_refusals(fraud: MemoryRepository, ledger: Ledger) -> None:
     with pytest.raises(TagProtected):
         await apply_retag(plan, ledger, policy)
     await apply_retag(plan, ledger, policy, typed=["champion"])
+
+
+async def test_a_plan_says_where_undo_will_not_be_possible(tmp_path: Path) -> None:
+    fraud = MemorySource().repository("fraud")
+    fraud.add_kit("one", "champion")
+    fraud.add_kit("two", "challenger", "rollback")
+    fraud.source.powers["untag"] = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
+    for plan in (
+        (await plan_retag(fraud, "champion", [(fraud, "new")])).notes,
+        (await plan_promote(fraud, "challenger", "live")).notes,
+    ):
+        assert any("undo will not be possible" in note and "kittui rollback" in note for note in plan)
+    assert not (await plan_retag(fraud, "champion", [(fraud, "challenger")])).notes
+    assert not (await plan_promote(fraud)).notes

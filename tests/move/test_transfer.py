@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kittui.errors import ReadOnly, Refused, TagProtected, TooLarge
+from kittui.errors import Denied, NotFound, ReadOnly, Refused, TagProtected, TooLarge, Unauthorized
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
@@ -17,6 +17,8 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, parents_of, plan_move
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.fakes.registry_servers import connect
+from tests.fakes.scripted_registry import Reply, ScriptedRegistry
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 
@@ -109,3 +111,37 @@ async def test_parents_are_followed_ten_deep_and_not_in_circles() -> None:
     repository.tagged["p3"] = repository.tagged["p7"]
     with pytest.raises(Refused, match="circle"):
         _ = [parent async for parent in parents_of(repository, ten, finder(repository))]
+
+
+def refusing(message: str) -> Reply:
+    return Reply(403, {}, b'{"errors":[{"code":"DENIED","message":"' + message.encode() + b'"}]}')
+
+
+async def test_who_may_only_write_can_push(origin: MemoryRepository, ledger: Ledger) -> None:
+    """A 403 to a blob's HEAD and GET, as for what is missing or for a login without pull, says nothing of a push."""
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        for method in ("HEAD", "GET"):
+            registry.script(method, "/blobs/sha256", refusing("no pull"), times=-1)
+        plan = await plan_move("push", origin, "v1", source.repository("new"), "v1")
+        assert {blob.way for blob in plan.transfer.blobs} == {"copy"}
+        await apply_move(plan, ledger, Policy())
+        assert registry.tags["new"]["v1"] == origin.tagged["v1"]
+
+
+async def test_a_registry_that_refuses_what_is_not_there_is_heard_out(origin: MemoryRepository, ledger: Ledger) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.script("", "/v2/new/", refusing("The repository with name new does not exist"), times=-1)
+        with pytest.raises(NotFound, match="The repository with name new") as caught:
+            await apply_move(await plan_move("push", origin, "v1", source.repository("new")), ledger, Policy())
+        assert "create it first" in (caught.value.hint or "")
+
+
+async def test_a_refused_blob_is_refused_in_the_registrys_own_words() -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[b"x" * 100])
+        registry.script("GET", "/blobs/", refusing("blocked by the scan of Tuesday"), times=-1)
+        repository = source.repository("fraud")
+        layer = (await repository.manifest("v1")).layers[0]
+        with pytest.raises((Denied, Unauthorized), match="scan of Tuesday"):
+            async with repository.open_blob(layer, 0, 10):
+                pass

@@ -43,13 +43,14 @@ async def command(
     plan = await plan_retag(located.repository, located.target or "latest", destinations)
     composition.policy.check_write(located.repository.reference())
     verdicts = await composition.policy.assess(plan.here) if plan.here is not None else ()
-    if plan.overwritten or plan.missing:
+    if plan.overwritten or plan.missing or plan.notes:
         lines: list[str] = []
         for changes in plan.changes:
             lines += [f"Retag in {changes.place}", *(f"  {line}" for line in change_lines(changes.changes))]
         lines += [f"  {line}" for line in verdict_lines(verdicts)]
         if plan.missing:
             lines.append(f"  {size_text(plan.missing)} are copied")
+        lines += [f"  {note}" for note in plan.notes]
         composition.policy.stop(verdicts, override, located.repository.reference())
         if plan.overwritten:
             call.printer.confirm(lines, "Move the tags?")

@@ -63,7 +63,7 @@ async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
 async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str] | None:
     """What can be done, what each takes along."""
     digest = plan.manifest.digest.short
-    deletes = plan.repository.source.capabilities.delete
+    deletes = plan.deletes
     off = "deletes are off here" if deletes.denied else ""
     choices: list[Choice[str]] = []
     if plan.tag:

@@ -48,8 +48,9 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     if not changes:
         context.toast("Nothing to do: the tag already points to this digest.")
         return True
-    if plan.overwritten or plan.missing:
+    if plan.overwritten or plan.missing or plan.notes:
         notes = ["The tag exists and moves."] if plan.overwritten else []
+        notes += [clean(note[:1].upper() + note[1:]) for note in plan.notes]
         costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
         answer = await context.ask(
             PlanDialog(

@@ -14,7 +14,7 @@ from kittui.oci.reference import check_tag
 from kittui.tasks import together
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.siblings import keeps_a_tag
-from kittui.usecases.change.tags import manifest_at
+from kittui.usecases.change.tags import lasting_notes, manifest_at
 
 TAGS = LifecycleTags()
 LOOKUPS = 2
@@ -81,6 +81,7 @@ async def plan_promote(
                     orphans = ()
             changes.append(TagChange(fallback, fallen, old))
     changes.append(TagChange(target, old, new))
+    notes += await lasting_notes(repository, changes, "kittui rollback")
     return ChangePlan(repository, "promote", tuple(changes), watched, orphans, names, notes, read_at=time.monotonic())
 
 

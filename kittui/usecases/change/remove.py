@@ -41,7 +41,8 @@ class RemovePlan:
     """What would go: `tags` for good, `siblings` are the other tags on the digest, which only a delete takes.
 
     `siblings` is None where they were not looked for, as a registry that removes a tag alone leaves them be;
-    `doubt`: why there may be more of them. `freed`: bytes that no other ModelKit of a local source needs, None where
+    `doubt`: why there may be more of them. `deletes`: whether the source deletes, looked for where it can't
+    untag. `freed`: bytes that no other ModelKit of a local source needs, None where
     only the registry knows.
     """
 
@@ -52,6 +53,7 @@ class RemovePlan:
     siblings: tuple[str, ...] | None
     freed: int | None
     doubt: str = ""
+    deletes: Power = UNKNOWN
     read_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -88,7 +90,7 @@ async def plan_remove(repository: Repository, target: str, mode: Mode = "untag")
     power = await untag_power(repository) if mode == "untag" else UNKNOWN
     if mode == "untag" and not power.denied and not repository.source.traits.lists_digests:
         return RemovePlan(repository, mode, tag, manifest, None, 0)
-    deletes = repository.source.capabilities.delete
+    deletes = await delete_power(repository, ask=power.denied or mode == "placeholder")
     if mode == "delete" and deletes.denied:
         raise Unsupported(
             deletes.reason or "this source does not delete",
@@ -100,10 +102,18 @@ async def plan_remove(repository: Repository, target: str, mode: Mode = "untag")
         _check_known(repository, manifest.digest, found)
     others = tuple(name for name in found.of(manifest.digest) if name != tag)
     freed = await _freed(repository, manifest) if mode == "delete" else 0
-    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt)
+    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt, deletes)
     if power.denied:
         raise cannot_untag(plan, power)
     return plan
+
+
+async def delete_power(repository: Repository, *, ask: bool) -> Power:
+    """Whether the source deletes: as known, else asked where that can be asked without deleting anything."""
+    power = repository.source.capabilities.delete
+    if ask and power.state == "unknown" and isinstance(repository, SupportsDeleteProbe):
+        return await repository.probe_deletes()
+    return power
 
 
 def _check_known(repository: Repository, digest: Digest, found: Siblings) -> None:
@@ -116,8 +126,9 @@ def _check_known(repository: Repository, digest: Digest, found: Siblings) -> Non
 
 def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
     """The refusal that says which ways there are, and what each takes along; none where nothing is deleted at all."""
-    if plan.repository.source.capabilities.delete.denied:
-        return Unsupported(power.reason, hint=power.remedy or None, reference=plan.repository.reference(plan.tag))
+    if plan.deletes.denied:
+        hint = plan.deletes.remedy or power.remedy or None
+        return Unsupported(power.reason, hint=hint, reference=plan.repository.reference(plan.tag))
     others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
     others += " and perhaps other tags" if plan.doubt else " and every tag on it" if plan.siblings is None else ""
     return Unsupported(
@@ -152,7 +163,9 @@ async def apply_remove(
         try:
             return await apply_changes(changes, ledger, policy, reason=reason, typed=typed, asked=asked)
         except Unsupported as error:
-            raise cannot_untag(plan, Power("no", error.message, error.hint or "")) from None
+            deletes = await delete_power(plan.repository, ask=True)
+            power = Power("no", error.message, error.hint or "")
+            raise cannot_untag(replace(plan, deletes=deletes), power) from None
     async with ledger.journal.lock(reference):
         if plan.mode == "placeholder":
             return await _displace(plan, ledger, reason)
@@ -240,7 +253,7 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     ).encode()
     dummy = Manifest.parse(raw, OCI_MANIFEST)
     await _check_unmoved(repository, plan.tag, plan.manifest.digest)
-    if isinstance(repository, SupportsDeleteProbe) and (power := await repository.probe_deletes()).denied:
+    if (power := await delete_power(repository, ask=True)).denied:
         raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(plan.tag))
     entry = await _begin(plan, ledger, "remove", reason, ())
     if PLACEHOLDER in plan.manifest.annotations:

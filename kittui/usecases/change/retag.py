@@ -15,7 +15,7 @@ from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.tags import apply_changes, manifest_at
+from kittui.usecases.change.tags import apply_changes, lasting_notes, manifest_at
 from kittui.usecases.change.transfer import MovePlan, apply_move, plan_move
 
 
@@ -37,6 +37,11 @@ class RetagPlan:
     def overwritten(self) -> tuple[str, ...]:
         """Tags that exist and would point elsewhere."""
         return tuple(tag for plan in self.changes for tag in plan.overwritten)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else there is to know before saying yes."""
+        return tuple(note for plan in self.changes for note in plan.notes)
 
     @property
     def missing(self) -> int:
@@ -72,7 +77,8 @@ async def plan_retag(repository: Repository, target: str, destinations: Sequence
         if old is None or old.raw != manifest.raw
     )
     watched = {} if ":" in target or target in own else {target: manifest.digest}
-    here = ChangePlan(repository, "tag", changes, watched, read_at=time.monotonic()) if own else None
+    notes = await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
+    here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
     moves = [await plan_move("tag", repository, manifest.digest, place, tag) for place, tag in others]
     return RetagPlan(manifest, here, tuple(moves))
 

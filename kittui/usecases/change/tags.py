@@ -49,6 +49,21 @@ async def untag_power(repository: Repository) -> Power:
     return power
 
 
+async def lasting_notes(repository: Repository, changes: Sequence[TagChange], instead: str) -> tuple[str, ...]:
+    """What a plan has to say where it creates tags that can't be removed alone; `instead`: what there is for undo."""
+    created = [change.tag for change in changes if change.before is None]
+    if not created:
+        return ()
+    try:
+        power = await untag_power(repository)
+    except KittuiError:
+        return ()
+    if not power.denied:
+        return ()
+    new = f"{', '.join(created)} {'is' if len(created) == 1 else 'are'} new"
+    return (f"undo will not be possible: {new}, and {power.reason}; instead: {instead}",)
+
+
 async def digest_at(repository: Repository, tag: str) -> Digest | None:
     """The digest that a tag points to, None where there is no such tag."""
     try:

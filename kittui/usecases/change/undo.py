@@ -72,7 +72,9 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
         if before is None and (power := await untag_power(repository)).denied:
             raise Unsupported(
                 f"{step.tag} did not exist before, and this registry can't remove a tag alone",
-                hint=power.remedy or "Remove it with: kittui remove --placeholder REF.",
+                hint="kittui rollback REPO brings the former champion back."
+                if entry.action == "promote"
+                else power.remedy or "Remove it with: kittui remove --placeholder REF.",
                 reference=repository.reference(step.tag),
             )
         changes.append(TagChange(step.tag, after, before))
