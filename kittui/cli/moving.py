@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kittui.cli.run import Call
 from kittui.errors import KittuiError, Refused, UsageError
-from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
-from kittui.usecases.browse.showing import attachments
 from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.policy import Verdict
-from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move
+from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move, with_attached
 from kittui.usecases.change.words import (
+    attached_text,
     blobs_text,
     change_lines,
     costs_of,
@@ -27,7 +25,6 @@ from kittui.usecases.change.words import (
     unseen_text,
     verdict_lines,
 )
-from kittui.usecases.trust.carry import carry_attachments
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic
@@ -96,7 +93,25 @@ def move_lines(plan: MovePlan) -> list[str]:
     """What a transfer would move, in words; its first line names the place."""
     overwritten = change_lines([change for change in plan.changes.changes if change.before])
     where = plan.transfer.destination.reference(plan.target)
-    return [f"{plan.action} to {where}", f"  {blobs_text(plan)}", *(f"  {line}" for line in overwritten)]
+    lines = [f"{plan.action} to {where}", f"  {blobs_text(plan)}", *(f"  {line}" for line in overwritten)]
+    return [*lines, *attached_lines(plan)]
+
+
+def attached_lines(plan: MovePlan) -> list[str]:
+    """What refers to the ModelKit, and whether it goes along."""
+    is_store = plan.transfer.destination.source.traits.is_store
+    left = "left; kit's store holds ModelKits only" if is_store else "left; see --referrers"
+    goes = "taken along" if plan.referrers else left
+    return [f"  attached to it: {text} ({goes})"] if (text := attached_text(plan)) else []
+
+
+def note_attached(call: Call, plans: Sequence[MovePlan]) -> None:
+    """Warn where what refers to a ModelKit is known only in part, or not at all."""
+    for plan in plans:
+        if plan.attached is None:
+            call.printer.note(f"what is attached to {plan.manifest.digest.short} could not be asked for")
+        elif plan.attached.incomplete is not None:
+            call.printer.warning(plan.attached.incomplete.message)
 
 
 async def carry(
@@ -112,16 +127,16 @@ async def carry(
 ) -> Moved:
     """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress.
 
-    What is attached to the ModelKit is counted and taken along with `referrers`, not asked for where that is None.
+    What is attached to the ModelKit is counted, and taken along with `referrers`, or, by None, between registries.
     """
     composition = call.composition
     (source, target), (repository, wanted) = origin, destination
     composition.policy.check_write(repository.reference())
     plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
+    plan = await with_attached(plan, referrers)
     for line in move_lines(plan):
         call.printer.note(line)
-    if referrers is not None:
-        await _note_attached(call, source, plan.manifest.digest, referrers)
+    note_attached(call, [plan])
     typed = typed_names(call, plan.changes.overwritten, confirm)
     progress = Progress()
     what = f"pull {source.reference(target)}" if action == "pull" else f"{action} to {plan.place}"
@@ -136,22 +151,9 @@ async def carry(
             typed=typed,
             override=override,
         )
-        if referrers:
-            _, left = await carry_attachments(source, repository, plan.manifest.digest)
-            for note in left:
-                call.printer.warning(note)
+    for note in moved.left:
+        call.printer.warning(note)
     return moved
-
-
-async def _note_attached(call: Call, source: Repository, digest: Digest, referrers: bool) -> None:
-    """Say what refers to a ModelKit that is about to be moved, and whether it goes along."""
-    found = await attachments(source, digest)
-    if found.found:
-        kinds = Counter(one.kind for one in found.found)
-        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-        call.printer.note(f"  attached to it: {listed}{' (taken along)' if referrers else ' (left; see --referrers)'}")
-    if found.incomplete is not None:
-        call.printer.warning(found.incomplete.message)
 
 
 def show_moved(call: Call, moved: Moved, traffic: Traffic) -> None:

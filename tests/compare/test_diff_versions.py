@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kittui.compare.comparison import Comparison
+from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.errors import NotFound
 from kittui.oci.digest import Digest
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.diff.manifests import compare_modelkits
 from kittui.usecases.diff.timeline import Subject, TimelineUseCase
 from kittui.usecases.inspect.inspector import Inspector
 from tests.compare.kits import KITFILE, opened, put, safetensors, two
@@ -384,3 +386,10 @@ async def test_what_many_layers_found_is_gathered_once_where_nobody_listens(monk
 
     assert len(found(comparison)) == 3
     assert gathered == [len(comparison.files)]
+
+
+async def test_the_same_bytes_under_another_algorithm_are_identical() -> None:
+    kit = await opened(two({"model.bin": File(b"1")}, {"model.bin": File(b"2")}), "a")
+    other = replace(kit, manifest=replace(kit.manifest, digest=Digest.of(kit.manifest.raw, "sha512")))
+    version = Version("a", str(kit.digest))
+    assert compare_modelkits(version, version, kit, other).identity == "identical"

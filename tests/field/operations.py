@@ -125,7 +125,8 @@ def move(world: World) -> None:
 
 
 def mount(world: World) -> None:
-    """Into another repository of the registry: by mounting, or by copying where that is refused."""
+    """Into another repository of the registry, signatures and all: by mounting, or by copying where that is refused."""
+    signatures = world.sign(MIDDLE)
     ran = world.kittui("tag", f"{world.repository}:v1.0", f"remote://{world.registry.host}/team/mounted:v1")
     if not world.habits.writes:
         refused(ran, "unsupported")
@@ -134,6 +135,8 @@ def mount(world: World) -> None:
     else:
         assert ran.status == 0, ran.err
         assert complete(world.registry, "team/mounted", MIDDLE)
+        assert all(world.registry.manifest_of("team/mounted", digest) for digest in signatures)
+        assert "attached to it: 2 signature (taken along)" in ran.err
 
 
 PROMOTED = {**TAGS, "champion": DIGESTS["new"], "rollback": DIGESTS["middle"]}

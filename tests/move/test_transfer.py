@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from kittui.errors import Denied, NotFound, ReadOnly, Refused, TagProtected, TooLarge, Unauthorized
+from kittui.errors import AuthError, Denied, NotFound, ReadOnly, Refused, TagProtected, TooLarge, Unauthorized
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.transfer import apply_move, parents_of, plan_move
+from kittui.usecases.change.retag import apply_retag, plan_retag
+from kittui.usecases.change.transfer import apply_move, parents_of, plan_move, with_attached
 from kittui.usecases.change.undo import apply_undo, plan_undo
+from kittui.usecases.change.words import attached_text
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.fakes.registry_servers import connect
-from tests.fakes.scripted_registry import Reply, ScriptedRegistry
+from tests.fakes.scripted_registry import MANIFEST, Reply, ScriptedRegistry
 
 TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 
@@ -145,3 +150,71 @@ async def test_a_refused_blob_is_refused_in_the_registrys_own_words() -> None:
         with pytest.raises((Denied, Unauthorized), match="scan of Tuesday"):
             async with repository.open_blob(layer, 0, 10):
                 pass
+
+
+def attach(registry: ScriptedRegistry, repository: str, subject: Manifest) -> str:
+    """A signature that refers to the manifest, as cosign 3 stores it; its digest."""
+    registry.add_blob(repository, b"{}")
+    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": str(Digest.of(b"{}")), "size": 2}
+    kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": kind, "config": empty, "layers": [empty]}
+    raw = json.dumps({**document, "subject": subject.descriptor.to_json()}).encode()
+    registry.add_manifest(repository, raw, f"sha256-{subject.digest.hex}.sig")
+    return str(Digest.of(raw))
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(None, True), (False, False), (True, True)])
+async def test_what_is_attached_goes_along_into_another_repository_of_the_registry(
+    wanted: bool | None, taken: bool, ledger: Ledger
+) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[b"one"])
+        fraud = source.repository("fraud")
+        signature = attach(registry, "fraud", await fraud.manifest("v1"))
+        plan = await plan_retag(fraud, "v1", [(source.repository("other"), "v1")], wanted)
+        assert [attached_text(move) for move in plan.elsewhere] == ["1 signature"]
+        done = await apply_retag(plan, ledger, Policy())
+        assert (("other", signature) in registry.manifests) == taken
+        assert [moved.to_json()["carried"] for moved in done.moved] == [int(taken)]
+
+
+async def test_a_pull_counts_what_is_attached_and_leaves_it_where_the_store_cannot_hold_it(
+    destination: LocalRepository, ledger: Ledger
+) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[b"one"])
+        fraud = source.repository("fraud")
+        attach(registry, "fraud", await fraud.manifest("v1"))
+        bare = await plan_move("pull", fraud, "v1", destination, "v1")
+        with pytest.raises(Refused, match="ModelKits only"):
+            await with_attached(bare, True)
+        plan = await with_attached(bare)
+        assert attached_text(plan) == "1 signature"
+        moved = await apply_move(plan, ledger, Policy())
+        assert (moved.to_json()["attached"], moved.carried) == (1, 0)
+        assert [tag.name async for page in destination.tags() for tag in page] == ["v1"]
+
+
+async def test_what_is_attached_is_not_known_where_it_may_not_be_asked_for(destination: LocalRepository) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[b"one"])
+        registry.script("GET", "/referrers/", refusing("no"), times=-1)
+        plan = await plan_move("pull", source.repository("fraud"), "v1", destination, "v1")
+        assert (await with_attached(plan)).attached is None
+        plan = await plan_move("tag", source.repository("fraud"), "v1", source.repository("other"), "v1")
+        with pytest.raises(AuthError) as caught:
+            await with_attached(plan)
+        assert "--no-referrers" in (caught.value.hint or "")
+
+
+async def test_a_mount_is_believed_when_a_byte_of_it_was_read(ledger: Ledger) -> None:
+    """Registries answer 201 for what their cache remembers, though it was collected."""
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[b"one"])
+        registry.script("POST", "mount=", Reply(201, {"Location": "/v2/other/blobs/x"}), times=-1)
+        plan = await plan_move("copy", source.repository("fraud"), "v1", source.repository("other"), "v1")
+        assert {blob.way for blob in plan.transfer.blobs} == {"mount"}
+        moved = await apply_move(plan, ledger, Policy())
+        assert set(moved.outcomes.values()) == {"copied"}
+        layer = plan.manifest.layers[0]
+        assert await source.repository("other").read_blob(layer, 100) == b"one"

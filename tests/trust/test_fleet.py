@@ -9,7 +9,7 @@ import pytest
 
 from kittui.oci.digest import Digest
 from kittui.registry import Access, RegistrySource
-from kittui.usecases.trust.carry import carry_attachments
+from kittui.usecases.change.carry import carry_attachments
 from tests.fakes.command_line import Run
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 

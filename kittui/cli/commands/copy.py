@@ -40,7 +40,5 @@ async def command(
         target = found.target or "latest"
         to = await places.locate(destination, changing=True, default=None)
         ends = (found.repository, target), (to.repository, to.target or target)
-        if referrers is None:
-            referrers = all(end.repository.source.place.kind == "remote" for end in (found, to))
         moved = await carry(call, "copy", *ends, reason=reason, confirm=confirm, override=override, referrers=referrers)
     show_moved(call, moved, traffic)

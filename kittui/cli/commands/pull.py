@@ -20,7 +20,12 @@ from kittui.usecases.change.transfer import parent_missing, parents_of
 @run.command("pull")
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, ...]) -> int:
+@click.option(
+    "--referrers/--no-referrers",
+    default=None,
+    help="Take along the signatures, statements and SBOMs that refer to it.",
+)
+async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, ...], referrers: bool | None) -> int:
     """Pull ModelKits into the local store, with the ModelKits that their model.path refers to.
 
     An interrupted pull continues where it stopped when it is run again.
@@ -30,7 +35,8 @@ async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, .
         reference = _remote(call, text)
         repository = call.composition.places.repository(reference)
         with metered() as traffic:
-            document = await _pull(call, repository, reference.target or "latest", _store_name(reference), confirm)
+            name = _store_name(reference)
+            document = await _pull(call, repository, reference.target or "latest", name, confirm, referrers)
         document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes}
         return document
 
@@ -67,9 +73,12 @@ def _store_name(reference: Reference) -> str:
     return reference.repository
 
 
-async def _pull(call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...]) -> dict[str, Any]:
+async def _pull(
+    call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...], referrers: bool | None
+) -> dict[str, Any]:
     store = call.composition.places.source(LOCAL)
-    moved = await carry(call, "pull", (origin, target), (store.repository(name), target), confirm=confirm)
+    ends = (origin, target), (store.repository(name), target)
+    moved = await carry(call, "pull", *ends, confirm=confirm, referrers=referrers)
     document = moved.to_json()
     parents = []
     try:
@@ -77,7 +86,8 @@ async def _pull(call: Call, origin: Repository, target: str, name: str, confirm:
             if parent.source.traits.is_store:
                 continue
             destination = store.repository(f"{parent.source.place.host}/{parent.name}")
-            parents.append((await carry(call, "pull", (parent, tag), (destination, tag), confirm=confirm)).to_json())
+            ends = (parent, tag), (destination, tag)
+            parents.append((await carry(call, "pull", *ends, confirm=confirm, referrers=referrers)).to_json())
     except KittuiError as error:
         # As in kit the ModelKit itself stays, and the exit status tells that it is not all.
         failed = parent_missing(document["reference"], error)

@@ -47,9 +47,7 @@ async def command(
     places = call.composition.places
     with metered() as traffic:
         ends = (places.repository(origin), target), (places.repository(to), to.target or target)
-        moved = await carry(
-            call, "push", *ends, reason=reason, confirm=confirm, override=override, referrers=bool(referrers)
-        )
+        moved = await carry(call, "push", *ends, reason=reason, confirm=confirm, override=override, referrers=referrers)
     show_moved(call, moved, traffic)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import note_unseen, reporting, typed_names
+from kittui.cli.moving import attached_lines, note_attached, note_unseen, reporting, typed_names
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
@@ -21,8 +21,19 @@ from kittui.usecases.change.words import change_lines, verdict_lines
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
 @click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option(
+    "--referrers/--no-referrers",
+    default=None,
+    help="Take along the signatures, statements and SBOMs that refer to it (without either: between registries).",
+)
 async def command(
-    call: Call, source: str, news: tuple[str, ...], reason: str, confirm: tuple[str, ...], override: str
+    call: Call,
+    source: str,
+    news: tuple[str, ...],
+    reason: str,
+    confirm: tuple[str, ...],
+    override: str,
+    referrers: bool | None,
 ) -> None:
     """Give a ModelKit another tag, where it is: the same bytes, no layer moved.
 
@@ -40,17 +51,19 @@ async def command(
         if new.target is None or ":" in new.target:
             raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
         destinations.append((new.repository, new.target))
-    plan = await plan_retag(located.repository, located.target or "latest", destinations)
+    plan = await plan_retag(located.repository, located.target or "latest", destinations, referrers)
     composition.policy.check_write(located.repository.reference())
     verdicts = await composition.policy.assess(plan.here) if plan.here is not None else ()
-    if plan.overwritten or plan.missing or plan.notes:
+    attached = [line for move in plan.elsewhere for line in attached_lines(move)]
+    note_attached(call, plan.elsewhere)
+    if plan.overwritten or plan.missing or plan.notes or attached:
         lines: list[str] = []
         for changes in plan.changes:
             lines += [f"Retag in {changes.place}", *(f"  {line}" for line in change_lines(changes.changes))]
         lines += [f"  {line}" for line in verdict_lines(verdicts)]
         if plan.missing:
             lines.append(f"  {size_text(plan.missing)} are copied")
-        lines += [f"  {note}" for note in plan.notes]
+        lines += [*(f"  {note}" for note in plan.notes), *attached]
         composition.policy.stop(verdicts, override, located.repository.reference())
         if plan.overwritten:
             call.printer.confirm(lines, "Move the tags?")
@@ -70,6 +83,9 @@ async def command(
             override=override,
             asked=call.printer.asked,
         )
+
+    for note in (note for moved in done.moved for note in moved.left):
+        call.printer.warning(note)
 
     def show() -> None:
         for changed in done.done:

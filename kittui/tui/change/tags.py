@@ -11,14 +11,14 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import UNDO, for_each_mark, type_names, undoable
-from kittui.tui.change.wording import changes_of, moment_text
+from kittui.tui.change.wording import attached_note, changes_of, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import costs_of, done_text, unseen_text
+from kittui.usecases.change.words import attached_text, costs_of, done_text, unseen_text
 
 
 async def retag(context: Context) -> None:
@@ -48,9 +48,10 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     if not changes:
         context.toast("Nothing to do: the tag already points to this digest.")
         return True
-    if plan.overwritten or plan.missing or plan.notes:
+    attached = [attached_note(move) for move in plan.elsewhere if attached_text(move)]
+    if plan.overwritten or plan.missing or plan.notes or attached:
         notes = ["The tag exists and moves."] if plan.overwritten else []
-        notes += [clean(note[:1].upper() + note[1:]) for note in plan.notes]
+        notes += [clean(note[:1].upper() + note[1:]) for note in plan.notes] + attached
         costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
         answer = await context.ask(
             PlanDialog(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
@@ -10,12 +11,14 @@ from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import marked, type_names
 from kittui.tui.change.jobs import Job, Jobs
+from kittui.tui.change.wording import attached_note
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.words import attached_text
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
@@ -94,11 +97,11 @@ async def _destination(context: Context, mark: Mark) -> tuple[Repository, str] |
 
 
 async def _plan(action: str, mark: Mark, destination: Repository, target: str | None = None) -> MovePlan:
-    from kittui.usecases.change.transfer import plan_move
+    from kittui.usecases.change.transfer import plan_move, with_attached
 
     wanted = target or mark.target
     tag = None if ":" in wanted else wanted
-    return await plan_move(action, mark.repository, mark.target, destination, tag)
+    return await with_attached(await plan_move(action, mark.repository, mark.target, destination, tag))
 
 
 async def _confirm_and_start(
@@ -125,18 +128,30 @@ async def _confirm_and_start(
             f"{verb} {len(plans)} ModelKits" if len(plans) > 1 else f"{verb} {clean(plans[0].target)}",
             places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more",
             changes,
-            [Choice("do", verb)],
+            _choices(verb, plans),
+            notes=[attached_note(plan) for plan in plans if attached_text(plan)],
             costs=_costs(missing, total),
         )
     )
     if answer is None:
         return
+    if answer.choice == "other":
+        plans = [replace(plan, referrers=not plan.referrers) if attached_text(plan) else plan for plan in plans]
     typed = await type_names(context, tools, [tag for plan in plans for tag in plan.changes.overwritten])
     if typed is None:
         return
     for plan in plans:
         context.program.state(Jobs).start(context, _job(context, tools, plan, verb, mark, typed))
     context.clear_marks()
+
+
+def _choices(verb: str, plans: Sequence[MovePlan]) -> list[Choice[str]]:
+    """To do it, and to do it the other way with what is attached."""
+    attached = [plan for plan in plans if attached_text(plan)]
+    if not attached or any(plan.transfer.destination.source.traits.is_store for plan in attached):
+        return [Choice("do", verb)]
+    other = f"{verb} it alone" if attached[0].referrers else f"{verb} with what is attached"
+    return [Choice("do", verb), Choice("other", other)]
 
 
 def _costs(missing: int, total: int) -> str:
@@ -159,11 +174,12 @@ def _job(context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: 
             current = await plan_move(
                 plan.action, transfer.origin, plan.manifest.digest, transfer.destination, plan.tag
             )
-        await apply_move(current, tools.ledger, tools.policy, job.progress, tuning=tools.tuning, typed=typed)
+            current = replace(current, attached=plan.attached, referrers=plan.referrers)
+        moved = await apply_move(current, tools.ledger, tools.policy, job.progress, tuning=tools.tuning, typed=typed)
         context.changed(current.transfer.destination)
         if verb == "Pull":
             await _pull_parents(context, tools, current, job)
-        return f"{verb}: {plan.transfer.destination.reference(plan.target)} is there"
+        return "; ".join((f"{verb}: {plan.transfer.destination.reference(plan.target)} is there", *moved.left))
 
     return Job(f"{verb} {plan.transfer.destination.reference(plan.target)}", mark, Progress(), work)
 

@@ -14,6 +14,7 @@ from kittui.usecases.change.words import moved_tags
 if TYPE_CHECKING:
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.plan import ChangePlan
+    from kittui.usecases.change.transfer import MovePlan
 
 
 def changes_of(plan: ChangePlan) -> list[Change]:
@@ -24,6 +25,12 @@ def changes_of(plan: ChangePlan) -> list[Change]:
 def notes_of(plan: ChangePlan) -> list[str]:
     """What else there is to know before saying yes, cleaned."""
     return [clean(note) for note in words.notes_of(plan)]
+
+
+def attached_note(plan: MovePlan) -> str:
+    """What refers to a ModelKit that is moved, and whether it goes along."""
+    goes = "is taken along" if plan.referrers else "stays where it is"
+    return clean(f"Attached to it: {words.attached_text(plan)}, which {goes}.")
 
 
 def moment_text(written: str) -> str:

@@ -16,7 +16,7 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tags import apply_changes, lasting_notes, manifest_at
-from kittui.usecases.change.transfer import MovePlan, apply_move, plan_move
+from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move, with_attached
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Retagged:
     """What was done, per repository."""
 
     done: tuple[Changed, ...]
+    moved: tuple[Moved, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of docs/contract.md; with more than one repository, each is in `repositories` too."""
@@ -63,8 +64,13 @@ class Retagged:
         return first
 
 
-async def plan_retag(repository: Repository, target: str, destinations: Sequence[tuple[Repository, str]]) -> RetagPlan:
-    """Look where the tags point now. Raises NotFound for the ModelKit, BadReference for what is not a tag."""
+async def plan_retag(
+    repository: Repository, target: str, destinations: Sequence[tuple[Repository, str]], referrers: bool | None = None
+) -> RetagPlan:
+    """Look where the tags point now, and what goes into other repositories along with the ModelKit.
+
+    Raises NotFound for the ModelKit, BadReference for what is not a tag.
+    """
     for _, tag in destinations:
         check_tag(tag)
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
@@ -79,7 +85,10 @@ async def plan_retag(repository: Repository, target: str, destinations: Sequence
     watched = {} if ":" in target or target in own else {target: manifest.digest}
     notes = await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
     here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
-    moves = [await plan_move("tag", repository, manifest.digest, place, tag) for place, tag in others]
+    moves = [
+        await with_attached(await plan_move("tag", repository, manifest.digest, place, tag), referrers)
+        for place, tag in others
+    ]
     return RetagPlan(manifest, here, tuple(moves))
 
 
@@ -96,11 +105,13 @@ async def apply_retag(
 ) -> Retagged:
     """Retag as planned; raises as `apply_changes` and `apply_move` do."""
     done: list[Changed] = []
+    moves: list[Moved] = []
     if plan.here is not None:
         done.append(
             await apply_changes(plan.here, ledger, policy, reason=reason, typed=typed, override=override, asked=asked)
         )
     for move in plan.elsewhere:
         moved = await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
+        moves.append(moved)
         done.append(Changed(move.transfer.destination, move.changes.changes, unseen=moved.unseen))
-    return Retagged(tuple(done))
+    return Retagged(tuple(done), tuple(moves))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kittui.crashpoints import crash_point
@@ -20,6 +20,8 @@ from kittui.transfer.engine import transfer_blobs
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.plan import TransferPlan, plan_transfer
 from kittui.transfer.progress import Outcome, Progress
+from kittui.usecases.browse.showing import Attachments, attachments
+from kittui.usecases.change.carry import carry_attachments
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
@@ -34,12 +36,17 @@ Find = Callable[[Reference], Awaitable[tuple[Repository, str]]]
 
 @dataclass(frozen=True, slots=True)
 class MovePlan:
-    """One ModelKit to move, and the tag to move last; no changes where it points there already."""
+    """One ModelKit to move, and the tag to move last; no changes where it points there already.
+
+    `attached` is what refers to it, None where that was not asked or could not be had; with `referrers` it goes along.
+    """
 
     action: str
     transfer: TransferPlan
     tag: str | None
     changes: ChangePlan
+    attached: Attachments | None = None
+    referrers: bool = False
 
     @property
     def place(self) -> str:
@@ -59,12 +66,17 @@ class MovePlan:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What was moved, and at what cost; `unseen` is the tag where the destination does not show it yet."""
+    """What was moved, and at what cost; `unseen` is the tag where the destination does not show it yet.
+
+    `carried` counts what was attached and is new at the destination, `left` says what was left out.
+    """
 
     plan: MovePlan
     outcomes: Mapping[Digest, Outcome]
     traffic: Traffic = field(default_factory=Traffic)
     unseen: tuple[str, ...] = ()
+    carried: int = 0
+    left: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of docs/contract.md for pull, push and copy."""
@@ -78,6 +90,8 @@ class Moved:
             "digest": str(self.plan.manifest.digest),
             "layers": layers,
             "traffic": {"requests": self.traffic.requests, "bytes": self.traffic.bytes, "sent": self.traffic.sent},
+            "attached": None if self.plan.attached is None else len(self.plan.attached.found),
+            "carried": self.carried,
             "not_visible_yet": list(self.unseen),
         }
 
@@ -102,6 +116,32 @@ async def plan_move(
     moves = tag is not None and (before is None or before.raw != after.raw)
     changes = (TagChange(tag, before, after),) if tag is not None and moves else ()
     return MovePlan(action, transfer, tag, ChangePlan(destination, action, changes))
+
+
+async def with_attached(plan: MovePlan, referrers: bool | None = None) -> MovePlan:
+    """The plan with what refers to the ModelKit: counted, and taken along if `referrers` or, by None, into a registry
+    from another repository in one.
+
+    Raises what asking for it does only where it shall be taken along, and Refused for kit's store, which can't hold it.
+    """
+    origin, destination = plan.transfer.origin, plan.transfer.destination
+    if origin.reference() == destination.reference():
+        return plan
+    if referrers and destination.source.traits.is_store:
+        raise Refused(
+            "kit's store holds ModelKits only, not what refers to them",
+            hint="Copy it into an OCI layout: kittui copy --referrers REF oci:DIR.",
+            reference=origin.reference(plan.manifest.digest),
+        )
+    if referrers is None:
+        referrers = origin.source.place.kind == destination.source.place.kind == "remote"
+    try:
+        return replace(plan, attached=await attachments(origin, plan.manifest.digest), referrers=referrers)
+    except KittuiError as error:
+        if referrers:
+            error.hint = f"{error.hint + ' ' if error.hint else ''}Without what is attached to it: --no-referrers."
+            raise
+        return plan
 
 
 async def _nothing() -> None:
@@ -138,8 +178,11 @@ async def apply_move(
             again = await plan_transfer(plan.transfer.origin, plan.manifest.digest, destination)
             outcomes = {**outcomes, **await transfer_blobs(again, Progress(), tuning)}
             unseen = await _finish(plan, outcomes, ledger, policy, reason, typed, override)
+        carried, left = 0, tuple[str, ...]()
+        if plan.referrers:
+            carried, left = await carry_attachments(plan.transfer.origin, destination, plan.manifest.digest)
     progress.phase = "done"
-    return Moved(plan, outcomes, traffic, unseen)
+    return Moved(plan, outcomes, traffic, unseen, carried, left)
 
 
 async def _finish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -85,6 +86,12 @@ def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
         for change in plan.changes
     )
     return "; ".join(filter(None, (moved or nothing_to_do(plan), unseen_text(unseen))))
+
+
+def attached_text(plan: MovePlan) -> str:
+    """What refers to a ModelKit that is moved, counted by kind: `1 sbom, 2 signature`; empty where nothing is known."""
+    kinds = Counter(one.kind for one in plan.attached.found) if plan.attached else {}
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
 
 
 def blobs_text(plan: MovePlan) -> str:

@@ -26,7 +26,7 @@ def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: Mo
     kitfile = compare_documents(without_digests(a.kitfile or {}), without_digests(b.kitfile or {}))
     annotations = _annotations(a.annotations, b.annotations)
     identity: Identity = "different"
-    if a.digest == b.digest:
+    if a.digest == b.digest or a.manifest.raw == b.manifest.raw:
         identity = "identical"
     elif (
         not kitfile

@@ -13,13 +13,13 @@ from kittui.oci.protocols import Repository
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.trust.keyring import Keyring
+from kittui.usecases.change.carry import carry_attachments
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes, digest_at
 from kittui.usecases.change.transfer import apply_move, plan_move
-from kittui.usecases.trust.carry import carry_attachments
 from kittui.usecases.trust.history import MergedHistory, counts, merged_history
 from kittui.usecases.trust.names import plain_name
 

@@ -8,6 +8,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.transfer.content import BlobOf
+from kittui.transfer.plan import is_there
 
 DEPTH = 3
 """How far signatures of signatures are followed."""
@@ -19,8 +20,15 @@ async def carry_attachments(origin: Repository, destination: Repository, digest:
 
     What is kept under a tag of the digest's name is left alone where the destination has something else there.
     """
+    found, notes = await carriers_of(origin, digest)
+    count = sum([await _carry(origin, destination, carrier, tag, notes) for carrier, tag in found])
+    return count, tuple(notes)
+
+
+async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Manifest, str | None]], list[str]]:
+    """What is attached to a digest, and to that, each with the tag it is found by; and why there may be more."""
     notes: list[str] = []
-    count = 0
+    found: list[tuple[Manifest, str | None]] = []
     level = [digest]
     seen = {digest}
     for _ in range(DEPTH):
@@ -31,9 +39,9 @@ async def carry_attachments(origin: Repository, destination: Repository, digest:
                     continue
                 seen.add(carrier.digest)
                 below.append(carrier.digest)
-                count += await _carry(origin, destination, carrier, tag, notes)
+                found.append((carrier, tag))
         level = below
-    return count, tuple(notes)
+    return found, notes
 
 
 async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> list[tuple[Manifest, str | None]]:
@@ -80,7 +88,7 @@ async def _carry(
     except NotFound:
         pass
     for blob in (*((carrier.config,) if carrier.config else ()), *carrier.layers):
-        if not await destination.has_blob(blob) and not await destination.mount_blob(blob, origin):
+        if not await is_there(destination, blob) and not await destination.mount_blob(blob, origin):
             await destination.put_blob(blob, BlobOf(origin, blob))
     crash_point("carry.before-put")
     await destination.put_manifest(carrier.raw, carrier.media_type, tag)
