@@ -222,7 +222,9 @@ def _compare_texts(path: str, sides: tuple[Side, Side], encodings: tuple[Encodin
             continue
         kept += len(stretch.a) + len(stretch.b)
         before = _common_end(stretch.before_a, stretch.before_b)
-        found = compare_lines([*before, *map(_text, stretch.a)], [*before, *map(_text, stretch.b)])
+        same = len(before)
+        blocks = [(0, 0, same), *((at_a + same, at_b + same, size) for at_a, at_b, size in stretch.blocks)]
+        found = compare_lines([*before, *map(_text, stretch.a)], [*before, *map(_text, stretch.b)], blocks=blocks)
         for hunk in found:
             if len(hunks) >= HUNKS_LIMIT:
                 cut += 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kittui.compare.changes import Hunk, Line, Op, TextChange
 from kittui.compare.excerpts import Gap, Words, between, differences, excerpt, first_difference, spread
-from kittui.compare.lines import matching_blocks
+from kittui.compare.lines import Block, matching_blocks
 from kittui.formats.text import UTF8, Encoding, decode_exactly, sniff
 
 TEXT_LIMIT = 8 * 1024 * 1024
@@ -81,9 +81,15 @@ def split(text: str) -> list[str]:
     return [line + "\n" for line in lines] + ([last] if last else [])
 
 
-def compare_lines(a: Sequence[str], b: Sequence[str], context: int = CONTEXT, section: str = "") -> list[Hunk]:
-    """Hunks between lists of lines that carry their ends."""
-    gaps = between(matching_blocks(a, b), len(a), len(b))
+def compare_lines(
+    a: Sequence[str],
+    b: Sequence[str],
+    context: int = CONTEXT,
+    section: str = "",
+    blocks: Sequence[Block] | None = None,
+) -> list[Hunk]:
+    """Hunks between lists of lines that carry their ends; `blocks` are those that match, where that is known."""
+    gaps = between(matching_blocks(a, b) if blocks is None else blocks, len(a), len(b))
     hunks: list[Hunk] = []
     group: list[Gap] = []
     room = [_ALIGNED]

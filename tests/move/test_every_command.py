@@ -163,9 +163,9 @@ def test_a_command_that_was_killed_anywhere_is_finished_by_running_it_again(name
 
 
 # Points that other tests kill at: those of a registry (test_crashes, test_remove), of what the interface keeps, of
-# saving a file, of signing and records (tests/trust), of a store's creation and repair (tests/disk).
+# saving a file, of signing, carrying and records (tests/trust), of a store's creation and repair (tests/disk).
 ELSEWHERE = (
-    *("registry.", "transfer.", "remove.", "favourites.", "saving.", "attach.", "outbox.", "trusted."),
+    *("registry.", "transfer.", "remove.", "favourites.", "saving.", "attach.", "carry.", "outbox.", "trusted."),
     *("store.layout.", "store.leftover.", "store.tags.after-unlink", "store.tags.before-unlink"),
     *("store.repository-index.after-unlink", "store.repository-index.before-unlink"),
 )

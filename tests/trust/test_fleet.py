@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from kittui import crashpoints
 from kittui.oci.digest import Digest
 from kittui.registry import Access, RegistrySource
 from kittui.usecases.change.carry import carry_attachments
@@ -94,3 +98,31 @@ async def test_every_form_is_carried(signed_registry: DockerRegistry, other: Doc
             tag = f"sha256-{digest.hex}.{'att' if form == 'attested' else 'sig'}"
             assert (await target.resolve(tag)).digest == (await origin.resolve(tag)).digest
         assert await carry_attachments(origin, target, digest) == (0, ())
+
+
+@pytest.mark.parametrize("turn", [1, 4])
+async def test_a_copy_killed_at_what_it_takes_along_is_finished_by_running_it_again(
+    signed_registry: DockerRegistry, other: DockerRegistry, tmp_path: Path, turn: int
+) -> None:
+    words = "copy", f"remote://{signed_registry.host}/acme/attested:v1", f"remote://{other.host}/copy:v1"
+    environment = {**os.environ, "HOME": str(tmp_path), "KITOPS_HOME": str(tmp_path / "kit")}
+    environment |= {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CACHE", "CONFIG")}
+
+    def status(point: str) -> int:
+        run = {**environment, crashpoints.VARIABLE: point}
+        return subprocess.run(
+            [sys.executable, "-m", "kittui", *words], env=run, capture_output=True, timeout=60
+        ).returncode
+
+    assert status(f"carry.before-put:{turn}") == crashpoints.STATUS
+    assert status("") == 0
+    loose = Access(plain_http=True)
+    async with (
+        RegistrySource(signed_registry.host, access=loose) as here,
+        RegistrySource(other.host, access=loose) as there,
+    ):
+        origin, target = here.repository("acme/attested"), there.repository("copy")
+        digest = Digest((await target.resolve("v1")).digest)
+        assert digest == (await origin.resolve("v1")).digest
+        found = {one.digest for one in await target.referrers(digest)}
+        assert found == {one.digest for one in await origin.referrers(digest)} != set()
