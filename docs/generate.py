@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 import click
-from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
+from click.shell_completion import get_completion_class
 from textual.binding import Binding
 
 import kittui.tui
@@ -167,12 +167,15 @@ def _roff(text: str) -> str:
     return rf"\&{text}" if text.startswith((".", "'")) else text
 
 
-SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+SHELLS = ("bash", "zsh", "fish")
 
 
 def completion(shell: str) -> str:
     """The script that completes kittui's commands and options in a shell, by asking kittui itself."""
-    script = SHELLS[shell](program, {}, "kittui", "_KITTUI_COMPLETE")
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise SystemExit(f"docs/generate.py: click completes nothing in {shell}")
+    script = kind(program, {}, "kittui", "_KITTUI_COMPLETE")
     return (script.source_template % script.source_vars()).strip() + "\n"
 
 

@@ -22,6 +22,7 @@ _kittui_completion() {
 }
 
 _kittui_completion_setup() {
+    COMP_WORDBREAKS=${COMP_WORDBREAKS//:/}
     complete -o nosort -F _kittui_completion kittui
 }
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import shlex
 import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kittui import __version__
+from kittui.cli.completion import complete
 from kittui.cli.options import Options, common_options
 from kittui.cli.run import Call, guarded, run
 from kittui.errors import TerminalNeeded, UsageError
@@ -52,6 +55,32 @@ COMMANDS: dict[str, str] = {
 """Every command and its line in `--help`; `kittui.cli.commands.NAME` holds it as `command`."""
 
 
+CALLED: dict[str, str] = {
+    "rm": "remove",
+    "untag": "remove",
+    "delete": "remove --delete",
+    "del": "remove --delete",
+    "rmi": "remove --delete",
+    "list": "ls",
+    "inspect": "show",
+    "info": "show",
+    "cp": "copy",
+    "mirror": "copy",
+    "retag": "tag",
+    "compare": "diff",
+    "search": "find",
+    "log": "history",
+    "revert": "undo",
+    "extract": "unpack",
+    "download": "pull",
+    "upload": "push",
+    "status": "board",
+    "attach": "attest",
+    "sbom": "bom",
+}
+"""Words that other programs have for commands, and what these are called here."""
+
+
 class Commands(click.Group):
     """Commands imported when they are called; a first word that is not one opens the interface there."""
 
@@ -73,12 +102,22 @@ class Commands(click.Group):
         name = args[0]
         if name in COMMANDS:
             return name, self.get_command(ctx, name), args[1:]
+        if name in CALLED:
+            form = shlex.join([*CALLED[name].split(), *args[1:]])
+            raise UsageError(f"{name} is called {CALLED[name].split()[0]} here", hint=f"kittui {form}")
         positional = [word for word in args if not word.startswith("-")]
         close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.75)
         if len(positional) > 1 or (close and not any(mark in name for mark in ":/.@")):
             hint = f"Did you mean kittui {close[0]}?" if close else "kittui --help lists the commands."
             raise UsageError(f"{name!r} is not a command", hint=hint)
+        if "--help" in args or "-h" in args:
+            click.echo(ctx.get_help())
+            ctx.exit()
         return "open", open_command, args
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and options, and what can be opened by naming it alone."""
+        return [*super().shell_complete(ctx, incomplete), *complete(ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table in `--help`, without importing the commands."""
@@ -150,7 +189,10 @@ def main(arguments: list[str]) -> int:
             # How click leaves where whoever read a help text has gone: no error here.
             raise BrokenPipeError from None
         except click.UsageError as error:
-            context = error.ctx.command_path if error.ctx else "kittui"
+            said = error.ctx
+            while said is not None and said.command.hidden:
+                said = said.parent
+            context = said.command_path if said else "kittui"
             raise UsageError(error.format_message(), hint=f"{context} --help says how it is used.") from None
         except click.ClickException as error:
             raise UsageError(error.format_message()) from None

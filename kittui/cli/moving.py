@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kittui.cli.run import Call
+from kittui.cli.run import Call, Planned
 from kittui.errors import KittuiError, Refused, UsageError
 from kittui.oci.protocols import Repository
 from kittui.tasks import stop
@@ -22,6 +22,7 @@ from kittui.usecases.change.words import (
     change_lines,
     costs_of,
     notes_of,
+    nothing_to_do,
     unseen_text,
     verdict_lines,
 )
@@ -63,6 +64,28 @@ def plan_lines(plan: ChangePlan, verb: str, verdicts: Sequence[Verdict] = ()) ->
     return [f"{verb} {plan.place}", *(f"  {line}" for line in lines)]
 
 
+def plan_document(plan: ChangePlan, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
+    """A plan as a dry run prints it in JSON."""
+    return {
+        "action": plan.action,
+        "repository": plan.repository.reference(),
+        "changes": [change.to_json() for change in plan.changes],
+        "verdicts": [
+            {"rule": one.rule, "state": one.state, "reason": one.reason, "enforced": one.enforced} for one in verdicts
+        ],
+    }
+
+
+def move_document(plan: MovePlan, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
+    """A transfer as a dry run prints it in JSON: `bytes` are those that have to be moved."""
+    return {
+        **plan_document(plan.changes, verdicts),
+        "digest": str(plan.manifest.digest),
+        "bytes": plan.transfer.missing,
+        "blobs": [{"digest": str(blob.descriptor.digest), "way": blob.way} for blob in plan.transfer.blobs],
+    }
+
+
 def note_unseen(call: Call, tags: Sequence[str]) -> None:
     """Say which tags were moved though the registry still shows their former state."""
     if tags:
@@ -72,14 +95,18 @@ def note_unseen(call: Call, tags: Sequence[str]) -> None:
 async def agree(
     call: Call, plan: ChangePlan, verb: str, question: str, override: str = "", more: Sequence[str] = ()
 ) -> None:
-    """Show a plan with what the policy says of it, and ask; nobody is asked about what a rule refuses.
+    """Show a plan with what the policy says of it, and ask; nobody is asked about nothing, or what a rule refuses.
 
     Raises ReadOnly, Refused naming the rule or where the answer is no, and TerminalNeeded.
     """
     policy = call.composition.policy
-    policy.check_write(plan.place)
+    if not plan.changes:
+        call.preview([nothing_to_do(plan)], plan_document(plan))
+        return
+    call.check_write(plan.place)
     verdicts = await policy.assess(plan)
     lines = [*plan_lines(plan, verb, verdicts), *more]
+    call.preview(lines, plan_document(plan, verdicts))
     try:
         policy.stop(verdicts, override, plan.place)
     except Refused:
@@ -131,12 +158,16 @@ async def carry(
     """
     composition = call.composition
     (source, target), (repository, wanted) = origin, destination
-    composition.policy.check_write(repository.reference())
+    call.check_write(repository.reference())
     plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
     plan = await with_attached(plan, referrers)
-    for line in move_lines(plan):
-        call.printer.note(line)
+    lines = move_lines(plan)
     note_attached(call, [plan])
+    if call.options.dry_run:
+        verdicts = await composition.policy.assess(plan.changes)
+        call.preview([*lines, *(f"  {line}" for line in verdict_lines(verdicts))], move_document(plan, verdicts))
+    for line in lines:
+        call.printer.note(line)
     typed = typed_names(call, plan.changes.overwritten, confirm)
     progress = Progress()
     what = f"pull {source.reference(target)}" if action == "pull" else f"{action} to {plan.place}"
@@ -218,13 +249,19 @@ async def for_each(call: Call, texts: Sequence[str], work: Callable[[str], Await
     if len(texts) == 1:
         return [await work(texts[0])], 0
     done: list[Done] = []
+    planned: list[Planned] = []
     status = 0
     for text in texts:
         try:
             done.append(await work(text))
+        except Planned as one:
+            planned.append(one)
         except KittuiError as error:
             call.printer.error(error.at(text))
             status = status or error.exit_status
+    if planned:
+        lines = [line for one in planned for line in one.lines]
+        raise Planned(lines, [document for one in planned for document in one.documents], status)
     return done, status
 
 

@@ -32,6 +32,7 @@ class Options:
     yes: bool = False
     quiet: bool = False
     log_file: Path | None = None
+    dry_run: bool = False
 
     @classmethod
     def take(cls, values: dict[str, Any], outer: Options | None = None) -> Options:
@@ -72,6 +73,9 @@ _COMMON = (
     click.option("--quiet", is_flag=True, help="No progress and no warnings."),
     click.option("--log-file", callback=_readable, metavar="FILE", help="Write a log there (no secrets, mode 0600)."),
 )
+
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 
 
 def common_options(function: Decorated) -> Decorated:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from kittui.cli.run import Call
-from kittui.cli.signing import key_option, signer_of
+from kittui.cli.signing import key_option, preview_attached, signer_of
 from kittui.trust.reviews import Decision
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -45,9 +45,10 @@ async def write_review(
     composition = call.composition
     wanted = tag or composition.config.moves.champion
     located = await composition.places.locate(reference, changing=True)
-    composition.policy.check_write(str(located))
+    call.check_write(str(located))
     check_attach(located.repository)
     against = (await located.repository.resolve(wanted)).digest if reviewed else None
+    await preview_attached(call, located, "Approve" if decision == "approved" else "Reject", signing_key)
     signer = await signer_of(call, signing_key)
     actor = composition.ledger.actor
     done = await review(

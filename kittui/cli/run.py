@@ -9,13 +9,14 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kittui.cli.options import Options, common_options
+from kittui.cli.completion import complete_references
+from kittui.cli.options import DRY_RUN, Options, common_options
 from kittui.cli.output import Printer
 from kittui.errors import DiskFull, Interrupted, KittuiError, NetworkError, StorageError
 
@@ -35,12 +36,44 @@ class Call:
     printer: Printer
     options: Options
 
+    def preview(self, lines: Sequence[str], *documents: dict[str, Any], status: int = 0) -> None:
+        """Raise Planned where --dry-run was given: call it when the plan is complete and nothing was changed yet."""
+        if self.options.dry_run:
+            raise Planned(lines, documents, status)
+
+    def check_write(self, reference: str) -> None:
+        """Raise ReadOnly where nothing may be changed; a dry run changes nothing."""
+        if not self.options.dry_run:
+            self.composition.policy.check_write(reference)
+
+
+class Planned(Exception):
+    """What a dry run found out: the plan in words, and each of its parts as JSON."""
+
+    def __init__(self, lines: Sequence[str], documents: Sequence[dict[str, Any]], status: int = 0) -> None:
+        super().__init__(*lines)
+        self.lines = tuple(lines)
+        self.documents = tuple(documents)
+        self.status = status
+
+    def show(self, printer: Printer) -> int:
+        """Print the plan, and return the exit status."""
+
+        def human() -> None:
+            for line in self.lines:
+                printer.line(line)
+            printer.note("dry run: nothing was changed")
+
+        printer.result({"dry_run": True, "text": self.lines, "plans": self.documents}, human)
+        return self.status
+
 
 def command(
-    name: str | None = None, **settings: Any
+    name: str | None = None, *, changes: bool = False, **settings: Any
 ) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
     """Make a click command of `async def command(call: Call, ...)`; what it returns is the exit status (None: 0).
 
+    With `changes` it takes --dry-run, and has to call `Call.preview` before it changes anything.
     Put it above the command's own click.argument and click.option decorators; the docstring is the help text.
     """
 
@@ -54,8 +87,8 @@ def command(
         help_text = inspect.cleandoc(function.__doc__ or "")
         # click's overloads can't tell what settings that are passed on make of it.
         make: Any = click.command(name=name, help=help_text, **settings)
-        made: click.Command = make(common_options(callback))
-        return made
+        made: click.Command = make(common_options(DRY_RUN(callback) if changes else callback))
+        return complete_references(made)
 
     return decorate
 
@@ -82,6 +115,8 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
                 printer.warning(str(problem))
             try:
                 return await work(Call(composition, printer, options)) or 0
+            except Planned as planned:
+                return planned.show(printer)
             except NetworkError as error:
                 await composition.name_copies(error)
                 raise

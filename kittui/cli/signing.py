@@ -8,6 +8,7 @@ import click
 
 from kittui.cli.run import Call
 from kittui.errors import UsageError
+from kittui.usecases.browse.places import Located
 from kittui.usecases.trust.signer import Signer
 
 key_option = click.option(
@@ -16,6 +17,16 @@ key_option = click.option(
     metavar="FILE",
     help="Private key to sign with (PEM, or cosign's own form); or the public key of signing_command.",
 )
+
+
+async def preview_attached(call: Call, located: Located, what: str, named: str | None) -> None:
+    """Where --dry-run was given, end with what would be attached to which digest; no passphrase is asked for."""
+    if not call.options.dry_run:
+        return
+    key = named or call.composition.config.signing_key or (await signer_of(call, named)).key
+    digest = (await located.repository.resolve(located.target or "")).digest
+    lines = [f"{what} {located} ({digest.short})", f"  signed with {key} and attached to it"]
+    call.preview(lines, {"action": what.lower(), "reference": str(located), "digest": str(digest), "key": str(key)})
 
 
 async def signer_of(call: Call, named: str | None) -> Signer:

@@ -18,6 +18,9 @@ LIMIT: Final = 128 * 1024 * 1024
 ENTRY_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of one entry at most."""
 
+NAMES_LIMIT: Final = 2000
+"""Tags that completion looks through at most."""
+
 
 class DiskCache:
     """Small blobs in `content` of a cache folder; see FolderCache."""
@@ -44,14 +47,24 @@ class DiskCache:
     def tag(self, name: str) -> Digest | None:
         """Where a tag was when it was last looked at: a guess, to be asked about. Blocks."""
         try:
-            return Digest.parse((self._files.read(_tag(name)) or b"")[:200].decode("ascii"))
+            return Digest.parse((self._files.read(_tag(name)) or b"").partition(b"\n")[0][:200].decode("ascii"))
         except (ValueError, KittuiError):
             return None
 
     def note_tag(self, name: str, digest: Digest) -> None:
         """Remember where a tag is. Blocks."""
         if self.tag(name) != digest:
-            self._files.write(_tag(name), str(digest).encode("ascii"))
+            self._files.write(_tag(name), f"{digest}\n{name}".encode("utf-8", "surrogateescape"))
+
+    def tags(self) -> set[str]:
+        """References of the tags that were looked at, for completion; not all of them where there are many. Blocks."""
+        found = set()
+        for name in self._files.names("tags", NAMES_LIMIT):
+            text = (self._files.read(name) or b"").partition(b"\n")[2].decode("utf-8", "replace")
+            place, _, rest = text.partition(" ")
+            if rest and place.startswith("remote://"):
+                found.add(f"{place.removeprefix('remote://')}/{rest}")
+        return found
 
 
 def _blob(digest: Digest) -> str:

@@ -62,10 +62,15 @@ class FolderCache:
         with suppress(OSError):
             (self._folder / name).unlink()
 
-    def _files(self) -> list[tuple[float, int, str]]:
+    def names(self, folder: str, limit: int) -> list[str]:
+        """Names of the files below a folder, the last read first, at most so many. Blocks."""
+        inside = sorted((each for each in self._files(self._folder / folder)), reverse=True)[:limit]
+        return [str(Path(path).relative_to(self._folder)) for _, _, path in inside]
+
+    def _files(self, below: Path | None = None) -> list[tuple[float, int, str]]:
         """Time last read, bytes and path of every file."""
         found: list[tuple[float, int, str]] = []
-        pending = [str(self._folder)]
+        pending = [str(below or self._folder)]
         while pending:
             with suppress(OSError), os.scandir(pending.pop()) as entries:
                 for entry in entries:

@@ -9,7 +9,7 @@ from kittui.cli.reviewing import review_options, write_review
 from kittui.cli.run import Call
 
 
-@run.command("approve")
+@run.command("approve", changes=True)
 @click.argument("reference")
 @review_options
 @click.option("--reviewed", is_flag=True, help="You went through every change against what the tag holds.")

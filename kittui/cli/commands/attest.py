@@ -10,14 +10,14 @@ import click
 
 from kittui.cli import run
 from kittui.cli.run import Call
-from kittui.cli.signing import key_option, signer_of
+from kittui.cli.signing import key_option, preview_attached, signer_of
 from kittui.disk.paths import typed_path
 from kittui.errors import UsageError
 from kittui.trust.documents import SIZE_LIMIT, load_document
 from kittui.trust.statements import predicate_uri
 
 
-@run.command("attest")
+@run.command("attest", changes=True)
 @click.argument("reference")
 @click.option(
     "--type", "kind", required=True, metavar="URI", help="The predicate's type: its URI, or a short name as cyclonedx."
@@ -35,8 +35,9 @@ async def command(call: Call, reference: str, kind: str, predicate: str, signing
     predicate_type = predicate_uri(kind)
     document = await _read(predicate)
     located = await call.composition.places.locate(reference, changing=True)
-    call.composition.policy.check_write(str(located))
+    call.check_write(str(located))
     check_attach(located.repository)
+    await preview_attached(call, located, "Attest", signing_key)
     signer = await signer_of(call, signing_key)
     call.printer.status(f"attesting {located}")
     done = await attest(located.repository, located.target or "", signer, predicate_type, document)

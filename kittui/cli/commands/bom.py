@@ -9,13 +9,13 @@ import click
 
 from kittui.cli import run
 from kittui.cli.run import Call
-from kittui.cli.signing import key_option, signer_of
+from kittui.cli.signing import key_option, preview_attached, signer_of
 from kittui.trust.statements import BOM
 from kittui.usecases.trust.bom import bom_of
 from kittui.usecases.trust.names import plain_name
 
 
-@run.command("bom")
+@run.command("bom", changes=True)
 @click.argument("reference")
 @click.option("--attach", is_flag=True, help="Attach it to the ModelKit as well, signed.")
 @key_option
@@ -34,8 +34,9 @@ async def command(call: Call, reference: str, attach: bool, signing_key: str | N
     host = repository.source.place.host
     document = bom_of(kit, name, f"oci://{name}@{kit.digest}" if host else "")
     if attach:
-        composition.policy.check_write(str(located))
+        call.check_write(str(located))
         check_attach(repository)
+        await preview_attached(call, located, "Attach a BOM to", signing_key)
         done = await attest(repository, kit.digest, await signer_of(call, signing_key), BOM, document)
         call.printer.note(f"attached as {done.manifest}, signed by key {done.key}")
     call.printer.result(document, lambda: print_json(document))

@@ -10,7 +10,7 @@ from kittui.cli.run import Call
 from kittui.oci.traffic import metered
 
 
-@run.command("copy")
+@run.command("copy", changes=True)
 @click.argument("origin", metavar="FROM")
 @click.argument("destination", metavar="TO")
 @click.option("--reason", default="", help="Why; kept in the history.")

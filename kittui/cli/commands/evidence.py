@@ -18,7 +18,7 @@ from kittui.usecases.trust.history import merged_history
 from kittui.usecases.trust.names import plain_name
 
 
-@run.command("evidence")
+@run.command("evidence", changes=True)
 @click.argument("reference")
 @click.option("-d", "--directory", metavar="DIR", help="The folder to create (evidence-DIGEST here).")
 @click.option("--against", metavar="TAG", help="Compare it with this tag (rollback).")
@@ -35,13 +35,17 @@ async def command(
     located = await composition.places.locate(reference)
     repository, target = located.repository, located.target or ""
     kit = await composition.modelkits.open(repository, target)
-    signer = await composition.signer(Path(signing_key) if signing_key else None)
     keyring = (await asyncio.to_thread(lambda: composition.keyring)).for_repository(plain_name(repository))
     call.printer.status(f"reading what is known of {located}")
     history = await merged_history(repository, composition.ledger, keyring, sorted(composition.stage_tags))
     more = await _comparison(call, repository, against, kit.digest)
     files = await gather(repository, kit, keyring, history, more)
     folder = typed_path(directory) if directory else Path(f"evidence-{kit.digest.short}")
+    call.preview(
+        [f"Write {folder}", *(f"  {name}" for name in sorted({*files, SUMS}))],
+        {"action": "evidence", "digest": str(kit.digest), "directory": str(folder), "files": sorted({*files, SUMS})},
+    )
+    signer = await composition.signer(Path(signing_key) if signing_key else None)
     await write(folder, files, signer)
     names = sorted({*files, SUMS, *((f"{SUMS}.sig",) if signer is not None else ())})
     document = {"reference": str(located), "digest": kit.digest, "directory": str(folder), "files": names}

@@ -15,7 +15,7 @@ from kittui.errors import NotFound, UsageError
 from kittui.usecases.trust.fleet import Member, Passed, Standing, pass_on, standings
 
 
-@run.command("fleet")
+@run.command("fleet", changes=True)
 @click.argument("name", required=False)
 @click.option("--promote", "targets", multiple=True, metavar="MEMBER", help="Make the champion before it this one's.")
 @click.option("--from", "origin", metavar="MEMBER", help="Take the champion of this member, not of the one before.")
@@ -90,7 +90,10 @@ async def _promote(
             raise UsageError(f"nothing is before {target}", hint="Name where it comes from with --from.")
         steps.append((members[source], members[at]))
     lines = [f"{first.repository.reference()} -> {last.repository.reference()}" for first, last in steps]
-    call.printer.confirm(["Promote across registries", *(f"  {line}" for line in lines)], "Promote?")
+    plan = ["Promote across registries", *(f"  {line}" for line in lines)]
+    ends = [{"from": first.repository.reference(), "to": last.repository.reference()} for first, last in steps]
+    call.preview(plan, {"action": "fleet", "steps": ends})
+    call.printer.confirm(plan, "Promote?")
     passed = []
     for first, last in steps:
         call.printer.status(f"passing on to {last.name}")

@@ -15,7 +15,7 @@ from kittui.errors import TerminalNeeded, UsageError
 from kittui.usecases.login import SECRET_LIMIT, login
 
 
-@run.command("login")
+@run.command("login", changes=True)
 @click.argument("host")
 @click.option("-u", "--username", metavar="USER", help="User name; without one the password is an identity token.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
@@ -24,7 +24,10 @@ async def command(call: Call, host: str, username: str | None, password_stdin: b
 
     From stdin it may have several lines, as the key file of a cloud has. It is kept only if the registry accepts it.
     """
-    call.composition.policy.check_write(host)
+    call.check_write(host)
+    call.preview(
+        [f"Log in to {host}; the registry has to accept the password first"], {"action": "login", "host": host}
+    )
     if password_stdin:
         given = await asyncio.to_thread(sys.stdin.buffer.read, 4 * SECRET_LIMIT + 2)
         password = _text(given).removesuffix("\n").removesuffix("\r")

@@ -10,11 +10,12 @@ from kittui.cli.run import Call
 from kittui.usecases.login import logout
 
 
-@run.command("logout")
+@run.command("logout", changes=True)
 @click.argument("host")
 async def command(call: Call, host: str) -> None:
     """Forget the login that kittui or kit keeps for a registry."""
-    call.composition.policy.check_write(host)
+    call.check_write(host)
+    call.preview([f"Forget the login for {host}"], {"action": "logout", "host": host})
     where = await logout(Logins(call.composition), host)
     document = {"host": host, "removed": where}
     call.printer.result(document, lambda: call.printer.line(f"Logged out of {host}: removed from {where}."))

@@ -12,7 +12,7 @@ from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
-@run.command("promote")
+@run.command("promote", changes=True)
 @click.argument("repository", metavar="REPO")
 @click.option("--from", "origin", metavar="TAG", help="The tag to promote (challenger).")
 @click.option("--to", "target", metavar="TAG", help="The tag that it gets (champion).")
@@ -35,9 +35,8 @@ async def command(
     stages = composition.config.moves
     found = await repository_of(call, repository)
     plan = await plan_promote(found, origin, target, stages=stages, retire=retire)
-    if plan.changes:
-        more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
-        await agree(call, plan, "Promote in", "Promote?", override, more)
+    more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
+    await agree(call, plan, "Promote in", "Promote?", override, more)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(
         plan,

@@ -7,17 +7,17 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, for_each, one_or_many
+from kittui.cli.moving import carry, for_each, move_document, move_lines, one_or_many
 from kittui.cli.run import Call
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
-from kittui.usecases.change.transfer import parent_missing, parents_of
+from kittui.usecases.change.transfer import parent_missing, parents_of, plan_move
 
 
-@run.command("pull")
+@run.command("pull", changes=True)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
 @click.option(
@@ -77,6 +77,8 @@ async def _pull(
     call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...], referrers: bool | None
 ) -> dict[str, Any]:
     store = call.composition.places.source(LOCAL)
+    if call.options.dry_run:
+        await _preview(call, origin, target, store.repository(name))
     ends = (origin, target), (store.repository(name), target)
     moved = await carry(call, "pull", *ends, confirm=confirm, referrers=referrers)
     document = moved.to_json()
@@ -96,6 +98,22 @@ async def _pull(
     if parents:
         document["parents"] = parents
     return document
+
+
+async def _preview(call: Call, origin: Repository, target: str, destination: Repository) -> None:
+    """What a pull would bring, parents last: a dry run ends here."""
+    store = destination.source
+    plans = [await plan_move("pull", origin, target, destination, None if ":" in target else target)]
+    lines = move_lines(plans[0])
+    try:
+        async for parent, tag in parents_of(origin, plans[0].manifest, call.composition.find_parent):
+            if not parent.source.traits.is_store:
+                into = store.repository(f"{parent.source.place.host}/{parent.name}")
+                plans.append(await plan_move("pull", parent, tag, into, None if ":" in tag else tag))
+                lines += move_lines(plans[-1])
+    except KittuiError as error:
+        lines.append(f"  {parent_missing(plans[0].place, error).message}")
+    call.preview(lines, *map(move_document, plans))
 
 
 def _print(call: Call, documents: list[dict[str, Any]]) -> None:

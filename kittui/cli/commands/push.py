@@ -12,7 +12,7 @@ from kittui.oci.reference import Reference
 from kittui.oci.traffic import metered
 
 
-@run.command("push")
+@run.command("push", changes=True)
 @click.argument("reference", metavar="REF")
 @click.argument("destination", required=False)
 @click.option("--reason", default="", help="Why; kept in the history.")

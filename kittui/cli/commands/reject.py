@@ -9,7 +9,7 @@ from kittui.cli.reviewing import review_options, write_review
 from kittui.cli.run import Call
 
 
-@run.command("reject")
+@run.command("reject", changes=True)
 @click.argument("reference")
 @review_options
 async def command(call: Call, reference: str, tag: str | None, signing_key: str | None, reason: str) -> None:

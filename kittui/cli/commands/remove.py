@@ -14,7 +14,7 @@ from kittui.terminal import size_text
 from kittui.usecases.change.remove import Mode, RemovePlan, apply_remove, finish_removal, plan_remove
 
 
-@run.command("remove")
+@run.command("remove", changes=True)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.option("--delete", is_flag=True, help="Delete the ModelKit with all its tags.")
 @click.option("--placeholder", is_flag=True, help="Untag by way of a placeholder, where a registry can't untag.")
@@ -33,11 +33,13 @@ async def command(
 
     async def plan(text: str) -> RemovePlan | None:
         located = await composition.places.locate(text, changing=True)
-        composition.policy.check_write(str(located))
+        call.check_write(str(located))
         target = located.target or "latest"
         try:
             return await plan_remove(located.repository, target, mode)
         except NotFound:
+            if call.options.dry_run:
+                raise
             done = await finish_removal(located.repository, target, composition.ledger)
             if done is None:
                 raise
@@ -49,7 +51,9 @@ async def command(
     if not plans and not finished:
         return status
     if plans:
-        call.printer.confirm([line for each in plans for line in _lines(each)], "Go on?")
+        lines = [line for each in plans for line in _lines(each)]
+        call.preview(lines, *map(_document, plans), status=status)
+        call.printer.confirm(lines, "Go on?")
     typed = typed_names(call, [tag for each in plans for tag in each.tags], confirm)
     by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
 
@@ -74,6 +78,16 @@ async def command(
         call.printer.result(one_or_many(done, len(references)), show)
         note_unseen(call, [tag for document in done for tag in document["not_visible_yet"]])
     return status or failed
+
+
+def _document(plan: RemovePlan) -> dict[str, Any]:
+    return {
+        "action": "delete" if plan.mode == "delete" else "untag",
+        "repository": plan.place,
+        "changes": [change.to_json() for change in plan.changes],
+        "deleted": [str(plan.manifest.digest)] if plan.mode == "delete" else [],
+        "freed": plan.freed,
+    }
 
 
 def _lines(plan: RemovePlan) -> list[str]:

@@ -12,7 +12,7 @@ from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
-@run.command("rollback")
+@run.command("rollback", changes=True)
 @click.argument("repository", metavar="REPO")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
@@ -22,8 +22,7 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     composition = call.composition
     found = await repository_of(call, repository)
     plan = await plan_rollback(found, stages=composition.config.moves)
-    if plan.changes:
-        await agree(call, plan, "Roll back in", "Roll back?", override)
+    await agree(call, plan, "Roll back in", "Roll back?", override)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(
         plan,

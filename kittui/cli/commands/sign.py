@@ -6,10 +6,10 @@ import click
 
 from kittui.cli import run
 from kittui.cli.run import Call
-from kittui.cli.signing import key_option, signer_of
+from kittui.cli.signing import key_option, preview_attached, signer_of
 
 
-@run.command("sign")
+@run.command("sign", changes=True)
 @click.argument("reference")
 @key_option
 async def command(call: Call, reference: str, signing_key: str | None) -> None:
@@ -20,8 +20,9 @@ async def command(call: Call, reference: str, signing_key: str | None) -> None:
     from kittui.usecases.trust.sign import check_attach, sign
 
     located = await call.composition.places.locate(reference, changing=True)
-    call.composition.policy.check_write(str(located))
+    call.check_write(str(located))
     check_attach(located.repository)
+    await preview_attached(call, located, "Sign", signing_key)
     signer = await signer_of(call, signing_key)
     call.printer.status(f"signing {located}")
     done = await sign(located.repository, located.target or "", signer)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import attached_lines, note_attached, note_unseen, reporting, typed_names
+from kittui.cli.moving import (
+    attached_lines,
+    move_document,
+    note_attached,
+    note_unseen,
+    plan_document,
+    reporting,
+    typed_names,
+)
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
@@ -14,8 +22,10 @@ from kittui.transfer.progress import Progress
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.words import change_lines, verdict_lines
 
+_NOTHING = "Nothing to do: the tag already points to this digest."
 
-@run.command("tag")
+
+@run.command("tag", changes=True)
 @click.argument("source", metavar="SOURCE_REF")
 @click.argument("news", metavar="NEW_TAG_OR_REF...", nargs=-1, required=True)
 @click.option("--reason", default="", help="Why; kept in the history.")
@@ -52,18 +62,20 @@ async def command(
             raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
         destinations.append((new.repository, new.target))
     plan = await plan_retag(located.repository, located.target or "latest", destinations, referrers)
-    composition.policy.check_write(located.repository.reference())
+    call.check_write(located.repository.reference())
     verdicts = await composition.policy.assess(plan.here) if plan.here is not None else ()
     attached = [line for move in plan.elsewhere for line in attached_lines(move)]
     note_attached(call, plan.elsewhere)
+    lines: list[str] = []
+    for changes in plan.changes:
+        lines += [f"Retag in {changes.place}", *(f"  {line}" for line in change_lines(changes.changes) or [_NOTHING])]
+    lines += [f"  {line}" for line in verdict_lines(verdicts)]
+    if plan.missing:
+        lines.append(f"  {size_text(plan.missing)} are copied")
+    lines += [*(f"  {note}" for note in plan.notes), *attached]
+    here = [plan_document(plan.here, verdicts)] if plan.here is not None else []
+    call.preview(lines, *here, *map(move_document, plan.elsewhere))
     if plan.overwritten or plan.missing or plan.notes or attached:
-        lines: list[str] = []
-        for changes in plan.changes:
-            lines += [f"Retag in {changes.place}", *(f"  {line}" for line in change_lines(changes.changes))]
-        lines += [f"  {line}" for line in verdict_lines(verdicts)]
-        if plan.missing:
-            lines.append(f"  {size_text(plan.missing)} are copied")
-        lines += [*(f"  {note}" for note in plan.notes), *attached]
         composition.policy.stop(verdicts, override, located.repository.reference())
         if plan.overwritten:
             call.printer.confirm(lines, "Move the tags?")
@@ -92,7 +104,7 @@ async def command(
             for change in changed.changes:
                 call.printer.line((changed.repository.reference(change.tag), "bold"), f"  {plan.manifest.digest}")
         if not any(changed.changes for changed in done.done):
-            call.printer.line("Nothing to do: the tag already points to this digest.")
+            call.printer.line(_NOTHING)
 
     call.printer.result(done.to_json(), show)
     note_unseen(call, [tag for changed in done.done for tag in changed.unseen])

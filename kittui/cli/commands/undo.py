@@ -11,7 +11,7 @@ from kittui.usecases.change.undo import apply_undo, plan_undo
 from kittui.usecases.change.words import change_lines
 
 
-@run.command("undo")
+@run.command("undo", changes=True)
 @click.argument("repository", metavar="REPO")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
@@ -20,11 +20,10 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     """Take back the last tag change that kittui made in a repository, if no tag of it has moved since."""
     composition = call.composition
     found = await repository_of(call, repository)
-    composition.policy.check_write(found.reference())
+    call.check_write(found.reference())
     undo = await plan_undo(found, composition.ledger)
-    if undo.plan.changes:
-        heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
-        await agree(call, undo.plan, heading, "Undo it?", override)
+    heading = f"Undo {undo.entry.action} of {undo.entry.time} in"
+    await agree(call, undo.plan, heading, "Undo it?", override)
     typed = typed_names(call, undo.plan.overwritten, confirm)
     done = await apply_undo(
         undo,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +20,7 @@ from kittui.transfer.extract import Limits
 from kittui.transfer.progress import Progress
 from kittui.transfer.staging import Answers
 from kittui.transfer.tree import Decision
-from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
+from kittui.usecases.unpack import Unpacked, UnpackPlan, apply_unpack, plan_unpack
 
 _WORDS: dict[str, tuple[Decision, bool]] = {
     "o": ("overwrite", False),
@@ -31,7 +32,7 @@ _WORDS: dict[str, tuple[Decision, bool]] = {
 }
 
 
-@run.command("unpack")
+@run.command("unpack", changes=True)
 @click.argument("reference", metavar="REF")
 @click.option("-d", "--dir", "directory", default=".", metavar="DIR", help="The folder to unpack into (this one).")
 @click.option("-f", "--filter", "filters", multiple=True, metavar="FILTER", help="kit's filter: TYPES[:NAMES].")
@@ -71,6 +72,7 @@ async def command(
             files=files,
             verify=verify,
         )
+        call.preview(*_plan(plan, answers))
         asks = call.printer.asks and not (overwrite or ignore_existing or call.printer.yes)
 
         async def decide(paths: Sequence[str]) -> Answers:
@@ -93,6 +95,30 @@ async def command(
         call.printer.warning(
             "files were read by their ranges, which no digest can prove; --verify reads and verifies whole layers"
         )
+
+
+def _plan(plan: UnpackPlan, answers: Answers) -> tuple[list[str], dict[str, Any]]:
+    """What would be unpacked, in words and as JSON."""
+    layers = [layer for part in plan.parts for layer in part.layers]
+    files = [path for part in plan.parts for path in part.files]
+    document = {
+        "action": "unpack",
+        "reference": plan.reference,
+        "digest": str(plan.digest),
+        "directory": str(plan.directory),
+        "kitfile": plan.kitfile is not None,
+        "layers": [{"digest": str(layer.digest), "path": layer.path, "size": layer.size} for layer in layers],
+        "files": files,
+        "bytes": plan.size,
+    }
+    there = {"keep": "are kept", "overwrite": "are overwritten"}.get(
+        answers.default or "", "are asked about, or stop it"
+    )
+    lines = [f"Unpack {plan.reference} into {plan.directory}"]
+    lines += ["  Kitfile"] if plan.kitfile is not None else []
+    lines += [f"  {size_text(layer.size):>10}  {layer.path or layer.digest.short}" for layer in layers]
+    lines += [f"  {path}" for path in files]
+    return [*lines, f"  files that are there already {there}"], document
 
 
 def _ask(call: Call, paths: Sequence[str]) -> Answers:
