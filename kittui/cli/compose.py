@@ -131,8 +131,12 @@ class Composition:
 
     def registry(self, host: str, credentials: Credentials | None = None) -> RegistrySource:
         """A registry as a source of its own; the caller closes it."""
-        from kittui.registry import RegistrySource
+        from functools import partial
 
+        from kittui.registry import RegistrySource, UploadLimits
+        from kittui.state.uploads import UploadMemory
+
+        memory = UploadMemory(self.cache_dir)
         return RegistrySource(
             host,
             access=self.access(host),
@@ -140,6 +144,7 @@ class Composition:
             on_wait=lambda wait: self.on_wait(wait),
             on_warning=lambda text: self.on_warning(text),
             environ=self.environ,
+            limits=UploadLimits(*memory.read(host), keep=partial(memory.write, host)),
         )
 
     def access(self, host: str) -> Access:

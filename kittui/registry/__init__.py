@@ -17,6 +17,7 @@ from kittui.registry.credentials import ANONYMOUS, Credential, Credentials, Fixe
 from kittui.registry.keyring import CredentialStore
 from kittui.registry.realm import UntrustedRealm
 from kittui.registry.source import RegistrySource
+from kittui.registry.upload_ways import UploadLimits
 
 __all__ = [
     "ANONYMOUS",
@@ -28,5 +29,6 @@ __all__ = [
     "Patience",
     "RegistrySource",
     "UntrustedRealm",
+    "UploadLimits",
     "Wait",
 ]

@@ -42,6 +42,7 @@ class Session:
         listeners: Listeners,
         patience: Patience,
         environ: Mapping[str, str] = os.environ,
+        limits: UploadLimits | None = None,
     ) -> None:
         self.host = host
         self.api = api_host(host)
@@ -53,7 +54,7 @@ class Session:
         self._locating = asyncio.Lock()
         self._introduced = asyncio.Lock()
         self._free_at = 0.0
-        self.limits = UploadLimits()
+        self.limits = limits or UploadLimits()
         """What the registry has shown to take of uploads."""
 
     async def aclose(self) -> None:

@@ -18,6 +18,7 @@ from kittui.registry.pages import names
 from kittui.registry.removal import NOBODY
 from kittui.registry.repository import RegistryRepository
 from kittui.registry.session import Session
+from kittui.registry.upload_ways import UploadLimits
 
 _WITHOUT_CATALOG = frozenset({DOCKER_HUB, "ghcr.io", "public.ecr.aws"})
 """Registries that refuse their catalog to everybody, so that a login would not help."""
@@ -33,6 +34,7 @@ class RegistrySource:
 
     Owns its HTTP client: call `aclose`, or use it as an async context manager. Nothing is sent before it is asked for
     something. `on_wait` hears of waits for a busy registry, `on_warning` of the registry's own warnings (raw text).
+    `limits` is what an earlier run learnt of uploads to it.
     """
 
     def __init__(
@@ -45,11 +47,14 @@ class RegistrySource:
         on_warning: OnWarning = lambda _: None,
         patience: Patience | None = None,
         environ: Mapping[str, str] = os.environ,
+        limits: UploadLimits | None = None,
     ) -> None:
         self._host = check_host(host)
         self._capabilities = Capabilities(mount=YES)
         listeners = Listeners(on_wait, on_warning)
-        self._session = Session(host, access or Access(), credentials, listeners, patience or Patience(), environ)
+        self._session = Session(
+            host, access or Access(), credentials, listeners, patience or Patience(), environ, limits
+        )
         self._repositories: dict[str, RegistryRepository] = {}
 
     async def __aenter__(self) -> RegistrySource:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass
 class UploadLimits:
     """What one registry has shown, for all uploads to it: `refused` bytes were too many for one request, and chunks of
-    `chunk` bytes were taken. None while nothing is known."""
+    `chunk` bytes were taken. None while nothing is known. `keep` is told of both where they are new, to be remembered
+    for the next run; it blocks."""
 
     refused: int | None = None
     chunk: int | None = None
+    keep: Callable[[int | None, int | None], None] = field(default=lambda *_: None, compare=False)
 
 
 class Way:
@@ -31,6 +34,7 @@ class Way:
         self._chunks = True
         self._in_chunks = not self._whole
         self._was_cut = False
+        self._known = (limits.refused, limits.chunk)
 
     def chunk(self, least: int = 0, most: int | None = None) -> int | None:
         """Bytes of the next chunk, None for one PUT; `least` and `most` are what the registry states of chunks."""
@@ -63,12 +67,14 @@ class Way:
         elif on_the_way:
             self._shorten(length)
 
-    def succeed(self) -> None:
-        """Remember for the next blobs what has worked."""
+    def succeed(self) -> bool:
+        """Remember for the next blobs what has worked; whether that is new."""
+        before = self._known
         if self._in_chunks:
             self._limits.chunk = self._length
             if self._was_cut:
                 self._limits.refused = min(self._size, self._limits.refused or self._size)
+        return (self._limits.refused, self._limits.chunk) != before
 
     def _shorten(self, length: int) -> bool:
         if length <= self._shortest:

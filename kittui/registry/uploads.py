@@ -108,7 +108,9 @@ class Uploads:
                         reached = upload.offset if upload is not None else 0
                         await retries.after(error, progress=reached > furthest)
                         furthest = max(furthest, reached)
-                way.succeed()
+                if way.succeed():
+                    limits = self._session.limits
+                    await asyncio.to_thread(limits.keep, limits.refused, limits.chunk)
             finally:
                 if upload is not None and not finished:
                     await asyncio.shield(self._abort(upload))

@@ -196,6 +196,20 @@ def delete(world: World) -> None:
         assert world.tags == TAGS
 
 
+def delete_signed(world: World) -> None:
+    """A ModelKit with what refers to it, whose number the plan of a plain delete would have said."""
+    signatures = world.sign(NEW)
+    ran = world.kittui("remove", "--yes", "--delete", "--referrers", f"{world.repository}:extra")
+    if world.habits.writes and world.habits.delete:
+        assert {*ran.json["deleted"]} == {DIGESTS["new"], *signatures}
+        assert "attached to it: 2 manifests, which go too" in ran.err
+        assert [world.registry.manifest_of(REPOSITORY, digest) for digest in signatures] == [None, None]
+        assert world.registry.tags_of(REPOSITORY) == {tag: to for tag, to in TAGS.items() if to != DIGESTS["new"]}
+    else:
+        refused(ran, "unsupported")
+        assert world.tags == TAGS
+
+
 def copy(world: World) -> None:
     """To another registry, signatures and all."""
     signatures = world.sign(MIDDLE)
@@ -226,5 +240,5 @@ def copy_out(world: World) -> None:
 
 OPERATIONS: tuple[Callable[[World], None], ...] = (
     login, catalog, browse, missing, look, pull, push, push_elsewhere, retag, move, mount, promote, undo, untag, delete,
-    copy, copy_alone, copy_out,
+    delete_signed, copy, copy_alone, copy_out,
 )  # fmt: skip

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
-from kittui.oci.protocols import Power
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Power, Repository
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.remove import apply_remove, plan_remove
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.fakes.registry_servers import connect
-from tests.fakes.scripted_registry import Reply, ScriptedRegistry
+from tests.fakes.scripted_registry import MANIFEST, Reply, ScriptedRegistry
 
 CANNOT = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
 
@@ -123,3 +125,46 @@ async def test_a_registry_that_removes_nothing_at_all_is_not_said_to_take_placeh
         assert word in (caught.value.hint or "")
         assert "--placeholder" not in (caught.value.hint or "")
         assert (await plan_remove(repository, "v1", "placeholder")).deletes.denied
+
+
+async def signed(registry: ScriptedRegistry, repository: Repository) -> tuple[str, str]:
+    """v1 with a signature under cosign's tag and one that refers to it; their digests."""
+    registry.add_kit("fraud", "v1", layers=[b"one"])
+    digest = (await repository.resolve("v1")).digest
+    found = []
+    for number, subject in enumerate((None, {"mediaType": MANIFEST, "digest": digest, "size": 1})):
+        registry.add_blob("fraud", b"{}")
+        empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": str(Digest.of(b"{}")), "size": 2}
+        document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": empty, "layers": [empty]}
+        document |= {"annotations": {"n": str(number)}} | ({"subject": subject} if subject else {})
+        raw = json.dumps(document).encode()
+        if subject is None:
+            registry.add_manifest("fraud", raw, f"sha256-{digest.hex}.sig")
+        else:
+            await repository.put_manifest(raw, MANIFEST)
+        found.append(str(Digest.of(raw)))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("api", [True, False])
+@pytest.mark.parametrize("too", [True, False])
+async def test_what_a_delete_would_orphan_is_named_and_removed_if_wanted(api: bool, too: bool, ledger: Ledger) -> None:
+    async with ScriptedRegistry(referrers_api=api) as registry, connect(registry.host) as source:
+        repository = source.repository("fraud")
+        signatures = await signed(registry, repository)
+        plan = await plan_remove(repository, "v1", "delete", referrers=too)
+        assert {str(one.digest) for one, _ in plan.attached} == {*signatures}
+        done = await apply_remove(plan, ledger, Policy())
+        assert [("fraud", digest) in registry.manifests for digest in signatures] == [not too] * 2
+        assert ({*signatures} <= {*done.deleted}) == too
+        assert bool(registry.tags["fraud"]) == (not too)
+
+
+async def test_what_is_attached_and_tagged_by_somebody_stays(ledger: Ledger) -> None:
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        repository = source.repository("fraud")
+        by_tag, referring = await signed(registry, repository)
+        registry.tags["fraud"]["ours"] = referring
+        await apply_remove(await plan_remove(repository, "v1", "delete", referrers=True), ledger, Policy())
+        assert registry.tags["fraud"] == {"ours": referring}
+        assert ("fraud", by_tag) not in registry.manifests

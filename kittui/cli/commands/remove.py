@@ -18,14 +18,23 @@ from kittui.usecases.change.remove import Mode, RemovePlan, apply_remove, finish
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.option("--delete", is_flag=True, help="Delete the ModelKit with all its tags.")
 @click.option("--placeholder", is_flag=True, help="Untag by way of a placeholder, where a registry can't untag.")
+@click.option("--referrers", is_flag=True, help="With --delete: the signatures and statements that refer to it, too.")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may go.")
 async def command(
-    call: Call, references: tuple[str, ...], delete: bool, placeholder: bool, reason: str, confirm: tuple[str, ...]
+    call: Call,
+    references: tuple[str, ...],
+    delete: bool,
+    placeholder: bool,
+    referrers: bool,
+    reason: str,
+    confirm: tuple[str, ...],
 ) -> int:
     """Untag ModelKits; with --delete, delete them with all their tags. What goes is shown and asked before."""
     if delete and placeholder:
         raise UsageError("--delete and --placeholder are two different things", hint="Give one of them.")
+    if referrers and not delete:
+        raise UsageError("--referrers removes what refers to a ModelKit that is deleted", hint="Give --delete with it.")
     mode: Mode = "delete" if delete else "placeholder" if placeholder else "untag"
     composition = call.composition
 
@@ -36,7 +45,7 @@ async def command(
         call.check_write(str(located))
         target = located.target or "latest"
         try:
-            return await plan_remove(located.repository, target, mode)
+            return await plan_remove(located.repository, target, mode, referrers=referrers)
         except NotFound:
             if call.options.dry_run:
                 raise
@@ -102,6 +111,11 @@ def _lines(plan: RemovePlan) -> list[str]:
             )
         else:
             lines.append(f"  frees {size_text(plan.freed)}")
+        if attached := len(plan.attached):
+            one = attached == 1
+            go = "goes too" if one else "go too"
+            goes = go if plan.referrers else "would stay without it; --referrers removes that as well"
+            lines.append(f"  attached to it: {attached} {'manifest' if one else 'manifests'}, which {goes}")
     else:
         lines = [f"Untag {plan.tag} ({digest}) in {plan.place}"]
         if plan.mode == "placeholder":

@@ -40,8 +40,8 @@ async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
         answer = await _ask(context, plan, refused)
         if answer is None:
             return False
-        chosen = await plan_remove(mark.repository, mark.target, answer[0])
-        if chosen.mode == "delete" and plan.siblings is None:
+        chosen = await plan_remove(mark.repository, mark.target, answer[0], referrers=answer[2])
+        if chosen.mode == "delete" and (plan.siblings is None or len(chosen.attached) > len(plan.attached)):
             # Which other tags would go was not looked for yet: nothing goes that was not shown.
             plan = chosen
             continue
@@ -60,7 +60,7 @@ async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
         return True
 
 
-async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str] | None:
+async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str, bool] | None:
     """What can be done, what each takes along."""
     digest = plan.manifest.digest.short
     deletes = plan.deletes
@@ -77,6 +77,9 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
     )
     doubtful = off or ("its tags are known only in part" if plan.doubt else "")
     choices.append(Choice("delete", "Delete the ModelKit", goes, doubtful))
+    if plan.attached:
+        count = f"{len(plan.attached)} attached"
+        choices.append(Choice("referrers", "Delete with what is attached", f"{goes}, and {count}", doubtful))
     notes = [clean(refused[:1].upper() + refused[1:])] if refused else []
     if off:
         notes.append(clean(deletes.remedy))
@@ -88,6 +91,8 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
         notes.append(f"{clean(plan.tag)} is the only tag on {digest}.")
     if plan.doubt:
         notes.append(f"Other tags may be on it too: {clean(plan.doubt)}.")
+    if plan.attached:
+        notes.append(f"Deleting it alone leaves what is attached to it ({len(plan.attached)}) without a ModelKit.")
     if plan.freed:
         notes.append(f"A delete frees {size_text(plan.freed)}.")
     title = f"Untag {clean(plan.tag)}" if plan.tag else f"Delete {digest}"
@@ -95,8 +100,15 @@ async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, 
     answer = await context.ask(PlanDialog(title, plan.place, changes, choices, notes=notes, reason=True, danger=True))
     if answer is None:
         return None
-    mode: Mode = "delete" if answer.choice == "delete" else "placeholder" if answer.choice == "placeholder" else "untag"
-    return mode, answer.reason
+    referrers = answer.choice == "referrers"
+    mode: Mode = (
+        "delete"
+        if answer.choice == "delete" or referrers
+        else "placeholder"
+        if answer.choice == "placeholder"
+        else "untag"
+    )
+    return mode, answer.reason, referrers
 
 
 async def _apply(context: Context, tools: ChangeTools, plan: RemovePlan, reason: str, typed: list[str]) -> None:

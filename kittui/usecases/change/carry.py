@@ -12,7 +12,7 @@ from kittui.transfer.plan import is_there
 
 DEPTH = 3
 """How far signatures of signatures are followed."""
-_SUFFIXES = ("sig", "att", "sbom")
+SUFFIXES = ("sig", "att", "sbom")
 
 
 async def carry_attachments(origin: Repository, destination: Repository, digest: Digest) -> tuple[int, tuple[str, ...]]:
@@ -46,7 +46,7 @@ async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Ma
 
 async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> list[tuple[Manifest, str | None]]:
     found: list[tuple[Manifest, str | None]] = []
-    for suffix in _SUFFIXES:
+    for suffix in SUFFIXES:
         tag = f"{subject.algorithm}-{subject.hex}.{suffix}"
         try:
             found.append((await origin.manifest(tag), tag))

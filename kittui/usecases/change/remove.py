@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kittui.crashpoints import crash_point
-from kittui.errors import NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
+from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
 from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -21,6 +21,7 @@ from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
+from kittui.usecases.change.carry import SUFFIXES, carriers_of
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
@@ -42,7 +43,8 @@ class RemovePlan:
 
     `siblings` is None where they were not looked for, as a registry that removes a tag alone leaves them be;
     `doubt`: why there may be more of them. `deletes`: whether the source deletes, looked for where it can't
-    untag. `freed`: bytes that no other ModelKit of a local source needs, None where
+    untag. `attached` is what refers to a digest that goes, each with the tag it is found by: with `referrers` it goes
+    too. `freed`: bytes that no other ModelKit of a local source needs, None where
     only the registry knows.
     """
 
@@ -54,6 +56,8 @@ class RemovePlan:
     freed: int | None
     doubt: str = ""
     deletes: Power = UNKNOWN
+    attached: tuple[tuple[Manifest, str | None], ...] = ()
+    referrers: bool = False
     read_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -73,8 +77,10 @@ class RemovePlan:
         return tuple(TagChange(tag, self.manifest, None) for tag in self.tags)
 
 
-async def plan_remove(repository: Repository, target: str, mode: Mode = "untag") -> RemovePlan:
-    """Look at what removing a tag or digest does; nothing is changed.
+async def plan_remove(
+    repository: Repository, target: str, mode: Mode = "untag", *, referrers: bool = False
+) -> RemovePlan:
+    """Look at what removing a tag or digest does, with `referrers` also to what refers to it; nothing is changed.
 
     Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it, and
     Incomplete for deleting a digest whose tags are not all known.
@@ -102,10 +108,29 @@ async def plan_remove(repository: Repository, target: str, mode: Mode = "untag")
         _check_known(repository, manifest.digest, found)
     others = tuple(name for name in found.of(manifest.digest) if name != tag)
     freed = await _freed(repository, manifest) if mode == "delete" else 0
-    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt, deletes)
+    attached: list[tuple[Manifest, str | None]] = []
+    if mode == "delete":
+        attached, notes = await _attached(repository, manifest.digest, referrers=referrers)
+        # What carries another tag of its own is somebody's: it stays.
+        attached = [(one, own) for one, own in attached if {*found.of(one.digest)} <= {own}]
+        if notes and referrers:
+            raise Incomplete(f"list what refers to {manifest.digest.short}", "; ".join(notes))
+    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt, deletes, tuple(attached), referrers)
     if power.denied:
         raise cannot_untag(plan, power)
     return plan
+
+
+async def _attached(
+    repository: Repository, digest: Digest, *, referrers: bool
+) -> tuple[list[tuple[Manifest, str | None]], list[str]]:
+    """What refers to a digest that goes; that it can't be asked for stops only who wants it removed."""
+    try:
+        return await carriers_of(repository, digest)
+    except KittuiError:
+        if referrers:
+            raise
+        return [], []
 
 
 async def delete_power(repository: Repository, *, ask: bool) -> Power:
@@ -187,7 +212,8 @@ async def finish_removal(repository: Repository, target: str, ledger: Ledger) ->
                 continue
             deleted = tuple(Digest.parse(digest) for digest in entry.deleted)
             for digest in deleted:
-                if not (await tags_by_digest(repository)).of(digest) and repository.files is not None:
+                ours = repository.files is not None or digest != deleted[0]
+                if ours and not {*(await tags_by_digest(repository)).of(digest)} - _own_tags(deleted[0]):
                     with suppress(NotFound):
                         await repository.delete(digest)
             await _finish(entry, ledger)
@@ -195,6 +221,11 @@ async def finish_removal(repository: Repository, target: str, ledger: Ledger) ->
             pairs = zip(entry.steps, kept, strict=True)
             return Changed(repository, tuple(TagChange(step.tag, before, None) for step, before in pairs), deleted)
     return None
+
+
+def _own_tags(digest: Digest) -> set[str]:
+    """The tags by which cosign finds what is attached to a digest."""
+    return {f"{digest.algorithm}-{digest.hex}.{suffix}" for suffix in SUFFIXES}
 
 
 def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
@@ -212,7 +243,9 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
             hint="Nothing was deleted; look at its tags and plan again.",
             reference=repository.reference(tag),
         )
-    entry = await _begin(plan, ledger, "delete", reason, (digest,))
+    going = plan.attached[::-1] if plan.referrers else ()
+    attached = [one.digest for one, _ in going]
+    entry = await _begin(plan, ledger, "delete", reason, (digest, *attached))
     crash_point("remove.before-delete")
     try:
         await _delete_digest(repository, digest, plan.tags)
@@ -220,8 +253,22 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         if _answered(error) or await _exists(repository, digest):
             raise
     crash_point("remove.after-delete")
+    for one, tag in going:
+        with suppress(NotFound):
+            await _delete_digest(repository, one.digest, (tag,) if tag else ())
+    if plan.referrers:
+        await _drop_list(repository, digest, attached)
     await _finish(entry, ledger)
-    return Changed(repository, plan.changes, (digest,))
+    return Changed(repository, plan.changes, (digest, *attached))
+
+
+async def _drop_list(repository: Repository, digest: Digest, gone: Collection[Digest]) -> None:
+    """Delete the index that lists the referrers of a digest by its tag, where nothing that it lists is left."""
+    with suppress(NotFound):
+        tag = f"{digest.algorithm}-{digest.hex}"[:128]
+        index = await repository.manifest(tag)
+        if index.is_index and {one.digest for one in index.manifests} <= {*gone}:
+            await _delete_digest(repository, index.digest, (tag,))
 
 
 async def _delete_digest(repository: Repository, digest: Digest, tags: Collection[str]) -> None:
