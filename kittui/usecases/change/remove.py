@@ -253,9 +253,9 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         if _answered(error) or await _exists(repository, digest):
             raise
     crash_point("remove.after-delete")
-    for one, tag in going:
+    for one, own in going:
         with suppress(NotFound):
-            await _delete_digest(repository, one.digest, (tag,) if tag else ())
+            await _delete_digest(repository, one.digest, (own,) if own else ())
     if plan.referrers:
         await _drop_list(repository, digest, attached)
     await _finish(entry, ledger)
