@@ -49,10 +49,10 @@ def complete_references(command: click.Command) -> click.Command:
 
 
 def complete(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """References that begin with a word; none where anything is in the way, as a shell shows no errors."""
+    """References that begin with a word; none where anything is in the way, for a shell shows no errors."""
     try:
         found = asyncio.run(_known(ctx, incomplete))
-    except Exception:  # noqa: BLE001 - a prompt is no place for a traceback
+    except Exception:  # noqa: BLE001 - nobody reads a traceback at a prompt
         return []
     return [CompletionItem(text) for text in sorted(found)[:LIMIT] if clean(text) == text and " " not in text]
 

@@ -16,7 +16,16 @@ CALLED_BY_OTHERS = (
     "MAX_IMAGE_PIXELS",
     # asyncio, click, pydantic, Python
     *("exc", "pipe_connection_lost", "pipe_data_received", "process_exited"),
-    *("format_commands", "list_commands", "resolve_command", "model_config", "seekable", "__getattr__"),
+    *(
+        "format_commands",
+        "list_commands",
+        "resolve_command",
+        "WholeWords",
+        "source_template",
+        "model_config",
+        "seekable",
+        "__getattr__",
+    ),
 )
 
 

@@ -177,7 +177,7 @@ async def test_concurrency_is_bounded(repository: MemoryRepository, monkeypatch:
     for number in range(30):
         repository.add_kit(f"kit{number}", f"t{number}")
     await ModelKits().rows(repository, await list_tags(repository), concurrency=4)
-    assert most == 4
+    assert 1 < most <= 4
 
 
 async def test_show_knows_the_other_tags_where_asked(repository: MemoryRepository, source: MemorySource) -> None:
