@@ -97,9 +97,8 @@ class LayoutRepository(FolderRepository):
         """All that index.json lists, and what the index lists that the tag `sha256-<hex>` names."""
         index = await self._read()
         found = list(index.descriptors)
-        fallback = f"{referred.algorithm}-{referred.hex}"
         for entry in named_entries(index):
-            if entry.tag == fallback and entry.descriptor and entry.descriptor.media_type in INDEXES:
+            if entry.tag == referred.referrers_tag and entry.descriptor and entry.descriptor.media_type in INDEXES:
                 try:
                     found += (await in_thread(self._blobs.manifest, entry.descriptor)).manifests
                 except KittuiError:

@@ -49,6 +49,11 @@ class Digest(str):
         """The first 12 hexadecimal digits, as screens show it."""
         return self.hex[:12]
 
+    @property
+    def referrers_tag(self) -> str:
+        """The tag that lists its referrers where there is no API for them (distribution-spec, referrers tag schema)."""
+        return f"{self.algorithm}-{self.hex}"[:128]
+
     def hasher(self) -> _Hash:
         """A fresh hash object of this digest's algorithm."""
         return hashlib.new(self.algorithm)

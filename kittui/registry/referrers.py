@@ -34,11 +34,6 @@ NO_REFERRERS = Power(
 )
 
 
-def fallback_tag(digest: Digest) -> str:
-    """The tag that lists the referrers of a digest where there is no API for it."""
-    return f"{digest.algorithm}-{digest.hex}"[:128]
-
-
 class Referrers:
     """The referrers of manifests in the repository `name`; `has_api` and `learn` keep what is known of the registry."""
 
@@ -100,7 +95,7 @@ class Referrers:
     async def _index(self, digest: Digest) -> Manifest | None:
         """What the fallback tag holds, if that is an index."""
         try:
-            held = await self._manifests.read(fallback_tag(digest))
+            held = await self._manifests.read(digest.referrers_tag)
         except NotFound:
             return None
         return held if held.is_index else None
@@ -141,7 +136,7 @@ class Referrers:
         subject = manifest.subject
         if subject is None or known:
             return
-        tag = fallback_tag(subject.digest)
+        tag = subject.digest.referrers_tag
         kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else None)
         entry = replace(manifest.descriptor, artifact_type=kind, annotations=manifest.annotations)
         seen: dict[str, Any] = {manifest.digest: entry.to_json()}

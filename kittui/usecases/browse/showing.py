@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, NotFound, Unsupported
 from kittui.modelkit.kinds import kind_of_type
+from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.tasks import together
 from kittui.usecases.browse.modelkits import ModelKits, TagListing, list_tags
-from kittui.usecases.browse.tag_names import attached_tag, natural_key
+from kittui.usecases.browse.tag_names import attached_tag, attached_tags, natural_key
 
 if TYPE_CHECKING:
     from kittui.modelkit.modelkit import ModelKit
@@ -35,33 +36,35 @@ class Attachments:
     incomplete: Incomplete | None = None
 
 
+async def known_referrers(repository: Repository, digest: Digest) -> tuple[Sequence[Descriptor], Incomplete | None]:
+    """The referrers that a source names, and why there may be more; none where it knows no referrers at all."""
+    try:
+        return await repository.referrers(digest), None
+    except Incomplete as error:
+        return error.found, error
+    except (NotFound, Unsupported):
+        return (), None
+
+
 async def attachments(repository: Repository, digest: Digest) -> Attachments:
     """What is said about a manifest: cosign's tags, and its referrers. Raises AuthError, NetworkError, ContentError."""
-    stem = f"{digest.algorithm}-{digest.hex}"
 
-    async def tagged(suffix: str) -> list[Attached]:
-        tag = f"{stem}.{suffix}"
+    async def tagged(tag: str) -> list[Attached]:
         named = attached_tag(tag)
         try:
             found = await repository.resolve(tag)
         except NotFound:
             return []
-        return [Attached(named.kind if named else suffix, found.digest, tag)]
+        return [Attached(named.kind if named else tag.rpartition(".")[2], found.digest, tag)]
 
     async def referring() -> Attachments:
-        incomplete = None
-        try:
-            found = await repository.referrers(digest)
-        except Incomplete as error:
-            found, incomplete = error.found, error
-        except (NotFound, Unsupported):
-            found = ()
+        found, incomplete = await known_referrers(repository, digest)
         kinds = ((kind_of_type(one.artifact_type or one.media_type, one.annotations), one) for one in found)
         listed = (Attached(kind or one.artifact_type or one.media_type, one.digest) for kind, one in kinds)
         return Attachments(tuple(listed), incomplete)
 
     async def by_tag() -> list[list[Attached]]:
-        return list(await together(*map(tagged, ("sig", "att", "sbom"))))
+        return list(await together(*map(tagged, attached_tags(digest))))
 
     groups, referrers = await together(by_tag(), referring())
     once = {one.digest: one for one in [*referrers.found, *(one for group in groups for one in group)]}

@@ -33,6 +33,11 @@ def attached_tag(tag: str) -> AttachedTag | None:
     return AttachedTag(tag, kind, Digest(f"{match[1]}:{match[2]}"))
 
 
+def attached_tags(subject: Digest) -> tuple[str, ...]:
+    """The tags under which cosign keeps what it attaches to a manifest."""
+    return tuple(f"{subject.algorithm}-{subject.hex}.{suffix}" for suffix in _KINDS)
+
+
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """A key that sorts v1.10.0 behind v1.9.0."""
     pieces = _DIGITS.split(name.lower()[:512])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from kittui.crashpoints import crash_point
-from kittui.errors import NotFound, Unsupported
+from kittui.errors import NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.protocols import Repository
 from kittui.transfer.content import BlobOf
 from kittui.transfer.plan import is_there
+from kittui.usecases.browse.showing import known_referrers
+from kittui.usecases.browse.tag_names import attached_tags
 
 DEPTH = 3
 """How far signatures of signatures are followed."""
-SUFFIXES = ("sig", "att", "sbom")
 
 
 async def carry_attachments(origin: Repository, destination: Repository, digest: Digest) -> tuple[int, tuple[str, ...]]:
@@ -46,19 +47,14 @@ async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Ma
 
 async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> list[tuple[Manifest, str | None]]:
     found: list[tuple[Manifest, str | None]] = []
-    for suffix in SUFFIXES:
-        tag = f"{subject.algorithm}-{subject.hex}.{suffix}"
+    for tag in attached_tags(subject):
         try:
             found.append((await origin.manifest(tag), tag))
         except NotFound:
             continue
-    try:
-        referrers = await origin.referrers(subject)
-    except Incomplete as error:
-        notes.append(error.message)
-        referrers = error.found
-    except (NotFound, Unsupported):
-        return found
+    referrers, incomplete = await known_referrers(origin, subject)
+    if incomplete is not None:
+        notes.append(incomplete.message)
     for one in referrers:
         try:
             manifest = await origin.manifest(one.digest)

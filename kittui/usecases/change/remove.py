@@ -21,7 +21,8 @@ from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
-from kittui.usecases.change.carry import SUFFIXES, carriers_of
+from kittui.usecases.browse.tag_names import attached_tags
+from kittui.usecases.change.carry import carriers_of
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
@@ -213,7 +214,7 @@ async def finish_removal(repository: Repository, target: str, ledger: Ledger) ->
             deleted = tuple(Digest.parse(digest) for digest in entry.deleted)
             for digest in deleted:
                 ours = repository.files is not None or digest != deleted[0]
-                if ours and not {*(await tags_by_digest(repository)).of(digest)} - _own_tags(deleted[0]):
+                if ours and not {*(await tags_by_digest(repository)).of(digest)} - {*attached_tags(deleted[0])}:
                     with suppress(NotFound):
                         await repository.delete(digest)
             await _finish(entry, ledger)
@@ -221,11 +222,6 @@ async def finish_removal(repository: Repository, target: str, ledger: Ledger) ->
             pairs = zip(entry.steps, kept, strict=True)
             return Changed(repository, tuple(TagChange(step.tag, before, None) for step, before in pairs), deleted)
     return None
-
-
-def _own_tags(digest: Digest) -> set[str]:
-    """The tags by which cosign finds what is attached to a digest."""
-    return {f"{digest.algorithm}-{digest.hex}.{suffix}" for suffix in SUFFIXES}
 
 
 def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
@@ -265,10 +261,9 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
 async def _drop_list(repository: Repository, digest: Digest, gone: Collection[Digest]) -> None:
     """Delete the index that lists the referrers of a digest by its tag, where nothing that it lists is left."""
     with suppress(NotFound):
-        tag = f"{digest.algorithm}-{digest.hex}"[:128]
-        index = await repository.manifest(tag)
+        index = await repository.manifest(digest.referrers_tag)
         if index.is_index and {one.digest for one in index.manifests} <= {*gone}:
-            await _delete_digest(repository, index.digest, (tag,))
+            await _delete_digest(repository, index.digest, (digest.referrers_tag,))
 
 
 async def _delete_digest(repository: Repository, digest: Digest, tags: Collection[str]) -> None:

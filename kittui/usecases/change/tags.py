@@ -388,7 +388,7 @@ class _Applying:
 
 
 def _may_have_landed(error: KittuiError) -> bool:
-    """Whether a change may have been created though it failed: nobody has said no."""
+    """Whether a change may have taken effect though it failed: nobody has said no."""
     refused = isinstance(error, RegistryError) and error.status is not None and error.status < 500
     return isinstance(error, NetworkError) and not refused
 

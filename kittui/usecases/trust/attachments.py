@@ -7,16 +7,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.errors import KittuiError, NotFound
 from kittui.modelkit.kinds import Kind, kind_of
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
-from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.protocols import Repository
 from kittui.tasks import together
 from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE, PREDICATE
 from kittui.trust.documents import SIZE_LIMIT
+from kittui.usecases.browse.showing import known_referrers
+from kittui.usecases.browse.tag_names import attached_tags
 
 ATTACHMENTS_LIMIT: Final = 1000
 """Attachments of one manifest looked at."""
@@ -68,25 +70,19 @@ async def attachments_of(
     all tags of the repository, where they are known: what is kept under tags is then asked for only where it is there.
     """
     carriers: dict[Digest, Manifest | KittuiError] = {}
-    stem = f"{digest.algorithm}-{digest.hex}"
-    tagged = [] if wanted else [f"{stem}.{suffix}" for suffix in ("sig", "att", "sbom")]
+    tagged = () if wanted else attached_tags(digest)
     if tags is not None:
-        tagged = [tag for tag in tagged if tag in tags]
+        tagged = tuple(tag for tag in tagged if tag in tags)
     for tag, found in zip(tagged, await _each(repository, tagged), strict=True):
         if isinstance(found, Manifest):
             carriers[found.digest] = found
         elif not isinstance(found, NotFound):
             raise found.at(repository.reference(tag))
     by_tag = set(carriers)
-    complete = True
     referrers: Sequence[Descriptor] = ()
-    try:
-        if tags is None or stem in tags or not repository.source.capabilities.referrers.denied:
-            referrers = await repository.referrers(digest)
-    except Incomplete as error:
-        complete, referrers = False, error.found
-    except (NotFound, Unsupported):
-        pass
+    incomplete = None
+    if tags is None or digest.referrers_tag in tags or not repository.source.capabilities.referrers.denied:
+        referrers, incomplete = await known_referrers(repository, digest)
     named = [one for one in referrers if not wanted or one.annotations.get(PREDICATE, wanted) == wanted]
     new = [one.digest for one in named if one.digest not in by_tag]
     carriers.update(zip(new, await _each(repository, new), strict=True))
@@ -97,7 +93,7 @@ async def attachments_of(
         else:
             parts.extend(_parts(read, digest, tagged=carrier in by_tag))
     filled = await _filled(repository, parts[:ATTACHMENTS_LIMIT])
-    return Attached(filled, complete and len(parts) <= ATTACHMENTS_LIMIT)
+    return Attached(filled, incomplete is None and len(parts) <= ATTACHMENTS_LIMIT)
 
 
 async def _each(repository: Repository, targets: Sequence[str]) -> list[Manifest | KittuiError]:

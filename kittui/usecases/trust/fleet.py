@@ -13,7 +13,6 @@ from kittui.oci.protocols import Repository
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.trust.keyring import Keyring
-from kittui.usecases.change.carry import carry_attachments
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed
 from kittui.usecases.change.policy import Policy
@@ -141,8 +140,8 @@ async def pass_on(
         policy.check_write(destination.reference())
         digest = (await origin.repository.resolve(stages.champion)).digest
         move = await plan_move("copy", origin.repository, digest, destination)
-        await apply_move(move, ledger, policy, progress)
-        count, notes = await carry_attachments(origin.repository, destination, digest)
+        moved = await apply_move(replace(move, referrers=True), ledger, policy, progress)
+        count, notes = moved.carried, moved.left
         move = await plan_move("copy", origin.repository, digest, destination, stages.challenger)
         await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
         plan = await plan_promote(destination, stages=stages)
