@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from kittui.cli.run import Call, Planned
 from kittui.errors import KittuiError, Refused, UsageError
 from kittui.oci.protocols import Repository
@@ -29,6 +31,12 @@ from kittui.usecases.change.words import (
 
 if TYPE_CHECKING:
     from kittui.oci.traffic import Traffic
+
+referrers_option = click.option(
+    "--referrers/--no-referrers",
+    default=None,
+    help="Take along the signatures, statements and SBOMs that refer to it (without either: between registries).",
+)
 
 TELL = 0.2
 """Seconds between two looks at the progress."""
@@ -141,6 +149,28 @@ def note_attached(call: Call, plans: Sequence[MovePlan]) -> None:
             call.printer.warning(plan.attached.incomplete.message)
 
 
+async def plan_carry(
+    call: Call,
+    action: str,
+    origin: tuple[Repository, str],
+    destination: tuple[Repository, str],
+    referrers: bool | None,
+) -> MovePlan:
+    """Plan a transfer from one (repository, target) to another, with what is attached to the ModelKit counted."""
+    (source, target), (repository, wanted) = origin, destination
+    plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
+    plan = await with_attached(plan, referrers)
+    note_attached(call, [plan])
+    return plan
+
+
+async def planned_move(call: Call, plan: MovePlan) -> Planned:
+    """What a dry run says of a transfer."""
+    verdicts = await call.composition.policy.assess(plan.changes)
+    lines = [*move_lines(plan), *(f"  {line}" for line in verdict_lines(verdicts))]
+    return Planned(lines, [move_document(plan, verdicts)])
+
+
 async def carry(
     call: Call,
     action: str,
@@ -157,16 +187,12 @@ async def carry(
     What is attached to the ModelKit is counted, and taken along with `referrers`, or, by None, between registries.
     """
     composition = call.composition
-    (source, target), (repository, wanted) = origin, destination
+    (source, target), (repository, _) = origin, destination
     call.check_write(repository.reference())
-    plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
-    plan = await with_attached(plan, referrers)
-    lines = move_lines(plan)
-    note_attached(call, [plan])
+    plan = await plan_carry(call, action, origin, destination, referrers)
     if call.options.dry_run:
-        verdicts = await composition.policy.assess(plan.changes)
-        call.preview([*lines, *(f"  {line}" for line in verdict_lines(verdicts))], move_document(plan, verdicts))
-    for line in lines:
+        raise await planned_move(call, plan)
+    for line in move_lines(plan):
         call.printer.note(line)
     typed = typed_names(call, plan.changes.overwritten, confirm)
     progress = Progress()
@@ -260,8 +286,7 @@ async def for_each(call: Call, texts: Sequence[str], work: Callable[[str], Await
             call.printer.error(error.at(text))
             status = status or error.exit_status
     if planned:
-        lines = [line for one in planned for line in one.lines]
-        raise Planned(lines, [document for one in planned for document in one.documents], status)
+        raise Planned.merged(planned, status)
     return done, status
 
 

@@ -56,6 +56,12 @@ class Planned(Exception):
         self.documents = tuple(documents)
         self.status = status
 
+    @classmethod
+    def merged(cls, planned: Sequence[Planned], status: int = 0) -> Planned:
+        """Several plans as one."""
+        lines = [line for one in planned for line in one.lines]
+        return cls(lines, [document for one in planned for document in one.documents], status)
+
     def show(self, printer: Printer) -> int:
         """Print the plan, and return the exit status."""
 

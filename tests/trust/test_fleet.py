@@ -126,3 +126,9 @@ async def test_a_copy_killed_at_what_it_takes_along_is_finished_by_running_it_ag
         assert digest == (await origin.resolve("v1")).digest
         found = {one.digest for one in await target.referrers(digest)}
         assert found == {one.digest for one in await origin.referrers(digest)} != set()
+
+
+def test_a_dry_run_of_a_pull_counts_what_is_attached(run: Run, signed_registry: DockerRegistry) -> None:
+    ran = run("pull", f"{signed_registry.host}/acme/attested:v1", "--dry-run")
+    assert ran.status == 0
+    assert "attached to it: 3 attestation, 1 signature (left; kit's store holds ModelKits only)" in ran.out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, show_moved
+from kittui.cli.moving import carry, referrers_option, show_moved
 from kittui.cli.run import Call
 from kittui.oci.traffic import metered
 
@@ -15,11 +15,7 @@ from kittui.oci.traffic import metered
 @click.argument("destination", metavar="TO")
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option(
-    "--referrers/--no-referrers",
-    default=None,
-    help="Take along the signatures, statements and SBOMs that refer to it (without either: between registries).",
-)
+@referrers_option
 @click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
 async def command(
     call: Call,

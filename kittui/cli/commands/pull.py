@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, for_each, move_document, move_lines, one_or_many
-from kittui.cli.run import Call
+from kittui.cli.moving import carry, for_each, one_or_many, plan_carry, planned_move, referrers_option
+from kittui.cli.run import Call, Planned
 from kittui.errors import KittuiError, UsageError
+from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
-from kittui.usecases.change.transfer import parent_missing, parents_of, plan_move
+from kittui.usecases.change.transfer import parent_missing, parents_of
+
+Ends = tuple[tuple[Repository, str], tuple[Repository, str]]
+"""From a repository and a tag or digest in it, to another."""
 
 
 @run.command("pull", changes=True)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option(
-    "--referrers/--no-referrers",
-    default=None,
-    help="Take along the signatures, statements and SBOMs that refer to it.",
-)
+@referrers_option
 async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, ...], referrers: bool | None) -> int:
     """Pull ModelKits into the local store, with the ModelKits that their model.path refers to.
 
@@ -76,20 +77,16 @@ def _store_name(reference: Reference) -> str:
 async def _pull(
     call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...], referrers: bool | None
 ) -> dict[str, Any]:
-    store = call.composition.places.source(LOCAL)
+    ends = (origin, target), (call.composition.places.source(LOCAL).repository(name), target)
     if call.options.dry_run:
-        await _preview(call, origin, target, store.repository(name))
-    ends = (origin, target), (store.repository(name), target)
+        raise await _preview(call, ends, referrers)
     moved = await carry(call, "pull", *ends, confirm=confirm, referrers=referrers)
     document = moved.to_json()
     parents = []
     try:
-        async for parent, tag in parents_of(origin, moved.plan.manifest, call.composition.find_parent):
-            if parent.source.traits.is_store:
-                continue
-            destination = store.repository(f"{parent.source.place.host}/{parent.name}")
-            ends = (parent, tag), (destination, tag)
-            parents.append((await carry(call, "pull", *ends, confirm=confirm, referrers=referrers)).to_json())
+        async for parent in _parents(call, origin, moved.plan.manifest):
+            pulled = await carry(call, "pull", *parent, confirm=confirm, referrers=referrers)
+            parents.append(pulled.to_json())
     except KittuiError as error:
         # As in kit the ModelKit itself stays, and the exit status tells that it is not all.
         failed = parent_missing(document["reference"], error)
@@ -100,20 +97,25 @@ async def _pull(
     return document
 
 
-async def _preview(call: Call, origin: Repository, target: str, destination: Repository) -> None:
-    """What a pull would bring, parents last: a dry run ends here."""
-    store = destination.source
-    plans = [await plan_move("pull", origin, target, destination, None if ":" in target else target)]
-    lines = move_lines(plans[0])
+async def _parents(call: Call, origin: Repository, manifest: Manifest) -> AsyncIterator[Ends]:
+    """Where the ModelKits that a ModelKit's model.path refers to come from and go; not those that the store holds."""
+    store = call.composition.places.source(LOCAL)
+    async for parent, tag in parents_of(origin, manifest, call.composition.find_parent):
+        if not parent.source.traits.is_store:
+            yield (parent, tag), (store.repository(f"{parent.source.place.host}/{parent.name}"), tag)
+
+
+async def _preview(call: Call, ends: Ends, referrers: bool | None) -> Planned:
+    """What a pull would bring, parents last."""
+    plan = await plan_carry(call, "pull", *ends, referrers)
+    planned = [await planned_move(call, plan)]
     try:
-        async for parent, tag in parents_of(origin, plans[0].manifest, call.composition.find_parent):
-            if not parent.source.traits.is_store:
-                into = store.repository(f"{parent.source.place.host}/{parent.name}")
-                plans.append(await plan_move("pull", parent, tag, into, None if ":" in tag else tag))
-                lines += move_lines(plans[-1])
+        async for parent in _parents(call, plan.transfer.origin, plan.manifest):
+            plan_of_parent = await plan_carry(call, "pull", *parent, referrers)
+            planned.append(await planned_move(call, plan_of_parent))
     except KittuiError as error:
-        lines.append(f"  {parent_missing(plans[0].place, error).message}")
-    call.preview(lines, *map(move_document, plans))
+        planned.append(Planned([f"  {parent_missing(plan.place, error).message}"], []))
+    return Planned.merged(planned)
 
 
 def _print(call: Call, documents: list[dict[str, Any]]) -> None:

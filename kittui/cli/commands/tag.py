@@ -11,6 +11,7 @@ from kittui.cli.moving import (
     note_attached,
     note_unseen,
     plan_document,
+    referrers_option,
     reporting,
     typed_names,
 )
@@ -31,11 +32,7 @@ _NOTHING = "Nothing to do: the tag already points to this digest."
 @click.option("--reason", default="", help="Why; kept in the history.")
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
 @click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
-@click.option(
-    "--referrers/--no-referrers",
-    default=None,
-    help="Take along the signatures, statements and SBOMs that refer to it (without either: between registries).",
-)
+@referrers_option
 async def command(
     call: Call,
     source: str,
