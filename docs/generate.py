@@ -20,6 +20,7 @@ import click
 from click.shell_completion import get_completion_class
 from textual.binding import Binding
 
+import kittui.cli.completion  # has a script of its own for bash
 import kittui.tui
 from kittui.cli.app import COMMANDS, program
 from kittui.cli.options import Options

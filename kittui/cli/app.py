@@ -7,16 +7,17 @@ import importlib
 import os
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from kittui import __version__
-from kittui.cli.completion import complete
 from kittui.cli.options import Options, common_options
 from kittui.cli.run import Call, guarded, run
 from kittui.errors import TerminalNeeded, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, str] = {
     "demo": "Open the interface on ModelKits to play with.",
@@ -117,6 +118,8 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands and options, and what can be opened by naming it alone."""
+        from kittui.cli.completion import complete
+
         return [*super().shell_complete(ctx, incomplete), *complete(ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -181,6 +184,8 @@ def main(arguments: list[str]) -> int:
     options = Options(json="--json" in arguments)
 
     def work() -> int:
+        if "_KITTUI_COMPLETE" in os.environ:  # click asks for the script, which is ours for bash
+            importlib.import_module("kittui.cli.completion")
         try:
             status = program.main(args=arguments, prog_name="kittui", standalone_mode=False)
         except click.exceptions.Exit as leaving:

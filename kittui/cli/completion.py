@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 200
 """Candidates given to the shell at most."""
-_NAMES: Final = frozenset(
-    {"reference", "references", "repository", "source", "sources", "origin", "destination", "news", "start", "a", "b"}
-)
-"""Arguments that take references, in every command."""
 
 
 @add_completion_class
@@ -28,24 +24,6 @@ class WholeWords(BashComplete):
     source_template = BashComplete.source_template.replace(
         "%(complete_func)s_setup() {", "%(complete_func)s_setup() {\n    COMP_WORDBREAKS=${COMP_WORDBREAKS//:/}"
     )
-
-
-class ReferenceType(click.types.StringParamType):
-    """Text that names a source, a repository or a ModelKit."""
-
-    name = "text"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What is known on this machine and begins with the word."""
-        return complete(ctx, incomplete)
-
-
-def complete_references(command: click.Command) -> click.Command:
-    """Let the arguments of a command that take references complete them."""
-    for param in command.params:
-        if isinstance(param, click.Argument) and param.name in _NAMES and isinstance(param.type, type(click.STRING)):
-            param.type = ReferenceType()
-    return command
 
 
 def complete(ctx: click.Context, incomplete: str) -> list[CompletionItem]:

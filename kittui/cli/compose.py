@@ -144,7 +144,7 @@ class Composition:
             on_wait=lambda wait: self.on_wait(wait),
             on_warning=lambda text: self.on_warning(text),
             environ=self.environ,
-            limits=UploadLimits(*memory.read(host), keep=partial(memory.write, host)),
+            limits=UploadLimits(earlier=partial(memory.read, host), keep=partial(memory.write, host)),
         )
 
     def access(self, host: str) -> Access:

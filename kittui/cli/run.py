@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kittui.cli.completion import complete_references
+from kittui.cli.arguments import complete_references
 from kittui.cli.options import DRY_RUN, Options, common_options
 from kittui.cli.output import Printer
 from kittui.errors import DiskFull, Interrupted, KittuiError, NetworkError, StorageError
