@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass
 class UploadLimits:
     """What one registry has shown, for all uploads to it: `refused` bytes were too many for one request, and chunks of
-    `chunk` bytes were taken. None while nothing is known. `keep` is told of both where they are new, to be remembered
-    for the next run; it blocks."""
+    `chunk` bytes were taken. None while nothing is known. `earlier` gives both as the last run learnt them, and `keep`
+    is told of them where they are new; both block."""
 
     refused: int | None = None
     chunk: int | None = None
-    keep: Callable[[int | None, int | None], None] = field(default=lambda *_: None, compare=False)
+    earlier: Callable[[], tuple[int | None, int | None]] | None = None
+    keep: Callable[[int | None, int | None], None] = lambda *_: None
+
+    def recall(self) -> None:
+        """Read what an earlier run learnt, unless that was done. Blocks."""
+        if self.earlier is not None:
+            self.refused, self.chunk = self.earlier()
+            self.earlier = None
 
 
 class Way:

@@ -80,7 +80,9 @@ class Uploads:
         Raises DigestMismatch when the bytes are other ones, ContentError when there are more or fewer than the
         descriptor says, and what the last attempt raised. The upload session is taken back when it is left unfinished.
         """
-        way = Way(self._session.limits, descriptor.size, CHUNK, SHORTEST)
+        limits = self._session.limits
+        await asyncio.to_thread(limits.recall)
+        way = Way(limits, descriptor.size, CHUNK, SHORTEST)
         upload: _Upload | None = None
         furthest = 0
         finished = failed = False
@@ -109,7 +111,6 @@ class Uploads:
                         await retries.after(error, progress=reached > furthest)
                         furthest = max(furthest, reached)
                 if way.succeed():
-                    limits = self._session.limits
                     await asyncio.to_thread(limits.keep, limits.refused, limits.chunk)
             finally:
                 if upload is not None and not finished:

@@ -27,7 +27,9 @@ async def test_the_next_run_does_not_try_what_was_refused(tmp_path: Path, monkey
         puts = []
         for _ in range(2):
             memory = UploadMemory(tmp_path)
-            limits = UploadLimits(*memory.read(registry.host), keep=partial(memory.write, registry.host))
+            limits = UploadLimits(
+                earlier=partial(memory.read, registry.host), keep=partial(memory.write, registry.host)
+            )
             registry.requests.clear()
             async with RegistrySource(registry.host, limits=limits) as source:
                 await source.repository("fraud").put_blob(layer, BytesContent(content))
