@@ -199,7 +199,9 @@ async def test_check_45_a_retag_costs_5_requests_and_is_verified(fraud: FaultyPr
     async with RegistrySource(fraud.host) as source:
         repository = source.repository("fraud")
         await repository.resolve("v1.0.0")
-        await repository.probe_untag()  # asked once of a repository
+        with metered() as first:
+            await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "first")]), ledger, Policy())
+        assert first.requests <= 6  # whether a tag that is created can be removed alone is asked once of a repository
         with metered() as traffic:
             await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "prod")]), ledger, Policy())
         assert traffic.requests <= 5
