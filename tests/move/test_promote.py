@@ -15,12 +15,12 @@ from kittui.modelkit.stages import LifecycleTags, Stage, lifecycle_of
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import ChangePlan
-from kittui.usecases.change.policy import Policy, Verdict
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.fakes.rules import Never
 
 
 class Killed(BaseException):
@@ -300,13 +300,6 @@ async def test_promotions_can_be_configured_to_ask_for_nothing(fraud: MemoryRepo
     await apply_changes(await plan_rollback(fraud), ledger, policy)
     assert tags(fraud)["champion"] == "v1.0.0"
     assert policy.guarded(["champion"], "remove") == ("champion",)
-
-
-class Never:
-    """A rule that lets nothing pass."""
-
-    async def assess(self, plan: ChangePlan) -> list[Verdict]:
-        return [Verdict("never", "fail", "nothing may move", "ask somebody")]
 
 
 async def test_a_rule_that_fails_stops_a_move_unless_it_is_overridden(fraud: MemoryRepository, ledger: Ledger) -> None:

@@ -15,8 +15,10 @@ from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
+from kittui.tui.dialogs.prompt import InputDialog
+from tests.fakes.rules import Never
 from tests.move.kits import CODE, TAR, Kits, on, ready, tar
-from tests.tui.waiting import LARGE, SMALL, text_of, until
+from tests.tui.waiting import LARGE, SMALL, quiet, text_of, until
 
 
 @pytest.fixture
@@ -159,3 +161,27 @@ async def test_the_configured_stages_are_moved(tmp_path: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: kits.tags()["live"] == "v1.0.0")
         assert not {"champion", "challenger", "rollback", "retired"} & set(kits.fraud.tagged)
+
+
+async def test_a_gate_that_says_no_is_shown_and_needs_a_reason_to_be_overridden(tmp_path: Path) -> None:
+    kits = Kits(tmp_path, rules=(Never(),))
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await opened(pilot)
+        await pilot.press("enter")
+        await until(pilot, on(pilot, InputDialog))
+        assert "never: FAIL: nothing may move; ask somebody" in text_of(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "An override needs a reason." in text_of(pilot))
+        await pilot.press("escape")
+        await quiet(pilot)
+        assert kits.tags()["champion"] == "v1.0.0"
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await pilot.press("enter")
+        await until(pilot, on(pilot, InputDialog))
+        await pilot.press(*"agreed", "enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
+        await quiet(pilot)
+    told = [(event.tag, event.reason, event.overridden) for event in kits.ledger.history.events()]
+    stopped = ("never: nothing may move",)
+    assert sorted(told) == [("champion", "override: agreed", stopped), ("rollback", "override: agreed", stopped)]

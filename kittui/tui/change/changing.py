@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from kittui.terminal import clean
 from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark, Selection
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import done_text
+from kittui.usecases.change.words import done_text, verdict_lines
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
@@ -60,6 +61,22 @@ async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], 
     return typed
 
 
+async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangePlan]) -> str | None:
+    """Show which rules stop the plans, and ask why to go ahead. Returns "" where none does, None if they cancel."""
+    lines: list[str] = []
+    for plan in plans:
+        verdicts = await tools.policy.assess(plan)
+        if any(verdict.blocks and not verdict.tag for verdict in verdicts):
+            lines += verdict_lines(verdicts)
+    if not lines:
+        return ""
+    words = [*map(clean, lines), "", "To go ahead all the same, say why. It is recorded as an override."]
+    missing = "An override needs a reason. Esc changes nothing."
+    return await context.ask(
+        InputDialog("A gate says no", words, check=lambda text: "" if text.strip() else missing, placeholder="why")
+    )
+
+
 def undoable(plan: ChangePlan) -> str | None:
     """The undo command, unless a tag was created where tags may not go alone."""
     created = any(change.before is None for change in plan.changes)
@@ -73,8 +90,13 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     typed = await type_names(context, tools, plan.overwritten, plan.action)
     if typed is None:
         return
+    override = await overrule(context, tools, [plan])
+    if override is None:
+        return
     try:
-        done = await apply_changes(plan, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
+        done = await apply_changes(
+            plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
+        )
     finally:
         context.changed(plan.repository)
     if plan.changes:

@@ -10,7 +10,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import UNDO, for_each_mark, type_names, undoable
+from kittui.tui.change.changing import UNDO, for_each_mark, overrule, type_names, undoable
 from kittui.tui.change.wording import attached_note, changes_of, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
@@ -72,7 +72,12 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
     typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return False
-    done = await apply_retag(plan, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
+    override = await overrule(context, tools, plan.changes)
+    if override is None:
+        return False
+    done = await apply_retag(
+        plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
+    )
     context.changed(destination[0])
     undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
     unseen = [tag for changed in done.done for tag in changed.unseen]
@@ -141,8 +146,11 @@ async def undo(context: Context) -> None:
     typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return
+    override = await overrule(context, tools, [plan])
+    if override is None:
+        return
     try:
-        done = await apply_undo(undoing, tools.ledger, tools.policy, typed=typed, asked=True)
+        done = await apply_undo(undoing, tools.ledger, tools.policy, typed=typed, override=override, asked=True)
     finally:
         context.changed(repository)
     context.toast(f"Undone: {done_text(plan, done.unseen)}")

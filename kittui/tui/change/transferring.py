@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kittui.errors import KittuiError
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import marked, type_names
+from kittui.tui.change.changing import marked, overrule, type_names
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.wording import attached_note
 from kittui.tui.dialogs.choice import Choice
@@ -140,8 +140,11 @@ async def _confirm_and_start(
     typed = await type_names(context, tools, [tag for plan in plans for tag in plan.changes.overwritten])
     if typed is None:
         return
+    override = await overrule(context, tools, [plan.changes for plan in plans])
+    if override is None:
+        return
     for plan in plans:
-        context.program.state(Jobs).start(context, _job(context, tools, plan, verb, mark, typed))
+        context.program.state(Jobs).start(context, _job(context, tools, plan, verb, mark, typed, override))
     context.clear_marks()
 
 
@@ -162,7 +165,9 @@ def _costs(missing: int, total: int) -> str:
     return f"{size_text(missing)} to move of {size_text(total)}; the rest is there or taken over."
 
 
-def _job(context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: str, typed: Sequence[str]) -> Job:
+def _job(
+    context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: str, typed: Sequence[str], override: str
+) -> Job:
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, plan_move
 
@@ -175,7 +180,9 @@ def _job(context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: 
                 plan.action, transfer.origin, plan.manifest.digest, transfer.destination, plan.tag
             )
             current = replace(current, attached=plan.attached, referrers=plan.referrers)
-        moved = await apply_move(current, tools.ledger, tools.policy, job.progress, tuning=tools.tuning, typed=typed)
+        moved = await apply_move(
+            current, tools.ledger, tools.policy, job.progress, tuning=tools.tuning, typed=typed, override=override
+        )
         context.changed(current.transfer.destination)
         if verb == "Pull":
             await _pull_parents(context, tools, current, job)
