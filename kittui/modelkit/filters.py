@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from kittui.errors import UsageError
-from kittui.modelkit.layers import Layer, LayerType
+from kittui.modelkit.layers import Layer
+from kittui.modelkit.roles import LayerType
 
 TYPES: Final = ("kitfile", "model", "datasets", "code", "docs", "prompts", "mcpServers")
 """The words that a filter may begin with; the last two are parts that only newer kits pack."""

@@ -7,9 +7,12 @@ from typing import Final, Literal
 
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import (
+    CNAI_CONFIG,
+    CNAI_MANIFEST,
     COSIGN_ARTIFACT,
     COSIGN_SIMPLE_SIGNING,
     DOCKER_CONFIG,
+    DOCKER_MODEL_PREFIX,
     KIT_CONFIG,
     KIT_INDEX,
     KIT_MANIFEST,
@@ -18,15 +21,29 @@ from kittui.oci.media_types import (
     NOTATION_SIGNATURE,
     OCI_CONFIG,
     OCI_EMPTY,
+    OLLAMA_LAYER,
 )
 
 Kind = Literal[
-    "modelkit", "modelpack", "modelkit-index", "index", "image", "signature", "attestation", "sbom", "chart", "artifact"
+    "modelkit",
+    "modelpack",
+    "docker-model",
+    "ollama-model",
+    "modelkit-index",
+    "index",
+    "image",
+    "signature",
+    "attestation",
+    "sbom",
+    "chart",
+    "artifact",
 ]
 
 LABELS: Final[dict[Kind, str]] = {
     "modelkit": "ModelKit",
     "modelpack": "ModelPack",
+    "docker-model": "Docker model",
+    "ollama-model": "Ollama model",
     "modelkit-index": "ModelKit index",
     "index": "index",
     "image": "container image",
@@ -36,6 +53,9 @@ LABELS: Final[dict[Kind, str]] = {
     "chart": "Helm chart",
     "artifact": "artifact",
 }
+
+MODELS: Final = frozenset[Kind]({"modelkit", "modelpack", "docker-model", "ollama-model"})
+"""The kinds that hold a model project: they have a config to read, roles and a Kitfile of their own or made from it."""
 
 _HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 _BUNDLE_PREFIX = "application/vnd.dev.sigstore.bundle"
@@ -53,9 +73,13 @@ def kind_of(manifest: Manifest) -> Kind:
     declared = manifest.artifact_type or ""
     if config == KIT_CONFIG or declared == KIT_MANIFEST:
         return "modelkit"
-    if config == MODELPACK_CONFIG or declared == MODELPACK_MANIFEST:
+    if config in (MODELPACK_CONFIG, CNAI_CONFIG) or declared in (MODELPACK_MANIFEST, CNAI_MANIFEST):
         return "modelpack"
+    if config.startswith(DOCKER_MODEL_PREFIX):
+        return "docker-model"
     layers = {layer.media_type for layer in manifest.layers}
+    if any(layer.startswith(OLLAMA_LAYER) for layer in layers):
+        return "ollama-model"
     signed = kind_of_type(declared or config, manifest.annotations, layers)
     if signed is not None:
         return signed

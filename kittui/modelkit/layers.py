@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from kittui.modelkit.roles import Compression, Format, LayerType
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.media_types import KIT_LAYER_SUBTYPE, MODEL_FILEPATH
-
-LayerType = Literal["model", "modelpart", "code", "datasets", "docs", "prompts", "mcpServers", "other"]
-Compression = Literal["none", "gzip", "zstd", "other"]
-Format = Literal["tar", "raw", "other"]
+from kittui.oci.media_types import CNAI_FILEPATH, MODEL_FILE_METADATA, MODEL_FILEPATH
 
 PARTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -30,27 +27,10 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Layer types and the part of the Kitfile that each is shown under, in kit's order."""
 
-_KIT_LAYER = re.compile(r"application/vnd\.kitops\.modelkit\.([a-z]+)\.v1\.(tar|raw)(?:\+([a-z0-9]+))?\Z")
-_MODELPACK_LAYER = re.compile(r"application/vnd\.cncf\.model\.([a-z]+(?:\.config)?)\.v1\.(tar|raw)(?:\+([a-z0-9]+))?\Z")
-_OTHER_LAYER = re.compile(r"[^;]*?(?:\.|\+)(tar|raw)(?:[.+](gzip|zstd))?\Z")
-_KIT_BASES: Final[Mapping[str, LayerType]] = {
-    "model": "model",
-    "modelpart": "modelpart",
-    "code": "code",
-    "dataset": "datasets",
-    "docs": "docs",
-    "mcpb": "mcpServers",
-    "prompt": "prompts",
-}
-_MODELPACK_BASES: Final[Mapping[str, LayerType]] = {
-    "weight": "model",
-    "weight.config": "modelpart",
-    "code": "code",
-    "dataset": "datasets",
-    "doc": "docs",
-}
-_COMPRESSIONS: Final[Mapping[str, Compression]] = {"": "none", "gzip": "gzip", "zstd": "zstd"}
-_PROMPT = "prompt"
+FILE_MODE: Final = 0o644
+"""Permissions of a bare file that has none recorded."""
+_METADATA_LIMIT: Final = 64 * 1024
+_SHOWN: Final[Mapping[str, str]] = {"model part": "model parts"}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -61,7 +41,8 @@ class Layer:
     `type` is the Kitfile's own word; `part` how the tree groups it. `entry` is the Kitfile entry as parsed (empty where
     there is none), `diff_id` the digest of the uncompressed content where it is known, `size` bytes as stored.
     `problem` says what does not fit together; a legacy layer (`legacy`) has no digest in its entry: its files belong
-    under the folder of `path`.
+    under the folder of `path`. `role` is what it is for a model (weights, projector, license; empty where that isn't
+    known), `mode` a bare file's recorded permissions.
     """
 
     position: int
@@ -78,44 +59,18 @@ class Layer:
     annotations: Mapping[str, str] = field(default_factory=lambda: _NOTHING, hash=False)
     problem: str | None = None
     legacy: bool = False
+    role: str = ""
+    mode: int = FILE_MODE
 
     @property
     def part(self) -> str:
-        """The part of the Kitfile it is shown under."""
-        return PARTS[self.type]
+        """The part it is shown under: of the Kitfile, or its role in another kind of artifact."""
+        return PARTS[self.type] if self.type != "modelpart" or not self.role else _SHOWN.get(self.role, self.role)
 
     @property
     def descriptor(self) -> Descriptor:
         """The layer's descriptor, as the manifest has it."""
         return Descriptor(self.media_type, self.digest, self.size, self.annotations)
-
-
-@dataclass(frozen=True, slots=True)
-class Packaging:
-    """What a layer's descriptor says: the type, tar or bare file, and the compression."""
-
-    type: LayerType
-    format: Format
-    compression: Compression
-
-
-def packaging(descriptor: Descriptor) -> Packaging:
-    """Read a layer's media type: kit's, the CNCF model-spec's, or what can be told of another."""
-    for pattern, bases in ((_KIT_LAYER, _KIT_BASES), (_MODELPACK_LAYER, _MODELPACK_BASES)):
-        match = pattern.match(descriptor.media_type)
-        if match is not None:
-            base = bases.get(match[1], "other")
-            if base == "code" and descriptor.annotations.get(KIT_LAYER_SUBTYPE) == _PROMPT:
-                base = "prompts"
-            return Packaging(base, _format(match[2]), _COMPRESSIONS.get(match[3] or "", "other"))
-    match = _OTHER_LAYER.match(descriptor.media_type)
-    if match is not None:
-        return Packaging("other", _format(match[1]), _COMPRESSIONS.get(match[2] or "", "other"))
-    return Packaging("other", "other", "none")
-
-
-def _format(word: str) -> Format:
-    return "tar" if word == "tar" else "raw"
 
 
 def entry_of(entry: Any) -> Mapping[str, Any]:
@@ -131,4 +86,19 @@ def text_of(entry: Mapping[str, Any], key: str) -> str | None:
 
 def annotated_path(descriptor: Descriptor) -> str | None:
     """The path that newer kits and ModelPack tools write on the layer."""
-    return descriptor.annotations.get(MODEL_FILEPATH) or None
+    annotations = descriptor.annotations
+    return annotations.get(MODEL_FILEPATH) or annotations.get(CNAI_FILEPATH) or text_of(_recorded(descriptor), "name")
+
+
+def annotated_mode(descriptor: Descriptor) -> int:
+    """The permissions that are recorded of a bare file."""
+    mode = _recorded(descriptor).get("mode")
+    return mode & 0o777 if isinstance(mode, int) and not isinstance(mode, bool) and mode > 0 else FILE_MODE
+
+
+def _recorded(descriptor: Descriptor) -> Mapping[str, Any]:
+    text = descriptor.annotations.get(MODEL_FILE_METADATA, "")
+    try:
+        return entry_of(json.loads(text)) if text and len(text) <= _METADATA_LIMIT else _NOTHING
+    except (ValueError, RecursionError):
+        return _NOTHING

@@ -8,18 +8,37 @@ from typing import Any
 
 from kittui.errors import KittuiError
 from kittui.modelkit.kitfile import SECTIONS, entries, model_reference
-from kittui.modelkit.layers import Layer, LayerType, annotated_path, entry_of, packaging, text_of
+from kittui.modelkit.layers import Layer, annotated_mode, annotated_path, entry_of, text_of
+from kittui.modelkit.roles import LayerType, packaging
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 
 
 def plain_layers(manifest: Manifest) -> tuple[Layer, ...]:
-    """The layers of what is not a ModelKit: as their descriptors say."""
+    """The layers of what has no Kitfile: as their descriptors say, with the usual names where they say none."""
     return tuple(
-        layer_of(number, descriptor, packaging(descriptor).type, {})
-        for number, descriptor in enumerate(manifest.layers)
+        layer_of(number, descriptor, packaging(descriptor).type, {"path": path} if path else {})
+        for number, (descriptor, path) in enumerate(zip(manifest.layers, layer_paths(manifest), strict=True))
     )
+
+
+def layer_paths(manifest: Manifest) -> list[str]:
+    """The path that each layer has, or is called by its role; of those that nothing names, no two are the same."""
+    named = [annotated_path(descriptor) for descriptor in manifest.layers]
+    taken = {path for path in named if path}
+    counts: dict[str, int] = defaultdict(int)
+    paths = []
+    for descriptor, path in zip(manifest.layers, named, strict=True):
+        usual = packaging(descriptor).name
+        while not path and usual:
+            stem, dot, suffix = usual.partition(".")
+            counts[usual] += 1
+            tried = usual if counts[usual] == 1 else f"{stem}-{counts[usual]}{dot}{suffix}"
+            path = None if tried in taken else tried
+        taken.add(path or "")
+        paths.append(path or "")
+    return paths
 
 
 def match_layers(manifest: Manifest, kitfile: Mapping[str, Any]) -> tuple[tuple[Layer, ...], list[str]]:
@@ -100,6 +119,8 @@ def layer_of(
         annotations=descriptor.annotations,
         problem=problem or bad,
         legacy=legacy,
+        role=packed.role,
+        mode=annotated_mode(descriptor),
     )
 
 

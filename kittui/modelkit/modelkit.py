@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kittui.errors import KittuiError
-from kittui.modelkit.kinds import Kind, kind_of, label_of
+from kittui.modelkit.foreign import foreign_kitfile
+from kittui.modelkit.kinds import MODELS, Kind, kind_of, label_of
 from kittui.modelkit.kitfile import load_config, model_reference, shape_problems
 from kittui.modelkit.layers import Layer
 from kittui.modelkit.matching import match_layers, plain_layers
@@ -44,7 +45,7 @@ class ModelKit:
         kind = kind_of(manifest)
         label = label_of(kind, manifest)
         created = manifest.annotations.get(CREATED)
-        if kind not in ("modelkit", "modelpack"):
+        if kind not in MODELS:
             return cls(kind, label, manifest, config_raw, {}, plain_layers(manifest), (), created)
         problems: list[str] = []
         document: Mapping[str, Any] = {}
@@ -52,7 +53,10 @@ class ModelKit:
             document = load_config(config_raw)
         except KittuiError as error:
             problems.append(error.message)
-        if kind == "modelpack":
+        if kind in ("docker-model", "ollama-model"):
+            kitfile, layers, unmatched = foreign_kitfile(manifest, document), plain_layers(manifest), []
+            created = created or _created_at(document)
+        elif kind == "modelpack":
             kitfile, own = modelpack_kitfile(manifest, document)
             problems += own
             layers, unmatched = modelpack_layers(manifest, document, kitfile)
@@ -65,8 +69,8 @@ class ModelKit:
 
     @property
     def is_modelkit(self) -> bool:
-        """Whether it holds a model project: a ModelKit or a ModelPack."""
-        return self.kind in ("modelkit", "modelpack")
+        """Whether it holds a model project: a ModelKit, or what another tool packs of one."""
+        return self.kind in MODELS
 
     @property
     def digest(self) -> Digest:
@@ -114,5 +118,6 @@ def _text(kitfile: Mapping[str, Any], key: str) -> str | None:
 
 def _created_at(config: Mapping[str, Any]) -> str | None:
     described = config.get("descriptor")
-    value = described.get("createdAt") if isinstance(described, dict) else None
+    value = (described.get("createdAt") or described.get("created")) if isinstance(described, dict) else None
+    value = value or config.get("created")
     return value if isinstance(value, str) and value else None

@@ -8,8 +8,9 @@ from typing import Any
 
 from kittui.errors import KittuiError
 from kittui.modelkit.kitfile import load_config
-from kittui.modelkit.layers import Layer, annotated_path, packaging
-from kittui.modelkit.matching import layer_of, match_layers
+from kittui.modelkit.layers import Layer, annotated_path
+from kittui.modelkit.matching import layer_of, layer_paths, match_layers
+from kittui.modelkit.roles import packaging
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_KITFILE
@@ -55,8 +56,8 @@ def _made(manifest: Manifest, config: Mapping[str, Any]) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
     path = None
     lists: dict[str, list[dict[str, Any]]] = {}
-    for descriptor in manifest.layers:
-        found = {"path": annotated_path(descriptor) or ""}
+    for descriptor, own in zip(manifest.layers, layer_paths(manifest), strict=True):
+        found = {"path": own}
         layer_type = packaging(descriptor).type
         if layer_type == "model" and path is None:
             path = found["path"]
@@ -82,13 +83,15 @@ def modelpack_layers(
     layers: list[Layer] = []
     weights = 0
     by_path = _by_path(kitfile)
-    for number, descriptor in enumerate(manifest.layers):
+    for number, (descriptor, path) in enumerate(zip(manifest.layers, layer_paths(manifest), strict=True)):
         layer_type = packaging(descriptor).type
         if layer_type == "model":
             weights += 1
             if weights > 1:
                 layer_type = "modelpart"
-        entry = by_path.get(annotated_path(descriptor) or "", {})
+        entry = by_path.get(path, {})
+        if not entry and path and not annotated_path(descriptor):
+            entry = {"path": path}
         layer = layer_of(number, descriptor, layer_type, entry, diff_id=_digest(diff_ids, number))
         if layer_type == "other":
             layer = replace(layer, problem="a layer of unknown type")

@@ -16,6 +16,10 @@ KIT_INDEX = "application/vnd.kitops.modelkit.index.v1+json"
 
 MODELPACK_MANIFEST = "application/vnd.cncf.model.manifest.v1+json"
 MODELPACK_CONFIG = "application/vnd.cncf.model.config.v1+json"
+CNAI_MANIFEST = "application/vnd.cnai.model.manifest.v1+json"
+CNAI_CONFIG = "application/vnd.cnai.model.config.v1+json"
+DOCKER_MODEL_PREFIX = "application/vnd.docker.ai.model.config."
+OLLAMA_LAYER = "application/vnd.ollama.image."
 
 COSIGN_SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 COSIGN_ARTIFACT = "application/vnd.dev.cosign.artifact.sig.v1+json"
@@ -34,6 +38,8 @@ KIT_CLI_VERSION = "ml.kitops.modelkit.cli-version"
 KIT_LAYER_SUBTYPE = "ml.kitops.modelkit.layer-subtype"
 KIT_KITFILE = "ml.kitops.modelkit.kitfile"
 MODEL_FILEPATH = "org.cncf.model.filepath"
+CNAI_FILEPATH = "org.cnai.model.filepath"
+MODEL_FILE_METADATA = "org.cncf.model.file.metadata+json"
 
 MANIFEST_LIMIT = 8 * 1024 * 1024
 """Bytes of a manifest read at most."""

@@ -8,7 +8,7 @@ import pytest
 
 from kittui.errors import UsageError
 from kittui.modelkit import Layer, parse_filters, select
-from kittui.modelkit.layers import LayerType
+from kittui.modelkit.roles import LayerType
 from kittui.oci.digest import Digest
 
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from kittui.modelkit.layers import packaging
+from kittui.modelkit.roles import packaging
 from kittui.oci.descriptor import Descriptor
 from kittui.terminal import clean, size_text
 from kittui.tui.change.jobs import TELL, Job, Jobs

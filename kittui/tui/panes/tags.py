@@ -421,7 +421,7 @@ class TagsPane(RowsPane[TagRow]):
         size = size_text(modelkit.size) if modelkit else ""
         age = age_text(row.created, self._ports.clock()) if row.created else ""
         at = self._stages.get(digest)
-        if modelkit is not None and modelkit.kind not in ("modelkit", "modelpack"):
+        if modelkit is not None and not modelkit.is_modelkit:
             where: Spans = ((clean(modelkit.label), "special"),)
         elif at is not None:
             where = ((clean(at.name), at.colour),)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kittui.errors import KittuiError
-from kittui.modelkit.kinds import Kind, kind_of, label_of
+from kittui.modelkit.kinds import MODELS, Kind, kind_of, label_of
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
@@ -238,7 +238,7 @@ class ModelKits:
         if known is not None:
             return known
         config = b""
-        if manifest.config is not None and kind_of(manifest) in ("modelkit", "modelpack"):
+        if manifest.config is not None and kind_of(manifest) in MODELS:
             kept = await asyncio.to_thread(self._cache.get, manifest.config.digest)
             if kept is None:
                 config = await repository.read_blob(manifest.config, CONFIG_LIMIT)

@@ -202,4 +202,4 @@ def _compression(layer: Layer) -> Compression:
 def bare_file(layer: Layer, size: int) -> FileEntry:
     """The one file of a raw layer."""
     path = os.path.normpath(layer.path) if layer.path else layer.name or layer.digest.hex
-    return FileEntry(path, "file", size, 0o644, 0)
+    return FileEntry(path, "file", size, layer.mode, 0)

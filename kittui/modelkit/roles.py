@@ -1,0 +1,130 @@
+"""What a layer's media type says: its role, its place in a Kitfile, and how it is packed. One table, a line a type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.media_types import KIT_LAYER_SUBTYPE
+
+LayerType = Literal["model", "modelpart", "code", "datasets", "docs", "prompts", "mcpServers", "other"]
+Compression = Literal["none", "gzip", "zstd", "other"]
+Format = Literal["tar", "raw", "other"]
+
+_KIT = "application/vnd.kitops.modelkit."
+_PACK = "application/vnd.cncf.model."
+_CNAI = "application/vnd.cnai.model."
+_DOCKER = "application/vnd.docker.ai."
+_OLLAMA = "application/vnd.ollama.image."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table.
+
+    A type that ends in `.*` is followed by its packing (`tar+gzip`, `raw`) or, for a raw file, its format (`gguf`).
+    `name` is how the file is called where nothing names it; `*` in it is the format.
+    """
+
+    media_type: str
+    type: LayerType
+    role: str
+    format: Format = "raw"
+    name: str = ""
+
+
+TABLE: Final = (
+    Row(_KIT + "model.v1.*", "model", "weights"),
+    Row(_KIT + "modelpart.v1.*", "modelpart", "model part"),
+    Row(_KIT + "code.v1.*", "code", "code"),
+    Row(_KIT + "dataset.v1.*", "datasets", "dataset"),
+    Row(_KIT + "docs.v1.*", "docs", "docs"),
+    Row(_KIT + "mcpb.v1.*", "mcpServers", "MCP server"),
+    Row(_KIT + "prompt.v1.*", "prompts", "prompt"),
+    *(
+        row
+        for prefix in (_PACK, _CNAI)
+        for row in (
+            Row(prefix + "weight.v1.*", "model", "weights", name="model.*"),
+            Row(prefix + "weight.config.v1.*", "modelpart", "parameters"),
+            Row(prefix + "code.v1.*", "code", "code"),
+            Row(prefix + "dataset.v1.*", "datasets", "dataset"),
+            Row(prefix + "doc.v1.*", "docs", "docs"),
+            Row(prefix + "layer.v1.*", "model", "weights"),
+        )
+    ),
+    Row(_DOCKER + "gguf.v3", "model", "weights", name="model.gguf"),
+    Row(_DOCKER + "safetensors", "model", "weights", name="model.safetensors"),
+    Row(_DOCKER + "mmproj", "modelpart", "projector", name="mmproj.gguf"),
+    Row(_DOCKER + "dduf", "model", "weights", name="model.dduf"),
+    Row(_DOCKER + "license", "docs", "license", name="LICENSE"),
+    Row(_DOCKER + "chat.template.jinja", "modelpart", "template", name="chat_template.jinja"),
+    Row(_DOCKER + "vllm.config.tar", "modelpart", "parameters", format="tar"),
+    Row(_DOCKER + "dir.tar", "modelpart", "parameters", format="tar"),
+    Row(_OLLAMA + "model", "model", "weights", name="model.gguf"),
+    Row(_OLLAMA + "projector", "modelpart", "projector", name="projector.gguf"),
+    Row(_OLLAMA + "adapter", "modelpart", "adapter", name="adapter.gguf"),
+    Row(_OLLAMA + "template", "modelpart", "template", name="template.txt"),
+    Row(_OLLAMA + "system", "prompts", "system prompt", name="system.txt"),
+    Row(_OLLAMA + "license", "docs", "license", name="LICENSE"),
+    Row(_OLLAMA + "params", "modelpart", "parameters", name="params.json"),
+    Row(_OLLAMA + "messages", "prompts", "messages", name="messages.json"),
+)
+_ROWS: Final = {row.media_type: row for row in TABLE}
+_COMPRESSIONS: Final[dict[str, Compression]] = {"": "none", "gzip": "gzip", "zstd": "zstd"}
+_PROMPT = "prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Packaging:
+    """What a layer's descriptor says: type, role (empty where unknown), tar or bare file, compression, usual name."""
+
+    type: LayerType
+    format: Format
+    compression: Compression
+    role: str = ""
+    name: str = ""
+
+
+def packaging(descriptor: Descriptor) -> Packaging:
+    """Read a layer's media type: one of the table, or what can be told of another."""
+    media_type = descriptor.media_type.partition(";")[0].strip()
+    row = _ROWS.get(media_type)
+    if row is not None:
+        return Packaging(row.type, row.format, "none", row.role, row.name)
+    stem, marked, packed = media_type.rpartition(".v1.")
+    row = _ROWS.get(f"{stem}.v1.*")
+    ours = media_type.startswith((_KIT, _PACK, _CNAI)) and bool(marked)
+    word, _, suffix = (packed if ours else media_type).partition("+") if ours else _tail(media_type)
+    compression = _COMPRESSIONS.get(suffix, "other")
+    if row is None:
+        return Packaging("other", "tar" if word == "tar" else "raw" if word == "raw" else "other", compression)
+    if row.type == "code" and descriptor.annotations.get(KIT_LAYER_SUBTYPE) == _PROMPT:
+        row = _ROWS[_KIT + "prompt.v1.*"]
+    if word in ("tar", "raw"):
+        return Packaging(
+            row.type, "tar" if word == "tar" else "raw", compression, row.role, row.name.removesuffix(".*")
+        )
+    if "*" not in row.name or not word.isalnum():
+        return Packaging(row.type, "other", compression, row.role)
+    return Packaging(row.type, "raw", compression, row.role, row.name.replace("*", word))
+
+
+def _tail(media_type: str) -> tuple[str, str, str]:
+    """Packing and compression of a foreign type, at its end: `...layer.v1.tar+gzip`, `...rootfs.diff.tar.gzip`."""
+    rest, mark, last = media_type.rpartition("+")
+    if not mark or last not in _COMPRESSIONS:
+        rest, _, last = media_type.rpartition(".")
+        if last in ("tar", "raw"):
+            return last, "", ""
+    word = rest.replace("+", ".").rpartition(".")[2]
+    if word in ("tar", "raw") and last in _COMPRESSIONS:
+        return word, "+", last
+    return (
+        ("tar", "", "")
+        if media_type.endswith("+tar")
+        else ("raw", "", "")
+        if media_type.endswith("+raw")
+        else ("", "", "")
+    )
