@@ -46,6 +46,8 @@ class LayerSide:
     media_type: str = ""
     index: int = 0
     """Its place in the manifest, from 0."""
+    role: str = ""
+    """What it is for a model, where artifacts of two kinds are compared; it then counts instead of the type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ def compare_layers(a: Sequence[TypedLayer], b: Sequence[TypedLayer]) -> tuple[La
 
     Pairs are of one type, and first of one path (the equal ones first), then of one digest, then of one content
     (diffId), then of one file name, then what alone is left of its type on both sides. Layers with a path are
-    matched by it even where another path holds the same bytes; without paths (images) the content decides.
+    matched by it even where another path holds the same bytes; without paths (images) the content decides. Where
+    layers have a role, for artifacts of two kinds, that counts instead of the type, and content before names, which
+    may be made up; what is left is paired by content and file name whatever its role.
     """
     left_a, left_b = list(range(len(a))), list(range(len(b)))
     pairs: list[tuple[int, int]] = []
@@ -34,14 +36,17 @@ def compare_layers(a: Sequence[TypedLayer], b: Sequence[TypedLayer]) -> tuple[La
                 left_a.remove(number)
                 left_b.remove(other)
 
-    pair(lambda layer: (layer[0], _tidy(layer[1].path), layer[1].digest))
-    pair(lambda layer: (layer[0], _tidy(layer[1].path), layer[1].diff_id) if layer[1].diff_id else None)
-    pair(lambda layer: (layer[0], _tidy(layer[1].path)) if layer[1].path else None)
-    pair(lambda layer: (layer[0], layer[1].digest))
-    pair(lambda layer: (layer[0], layer[1].diff_id) if layer[1].diff_id else None)
-    pair(lambda layer: (layer[0], _tidy(layer[1].path).rpartition("/")[2]) if layer[1].path else None)
+    pair(lambda layer: (_sort(layer), _tidy(layer[1].path), layer[1].digest))
+    pair(lambda layer: (layer[1].role, layer[1].digest) if layer[1].role else None)
+    pair(lambda layer: (_sort(layer), _tidy(layer[1].path), layer[1].diff_id) if layer[1].diff_id else None)
+    pair(lambda layer: (_sort(layer), _tidy(layer[1].path)) if layer[1].path else None)
+    pair(lambda layer: (_sort(layer), layer[1].digest))
+    pair(lambda layer: (_sort(layer), layer[1].diff_id) if layer[1].diff_id else None)
+    pair(lambda layer: (_sort(layer), _file_name(layer)) if layer[1].path else None)
+    pair(lambda layer: layer[1].digest if layer[1].role else None)
+    pair(lambda layer: _file_name(layer) if layer[1].role and layer[1].path else None)
     only_a, only_b = _alone(a, left_a), _alone(b, left_b)
-    pair(lambda layer: layer[0] if layer[0] in only_a and layer[0] in only_b else None)
+    pair(lambda layer: _sort(layer) if _sort(layer) in only_a and _sort(layer) in only_b else None)
     changes = [(b[y][1].index, 1, _pair(a[x], b[y])) for x, y in pairs]
     changes += [(a[x][1].index, 0, LayerChange(a[x][0], a[x][1].path, "removed", a[x][1], None)) for x in left_a]
     changes += [(b[y][1].index, 1, LayerChange(b[y][0], b[y][1].path, "added", None, b[y][1])) for y in left_b]
@@ -49,8 +54,8 @@ def compare_layers(a: Sequence[TypedLayer], b: Sequence[TypedLayer]) -> tuple[La
 
 
 def _pair(a: TypedLayer, b: TypedLayer) -> LayerChange:
-    kind, old = a
-    new = b[1]
+    old = a[1]
+    kind, new = b
     status: Status
     if old.digest == new.digest:
         status = "same" if _tidy(old.path) == _tidy(new.path) else "moved"
@@ -62,8 +67,17 @@ def _pair(a: TypedLayer, b: TypedLayer) -> LayerChange:
 
 
 def _alone(layers: Sequence[TypedLayer], left: Sequence[int]) -> set[str]:
-    kinds = [layers[number][0] for number in left]
+    kinds = [_sort(layers[number]) for number in left]
     return {kind for kind in kinds if kinds.count(kind) == 1}
+
+
+def _sort(layer: TypedLayer) -> str:
+    """What has to be alike in both layers of a pair."""
+    return layer[1].role or layer[0]
+
+
+def _file_name(layer: TypedLayer) -> str:
+    return _tidy(layer[1].path).rpartition("/")[2]
 
 
 def _tidy(path: str) -> str:

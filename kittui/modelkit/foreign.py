@@ -28,7 +28,7 @@ def foreign_kitfile(manifest: Manifest, config: Mapping[str, Any]) -> dict[str, 
         if packed.type == "model":
             weights.append({"path": path})
         elif packed.type == "modelpart":
-            parts.append({"path": path, "type": packed.role.replace(" ", "-")})
+            parts.append({**({"path": path} if path else {}), "type": packed.role})
         elif packed.type in _LISTS:
             lists.setdefault(_LISTS[packed.type], []).append({"path": path})
     model: dict[str, Any] = {"path": weights[0]["path"]} if weights else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from kittui.modelkit.roles import Compression, Format, LayerType
+from kittui.modelkit.roles import SPECIAL, Compression, Format, LayerType
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import CNAI_FILEPATH, MODEL_FILE_METADATA, MODEL_FILEPATH
@@ -30,7 +30,6 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
 FILE_MODE: Final = 0o644
 """Permissions of a bare file that has none recorded."""
 _METADATA_LIMIT: Final = 64 * 1024
-_SHOWN: Final[Mapping[str, str]] = {"model part": "model parts"}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -64,8 +63,8 @@ class Layer:
 
     @property
     def part(self) -> str:
-        """The part it is shown under: of the Kitfile, or its role in another kind of artifact."""
-        return PARTS[self.type] if self.type != "modelpart" or not self.role else _SHOWN.get(self.role, self.role)
+        """The part it is shown under: of the Kitfile, or its role where that says more."""
+        return self.role if self.role in SPECIAL else PARTS[self.type]
 
     @property
     def descriptor(self) -> Descriptor:

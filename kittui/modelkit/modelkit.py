@@ -53,8 +53,10 @@ class ModelKit:
             document = load_config(config_raw)
         except KittuiError as error:
             problems.append(error.message)
+        kitfile = document
+        unmatched: list[str] = []
         if kind in ("docker-model", "ollama-model"):
-            kitfile, layers, unmatched = foreign_kitfile(manifest, document), plain_layers(manifest), []
+            kitfile, layers = foreign_kitfile(manifest, document), plain_layers(manifest)
             created = created or _created_at(document)
         elif kind == "modelpack":
             kitfile, own = modelpack_kitfile(manifest, document)
@@ -62,7 +64,6 @@ class ModelKit:
             layers, unmatched = modelpack_layers(manifest, document, kitfile)
             created = created or _created_at(document)
         else:
-            kitfile = document
             layers, unmatched = match_layers(manifest, kitfile)
         problems += [*shape_problems(kitfile), *unmatched]
         return cls(kind, label, manifest, config_raw, kitfile, layers, tuple(problems), created)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -71,8 +72,12 @@ TABLE: Final = (
     Row(_OLLAMA + "params", "modelpart", "parameters", name="params.json"),
     Row(_OLLAMA + "messages", "prompts", "messages", name="messages.json"),
 )
+SPECIAL: Final = frozenset({"projector", "adapter", "template", "parameters", "license", "system prompt", "messages"})
+"""Roles that a Kitfile has no part of its own for."""
 _ROWS: Final = {row.media_type: row for row in TABLE}
 _COMPRESSIONS: Final[dict[str, Compression]] = {"": "none", "gzip": "gzip", "zstd": "zstd"}
+_PACKED = re.compile(r"([^;+]*?)[.+](tar|raw)(?:[.+]([a-z0-9]+))?\Z")
+"""A type that ends in its packing and compression: `...v1.tar+gzip`, `...rootfs.diff.tar.gzip`."""
 _PROMPT = "prompt"
 
 
@@ -93,38 +98,16 @@ def packaging(descriptor: Descriptor) -> Packaging:
     row = _ROWS.get(media_type)
     if row is not None:
         return Packaging(row.type, row.format, "none", row.role, row.name)
-    stem, marked, packed = media_type.rpartition(".v1.")
-    row = _ROWS.get(f"{stem}.v1.*")
-    ours = media_type.startswith((_KIT, _PACK, _CNAI)) and bool(marked)
-    word, _, suffix = (packed if ours else media_type).partition("+") if ours else _tail(media_type)
+    match = _PACKED.match(media_type)
+    stem, word, suffix = match.groups("") if match else (*media_type.rpartition(".")[::2], "")
+    row = _ROWS.get(f"{stem}.*")
     compression = _COMPRESSIONS.get(suffix, "other")
+    form: Format = "tar" if word == "tar" else "raw" if word == "raw" else "other"
     if row is None:
-        return Packaging("other", "tar" if word == "tar" else "raw" if word == "raw" else "other", compression)
+        return Packaging("other", form, compression)
     if row.type == "code" and descriptor.annotations.get(KIT_LAYER_SUBTYPE) == _PROMPT:
         row = _ROWS[_KIT + "prompt.v1.*"]
-    if word in ("tar", "raw"):
-        return Packaging(
-            row.type, "tar" if word == "tar" else "raw", compression, row.role, row.name.removesuffix(".*")
-        )
-    if "*" not in row.name or not word.isalnum():
-        return Packaging(row.type, "other", compression, row.role)
-    return Packaging(row.type, "raw", compression, row.role, row.name.replace("*", word))
-
-
-def _tail(media_type: str) -> tuple[str, str, str]:
-    """Packing and compression of a foreign type, at its end: `...layer.v1.tar+gzip`, `...rootfs.diff.tar.gzip`."""
-    rest, mark, last = media_type.rpartition("+")
-    if not mark or last not in _COMPRESSIONS:
-        rest, _, last = media_type.rpartition(".")
-        if last in ("tar", "raw"):
-            return last, "", ""
-    word = rest.replace("+", ".").rpartition(".")[2]
-    if word in ("tar", "raw") and last in _COMPRESSIONS:
-        return word, "+", last
-    return (
-        ("tar", "", "")
-        if media_type.endswith("+tar")
-        else ("raw", "", "")
-        if media_type.endswith("+raw")
-        else ("", "", "")
-    )
+    name = row.name.removesuffix(".*")
+    if form == "other" and row.name != name and word.isalnum():
+        return Packaging(row.type, "raw", "none", row.role, f"{name}.{word}")
+    return Packaging(row.type, form, compression, row.role, name)

@@ -293,6 +293,15 @@ class SupportsOnly(Protocol):
 
 
 @runtime_checkable
+class SupportsAccept(Protocol):
+    """A repository that can tell from a manifest whether it takes it, before anything is moved."""
+
+    async def accept(self, manifest: Manifest) -> None:
+        """Raise Unsupported where it does not."""
+        ...
+
+
+@runtime_checkable
 class SupportsUntagProbe(Protocol):
     """A repository that can be asked whether it removes a tag alone, without removing anything."""
 

@@ -16,7 +16,8 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import store_display
-from kittui.store.readable import check_config, check_manifest
+from kittui.store.installed import InstalledKit, installed_kit
+from kittui.store.readable import check_config, check_manifest, is_modelpack
 from kittui.store.root import StoredName, StorePaths, stored_names
 from kittui.store.strangers import reachable_from_strangers
 
@@ -52,6 +53,7 @@ class StoreReport:
     size: int = 0
     unused: int = 0
     problems: tuple[Problem, ...] = ()
+    kit: InstalledKit = field(default_factory=lambda: InstalledKit(None))
 
 
 @dataclass
@@ -92,6 +94,7 @@ async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
         sum(survey.sizes.values()),
         sum(survey.sizes.get(digest, 0) for digest in survey.unused),
         tuple(survey.problems),
+        await in_thread(installed_kit),
     )
 
 
@@ -244,21 +247,21 @@ def _look_at_repository(survey: Survey, name: str, index: IndexDocument) -> None
 
 
 def _manifest_problems(survey: Survey, subject: str, descriptor: Descriptor) -> Iterable[Problem]:
+    kit: InstalledKit | None = None
     if complaint := survey.blobs.complaint(descriptor):
         yield Problem("missing-manifest", subject, complaint, breaks_kit=True)
         return
     try:
         manifest = survey.blobs.manifest(descriptor)
-        check_manifest(manifest)
+        kit = installed_kit() if is_modelpack(manifest) else None
+        check_manifest(manifest, kit)
     except KittuiError as error:
-        yield Problem(
-            "not-a-modelkit",
-            subject,
-            error.message,
-            repairable=False,
-            breaks_kit=True,
-            remedy="Remove it from the store.",
-        )
+        if kit is None:
+            kind, breaks, remedy = "not-a-modelkit", True, "Remove it from the store."
+        else:
+            kind, breaks = "newer-kit", kit.version is not None
+            remedy = "Use that kit or a later one for this store, or remove it."
+        yield Problem(kind, subject, error.message, repairable=False, breaks_kit=breaks, remedy=remedy)
         return
     again = "Pull it again: what is there is not downloaded twice."
     for layer in manifest.layers:
@@ -274,7 +277,7 @@ def _manifest_problems(survey: Survey, subject: str, descriptor: Descriptor) -> 
     if config is None:
         return
     try:
-        check_config(survey.blobs.read(config, CONFIG_LIMIT, "its config"))
+        check_config(survey.blobs.read(config, CONFIG_LIMIT, "its config"), modelpack=is_modelpack(manifest))
     except KittuiError as error:
         yield Problem("missing-blob", subject, error.message, repairable=False, breaks_kit=True, remedy=again)
 

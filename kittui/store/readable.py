@@ -10,7 +10,8 @@ from typing import Any
 
 from kittui.errors import KittuiError, Malformed, Unsupported
 from kittui.oci.manifest import Manifest, load_object
-from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.media_types import KIT_CONFIG, MODELPACK_CONFIG, OCI_MANIFEST
+from kittui.store.installed import MODELPACKS, InstalledKit, version_text
 
 _STRING = "a string"
 _ANY = "anything"
@@ -46,12 +47,24 @@ _KITFILE: dict[str, Any] = {
 _LAYOUT_HINT = "Copy it into an OCI layout instead: kittui copy FROM oci:DIR:TAG."
 
 
-def check_manifest(manifest: Manifest) -> None:
-    """Raise Unsupported unless this is a ModelKit in kit's own format."""
+def is_modelpack(manifest: Manifest) -> bool:
+    """Whether this is a ModelPack by the CNCF's specification, which kits from 1.10 on keep in their stores."""
+    return manifest.config is not None and manifest.config.media_type == MODELPACK_CONFIG
+
+
+def check_manifest(manifest: Manifest, kit: InstalledKit | None = None) -> None:
+    """Raise Unsupported unless this is a ModelKit in kit's own format, or else what the kit that is installed reads."""
     if manifest.is_index:
         raise Unsupported("kit's store holds ModelKits only, and this is an index", hint=_LAYOUT_HINT)
     config = manifest.config
-    if config is None or config.media_type != KIT_CONFIG or manifest.media_type != OCI_MANIFEST:
+    if is_modelpack(manifest) and manifest.media_type == OCI_MANIFEST:
+        if kit is None or not kit.reads(MODELPACKS):
+            known = kit.words if kit is not None else "the kit that reads this store is not known"
+            raise Unsupported(
+                f"this is a ModelPack, which kits before {version_text(MODELPACKS)} fail on, and {known}",
+                hint=_LAYOUT_HINT,
+            )
+    elif config is None or config.media_type != KIT_CONFIG or manifest.media_type != OCI_MANIFEST:
         kind = config.media_type if config is not None else "nothing"
         raise Unsupported(
             f"kit's store holds ModelKits only, and the config of this is {kind}: every kit list would fail on it",
@@ -64,13 +77,13 @@ def check_manifest(manifest: Manifest) -> None:
         )
 
 
-def check_config(raw: bytes) -> None:
+def check_config(raw: bytes, *, modelpack: bool = False) -> None:
     """Raise Malformed for a config that kit could not decode."""
     try:
         document = load_object(raw, "the config")
     except KittuiError as error:
         raise Malformed(f"{error.message}: every kit list would fail on it", hint=_LAYOUT_HINT) from None
-    if wrong := _mismatch(document, _KITFILE, "the Kitfile"):
+    if not modelpack and (wrong := _mismatch(document, _KITFILE, "the Kitfile")):
         raise Malformed(f"{wrong}: every kit list would fail on it", hint=_LAYOUT_HINT)
 
 

@@ -15,7 +15,8 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import DEFAULT_REGISTRY, UNNAMED, store_display
 from kittui.store.doctor import Problem, Survey, survey_store
-from kittui.store.readable import check_config, check_manifest
+from kittui.store.installed import installed_kit
+from kittui.store.readable import check_config, check_manifest, is_modelpack
 from kittui.store.source import LocalSource
 from kittui.store.writer import StoreWriter, plain, with_manifest
 
@@ -124,7 +125,7 @@ class _Mender:
                 if entry.descriptor is not None and _usable(survey, entry.descriptor):
                     self._list(name, entry.descriptor)
                     self._did("dangling-tag", subject, "its manifest is listed again")
-                else:
+                elif not _of_a_newer_kit(survey, entry.descriptor):
                     gone.append(tag)
                     self._did("dangling-tag", subject, "removed: its manifest is not in the store; pull it again")
             if gone:
@@ -196,12 +197,22 @@ def _usable(survey: Survey, descriptor: Descriptor) -> bool:
     """Whether kit could list the manifest: never list what would make it fail."""
     try:
         manifest = survey.blobs.manifest(descriptor)
-        check_manifest(manifest)
+        packed = is_modelpack(manifest)
+        check_manifest(manifest, installed_kit() if packed else None)
         if manifest.config is not None:
-            check_config(survey.blobs.read(manifest.config, CONFIG_LIMIT, "the config"))
+            check_config(survey.blobs.read(manifest.config, CONFIG_LIMIT, "the config"), modelpack=packed)
     except KittuiError:
         return False
     return True
+
+
+def _of_a_newer_kit(survey: Survey, descriptor: Descriptor | None) -> bool:
+    """Whether a manifest is there that a newer kit than the one installed may have put there."""
+    try:
+        manifest = survey.blobs.manifest(descriptor) if descriptor is not None else None
+    except KittuiError:
+        return False
+    return manifest is not None and (manifest.is_index or is_modelpack(manifest))
 
 
 def _there(survey: Survey, entry: IndexEntry) -> bool:

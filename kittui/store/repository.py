@@ -17,7 +17,8 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Source, TagEntry
 from kittui.oci.reference import check_tag, store_display
-from kittui.store.readable import check_config, check_manifest
+from kittui.store.installed import installed_kit
+from kittui.store.readable import check_config, check_manifest, is_modelpack
 from kittui.store.root import StorePaths
 from kittui.store.writer import Change, StoreWriter, plain
 
@@ -126,7 +127,7 @@ class LocalRepository(FolderRepository):
         if tag is not None:
             check_tag(tag)
         manifest = Manifest.parse(raw, media_type)
-        check_manifest(manifest)
+        await self.accept(manifest)
         descriptor = plain(manifest.descriptor)
         await in_thread(self._paths.check, self.store_name)
         async with self._writer.lock():
@@ -138,10 +139,15 @@ class LocalRepository(FolderRepository):
             await self._writer.apply(Change(self.store_name, listed=descriptor, tag=tag, before=before))
         return descriptor
 
+    async def accept(self, manifest: Manifest) -> None:
+        """Raise Unsupported for what the kit that is installed could not read here: each `kit list` would fail."""
+        check_manifest(manifest, await in_thread(installed_kit) if is_modelpack(manifest) else None)
+
     def _check_content(self, manifest: Manifest) -> None:
         self._check_blobs(manifest)
         if manifest.config is not None:
-            check_config(self._blobs.read(manifest.config, CONFIG_LIMIT, "the config"))
+            raw = self._blobs.read(manifest.config, CONFIG_LIMIT, "the config")
+            check_config(raw, modelpack=is_modelpack(manifest))
 
     async def untag(self, tag: str) -> None:
         """Remove the tag alone; its manifest stays, without tag if this was the last. Raises NotFound."""

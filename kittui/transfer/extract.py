@@ -28,6 +28,8 @@ from kittui.transfer.tree import Tree
 PIECE = 1024 * 1024
 OPEN_FILES = 128
 """Files written before they are brought to the disk together."""
+FILE_MODE = 0o644
+"""Permissions of a bare file that has none recorded."""
 ZSTD_WINDOW = 64 * 1024 * 1024
 
 
@@ -138,11 +140,11 @@ def check_size(folder: Path, wanted: int, limits: Limits, held: int = 0) -> None
         check_room(folder, wanted - held, hint)
 
 
-def pieces_of(path: Path, raw_path: str | None, under: Parts = ()) -> list[Piece]:
+def pieces_of(path: Path, raw_path: str | None, under: Parts = (), mode: int = FILE_MODE) -> list[Piece]:
     """What an uncompressed layer holds: a tar's entries, or the one file of a raw layer. Blocks. Raises UnsafePath."""
     size = path.stat().st_size
     if raw_path is not None:
-        return check_entries([FileEntry("/".join(safe_parts(raw_path)), "file", size, 0o644, 0)], under)
+        return check_entries([FileEntry("/".join(safe_parts(raw_path)), "file", size, mode, 0)], under)
     walk = TarWalk(size, DISK)
     with path.open("rb", buffering=0) as file:
         run_on(walk.steps(), lambda offset, length: os.pread(file.fileno(), length, offset))

@@ -21,7 +21,7 @@ from kittui.disk.threads import in_thread
 from kittui.errors import Conflict, NetworkError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.transfer.extract import Limits, decompress, hash_file, pieces_of, settle, write_pieces
+from kittui.transfer.extract import FILE_MODE, Limits, decompress, hash_file, pieces_of, settle, write_pieces
 from kittui.transfer.paths import Parts, Piece
 from kittui.transfer.scratch import Scratch
 from kittui.transfer.tree import Decision, Placed, Tree
@@ -48,13 +48,16 @@ async def stoppable(work: Callable[..., T], *args: object) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """How a layer's blob becomes files: `raw_path` is set for a layer that is one bare file, `under` for old kits."""
+    """How a layer's blob becomes files: `raw_path` is set for a layer that is one bare file, whose permissions are
+    `mode`; `under` for old kits.
+    """
 
     descriptor: Descriptor
     compression: str = "none"
     raw_path: str | None = None
     under: Parts = ()
     diff_id: Digest | None = None
+    mode: int = FILE_MODE
 
 
 @dataclass(slots=True)
@@ -139,7 +142,7 @@ class Staging:
         if plain.compression != "none":
             source = self.scratch.path / f"plain-{digest.hex}"
             decompress(blob, plain.compression, source, plain.diff_id, self.limits, stop)
-        pieces = pieces_of(source, plain.raw_path, plain.under)
+        pieces = pieces_of(source, plain.raw_path, plain.under, plain.mode)
         if wanted is not None:
             pieces = [piece for piece in pieces if not piece.folder and wanted(piece.path)]
         self._write(source, pieces, stop)
@@ -319,7 +322,7 @@ class Staging:
         path = self.scratch.new_tree()
         tree = Tree(path)
         try:
-            handle = tree.create((KITFILE,), 0o644)
+            handle = tree.create((KITFILE,), FILE_MODE)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()

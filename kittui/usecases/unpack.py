@@ -99,7 +99,7 @@ async def open_kit(repository: Repository, target: str) -> ModelKit:
     if not kit.is_modelkit:
         raise Refused(
             f"this is not a ModelKit but {kit.label}",
-            hint="Only ModelKits and ModelPack artifacts are unpacked.",
+            hint="Only ModelKits, ModelPacks, Docker and Ollama models are unpacked.",
             reference=repository.reference(target),
         )
     return kit
@@ -292,7 +292,7 @@ def plain_of(layer: Layer) -> Plain:
             raise Malformed("a layer is a bare file, and nothing says what it is called")
         raw = layer.path
     diff_id = layer.diff_id if layer.compression != "none" else None
-    return Plain(layer.descriptor, layer.compression, raw, under_of(layer), diff_id)
+    return Plain(layer.descriptor, layer.compression, raw, under_of(layer), diff_id, layer.mode)
 
 
 def under_of(layer: Layer) -> tuple[str, ...]:

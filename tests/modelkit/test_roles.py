@@ -91,13 +91,15 @@ def test_docker_model() -> None:
         ("modelpart", "projector", "vision.gguf", "raw", "none"),
         ("modelpart", "template", "chat_template.jinja", "raw", "none"),
     ]
-    assert [one.part for one in kit.layers] == ["model", "docs", "projector", "template"]
+    assert [one.part for one in kit.layers] == ["model", "license", "projector", "template"]
     assert kit.kitfile["model"]["path"] == "model.gguf"
     assert kit.kitfile["model"]["parameters"]["quantization"] == "Q4_0"
 
 
 def test_ollama_model_whose_licenses_have_one_name_each() -> None:
-    layers = [(OLLAMA + kind, {}) for kind in ("model", "license", "license", "template", "params", "messages")]
+    layers: list[tuple[str, dict[str, str]]] = [
+        (OLLAMA + kind, {}) for kind in ("model", "license", "license", "template", "params", "messages")
+    ]
     config = {"model_format": "gguf", "model_family": "llama", "model_type": "8.0B", "file_type": "Q4_0"}
     kit = parsed(DOCKER_CONFIG, config, layers, mediaType=DOCKER_MANIFEST)
     assert kit.kind == "ollama-model"

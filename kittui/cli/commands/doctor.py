@@ -20,6 +20,7 @@ from kittui.usecases.doctor import Check, Terminal, check_registry, check_termin
 
 if TYPE_CHECKING:
     from kittui.store.doctor import Problem, StoreReport
+    from kittui.store.installed import InstalledKit
     from kittui.store.repair import Repair
 
 _MARKS: Final[dict[str, tuple[str, str]]] = {
@@ -106,10 +107,24 @@ def _store_checks(store: StoreReport) -> list[Check]:
         f"{store.repositories} repositories, {store.tags} tags, {store.manifests} ModelKits, "
         f"{store.blobs} blobs, {size_text(store.size)}"
     )
-    checks = [Check("holds", "good", holds)]
+    checks = [Check("holds", "good", holds), _kit(store.kit)]
     if store.unused:
         checks.append(Check("unused", "warn", f"{size_text(store.unused)} that no ModelKit uses", "--repair frees it."))
     return checks + [_problem(problem) for problem in store.problems]
+
+
+def _kit(kit: InstalledKit) -> Check:
+    """Which kit is installed, and what it can't read: that does not get into the store either."""
+    if kit.path is None:
+        return Check("kit", "unknown", kit.words, "Only what every kit reads is put into the store.")
+    if not kit.misses:
+        return Check("kit", "good", kit.words)
+    return Check(
+        "kit",
+        "unknown" if kit.version is None else "warn",
+        f"{kit.words}; it is not known to read {', '.join(kit.misses)}",
+        "ModelPacks are kept out of its store, and so are indexes: use a layout, oci:DIR:TAG, or a newer kit.",
+    )
 
 
 def _problem(problem: Problem) -> Check:
@@ -133,6 +148,8 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 def _store(store: StoreReport) -> dict[str, Any]:
+    from kittui.store.installed import version_text
+
     return {
         "root": str(store.root),
         "repositories": store.repositories,
@@ -141,6 +158,11 @@ def _store(store: StoreReport) -> dict[str, Any]:
         "blobs": store.blobs,
         "size": store.size,
         "unused": store.unused,
+        "kit": {
+            "path": store.kit.path,
+            "version": version_text(store.kit.version) if store.kit.version else None,
+            "not_read": store.kit.misses,
+        },
         "problems": [
             {
                 "kind": problem.kind,

@@ -73,6 +73,7 @@ def _document(shown: Shown) -> dict[str, Any]:
 def _layer(layer: Layer) -> dict[str, Any]:
     return {
         "type": layer.type,
+        "role": layer.role or None,
         "path": layer.path,
         "name": layer.name,
         "media_type": layer.media_type,

@@ -122,6 +122,7 @@ def _layer(listed: ListedLayer) -> dict[str, Any]:
     layer, listing = listed.layer, listed.listing
     return {
         "type": layer.type,
+        "role": layer.role or None,
         "path": layer.path,
         "name": layer.name,
         "digest": layer.digest,

@@ -12,7 +12,7 @@ from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarg
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import CONFIG_LIMIT, KIT_CONFIG
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Repository, SupportsAccept
 from kittui.oci.reference import Reference, parse_reference
 from kittui.oci.traffic import Traffic, metered
 from kittui.tasks import together
@@ -112,6 +112,8 @@ async def plan_move(
             hint="Name a manifest in it by its digest, or copy it into an OCI layout: kittui copy REF oci:DIR.",
             reference=origin.reference(target),
         )
+    if isinstance(destination, SupportsAccept):
+        await destination.accept(transfer.manifest)
     after = transfer.manifest
     moves = tag is not None and (before is None or before.raw != after.raw)
     changes = (TagChange(tag, before, after),) if tag is not None and moves else ()

@@ -77,6 +77,9 @@ class Access:
         else:
             listing = await self.inspector.listing(self.repository, self.layer)
         self.files = {entry.path: entry for entry in listing.files}
+        layer = self.layer
+        if layer.format == "raw" and layer.compression == "none" and layer.digest.algorithm == "sha256":
+            self.digests = dict.fromkeys(self.files, layer.digest.hex)
         self.verified = listing.verified
         self.whole = self.spool is not None
         self.listed = True

@@ -11,15 +11,17 @@ from kittui.compare.comparison import Comparison, Identity, Version
 from kittui.compare.documents import compare_documents
 from kittui.compare.layers import TypedLayer, compare_layers
 from kittui.errors import Malformed
+from kittui.modelkit.roles import SPECIAL
 from kittui.oci.manifest import Manifest, load_object
 
 if TYPE_CHECKING:
-    from kittui.modelkit import ModelKit
+    from kittui.modelkit import Layer, ModelKit
 
 
 def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: ModelKit) -> Comparison:
     """What manifests and configs alone say: identity, Kitfile, annotations, layers."""
-    layers = compare_layers(_typed_layers(a), _typed_layers(b))
+    by_role = a.kind != b.kind
+    layers = compare_layers(_typed_layers(a, by_role), _typed_layers(b, by_role))
     notes = []
     if a.kind != b.kind:
         notes.append(f"not of one kind: {a.label} and {b.label}")
@@ -97,7 +99,15 @@ def without_digests(kitfile: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _typed_layers(kit: ModelKit) -> list[TypedLayer]:
+def _role(layer: Layer) -> str:
+    """What a layer is for a model, in words that fit every kind of artifact: a Kitfile's part may say of itself."""
+    if layer.type != "modelpart":
+        return layer.type
+    said = str(layer.entry.get("type", ""))
+    return next((role for role in (said, layer.role) if role in SPECIAL), "model")
+
+
+def _typed_layers(kit: ModelKit, by_role: bool) -> list[TypedLayer]:
     layers: list[TypedLayer] = [
         (
             layer.type,
@@ -108,6 +118,7 @@ def _typed_layers(kit: ModelKit) -> list[TypedLayer]:
                 str(layer.diff_id) if layer.diff_id else None,
                 layer.media_type,
                 number,
+                _role(layer) if by_role else "",
             ),
         )
         for number, layer in enumerate(kit.layers)
