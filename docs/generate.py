@@ -106,7 +106,8 @@ def commands() -> str:
         ),
     ]
     for context in _contexts(common):
-        parts += [f"## {context.info_name}", f"```text\n{context.command.get_help(context).strip()}\n```"]
+        words = context.command_path.removeprefix("kittui ")
+        parts += [f"## {words}", f"```text\n{context.command.get_help(context).strip()}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -114,10 +115,22 @@ def _contexts(without: Collection[str | None]) -> Iterator[click.Context]:
     """Each command with a context to ask for its help in, without the options of these names."""
     parent = click.Context(program, info_name="kittui", **program.context_settings)
     for name in COMMANDS:
-        command = copy(program.get_command(parent, name))
-        if command is not None:
-            command.params = [param for param in command.params if param.name not in without]
-            yield click.Context(command, parent, name, max_content_width=100, terminal_width=100)
+        yield from _of(program.get_command(parent, name), parent, name, without)
+
+
+def _of(
+    found: click.Command | None, parent: click.Context, name: str, without: Collection[str | None]
+) -> Iterator[click.Context]:
+    """A command's context, and those of the commands below it."""
+    command = copy(found)
+    if command is None:
+        return
+    command.params = [param for param in command.params if param.name not in without]
+    context = click.Context(command, parent, name, max_content_width=100, terminal_width=100)
+    yield context
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            yield from _of(command.get_command(context, below), context, below, without)
 
 
 def manual() -> str:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "push": "Push a ModelKit from the local store or a layout.",
     "copy": "Copy a ModelKit between any two sources.",
     "unpack": "Unpack a ModelKit, whole or in part.",
+    "index": "List a ModelKit's variants with labels: create, add, remove, list, push.",
     "tag": "Give a ModelKit another tag, moving no layers.",
     "remove": "Untag or delete ModelKits.",
     "promote": "Make the challenger the champion.",

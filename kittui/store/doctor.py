@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,7 +157,7 @@ def _misnamed(survey: Survey, name: StoredName) -> None:
             path.name,
             name.problem or "",
             repairable=False,
-            breaks_kit=name.breaks_kit,
+            breaks_kit=name.breaks_kit and path.exists(),
             remedy=(
                 "It may belong to a newer kit, so it is left alone. If no kit wrote it, move it out of storage/."
                 if name.breaks_kit
@@ -164,10 +165,9 @@ def _misnamed(survey: Survey, name: StoredName) -> None:
             ),
         )
     )
-    try:
+    # One of another form isn't broken but not understood, and what it may list is in use all the same.
+    with suppress(KittuiError):
         survey.unnamed.append(read_document(path, IndexDocument.parse, IndexDocument()))
-    except KittuiError as error:
-        _broken(survey, path, error)
 
 
 def _read_strangers(survey: Survey) -> None:

@@ -82,10 +82,11 @@ class StorePaths:
         return self.storage / f"{encode_name(store_name)}-index.json"
 
     def all_indexes(self) -> list[Path]:
-        """The `<B>-index.json` files there are. Blocks."""
+        """The `<B>-index.json` files of repositories; others of such names are not understood. Blocks."""
         if not self.storage.is_dir():
             return []
-        return sorted(path for path in self.storage.iterdir() if _INDEX_NAME.match(path.name))
+        names = ((path, _INDEX_NAME.match(path.name)) for path in self.storage.iterdir())
+        return sorted(path for path, match in names if match and decode_name(match[1]).store_name is not None)
 
     def power(self) -> Power:
         """Whether the store can be written, as far as permissions tell. Blocks."""

@@ -229,13 +229,14 @@ class StoreWriter:
         return change.tag is None or (now is not None and (now == change.listed.digest or now != change.before))
 
     def indexes(self) -> list[IndexDocument]:
-        """The indexes of all repositories, those with unreadable names too. Blocks; raises Malformed, StorageError."""
+        """The indexes of all repositories. Blocks; raises Malformed, StorageError."""
         return [read_document(path, IndexDocument.parse, IndexDocument()) for path in self._paths.all_indexes()]
 
     def _listed_anywhere(self, digest: Digest) -> bool:
-        """Whether a repository lists the manifest; one that can't be read is taken to."""
+        """Whether a repository lists the manifest, or may; one that can't be read is taken to."""
         try:
-            return any(digest in index.digests for index in self.indexes())
+            listed = any(digest in index.digests for index in self.indexes())
+            return listed or digest in reachable_from_strangers(self._paths, self._blobs)
         except KittuiError:
             return True
 

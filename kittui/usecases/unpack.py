@@ -12,6 +12,7 @@ from typing import Any
 from kittui.errors import Malformed, NetworkError, NotFound, Refused, TooLarge, Unsupported
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Filter, Layer, ModelKit, Selection, kitfile_yaml, select
+from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository
@@ -94,6 +95,8 @@ class Unpacked:
 async def open_kit(repository: Repository, target: str) -> ModelKit:
     """The ModelKit itself. Raises Refused otherwise."""
     manifest = await repository.manifest(target)
+    if manifest.is_index:
+        raise needs_choice(manifest, repository.reference(target))
     config = b"" if manifest.config is None else await repository.read_blob(manifest.config, CONFIG_LIMIT)
     kit = ModelKit.parse(manifest, config)
     if not kit.is_modelkit:

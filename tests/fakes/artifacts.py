@@ -141,3 +141,14 @@ class Layout:
         ]
         config = {"descriptor": {"name": "tiny", "version": "1"}, "config": {"format": "gguf"}}
         return self.artifact(tag, PACK + "config.v1+json", config, layers, artifactType=PACK + "manifest.v1+json")
+
+    def index(self, tag: str, entries: Sequence[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+        """A ModelKit index as kit 1.17 writes it."""
+        document = {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "artifactType": KIT + "index.v1+json",
+            "manifests": list(entries),
+            **fields,
+        }
+        return self.put(tag, document, INDEX)

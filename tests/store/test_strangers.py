@@ -72,6 +72,22 @@ async def test_what_it_may_list_is_never_swept(root: Path, variants: set[Path], 
     assert all(blob.exists() for blob in variants)
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_form_that_is_not_understood_is_not_broken(root: Path, variants: set[Path], name: str) -> None:
+    """Whatever a newer kit calls its file and however it is built: it stays, under its name, to the byte."""
+    path = root / "storage" / name
+    path.parent.mkdir(exist_ok=True)
+    content = json.dumps({"manifests": {"all": {"digest": (root / "index.txt").read_text()}}}).encode()
+    path.write_bytes(content)
+    os.utime(path, (time.time() - 86400,) * 2)
+    await repair_store(root)
+    repository = LocalSource(root, recheck=0).repository(FRAUD)
+    await repository.delete((await repository.resolve("tuning")).digest)
+    await repair_store(root)
+    assert path.read_bytes() == content
+    assert all(blob.exists() for blob in variants)
+
+
 @pytest.mark.parametrize("content", [b"\x00binary", b"{", b""])
 async def test_nothing_is_swept_while_it_cannot_be_read(root: Path, variants: set[Path], content: bytes) -> None:
     (root / "storage/x.json").write_bytes(content)

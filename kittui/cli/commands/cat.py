@@ -11,6 +11,7 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
 from kittui.cli.tensors import model_document, print_models
+from kittui.cli.variants import labels_option, target_of
 from kittui.cli.viewing import print_shown, shown_document
 from kittui.errors import NotFound, Refused
 from kittui.formats.text import Decoder, sniff
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 @run.command("cat")
 @click.argument("reference", metavar="REF")
 @click.argument("path", metavar="PATH")
+@labels_option
 @click.option("--layer", metavar="LAYER", help="Which layer, by type, path, name or digest, where several hold PATH.")
 @click.option("--tensors", is_flag=True, help="List the tensors of a model file instead, from its header.")
 @click.option("--view", is_flag=True, help="Print what the interface shows of the file instead: rows, cells, a schema.")
-async def command(call: Call, reference: str, path: str, layer: str | None, tensors: bool, view: bool) -> None:
+async def command(
+    call: Call, reference: str, path: str, labels: tuple[str, ...], layer: str | None, tensors: bool, view: bool
+) -> None:
     """Write the bytes of the file PATH in REF to stdout, reading only them.
 
     PATH is as `kittui tree` lists it; Kitfile is the ModelKit's own. With --json it says where the file is and how
@@ -44,7 +48,8 @@ async def command(call: Call, reference: str, path: str, layer: str | None, tens
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
         repository = located.repository
-        kit = await call.composition.modelkits.open(repository, located.target or "latest")
+        target = await target_of(call, located, labels, one=True)
+        kit = await call.composition.modelkits.open(repository, target)
         inspector = inspector_of(call)
         emit = _emitter(call, path)
         try:
@@ -53,7 +58,7 @@ async def command(call: Call, reference: str, path: str, layer: str | None, tens
             if path == "Kitfile" and layer is None and not call.options.json:
                 await emit(_kitfile(kit, error))
                 return
-            raise error.at(str(located)) from None
+            raise error.at(repository.reference(target)) from None
         model = await open_model(inspector, repository, kit.layers, found) if tensors else None
         shown = await _shown(inspector, repository, kit, found) if view else None
         if not call.options.json and model is None and shown is None:
@@ -62,7 +67,7 @@ async def command(call: Call, reference: str, path: str, layer: str | None, tens
         verified = inspector.is_verified(repository, found.layer)
     entry = found.entry
     document: dict[str, Any] = {
-        "reference": str(located),
+        "reference": repository.reference(target),
         "digest": kit.digest,
         "path": entry.path,
         "type": entry.type,

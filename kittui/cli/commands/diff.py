@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -11,6 +11,7 @@ from kittui.cli import run
 from kittui.cli.inspecting import agreed
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.cli.variants import labels_option, target_of
 from kittui.compare.as_json import to_json
 from kittui.compare.changes import MARKS, Status, TextChange
 from kittui.compare.comparison import Comparison
@@ -36,6 +37,9 @@ _FAILED = 2
 @run.command("diff")
 @click.argument("a")
 @click.argument("b")
+@labels_option
+@click.option("--a-label", "a_labels", multiple=True, metavar="LABEL=VALUE", help="The same, of A alone.")
+@click.option("--b-label", "b_labels", multiple=True, metavar="LABEL=VALUE", help="The same, of B alone.")
 @click.option("--content", is_flag=True, help="Read every differing layer whole, verify it and compare every value.")
 @click.option("--sample", type=click.IntRange(1, 10_000), help="Read N random windows of each large file instead.")
 @click.option(
@@ -44,17 +48,30 @@ _FAILED = 2
 @click.option("--markdown", is_flag=True, help="Print a report for a merge request, pinned to digests.")
 @click.option("--html", is_flag=True, help="Print a report as one HTML page.")
 async def command(
-    call: Call, a: str, b: str, content: bool, sample: int | None, exit_code: bool, markdown: bool, html: bool
+    call: Call,
+    a: str,
+    b: str,
+    labels: tuple[str, ...],
+    a_labels: tuple[str, ...],
+    b_labels: tuple[str, ...],
+    content: bool,
+    sample: int | None,
+    exit_code: bool,
+    markdown: bool,
+    html: bool,
 ) -> int:
     """Compare two ModelKits: Kitfile, layers, files, lines, rows and tensors.
 
     Neither is pulled: only what tells them apart is read, and a layer that is in the local store is read from there.
-    Tensor values are compared with --content.
+    Tensor values are compared with --content. Two variants of one index are compared by naming it twice:
+    diff REF REF --a-label quantization=q4_0 --b-label quantization=q8_0.
     """
     if markdown + html + call.options.json > 1:
         raise UsageError("only one of --json, --markdown and --html can be printed")
     try:
-        comparison = await _compare(call, a, b, Depth(content=content, sample=sample or 0))
+        comparison = await _compare(
+            call, ((a, (*labels, *a_labels)), (b, (*labels, *b_labels))), Depth(content=content, sample=sample or 0)
+        )
     except KittuiError as error:
         if not exit_code or error.exit_status != _DIFFERENT:
             raise
@@ -74,12 +91,12 @@ async def command(
     return _DIFFERENT if exit_code and not comparison.identical else 0
 
 
-async def _compare(call: Call, a: str, b: str, depth: Depth) -> Comparison:
+async def _compare(call: Call, versions: Sequence[tuple[str, Sequence[str]]], depth: Depth) -> Comparison:
     composition = call.composition
     sides = []
-    for text in (a, b):
+    for text, labels in versions:
         located = await composition.places.locate(text)
-        sides.append(Side(located.repository, located.target or "latest"))
+        sides.append(Side(located.repository, await target_of(call, located, labels)))
     case = await composition.differ(sides, composition.inspector(agreed(call)))
 
     def told(state: Comparison) -> None:

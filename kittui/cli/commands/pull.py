@@ -10,12 +10,15 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import carry, for_each, one_or_many, plan_carry, planned_move, referrers_option
 from kittui.cli.run import Call, Planned
+from kittui.cli.variants import labels_option
 from kittui.errors import KittuiError, UsageError
+from kittui.modelkit.variants import parse_labels
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
+from kittui.usecases.browse.variants import chosen_by_tag
 from kittui.usecases.change.transfer import parent_missing, parents_of
 
 Ends = tuple[tuple[Repository, str], tuple[Repository, str]]
@@ -24,12 +27,20 @@ Ends = tuple[tuple[Repository, str], tuple[Repository, str]]
 
 @run.command("pull", changes=True)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
+@labels_option
 @click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
 @referrers_option
-async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, ...], referrers: bool | None) -> int:
+async def command(
+    call: Call,
+    references: tuple[str, ...],
+    labels: tuple[str, ...],
+    confirm: tuple[str, ...],
+    referrers: bool | None,
+) -> int:
     """Pull ModelKits into the local store, with the ModelKits that their model.path refers to.
 
-    An interrupted pull continues where it stopped when it is run again.
+    An interrupted pull continues where it stopped when it is run again. Of an index, the variant with the given labels
+    is pulled, under the tag that it has of its own where its entry names one, else under none.
     """
 
     async def pull(text: str) -> dict[str, Any]:
@@ -37,7 +48,11 @@ async def command(call: Call, references: tuple[str, ...], confirm: tuple[str, .
         repository = call.composition.places.repository(reference)
         with metered() as traffic:
             name = _store_name(reference)
-            document = await _pull(call, repository, reference.target or "latest", name, confirm, referrers)
+            target = reference.target or "latest"
+            wanted = parse_labels(labels)
+            if wanted:
+                target = await chosen_by_tag(call.composition.modelkits, repository, target, wanted)
+            document = await _pull(call, repository, target, name, confirm, referrers)
         document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes}
         return document
 

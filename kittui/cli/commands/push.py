@@ -29,6 +29,19 @@ async def command(
     override: str,
 ) -> None:
     """Push a ModelKit from the local store (or a layout) to the registry in its name, or to DESTINATION."""
+    await push_to(call, reference, destination, reason, confirm, referrers, override)
+
+
+async def push_to(
+    call: Call,
+    reference: str,
+    destination: str | None,
+    reason: str,
+    confirm: tuple[str, ...],
+    referrers: bool | None,
+    override: str,
+) -> None:
+    """Push what a reference of the store or a layout names; raises UsageError where no registry is named."""
     origin = call.composition.places.parse(reference)
     if origin.kind == "remote":
         raise UsageError(

@@ -11,7 +11,9 @@ from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.stages import staged
+from kittui.cli.variants import labels_option, print_variants, target_of, variant_document
 from kittui.modelkit import Layer, kitfile_yaml
+from kittui.modelkit.variants import variants_of
 from kittui.oci.protocols import Incomplete
 from kittui.terminal import size_text
 from kittui.usecases.browse.showing import Shown, show
@@ -19,19 +21,19 @@ from kittui.usecases.browse.showing import Shown, show
 
 @run.command("show")
 @click.argument("reference")
+@labels_option
 @click.option("--all-tags", is_flag=True, help="Ask the registry for every tag on this digest.")
-async def command(call: Call, reference: str, all_tags: bool) -> int:
-    """Show one ModelKit: manifest, Kitfile, annotations, layers and what is attached to it.
+async def command(call: Call, reference: str, labels: tuple[str, ...], all_tags: bool) -> int:
+    """Show one ModelKit: manifest, Kitfile, annotations, layers and what is attached to it; of an index, its variants.
 
     The tag `latest` is meant where none is named.
     """
     composition = call.composition
     located = await composition.places.locate(reference)
-    assert located.target is not None  # noqa: S101 - the default tag stands in
     call.printer.status(f"reading {located}")
     shown = await show(
         located.repository,
-        located.target,
+        await target_of(call, located, labels),
         composition.modelkits,
         all_tags=all_tags,
         concurrency=composition.config.concurrency,
@@ -65,7 +67,7 @@ def _document(shown: Shown) -> dict[str, Any]:
         "model_reference": str(kit.model_reference) if kit.model_reference else None,
         "kitfile": dict(kit.kitfile) if kit.is_modelkit else None,
         "layers": [_layer(layer) for layer in kit.layers],
-        "manifests": [one.to_json() for one in manifest.manifests],
+        "manifests": [variant_document(one) for one in variants_of(manifest)],
         "problems": list(kit.problems),
     }
 
@@ -118,8 +120,7 @@ def _print(call: Call, shown: Shown) -> None:
         _print_layers(call, kit.layers)
     if kit.manifest.manifests:
         printer.line("")
-        rows = [(one.media_type, one.digest, size_text(one.size)) for one in kit.manifest.manifests]
-        printer.table(("MANIFEST", "DIGEST", "SIZE"), rows, right=(2,))
+        print_variants(call, variants_of(kit.manifest))
 
 
 def _print_layers(call: Call, layers: Sequence[Layer]) -> None:

@@ -11,8 +11,10 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
 from kittui.cli.tensors import model_document, print_models
+from kittui.cli.variants import labels_option, print_variants, target_of, variant_document
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
+from kittui.modelkit.variants import variants_of
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import size_text
 from kittui.usecases.inspect.files import FoundFile, ListedLayer, list_layers
@@ -23,20 +25,22 @@ from kittui.usecases.inspect.scan import ScanReport, scan_files
 
 @run.command("tree")
 @click.argument("reference", metavar="REF")
+@labels_option
 @click.option("--tensors", is_flag=True, help="List the tensors of model files too, from their headers.")
 @click.option("--risk", is_flag=True, help="Look for pickle imports, programs and missing licences too.")
 @click.option("--scan", is_flag=True, help="Scan a copy of the files with ModelScan, where it is installed.")
-async def command(call: Call, reference: str, tensors: bool, risk: bool, scan: bool) -> int:
+async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: bool, risk: bool, scan: bool) -> int:
     """List the layers of REF and the files in them, reading no more than the archive's headers.
 
     Compressed layers are read whole once; where that is more than a megabyte (ask_above in config.yaml) it asks, or
     needs --yes. What was read by ranges is not verified, and marked so. A sharded model's tensors are joined by its
-    index, also where its shards are in several layers.
+    index, also where its shards are in several layers. Of an index of variants, they are listed.
     """
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
         repository = located.repository
-        kit = await call.composition.modelkits.open(repository, located.target or "latest")
+        target = await target_of(call, located, labels)
+        kit = await call.composition.modelkits.open(repository, target)
 
         def progress(layer: Layer, files: int, position: int, size: int) -> None:
             share = f"{position * 100 // size} %" if size else ""
@@ -55,10 +59,12 @@ async def command(call: Call, reference: str, tensors: bool, risk: bool, scan: b
         models = await list_models(inspector, repository, listed) if tensors else None
         report = await assess(inspector, repository, kit, listed) if risk else None
         scanned = await scan_files(inspector, repository, _files(listed)) if scan else None
+    variants = variants_of(kit.manifest)
     document: dict[str, Any] = {
-        "reference": str(located),
+        "reference": repository.reference(target),
         "digest": kit.digest,
         "layers": [_layer(one) for one in listed],
+        **({"variants": [variant_document(one) for one in variants]} if kit.manifest.is_index else {}),
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
     if models is not None:
@@ -73,7 +79,9 @@ async def command(call: Call, reference: str, tensors: bool, risk: bool, scan: b
         document["scan"] = {**asdict(scanned), "badge": scanned.badge}
 
     def human() -> None:
-        _print(call, str(located), listed, traffic)
+        _print(call, repository.reference(target), listed, traffic)
+        if kit.manifest.is_index:
+            print_variants(call, variants)
         print_models(call.printer, models or ())
         if report is not None:
             _print_risk(call, report)

@@ -12,6 +12,7 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.moving import reporting
 from kittui.cli.run import Call
+from kittui.cli.variants import labels_option, target_of
 from kittui.errors import Refused
 from kittui.modelkit import parse_filters
 from kittui.oci.traffic import metered
@@ -34,6 +35,7 @@ _WORDS: dict[str, tuple[Decision, bool]] = {
 
 @run.command("unpack", changes=True)
 @click.argument("reference", metavar="REF")
+@labels_option
 @click.option("-d", "--dir", "directory", default=".", metavar="DIR", help="The folder to unpack into (this one).")
 @click.option("-f", "--filter", "filters", multiple=True, metavar="FILTER", help="kit's filter: TYPES[:NAMES].")
 @click.option("--file", "files", multiple=True, metavar="PATH", help="Only this file, or the files below this folder.")
@@ -43,6 +45,7 @@ _WORDS: dict[str, tuple[Decision, bool]] = {
 async def command(
     call: Call,
     reference: str,
+    labels: tuple[str, ...],
     directory: str,
     filters: tuple[str, ...],
     files: tuple[str, ...],
@@ -65,7 +68,7 @@ async def command(
         located = await composition.places.locate(reference)
         plan = await plan_unpack(
             located.repository,
-            located.target or "latest",
+            await target_of(call, located, labels, one=True),
             Path(directory),
             find=call.composition.find_parent,
             filters=chosen,

@@ -9,6 +9,7 @@ from typing import Any
 from kittui.crashpoints import crash_point
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarge
+from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import CONFIG_LIMIT, KIT_CONFIG
@@ -107,10 +108,11 @@ async def plan_move(
         plan_transfer(origin, target, destination), manifest_at(destination, tag) if tag else _nothing()
     )
     if transfer.manifest.is_index and destination.source.traits.is_store:
+        error = needs_choice(transfer.manifest, origin.reference(target))
         raise Refused(
-            "kit's store holds no indexes",
-            hint="Name a manifest in it by its digest, or copy it into an OCI layout: kittui copy REF oci:DIR.",
-            reference=origin.reference(target),
+            f"kit's store holds no indexes, and {error.message}",
+            hint=f"{error.hint} Or copy it into an OCI layout: kittui copy REF oci:DIR.",
+            reference=error.reference,
         )
     if isinstance(destination, SupportsAccept):
         await destination.accept(transfer.manifest)

@@ -12,6 +12,7 @@ from kittui.compare.documents import compare_documents
 from kittui.compare.layers import TypedLayer, compare_layers
 from kittui.errors import Malformed
 from kittui.modelkit.roles import SPECIAL
+from kittui.modelkit.variants import variants_of
 from kittui.oci.manifest import Manifest, load_object
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: Mo
     metadata: tuple[tuple[str, ValueChange], ...] = ()
     if not (a.is_modelkit and b.is_modelkit):
         metadata = tuple(("config", change) for change in compare_documents(_config(a), _config(b)))
+    if a.manifest.is_index and b.manifest.is_index:
+        metadata += tuple(("labels", change) for change in compare_documents(_labels(a), _labels(b)))
     return Comparison(
         version_a,
         version_b,
@@ -68,6 +71,11 @@ def _config(kit: ModelKit) -> Any:
         return load_object(kit.config_raw, "the config")
     except Malformed:
         return {}
+
+
+def _labels(kit: ModelKit) -> dict[str, dict[str, str]]:
+    """The labels of each variant."""
+    return {one.descriptor.digest.short: dict(one.labels) for one in variants_of(kit.manifest)}
 
 
 def _annotations(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[ValueChange, ...]:
@@ -103,7 +111,7 @@ def _role(layer: Layer) -> str:
     """What a layer is for a model, in words that fit every kind of artifact: a Kitfile's part may say of itself."""
     if layer.type != "modelpart":
         return layer.type
-    said = str(layer.entry.get("type", ""))
+    said = {"lora": "adapter"}.get(kind := str(layer.entry.get("type", "")), kind)
     return next((role for role in (said, layer.role) if role in SPECIAL), "model")
 
 

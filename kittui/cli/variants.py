@@ -1,0 +1,59 @@
+"""What commands share that know indexes: the option that chooses a variant, and a table of variants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.compare.as_json import plain
+from kittui.formats.exact_json import parse_json
+from kittui.modelkit.variants import Variant, label_keys, parse_labels
+from kittui.terminal import size_text
+from kittui.usecases.browse.places import Located
+from kittui.usecases.browse.variants import chosen, one_modelkit
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def labels_option(function: Decorated) -> Decorated:
+    """`-l LABEL=VALUE`, as often as it takes to leave one variant."""
+    return click.option(
+        "-l",
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="LABEL=VALUE",
+        help="Of an index, take the one variant with this label; with several, with all of them.",
+    )(function)
+
+
+async def target_of(call: Call, located: Located, labels: Sequence[str], *, one: bool = False) -> str:
+    """The tag or digest to work on: of the variant with these labels; with `one`, never an index."""
+    find = one_modelkit if one else chosen
+    target = located.target or "latest"
+    return await find(call.composition.modelkits, located.repository, target, parse_labels(labels))
+
+
+def variant_document(variant: Variant, size: int | None = None) -> dict[str, Any]:
+    """A variant as JSON: its descriptor, its labels, and bytes of its layers where they were asked for."""
+    found = {
+        **variant.descriptor.to_json(),
+        "labels": {key: plain(parse_json(raw)) for key, raw in variant.raw.items()},
+    }
+    return found if size is None else {**found, "layers_size": size}
+
+
+def print_variants(call: Call, variants: Sequence[Variant], sizes: Mapping[str, int | None] | None = None) -> None:
+    """A row for each variant, a column for each label."""
+    keys = label_keys(variants)
+    rows: list[Sequence[Styled]] = []
+    for one in variants:
+        notes = ", ".join(f"{key}: {value}" for key, value in one.descriptor.annotations.items())
+        size = [size_text(sizes[one.descriptor.digest])] if sizes is not None else []
+        rows.append([*(one.labels.get(key, "") for key in keys), *size, one.descriptor.digest, (notes, "dim")])
+    header = [*keys, *(["SIZE"] if sizes is not None else []), "DIGEST", "ANNOTATIONS"]
+    call.printer.table(header, rows, right=(len(keys),) if sizes is not None else ())

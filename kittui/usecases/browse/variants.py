@@ -1,0 +1,53 @@
+"""Choosing a variant of an index by its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kittui.errors import BadReference, NotFound
+from kittui.modelkit.variants import choose, needs_choice
+from kittui.oci.reference import check_tag
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.browse.modelkits import ModelKits
+
+_TRIED = 8
+"""Annotations that are looked up as tags at most."""
+
+
+async def chosen(modelkits: ModelKits, repository: Repository, target: str, labels: Mapping[str, str]) -> str:
+    """The digest of the one variant with these labels; without any the target stays.
+
+    Raises UsageError for what is not an index, NotFound and Refused naming the variants there are.
+    """
+    if not labels:
+        return target
+    manifest = await modelkits.manifest(repository, target)
+    return choose(manifest, labels, repository.reference(target)).descriptor.digest
+
+
+async def chosen_by_tag(modelkits: ModelKits, repository: Repository, target: str, labels: Mapping[str, str]) -> str:
+    """The variant with these labels by a tag that its entry names and that is on it; else by its digest.
+
+    Which annotation names the tag isn't known: any that is a tag of the repository on this very digest does.
+    """
+    variant = choose(await modelkits.manifest(repository, target), labels, repository.reference(target))
+    for text in list(variant.descriptor.annotations.values())[:_TRIED]:
+        try:
+            check_tag(text)
+            if (await repository.resolve(text)).digest == variant.descriptor.digest:
+                return text
+        except (BadReference, NotFound):
+            continue
+    return variant.descriptor.digest
+
+
+async def one_modelkit(modelkits: ModelKits, repository: Repository, target: str, labels: Mapping[str, str]) -> str:
+    """The same, for what works on one ModelKit: raises Refused for an index that nothing was chosen from."""
+    found = await chosen(modelkits, repository, target, labels)
+    manifest = await modelkits.manifest(repository, found)
+    if manifest.is_index:
+        raise needs_choice(manifest, repository.reference(found))
+    return found

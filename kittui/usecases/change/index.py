@@ -1,0 +1,93 @@
+"""Changing a ModelKit index: a new one, variants added with labels, variants removed; its tag moves to the new one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+
+from kittui.errors import Conflict, Refused
+from kittui.modelkit.kinds import MODELS, kind_of, label_of
+from kittui.modelkit.variants import empty_index, with_variant, without_variant
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import REF_NAME
+from kittui.oci.protocols import Repository, SupportsAccept
+from kittui.oci.reference import check_tag
+from kittui.usecases.change.plan import ChangePlan, TagChange
+from kittui.usecases.change.tags import lasting_notes, manifest_at
+
+_UNDO = "kittui remove --placeholder"
+
+
+async def plan_new_index(repository: Repository, tag: str, annotations: Mapping[str, str]) -> ChangePlan:
+    """An empty index under a tag that is free. Raises Conflict where it is not, Unsupported for kit's store."""
+    check_tag(tag)
+    if await manifest_at(repository, tag) is not None:
+        raise Conflict(
+            f"the tag {tag} is taken",
+            hint="Choose another one, or remove it first.",
+            reference=repository.reference(tag),
+        )
+    return await _plan(repository, tag, None, empty_index(annotations))
+
+
+async def plan_adding(
+    repository: Repository,
+    tag: str,
+    variants: Collection[str],
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+    removed: Collection[str] = (),
+) -> ChangePlan:
+    """ModelKits of the same repository listed in an index; those that are get the labels (JSON) merged in.
+
+    Raises NotFound for the index and for a ModelKit, and Refused for what is neither.
+    """
+    before = await index_at(repository, tag)
+    raw = before.raw
+    for target in variants:
+        manifest = await repository.manifest(target)
+        kind = kind_of(manifest)
+        if kind not in MODELS:
+            raise Refused(
+                f"an index lists ModelKits, and this is {label_of(kind, manifest)}",
+                reference=repository.reference(target),
+            )
+        found = manifest.descriptor
+        named = {} if ":" in target else {REF_NAME: target}
+        raw = with_variant(
+            raw, Descriptor(found.media_type, found.digest, found.size), labels, {**named, **annotations}, removed
+        )
+    return await _plan(repository, tag, before, raw)
+
+
+async def plan_removing(repository: Repository, tag: str, variants: Collection[str]) -> ChangePlan:
+    """An index without some of what it lists, which itself stays. Raises NotFound."""
+    before = await index_at(repository, tag)
+    raw = before.raw
+    for target in variants:
+        digest = Digest.parse(target) if ":" in target else (await repository.resolve(target)).digest
+        raw = without_variant(raw, digest)
+    return await _plan(repository, tag, before, raw)
+
+
+async def index_at(repository: Repository, tag: str) -> Manifest:
+    """The index under a tag; raises Refused for what is not one."""
+    manifest = await repository.manifest(tag)
+    if not manifest.is_index:
+        raise Refused(
+            f"this is not an index but {label_of(kind_of(manifest), manifest)}",
+            hint="Create one with: kittui index create REF.",
+            reference=repository.reference(tag),
+        )
+    return manifest
+
+
+async def _plan(repository: Repository, tag: str, before: Manifest | None, raw: bytes) -> ChangePlan:
+    after = Manifest.parse(raw, before.media_type if before is not None else None)
+    if isinstance(repository, SupportsAccept):
+        await repository.accept(after)
+    changes = () if before is not None and before.raw == raw else (TagChange(tag, before, after),)
+    notes = await lasting_notes(repository, changes, _UNDO)
+    return ChangePlan(repository, "index", changes, notes=notes, read_at=time.monotonic())
