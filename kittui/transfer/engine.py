@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from kittui.crashpoints import crash_point
@@ -17,6 +17,7 @@ from kittui.tasks import together
 from kittui.transfer.content import BlobOf, Watched
 from kittui.transfer.fetch import Tuning, fetch_blob
 from kittui.transfer.gathering import Gathering
+from kittui.transfer.partial import record_of
 from kittui.transfer.plan import BlobPlan, TransferPlan, can_read
 from kittui.transfer.progress import Outcome, Progress
 
@@ -48,6 +49,9 @@ async def transfer_blobs(
             progress.end(blob.descriptor.digest, outcome)
 
     files = plan.destination.files
+    if files is not None:
+        present = [blob.descriptor.digest for blob in plan.blobs if blob.way == "present"]
+        await in_thread(_forget, files, present)
     async with nullcontext() if files is None else Gathering(files) as gathering:
         await together(*(move(gathering) for _ in range(tuning.blobs)))
     progress.phase = "committing"
@@ -79,6 +83,13 @@ async def _move(
         crash_point("transfer.before-upload")
         await destination.put_blob(descriptor, content)
     return "copied"
+
+
+def _forget(files: BlobFiles, present: Sequence[Digest]) -> None:
+    """Delete the records of partial downloads that a run committed right before it was killed. Blocks."""
+    for digest in present:
+        with suppress(OSError):
+            record_of(files.partial(digest)).unlink()
 
 
 def check_room(plan: TransferPlan, files: BlobFiles) -> None:

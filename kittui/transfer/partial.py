@@ -23,13 +23,18 @@ SYNC_EVERY = 64 * 1024 * 1024
 """Bytes written between two syncs in the background."""
 
 
+def record_of(partial: Path) -> Path:
+    """Where it is written down which ranges of a partial file are there."""
+    return partial.with_name(partial.name + ".json")
+
+
 class Partial:
     """One partial file, open for one writer (the caller holds the digest's lock). Its calls that block are threads'."""
 
     def __init__(self, path: Path, descriptor: Descriptor) -> None:
         self.path = path
         self.descriptor = descriptor
-        self.record_path = path.with_name(path.name + ".json")
+        self.record_path = record_of(path)
         self._guard = threading.Lock()
         self._stop = threading.Event()
         self._hasher = descriptor.digest.hasher()

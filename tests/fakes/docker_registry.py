@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -185,3 +186,18 @@ def shared_kit_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
     server = start_registry(folder, folder / "storage", delete=False)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def signed_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    """The registry of tests/fixtures/signed, for tests that only read: one server for the whole run."""
+    require_docker_registry()
+    folder = tmp_path_factory.mktemp("signed")
+    with tarfile.open(FIXTURES / "signed" / "registry.tar.xz") as archive:
+        # Python before 3.11.4 knows no filters, and from 3.12 on warns where none is set.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder / "storage" / "docker")
+    server = start_registry(folder, folder / "storage", delete=False)
+    yield server
+    server.stop()
+    shutil.rmtree(folder)

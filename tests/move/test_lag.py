@@ -11,7 +11,7 @@ from kittui.errors import ConnectionLost, Denied, RegistryError, TagMoved
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.usecases.change import tags as tag_changes
+from kittui.usecases.change import readings
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed
 from kittui.usecases.change.policy import Policy
@@ -64,7 +64,7 @@ class Late(MemoryRepository):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tag_changes, "LAG", (0.0,) * 5)
+    monkeypatch.setattr(readings, "LAG", (0.0,) * 5)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from kittui.crashpoints import crashing
 from kittui.errors import TagMoved
 from kittui.oci.digest import Digest
-from kittui.usecases.change import tags as tag_changes
+from kittui.usecases.change import readings
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
@@ -22,7 +22,7 @@ from tests.fakes.memory import MemoryRepository, MemorySource
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tag_changes, "LAG", (0.0,) * 4)
+    monkeypatch.setattr(readings, "LAG", (0.0,) * 4)
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tarfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,24 +10,7 @@ import pytest
 from kittui.cli.app import main
 from kittui.registry import Access, RegistrySource
 from tests.fakes.command_line import Ran, Run
-from tests.fakes.docker_registry import DockerRegistry, require_docker_registry, start_registry
-
-SIGNED = Path(__file__).parent.parent / "fixtures" / "signed"
-
-
-@pytest.fixture(scope="session")
-def signed_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
-    """The registry of tests/fixtures/signed, for tests that only read: one server for the whole run."""
-    require_docker_registry()
-    folder = tmp_path_factory.mktemp("signed")
-    with tarfile.open(SIGNED / "registry.tar.xz") as archive:
-        # Python before 3.11.4 knows no filters, and from 3.12 on warns where none is set.
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)
-        archive.extractall(folder / "storage" / "docker")
-    server = start_registry(folder, folder / "storage", delete=False)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+from tests.fakes.docker_registry import DockerRegistry
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from kittui.oci.media_types import REF_NAME
 from kittui.oci.protocols import Repository, SupportsAccept
 from kittui.oci.reference import check_tag
 from kittui.usecases.change.plan import ChangePlan, TagChange
-from kittui.usecases.change.tags import lasting_notes, manifest_at
+from kittui.usecases.change.readings import lasting_notes, manifest_at
 
 _UNDO = "kittui remove --placeholder"
 

@@ -13,8 +13,8 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.tasks import together
 from kittui.usecases.change.plan import ChangePlan, TagChange
+from kittui.usecases.change.readings import lasting_notes, manifest_at
 from kittui.usecases.change.siblings import keeps_a_tag
-from kittui.usecases.change.tags import lasting_notes, manifest_at
 
 TAGS = LifecycleTags()
 LOOKUPS = 2

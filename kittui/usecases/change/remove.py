@@ -19,15 +19,16 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
-from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.usecases.browse.tag_names import attached_tags
 from kittui.usecases.change.carry import carriers_of
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.readings import digest_at, untag_power
 from kittui.usecases.change.siblings import Siblings, tags_by_digest
-from kittui.usecases.change.tags import apply_changes, digest_at, untag_power
+from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.unfinished import continue_open, mark_done
 
 Mode = Literal["untag", "delete", "placeholder"]
 
@@ -241,7 +242,7 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         )
     going = plan.attached[::-1] if plan.referrers else ()
     attached = [one.digest for one, _ in going]
-    entry = await _begin(plan, ledger, "delete", reason, (digest, *attached))
+    entry = await _begin(plan, ledger, "delete", reason, (digest, *attached), plan.manifest)
     crash_point("remove.before-delete")
     try:
         await _delete_digest(repository, digest, plan.tags)
@@ -297,10 +298,13 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     await _check_unmoved(repository, plan.tag, plan.manifest.digest)
     if (power := await delete_power(repository, ask=True)).denied:
         raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(plan.tag))
-    entry = await _begin(plan, ledger, "remove", reason, ())
+    original = plan.manifest
     if PLACEHOLDER in plan.manifest.annotations:
         dummy = plan.manifest
-    else:
+        displaced = await asyncio.to_thread(_displaced, ledger, repository.reference(), plan.tag)
+        original = displaced or dummy
+    entry = await _begin(plan, ledger, "remove", reason, (), original)
+    if dummy is not plan.manifest:
         if not await repository.has_blob(config):
             await repository.put_blob(config, BytesContent(EMPTY_CONFIG))
         # Nothing lies between the last look and the PUT: no registry has compare-and-swap.
@@ -316,13 +320,21 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         await repository.delete(dummy.digest)
     except (Unsupported, NetworkError):
         if await _exists(repository, dummy.digest):
-            if dummy is not plan.manifest:
-                await repository.put_manifest(plan.manifest.raw, plan.manifest.media_type, plan.tag)
+            if original is not dummy:
+                await repository.put_manifest(original.raw, original.media_type, plan.tag)
             await ledger.write(replace(entry, state="abandoned"))
             raise
     crash_point("remove.after-placeholder-delete")
     await _finish(entry, ledger)
-    return Changed(repository, plan.changes, (dummy.digest,))
+    return Changed(repository, (TagChange(plan.tag, original, None),), (dummy.digest,))
+
+
+def _displaced(ledger: Ledger, reference: str, tag: str) -> Manifest | None:
+    """What a tag pointed to before an earlier run, which was cut short, pointed it at a placeholder. Blocks."""
+    for entry in ledger.journal.entries(reference):
+        if entry.state == "open" and entry.action == "remove" and [step.tag for step in entry.steps] == [tag]:
+            return _kept(ledger, entry.steps[0].before)
+    return None
 
 
 async def _check_unmoved(repository: Repository, tag: str, expected: Digest) -> None:
@@ -335,22 +347,27 @@ async def _check_unmoved(repository: Repository, tag: str, expected: Digest) -> 
         )
 
 
-async def _begin(plan: RemovePlan, ledger: Ledger, action: str, reason: str, deleted: tuple[str, ...]) -> Entry:
-    await asyncio.to_thread(ledger.journal.keep, plan.manifest)
-    steps = tuple(Step(tag, plan.manifest.digest, None, "started") for tag in plan.tags)
-    entry = Entry(new_id(), now(), ledger.actor, action, plan.repository.reference(), steps, reason, deleted=deleted)
+async def _begin(
+    plan: RemovePlan, ledger: Ledger, action: str, reason: str, deleted: tuple[str, ...], original: Manifest
+) -> Entry:
+    """Write down what is about to go; the entry of an earlier run that wanted the same is continued."""
+    steps = tuple(Step(tag, original.digest, None) for tag in plan.tags)
+    entry = await continue_open(plan.repository, ledger, action, steps, deleted=deleted)
+    if entry is None:
+        await asyncio.to_thread(ledger.journal.keep, original)
+        reference = plan.repository.reference()
+        entry = Entry(new_id(), now(), ledger.actor, action, reference, steps, reason, deleted=deleted)
+    for position, step in enumerate(entry.steps):
+        if step.state == "planned":
+            entry = entry.mark(position, "started")
     await ledger.write(entry)
     return entry
 
 
 async def _finish(entry: Entry, ledger: Ledger) -> None:
     for position, step in enumerate(entry.steps):
-        event = Event(
-            f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before, None,
-            entry.reason,
-        )  # fmt: skip
-        await asyncio.to_thread(ledger.history.append, event)
-        entry = entry.mark(position, "done")
+        if step.state != "done":
+            entry = await mark_done(ledger, entry, position)
     await ledger.write(replace(entry, state="done"))
 
 

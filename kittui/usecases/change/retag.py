@@ -15,7 +15,8 @@ from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.tags import apply_changes, lasting_notes, manifest_at
+from kittui.usecases.change.readings import lasting_notes, manifest_at
+from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move, with_attached
 
 

@@ -11,7 +11,7 @@ from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.tasks import together
-from kittui.usecases.change.tags import digest_at
+from kittui.usecases.change.readings import digest_at
 
 AT_ONCE = 8
 """Tags resolved at the same time where a source lists names alone."""

@@ -10,77 +10,25 @@ import asyncio
 import functools
 import operator
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
 from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import together
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy, Verdict
+from kittui.usecases.change.readings import digest_at, is_at, look_at
+from kittui.usecases.change.unfinished import close_entry, continue_open, mark_done
 
 FRESH = 0.25
 """Seconds for which a plan's reading of a tag needs no second look before the first PUT: nobody was asked in them."""
-LAG = (0.1, 0.2, 0.4, 0.8, 1.5)
-"""Seconds between looks at a tag that still shows where it was before a PUT that the registry accepted."""
 RECENT = 120.0
 """Seconds for which a reading that contradicts what kittui itself has written is taken for a late one."""
-
-
-async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
-    """The manifest that a tag points to, None where there is no such tag."""
-    try:
-        return await repository.manifest(tag)
-    except NotFound:
-        return None
-
-
-async def untag_power(repository: Repository) -> Power:
-    """Whether a tag can be removed alone: as known, else asked where that can be asked without removing anything."""
-    power = repository.source.capabilities.untag
-    if power.state == "unknown" and isinstance(repository, SupportsUntagProbe):
-        return await repository.probe_untag()
-    return power
-
-
-async def lasting_notes(repository: Repository, changes: Sequence[TagChange], instead: str) -> tuple[str, ...]:
-    """What a plan has to say where it creates tags that can't be removed alone; `instead`: what there is for undo."""
-    created = [change.tag for change in changes if change.before is None]
-    if not created:
-        return ()
-    try:
-        power = await untag_power(repository)
-    except KittuiError:
-        return ()
-    if not power.denied:
-        return ()
-    new = f"{', '.join(created)} {'is' if len(created) == 1 else 'are'} new"
-    return (f"undo will not be possible: {new}, and {power.reason}; instead: {instead}",)
-
-
-async def digest_at(repository: Repository, tag: str) -> Digest | None:
-    """The digest that a tag points to, None where there is no such tag."""
-    try:
-        return (await repository.resolve(tag)).digest
-    except NotFound:
-        return None
-
-
-async def is_at(repository: Repository, tag: str, current: Digest | None, expected: str | None) -> bool:
-    """Whether a tag that was read at one digest points to another: by its bytes where the algorithms differ."""
-    if current == expected or current is None or expected is None:
-        return current == expected
-    wanted = Digest(expected)
-    if wanted.algorithm == current.algorithm:
-        return False
-    found = await manifest_at(repository, tag)
-    return found is not None and Digest.of(found.raw, wanted.algorithm) == wanted
 
 
 class Recent:
@@ -153,7 +101,7 @@ class _Applying:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
         # First what an earlier run has done unheard: a reading that shows it is not a late one.
-        entry = await self._continued(wanted)
+        entry = await continue_open(self.repository, self.ledger, self.plan.action, wanted, known=self._known())
         self.recent = await Recent.of(self.ledger, self.reference)
         await self._check_recent()
         if wanted and (asked or time.monotonic() - self.plan.read_at > FRESH):
@@ -180,7 +128,7 @@ class _Applying:
         for position, step in enumerate(entry.steps):
             if step.state != "done":
                 entry = await self._do(entry, position, by_tag[step.tag])
-        await self._close(entry)
+        await close_entry(self.ledger, entry)
         await asyncio.to_thread(self.ledger.journal.prune)
         await self._deliver()
         ours = {step.tag for step in entry.steps if step.state == "done"}
@@ -197,7 +145,7 @@ class _Applying:
                 continue
             if tag in targets and targets[tag] == last.after:
                 continue
-            await self._look(tag, functools.partial(operator.eq, last.after))
+            await look_at(self.repository, tag, functools.partial(operator.eq, last.after))
             raise TagMoved(
                 f"kittui moved {tag} at {last.time}, which the registry did not show when this was planned",
                 hint="Nothing was changed; run it again in a moment.",
@@ -223,43 +171,8 @@ class _Applying:
             if not await self._is_one_of(tag, current, digest, targets.get(tag, digest)):
                 raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
 
-    async def _continued(self, wanted: tuple[Step, ...]) -> Entry | None:
-        """Assess entries that a crash or a lost connection left open; return the one that this run continues with."""
-        result: Entry | None = None
-        for entry in await asyncio.to_thread(self.ledger.journal.entries, self.reference):
-            if entry.state != "open":
-                continue
-            for position, step in enumerate(entry.steps):
-                if step.state == "started" and await self._landed(step):
-                    entry = await self._done(entry, position)
-            remaining = tuple(replace(step, state="planned") for step in entry.steps if step.state != "done")
-            if result is None and remaining and entry.action == self.plan.action and remaining == wanted:
-                result = entry
-                continue
-            for position, step in enumerate(entry.steps):
-                if step.state == "started" and await self._landed(step, patiently=True):
-                    entry = await self._done(entry, position)
-            await self._close(entry)
-        return result
-
-    async def _landed(self, step: Step, *, patiently: bool = False) -> bool:
-        """Whether a step that an earlier run began was done: as the plan just read its tag, else as the source says."""
-        known = {change.tag: _digest(change.before) for change in self.plan.changes} | dict(self.plan.watched)
-        if patiently:
-            current = await self._look(step.tag, lambda current: current != step.before)
-        else:
-            current = known[step.tag] if step.tag in known else await digest_at(self.repository, step.tag)
-        return await is_at(self.repository, step.tag, current, step.after)
-
-    async def _look(self, tag: str, enough: Callable[[Digest | None], bool]) -> Digest | None:
-        """Where a tag is, looked at again for a few seconds until that is enough."""
-        current = await digest_at(self.repository, tag)
-        for pause in LAG:
-            if enough(current):
-                break
-            await asyncio.sleep(pause)
-            current = await digest_at(self.repository, tag)
-        return current
+    def _known(self) -> dict[str, Digest | None]:
+        return {change.tag: _digest(change.before) for change in self.plan.changes} | dict(self.plan.watched)
 
     async def _is_one_of(self, tag: str, current: Digest | None, *expected: Digest | None) -> bool:
         return any([await is_at(self.repository, tag, current, each) for each in expected])
@@ -274,9 +187,9 @@ class _Applying:
         late = self.recent.is_late(tag, current)
         if not late and await is_at(self.repository, tag, current, after):
             # Somebody else, or a run of ours that a crash cut short, has done it.
-            return await self._done(entry, position) if begun else entry.mark(position, "planned")
+            return await mark_done(self.ledger, entry, position) if begun else entry.mark(position, "planned")
         if not late and not await is_at(self.repository, tag, current, before):
-            await self._close(entry.mark(position, "planned"))
+            await close_entry(self.ledger, entry.mark(position, "planned"))
             done = ", ".join(step.tag for step in entry.steps if step.state == "done")
             hint = f"{done} was moved already; " if done else "Nothing was changed; "
             raise self._moved(tag, before, current, hint + "look at the tags and plan again.")
@@ -285,10 +198,10 @@ class _Applying:
             await self._put(change)
         except KittuiError as error:
             if not _may_have_landed(error):
-                await self._close(entry.mark(position, "planned"))
+                await close_entry(self.ledger, entry.mark(position, "planned"))
             raise
         crash_point("tags.after-put")
-        entry = await self._done(entry, position)
+        entry = await mark_done(self.ledger, entry, position)
         await self._verify(entry, change)
         return entry
 
@@ -300,14 +213,14 @@ class _Applying:
             return current == before or self.recent.is_late(tag, current)
 
         try:
-            current = await self._look(tag, lambda current: current == after or not old(current))
+            current = await look_at(self.repository, tag, lambda current: current == after or not old(current))
             if await is_at(self.repository, tag, current, after):
                 return
         except KittuiError:
             current = before
         if old(current):
             if change.after is not None and not await self._is_there(change.after):
-                await self._close(entry)
+                await close_entry(self.ledger, entry)
                 raise RegistryError(
                     f"{self.repository.source.place} accepted {tag} and can't give its manifest",
                     hint="It remembers content that it has collected. Have its cache cleared (a restart of "
@@ -316,7 +229,7 @@ class _Applying:
                 )
             self.unseen.append(tag)
             return
-        await self._close(entry)
+        await close_entry(self.ledger, entry)
         hint = "It was moved as planned, and then by someone else at the same time; look again."
         raise self._moved(tag, after, current, hint)
 
@@ -331,11 +244,6 @@ class _Applying:
                 return True
             return True
         return False
-
-    async def _close(self, entry: Entry) -> None:
-        """Nothing more is done for an entry: it is done as far as it came."""
-        some = any(step.state == "done" for step in entry.steps)
-        await self.ledger.write(replace(entry, state="done" if some else "abandoned"))
 
     async def _put(self, change: TagChange) -> None:
         """PUT or untag; where the answer was lost, what the tag says now is the answer."""
@@ -352,34 +260,13 @@ class _Applying:
             if not _may_have_landed(error):
                 raise
             try:
-                current = await self._look(change.tag, lambda current: current == after)
+                current = await look_at(self.repository, change.tag, lambda current: current == after)
                 landed = await is_at(self.repository, change.tag, current, after)
             except KittuiError:
                 landed = False
             if not landed:
                 error.hint = f"{error.hint + ' ' if error.hint else ''}Run it again: it continues where it stopped."
                 raise error.at(self.repository.reference(change.tag)) from None
-
-    async def _done(self, entry: Entry, position: int) -> Entry:
-        step = entry.steps[position]
-        event = Event(
-            f"{entry.id}/{position}",
-            now(),
-            entry.actor,
-            entry.action,
-            entry.repository,
-            step.tag,
-            step.before,
-            step.after,
-            entry.reason,
-            entry.overridden,
-        )
-        await asyncio.to_thread(self.ledger.history.append, event)
-        if self.ledger.recorder is not None:
-            await self.ledger.recorder.moved(entry, position)
-        entry = entry.mark(position, "done")
-        await self.ledger.write(entry)
-        return entry
 
     def _moved(self, tag: str, expected: Digest | None, current: Digest | None, hint: str) -> TagMoved:
         now_at = f"now points to {current.short}" if current else "is gone now"

@@ -26,7 +26,8 @@ from kittui.usecases.change.carry import carry_attachments
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.tags import apply_changes, manifest_at
+from kittui.usecases.change.readings import manifest_at
+from kittui.usecases.change.tags import apply_changes
 
 PARENTS = 10
 """Model references followed at most, as in kit."""

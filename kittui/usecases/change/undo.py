@@ -16,7 +16,8 @@ from kittui.transfer.plan import can_read
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.tags import Recent, apply_changes, digest_at, is_at, untag_power
+from kittui.usecases.change.readings import digest_at, is_at, untag_power
+from kittui.usecases.change.tags import Recent, apply_changes
 
 
 @dataclass(frozen=True, slots=True)

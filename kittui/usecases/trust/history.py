@@ -19,7 +19,7 @@ from kittui.trust.moves import MOVE, Move, read_move
 from kittui.trust.reviews import SKEW
 from kittui.usecases.browse.tag_names import attached_tag
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.tags import digest_at
+from kittui.usecases.change.readings import digest_at
 from kittui.usecases.trust.attachments import AT_ONCE, attachments_of
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import check

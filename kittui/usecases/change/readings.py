@@ -1,0 +1,76 @@
+"""Reading where tags are, before and after they are moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from kittui.errors import KittuiError, NotFound
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
+from kittui.usecases.change.plan import TagChange
+
+LAG = (0.1, 0.2, 0.4, 0.8, 1.5)
+"""Seconds between looks at a tag that still shows where it was before a PUT that the registry accepted."""
+
+
+async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
+    """The manifest that a tag points to, None where there is no such tag."""
+    try:
+        return await repository.manifest(tag)
+    except NotFound:
+        return None
+
+
+async def untag_power(repository: Repository) -> Power:
+    """Whether a tag can be removed alone: as known, else asked where that can be asked without removing anything."""
+    power = repository.source.capabilities.untag
+    if power.state == "unknown" and isinstance(repository, SupportsUntagProbe):
+        return await repository.probe_untag()
+    return power
+
+
+async def lasting_notes(repository: Repository, changes: Sequence[TagChange], instead: str) -> tuple[str, ...]:
+    """What a plan has to say where it creates tags that can't be removed alone; `instead`: what there is for undo."""
+    created = [change.tag for change in changes if change.before is None]
+    if not created:
+        return ()
+    try:
+        power = await untag_power(repository)
+    except KittuiError:
+        return ()
+    if not power.denied:
+        return ()
+    new = f"{', '.join(created)} {'is' if len(created) == 1 else 'are'} new"
+    return (f"undo will not be possible: {new}, and {power.reason}; instead: {instead}",)
+
+
+async def digest_at(repository: Repository, tag: str) -> Digest | None:
+    """The digest that a tag points to, None where there is no such tag."""
+    try:
+        return (await repository.resolve(tag)).digest
+    except NotFound:
+        return None
+
+
+async def is_at(repository: Repository, tag: str, current: Digest | None, expected: str | None) -> bool:
+    """Whether a tag that was read at one digest points to another: by its bytes where the algorithms differ."""
+    if current == expected or current is None or expected is None:
+        return current == expected
+    wanted = Digest(expected)
+    if wanted.algorithm == current.algorithm:
+        return False
+    found = await manifest_at(repository, tag)
+    return found is not None and Digest.of(found.raw, wanted.algorithm) == wanted
+
+
+async def look_at(repository: Repository, tag: str, enough: Callable[[Digest | None], bool]) -> Digest | None:
+    """Where a tag is, looked at again for a few seconds until that is enough."""
+    current = await digest_at(repository, tag)
+    for pause in LAG:
+        if enough(current):
+            break
+        await asyncio.sleep(pause)
+        current = await digest_at(repository, tag)
+    return current

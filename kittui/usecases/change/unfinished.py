@@ -1,0 +1,79 @@
+"""Entries that a crash or a lost connection left open: what took effect of them, and which one a run continues."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.state.history import Event
+from kittui.state.journal import Entry, Step, now
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.readings import digest_at, is_at, look_at
+
+
+async def continue_open(
+    repository: Repository,
+    ledger: Ledger,
+    action: str,
+    wanted: tuple[Step, ...],
+    *,
+    deleted: tuple[str, ...] = (),
+    known: Mapping[str, Digest | None] | None = None,
+) -> Entry | None:
+    """Settle the open entries of a repository; return the one that asked for the same, to be continued.
+
+    The steps of all others that took effect unheard go into the history, and the entries are closed. `known` is what
+    was read a moment ago. Call it under the repository's lock, before a new entry is written.
+    """
+    known = known or {}
+    result: Entry | None = None
+
+    async def landed(step: Step, current: Digest | None) -> bool:
+        return await is_at(repository, step.tag, current, step.after)
+
+    async def landed_late(step: Step) -> bool:
+        return await landed(step, await look_at(repository, step.tag, lambda current: current != step.before))
+
+    for entry in await asyncio.to_thread(ledger.journal.entries, repository.reference()):
+        if entry.state != "open":
+            continue
+        for position, step in enumerate(entry.steps):
+            if step.state != "started":
+                continue
+            current = known[step.tag] if step.tag in known else await digest_at(repository, step.tag)
+            if await landed(step, current):
+                entry = await mark_done(ledger, entry, position)
+        remaining = tuple(replace(step, state="planned") for step in entry.steps if step.state != "done")
+        same = (entry.action, entry.deleted, remaining) == (action, deleted, wanted)
+        if result is None and remaining and same:
+            result = entry
+            continue
+        for position, step in enumerate(entry.steps):
+            if step.state == "started" and await landed_late(step):
+                entry = await mark_done(ledger, entry, position)
+        await close_entry(ledger, entry)
+    return result
+
+
+async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
+    """A step took effect: put it into the history, then write down that it is done."""
+    step = entry.steps[position]
+    event = Event(
+        f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before,
+        step.after, entry.reason, entry.overridden,
+    )  # fmt: skip
+    await asyncio.to_thread(ledger.history.append, event)
+    if ledger.recorder is not None:
+        await ledger.recorder.moved(entry, position)
+    entry = entry.mark(position, "done")
+    await ledger.write(entry)
+    return entry
+
+
+async def close_entry(ledger: Ledger, entry: Entry) -> None:
+    """Nothing more is done for an entry: it is done as far as it came."""
+    some = any(step.state == "done" for step in entry.steps)
+    await ledger.write(replace(entry, state="done" if some else "abandoned"))
