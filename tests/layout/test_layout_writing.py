@@ -21,6 +21,7 @@ from kittui.layout.repository import LayoutRepository
 from kittui.oci.media_types import OCI_INDEX, REF_NAME
 from kittui.store import LocalSource
 from kittui.transfer.content import BlobOf
+from kittui.usecases.change.freed import freed_by
 
 FRAUD = "127.0.0.1:5055/fraud"
 KITHOME = Path(__file__).parent.parent / "fixtures" / "kithome"
@@ -159,6 +160,26 @@ async def test_an_index_takes_its_manifests_in(source: LayoutSource, directory: 
         await repository.resolve(child.digest)
     assert not source.blobs.path(child.digest).exists()
     assert await repository.manifest("named")
+
+
+async def test_a_plan_says_the_bytes_that_deleting_an_index_or_two_modelkits_frees(
+    source: LayoutSource, directory: Path
+) -> None:
+    repository = source.repository(".")
+    digests = [await take(repository, tag, None) for tag in ("v1.0.0", "v1.1.0")]
+    apart = [await repository.manifest(digest) for digest in digests]
+    before = sum(path.stat().st_size for path in directory.glob("blobs/*/*"))
+    each = await freed_by([(repository, manifest) for manifest in apart])
+    assert sum(size or 0 for size in each) == before
+    alone = await freed_by([(repository, apart[0])])
+    assert alone == each[:1]
+    found = [{"mediaType": m.media_type, "digest": str(m.digest), "size": len(m.raw)} for m in apart]
+    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}).encode()
+    index = (await repository.put_manifest(raw, OCI_INDEX, "all")).digest
+    said = await freed_by([(repository, await repository.manifest(index))])
+    full = sum(path.stat().st_size for path in directory.glob("blobs/*/*"))
+    await repository.delete(index)
+    assert said == [full - sum(path.stat().st_size for path in directory.glob("blobs/*/*"))]
 
 
 async def test_nothing_is_deleted_while_an_entry_cannot_be_read(source: LayoutSource, directory: Path) -> None:

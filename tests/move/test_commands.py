@@ -105,8 +105,10 @@ def test_promote_rollback_undo_and_history(run: Run, kit_registry: DockerRegistr
     assert back["changes"][0]["after"] == promoted["changes"][1]["before"]
     assert run("rollback", repository)[1]["changes"] == []
     assert run("undo", repository, "--yes")[1]["changes"][0]["after"] == promoted["changes"][1]["after"]
+    assert run("undo", "--redo", repository, "--yes")[1]["changes"][0]["after"] == back["changes"][0]["after"]
+    assert run("undo", repository, "--yes")[1]["changes"][0]["after"] == promoted["changes"][1]["after"]
     _, history, _ = run("history", repository, "champion")
-    assert [event["action"] for event in history["events"]] == ["undo", "rollback", "promote"]
+    assert [event["action"] for event in history["events"]] == ["undo", "redo", "undo", "rollback", "promote"]
     assert history["events"][-1]["reason"] == "recall"
     assert run("promote", f"{repository}:v1.0.0", "--yes")[0] == 2
     assert run("promote", repository, "--from", "nope", "--yes")[0] == 1

@@ -25,7 +25,8 @@ from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
-from kittui.usecases.change.remove import apply_remove, plan_remove
+from kittui.usecases.change.removal import plan_remove
+from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import apply_move, plan_move

@@ -16,7 +16,8 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
-from kittui.usecases.change.remove import apply_remove, plan_remove
+from kittui.usecases.change.removal import plan_remove
+from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, last_change, plan_undo

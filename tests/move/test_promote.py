@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from kittui.crashpoints import crashing
-from kittui.errors import ConnectionLost, NotFound, ReadOnly, Refused, TagMoved, TagProtected, UsageError
+from kittui.errors import ConnectionLost, NotFound, ReadOnly, Refused, TagMoved, TagProtected, Unsupported, UsageError
 from kittui.modelkit.stages import LifecycleTags, Stage, lifecycle_of
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
+from kittui.usecases.change.removal import plan_remove
+from kittui.usecases.change.remove import apply_remove
+from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
+from kittui.usecases.change.undo import apply_redo, apply_undo, last_change, plan_redo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.fakes.rules import Never
 
@@ -320,3 +323,98 @@ async def test_stages_of_another_name_play_their_roles(fraud: MemoryRepository, 
     assert (stages.champion, stages.challenger) == ("live", "challenger")
     plan = await plan_promote(fraud, "v1.1.0", "draft", stages=stages)
     assert [change.tag for change in plan.changes] == ["draft"]
+
+
+async def test_redo_does_again_what_undo_took_back_in_order(fraud: MemoryRepository, ledger: Ledger) -> None:
+    async def retag(tag: str, target: str) -> None:
+        await apply_retag(await plan_retag(fraud, target, [(fraud, tag)]), ledger, Policy())
+
+    async def take_back() -> None:
+        await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+
+    async def do_again() -> None:
+        await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
+
+    await retag("one", "champion")
+    await retag("two", "challenger")
+    await take_back()
+    await take_back()
+    assert not {"one", "two"} & set(fraud.tagged)
+    await do_again()
+    assert "one" in fraud.tagged
+    assert "two" not in fraud.tagged
+    await take_back()
+    assert "one" not in fraud.tagged
+    await do_again()
+    await do_again()
+    assert {"one", "two"} <= set(fraud.tagged)
+    with pytest.raises(NotFound, match="nothing was undone"):
+        await do_again()
+    await take_back()
+    await retag("three", "champion")
+    with pytest.raises(NotFound, match="nothing was undone"):
+        await do_again()
+    await take_back()
+    await do_again()
+    assert {"one", "three"} <= set(fraud.tagged)
+    assert "two" not in fraud.tagged
+
+
+async def test_redo_overwrites_nobody_and_deletes_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    fraud.tagged["one"] = fraud.tagged["challenger"]
+    with pytest.raises(TagMoved, match="one moved since"):
+        await plan_redo(fraud, ledger)
+    await apply_remove(await plan_remove(fraud, "one", "delete"), ledger, Policy())
+    gone = set(fraud.tagged)
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    with pytest.raises(Unsupported, match="a delete is not done again"):
+        await plan_redo(fraud, ledger)
+    assert gone < set(fraud.tagged)
+
+
+@pytest.mark.parametrize("point", ["tags.before-put", "tags.after-put"])
+async def test_what_a_killed_redo_has_done_is_taken_back_alone(
+    fraud: MemoryRepository, ledger: Ledger, point: str
+) -> None:
+    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "two")]), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    with crashing(point, die), pytest.raises(Killed):
+        await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    assert "one" in fraud.tagged
+    assert "two" not in fraud.tagged
+    await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
+    assert "two" in fraud.tagged
+
+
+async def test_a_redo_that_failed_can_be_tried_again(fraud: MemoryRepository, ledger: Ledger) -> None:
+    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    with pytest.raises(Refused):
+        await apply_redo(await plan_redo(fraud, ledger), ledger, Policy(rules=(Never(),)))
+    await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
+    assert "one" in fraud.tagged
+
+
+async def test_a_redo_that_nobody_answered_continues_and_is_taken_back_alone(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    def cut(_repository: MemoryRepository, verb: str, _what: str) -> None:
+        if verb == "PUT":
+            raise ConnectionLost("cut by the test")
+
+    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "two")]), ledger, Policy())
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    fraud.source.hooks.append(cut)
+    with pytest.raises(ConnectionLost):
+        await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
+    fraud.source.hooks.clear()
+    await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
+    assert "two" in fraud.tagged
+    await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
+    assert "two" not in fraud.tagged
+    assert "one" in fraud.tagged

@@ -62,7 +62,7 @@ async def test_it_says_what_changes_and_fits(kits: Kits, size: tuple[int, int]) 
         assert "4 values" in shown
         assert "model.parameters.epochs" in shown
         assert "20 → 30" in shown
-        assert "d See the changes" in shown
+        assert "Ctrl+O See the changes" in shown
         assert "loses its last tag" in shown
         for words in ("Reason", "Promote and retire", "Cancel"):
             assert words in shown
@@ -72,13 +72,13 @@ async def test_it_says_what_changes_and_fits(kits: Kits, size: tuple[int, int]) 
 async def test_d_opens_the_comparison_and_comes_back(kits: Kits) -> None:
     async with kits.app().run_test(size=SMALL) as pilot:
         await opened(pilot)
-        await pilot.press("d")
+        await pilot.press("ctrl+o")
         await until(pilot, on(pilot, CompareScreen))
         await until(pilot, lambda: "champion" in text_of(pilot) and "challenger" in text_of(pilot))
         await pilot.press("escape")
         await until(pilot, on(pilot, PromotionDialog))
         assert kits.tags()["champion"] == "v1.0.0"
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 
 
@@ -86,12 +86,12 @@ async def test_a_rollback_is_compared_with_what_it_goes_back_to(kits: Kits) -> N
     async with kits.app().run_test(size=SMALL) as pilot:
         await opened(pilot, "R")
         await until(pilot, lambda: "1 removed" in text_of(pilot))
-        await pilot.press("d")
+        await pilot.press("ctrl+o")
         await until(pilot, on(pilot, CompareScreen))
         await until(pilot, lambda: "rollback" in text_of(pilot))
         await pilot.press("escape")
         await until(pilot, on(pilot, PromotionDialog))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v0.9.0")
 
 
@@ -110,7 +110,7 @@ async def test_confirming_does_not_wait_for_the_comparison(kits: Kits) -> None:
         await pilot.press("c")
         await until(pilot, asked.is_set)
         assert "Reading what changes" in text_of(pilot)
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 
 
@@ -123,7 +123,7 @@ async def test_a_comparison_that_fails_is_said_and_promoting_goes_on(kits: Kits)
         kits.world._modelkit = modelkit  # type: ignore[method-assign]
         await pilot.press("c")
         await until(pilot, lambda: "the connection was cut" in text_of(pilot))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 
 
@@ -135,7 +135,7 @@ async def test_the_first_champion_is_compared_with_nothing(kits: Kits) -> None:
         await until(pilot, on(pilot, PromotionDialog))
         assert "rollback is left alone" in text_of(pilot)
         assert "See the changes" not in text_of(pilot)
-        await pilot.press("d", "enter")
+        await pilot.press("ctrl+o", "enter", "enter")
         await until(pilot, lambda: kits.tags().get("champion") == "v1.1.0")
 
 
@@ -151,14 +151,14 @@ async def test_the_configured_stages_are_moved(tmp_path: Path) -> None:
         await until(pilot, on(pilot, PromotionDialog))
         shown = text_of(pilot)
         assert "what previous held gets the tag old" in shown
-        await pilot.press("down", "enter")
+        await pilot.press("down", "down", "enter")
         await until(pilot, lambda: kits.tags()["live"] == "v1.1.0")
         assert kits.tags()["previous"] == "v1.0.0"
         assert kits.fraud.tagged["old"] == nine
         await ready(pilot, "live")
         await pilot.press("R")
         await until(pilot, on(pilot, PromotionDialog))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["live"] == "v1.0.0")
         assert not {"champion", "challenger", "rollback", "retired"} & set(kits.fraud.tagged)
 
@@ -167,7 +167,7 @@ async def test_a_gate_that_says_no_is_shown_and_needs_a_reason_to_be_overridden(
     kits = Kits(tmp_path, rules=(Never(),))
     async with kits.app().run_test(size=SMALL) as pilot:
         await opened(pilot)
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, on(pilot, InputDialog))
         assert "never: FAIL: nothing may move; ask somebody" in text_of(pilot)
         await pilot.press("enter")
@@ -177,7 +177,7 @@ async def test_a_gate_that_says_no_is_shown_and_needs_a_reason_to_be_overridden(
         assert kits.tags()["champion"] == "v1.0.0"
         await pilot.press("c")
         await until(pilot, on(pilot, PromotionDialog))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, on(pilot, InputDialog))
         await pilot.press(*"agreed", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")

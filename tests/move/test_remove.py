@@ -12,7 +12,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power, Repository
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.remove import apply_remove, plan_remove
+from kittui.usecases.change.removal import plan_remove
+from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.fakes.registry_servers import connect

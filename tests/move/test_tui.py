@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
-from kittui.errors import ConnectionLost
+from kittui.errors import ConnectionLost, Denied
 from kittui.oci.protocols import Power
 from kittui.oci.reference import LOCAL
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
+from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.transfer import apply_move, plan_move
 from tests.fakes.memory import MemoryRepository
 from tests.move.kits import Kits, jobs_of, on, ready
-from tests.tui.waiting import quiet, text_of, until
+from tests.tui.waiting import SMALL, browse, quiet, text_of, until
+
+
+def said(pilot: Pilot[Any]) -> str:
+    """Every message that is shown now."""
+    return "\n".join(f"{note.title}\n{note.message}" for note in pilot.app._notifications)
 
 
 @pytest.fixture
@@ -33,9 +43,21 @@ async def test_c_and_enter_promote_and_z_takes_it_back(kits: Kits) -> None:
         shown = text_of(pilot)
         assert "remote://registry.test/fraud" in shown
         assert "rollback" in shown
-        await pilot.press("enter")
+        await pilot.press(*"why not", "enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
         assert kits.tags()["rollback"] == "v1.0.0"
+        await quiet(pilot)
+        assert {event.reason for event in kits.ledger.history.events()} == {"why not"}
+        await pilot.press("z")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.0.0" and kits.tags()["rollback"] == "v0.9.0")
+        await quiet(pilot)
+        assert "Z redoes it" in said(pilot)
+        await pilot.press("Z")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0" and kits.tags()["rollback"] == "v1.0.0")
         await quiet(pilot)
         await pilot.press("z")
         await until(pilot, on(pilot, PlanDialog))
@@ -44,7 +66,7 @@ async def test_c_and_enter_promote_and_z_takes_it_back(kits: Kits) -> None:
         await quiet(pilot)
         await pilot.press("R")
         await until(pilot, on(pilot, PlanDialog))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v0.9.0")
         await quiet(pilot)
         await pilot.press("H")
@@ -59,7 +81,14 @@ async def test_t_retags_and_shows_a_tag_that_would_move(kits: Kits) -> None:
         await pilot.press(*"champion", "enter")
         await until(pilot, on(pilot, PlanDialog))
         await until(pilot, lambda: "moves" in text_of(pilot))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
+        await quiet(pilot)
+        assert kits.tags()["champion"] == "v1.0.0"
+        await pilot.press("t")
+        await until(pilot, on(pilot, InputDialog))
+        await pilot.press(*"champion", "enter")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "up", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 
 
@@ -72,7 +101,7 @@ async def test_x_on_a_registry_that_cannot_untag_offers_the_ways(kits: Kits) -> 
         shown = text_of(pilot)
         assert "placeholder" in shown
         assert "would also remove v1.0.0" in shown
-        await pilot.press("up", "up", "enter")
+        await pilot.press("enter", "up", "enter")
         await until(pilot, lambda: "champion" not in kits.fraud.tagged)
         assert "v1.0.0" in kits.fraud.tagged
 
@@ -82,7 +111,7 @@ async def test_x_stays_on_cancel_where_enter_is_hit_at_once(kits: Kits) -> None:
         await ready(pilot)
         await pilot.press("x")
         await until(pilot, on(pilot, PlanDialog))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await quiet(pilot)
         assert "champion" in kits.fraud.tagged
 
@@ -165,7 +194,105 @@ async def test_a_protected_tag_wants_its_name(tmp_path: Path) -> None:
         await ready(pilot)
         await pilot.press("x")
         await until(pilot, on(pilot, PlanDialog))
-        await pilot.press("up", "up", "enter")
+        await pilot.press("enter", "up", "enter")
         await until(pilot, lambda: "is protected" in text_of(pilot))
         await pilot.press(*"champion", "enter")
         await until(pilot, lambda: "champion" not in kits.fraud.tagged)
+
+
+async def test_deleting_takes_two_steps_below_cancel_and_the_name_of_a_stage(kits: Kits) -> None:
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await ready(pilot, "v1.0.0")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        shown = text_of(pilot)
+        assert "champion, v1.0.0" in shown
+        assert "Undo works only until the registry cleans up" in shown
+        await pilot.press("enter")
+        await quiet(pilot)
+        assert on(pilot, ConfirmDialog)()
+        await pilot.press(*"champion", "enter")
+        await until(pilot, lambda: not {"champion", "v1.0.0"} & set(kits.fraud.tagged))
+        await quiet(pilot)
+        assert "z undoes it" in said(pilot)
+
+
+async def test_a_delete_that_takes_its_blobs_along_is_said_to_be_for_good(kits: Kits) -> None:
+    pulled = await plan_move("pull", kits.fraud, "champion", kits.store.repository("fraud"), "champion")
+    await apply_move(pulled, kits.ledger, Policy())
+    async with kits.world.app("local://fraud").run_test(size=SMALL) as pilot:
+        await ready(pilot)
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        assert "can't be undone here" in text_of(pilot)
+        await pilot.press(*"champion", "enter")
+        await until(pilot, lambda: "1 ModelKit removed" in said(pilot))
+        assert "undoes" not in said(pilot)
+        await pilot.press("z")
+        await until(pilot, lambda: "is no longer there" in said(pilot))
+
+
+async def test_a_delete_of_a_tag_alone_on_its_digest_starts_on_cancel(kits: Kits) -> None:
+    kits.fraud.add_kit("three", "lonely")
+    async with kits.app().run_test(size=SMALL) as pilot:
+        await ready(pilot, "lonely")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        await pilot.press("enter")
+        await quiet(pilot)
+        assert "lonely" in kits.fraud.tagged
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: "lonely" not in kits.fraud.tagged)
+
+
+async def mark(pilot: Pilot[Any], *tags: str) -> None:
+    for tag in tags:
+        await ready(pilot, tag)
+        await pilot.press("space")
+    await until(pilot, lambda: len(browse(pilot).marks) == len(tags))
+
+
+async def test_marked_tags_are_removed_by_one_plan_and_each_failure_is_named(kits: Kits) -> None:
+    def refuse(repository: MemoryRepository, verb: str, what: str) -> None:
+        if verb == "DELETE" and what == "v0.9.0":
+            raise Denied("you may not remove v0.9.0")
+
+    kits.registry.hooks.append(refuse)
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await mark(pilot, "v0.9.0", "v1.0.0", "v1.1.0")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "Remove 3 ModelKits" in text_of(pilot)
+        await pilot.press("enter", "up", "enter")
+        await until(pilot, lambda: "v1.1.0" not in kits.fraud.tagged)
+        await quiet(pilot)
+        assert "v1.0.0" not in kits.fraud.tagged
+        assert "v0.9.0" in kits.fraud.tagged
+        assert "v1.0.0, v1.1.0 removed; 2 digests stay" in said(pilot)
+        assert "fraud:v0.9.0\nyou may not remove v0.9.0" in said(pilot)
+        assert [each.target for each in browse(pilot).marks] == ["v0.9.0"]
+
+
+async def test_marked_modelkits_are_deleted_by_one_plan_and_a_digest_once(kits: Kits) -> None:
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await mark(pilot, "v0.9.0", "rollback", "v1.1.0", "challenger")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        assert "Delete 2 ModelKits" in text_of(pilot)
+        await pilot.press(*"rollback", "enter")
+        await until(pilot, lambda: sorted(kits.fraud.tagged) == ["champion", "v1.0.0"])
+        await quiet(pilot)
+        assert "4 tags and 2 ModelKits removed" in said(pilot)
+        assert not browse(pilot).marks

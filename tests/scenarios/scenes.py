@@ -59,7 +59,7 @@ SCENARIOS = (
         (
             step("open the tags", "2", "champion"),
             step("ask for the promotion", "c", "Promote", "rollback", "champion"),
-            step("confirm", "enter", "undoes it"),
+            step("confirm", "enter enter", "undoes it"),
             step("look at the history", "H", "promote"),
             step("ask for the undo", "2 z", "Undo"),
             step("confirm", "enter", "2 Tags"),

@@ -11,7 +11,9 @@ from kittui.cli.moving import for_each, note_unseen, one_or_many, typed_names
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
 from kittui.terminal import size_text
-from kittui.usecases.change.remove import Mode, RemovePlan, apply_remove, finish_removal, plan_remove
+from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
+from kittui.usecases.change.removals import once_each
+from kittui.usecases.change.remove import apply_remove, finish_removal
 
 
 @run.command("remove", changes=True)
@@ -56,7 +58,7 @@ async def command(
             return None
 
     planned, status = await for_each(call, references, plan)
-    plans = [each for each in planned if each is not None]
+    plans = once_each([each for each in planned if each is not None])
     if not plans and not finished:
         return status
     if plans:

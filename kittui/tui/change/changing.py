@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
+from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from kittui.usecases.change.plan import ChangePlan
 
 UNDO = "undo"
+REDO = "redo"
+Row = TypeVar("Row")
+Done = TypeVar("Done")
 
 
 def marked(selection: Selection) -> Sequence[Mark]:
@@ -50,6 +54,37 @@ async def for_each_mark(context: Context, work: Callable[[Context, ChangeTools, 
     context.clear_marks()
 
 
+async def row_by_row(
+    rows: Iterable[Row], work: Callable[[Row], Awaitable[Done]]
+) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
+    """Do the work for each row in order; what fails does not stop the rest. Returns what was done and what failed."""
+    done: list[Done] = []
+    failed: list[tuple[Row, KittuiError]] = []
+    for row in rows:
+        try:
+            done.append(await work(row))
+        except KittuiError as error:
+            failed.append((row, error))
+    return done, failed
+
+
+async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repository]) -> tuple[str | None, str]:
+    """The undo command and what it does, for a toast; None where it would not take back what was just done.
+
+    It works on the repository under the cursor, and the content may be gone from there.
+    """
+    from kittui.usecases.change.undo import plan_undo
+
+    here = context.selection.repository
+    rows = [each for each in changed if here is not None and each.reference() == here.reference()]
+    try:
+        works = bool(rows) and bool((await plan_undo(rows[-1], tools.ledger)).plan.changes)
+    except KittuiError:
+        works = False
+    how = "undoes it" if len(changed) == 1 else f"undoes the last; again, the one before ({len(rows)} here)"
+    return (UNDO if works else None), how
+
+
 async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], action: str = "") -> list[str] | None:
     """Ask the user to type each protected tag's name. Returns None if they cancel."""
     typed: list[str] = []
@@ -77,8 +112,14 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
     )
 
 
-def undoable(plan: ChangePlan) -> str | None:
-    """The undo command, unless a tag was created where tags may not go alone."""
+def undoable(context: Context, plan: ChangePlan) -> str | None:
+    """The undo command, unless a tag was created where tags may not go alone, or the cursor is on another repository:
+
+    undo takes back the last change there.
+    """
+    here = context.selection.repository
+    if here is None or here.reference() != plan.repository.reference():
+        return None
     created = any(change.before is None for change in plan.changes)
     return None if created and plan.repository.source.capabilities.untag.state != "yes" else UNDO
 
@@ -100,4 +141,4 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     finally:
         context.changed(plan.repository)
     if plan.changes:
-        context.toast(done_text(plan, done.unseen), undo=undoable(plan))
+        context.toast(done_text(plan, done.unseen), undo=undoable(context, plan))

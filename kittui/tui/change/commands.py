@@ -77,9 +77,15 @@ async def _remove(context: Context) -> None:
 
 
 async def _undo(context: Context) -> None:
-    from kittui.tui.change.tags import undo
+    from kittui.tui.change.undoing import undo
 
     await undo(context)
+
+
+async def _redo(context: Context) -> None:
+    from kittui.tui.change.undoing import redo
+
+    await redo(context)
 
 
 async def _transfers(context: Context) -> None:
@@ -105,6 +111,7 @@ COMMANDS = (
     Command("rollback", "R", "Roll back", "Champion back to what rollback holds", _roll_back, _promotable, 0, HEADING),
     Command("remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING),
     Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING),
+    Command("redo", "Z", "Redo", "Do again what undo took back last", _redo, _promotable, 0, HEADING),
     Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
     Command("history", "H,6", "History", "Who moved which tag, when", _history, on_repository, 0, HEADING),
 )

@@ -36,7 +36,7 @@ WIDTH = 68
 class PromotionDialog(PlanDialog):
     """A plan, and under it what changes between what the champion is and what it becomes, as soon as that is known.
 
-    `names` are the tags that both are known by; `d` opens the comparison over this dialog.
+    `names` are the tags that both are known by; a key opens the comparison over this dialog.
     """
 
     def __init__(

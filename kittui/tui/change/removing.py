@@ -1,121 +1,177 @@
-"""Remove: what goes and what stays is said before anything goes."""
+"""Remove: what goes and what stays is said before anything goes, once for all rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kittui.errors import Unsupported
-from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import UNDO, for_each_mark, type_names
-from kittui.tui.change.wording import listed
+from kittui.terminal import clean
+from kittui.tui.change.changing import done_undo, marked, row_by_row, type_names
+from kittui.tui.change.wording import few, listed
 from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.words import counted, removed_text, undo_text
 
 if TYPE_CHECKING:
-    from kittui.usecases.change.remove import Mode, RemovePlan
+    from kittui.usecases.change.removal import RemovePlan
+    from kittui.usecases.change.removals import Removals
 
 
 async def remove(context: Context) -> None:
-    """Untag, or delete, the ModelKit under the cursor or the marked ones."""
-    await for_each_mark(context, _remove)
+    """Untag, or delete, the ModelKit under the cursor or the marked ones: one plan, one answer."""
+    from kittui.usecases.change.removals import Removals, plan_removals
 
-
-async def _remove(context: Context, tools: ChangeTools, mark: Mark) -> bool:
-    from kittui.usecases.change.remove import plan_remove
-
-    refused = ""
-    tagged = ":" not in mark.target
-    look: Mode = "untag" if tagged else "delete"
-    try:
-        plan = await plan_remove(mark.repository, mark.target, look)
-    except Unsupported as error:
-        if not tagged:
-            raise
-        refused = error.message
-        plan = await plan_remove(mark.repository, mark.target, "placeholder")
+    tools = context.ports.change_tools()
+    marks = marked(context.selection)
+    for mark in marks:
+        tools.policy.check_write(mark.reference)
+    rows = [(mark.repository, mark.target) for mark in marks]
+    tagged = [(repository, target) for repository, target in rows if ":" not in target]
+    untag = await plan_removals(tagged) if tagged else Removals(())
+    if untag.failed and not untag.plans and len(tagged) == len(rows):
+        raise untag.failed[0]
     while True:
-        answer = await _ask(context, plan, refused)
+        answer = await _ask(context, marks, untag)
         if answer is None:
-            return False
-        chosen = await plan_remove(mark.repository, mark.target, answer[0], referrers=answer[2])
-        if chosen.mode == "delete" and (plan.siblings is None or len(chosen.attached) > len(plan.attached)):
-            # Which other tags would go was not looked for yet: nothing goes that was not shown.
-            plan = chosen
-            continue
-        typed = await type_names(context, tools, chosen.tags)
-        if typed is None:
-            return False
-        try:
-            await _apply(context, tools, chosen, answer[1], typed)
-        except Unsupported as error:
-            if answer[0] != "untag":
-                raise
-            refused = error.message
-            continue
-        finally:
-            context.changed(mark.repository)
-        return True
+            return
+        choice, reason = answer
+        plan = untag
+        typed: list[str] = []
+        if choice != "untag":
+            plan = await plan_removals(rows, "delete", referrers=choice == "referrers")
+            if not plan.plans:
+                raise plan.failed[0]
+            name = await _confirm(context, marks, plan)
+            if name is None:
+                return
+            typed = [name]
+        more = await type_names(context, tools, [tag for tag in plan.tags if tag not in typed])
+        if more is None:
+            return
+        refused = await _apply(context, tools, marks, plan, reason, [*typed, *more])
+        if refused is None:
+            return
+        # The registry said only now that a tag can't go alone: the other ways are offered.
+        untag = await plan_removals(tagged, "placeholder", refused=refused.message)
 
 
-async def _ask(context: Context, plan: RemovePlan, refused: str) -> tuple[Mode, str, bool] | None:
-    """What can be done, what each takes along."""
-    digest = plan.manifest.digest.short
-    deletes = plan.deletes
-    off = "deletes are off here" if deletes.denied else ""
-    choices: list[Choice[str]] = []
-    if plan.tag:
-        if refused:
-            choices.append(Choice("placeholder", "Untag by a placeholder", f"only {clean(plan.tag)} goes", off))
-        else:
-            choices.append(Choice("untag", "Untag", f"only {clean(plan.tag)} goes, the ModelKit stays"))
-    all_tags = sorted({*(plan.siblings or ()), *([plan.tag] if plan.tag else [])})
-    goes = (
-        "with all its tags, which are shown first" if plan.siblings is None else f"with {listed(all_tags) or 'no tag'}"
-    )
-    doubtful = off or ("its tags are known only in part" if plan.doubt else "")
-    choices.append(Choice("delete", "Delete the ModelKit", goes, doubtful))
-    if plan.attached:
-        count = f"{len(plan.attached)} attached"
-        choices.append(Choice("referrers", "Delete with what is attached", f"{goes}, and {count}", doubtful))
-    notes = [clean(refused[:1].upper() + refused[1:])] if refused else []
-    if off:
+async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tuple[str, str] | None:
+    """The ways there are, and what each takes along: to untag comes first, to delete after Cancel."""
+    plans = untag.plans
+    tags, bare = sorted(untag.tags), len({mark.key for mark in marks}) - len(plans) - len(untag.failed)
+    deletes = next((plan.deletes for plan in plans if plan.deletes.denied), None)
+    off = "deletes are off here" if deletes else ""
+    displaced = any(plan.mode == "placeholder" for plan in plans)
+    ways: list[Choice[str]] = []
+    if plans:
+        only = clean(tags[0]) if len(tags) == 1 else counted(len(tags), "tag")
+        label = "Untag by a placeholder" if displaced else "Untag"
+        ways.append(Choice("untag", label, f"only {only} {_go(len(tags))}", off if displaced else ""))
+    doubt = next((plan.doubt for plan in plans if plan.doubt), "")
+    doubtful = off or ("its tags are known only in part" if doubt else "")
+    many = len(marks) > 1
+    after = [Choice("delete", f"Delete the ModelKit{'s' * many} …", "with all tags, shown first", doubtful)]
+    if not all(mark.repository.source.traits.is_store for mark in marks):
+        after.append(Choice("referrers", "Delete with what is attached …", "signatures, statements, SBOMs", doubtful))
+    notes = [clean(untag.refused[:1].upper() + untag.refused[1:])] if untag.refused else []
+    if deletes:
         notes.append(clean(deletes.remedy))
-    elif refused and plan.tag:
+    elif displaced:
         notes.append("A placeholder is an empty manifest: the tag is moved to it, and it is deleted.")
-    if plan.siblings:
-        notes.append(f"Deleting {digest} would also remove {listed(plan.siblings)}.")
-    elif plan.tag and plan.siblings is not None and not plan.doubt:
-        notes.append(f"{clean(plan.tag)} is the only tag on {digest}.")
-    if plan.doubt:
-        notes.append(f"Other tags may be on it too: {clean(plan.doubt)}.")
-    if plan.attached:
-        notes.append(f"Deleting it alone leaves what is attached to it ({len(plan.attached)}) without a ModelKit.")
-    if plan.freed:
-        notes.append(f"A delete frees {size_text(plan.freed)}.")
-    title = f"Untag {clean(plan.tag)}" if plan.tag else f"Delete {digest}"
-    changes = [Change(plan.tag, digest, None)] if plan.tag else []
-    answer = await context.ask(PlanDialog(title, plan.place, changes, choices, notes=notes, reason=True, danger=True))
-    if answer is None:
-        return None
-    referrers = answer.choice == "referrers"
-    mode: Mode = (
-        "delete"
-        if answer.choice == "delete" or referrers
-        else "placeholder"
-        if answer.choice == "placeholder"
-        else "untag"
+    if plans:
+        notes.append(clean(f"Untag: {removed_text(untag, done=False)}."))
+        if lasting := undo_text(plans):
+            notes.append(clean(lasting))
+    notes += _shared(plans)
+    if doubt:
+        notes.append(f"Other tags may be on it too: {clean(doubt)}.")
+    if bare:
+        notes.append(f"{counted(bare, 'ModelKit')} without a tag can only be deleted.")
+    notes += [f"Left out: {clean(error.reference or '')}: {clean(error.message)}." for error in untag.failed]
+    changes, rest = few([Change(plan.tag or "", plan.manifest.digest.short, None) for plan in plans], "tag")
+    title = f"Remove {clean(marks[0].target)}" if not many else f"Remove {len(marks)} ModelKits"
+    places = list(dict.fromkeys(mark.repository.reference() for mark in marks))
+    answer = await context.ask(
+        PlanDialog(
+            title, listed(places, 2), changes, ways, notes=[*rest, *notes], reason=True, danger=True, after=after
+        )
     )
-    return mode, answer.reason, referrers
+    return None if answer is None else (answer.choice, answer.reason)
 
 
-async def _apply(context: Context, tools: ChangeTools, plan: RemovePlan, reason: str, typed: list[str]) -> None:
+def _go(number: int) -> str:
+    return "goes" if number == 1 else "go"
+
+
+def _shared(plans: Sequence[RemovePlan]) -> list[str]:
+    """Which other tags a delete would take, as far as they were looked for."""
+    going = {(plan.place, tag) for plan in plans for tag in plan.tags}
+    others = {tag for plan in plans for tag in plan.siblings or () if (plan.place, tag) not in going}
+    if others:
+        return [f"A delete would also remove {listed(sorted(others))}."]
+    if plans and all(plan.siblings is not None and not plan.doubt for plan in plans):
+        return [f"No other tag is on {plans[0].manifest.digest.short if len(plans) == 1 else 'them'}."]
+    return []
+
+
+async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> str | None:
+    """The second step of a delete: all that goes, and whether undo can bring it back there.
+
+    Where a stage or a tag that nobody pointed at goes too, its name is to be typed. Returns it (else "") or None.
+    """
+    stages = {stage.name for stage in context.ports.settings.stages}
+    pointed = {(mark.repository.reference(), mark.target) for mark in marks}
+    going = [(each.place, tag) for each in plan.plans for tag in each.tags]
+    heavy = [tag for _, tag in going if tag in stages] + [tag for place, tag in going if (place, tag) not in pointed]
+    digests = [each.manifest.digest.short for each in plan.plans]
+    words = [clean(f"{listed(digests)} with {listed(plan.tags, 12) or 'no tag'}"), ""]
+    words.append(clean(f"{removed_text(plan, done=False)}."))
+    attached = sum(len(each.attached) for each in plan.plans)
+    if attached and plan.plans[0].referrers:
+        words.append(f"{counted(attached, 'attached manifest')} {_go(attached)} too.")
+    elif attached:
+        words.append(f"What is attached ({attached}) stays, without a ModelKit.")
+    words.append(clean(undo_text(plan.plans) or "Undo can bring it back."))
+    words += [f"Left out: {clean(error.reference or '')}: {clean(error.message)}." for error in plan.failed]
+    typed = heavy[0] if heavy else None
+    title = f"Delete {digests[0] if len(digests) == 1 else counted(len(digests), 'ModelKit')}"
+    if not await context.ask(ConfirmDialog(title, words, "Delete", danger=True, typed=typed)):
+        return None
+    return typed or ""
+
+
+async def _apply(
+    context: Context, tools: ChangeTools, marks: Sequence[Mark], plan: Removals, reason: str, typed: Sequence[str]
+) -> Unsupported | None:
+    """Remove row by row. Returns the refusal where the registry untags nothing after all."""
+    from kittui.usecases.change.removals import Removals
     from kittui.usecases.change.remove import apply_remove
 
-    done = await apply_remove(plan, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
-    if plan.mode == "delete":
-        context.toast(f"Deleted {plan.manifest.digest.short} with {listed(plan.tags) or 'no tag'}", undo=UNDO)
-    else:
-        context.toast(f"{listed([change.tag for change in done.changes])} removed", undo=UNDO)
+    async def one(each: RemovePlan) -> RemovePlan:
+        await apply_remove(each, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
+        return each
+
+    try:
+        done, failed = await row_by_row(plan.plans, one)
+    finally:
+        for repository in {each.place: each.repository for each in plan.plans}.values():
+            context.changed(repository)
+    refusal = failed[0][1] if failed else None
+    if not done and isinstance(refusal, Unsupported) and plan.plans[0].mode == "untag":
+        return refusal
+    gone = {(each.place, tag) for each in done for tag in each.tags} | {
+        (each.place, each.manifest.digest) for each in done
+    }
+    left = [mark for mark in marks if (mark.repository.reference(), mark.target) not in gone]
+    context.clear_marks(keep=left if context.selection.marks else ())
+    if done:
+        key, how = await done_undo(context, tools, [each.repository for each in done])
+        context.toast(removed_text(Removals(tuple(done))), undo=key, how=how)
+    errors = [error.at(each.repository.reference(each.tag or each.manifest.digest)) for each, error in failed]
+    context.fail_all([*errors, *plan.failed], len(marks))
+    return None

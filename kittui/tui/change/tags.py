@@ -1,24 +1,22 @@
-"""Retag and undo: plan, dialog, apply."""
+"""Retag: plan, dialog, apply."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from kittui.errors import KittuiError
-from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import UNDO, for_each_mark, overrule, type_names, undoable
-from kittui.tui.change.wording import attached_note, changes_of, moment_text
+from kittui.tui.change.wording import attached_note, changes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import attached_text, costs_of, done_text, unseen_text
+from kittui.usecases.change.words import attached_text, done_text, unseen_text
 
 
 async def retag(context: Context) -> None:
@@ -62,6 +60,7 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
                 notes=notes,
                 costs=costs,
                 reason=True,
+                danger=bool(plan.overwritten),
             )
         )
         if answer is None:
@@ -79,7 +78,7 @@ async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
         plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
     )
     context.changed(destination[0])
-    undo_with = UNDO if all(undoable(each) for each in plan.changes) else None
+    undo_with = UNDO if all(undoable(context, each) for each in plan.changes) else None
     unseen = [tag for changed in done.done for tag in changed.unseen]
     words = [*(done_text(each) for each in plan.changes), unseen_text(unseen)]
     context.toast("; ".join(filter(None, words)), undo=undo_with)
@@ -107,50 +106,3 @@ async def _destination(context: Context, repository: Repository, text: str) -> t
     place, name, target = context.ports.locate(text)
     source = await context.ports.source(place)
     return source.repository(name), target or ""
-
-
-def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:
-    """What the tags pane knows: tags by digest."""
-    found: dict[Digest, tuple[str, ...]] = {}
-    for tag, digest in sorted(context.browser.known_digests(repository).items()):
-        found[digest] = (*found.get(digest, ()), tag)
-    return found
-
-
-async def undo(context: Context) -> None:
-    """Take the last tag change back: of this repository, else of any that is open here."""
-    from kittui.usecases.change.undo import apply_undo, plan_undo
-
-    tools = context.ports.change_tools()
-    repository = context.selection.repository
-    if repository is None:
-        return
-    tools.policy.check_write(repository.reference())
-    undoing = await plan_undo(repository, tools.ledger)
-    plan = replace(undoing.plan, names=_names(context, repository))
-    if not plan.changes:
-        await apply_undo(undoing, tools.ledger, tools.policy)
-        context.toast("Nothing to do: the change is undone already.")
-        return
-    answer = await context.ask(
-        PlanDialog(
-            f"Undo {clean(undoing.entry.action)} of {moment_text(undoing.entry.time)}",
-            plan.place,
-            changes_of(plan),
-            [Choice("do", "Undo")],
-            costs=costs_of(plan),
-        )
-    )
-    if answer is None:
-        return
-    typed = await type_names(context, tools, plan.overwritten)
-    if typed is None:
-        return
-    override = await overrule(context, tools, [plan])
-    if override is None:
-        return
-    try:
-        done = await apply_undo(undoing, tools.ledger, tools.policy, typed=typed, override=override, asked=True)
-    finally:
-        context.changed(repository)
-    context.toast(f"Undone: {done_text(plan, done.unseen)}")

@@ -69,12 +69,12 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, *, wh
 
 
 ANSWERS: tuple[Choice[tuple[str, bool]], ...] = (
-    Choice(("overwrite", False), "Overwrite", "this file"),
     Choice(("keep", False), "Keep mine", "this file"),
     Choice(("both", False), "Keep both", "the new one as NAME (2)"),
-    Choice(("overwrite", True), "Overwrite all", "this one and all that follow"),
+    Choice(("overwrite", False), "Overwrite", "this file"),
     Choice(("keep", True), "Keep all mine", "this one and all that follow"),
     Choice(("both", True), "Keep both of all", "this one and all that follow"),
+    Choice(("overwrite", True), "Overwrite all", "this one and all that follow"),
 )
 
 

@@ -71,3 +71,9 @@ def listed(names: Sequence[str], limit: int = 4) -> str:
     """Names in a sentence, cleaned; the rest counted."""
     shown = ", ".join(clean(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def few(changes: Sequence[Change], noun: str, limit: int = 8) -> tuple[list[Change], list[str]]:
+    """As many rows as a dialog has room for, and a note that counts the rest."""
+    rest = len(changes) - limit
+    return list(changes[:limit]), [f"and {rest} more {noun}{'' if rest == 1 else 's'}"] if rest > 0 else []

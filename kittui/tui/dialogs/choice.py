@@ -28,14 +28,17 @@ class Choice(Generic[Value]):
     refused: str = ""
 
 
-class ChoiceDialog(Dialog[Value]):
-    """A list of choices under some words; answers the value of the one chosen."""
+class Choices(OptionList):
+    """The choices of a dialog, with the keys of every list."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", "Down", id="dialog.down", show=False),
-        Binding("k", "move(-1)", "Up", id="dialog.up", show=False),
-        Binding("q", "cancel", "Cancel", id="dialog.quit", show=False),
+        Binding("j", "cursor_down", "Down", id="dialog.down", show=False),
+        Binding("k", "cursor_up", "Up", id="dialog.up", show=False),
     ]
+
+
+class ChoiceDialog(Dialog[Value]):
+    """A list of choices under some words; answers the value of the one chosen."""
 
     def __init__(self, title: str, choices: Sequence[Choice[Value]], words: Sequence[Part] = ()) -> None:
         super().__init__(title)
@@ -47,7 +50,7 @@ class ChoiceDialog(Dialog[Value]):
         if self._words:
             yield Words(self._words)
         width = min(26, max(len(choice.label) for choice in self._choices))
-        yield OptionList(
+        yield Choices(
             *(
                 Option(
                     Content.assemble(
@@ -65,14 +68,6 @@ class ChoiceDialog(Dialog[Value]):
         options = self.query_one(OptionList)
         options.focus()
         options.action_first()
-
-    def action_move(self, step: int) -> None:
-        """Move the cursor."""
-        options = self.query_one(OptionList)
-        if step > 0:
-            options.action_cursor_down()
-        else:
-            options.action_cursor_up()
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

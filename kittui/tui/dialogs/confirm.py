@@ -11,6 +11,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from kittui.terminal import clean
+from kittui.tui.dialogs.choice import Choices
 from kittui.tui.dialogs.dialog import Dialog, Part, Words
 
 
@@ -41,7 +42,7 @@ class ConfirmDialog(Dialog[bool]):
             entry = Input()
             entry.cursor_blink = False
             yield entry
-        yield OptionList(
+        yield Choices(
             Option(Content.assemble((self._confirm, "$kit-bad bold" if self._danger else "$kit-accent bold")), id="do"),
             Option(Content("Cancel"), id="cancel"),
         )

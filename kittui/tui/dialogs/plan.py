@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from kittui.terminal import clean
-from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.choice import Choice, Choices
 from kittui.tui.dialogs.dialog import Dialog, Part, Words
 
 
@@ -38,12 +38,16 @@ class PlanAnswer:
 class PlanDialog(Dialog[PlanAnswer]):
     """A plan with one or more ways to apply it; answers a PlanAnswer, or None.
 
-    `place` names where it happens and is the first line; `typed` must be typed before anything can be chosen (protected
-    tags); `look` is called for the key `d`, to see what the change means.
+    `place` names where it happens and is the first line; `after` are choices below Cancel; `typed` must be typed before
+    anything can be chosen (protected tags); `look` is called to see what the change means. The cursor starts on Cancel
+    with `danger`: where more would change than the user has just asked for.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "look", "See the changes", id="dialog.look", tooltip="What the plan changes")
+        Binding("ctrl+o,d", "look", "See the changes", id="dialog.look", tooltip="What the plan changes"),
+        Binding(
+            "down", "choices", "Choices", id="dialog.choices", tooltip="From the reason to the choices", show=False
+        ),
     ]
 
     def __init__(
@@ -58,10 +62,12 @@ class PlanDialog(Dialog[PlanAnswer]):
         reason: bool = False,
         typed: str | None = None,
         danger: bool = False,
+        after: Sequence[Choice[str]] = (),
         look: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(title)
-        self._place, self._changes, self._choices = place, list(changes), list(choices)
+        self._place, self._changes, self._cancel = place, list(changes), len(choices)
+        self._choices = [*choices, Choice("", "Cancel"), *after]
         self._notes, self._costs, self._reason = list(notes), costs, reason
         self._typed, self._danger, self._look = typed, danger, look
 
@@ -83,8 +89,7 @@ class PlanDialog(Dialog[PlanAnswer]):
             entry = Input(id="typed")
             entry.cursor_blink = False
             yield entry
-        choices = [*self._choices, Choice("", "Cancel")]
-        yield OptionList(
+        yield Choices(
             *(
                 Option(
                     Content.assemble(
@@ -92,7 +97,7 @@ class PlanDialog(Dialog[PlanAnswer]):
                     ),
                     disabled=bool(choice.refused),
                 )
-                for choice in choices
+                for choice in self._choices
             )
         )
 
@@ -122,18 +127,23 @@ class PlanDialog(Dialog[PlanAnswer]):
         return action != "look" or self._look is not None
 
     def on_mount(self) -> None:
-        """The cursor is on the first choice, on Cancel where it is dangerous, or on the name to type."""
+        """What is asked for is typed first: a name, a reason. The cursor is on the first choice, or on Cancel."""
         options = self.query_one(OptionList)
         self._guard("")
         if self._typed is not None:
             self.query_one("#typed", Input).focus()
+        elif self._reason:
+            self.query_one("#reason", Input).focus()
         else:
             options.focus()
-        options.highlighted = len(self._choices) if self._danger or self._typed is not None else 0
+        safe = self._danger or self._typed is not None or bool(self._choices[0].refused)
+        options.highlighted = self._cancel if safe else 0
 
     def _guard(self, text: str) -> None:
         options = self.query_one(OptionList)
         for number, choice in enumerate(self._choices):
+            if number == self._cancel:
+                continue
             if self._typed is None or text == self._typed:
                 if not choice.refused:
                     options.enable_option_at_index(number)
@@ -145,7 +155,8 @@ class PlanDialog(Dialog[PlanAnswer]):
         self._guard(event.value)
 
     @on(Input.Submitted)
-    def _submitted(self) -> None:
+    def action_choices(self) -> None:
+        """On to the choices."""
         self.query_one(OptionList).focus()
 
     def action_look(self) -> None:
@@ -156,7 +167,7 @@ class PlanDialog(Dialog[PlanAnswer]):
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        if event.option_index >= len(self._choices):
+        if event.option_index == self._cancel:
             self.dismiss(None)
             return
         reason = self.query_one("#reason", Input).value if self._reason else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository
+    from kittui.tui.frame.selection import Mark
 
 
 class Browser(Protocol):
@@ -52,8 +53,8 @@ class Browser(Protocol):
         """Turn the details pane to a tab; False where it has nothing to show."""
         ...
 
-    def clear_marks(self) -> None:
-        """Forget all marks."""
+    def clear_marks(self, keep: Collection[Mark] = ()) -> None:
+        """Forget all marks but a few."""
         ...
 
     def aside(self, command: str, text: str) -> None:

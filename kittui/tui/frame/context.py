@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from textual.screen import ModalScreen, Screen
 
     from kittui.errors import KittuiError
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from kittui.tui.frame.browser import Browser
     from kittui.tui.frame.ports import Ports
     from kittui.tui.frame.program import Program
-    from kittui.tui.frame.selection import Selection
+    from kittui.tui.frame.selection import Mark, Selection
 
 Answer = TypeVar("Answer")
 
@@ -39,13 +41,22 @@ class Context:
         """Open a full screen over this one; Esc should dismiss it."""
         self.program.push_screen(screen)
 
-    def toast(self, text: str, *, undo: str | None = None) -> None:
+    def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say in a corner what was done; `undo` is the id of the command that takes it back, named with its key."""
-        self.program.toast(text, undo=undo)
+        self.program.toast(text, undo=undo, how=how)
 
     def fail(self, error: KittuiError) -> None:
         """Say what failed and what to do."""
         self.program.fail(error)
+
+    def fail_all(self, errors: Sequence[KittuiError], total: int) -> None:
+        """Say which of several rows failed, and why: each by its name, in one message."""
+        if len(errors) == 1:
+            self.fail(errors[0])
+        elif errors:
+            lines = [f"{error.reference}: {error.message}" if error.reference else error.message for error in errors]
+            hints = {error.hint for error in errors if error.hint}
+            self.program.fail_lines(f"{len(errors)} of {total} failed", [*lines, *(hints if len(hints) == 1 else ())])
 
     def changed(self, repository: Repository | None = None) -> None:
         """Tags of the repository (of all, if None) were changed: panes that show them read them again."""
@@ -55,6 +66,6 @@ class Context:
         """Put a short text (`⬇ 1 pull 62 %`) into the header under a key of yours, or take it away."""
         self.program.activity(key, text)
 
-    def clear_marks(self) -> None:
-        """Forget all marks, after a command has used them."""
-        self.browser.clear_marks()
+    def clear_marks(self, keep: Collection[Mark] = ()) -> None:
+        """Forget all marks but a few, after a command has used them."""
+        self.browser.clear_marks(keep)

@@ -16,12 +16,12 @@ TAKEN: Final = frozenset({"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q", "ctrl+m", "ctr
 
 
 def _dialogs() -> Sequence[BindingType]:
-    from kittui.tui.dialogs.choice import ChoiceDialog
+    from kittui.tui.dialogs.choice import Choices
     from kittui.tui.dialogs.dialog import Dialog
     from kittui.tui.dialogs.plan import PlanDialog
     from kittui.tui.dialogs.prompt import InputDialog
 
-    return [*Dialog.BINDINGS, *ChoiceDialog.BINDINGS, *InputDialog.BINDINGS, *PlanDialog.BINDINGS]
+    return [*Dialog.BINDINGS, *Choices.BINDINGS, *InputDialog.BINDINGS, *PlanDialog.BINDINGS]
 
 
 def _help() -> Sequence[BindingType]:

@@ -220,9 +220,9 @@ class Program(App[None], inherit_bindings=False):
             self._activities[key] = clean(text)
         self.refresh_bars()
 
-    def toast(self, text: str, *, undo: str | None = None) -> None:
+    def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say what was done, and with which key it is taken back."""
-        tail = f"\n{self.ports.keys[undo]} undoes it" if undo else ""
+        tail = f"\n{self.ports.keys[undo]} {how}" if undo else ""
         self.notify(clean(text) + tail, markup=False, timeout=6)
 
     def fail(self, error: KittuiError) -> None:
@@ -230,6 +230,11 @@ class Program(App[None], inherit_bindings=False):
         text = "\n".join(clean(part) for part in (error.message, error.hint) if part)
         title = clean(error.reference) if error.reference else ""
         self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False, timeout=12)
+
+    def fail_lines(self, title: str, lines: Sequence[str]) -> None:
+        """Say what failed, a line each."""
+        text = "\n".join(map(clean, lines))
+        self.notify(text, title=title, severity="error", markup=False, timeout=12 + 2 * len(lines))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """With NO_COLOR the terminal's own colours are dropped; greys made of them would be black on black."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -316,9 +316,11 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         else:
             self.tags_pane.forget(str(repository.source.place), repository.name)
 
-    def clear_marks(self) -> None:
-        """Forget all marks."""
-        self._marks.clear()
+    def clear_marks(self, keep: Collection[Mark] = ()) -> None:
+        """Forget all marks but a few."""
+        kept = {mark.key for mark in keep}
+        for key in [key for key in self._marks if key not in kept]:
+            del self._marks[key]
         self.tags_pane.remark()
         self.refresh_bars()
 

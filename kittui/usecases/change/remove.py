@@ -1,171 +1,38 @@
-"""Remove: untag a tag alone, or delete a ModelKit with all its tags; what goes is known before anything goes."""
+"""Remove as planned: untag a tag alone, or delete a ModelKit with all its tags."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
+from kittui.errors import NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
 from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
-from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
+from kittui.oci.protocols import Power, Repository
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.usecases.browse.tag_names import attached_tags
-from kittui.usecases.change.carry import carriers_of
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, untag_power
-from kittui.usecases.change.siblings import Siblings, tags_by_digest
+from kittui.usecases.change.removal import RemovePlan, cannot_untag, check_known, delete_power
+from kittui.usecases.change.siblings import tags_by_digest
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.unfinished import continue_open, mark_done
-
-Mode = Literal["untag", "delete", "placeholder"]
 
 PLACEHOLDER = "io.kittui.placeholder"
 """Annotation that marks a placeholder, so that a removal that was cut short is finished by deleting it."""
 
 EMPTY_CONFIG = b"{}"
 """The content of OCI's empty descriptor (image-spec, manifest.md): what a placeholder's config is."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemovePlan:
-    """What would go: `tags` for good, `siblings` are the other tags on the digest, which only a delete takes.
-
-    `siblings` is None where they were not looked for, as a registry that removes a tag alone leaves them be;
-    `doubt`: why there may be more of them. `deletes`: whether the source deletes, looked for where it can't
-    untag. `attached` is what refers to a digest that goes, each with the tag it is found by: with `referrers` it goes
-    too. `freed`: bytes that no other ModelKit of a local source needs, None where
-    only the registry knows.
-    """
-
-    repository: Repository
-    mode: Mode
-    tag: str | None
-    manifest: Manifest
-    siblings: tuple[str, ...] | None
-    freed: int | None
-    doubt: str = ""
-    deletes: Power = UNKNOWN
-    attached: tuple[tuple[Manifest, str | None], ...] = ()
-    referrers: bool = False
-    read_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def place(self) -> str:
-        """Where it happens, as the first line of a plan says it."""
-        return self.repository.reference()
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags that go."""
-        own = (self.tag,) if self.tag else ()
-        return tuple(sorted({*own, *(self.siblings or ())})) if self.mode == "delete" else own
-
-    @property
-    def changes(self) -> tuple[TagChange, ...]:
-        """The same as changes of tags."""
-        return tuple(TagChange(tag, self.manifest, None) for tag in self.tags)
-
-
-async def plan_remove(
-    repository: Repository, target: str, mode: Mode = "untag", *, referrers: bool = False
-) -> RemovePlan:
-    """Look at what removing a tag or digest does, with `referrers` also to what refers to it; nothing is changed.
-
-    Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it, and
-    Incomplete for deleting a digest whose tags are not all known.
-    """
-    tag = None if ":" in target else target
-    if tag is None and mode != "delete":
-        raise UsageError(
-            "a digest has no tag to remove",
-            hint="Give --delete to remove the ModelKit with all its tags, or name a tag.",
-            reference=repository.reference(target),
-        )
-    manifest = await repository.manifest(target)
-    power = await untag_power(repository) if mode == "untag" else UNKNOWN
-    if mode == "untag" and not power.denied and not repository.source.traits.lists_digests:
-        return RemovePlan(repository, mode, tag, manifest, None, 0)
-    deletes = await delete_power(repository, ask=power.denied or mode == "placeholder")
-    if mode == "delete" and deletes.denied:
-        raise Unsupported(
-            deletes.reason or "this source does not delete",
-            hint=deletes.remedy or None,
-            reference=repository.reference(target),
-        )
-    found = await tags_by_digest(repository, {tag: manifest.digest} if tag else None)
-    if mode == "delete":
-        _check_known(repository, manifest.digest, found)
-    others = tuple(name for name in found.of(manifest.digest) if name != tag)
-    freed = await _freed(repository, manifest) if mode == "delete" else 0
-    attached: list[tuple[Manifest, str | None]] = []
-    if mode == "delete":
-        attached, notes = await _attached(repository, manifest.digest, referrers=referrers)
-        # What carries another tag of its own is somebody's: it stays.
-        attached = [(one, own) for one, own in attached if {*found.of(one.digest)} <= {own}]
-        if notes and referrers:
-            raise Incomplete(f"list what refers to {manifest.digest.short}", "; ".join(notes))
-    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt, deletes, tuple(attached), referrers)
-    if power.denied:
-        raise cannot_untag(plan, power)
-    return plan
-
-
-async def _attached(
-    repository: Repository, digest: Digest, *, referrers: bool
-) -> tuple[list[tuple[Manifest, str | None]], list[str]]:
-    """What refers to a digest that goes; that it can't be asked for stops only who wants it removed."""
-    try:
-        return await carriers_of(repository, digest)
-    except KittuiError:
-        if referrers:
-            raise
-        return [], []
-
-
-async def delete_power(repository: Repository, *, ask: bool) -> Power:
-    """Whether the source deletes: as known, else asked where that can be asked without deleting anything."""
-    power = repository.source.capabilities.delete
-    if ask and power.state == "unknown" and isinstance(repository, SupportsDeleteProbe):
-        return await repository.probe_deletes()
-    return power
-
-
-def _check_known(repository: Repository, digest: Digest, found: Siblings) -> None:
-    """Raise Incomplete where not all tags on a digest are known: deleting it would take some that no plan has shown."""
-    if found.doubt:
-        error = Incomplete(f"list the tags on {digest.short}", found.doubt)
-        error.hint = "Nothing was deleted: that takes every tag on the digest, and they are not all known."
-        raise error.at(repository.reference(digest))
-
-
-def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
-    """The refusal that says which ways there are, and what each takes along; none where nothing is deleted at all."""
-    if plan.deletes.denied:
-        hint = plan.deletes.remedy or power.remedy or None
-        return Unsupported(power.reason, hint=hint, reference=plan.repository.reference(plan.tag))
-    others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
-    others += " and perhaps other tags" if plan.doubt else " and every tag on it" if plan.siblings is None else ""
-    return Unsupported(
-        power.reason or "this registry can't remove a tag alone",
-        hint=(
-            f"--placeholder points {plan.tag} at an empty manifest and deletes that: other tags stay. "
-            f"--delete removes {plan.manifest.digest.short}{others}."
-        ),
-        reference=plan.repository.reference(plan.tag),
-    )
 
 
 async def apply_remove(
@@ -232,7 +99,7 @@ def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
 async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     repository, digest = plan.repository, plan.manifest.digest
     found = await tags_by_digest(repository)
-    _check_known(repository, digest, found)
+    check_known(repository, digest, found)
     now_on_it = found.of(digest)
     for tag in {*now_on_it} ^ {*plan.tags}:
         raise TagMoved(
@@ -381,34 +248,3 @@ async def _exists(repository: Repository, digest: Digest) -> bool:
     except NotFound:
         return False
     return True
-
-
-async def _freed(repository: Repository, manifest: Manifest) -> int | None:
-    """Bytes of blobs that only this manifest needs, over all repositories of a local source."""
-    if repository.files is None:
-        return None
-    own: dict[Digest, int] = {layer.digest: layer.size for layer in manifest.layers}
-    if manifest.config is not None:
-        own[manifest.config.digest] = manifest.config.size
-    own[manifest.digest] = len(manifest.raw)
-    async for page in repository.source.repositories():
-        for entry in page:
-            other = repository.source.repository(entry.name)
-            async for tags in other.tags():
-                for descriptor in {tag.descriptor.digest for tag in tags if tag.descriptor}:
-                    if descriptor == manifest.digest:
-                        if other.name != repository.name:
-                            return 0
-                        continue
-                    for blob in await _blobs(other, descriptor):
-                        own.pop(blob, None)
-    return sum(own.values())
-
-
-async def _blobs(repository: Repository, digest: Digest) -> tuple[Digest, ...]:
-    try:
-        manifest = await repository.manifest(digest)
-    except NotFound:
-        return ()
-    config = (manifest.config.digest,) if manifest.config else ()
-    return (*config, *(layer.digest for layer in manifest.layers), *(child.digest for child in manifest.manifests))

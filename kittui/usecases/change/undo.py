@@ -1,4 +1,4 @@
-"""Undo of the last tag change that kittui made in a repository, from the journal."""
+"""Undo of the last tag change that kittui made in a repository, and redo of what was undone, from the journal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from kittui.errors import NotFound, TagMoved, Unsupported
+from kittui.errors import KittuiError, NotFound, TagMoved, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
@@ -19,19 +19,23 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, is_at, untag_power
 from kittui.usecases.change.tags import Recent, apply_changes
 
+TURNS = frozenset({"undo", "redo"})
+"""Actions that undo passes over: they take back, or do again, what another entry says."""
+
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """The changes that take an entry back, last step first."""
+    """The changes that take an entry back, last step first, or do it again."""
 
     entry: Entry
     plan: ChangePlan
 
 
 def last_change(ledger: Ledger, repository: str | None = None) -> Entry | None:
-    """The newest change that can be undone, of one repository or of all; an undo itself is not undone."""
+    """The newest change that can be undone, of one repository or of all; undo and redo themselves are not undone."""
     for entry in ledger.journal.entries(repository):
-        if entry.state in ("done", "open") and entry.action != "undo" and any(_happened(step) for step in entry.steps):
+        happened = any(_happened(step) for step in entry.steps)
+        if entry.state in ("done", "open") and entry.action not in TURNS and happened:
             return entry
     return None
 
@@ -86,7 +90,7 @@ def _to_take_back(ledger: Ledger, reference: str) -> Entry | None:
     """The change that an undo which was cut short was taking back, unless there is a newer one; else the newest."""
     interrupted = ledger.journal.undoing(reference)
     for entry in ledger.journal.entries(reference):
-        if entry.action != "undo" and any(_happened(step) for step in entry.steps):
+        if entry.action not in TURNS and any(_happened(step) for step in entry.steps):
             if entry.id == interrupted:
                 return entry
             break
@@ -110,6 +114,109 @@ async def apply_undo(
     await ledger.write(replace(undo.entry, state="undone"))
     await asyncio.to_thread(ledger.journal.end_undo, undo.entry)
     return done
+
+
+def last_undone(ledger: Ledger, repository: str) -> Entry | None:
+    """The change that redo does again: the one undone last, unless something was changed since. Blocks."""
+    undone: list[Entry] = []
+    done: list[Entry] = []
+    unfinished = False
+    for entry in reversed(ledger.journal.entries(repository)):
+        if entry.state == "abandoned" or not any(_happened(step) for step in entry.steps):
+            continue
+        unfinished = entry.action == "redo" and entry.state == "open"
+        if entry.action == "undo":
+            _turn(entry, done, undone)
+        elif entry.action == "redo":
+            if not unfinished:
+                _turn(entry, undone, done)
+        else:
+            done.append(entry)
+            undone.clear()
+    return undone[-1] if undone and (unfinished or undone[-1].state == "undone") else None
+
+
+def _turn(entry: Entry, origin: list[Entry], destination: list[Entry]) -> None:
+    """Take over the newest change that an undo or redo turned: one of the same moves, there or back."""
+    if entry.action == "redo":
+        moves = {(step.tag, step.before, step.after) for step in entry.steps}
+    else:
+        moves = {(step.tag, step.after, step.before) for step in entry.steps}
+    for position in range(len(origin) - 1, -1, -1):
+        if moves <= {(step.tag, step.before, step.after) for step in origin[position].steps}:
+            destination.append(origin.pop(position))
+            return
+
+
+async def plan_redo(repository: Repository, ledger: Ledger) -> UndoPlan:
+    """Plan to do again what undo took back last.
+
+    Raises NotFound where there is nothing, TagMoved where a tag is elsewhere by now, Unsupported for a delete and where
+    the content is gone.
+    """
+    reference = repository.reference()
+    entry = await asyncio.to_thread(last_undone, ledger, reference)
+    if entry is None:
+        raise NotFound(
+            "nothing was undone here that could be done again",
+            hint="Redo does again what undo took back last, until something else is changed.",
+            reference=reference,
+        )
+    if entry.action == "delete":
+        raise Unsupported(
+            "a delete is not done again by redo",
+            hint="Remove it anew: what goes with it is looked at again.",
+            reference=reference,
+        )
+    recent = await Recent.of(ledger, reference)
+    changes: list[TagChange] = []
+    for step in (step for step in entry.steps if _happened(step)):
+        current = await digest_at(repository, step.tag)
+        late = recent.is_late(step.tag, current)
+        if not late and await is_at(repository, step.tag, current, step.after):
+            continue
+        if not late and not await is_at(repository, step.tag, current, step.before):
+            raise TagMoved(
+                f"{step.tag} moved since: it points to {current.short if current else 'nothing'} now",
+                hint="Redo would overwrite someone's change; look at it and retag by hand.",
+                reference=repository.reference(step.tag),
+            )
+        if step.after is None and (power := await untag_power(repository)).denied:
+            raise Unsupported(
+                f"this registry can't remove {step.tag} alone",
+                hint=power.remedy or "Remove it with: kittui remove --placeholder REF.",
+                reference=repository.reference(step.tag),
+            )
+        before, after = (
+            await _manifest(repository, ledger, step.before),
+            await _manifest(repository, ledger, step.after),
+        )
+        changes.append(TagChange(step.tag, before, after))
+    return UndoPlan(entry, ChangePlan(repository, "redo", tuple(changes), read_at=time.monotonic()))
+
+
+async def apply_redo(
+    redo: UndoPlan,
+    ledger: Ledger,
+    policy: Policy,
+    *,
+    reason: str = "",
+    typed: Collection[str] = (),
+    override: str = "",
+    asked: bool = False,
+) -> Changed:
+    """Do the change again. It is marked as done first: cut short, the next undo takes back this change and no other."""
+    policy.check_write(redo.plan.place)
+    await ledger.write(replace(redo.entry, state="done"))
+    try:
+        return await apply_changes(
+            redo.plan, ledger, policy, reason=reason, typed=typed, override=override, asked=asked
+        )
+    except KittuiError:
+        entries = await asyncio.to_thread(ledger.journal.entries, redo.plan.place)
+        if not any(entry.action == "redo" and entry.state == "open" for entry in entries):
+            await ledger.write(redo.entry)
+        raise
 
 
 def _happened(step: Step) -> bool:

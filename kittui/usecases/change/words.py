@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from kittui.oci.manifest import Manifest
     from kittui.usecases.change.plan import ChangePlan, TagChange
     from kittui.usecases.change.policy import Verdict
+    from kittui.usecases.change.removal import RemovePlan
+    from kittui.usecases.change.removals import Removals
     from kittui.usecases.change.transfer import MovePlan
 
     Names = Mapping[Digest, tuple[str, ...]]
+
+FEW = 3
+"""Tags that are named in a sentence; more are counted."""
 
 
 def moved_tags(
@@ -42,7 +47,8 @@ def change_lines(changes: Sequence[TagChange], names: Names = MappingProxyType({
 def notes_of(plan: ChangePlan) -> list[str]:
     """What else there is to know before saying yes."""
     notes = [*plan.notes]
-    notes += [f"{digest.short} loses its last tag; its manifest is kept for undo" for digest in plan.orphans]
+    lasts = " until the registry cleans up" if plan.repository.files is None else ""
+    notes += [f"{digest.short} loses its last tag; undo can bring it back{lasts}" for digest in plan.orphans]
     return notes
 
 
@@ -71,6 +77,8 @@ def nothing_to_do(plan: ChangePlan) -> str:
         return "Nothing to do: both tags already point to the same digest."
     if plan.action == "rollback":
         return "Nothing to do: the tag already points to rollback's digest."
+    if plan.action in ("undo", "redo"):
+        return f"Nothing to do: the change is {'undone' if plan.action == 'undo' else 'done again'} already."
     return "Nothing to do: the tag already points to this digest."
 
 
@@ -86,6 +94,49 @@ def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
         for change in plan.changes
     )
     return "; ".join(filter(None, (moved or nothing_to_do(plan), unseen_text(unseen))))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 tag`, `3 tags`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def removed_text(removals: Removals, *, done: bool = True) -> str:
+    """What goes, what stays and why, what becomes free: `3 tags go; 2 digests stay because other tags are on them`."""
+    names = removals.tags
+    parts = [", ".join(names) if len(names) <= FEW else f"{len(names)} tags"] if names else []
+    if removals.deleted:
+        parts.append(counted(removals.deleted, "ModelKit"))
+    one = len(names) + removals.deleted == 1
+    said = [f"{' and '.join(parts)} {'removed' if done else 'goes' if one else 'go'}"]
+    for why, number in removals.stays.items():
+        alone = number == 1
+        reason = {
+            "shared": f"because other tags are on {'it' if alone else 'them'}",
+            "bare": "without a tag",
+            "unknown": "because only tags go",
+        }[why]
+        said.append(f"{counted(number, 'digest')} {'stays' if alone else 'stay'} {reason}")
+    if removals.freed:
+        size = size_text(removals.freed)
+        said.append(f"{size} freed" if done else f"that frees {size}")
+    return "; ".join(said)
+
+
+def undo_text(plans: Sequence[RemovePlan]) -> str:
+    """Whether undo can take removals back where they happen, said before they do; empty where it can."""
+    untagged = [plan for plan in plans if plan.undo == "no" and not plan.tags]
+    gone = [plan for plan in plans if plan.undo == "no" and plan.tags]
+    said = []
+    if gone:
+        said.append("This can't be undone here: what no other ModelKit needs is deleted at once.")
+    elif untagged:
+        said.append("This can't be undone: undo puts tags back, and there is none.")
+    if any(plan.undo == "for now" for plan in plans):
+        said.append("Undo works only until the registry cleans up what has no tag.")
+    if any(plan.referrers and plan.attached for plan in plans):
+        said.append("What is attached does not come back.")
+    return " ".join(said)
 
 
 def attached_text(plan: MovePlan) -> str:

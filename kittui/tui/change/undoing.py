@@ -1,0 +1,94 @@
+"""Undo and redo: what is turned is shown, then done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.terminal import clean
+from kittui.tui.change.changing import REDO, UNDO, overrule, type_names
+from kittui.tui.change.wording import changes_of, moment_text
+from kittui.tui.dialogs.choice import Choice
+from kittui.tui.dialogs.plan import PlanDialog
+from kittui.tui.frame.context import Context
+from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.words import costs_of, done_text, nothing_to_do
+
+if TYPE_CHECKING:
+    from kittui.usecases.change.undo import UndoPlan
+
+
+async def undo(context: Context) -> None:
+    """Take the last tag change in this repository back."""
+    from kittui.usecases.change.undo import plan_undo
+
+    tools, repository = context.ports.change_tools(), context.selection.repository
+    if repository is None:
+        return
+    tools.policy.check_write(repository.reference())
+    await _turn(context, tools, await plan_undo(repository, tools.ledger), "Undo")
+
+
+async def redo(context: Context) -> None:
+    """Do again what undo took back last in this repository."""
+    from kittui.usecases.change.undo import plan_redo
+
+    tools, repository = context.ports.change_tools(), context.selection.repository
+    if repository is None:
+        return
+    tools.policy.check_write(repository.reference())
+    await _turn(context, tools, await plan_redo(repository, tools.ledger), "Redo")
+
+
+async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str) -> None:
+    from kittui.usecases.change.undo import apply_redo, apply_undo, plan_redo
+
+    apply = apply_undo if verb == "Undo" else apply_redo
+    repository = turn.plan.repository
+    plan = replace(turn.plan, names=_names(context, repository))
+    if not plan.changes:
+        await apply(turn, tools.ledger, tools.policy)
+        context.toast(nothing_to_do(plan))
+        return
+    answer = await context.ask(
+        PlanDialog(
+            f"{verb} {clean(turn.entry.action)} of {moment_text(turn.entry.time)}",
+            plan.place,
+            changes_of(plan),
+            [Choice("do", verb)],
+            costs=costs_of(plan),
+        )
+    )
+    if answer is None:
+        return
+    typed = await type_names(context, tools, plan.overwritten)
+    if typed is None:
+        return
+    override = await overrule(context, tools, [plan])
+    if override is None:
+        return
+    try:
+        done = await apply(turn, tools.ledger, tools.policy, typed=typed, override=override, asked=True)
+    finally:
+        context.changed(repository)
+    said = done_text(plan, done.unseen)
+    if verb == "Redo":
+        context.toast(f"Done again: {said}", undo=UNDO)
+        return
+    try:
+        await plan_redo(repository, tools.ledger)
+    except KittuiError:
+        context.toast(f"Undone: {said}")
+    else:
+        context.toast(f"Undone: {said}", undo=REDO, how="redoes it")
+
+
+def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:
+    """What the tags pane knows: tags by digest."""
+    found: dict[Digest, tuple[str, ...]] = {}
+    for tag, digest in sorted(context.browser.known_digests(repository).items()):
+        found[digest] = (*found.get(digest, ()), tag)
+    return found

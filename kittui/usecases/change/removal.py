@@ -1,0 +1,168 @@
+"""What removing a tag or a ModelKit would do: looked at before anything goes, and nothing is changed by looking."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kittui.errors import KittuiError, Unsupported, UsageError
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
+from kittui.usecases.change.carry import carriers_of
+from kittui.usecases.change.freed import freed_by
+from kittui.usecases.change.plan import TagChange
+from kittui.usecases.change.readings import untag_power
+from kittui.usecases.change.siblings import Siblings, tags_by_digest
+
+Mode = Literal["untag", "delete", "placeholder"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePlan:
+    """What would go: `tags` for good, `siblings` are the other tags on the digest, which only a delete takes.
+
+    `siblings` is None where they were not looked for, as a registry that removes a tag alone leaves them be;
+    `doubt`: why there may be more of them. `deletes`: whether the source deletes, looked for where it can't
+    untag. `attached` is what refers to a digest that goes, each with the tag it is found by: with `referrers` it goes
+    too. `freed`: bytes that no other ModelKit of a local source needs, None where
+    only the registry knows.
+    """
+
+    repository: Repository
+    mode: Mode
+    tag: str | None
+    manifest: Manifest
+    siblings: tuple[str, ...] | None
+    freed: int | None
+    doubt: str = ""
+    deletes: Power = UNKNOWN
+    attached: tuple[tuple[Manifest, str | None], ...] = ()
+    referrers: bool = False
+    read_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def place(self) -> str:
+        """Where it happens, as the first line of a plan says it."""
+        return self.repository.reference()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that go."""
+        own = (self.tag,) if self.tag else ()
+        return tuple(sorted({*own, *(self.siblings or ())})) if self.mode == "delete" else own
+
+    @property
+    def undo(self) -> Literal["yes", "for now", "no"]:
+        """Whether undo can take it back there: for now is until a registry cleans up what has no tag."""
+        if self.mode != "delete":
+            last = self.siblings == () and not self.doubt and self.repository.files is None
+            return "for now" if last else "yes"
+        if not self.tags:
+            return "no"
+        if self.freed is None:
+            return "for now"
+        return "no" if self.freed > len(self.manifest.raw) else "yes"
+
+    @property
+    def changes(self) -> tuple[TagChange, ...]:
+        """The same as changes of tags."""
+        return tuple(TagChange(tag, self.manifest, None) for tag in self.tags)
+
+
+async def plan_remove(
+    repository: Repository,
+    target: str,
+    mode: Mode = "untag",
+    *,
+    referrers: bool = False,
+    found: Siblings | None = None,
+    weigh: bool = True,
+) -> RemovePlan:
+    """Look at what removing a tag or digest does, with `referrers` also to what refers to it; nothing is changed.
+
+    `found` are the repository's tags where they were read already; with `weigh`, what a delete frees is counted.
+
+    Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it, and
+    Incomplete for deleting a digest whose tags are not all known.
+    """
+    tag = None if ":" in target else target
+    if tag is None and mode != "delete":
+        raise UsageError(
+            "a digest has no tag to remove",
+            hint="Give --delete to remove the ModelKit with all its tags, or name a tag.",
+            reference=repository.reference(target),
+        )
+    manifest = await repository.manifest(target)
+    power = await untag_power(repository) if mode == "untag" else UNKNOWN
+    if mode == "untag" and not power.denied and not repository.source.traits.lists_digests:
+        return RemovePlan(repository, mode, tag, manifest, None, 0)
+    deletes = await delete_power(repository, ask=power.denied or mode == "placeholder")
+    if mode == "delete" and deletes.denied:
+        raise Unsupported(
+            deletes.reason or "this source does not delete",
+            hint=deletes.remedy or None,
+            reference=repository.reference(target),
+        )
+    found = found or await tags_by_digest(repository, {tag: manifest.digest} if tag else None)
+    if mode == "delete":
+        check_known(repository, manifest.digest, found)
+    others = tuple(name for name in found.of(manifest.digest) if name != tag)
+    freed = (await freed_by([(repository, manifest)]))[0] if mode == "delete" and weigh else 0
+    attached: list[tuple[Manifest, str | None]] = []
+    if mode == "delete":
+        attached, notes = await _attached(repository, manifest.digest, referrers=referrers)
+        # What carries another tag of its own is somebody's: it stays.
+        attached = [(one, own) for one, own in attached if {*found.of(one.digest)} <= {own}]
+        if notes and referrers:
+            raise Incomplete(f"list what refers to {manifest.digest.short}", "; ".join(notes))
+    plan = RemovePlan(repository, mode, tag, manifest, others, freed, found.doubt, deletes, tuple(attached), referrers)
+    if power.denied:
+        raise cannot_untag(plan, power)
+    return plan
+
+
+async def _attached(
+    repository: Repository, digest: Digest, *, referrers: bool
+) -> tuple[list[tuple[Manifest, str | None]], list[str]]:
+    """What refers to a digest that goes; that it can't be asked for stops only who wants it removed."""
+    try:
+        return await carriers_of(repository, digest)
+    except KittuiError:
+        if referrers:
+            raise
+        return [], []
+
+
+async def delete_power(repository: Repository, *, ask: bool) -> Power:
+    """Whether the source deletes: as known, else asked where that can be asked without deleting anything."""
+    power = repository.source.capabilities.delete
+    if ask and power.state == "unknown" and isinstance(repository, SupportsDeleteProbe):
+        return await repository.probe_deletes()
+    return power
+
+
+def check_known(repository: Repository, digest: Digest, found: Siblings) -> None:
+    """Raise Incomplete where not all tags on a digest are known: deleting it would take some that no plan has shown."""
+    if found.doubt:
+        error = Incomplete(f"list the tags on {digest.short}", found.doubt)
+        error.hint = "Nothing was deleted: that takes every tag on the digest, and they are not all known."
+        raise error.at(repository.reference(digest))
+
+
+def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
+    """The refusal that says which ways there are, and what each takes along; none where nothing is deleted at all."""
+    if plan.deletes.denied:
+        hint = plan.deletes.remedy or power.remedy or None
+        return Unsupported(power.reason, hint=hint, reference=plan.repository.reference(plan.tag))
+    others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
+    others += " and perhaps other tags" if plan.doubt else " and every tag on it" if plan.siblings is None else ""
+    return Unsupported(
+        power.reason or "this registry can't remove a tag alone",
+        hint=(
+            f"--placeholder points {plan.tag} at an empty manifest and deletes that: other tags stay. "
+            f"--delete removes {plan.manifest.digest.short}{others}."
+        ),
+        reference=plan.repository.reference(plan.tag),
+    )
