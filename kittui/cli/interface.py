@@ -176,6 +176,7 @@ async def build_ports(composition: Composition) -> Ports:
         repositories=repositories,
         tags=tags,
         modelkit=composition.modelkits.open,
+        manifest=composition.modelkits.manifest,
         cached=composition.modelkits.cached,
         forget=composition.modelkits.forget,
         held=held,

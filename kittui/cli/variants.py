@@ -50,10 +50,12 @@ def variant_document(variant: Variant, size: int | None = None) -> dict[str, Any
 def print_variants(call: Call, variants: Sequence[Variant], sizes: Mapping[str, int | None] | None = None) -> None:
     """A row for each variant, a column for each label."""
     keys = label_keys(variants)
+    noted = any(one.descriptor.annotations for one in variants)
     rows: list[Sequence[Styled]] = []
     for one in variants:
         notes = ", ".join(f"{key}: {value}" for key, value in one.descriptor.annotations.items())
-        size = [size_text(sizes[one.descriptor.digest])] if sizes is not None else []
-        rows.append([*(one.labels.get(key, "") for key in keys), *size, one.descriptor.digest, (notes, "dim")])
-    header = [*keys, *(["SIZE"] if sizes is not None else []), "DIGEST", "ANNOTATIONS"]
+        row: list[Styled] = [one.labels.get(key, "") for key in keys]
+        row += [size_text(sizes[one.descriptor.digest])] if sizes is not None else []
+        rows.append([*row, one.descriptor.digest, *([(notes, "dim")] if noted else [])])
+    header = [*keys, *(["SIZE"] if sizes is not None else []), "DIGEST", *(["ANNOTATIONS"] if noted else [])]
     call.printer.table(header, rows, right=(len(keys),) if sizes is not None else ())

@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -136,7 +137,11 @@ def test_every_command_that_changes_something_takes_a_dry_run() -> None:
         if any("--dry-run" in param.opts for param in (program.get_command(context, name) or program).params)
     }
     reading = {"demo", "ls", "show", "tree", "cat", "diff", "find", "timeline", "history", "verify", "board"}
-    assert set(COMMANDS) - taking == reading | {"report", "gate", "doctor"} & set(COMMANDS)
+    assert set(COMMANDS) - taking == reading | {"report", "gate", "doctor", "index"} & set(COMMANDS)
+    index = program.get_command(context, "index")
+    assert isinstance(index, click.Group)
+    dry = {name for name, one in index.commands.items() if any("--dry-run" in param.opts for param in one.params)}
+    assert set(index.commands) - dry == {"list"}
 
 
 def _complete(words: list[str], incomplete: str) -> set[str]:

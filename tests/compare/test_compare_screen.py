@@ -73,6 +73,7 @@ def over(source: Source) -> KittuiApp:
         repositories=repositories,
         tags=tags,
         modelkit=opened,
+        manifest=lambda repository, target: repository.manifest(target),
     )
     return KittuiApp(ports)
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from kittui.demo.stage import LAYOUT
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_INDEX, REF_NAME
-from tests.demo.kits import Kit
+from tests.demo.kits import Index, Kit
 from tests.demo.pack import go_json
 
 PROJECTS = ("fraud", "sentiment", "support_bot", "transactions", "vision")
@@ -24,7 +26,17 @@ def kits() -> list[Kit]:
     return [kit for project in PROJECTS for kit in import_module(f"tests.demo.kits.{project}").kits()]
 
 
-def layout_files(made: Iterable[Kit]) -> dict[str, bytes]:
+def indexes(made: Sequence[Kit]) -> list[Index]:
+    """The indexes of the demo."""
+    return [
+        index
+        for project in PROJECTS
+        if (own := getattr(import_module(f"tests.demo.kits.{project}"), "indexes", None))
+        for index in own(made)
+    ]
+
+
+def layout_files(made: Sequence[Kit]) -> dict[str, bytes]:
     """The files of the layout by their paths in it."""
     files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
     entries = []
@@ -34,6 +46,13 @@ def layout_files(made: Iterable[Kit]) -> dict[str, bytes]:
             files[f"blobs/{digest.algorithm}/{digest.hex}"] = content
         names = [{REF_NAME: f"{kit.repository}:{tag}"} for tag in kit.tags]
         entries += [{**manifest.to_json(), "annotations": name} for name in names]
+    for index in indexes(made):
+        for one, _ in index.entries:
+            for digest, content in {**one.packed.blobs, one.packed.descriptor.digest: one.packed.manifest}.items():
+                files[f"blobs/{digest.algorithm}/{digest.hex}"] = content
+        listed = Descriptor(OCI_INDEX, Digest.of(index.raw), len(index.raw))
+        files[f"blobs/{listed.digest.algorithm}/{listed.digest.hex}"] = index.raw
+        entries.append({**listed.to_json(), "annotations": {REF_NAME: f"{index.repository}:{index.tag}"}})
     files["index.json"] = go_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
     return files
 

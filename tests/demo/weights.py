@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Dtype = Literal["F32", "F16", "I8", "Q8_0"]
+Dtype = Literal["F32", "F16", "I8", "Q8_0", "Q4_0"]
 
 GGUF_ALIGNMENT = 32
-_GGUF_TYPES: Mapping[Dtype, int] = {"F32": 0, "F16": 1, "Q8_0": 8}
+_GGUF_TYPES: Mapping[Dtype, int] = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8}
 _Q8_BLOCK = 32
 
 
@@ -34,6 +34,8 @@ class Tensor:
         """The values as stored, little-endian."""
         if self.dtype == "Q8_0":
             return b"".join(_q8_blocks(self.values))
+        if self.dtype == "Q4_0":
+            return b"".join(_q4_blocks(self.values))
         if self.dtype == "I8":
             return struct.pack(f"<{len(self.values)}b", *(max(-127, min(127, round(v * 127))) for v in self.values))
         return struct.pack(f"<{len(self.values)}{'f' if self.dtype == 'F32' else 'e'}", *self.values)
@@ -99,6 +101,16 @@ def _gguf_value(value: GgufValue) -> bytes:
     if isinstance(value[0], str):
         return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(_gguf_string(str(text)) for text in value)
     return struct.pack("<IIQ", 9, 6, len(value)) + struct.pack(f"<{len(value)}f", *map(float, value))
+
+
+def _q4_blocks(values: Sequence[float]) -> Iterator[bytes]:
+    """Blocks of 32: a 16-bit scale, then two values a byte, the first half of the block in the low bits (ggml)."""
+    for start in range(0, len(values), _Q8_BLOCK):
+        block = values[start : start + _Q8_BLOCK]
+        scale = max(block, key=abs) / -8 or 1.0
+        steps = [max(0, min(15, math.floor(value / scale + 8.5))) for value in block]
+        pairs = zip(steps[: _Q8_BLOCK // 2], steps[_Q8_BLOCK // 2 :], strict=True)
+        yield struct.pack("<e16B", scale, *(low | high << 4 for low, high in pairs))
 
 
 def _q8_blocks(values: Sequence[float]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from kittui.modelkit import STAGES, ModelKit, kitfile_yaml
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.media_types import KIT_CONFIG, KIT_INDEX, OCI_INDEX, OCI_MANIFEST
 from kittui.oci.protocols import YES, Capabilities, Repository, RepositoryEntry, TagEntry, Traits
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
 from kittui.tui.app import KittuiApp
@@ -75,7 +75,7 @@ class WorldRepository:
         await self.source.ask("manifest", target)
         if target in self.problems:
             raise NotFound(self.problems[target])
-        return Manifest.parse(self.manifests[self.digest_of(target)], OCI_MANIFEST)
+        return Manifest.parse(self.manifests[self.digest_of(target)])
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
         await self.source.ask("config", descriptor.digest)
@@ -118,6 +118,21 @@ class WorldRepository:
         self.configs[str(Digest.of(config))] = config
         for tag in tags:
             self.named[tag] = found
+        return found
+
+    def add_index(self, tag: str, labels: dict[str, dict[str, Any]]) -> str:
+        """Add an index of ModelKits that are here already, with the labels of each by its digest."""
+        entries = [
+            {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(self.manifests[digest]), "modelMetadata": own}
+            for digest, own in labels.items()
+        ]
+        document = {
+            "schemaVersion": 2, "mediaType": OCI_INDEX, "artifactType": KIT_INDEX, "manifests": entries,
+        }  # fmt: skip
+        raw = json.dumps(document).encode()
+        found = str(Digest.of(raw))
+        self.manifests[found] = raw
+        self.named[tag] = found
         return found
 
 
@@ -197,6 +212,7 @@ class World:
             repositories=lambda source: source.repositories(),
             tags=lambda repository: repository.tags(),
             modelkit=self._modelkit,
+            manifest=lambda repository, target: repository.manifest(target),
             cached=lambda digest: self.cache.get(digest),
             forget=lambda _: None,
             held=self._held,
@@ -236,7 +252,7 @@ class World:
             return self.cache[target]
         manifest = await repository.manifest(target)
         if manifest.digest not in self.cache:
-            config = await repository.read_blob(manifest.config, 1 << 20)
+            config = await repository.read_blob(manifest.config, 1 << 20) if manifest.config else b""
             self.cache[manifest.digest] = ModelKit.parse(manifest, config)
         return self.cache[manifest.digest]
 

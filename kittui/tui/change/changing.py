@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from kittui.errors import KittuiError
+from kittui.modelkit.variants import needs_choice, variants_of
 from kittui.terminal import clean
+from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark, Selection
+from kittui.usecases.browse.variants import target_of_variant
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import done_text, verdict_lines
 
@@ -31,6 +34,25 @@ def marked(selection: Selection) -> Sequence[Mark]:
     if selection.repository is None or selection.target is None:
         return ()
     return (Mark(selection.repository, selection.target, selection.digest),)
+
+
+async def one_each(context: Context, marks: Sequence[Mark]) -> list[Mark] | None:
+    """The marks with one variant for each index, by its tag where its entry names one; None where the user cancels."""
+    found: list[Mark] = []
+    for mark in marks:
+        kit = await context.ports.modelkit(mark.repository, mark.target)
+        if not kit.manifest.is_index:
+            found.append(mark)
+            continue
+        choices = [Choice(one, clean(one.words), one.descriptor.digest.short) for one in variants_of(kit.manifest)]
+        if not choices:
+            raise needs_choice(kit.manifest, mark.reference)
+        chosen = await context.ask(ChoiceDialog(f"Which variant of {clean(mark.target)}?", choices))
+        if chosen is None:
+            return None
+        target = await target_of_variant(mark.repository, chosen)
+        found.append(Mark(mark.repository, target, chosen.descriptor.digest))
+    return found
 
 
 def repositories(selection: Selection) -> list[Repository]:

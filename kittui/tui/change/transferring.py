@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kittui.errors import KittuiError
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import marked, overrule, type_names
+from kittui.tui.change.changing import marked, one_each, overrule, type_names
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.wording import attached_note
 from kittui.tui.dialogs.choice import Choice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def pull(context: Context) -> None:
     """Into the local store, with the parents that model references name."""
     tools = context.ports.change_tools()
-    marks = marked(context.selection)
+    marks = await one_each(context, marked(context.selection))
     if not marks:
         return
     store = await context.ports.source(LOCAL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import Interrupted
 from kittui.terminal import clean
-from kittui.tui.change.changing import marked
+from kittui.tui.change.changing import marked, one_each
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 async def unpack(context: Context) -> None:
     """Ask what and where, for each marked ModelKit, and do it in the background."""
     tools = context.ports.change_tools()
-    marks = marked(context.selection)
+    marks = await one_each(context, marked(context.selection))
     if not marks:
         return
     for mark in marks:

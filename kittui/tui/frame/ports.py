@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage
     from kittui.oci.descriptor import Descriptor
     from kittui.oci.digest import Digest
+    from kittui.oci.manifest import Manifest
     from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
     from kittui.oci.reference import Place
     from kittui.usecases.browse.showing import Attachments
@@ -57,7 +58,8 @@ class Settings:
 class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
-    `source` opens a place (no request is created yet); `modelkit` reads a tag or digest, cached by digest for ever;
+    `source` opens a place (no request is created yet); `modelkit` reads a tag or digest, cached by digest for ever, and
+    `manifest` no more of it than its manifest;
     `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
@@ -74,6 +76,7 @@ class Ports:
     repositories: Callable[[Source], AsyncIterator[Sequence[RepositoryEntry]]]
     tags: Callable[[Repository], AsyncIterator[Sequence[TagEntry]]]
     modelkit: Callable[[Repository, str], Awaitable[ModelKit]]
+    manifest: Callable[[Repository, str], Awaitable[Manifest]]
     cached: Callable[[Digest], ModelKit | None]
     forget: Callable[[Repository | None], None]
     held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]

@@ -9,6 +9,7 @@ from textual import work
 from textual.message import Message
 
 from kittui.errors import KittuiError
+from kittui.modelkit.variants import variants_of
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
@@ -226,11 +227,14 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Attachments | 
     ]
     kind = clean(modelkit.label)
     if modelkit.kind != "modelkit":
-        lines.append(((kind, "special"), (f"  {size_text(modelkit.size)}", "muted")))
+        size = "" if modelkit.manifest.is_index else f"  {size_text(modelkit.size)}"
+        lines.append(((kind, "special"), (size, "muted")))
     lines += [((f"▲ {clean(problem)}", "warn"),) for problem in modelkit.problems]
     lines.append("")
     text = ports.kitfile_yaml(modelkit) if modelkit.kitfile else ""
-    if text:
+    if modelkit.manifest.is_index:
+        lines += [heading("variants"), *(((clean(one.words), "text"),) for one in variants_of(modelkit.manifest))]
+    elif text:
         lines += [highlight_yaml(clean_line(line)) for line in text.splitlines()]
     else:
         lines.append((("It carries no Kitfile.", "muted"),))

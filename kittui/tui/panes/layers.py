@@ -125,6 +125,10 @@ class LayersPane(RowsPane[TreeRow]):
         if modelkit.layers:
             self.set_state(READY)
             self._hold(tag)
+        elif modelkit.manifest.is_index:
+            count = len(modelkit.manifest.manifests)
+            words = f"This is an index of {count} variant{'' if count == 1 else 's'}."
+            self.set_state(State("empty", words, "", "`→` on its tag shows them, with their labels as columns."))
         else:
             kind = clean(modelkit.label)
             self.set_state(
@@ -162,7 +166,7 @@ class LayersPane(RowsPane[TreeRow]):
         tag = self._shown.tag
         modelkit = tag.modelkit if tag else None
         count = len(modelkit.layers) if modelkit else 0
-        right = f"{count} · {size_text(modelkit.size)}" if modelkit else ""
+        right = f"{count} · {size_text(modelkit.size)}" if modelkit and not modelkit.manifest.is_index else ""
         self.set_title("Layers", right, about=clean(tag.entry.name or "(no tag)") if tag else "")
 
     @on(Rows.Highlighted)

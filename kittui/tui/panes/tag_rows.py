@@ -12,6 +12,7 @@ from kittui.oci.protocols import Repository, TagEntry
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage
+    from kittui.modelkit.variants import Variant
 
 Order = Literal["stage", "name", "newest", "largest"]
 ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
@@ -26,7 +27,11 @@ _VERSION = re.compile(r"v?\d")
 
 @dataclass(slots=True, eq=False)
 class TagRow:
-    """A tag, or a manifest without one. `modelkit` and `held` fill in when the row has been in view."""
+    """A tag, or a manifest without one. `modelkit` and `held` fill in when the row has been in view.
+
+    An index has rows of its `variants` below it, which know the row `above` them; of a variant the manifest alone tells
+    the size, and its `modelkit` fills in when the cursor rests on it.
+    """
 
     repository: Repository
     entry: TagEntry
@@ -38,6 +43,11 @@ class TagRow:
     held: Held = ""
     asked: bool = False
     ditto: bool = False
+    variant: Variant | None = None
+    above: TagRow | None = None
+    variants: list[TagRow] | None = None
+    unfolded: bool = False
+    size: int | None = None
 
     @classmethod
     def of(cls, repository: Repository, entry: TagEntry) -> TagRow:
@@ -57,6 +67,11 @@ class TagRow:
         if self.modelkit is not None:
             return self.modelkit.digest
         return self.entry.descriptor.digest if self.entry.descriptor else None
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is known to list variants."""
+        return self.modelkit is not None and self.modelkit.manifest.is_index
 
     @property
     def key(self) -> tuple[str, str, str]:

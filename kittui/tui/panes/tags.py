@@ -20,12 +20,15 @@ from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching
+from kittui.tui.panes.variant_rows import COLUMNS, columns, unfolded, variants_below, with_labels
 from kittui.tui.style.sizes import age_text
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows, Spans
 
 PAGE_PAUSE = 0.15
 """Seconds between two drawings of a listing that is still arriving, at least."""
 
+_SEARCHED = 2_000
+"""Tags among which those on a variant are looked for."""
 CHOOSE = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
 
 
@@ -73,15 +76,9 @@ class TagsPane(RowsPane[TagRow]):
         self._wanted: str | None = None
         self._shown: tuple[str, list[TagRow]] | None = None
         self._ordered: list[TagRow] | None = None
+        self._labels: list[str] = []
         self._rows: Rows[TagRow] = Rows(
-            (
-                Column("tag", 12, sticky=True, flex=True),
-                Column("", 1),
-                Column("digest", 12),
-                Column("size", 7, "right"),
-                Column("age", 5, "right"),
-                Column("stage", 10),
-            ),
+            COLUMNS,
             self._cells,
             lambda row: row.key,
         )
@@ -227,14 +224,20 @@ class TagsPane(RowsPane[TagRow]):
                 self._ordered = self._list.ordered(self._order, grouped=self._grouped)
             rows = matching(self._ordered, self.filter)
         self._shown = (self.filter, rows)
-        self._rows.show(rows, rows[0] if first and rows else None)
+        shown = unfolded(rows)
+        found, labels = columns(shown)
+        if labels or self._labels:
+            self._labels = labels
+            self._rows.set_columns(found)
+        self._rows.show(shown, shown[0] if first and shown else None)
         self.place_note()
         self.retitle()
 
     def retitle(self) -> None:
         """The repository, how many tags, in which order."""
         rows = self._list.rows if self._list else []
-        right = f"{len(self._rows.rows):,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
+        tags = sum(row.variant is None for row in self._rows.rows) if self.filter else 0
+        right = f"{tags:,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
         right += "+" if right and self._list and self._list.partial else ""
         notes = ["" if self._order == "stage" else self._order, "grouped" if self._grouped else ""]
         right = " ".join(note for note in (*notes, right) if note)
@@ -284,8 +287,11 @@ class TagsPane(RowsPane[TagRow]):
 
     def _keep(self, row: TagRow, modelkit: Any) -> None:
         if modelkit is not None:
+            known = row.digest if row.modelkit is not None else None
             row.modelkit = modelkit
             row.created = modelkit.created
+            if row.variants is None or known != modelkit.digest:
+                row.variants = variants_below(row)
 
     def _take(self, tags: TagList, rows: list[TagRow]) -> None:
         tags.rows = list(rows)
@@ -338,11 +344,13 @@ class TagsPane(RowsPane[TagRow]):
             if self._list is not None and (self._list.complete or self._list.stage_of(row) is not None):
                 self.read(row)
 
-    def read(self, row: TagRow) -> None:
-        """Read one row's manifest and config, unless that was done."""
-        if row.asked or id(row) in self._reading or row.entry.problem:
+    def read(self, row: TagRow, *, chosen: bool = False) -> None:
+        """Read one row's manifest and config, unless that was done; of a variant that isn't chosen the manifest."""
+        light = row.variant is not None and not chosen
+        done = row.asked and (light or row.modelkit is not None or row.variant is None or row.problem is not None)
+        if done or id(row) in self._reading or row.entry.problem:
             return
-        self._reading[id(row)] = self._read(row)
+        self._reading[id(row)] = self._read(row, light)
 
     def _stop_reading(self) -> None:
         for worker in self._reading.values():
@@ -350,16 +358,21 @@ class TagsPane(RowsPane[TagRow]):
         self._reading.clear()
 
     @work(group="rows")
-    async def _read(self, row: TagRow) -> None:
+    async def _read(self, row: TagRow, light: bool) -> None:
         try:
             async with self._limit:
                 digest = row.entry.descriptor.digest if row.entry.descriptor else None
                 target = str(digest) if digest else row.target
-                modelkit = await self._ports.modelkit(row.repository, target)
-            self._keep(row, modelkit)
+                if light:
+                    manifest = await self._ports.manifest(row.repository, target)
+                else:
+                    modelkit = await self._ports.modelkit(row.repository, target)
+                    manifest = modelkit.manifest
+                    self._keep(row, modelkit)
+            row.size = None if manifest.is_index else manifest.content_size
             row.problem = None
             if not row.repository.source.traits.is_store:
-                blobs = list(modelkit.manifest.layers)
+                blobs = list(manifest.layers)
                 held = await self._ports.held(blobs)
                 count = sum(blob.digest in held for blob in blobs)
                 row.held = "all" if blobs and count == len(blobs) else "part" if count else ""
@@ -382,6 +395,8 @@ class TagsPane(RowsPane[TagRow]):
         if self._grouped:
             self._changed()
             self.rebuild()
+        elif row.unfolded:
+            self.rebuild()
         if row.problem:
             self._assess()
         self.post_message(self.Read(row))
@@ -395,18 +410,44 @@ class TagsPane(RowsPane[TagRow]):
     @on(Rows.Opened)
     def _opened(self, event: Rows.Event) -> None:
         event.stop()
-        self.post_message(self.Entered())
+        row = self.current
+        if row is None or not self._fold(row, not row.unfolded):
+            self.post_message(self.Entered())
 
     @on(Rows.Folded)
-    def _folded(self, event: Rows.Event) -> None:
+    def _folded(self, event: Rows.Folded) -> None:
         event.stop()
+        row = self.current
+        if row is None:
+            return
+        if not event.unfold and row.above is not None:
+            self._rows.to_parent(lambda one: 0 if one.above is None else 1)
+        elif row.unfolded != event.unfold:
+            self._fold(row, event.unfold)
+
+    def _fold(self, row: TagRow, unfold: bool) -> bool:
+        """Show or hide an index's variants; False for a row that has none below it."""
+        if not row.is_index or not row.variants:
+            return False
+        row.unfolded = unfold
+        self.rebuild()
+        return True
 
     def _cells(self, row: TagRow) -> Sequence[Spans]:
+        cells = self._own_cells(row)
+        return with_labels(cells, row, self._labels) if self._labels else cells
+
+    def _own_cells(self, row: TagRow) -> Sequence[Spans]:
         stage = self._list.stage_of(row) if self._list else None
         plain = self._ports.settings.ascii_marks
         name = clean(row.entry.name or "(no tag)")
-        if stage is not None:
-            tag: Spans = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.colour), (name, "text+bold"))
+        if row.variant is not None:
+            tag: Spans = (("    ", "text"), (clean(self._tags_on(row)), "text"))
+        elif row.variants:
+            fold = "▾ " if row.unfolded else "▸ "
+            tag = ((fold, "muted"), (name, "text" if stage is None else "text+bold"))
+        elif stage is not None:
+            tag = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.colour), (name, "text+bold"))
         else:
             tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
         held = ((_held(row), "good"),)
@@ -418,7 +459,7 @@ class TagsPane(RowsPane[TagRow]):
         if row.ditto:
             return (tag, held, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), ())
         modelkit = row.modelkit
-        size = size_text(modelkit.size) if modelkit else ""
+        size = size_text(row.size)
         age = age_text(row.created, self._ports.clock()) if row.created else ""
         at = self._stages.get(digest)
         if modelkit is not None and not modelkit.is_modelkit:
@@ -428,6 +469,14 @@ class TagsPane(RowsPane[TagRow]):
         else:
             where = ()
         return (tag, held, ((digest.short, "muted"),), ((size, "text"),), ((age, "muted"),), where)
+
+    def _tags_on(self, row: TagRow) -> str:
+        """The tags that are known to be on a variant; without any its place in the index."""
+        rows = self._list.rows if self._list is not None and len(self._list.rows) <= _SEARCHED else []
+        names = [one.entry.name for one in rows if one.entry.name and one.digest == row.digest]
+        if names or row.above is None or row.above.variants is None:
+            return ", ".join(names)
+        return f"variant {row.above.variants.index(row) + 1}"
 
 
 def _held(row: TagRow) -> str:

@@ -141,7 +141,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         return {
             row.target: row.modelkit.digest
             for row in self.tags_pane.body.rows
-            if row.modelkit is not None and row.repository.reference() == repository.reference()
+            if row.modelkit is not None and row.variant is None and row.repository.reference() == repository.reference()
         }
 
     def relist(self, layer: Layer) -> None:
@@ -371,7 +371,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def _show_tag(self) -> None:
         row = self.tags_pane.current
         if row is not None:
-            self.tags_pane.read(row)
+            self.tags_pane.read(row, chosen=True)
         self.layers_pane.show(row)
         self.details_pane.show(self._tag_selection(), row.problem if row else None)
         self.refresh_bars()

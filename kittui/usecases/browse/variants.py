@@ -10,6 +10,7 @@ from kittui.modelkit.variants import choose, needs_choice
 from kittui.oci.reference import check_tag
 
 if TYPE_CHECKING:
+    from kittui.modelkit.variants import Variant
     from kittui.oci.protocols import Repository
     from kittui.usecases.browse.modelkits import ModelKits
 
@@ -29,11 +30,16 @@ async def chosen(modelkits: ModelKits, repository: Repository, target: str, labe
 
 
 async def chosen_by_tag(modelkits: ModelKits, repository: Repository, target: str, labels: Mapping[str, str]) -> str:
-    """The variant with these labels by a tag that its entry names and that is on it; else by its digest.
+    """The variant with these labels by a tag that its entry names and that is on it; else by its digest."""
+    variant = choose(await modelkits.manifest(repository, target), labels, repository.reference(target))
+    return await target_of_variant(repository, variant)
+
+
+async def target_of_variant(repository: Repository, variant: Variant) -> str:
+    """A variant's own tag, else its digest.
 
     Which annotation names the tag isn't known: any that is a tag of the repository on this very digest does.
     """
-    variant = choose(await modelkits.manifest(repository, target), labels, repository.reference(target))
     for text in list(variant.descriptor.annotations.values())[:_TRIED]:
         try:
             check_tag(text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kittui.modelkit.variants import empty_index, with_variant
 from kittui.oci.media_types import CREATED
 from tests.demo.pack import Compression, File, Packed, pack
 
@@ -23,6 +25,24 @@ class Kit:
     repository: str
     tags: tuple[str, ...]
     packed: Packed
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index under a tag: ModelKits with the labels that each is chosen by."""
+
+    repository: str
+    tag: str
+    entries: tuple[tuple[Kit, Mapping[str, str]], ...]
+
+    @property
+    def raw(self) -> bytes:
+        """Its bytes."""
+        raw = empty_index({})
+        for one, labels in self.entries:
+            values = {key: json.dumps(value) for key, value in labels.items()}
+            raw = with_variant(raw, one.packed.descriptor, values, {})
+        return raw
 
 
 def kit(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from tests.demo.kits import Files, Kit, kit
-from tests.demo.weights import GgufValue, gguf, safetensors, tensor
+from tests.demo.kits import Files, Index, Kit, kit
+from tests.demo.weights import Dtype, GgufValue, gguf, safetensors, tensor
 
 _WORDS = ("how", "can", "i", "help", "you", "with", "your", "order", "card", "refund")
 _TOKENS = ["<unk>", "<s>", "</s>", *(f"▁{word}" for word in _WORDS)]
 _EMBEDDING, _VOCABULARY = 64, 64
+_FILE_TYPES: dict[Dtype, int] = {"F16": 1, "Q4_0": 2, "Q8_0": 7}
 
 _SYSTEM = """You are Acme's support assistant.
 
@@ -46,14 +48,14 @@ resource "kubernetes_deployment" "bot" {
 """
 
 
-def _model() -> bytes:
-    """A GGUF of the llama architecture: every part of one, very small, weights in Q8_0."""
+def _model(dtype: Dtype = "Q8_0") -> bytes:
+    """A GGUF of the llama architecture: every part of one, very small."""
     vocabulary = [*_TOKENS, *(f"<0x{code:02X}>" for code in range(_VOCABULARY - len(_TOKENS)))]
     metadata: dict[str, GgufValue] = {
         "general.architecture": "llama",
         "general.name": "Acme Support 0.1M",
         "general.license": "apache-2.0",
-        "general.file_type": 7,
+        "general.file_type": _FILE_TYPES[dtype],
         "llama.context_length": 2048,
         "llama.embedding_length": _EMBEDDING,
         "llama.block_count": 1,
@@ -70,10 +72,10 @@ def _model() -> bytes:
     }
     weights = {"token_embd.weight": tensor("embd", _VOCABULARY, _EMBEDDING, dtype="F16")}
     for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
-        weights[f"blk.0.{part}.weight"] = tensor(part, _EMBEDDING, _EMBEDDING, dtype="Q8_0")
-    weights["blk.0.ffn_up.weight"] = tensor("up", 128, _EMBEDDING, dtype="Q8_0")
-    weights["blk.0.ffn_gate.weight"] = tensor("gate", 128, _EMBEDDING, dtype="Q8_0")
-    weights["blk.0.ffn_down.weight"] = tensor("down", _EMBEDDING, 128, dtype="Q8_0")
+        weights[f"blk.0.{part}.weight"] = tensor(part, _EMBEDDING, _EMBEDDING, dtype=dtype)
+    weights["blk.0.ffn_up.weight"] = tensor("up", 128, _EMBEDDING, dtype=dtype)
+    weights["blk.0.ffn_gate.weight"] = tensor("gate", 128, _EMBEDDING, dtype=dtype)
+    weights["blk.0.ffn_down.weight"] = tensor("down", _EMBEDDING, 128, dtype=dtype)
     weights["blk.0.attn_norm.weight"] = tensor("norm", _EMBEDDING)
     weights["output_norm.weight"] = tensor("output-norm", _EMBEDDING)
     return gguf(metadata, weights)
@@ -141,6 +143,32 @@ def _version(version: str, tags: str, created: str, tone: str, conversations: in
         "docs": [{"path": "README.md"}],
     }
     return kit("acme/support-bot", tags, created, kitfile, files)
+
+
+def _variant(dtype: Dtype) -> Kit:
+    """The model alone in another quantisation, which has no tag: the index leads to it."""
+    kitfile = {
+        "package": {"name": "support-bot", "version": "3.1.0", "license": "Apache-2.0", "authors": ["Service AI"]},
+        "model": {
+            "name": "acme-support",
+            "path": "model/support.gguf",
+            "framework": "llama.cpp",
+            "format": "gguf",
+            "version": "3.1.0",
+            "parameters": {"quantisation": dtype},
+        },
+    }
+    return kit("acme/support-bot", "", "2026-11-10", kitfile, {"model/support.gguf": _model(dtype)})
+
+
+def indexes(made: Sequence[Kit]) -> list[Index]:
+    """The quantisations of the version under test, to choose one that fits the machine."""
+    found = {kit.packed.descriptor.digest: kit for kit in made if kit.repository == "acme/support-bot"}
+    newest = next(kit for kit in found.values() if "challenger" in kit.tags)
+    labels = (("f16", "4GB"), ("q8_0", "2GB"), ("q4_0", "1GB"))
+    chosen = (_variant("F16"), newest, _variant("Q4_0"))
+    entries = [(one, {"quantization": name, "vram": vram}) for one, (name, vram) in zip(chosen, labels, strict=True)]
+    return [Index("acme/support-bot", "variants", tuple(entries))]
 
 
 def kits() -> list[Kit]:
