@@ -85,3 +85,8 @@ async def ready(pilot: Pilot[Any], tag: str = "champion") -> None:
 
 def on(pilot: Pilot[Any], screen: type) -> Callable[[], bool]:
     return lambda: isinstance(pilot.app.screen, screen)
+
+
+def said(pilot: Pilot[Any]) -> str:
+    """Every message that is shown now."""
+    return "\n".join(f"{note.title}\n{note.message}" for note in pilot.app._notifications)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kittui.errors import KittuiError
 from kittui.modelkit.variants import needs_choice, variants_of
+from kittui.oci.digest import Digest
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
@@ -36,23 +37,41 @@ def marked(selection: Selection) -> Sequence[Mark]:
     return (Mark(selection.repository, selection.target, selection.digest),)
 
 
-async def one_each(context: Context, marks: Sequence[Mark]) -> list[Mark] | None:
-    """The marks with one variant for each index, by its tag where its entry names one; None where the user cancels."""
+Failed = list[tuple[Mark, KittuiError]]
+
+
+async def one_each(context: Context, marks: Sequence[Mark]) -> tuple[list[Mark], Failed] | None:
+    """The marks with one variant for each index, by its tag where its entry names one, and those that can't be read.
+
+    None where the user cancels.
+    """
+
     found: list[Mark] = []
+    failed: Failed = []
     for mark in marks:
-        kit = await context.ports.modelkit(mark.repository, mark.target)
-        if not kit.manifest.is_index:
-            found.append(mark)
+        try:
+            picked = await _one(context, mark)
+        except KittuiError as error:
+            failed.append((mark, error))
             continue
-        choices = [Choice(one, clean(one.words), one.descriptor.digest.short) for one in variants_of(kit.manifest)]
-        if not choices:
-            raise needs_choice(kit.manifest, mark.reference)
-        chosen = await context.ask(ChoiceDialog(f"Which variant of {clean(mark.target)}?", choices))
-        if chosen is None:
+        if picked is None:
             return None
-        target = await target_of_variant(mark.repository, chosen)
-        found.append(Mark(mark.repository, target, chosen.descriptor.digest))
-    return found
+        found.append(picked)
+    return found, failed
+
+
+async def _one(context: Context, mark: Mark) -> Mark | None:
+    kit = await context.ports.modelkit(mark.repository, mark.target)
+    if not kit.manifest.is_index:
+        return mark
+    choices = [Choice(one, clean(one.words), one.descriptor.digest.short) for one in variants_of(kit.manifest)]
+    if not choices:
+        raise needs_choice(kit.manifest, mark.reference)
+    chosen = await context.ask(ChoiceDialog(f"Which variant of {clean(mark.target)}?", choices))
+    if chosen is None:
+        return None
+    target = await target_of_variant(mark.repository, chosen)
+    return Mark(mark.repository, target, chosen.descriptor.digest)
 
 
 def repositories(selection: Selection) -> list[Repository]:
@@ -63,17 +82,18 @@ def repositories(selection: Selection) -> list[Repository]:
     return list(found.values())
 
 
-async def for_each_mark(context: Context, work: Callable[[Context, ChangeTools, Mark], Awaitable[bool]]) -> None:
-    """Do the work for what is marked, in order, until one is cancelled; then the marks are used up."""
-    tools = context.ports.change_tools()
-    marks = marked(context.selection)
-    if not marks:
-        return
-    for mark in marks:
-        tools.policy.check_write(mark.reference)
-        if not await work(context, tools, mark):
-            return
-    context.clear_marks()
+def filled(template: str, mark: Mark) -> str:
+    """A name typed for several rows: `{tag}` is the tag of each, `{name}` its repository without the registry."""
+    tag = mark.target if ":" not in mark.target else Digest(mark.target).short
+    host, slash, rest = mark.repository.name.partition("/")
+    name = rest if slash and ("." in host or ":" in host or host == "localhost") else mark.repository.name
+    return template.strip().replace("{tag}", tag).replace("{name}", name)
+
+
+def clashing(texts: Sequence[str]) -> str:
+    """What is wrong with the names of several rows; empty where each has its own."""
+    twice = next((text for text in texts if texts.count(text) > 1), None)
+    return "" if twice is None else f"Two would be {clean(twice)}: write {{tag}} where the tag of each goes."
 
 
 async def row_by_row(
@@ -88,6 +108,11 @@ async def row_by_row(
         except KittuiError as error:
             failed.append((row, error))
     return done, failed
+
+
+def name_failures(context: Context, failed: Sequence[tuple[Mark, KittuiError]], total: int) -> None:
+    """Say which marked rows failed, each by its reference."""
+    context.fail_all([error.at(mark.reference) for mark, error in failed], total)
 
 
 async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repository]) -> tuple[str | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kittui.tui.frame.commands import Command, always, needs, on_repository, on_tag
+from kittui.tui.frame.commands import Command, always, marks_set, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 
@@ -110,8 +110,8 @@ COMMANDS = (
     ),
     Command("rollback", "R", "Roll back", "Champion back to what rollback holds", _roll_back, _promotable, 0, HEADING),
     Command("remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING),
-    Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING),
-    Command("redo", "Z", "Redo", "Do again what undo took back last", _redo, _promotable, 0, HEADING),
+    Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING, marks_set),
+    Command("redo", "Z", "Redo", "Do again what undo took back last", _redo, _promotable, 0, HEADING, marks_set),
     Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
-    Command("history", "H,6", "History", "Who moved which tag, when", _history, on_repository, 0, HEADING),
+    Command("history", "H,6", "History", "Who moved which tag, when", _history, on_repository, 0, HEADING, marks_set),
 )

@@ -2,87 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import UNDO, for_each_mark, overrule, type_names, undoable
-from kittui.tui.change.wording import attached_note, changes_of
+from kittui.tui.change.changing import (
+    UNDO,
+    clashing,
+    filled,
+    marked,
+    name_failures,
+    overrule,
+    row_by_row,
+    type_names,
+    undoable,
+)
+from kittui.tui.change.wording import attached_note, changes_of, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
-from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import attached_text, done_text, unseen_text
+from kittui.usecases.change.words import FEW, attached_text, done_text, unseen_text
+
+if TYPE_CHECKING:
+    from kittui.usecases.change.retag import RetagPlan
+
+
+@dataclass(frozen=True, slots=True)
+class _Retag:
+    """One row's plan, and where its tag goes."""
+
+    mark: Mark
+    plan: RetagPlan
+    destination: Repository
 
 
 async def retag(context: Context) -> None:
-    """Give the ModelKit under the cursor, or each marked one, another tag."""
-    await for_each_mark(context, _retag)
-
-
-async def _retag(context: Context, tools: ChangeTools, mark: Mark) -> bool:
+    """Give the ModelKit under the cursor, or all marked ones, another tag: one name, one plan, one answer."""
     from kittui.usecases.change.retag import apply_retag, plan_retag
 
+    tools = context.ports.change_tools()
+    marks = marked(context.selection)
+    for mark in marks:
+        tools.policy.check_write(mark.reference)
+    name = await _ask_name(context, marks)
+    if name is None:
+        return
+
+    async def plan(mark: Mark) -> _Retag:
+        repository, tag = await _destination(context, mark.repository, filled(name, mark))
+        return _Retag(mark, await plan_retag(mark.repository, mark.target, [(repository, tag)]), repository)
+
+    rows, failed = await row_by_row(marks, plan)
+    rows = [row for row in rows if any(each.changes for each in row.plan.changes)]
+    if not rows:
+        name_failures(context, failed, len(marks))
+        if not failed:
+            context.toast("Nothing to do: the tag already points to this digest.")
+            context.clear_marks()
+        return
+    reason = await _agree(context, rows, failed)
+    if reason is None:
+        return
+    typed = await type_names(context, tools, [tag for row in rows for tag in row.plan.overwritten])
+    if typed is None:
+        return
+    override = await overrule(context, tools, [each for row in rows for each in row.plan.changes])
+    if override is None:
+        return
+
+    async def apply(row: _Retag) -> tuple[_Retag, list[str]]:
+        done = await apply_retag(
+            row.plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
+        )
+        return row, [tag for changed in done.done for tag in changed.unseen]
+
+    try:
+        done, broken = await row_by_row(rows, apply)
+    finally:
+        for repository in {row.destination.reference(): row.destination for row in rows}.values():
+            context.changed(repository)
+    failed += [(row.mark, error) for row, error in broken]
+    context.clear_marks(keep=[mark for mark, _ in failed])
+    if done:
+        plans = [each for row, _ in done for each in row.plan.changes]
+        words = [done_text(each) for each in plans] if len(plans) <= FEW else [f"{len(plans)} tags set"]
+        works = all(undoable(context, each) for each in plans)
+        how = "undoes it" if len(plans) == 1 else "undoes the last; again, the one before"
+        unseen = unseen_text([tag for _, tags in done for tag in tags])
+        context.toast("; ".join(filter(None, (*words, unseen))), undo=UNDO if works else None, how=how)
+    name_failures(context, failed, len(marks))
+
+
+async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
+    first = marks[0]
     stages = [stage.name for stage in context.ports.settings.stages]
-    known = sorted({entry.name async for page in mark.repository.tags() for entry in page if entry.name})
-    offers = [*stages, *(tag for tag in known if tag not in stages)]
-    name = await context.ask(
+    offers: list[str] = []
+    if len(marks) == 1:
+        known = sorted({entry.name async for page in first.repository.tags() for entry in page if entry.name})
+        offers = [*stages, *(tag for tag in known if tag not in stages)]
+    words = [f"New tag in {clean(first.repository.reference())}, or REPOSITORY:TAG:"]
+    if len(marks) > 1:
+        words = [
+            f"New tag of {listed([mark.target for mark in marks])}, or REPOSITORY:TAG.",
+            "{tag} is the tag of each:",
+        ]
+    one = _tag_check(context)
+
+    def check(text: str) -> str:
+        texts = [filled(text, mark) for mark in marks]
+        places = [
+            each if "/" in each or ":" in each else f"{mark.repository.reference()}:{each}"
+            for mark, each in zip(marks, texts, strict=True)
+        ]
+        return next(filter(None, map(one, texts)), "") or clashing(places)
+
+    return await context.ask(
         InputDialog(
-            f"Retag {clean(mark.target)}",
-            [f"New tag in {clean(mark.repository.reference())}, or REPOSITORY:TAG:"],
-            check=_tag_check(context),
+            f"Retag {clean(first.target) if len(marks) == 1 else f'{len(marks)} ModelKits'}",
+            words,
+            value="" if len(marks) == 1 else "{tag}",
+            check=check,
             complete=lambda start: (offer for offer in offers if offer.startswith(start)),
         )
     )
-    if name is None:
-        return False
-    destination = await _destination(context, mark.repository, name.strip())
-    plan = await plan_retag(mark.repository, mark.target, [destination])
-    changes = [change for each in plan.changes for change in changes_of(each)]
-    if not changes:
-        context.toast("Nothing to do: the tag already points to this digest.")
-        return True
-    attached = [attached_note(move) for move in plan.elsewhere if attached_text(move)]
-    if plan.overwritten or plan.missing or plan.notes or attached:
-        notes = ["The tag exists and moves."] if plan.overwritten else []
-        notes += [clean(note[:1].upper() + note[1:]) for note in plan.notes] + attached
-        costs = f"{size_text(plan.missing)} are copied." if plan.missing else "No layer is moved."
-        answer = await context.ask(
-            PlanDialog(
-                f"Retag {clean(mark.target)}",
-                destination[0].reference(),
-                changes,
-                [Choice("do", "Retag")],
-                notes=notes,
-                costs=costs,
-                reason=True,
-                danger=bool(plan.overwritten),
-            )
+
+
+async def _agree(context: Context, rows: Sequence[_Retag], failed: Sequence[tuple[Mark, KittuiError]]) -> str | None:
+    """Show what moves, where there is more to know than was just typed. Returns the reason, None for a no."""
+    overwritten = [tag for row in rows for tag in row.plan.overwritten]
+    missing = sum(row.plan.missing for row in rows)
+    notes = [clean(note[:1].upper() + note[1:]) for row in rows for note in row.plan.notes]
+    notes += [attached_note(move) for row in rows for move in row.plan.elsewhere if attached_text(move)]
+    if len(rows) == 1 and not (overwritten or missing or notes or failed):
+        return ""
+    if overwritten:
+        notes.insert(0, "The tag exists and moves." if len(rows) == 1 else f"{listed(overwritten)} exist and move.")
+    notes += [f"Left out: {clean(mark.target)}: {clean(error.message)}." for mark, error in failed]
+    changes, rest = few([change for row in rows for each in row.plan.changes for change in changes_of(each)], "tag")
+    places = list(dict.fromkeys(row.destination.reference() for row in rows))
+    answer = await context.ask(
+        PlanDialog(
+            f"Retag {clean(rows[0].mark.target) if len(rows) == 1 else f'{len(rows)} ModelKits'}",
+            listed(places, 2),
+            changes,
+            [Choice("do", "Retag")],
+            notes=[*rest, *dict.fromkeys(notes)],
+            costs=f"{size_text(missing)} are copied." if missing else "No layer is moved.",
+            reason=True,
+            danger=bool(overwritten),
         )
-        if answer is None:
-            return False
-        reason = answer.reason
-    else:
-        reason = ""
-    typed = await type_names(context, tools, plan.overwritten)
-    if typed is None:
-        return False
-    override = await overrule(context, tools, plan.changes)
-    if override is None:
-        return False
-    done = await apply_retag(
-        plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
     )
-    context.changed(destination[0])
-    undo_with = UNDO if all(undoable(context, each) for each in plan.changes) else None
-    unseen = [tag for changed in done.done for tag in changed.unseen]
-    words = [*(done_text(each) for each in plan.changes), unseen_text(unseen)]
-    context.toast("; ".join(filter(None, words)), undo=undo_with)
-    return True
+    return None if answer is None else answer.reason
 
 
 def _tag_check(context: Context) -> Callable[[str], str]:

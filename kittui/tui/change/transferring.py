@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING
 from kittui.errors import KittuiError
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import marked, one_each, overrule, type_names
+from kittui.tui.change.changing import (
+    clashing,
+    filled,
+    marked,
+    name_failures,
+    one_each,
+    overrule,
+    row_by_row,
+    type_names,
+)
 from kittui.tui.change.jobs import Job, Jobs
-from kittui.tui.change.wording import attached_note
+from kittui.tui.change.wording import attached_note, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -27,18 +36,25 @@ if TYPE_CHECKING:
 
 async def pull(context: Context) -> None:
     """Into the local store, with the parents that model references name."""
-    tools = context.ports.change_tools()
-    marks = await one_each(context, marked(context.selection))
-    if not marks:
+    chosen = await one_each(context, marked(context.selection))
+    if chosen is None:
         return
+    marks, unread = chosen
     store = await context.ports.source(LOCAL)
-    plans: list[MovePlan] = []
+    names: dict[str, str] = {}
     for mark in marks:
-        name = await _store_name(context, mark)
-        if name is None:
-            return
-        plans.append(await _plan("pull", mark, store.repository(name)))
-    await _confirm_and_start(context, tools, plans, "Pull", "⬇")
+        reference = mark.repository.reference()
+        if reference not in names:
+            name = await _store_name(context, mark)
+            if name is None:
+                return
+            names[reference] = name
+
+    async def plan(mark: Mark) -> MovePlan:
+        return await _plan("pull", mark, store.repository(names[mark.repository.reference()]))
+
+    plans, failed = await row_by_row(marks, plan)
+    await _confirm_and_start(context, plans, [*unread, *failed], "Pull", "⬇")
 
 
 async def _store_name(context: Context, mark: Mark) -> str | None:
@@ -49,51 +65,61 @@ async def _store_name(context: Context, mark: Mark) -> str | None:
     if mark.repository.name != WHOLE_LAYOUT:
         return mark.repository.name
     return await context.ask(
-        InputDialog("Pull", ["The layout names no repository. What shall it be called in the store?"])
+        InputDialog("Pull", [f"{clean(str(place))} names no repository. What shall it be called in the store?"])
     )
 
 
 async def push(context: Context) -> None:
     """Into a registry; its name is offered where the store's repository has one."""
-    tools = context.ports.change_tools()
     marks = marked(context.selection)
-    if not marks:
+    typed = await _ask_destination(context, marks)
+    if typed is None:
         return
-    plans: list[MovePlan] = []
-    for mark in marks:
-        destination = await _destination(context, mark)
-        if destination is None:
-            return
-        plans.append(await _plan("push", Mark(mark.repository, mark.target, mark.digest), *destination))
-    await _confirm_and_start(context, tools, plans, "Push", "⬆")
+
+    async def plan(mark: Mark) -> MovePlan:
+        place, name, target = context.ports.locate(filled(typed, mark))
+        return await _plan("push", mark, (await context.ports.source(place)).repository(name), target)
+
+    await _confirm_and_start(context, *await row_by_row(marks, plan), "Push", "⬆")
 
 
-async def _destination(context: Context, mark: Mark) -> tuple[Repository, str] | None:
-    offered = mark.repository.reference(mark.target).removeprefix("local://")
-    first = offered.partition("/")[0]
-    value = f"remote://{offered}" if "/" in offered and ("." in first or ":" in first) else ""
+async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | None:
+    """Where to; for several rows one name with `{tag}`, and `{name}` where they are of several repositories."""
+    repositories = {mark.repository.reference(): mark.repository for mark in marks}
+    offered = [reference.removeprefix("local://") for reference in repositories]
+    hosts = {name.partition("/")[0] for name in offered if "/" in name}
+    tag = marks[0].target if len(marks) == 1 else "{tag}"
+    host = next(iter(hosts)) if len(hosts) == 1 else ""
+    value = ""
+    if "." in host or ":" in host:
+        name = offered[0] if len(offered) == 1 else f"{host}/{{name}}"
+        value = f"remote://{name}{'@' if ':' in tag else ':'}{tag}"
 
     def check(text: str) -> str:
+        texts = [filled(text, mark) for mark in marks]
         try:
-            place, name, _ = context.ports.locate(text.strip())
+            found = [context.ports.locate(each) for each in texts]
         except KittuiError as error:
             return clean(error.message)
-        return "" if name and place != LOCAL else "Write remote://HOST/REPOSITORY:TAG or oci:DIR:TAG."
+        if any(not name or place == LOCAL for place, name, _ in found):
+            return "Write remote://HOST/REPOSITORY:TAG or oci:DIR:TAG."
+        wanted = [
+            f"{place} {name}:{target or mark.target}" for (place, name, target), mark in zip(found, marks, strict=True)
+        ]
+        return clashing(wanted)
 
-    text = await context.ask(
+    words = ["To which registry?"]
+    if len(marks) > 1:
+        words.append("{tag} is the tag of each, {name} its repository:")
+    return await context.ask(
         InputDialog(
-            f"Push {clean(mark.target)}",
-            ["To which registry?"],
+            f"Push {clean(marks[0].target) if len(marks) == 1 else f'{len(marks)} ModelKits'}",
+            words,
             value=value,
             placeholder="HOST/REPOSITORY:TAG",
             check=check,
         )
     )
-    if text is None:
-        return None
-    place, name, target = context.ports.locate(text.strip())
-    source = await context.ports.source(place)
-    return source.repository(name), target or mark.target
 
 
 async def _plan(action: str, mark: Mark, destination: Repository, target: str | None = None) -> MovePlan:
@@ -105,13 +131,21 @@ async def _plan(action: str, mark: Mark, destination: Repository, target: str | 
 
 
 async def _confirm_and_start(
-    context: Context, tools: ChangeTools, plans: Sequence[MovePlan], verb: str, mark: str
+    context: Context,
+    plans: Sequence[MovePlan],
+    failed: Sequence[tuple[Mark, KittuiError]],
+    verb: str,
+    mark: str,
 ) -> None:
-    """Show what would be moved where, then start one transfer for each."""
+    """Show what would be moved where, then start one transfer for each; rows that can't be planned are named."""
+    tools, total = context.ports.change_tools(), len(plans) + len(failed)
+    if not plans:
+        name_failures(context, failed, total)
+        return
     for plan in plans:
         tools.policy.check_write(plan.place)
     missing = sum(plan.transfer.missing for plan in plans)
-    total = sum(plan.transfer.total for plan in plans)
+    whole = sum(plan.transfer.total for plan in plans)
     changes = [
         Change(
             plan.target if ":" not in plan.target else plan.manifest.digest.short,
@@ -122,15 +156,18 @@ async def _confirm_and_start(
         )
         for plan in plans
     ]
-    places = list(dict.fromkeys(plan.place for plan in plans))
+    changes, rest = few(changes, "ModelKit")
+    notes = [attached_note(plan) for plan in plans if attached_text(plan)]
+    notes += [f"Left out: {clean(one.target)}: {clean(error.message)}." for one, error in failed]
     answer = await context.ask(
         PlanDialog(
             f"{verb} {len(plans)} ModelKits" if len(plans) > 1 else f"{verb} {clean(plans[0].target)}",
-            places[0] if len(places) == 1 else f"{places[0]} and {len(places) - 1} more",
+            listed(list(dict.fromkeys(plan.place for plan in plans)), 2),
             changes,
             _choices(verb, plans),
-            notes=[attached_note(plan) for plan in plans if attached_text(plan)],
-            costs=_costs(missing, total),
+            notes=[*rest, *dict.fromkeys(notes)],
+            costs=_costs(missing, whole),
+            danger=verb == "Push" and any(plan.changes.overwritten for plan in plans),
         )
     )
     if answer is None:
@@ -145,7 +182,8 @@ async def _confirm_and_start(
         return
     for plan in plans:
         context.program.state(Jobs).start(context, _job(context, tools, plan, verb, mark, typed, override))
-    context.clear_marks()
+    context.clear_marks(keep=[one for one, _ in failed])
+    name_failures(context, failed, total)
 
 
 def _choices(verb: str, plans: Sequence[MovePlan]) -> list[Choice[str]]:

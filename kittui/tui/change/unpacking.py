@@ -6,37 +6,107 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kittui.errors import Interrupted
-from kittui.terminal import clean
-from kittui.tui.change.changing import marked, one_each
+from kittui.disk.paths import typed_path
+from kittui.errors import Interrupted, KittuiError
+from kittui.oci.digest import Digest
+from kittui.terminal import clean, size_text
+from kittui.tui.change.changing import marked, name_failures, one_each, row_by_row
 from kittui.tui.change.jobs import Job, Jobs
+from kittui.tui.change.ticks import Ticks, folders
 from kittui.tui.change.unpack_dialog import UnpackDialog
+from kittui.tui.change.wording import listed
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.words import counted
 
 if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit
     from kittui.transfer.staging import Answers
     from kittui.transfer.tree import Decision
     from kittui.tui.change.ticks import Choice as Ticked
-    from kittui.tui.frame.selection import Mark
 
 
 async def unpack(context: Context) -> None:
-    """Ask what and where, for each marked ModelKit, and do it in the background."""
+    """Ask what and where, and do it in the background; several marked ones are unpacked whole, side by side."""
     tools = context.ports.change_tools()
-    marks = await one_each(context, marked(context.selection))
-    if not marks:
+    picked = await one_each(context, marked(context.selection))
+    if picked is None:
         return
-    for mark in marks:
-        kit = await context.ports.modelkit(mark.repository, mark.target)
-        folder = str(Path.cwd() / (mark.repository.name.rpartition("/")[2] or "modelkit"))
-        chosen = await context.ask(UnpackDialog(kit, mark.repository, mark.target, tools.inspector, folder))
-        if chosen is None:
-            return
-        whole = len(chosen.layers) == len(kit.layers)
-        context.program.state(Jobs).start(context, _job(context, tools, mark, chosen, whole=whole))
+    marks, unread = picked
+    if len(marks) + len(unread) > 1:
+        await _unpack_several(context, tools, marks, unread)
+        return
+    if unread:
+        raise unread[0][1]
+    [mark] = marks
+    kit = await context.ports.modelkit(mark.repository, mark.target)
+    folder = str(Path.cwd() / (mark.repository.name.rpartition("/")[2] or "modelkit"))
+    chosen = await context.ask(UnpackDialog(kit, mark.repository, mark.target, tools.inspector, folder))
+    if chosen is None:
+        return
+    whole = len(chosen.layers) == len(kit.layers)
+    context.program.state(Jobs).start(context, _job(context, tools, mark, chosen, whole=whole))
     context.clear_marks()
+
+
+async def _unpack_several(
+    context: Context, tools: ChangeTools, marks: Sequence[Mark], unread: Sequence[tuple[Mark, KittuiError]]
+) -> None:
+    """One folder for all, each whole in a folder of its own below it."""
+
+    async def read(mark: Mark) -> tuple[Mark, ModelKit]:
+        return mark, await context.ports.modelkit(mark.repository, mark.target)
+
+    kits, broken = await row_by_row(marks, read)
+    failed, total = [*unread, *broken], len(marks) + len(unread)
+    if not kits:
+        name_failures(context, failed, total)
+        return
+    names = _folder_names([mark for mark, _ in kits])
+    size = sum(layer.size for _, kit in kits for layer in kit.layers)
+    words = [f"{counted(len(kits), 'ModelKit')}, {size_text(size)}, each whole in a folder of its own below this one:"]
+    words += [f"Left out: {clean(mark.target)}: {clean(error.message)}." for mark, error in failed]
+
+    def taken(text: str) -> str:
+        try:
+            top = typed_path(text.strip() or ".")
+        except KittuiError as error:
+            return clean(error.message)
+        there = [name for name in names if (top / name).exists()]
+        return f"There already: {listed(there)}. Choose another folder." if there else ""
+
+    text = await context.ask(
+        InputDialog(
+            f"Unpack {counted(len(kits), 'ModelKit')}",
+            [*words, clean(listed(names, 6))],
+            value=str(Path.cwd()),
+            check=taken,
+            complete=folders,
+        )
+    )
+    if text is None:
+        return
+    top = typed_path(text.strip() or ".")
+    for (mark, kit), name in zip(kits, names, strict=True):
+        whole = Ticks.of(kit).choice(top / name)
+        context.program.state(Jobs).start(context, _job(context, tools, mark, whole, whole=True))
+    context.clear_marks(keep=[mark for mark, _ in failed])
+    name_failures(context, failed, total)
+
+
+def _folder_names(marks: Sequence[Mark]) -> list[str]:
+    """NAME-TAG of each; of several repositories with one name, the later ones are numbered."""
+    found: list[str] = []
+    for mark in marks:
+        tag = mark.target if ":" not in mark.target else Digest(mark.target).short
+        name = f"{mark.repository.name.rpartition('/')[2].strip('.') or 'modelkit'}-{tag}"
+        while name in found:
+            name += "-2"
+        found.append(name)
+    return found
 
 
 def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, *, whole: bool) -> Job:

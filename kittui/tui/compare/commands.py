@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kittui.tui.frame.commands import Command, needs
+from kittui.tui.frame.commands import Command, marks_set, needs
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 
@@ -10,6 +10,10 @@ from kittui.tui.frame.selection import Selection
 @needs("Put the cursor on a tag, or mark two.")
 def _comparable(selection: Selection) -> bool:
     return selection.is_tag or len(selection.marks) == 2
+
+
+def _too_many(selection: Selection) -> bool:
+    return len(selection.marks) > 2
 
 
 async def _diff(context: Context) -> None:
@@ -38,6 +42,7 @@ COMMANDS = (
         _diff,
         _comparable,
         rank=25,
+        alone=_too_many,
     ),
     Command(
         "timeline",
@@ -47,5 +52,6 @@ COMMANDS = (
         _timeline,
         _followed,
         rank=26,
+        alone=marks_set,
     ),
 )

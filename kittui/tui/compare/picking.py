@@ -21,13 +21,13 @@ from kittui.usecases.diff.compare import Side
 
 async def diff(context: Context) -> None:
     """Open the comparison of what is marked and under the cursor; where that isn't two, ask for the other one."""
-    pair = marked(context.selection)
+    both = marked(context.selection)
+    pair = both or await _pick(context)
     if pair is None:
-        pair = await _pick(context)
-        if pair is None:
-            return
+        return
     context.show(CompareScreen(await context.ports.differ(pair), *pair))
-    context.clear_marks()
+    if both is not None:
+        context.clear_marks()
 
 
 def marked(selection: Selection) -> tuple[Side, Side] | None:

@@ -48,6 +48,16 @@ def on_repository(selection: Selection) -> bool:
     return selection.repository is not None
 
 
+def never(_: Selection) -> bool:
+    """Holds nowhere."""
+    return False
+
+
+def marks_set(selection: Selection) -> bool:
+    """Holds where rows are marked."""
+    return bool(selection.marks)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """Something the user can do to the selection.
@@ -55,7 +65,8 @@ class Command:
     `id` is what the keymap names; `keys` as Textual spells them, comma separated; `label` one or two words for the
     footer; `tooltip` a sentence for help and palette. `run` may wait for dialogs: it runs in a worker of its own, and
     a KittuiError from it is shown with its hint. `enabled` must be cheap and pure: it is asked at each cursor move.
-    `rank` orders the footer (lower comes first, 0 is not in the footer), `heading` groups the help screen.
+    `rank` orders the footer (lower comes first, 0 is not in the footer), `heading` groups the help screen. `alone`
+    holds where it leaves marks out that are set, which it then says.
     """
 
     id: str
@@ -66,6 +77,7 @@ class Command:
     enabled: Callable[[Selection], bool] = always
     rank: int = 0
     heading: str = "ModelKit"
+    alone: Condition = never
 
     def refusal(self, selection: Selection) -> str:
         """Why it does nothing for the selection; empty where it does something."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kittui.terminal import size_text
-from kittui.tui.frame.commands import Command, needs
+from kittui.tui.frame.commands import Command, marks_set, needs
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere, Selection, TensorHere
 
@@ -106,8 +106,10 @@ def has_modelkit(selection: Selection) -> bool:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 5, "Files"),
-    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 6, "Files"),
-    Command("look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files"),
-    Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files"),
+    Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 5, "Files", marks_set),
+    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 6, "Files", marks_set),
+    Command(
+        "look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files", marks_set
+    ),
+    Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files", marks_set),
 )

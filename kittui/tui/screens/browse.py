@@ -307,6 +307,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         if refusal := command.refusal(self.selection):
             self.notify(refusal, title=command.label, markup=False, timeout=4)
             return
+        if command.alone(self.selection):
+            said = f"It works on what is under the cursor: the marks ({len(self._marks)}) are left out, and stay."
+            self.notify(said, title=command.label, markup=False, timeout=4)
         self.program.run_command(command.label, command.run(Context(self.program, self, self.selection)))
 
     def reload(self, repository: Repository | None = None) -> None:

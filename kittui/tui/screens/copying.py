@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
-from kittui.tui.frame.selection import Selection
+from kittui.tui.frame.selection import Mark, Selection
 from kittui.tui.widgets.bars import shorten_middle
 
 DETAIL = 40
@@ -15,7 +16,29 @@ DETAIL = 40
 
 
 def copies(selection: Selection) -> list[Choice[str]]:
-    """The texts to choose from: their values are exact, their labels cleaned."""
+    """The texts to choose from, of all marks first: their values are exact, their labels cleaned."""
+    return [*_of_marks(selection.marks), *_of_cursor(selection)]
+
+
+def _of_marks(marks: Sequence[Mark]) -> list[Choice[str]]:
+    """What all marked rows are called, a line each."""
+    if not marks:
+        return []
+    what = f"all {len(marks)} marked" if len(marks) > 1 else "the marked one"
+    bare = [bare_reference(mark.repository, mark.target) for mark in marks]
+    choices = [Choice("\n".join(bare), "references", what)]
+    choices.append(Choice("\n".join(mark.reference for mark in marks), "kittui references", what))
+    digests = [str(mark.digest) for mark in marks if mark.digest is not None]
+    if len(digests) == len(marks):
+        pinned = (bare_reference(mark.repository, str(mark.digest)) for mark in marks)
+        choices += [
+            Choice("\n".join(digests), "digests", what),
+            Choice("\n".join(pinned), "references@digest", what),
+        ]
+    return choices
+
+
+def _of_cursor(selection: Selection) -> list[Choice[str]]:
     repository = selection.repository
     if repository is None:
         return [_choice("source", str(selection.place))] if selection.place else []

@@ -1,0 +1,189 @@
+"""One plan and one answer for all marked rows: done row by row, each failure named, the rest not stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from kittui.errors import Denied
+from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.dialogs.plan import PlanDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.fakes.memory import MemoryRepository
+from tests.move.kits import Kits, jobs_of, on, ready, said
+from tests.tui.waiting import browse, quiet, text_of, until
+
+SIZE = (120, 40)
+
+
+@pytest.fixture
+def kits(tmp_path: Path) -> Kits:
+    return Kits(tmp_path)
+
+
+def deny(kits: Kits, verb: str, what: str) -> None:
+    """Have the registry refuse one request."""
+
+    def refuse(repository: MemoryRepository, asked: str, of: str) -> None:
+        if (asked, of) == (verb, what):
+            raise Denied(f"you may not {verb} {what}")
+
+    kits.registry.hooks.append(refuse)
+
+
+def fill(pilot: Pilot[Any], text: str) -> None:
+    pilot.app.screen.query_one(Input).value = text
+
+
+async def mark(pilot: Pilot[Any], *tags: str) -> None:
+    for tag in tags:
+        await ready(pilot, tag)
+        await pilot.press("space")
+    await until(pilot, lambda: len(browse(pilot).marks) == len(tags))
+
+
+async def test_marked_tags_are_removed_by_one_plan_and_each_failure_is_named(kits: Kits) -> None:
+    deny(kits, "DELETE", "v0.9.0")
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "v0.9.0", "v1.0.0", "v1.1.0")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "Remove 3 ModelKits" in text_of(pilot)
+        await pilot.press("enter", "up", "enter")
+        await until(pilot, lambda: "you may not" in said(pilot))
+        assert "v1.0.0" not in kits.fraud.tagged
+        assert "v0.9.0" in kits.fraud.tagged
+        assert "v1.0.0, v1.1.0 removed; 2 digests stay" in said(pilot)
+        assert "fraud:v0.9.0\nyou may not DELETE v0.9.0" in said(pilot)
+        assert [each.target for each in browse(pilot).marks] == ["v0.9.0"]
+
+
+async def test_marked_modelkits_are_deleted_by_one_plan_and_a_digest_once(kits: Kits) -> None:
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "v0.9.0", "rollback", "v1.1.0", "challenger")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        assert "Delete 2 ModelKits" in text_of(pilot)
+        await pilot.press(*"rollback", "enter")
+        await until(pilot, lambda: sorted(kits.fraud.tagged) == ["champion", "v1.0.0"])
+        await until(pilot, lambda: "4 tags and 2 ModelKits removed" in said(pilot))
+        assert not browse(pilot).marks
+
+
+async def test_marked_tags_are_retagged_by_one_name(kits: Kits) -> None:
+    deny(kits, "PUT", "v1.0.0-ok")
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "v0.9.0", "v1.0.0", "v1.1.0")
+        await pilot.press("t")
+        await until(pilot, on(pilot, InputDialog))
+        fill(pilot, "same")
+        await pilot.press("enter")
+        await until(pilot, lambda: "write {tag}" in text_of(pilot))
+        fill(pilot, "{tag}-ok")
+        await pilot.press("enter")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "Retag 3 ModelKits" in text_of(pilot)
+        assert "v1.1.0-ok" in text_of(pilot)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: "you may not" in said(pilot))
+        assert kits.fraud.tagged["v0.9.0-ok"] == kits.fraud.tagged["v0.9.0"]
+        assert "v1.0.0-ok" not in kits.fraud.tagged
+        assert "you may not PUT v1.0.0-ok" in said(pilot)
+        assert [each.target for each in browse(pilot).marks] == ["v1.0.0"]
+
+
+async def test_a_retag_that_moves_tags_starts_on_cancel(kits: Kits) -> None:
+    kits.fraud.tagged["v0.9.0-ok"] = kits.fraud.tagged["champion"]
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "v0.9.0", "v1.1.0")
+        await pilot.press("t")
+        await until(pilot, on(pilot, InputDialog))
+        fill(pilot, "{tag}-ok")
+        await pilot.press("enter")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "v0.9.0-ok exist and move" in text_of(pilot)
+        await pilot.press("enter", "enter")
+        await quiet(pilot)
+        assert "v1.1.0-ok" not in kits.fraud.tagged
+        assert kits.fraud.tagged["v0.9.0-ok"] == kits.fraud.tagged["champion"]
+        assert len(browse(pilot).marks) == 2
+
+
+async def test_marked_tags_are_pushed_by_one_name(kits: Kits) -> None:
+    for tag in ("champion", "challenger"):
+        pulled = await plan_move("pull", kits.fraud, tag, kits.store.repository("fraud"), tag)
+        await apply_move(pulled, kits.ledger, Policy())
+    async with kits.world.app("local://fraud").run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "challenger")
+        await pilot.press("P")
+        await until(pilot, on(pilot, InputDialog))
+        fill(pilot, "remote://registry.test/team/{name}:one")
+        await pilot.press("enter")
+        await until(pilot, lambda: "write {tag}" in text_of(pilot))
+        fill(pilot, "remote://registry.test/team/{name}:{tag}-b")
+        await pilot.press("enter")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done", "done"])
+    team = kits.registry.repository("team/fraud")
+    assert sorted(team.tagged) == ["challenger-b", "champion-b"]
+
+
+async def test_a_row_that_cannot_be_pulled_is_named_and_the_rest_is(kits: Kits) -> None:
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "challenger")
+        deny(kits, "GET", "champion")
+        await pilot.press("p")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "Left out: champion" in text_of(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done"])
+        assert "you may not GET champion" in said(pilot)
+        assert [each.target for each in browse(pilot).marks] == ["champion"]
+
+
+async def test_marked_modelkits_are_unpacked_side_by_side(kits: Kits) -> None:
+    out = kits.folder / "out"
+    (out / "fraud-challenger").mkdir(parents=True)
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "rollback", "challenger")
+        await pilot.press("u")
+        await until(pilot, on(pilot, InputDialog))
+        fill(pilot, str(out))
+        await pilot.press("enter")
+        await until(pilot, lambda: "There already: fraud-challenger" in text_of(pilot))
+        (out / "fraud-challenger").rmdir()
+        await pilot.press("enter")
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done", "done"])
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("a.py"))
+    assert found == ["fraud-challenger/src/a.py", "fraud-rollback/src/a.py"]
+
+
+async def test_y_copies_the_references_of_all_marks(kits: Kits) -> None:
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "challenger")
+        await pilot.press("y")
+        await until(pilot, on(pilot, ChoiceDialog))
+        await pilot.press("enter")
+        await quiet(pilot)
+        assert pilot.app.clipboard == "registry.test/fraud:champion\nregistry.test/fraud:challenger"
+        assert len(browse(pilot).marks) == 2
+
+
+@pytest.mark.parametrize("key", ["i", "H", "z", "d"])
+async def test_a_key_that_leaves_marks_out_says_so(kits: Kits, key: str) -> None:
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "challenger", "v0.9.0")
+        await pilot.press(key)
+        await until(pilot, lambda: "the marks (3) are left out, and stay" in said(pilot))
+        await quiet(pilot)
+        assert len(browse(pilot).marks) == 3
