@@ -25,7 +25,7 @@ from kittui.compare.text import LINE_LIMIT, compare_lines
 from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
 from kittui.formats.exact_json import indented_json
 from kittui.terminal import clean, size_text
-from kittui.tui.compare.hunks import ROLES, Head, beside, unified
+from kittui.tui.compare.hunks import Head, beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
@@ -52,11 +52,11 @@ class Detail(Lines):
         self._heads: list[int] = []
         self._head = -1
 
-    def begin(self, lines: Iterable[Line]) -> None:
-        """Show other lines, from their top."""
+    def begin(self, lines: Iterable[Line], *, cut: bool = False) -> None:
+        """Show other lines, from their top; `cut`: long ones are cut off at the edge."""
         self._coming = islice(lines, MOST)
         self._heads, self._head = [], -1
-        self.show(Page(self._taken(max(40, self.size.height * _AHEAD), 0)))
+        self.show(Page(self._taken(max(40, self.size.height * _AHEAD), 0), cut=cut))
 
     def _taken(self, count: int, first: int) -> list[Line]:
         lines = list(islice(self._coming, count))
@@ -178,9 +178,8 @@ def _value(change: ValueChange) -> Iterator[Line]:
         for hunk in compare_lines(old, new):
             yield from unified(hunk, "")
         return
-    for op, lines in (("-", old), ("+", new)):
-        for line in lines:
-            yield ((f"{op} ", f"{ROLES[op]}+bold"), (clean(line.removesuffix("\n"), limit=None), "text"))
+    for hunk in compare_lines(old, new, _SHORT):
+        yield from islice(unified(hunk, "", numbers=False), 1, None)
 
 
 def _lines(value: object) -> list[str]:

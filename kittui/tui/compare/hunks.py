@@ -1,4 +1,4 @@
-"""Changed lines: in their syntax's colours, the words that differ underlined, side by side or one below the other."""
+"""Changed lines with their numbers, on a ground that says whose they are, side by side or one below the other."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from kittui.compare.changes import Hunk
 from kittui.compare.changes import Line as TextLine
 from kittui.terminal import clean
 from kittui.tui.widgets.highlight import highlight
-from kittui.tui.widgets.lines import Line
+from kittui.tui.widgets.lines import Hanging, Line, between, wrap
 from kittui.tui.widgets.rows import Span, Spans
 
 ROLES: Final = {"-": "bad", "+": "good", " ": "text"}
+GROUNDS: Final = {"-": "@removed", "+": "@added", " ": ""}
 LINE_LIMIT: Final = 4000
 """Characters of one line that are shown."""
 _TOGETHER = 200
@@ -25,24 +26,36 @@ class Head(tuple[Span, ...]):
     """The line that a hunk begins with: `]` and `[` stop here."""
 
 
-def unified(hunk: Hunk, path: str) -> Iterator[Line]:
-    """Old lines above new ones."""
+def unified(hunk: Hunk, path: str, *, numbers: bool = True) -> Iterator[Line]:
+    """Old lines above new ones, each with its number on both sides."""
     yield _head(hunk)
+    a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
     for line, spans in _coloured(hunk, path):
-        yield ((f"{line.op} ", f"{ROLES[line.op]}+bold"), *spans)
+        ground = GROUNDS[line.op]
+        margin: list[Span] = [(f"{line.op} ", f"{ROLES[line.op]}+bold{ground}")]
+        if numbers:
+            old, new = (a if line.op != "+" else ""), (b if line.op != "-" else "")
+            margin.insert(0, (f"{old:>{wide}} {new:>{wide}} ", f"faint{ground}"))
+        a, b = a + (line.op != "+"), b + (line.op != "-")
+        yield Hanging.after(margin, spans)
+
+
+def _digits(hunk: Hunk) -> int:
+    return max(3, len(str(max(hunk.a_start + hunk.a_count, hunk.b_start + hunk.b_count))))
 
 
 def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
     """Old lines on the left, new ones on the right; long lines continue below themselves."""
     yield _head(hunk)
     half = max(10, (width - 3) // 2)
-    olds: list[tuple[TextLine, list[Span]]] = []
-    news: list[tuple[TextLine, list[Span]]] = []
+    olds: list[tuple[int, TextLine, list[Span]]] = []
+    news: list[tuple[int, TextLine, list[Span]]] = []
+    a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
 
     def flush() -> Iterator[Line]:
         for at in range(max(len(olds), len(news))):
-            left = _column(olds[at] if at < len(olds) else None, half)
-            right = _column(news[at] if at < len(news) else None, half)
+            left = _column(olds[at] if at < len(olds) else None, half, wide)
+            right = _column(news[at] if at < len(news) else None, half, wide)
             for part in range(max(len(left), len(right))):
                 blank = ((" " * half, "text"),)
                 yield (
@@ -55,14 +68,15 @@ def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
 
     for line, spans in _coloured(hunk, path):
         if line.op == "-":
-            olds.append((line, spans))
+            olds.append((a, line, spans))
         elif line.op == "+":
-            news.append((line, spans))
+            news.append((b, line, spans))
         else:
             yield from flush()
-            olds.append((line, spans))
-            news.append((line, spans))
+            olds.append((a, line, spans))
+            news.append((b, line, spans))
             yield from flush()
+        a, b = a + (line.op != "+"), b + (line.op != "-")
     yield from flush()
 
 
@@ -71,39 +85,21 @@ def _head(hunk: Hunk) -> Head:
     return Head(((where.rstrip(), "accent"),))
 
 
-def _column(side: tuple[TextLine, list[Span]] | None, half: int) -> list[list[Span]]:
-    """One side's line as rows of exactly `half` cells, its mark in front of the first."""
+def _column(side: tuple[int, TextLine, list[Span]] | None, half: int, wide: int) -> list[list[Span]]:
+    """One side's line as rows of exactly `half` cells, its number and mark in front of the first."""
     if side is None:
         return []
-    line, spans = side
-    lead: Span = (f"{line.op} ", f"{ROLES[line.op]}+bold")
-    rows: list[list[Span]] = [[lead]]
-    room = half - 2
-    for text, role in spans:
-        while text:
-            if room <= 0:
-                rows.append([("  ", "text")])
-                room = half - 2
-            part = text[:room] if text.isascii() else _start(text, room)
-            if not part:
-                rows[-1].append((" " * room, "text"))
-                room = 0
-                continue
-            rows[-1].append((part, role))
-            room -= cell_len(part)
-            text = text[len(part) :]
-    rows[-1].append((" " * max(0, room), "text"))
+    number, line, spans = side
+    ground = GROUNDS[line.op]
+    lead: list[Span] = [(f"{number:>{wide}} ", f"faint{ground}"), (f"{line.op} ", f"{ROLES[line.op]}+bold{ground}")]
+    line_of = Hanging.after(lead, spans)
+    text = "".join(piece for piece, _ in line_of)
+    rows: list[list[Span]] = []
+    for start, end, indent in wrap(text, half, line_of.margin):
+        row = [(" " * indent, f"text{ground}"), *between(line_of, start, end)]
+        row.append((" " * (half - sum(cell_len(piece) for piece, _ in row)), f"text{ground}"))
+        rows.append(row)
     return rows
-
-
-def _start(text: str, room: int) -> str:
-    """As many characters as fit into so many cells."""
-    used = 0
-    for number, character in enumerate(text):
-        used += cell_len(character)
-        if used > room:
-            return text[:number]
-    return text
 
 
 def _coloured(hunk: Hunk, path: str) -> Iterator[tuple[TextLine, list[Span]]]:
@@ -120,8 +116,9 @@ def _coloured(hunk: Hunk, path: str) -> Iterator[tuple[TextLine, list[Span]]]:
 
 
 def _spans(line: TextLine, tokens: Spans) -> list[Span]:
-    """A line's tokens, cut where words that differ begin and end: those are bold and underlined, and need no hue."""
-    marked = f"{ROLES[line.op]}+bold+underline"
+    """A line's tokens, cut where words that differ begin and end: those have a stronger ground."""
+    ground = GROUNDS[line.op]
+    marked = f"text{ground}-word"
     edges = [(place, number % 2 == 0) for word in line.words for number, place in enumerate(word)]
     spans: list[Span] = []
     at, edge, inside = 0, 0, False
@@ -132,11 +129,11 @@ def _spans(line: TextLine, tokens: Spans) -> list[Span]:
                 inside = edges[edge][1]
                 edge += 1
             end = min(len(text), edges[edge][0] - at) if edge < len(edges) else len(text)
-            spans.append((clean(text[start:end].expandtabs(4), limit=None), marked if inside else role))
+            spans.append((clean(text[start:end].expandtabs(4), limit=None), marked if inside else role + ground))
             start = end
         at += len(text)
     if len(line.text) > LINE_LIMIT:
-        spans.append((f" … {len(line.text) - LINE_LIMIT:,} more characters", "muted"))
+        spans.append((f" … {len(line.text) - LINE_LIMIT:,} more characters", f"muted{ground}"))
     if line.note:
-        spans.append((f"  ({clean(line.note)})", "muted"))
+        spans.append((f"  ({clean(line.note)})", f"muted{ground}"))
     return spans

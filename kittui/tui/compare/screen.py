@@ -63,14 +63,14 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             "hunk(1)",
             "Next hunk",
             id="compare.next-hunk",
-            tooltip="Next changed lines or rows, in any file",
+            tooltip="Next changed lines or rows, or the next change that has none",
         ),
         Binding(
             "left_square_bracket",
             "hunk(-1)",
             "Previous hunk",
             id="compare.previous-hunk",
-            tooltip="Previous changed lines or rows",
+            tooltip="Previous changed lines, rows or change",
         ),
         Binding("f", "filter", "Filter", id="compare.filter", tooltip="Only changed, only added … everything"),
         Binding(
@@ -80,6 +80,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         Binding(
             "minus", "only('-')", "Only removed", id="compare.only-removed", tooltip="Only what was removed; again: all"
         ),
+        Binding("s", "beside", "Side by side", id="compare.beside", tooltip="Side by side, or one below the other"),
+        Binding("S", "cut", "Cut", id="compare.cut", tooltip="Cut long lines off, or wrap them"),
         Binding("C", "content", "Compare values", id="compare.content", tooltip="Read and compare every value"),
         Binding("m", "report", "Report", id="compare.report", tooltip="Copy or save the report"),
         Binding("w", "swap", "Swap", id="compare.swap", tooltip="Swap the sides"),
@@ -104,6 +106,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._filter = FILTERS[0]
         self._placed = ""
         self._detailed: Row | None = None
+        self._beside: bool | None = None
+        self._cut = False
+        self._scrolled = 0
         self._waiting: Comparison | None = None
         self._step: Comparison | None = None
         self._drawn_at = 0.0
@@ -173,7 +178,11 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Where the panes stand above each other, the one that is read has most of the room."""
         if self._lines.has_focus != self.has_class("-reading"):
             self.set_class(self._lines.has_focus, "-reading")
+            if self._lines.has_focus:
+                self._scrolled = self._rows.scroll_offset.y
             self.call_after_refresh(self._fit)
+            if not self._lines.has_focus:
+                self.call_after_refresh(self._rows.scroll_to, y=self._scrolled, animate=False, force=True)
         self._tell()
 
     def _fit(self) -> None:
@@ -336,7 +345,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
                 self._lines.begin([((nothing_words(self._comparison, self._filter), "muted"),)])
             return
         width = max(20, self._lines.size.width - 3)
-        self._lines.begin(lines_of(row.entry, width, self.size.width >= WIDE))
+        beside = self.size.width >= WIDE if self._beside is None else self._beside
+        self._lines.begin(lines_of(row.entry, width, beside), cut=self._cut)
 
     @on(Rows.Folded)
     def _fold(self, event: Rows.Folded) -> None:
@@ -369,22 +379,42 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """The next or previous change, around the ends."""
         number = neighbour(self._tree.changes, self._rows.cursor, step)
         if number is not None:
-            self._rows.move_to(number)
+            self._go(number, step)
+
+    def _go(self, number: int, step: int) -> None:
+        """Put the cursor on a change, and say where that is around the end."""
+        if (number - self._rows.cursor) * step <= 0:
+            self.program.toast(f"Around the end: the {'first' if step > 0 else 'last'} change again.")
+        self._rows.move_to(number)
 
     def action_hunk(self, step: int) -> None:
-        """The next or previous hunk: of this file, else of the next file that has one."""
+        """The next or previous hunk of this change, else the next change; what is folded is unfolded on the way."""
         if self._lines.go_to_hunk(step):
             return
-        number = neighbour(self._tree.texts, self._rows.cursor, step)
+        for row in self._tree.folded_changes:
+            self._tree.fold(self._tree.rows.index(row))
+        self._rows.show(self._tree.rows, self._rows.current)
+        number = neighbour(self._tree.changes, self._rows.cursor, step)
         if number is None:
-            self.program.toast("No lines or rows to show: no text or table changed, or none was read yet.")
+            self.program.toast("Nothing differs, or nothing was read yet.")
             return
-        self._rows.move_to(number)
+        self._go(number, step)
         self._detail()
         if step > 0:
             self._lines.go_to_hunk(1)
         else:
             self._lines.go_to_last_hunk()
+
+    def action_beside(self) -> None:
+        """Side by side, or one below the other, whatever the width."""
+        self._beside = not (self.size.width >= WIDE if self._beside is None else self._beside)
+        self._detail()
+
+    def action_cut(self) -> None:
+        """Cut long lines off, or wrap them."""
+        self._cut = not self._cut
+        self._detail()
+        self.program.toast("Long lines are cut off." if self._cut else "Long lines are wrapped.")
 
     def action_filter(self) -> None:
         """The next filter that shows something."""

@@ -1,4 +1,4 @@
-"""Changed rows of a table: the cells that differ underlined, the columns that tell them apart always in view."""
+"""Changed rows of a table: the cells that differ on a stronger ground, key columns always in view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from kittui.compare.changes import MARKS, Row, Table
 from kittui.compare.words import cells_of, change_words, table_words
 from kittui.terminal import clean
-from kittui.tui.compare.hunks import ROLES, Head
+from kittui.tui.compare.hunks import GROUNDS, ROLES, Head
 from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Span
 
@@ -79,13 +79,14 @@ def _cells(row: Row, shown: Sequence[int], widths: Sequence[int]) -> Iterator[Li
     for op, values in zip("-+", cells_of(row, CELL - 2), strict=True):
         if not values:
             continue
-        spans: list[Span] = [(f"{op} ", f"{ROLES[op]}+bold")]
+        ground = GROUNDS[op]
+        spans: list[Span] = [(f"{op} ", f"{ROLES[op]}+bold{ground}")]
         for at in shown:
             text = clean((values[at] if at < len(values) else None) or "", limit=CELL * 2)
             cut = _fit(text, widths[at])
             filled = cut.rstrip(" ")
-            role = f"{ROLES[op]}+bold+underline" if at in row.changed else "text"
-            spans += [(filled, role), (cut[len(filled) :], "text")]
+            role = f"text{ground}-word" if at in row.changed else f"text{ground}"
+            spans += [(filled, role), (cut[len(filled) :], f"text{ground}")]
         yield spans
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,7 +76,6 @@ class ChangeTree:
         self._entries = outline(comparison) if comparison is not None else ()
         self._folded: dict[Row, list[Row]] = {}
         self._changes: list[int] | None = None
-        self._texts: list[int] | None = None
         self.rows: list[Row] = []
         self.counts: Counter[Filter] = Counter()
         """How many changes each filter would show."""
@@ -97,7 +96,7 @@ class ChangeTree:
             for number in range(len(self.rows) - 1, -1, -1):
                 if self.rows[number].entry.key in wanted:
                     self._fold(number)
-        self._changes = self._texts = None
+        self._changes = None
 
     @property
     def folded_keys(self) -> set[str]:
@@ -112,7 +111,7 @@ class ChangeTree:
             self.rows[number + 1 : number + 1] = self._folded.pop(row)
         else:
             self._fold(number)
-        self._changes = self._texts = None
+        self._changes = None
 
     def _fold(self, number: int) -> None:
         row = self.rows[number]
@@ -132,15 +131,10 @@ class ChangeTree:
         return self._changes
 
     @property
-    def texts(self) -> Sequence[int]:
-        """The numbers of the rows that have lines or rows to show."""
-        if self._texts is None:
-            self._texts = [
-                number
-                for number, row in enumerate(self.rows)
-                if row.entry.text is not None and (row.entry.text.hunks or row.entry.text.table)
-            ]
-        return self._texts
+    def folded_changes(self) -> Iterator[Row]:
+        """The rows in view that hide changes, until there are none."""
+        while (row := next((row for row in self.rows if row.folded and row.below), None)) is not None:
+            yield row
 
     def place(self, number: int) -> int:
         """Which of the changes the row is, from 1; 0 where it is none."""

@@ -100,6 +100,10 @@ THEMES: Final = (
         bar="#3f6ea5",
         cursor="#2a3f5c",
         cursor_blurred="#222a36",
+        added="#10291a",
+        removed="#34191e",
+        added_word="#1d5a34",
+        removed_word="#7a2933",
     ),
     _theme(
         "kittui-light",
@@ -121,6 +125,10 @@ THEMES: Final = (
         bar="#7ba7dd",
         cursor="#cfe1fb",
         cursor_blurred="#e6e9ee",
+        added="#e3f5e6",
+        removed="#fdecea",
+        added_word="#a4dcb0",
+        removed_word="#f7b9b3",
     ),
     _theme(
         "kittui-contrast",
@@ -143,6 +151,10 @@ THEMES: Final = (
         cursor="#ffffff",
         cursor_text="#000000",
         cursor_blurred="#3a3a3a",
+        added="#00300f",
+        removed="#3d0a10",
+        added_word="#006b26",
+        removed_word="#8a1420",
     ),
     _theme(
         "kittui-colour-blind",
@@ -164,6 +176,10 @@ THEMES: Final = (
         bar="#3b7ea6",
         cursor="#1f4560",
         cursor_blurred="#222a36",
+        added="#0f2c44",
+        removed="#3a2413",
+        added_word="#165a8c",
+        removed_word="#84431a",
     ),
     _theme(
         "kittui-ansi",
@@ -187,6 +203,10 @@ THEMES: Final = (
         cursor="ansi_blue",
         cursor_text="ansi_bright_white",
         cursor_blurred="ansi_bright_black",
+        added="ansi_green",
+        removed="ansi_red",
+        added_word="ansi_bright_green",
+        removed_word="ansi_bright_red",
     ),
 )
 
@@ -207,8 +227,12 @@ def themes(*, colourless: bool) -> tuple[Theme, ...]:
     return tuple(replace(each, variables=each.variables | plain) if each.ansi else each for each in THEMES)
 
 
+CHANGED: Final = ("added", "removed", "added-word", "removed-word")
+"""Grounds of changed lines, and of the words in them that differ."""
+
+
 class Roles:
-    """Rich styles of a theme's roles on the three row backgrounds: `base`, `cursor` and `blurred`."""
+    """Rich styles of a theme's roles on row backgrounds: `base`, `cursor` and `blurred`, and those of changed lines."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         def colour(role: str) -> Color:
@@ -216,6 +240,8 @@ class Roles:
 
         self._ansi = variables.get("kit-background", "").startswith("ansi")
         grounds = {"base": colour("background"), "cursor": colour("cursor"), "blurred": colour("cursor-blurred")}
+        plain = variables.get("kit-background") or variables["background"]
+        grounds |= {name: Color.parse(variables.get(f"kit-{name}") or plain) for name in CHANGED}
         cursor_text = variables.get("kit-cursor-text") or ""
         self._styles: dict[tuple[str, str], Style] = {}
         for ground, background in grounds.items():
@@ -227,21 +253,29 @@ class Roles:
                     foreground = colour("muted")
                 if self._ansi and ground == "blurred":
                     foreground = colour("cursor-text")
+                if self._ansi and ground in CHANGED:
+                    # The terminal's own colours on its own colours can't be known to be readable.
+                    foreground = Color.parse("ansi_bright_white" if ground == "removed" else "ansi_black")
                 self._styles[role, ground] = Style(
                     color=foreground.rich_color,
                     bgcolor=background.rich_color,
-                    bold=(ground == "cursor" and (self._ansi or bool(cursor_text))) or None,
-                    reverse=(ground == "cursor" and COLOURLESS in variables) or None,
-                    underline=(ground == "blurred" and COLOURLESS in variables) or None,
+                    bold=(ground == "cursor" and (self._ansi or bool(cursor_text))) or ground.endswith("-word") or None,
+                    reverse=((ground == "cursor" or ground.endswith("-word")) and COLOURLESS in variables) or None,
+                    underline=(ground == "blurred" and COLOURLESS in variables)
+                    or (ground.endswith("-word") and self._ansi)
+                    or None,
                 )
 
     def style(self, role: str, ground: str = "base") -> Style:
         """The style of a role; `+` adds attributes: `accent+bold`, `text+strike`. Unknown roles are text.
 
-        `#rrggbb on #rrggbb` is drawn in these very colours: pixels of a picture.
+        A role may bring its own ground: `text@added`; the cursor's goes before it. `#rrggbb on #rrggbb` is drawn in
+        these very colours: pixels of a picture.
         """
         if role.startswith("#"):
             return _pixels(role)
+        role, _, own = role.partition("@")
+        ground = own if own and ground == "base" else ground
         return _with_attributes(
             self._styles.get((role.partition("+")[0], ground)) or self._styles["text", ground], role
         )

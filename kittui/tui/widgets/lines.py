@@ -17,10 +17,23 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.rows import Spans
+from kittui.tui.widgets.rows import Span, Spans
 
 Line = str | Spans
 """A line: a cleaned text to highlight, or spans that are drawn as they are."""
+
+
+class Hanging(tuple[Span, ...]):
+    """Spans whose first `margin` characters are a margin: what is wrapped continues beside it."""
+
+    margin: int = 0
+
+    @classmethod
+    def after(cls, margin: Spans, text: Spans) -> Hanging:
+        """A margin with the text after it."""
+        line = cls((*margin, *text))
+        line.margin = sum(len(piece) for piece, _ in margin)
+        return line
 
 
 def plain(text: str) -> Spans:
@@ -94,7 +107,7 @@ class Lines(ScrollView, can_focus=True):
         self._found += self._holding(lines, len(before))
         starts = self._starts
         for line in lines:
-            starts.append(starts[-1] + len(self._cuts(_text(line))))
+            starts.append(starts[-1] + len(self._cuts(line)))
         self.virtual_size = Size(0, starts[-1])
         self.refresh()
 
@@ -161,12 +174,15 @@ class Lines(ScrollView, can_focus=True):
 
     def _wrap(self) -> None:
         self._width = max(8, self.size.width - 2)
-        self._starts = [0, *accumulate(len(self._cuts(_text(line))) for line in self._page.lines)]
+        self._starts = [0, *accumulate(len(self._cuts(line)) for line in self._page.lines)]
         self._strips.clear()
         self.virtual_size = Size(0, self._starts[-1])
 
-    def _cuts(self, text: str) -> list[tuple[int, int, int]]:
-        return [(0, len(text), 0)] if self._page.cut else wrap(text, self._width)
+    def _cuts(self, line: Line) -> list[tuple[int, int, int]]:
+        text = _text(line)
+        if self._page.cut:
+            return [(0, len(text), 0)]
+        return wrap(text, self._width, line.margin if isinstance(line, Hanging) else None)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
@@ -192,27 +208,32 @@ class Lines(ScrollView, can_focus=True):
         elif _among(self._found, number):
             ground = "blurred"
         strips = []
-        text = _text(line)
-        for start, end, indent in self._cuts(text):
-            segments = [Segment(" " * (1 + indent), roles.style("text", ground))]
-            segments += [Segment(part, roles.style(role, ground)) for part, role in _between(spans, start, end)]
-            strips.append(Strip(segments).adjust_cell_length(width, roles.style("text", ground)))
+        # What fills a line has the ground that it ends in.
+        blank = roles.style("text" + "".join(spans[-1][1].partition("@")[1:]) if spans else "text", ground)
+        for start, end, indent in self._cuts(line):
+            segments = [Segment(" " * (1 + indent), blank)]
+            segments += [Segment(part, roles.style(role, ground)) for part, role in between(spans, start, end)]
+            strips.append(Strip(segments).adjust_cell_length(width, blank))
         return strips
 
 
-def wrap(text: str, width: int) -> list[tuple[int, int, int]]:
-    """(start, end, indent) of each screen line of a text: broken at blanks where there are any, continued indented."""
+def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, int, int]]:
+    """(start, end, indent) of each screen line of a text: words that fit into a line stay whole, and it is continued
+    indented, after `margin` cells where that is given."""
     if len(text) <= width and text.isascii():
         return [(0, len(text), 0)]
     pieces: list[tuple[int, int, int]] = []
     start, indent, room = 0, 0, width
-    hanging = min(len(text) - len(text.lstrip()) + 2, width // 3)
+    hanging = min(len(text) - len(text.lstrip()) + 2 if margin is None else margin, width // 3)
+    first = margin if margin is not None else len(text) - len(text.lstrip())
     while True:
         end = start + _fitting(text, start, room)
         if end >= len(text):
             return [*pieces, (start, len(text), indent)]
-        blank = text.rfind(" ", start + room // 2, end + 1)
-        cut = blank if blank > start else end
+        blank = text.rfind(" ", max(start, first) + 1, end + 1)
+        after = text.find(" ", blank + 1)
+        fits = (after if after >= 0 else len(text)) - blank - 1 <= width - hanging
+        cut = blank if blank > start and (fits or blank >= start + room // 2) else end
         pieces.append((start, cut, indent))
         start = cut + 1 if cut == blank else cut
         indent, room = hanging, width - hanging
@@ -237,7 +258,7 @@ def _fitting(text: str, start: int, room: int) -> int:
     return len(piece)
 
 
-def _between(spans: Spans, start: int, end: int) -> list[tuple[str, str]]:
+def between(spans: Spans, start: int, end: int) -> list[tuple[str, str]]:
     """The spans' part from one character to another."""
     found: list[tuple[str, str]] = []
     at = 0
