@@ -10,7 +10,7 @@ from kittui.compare.changes import FileSide, TensorChange, TensorSide, TextChang
 from kittui.compare.documents import compare_documents
 from kittui.compare.figures import Meter, decodes, per_width, width
 from kittui.compare.files import assess
-from kittui.compare.text import TEXT_LIMIT, compare_texts
+from kittui.compare.text import AS_EVER, TEXT_LIMIT, LineRules, compare_texts
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.exact_json import parse_json
 from kittui.formats.lfs import Pointer, read_pointer
@@ -42,16 +42,16 @@ def may_be_text(path: str) -> bool:
     return "." not in name or name.rpartition(".")[2].lower() not in BINARY_SUFFIXES
 
 
-def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange | None:
+def compare_contents(path: str, a: bytes | None, b: bytes | None, rules: LineRules = AS_EVER) -> TextChange | None:
     """What differs between two versions of a file, None where there is nothing to tell; a side without it is None."""
     old, new = a or b"", b or b""
     if old == new:
         return None
     if a is None or b is None:
-        return None if sniff(old or new) is None else compare_texts(path, old, new)
+        return None if sniff(old or new) is None else compare_texts(path, old, new, rules)
     pointers = read_pointer(old), read_pointer(new)
     if pointers[0] is not None or pointers[1] is not None:
-        text = compare_texts(path, old, new)
+        text = compare_texts(path, old, new, rules)
         words = assess(_side(old, pointers[0]), _side(new, pointers[1]))[1]
         return replace(text, notes=(words, *text.notes))
     if max(content.count(b"\n") for content in (old, new)) > LINES:
@@ -61,16 +61,16 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None) -> TextChange 
     if max(len(old), len(new)) <= TEXT_LIMIT:
         name = path.lower()
         if (kind := table_suffix(name)) is not None:
-            return _compare_tables(path, kind, old, new)
+            return _compare_tables(path, kind, old, new, rules)
         if name.endswith(".ipynb"):
             from kittui.compare.notebooks import compare_notebooks
 
-            notebook = compare_notebooks(path, old, new)
+            notebook = compare_notebooks(path, old, new, rules)
             if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
                 return notebook
         if name.endswith((".json", ".webmanifest", ".geojson")):
-            return _compare_json(path, old, new)
-    return compare_texts(path, old, new)
+            return _compare_json(path, old, new, rules)
+    return compare_texts(path, old, new, rules)
 
 
 def _side(content: bytes, pointer: Pointer | None) -> FileSide:
@@ -80,14 +80,14 @@ def _side(content: bytes, pointer: Pointer | None) -> FileSide:
     )  # fmt: skip
 
 
-def _compare_tables(path: str, kind: str, a: bytes, b: bytes) -> TextChange:
+def _compare_tables(path: str, kind: str, a: bytes, b: bytes, rules: LineRules) -> TextChange:
     """Rows where both are tables, with what there is to say of their texts; lines where no row differs."""
     from kittui.compare.tables import SAME_ROWS, UNCLOSED, compare_tables, read_table
 
     encodings = sniff(a, zeros=True), sniff(b, zeros=True)
     if encodings[0] is None or encodings[1] is None:
-        return compare_texts(path, a, b)
-    text = compare_texts(path, a, b, zeros=True)
+        return compare_texts(path, a, b, rules)
+    text = compare_texts(path, a, b, rules, zeros=True)
     try:
         records_a, records_b = (
             read_table(kind, decode(content, encoding)) for content, encoding in ((a, encodings[0]), (b, encodings[1]))
@@ -105,9 +105,9 @@ def _compare_tables(path: str, kind: str, a: bytes, b: bytes) -> TextChange:
     return replace(text, kind="table", table=table, notes=tuple(notes))
 
 
-def _compare_json(path: str, a: bytes, b: bytes) -> TextChange:
+def _compare_json(path: str, a: bytes, b: bytes, rules: LineRules) -> TextChange:
     """Lines, and the values that differ where lines are too long to be read: JSON on one line is compared by value."""
-    text = compare_texts(path, a, b)
+    text = compare_texts(path, a, b, rules)
     changed = (line for hunk in text.hunks for line in hunk.lines if line.op != " ")
     if text.kind != "text" or not any(line.cut or len(line.text) > WIDE for line in changed):
         return text

@@ -9,13 +9,13 @@ from kittui.compare.changes import Hunk, TextChange, ValueChange
 from kittui.compare.documents import compare_documents, same_value
 from kittui.compare.excerpts import between
 from kittui.compare.lines import matching_blocks
-from kittui.compare.text import HUNKS_LIMIT, compare_lines, encoding_notes, split
+from kittui.compare.text import AS_EVER, HUNKS_LIMIT, LineRules, compare_lines, encoding_notes, split
 from kittui.errors import Malformed
 from kittui.formats.notebook import Cell, read_notebook
 from kittui.formats.text import decode, sniff
 
 
-def compare_notebooks(path: str, a: bytes, b: bytes) -> TextChange | None:
+def compare_notebooks(path: str, a: bytes, b: bytes, rules: LineRules = AS_EVER) -> TextChange | None:
     """Hunks per cell, of its source and of what it printed, and the metadata. None where either is not a notebook."""
     encodings = sniff(a), sniff(b)
     if encodings[0] is None or encodings[1] is None:
@@ -31,7 +31,7 @@ def compare_notebooks(path: str, a: bytes, b: bytes) -> TextChange | None:
         one = old.cells[at_a] if at_a is not None else None
         other = new.cells[at_b] if at_b is not None else None
         number = (at_b if at_b is not None else at_a or 0) + 1
-        hunks += _cell(number, one, other)
+        hunks += _cell(number, one, other, rules)
         if one and other:
             outputs += one.number != other.number or not same_value(one.results, other.results)
             values += compare_documents(one.about, other.about, f"cells[{number}]")
@@ -44,20 +44,23 @@ def compare_notebooks(path: str, a: bytes, b: bytes) -> TextChange | None:
     )  # fmt: skip
 
 
-def _cell(number: int, old: Cell | None, new: Cell | None) -> list[Hunk]:
+def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules) -> list[Hunk]:
     """What differs between two cells, one of which may be missing."""
     kind = new.kind if new else old.kind if old else ""
     what = "added" if old is None else "removed" if new is None else "changed"
     if old and new and old.kind != new.kind:
         what = f"{old.kind} → {new.kind}"
     hunks: list[Hunk] = []
+
+    def lines(one: str, other: str, section: str) -> list[Hunk]:
+        return compare_lines(split(one), split(other), rules.context, section, spaces=rules.spaces)
+
     if not old or not new or (old.kind, old.source) != (new.kind, new.source):
         section = f"cell {number} ({kind}), {what}"
-        found = compare_lines(split(old.source if old else ""), split(new.source if new else ""), section=section)
-        hunks += found or [Hunk(0, 0, 0, 0, (), section)]
+        found = lines(old.source if old else "", new.source if new else "", section)
+        hunks += found or ([Hunk(0, 0, 0, 0, (), section)] if what != "changed" else [])
     if old and new and old.outputs != new.outputs:
-        texts = ("\n".join(old.outputs), "\n".join(new.outputs))
-        hunks += compare_lines(split(texts[0]), split(texts[1]), section=f"cell {number} (output), changed")
+        hunks += lines("\n".join(old.outputs), "\n".join(new.outputs), f"cell {number} (output), changed")
     return hunks
 
 

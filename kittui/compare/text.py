@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kittui.compare.changes import Hunk, Line, Op, TextChange
 from kittui.compare.excerpts import Gap, Words, between, differences, excerpt, first_difference, spread
@@ -28,7 +29,18 @@ _ALIKE = 0.3
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
 
 
-def compare_texts(path: str, a: bytes, b: bytes, *, zeros: bool = False) -> TextChange:
+@dataclass(frozen=True, slots=True)
+class LineRules:
+    """How lines are compared: lines of `context` around a change, and whether white space counts."""
+
+    context: int = CONTEXT
+    spaces: bool = True
+
+
+AS_EVER = LineRules()
+
+
+def compare_texts(path: str, a: bytes, b: bytes, rules: LineRules = AS_EVER, *, zeros: bool = False) -> TextChange:
     """The hunks between two versions of a text file; equal texts have none.
 
     Binaries and texts over TEXT_LIMIT have a note with the first differing byte instead. Line ends are part of a line:
@@ -48,9 +60,11 @@ def compare_texts(path: str, a: bytes, b: bytes, *, zeros: bool = False) -> Text
         hunks = ()
         notes.append(f"only line ends differ: {ends}")
     else:
-        hunks = compare_lines(lines_a, lines_b)
+        hunks = compare_lines(lines_a, lines_b, rules.context, spaces=rules.spaces)
         if ends:
             notes.append(f"line ends: {ends}")
+        if not rules.spaces:
+            notes.append("white space is not compared" if hunks else "only white space differs, which is not compared")
     if _STRAY.search(text_a) or _STRAY.search(text_b):
         names = dict.fromkeys(encoding.name for encoding in encodings if encoding is not None)
         notes.append(f"not all of it is {' or '.join(names)}")
@@ -87,9 +101,16 @@ def compare_lines(
     context: int = CONTEXT,
     section: str = "",
     blocks: Sequence[Block] | None = None,
+    *,
+    spaces: bool = True,
 ) -> list[Hunk]:
-    """Hunks between lists of lines that carry their ends; `blocks` are those that match, where that is known."""
-    gaps = between(matching_blocks(a, b) if blocks is None else blocks, len(a), len(b))
+    """Hunks between lists of lines that carry their ends; `blocks` are those that match, where that is known.
+
+    Without `spaces`, lines match that differ in white space alone; those of a stand for both.
+    """
+    if blocks is None:
+        blocks = matching_blocks(a, b) if spaces else matching_blocks(_spaceless(a), _spaceless(b))
+    gaps = between(blocks, len(a), len(b))
     hunks: list[Hunk] = []
     group: list[Gap] = []
     room = [_ALIGNED]
@@ -101,6 +122,10 @@ def compare_lines(
     if group:
         hunks.append(_hunk(a, b, group, context, section, room))
     return hunks
+
+
+def _spaceless(lines: Sequence[str]) -> list[str]:
+    return ["".join(line.split()) for line in lines]
 
 
 def _hunk(

@@ -139,7 +139,7 @@ def test_json_nested_to_the_last_is_lines() -> None:
 def test_a_long_value_is_shown_where_it_differs() -> None:
     change = ValueChange("parameters.template", "changed", TEMPLATE + "bos", TEMPLATE + "eos")
     entry = Entry("value", change.path, "", "changed", (), change)
-    lines = [plain(line) for line in lines_of(entry, 80, side_by_side=False)]
+    lines = [plain(line) for line in lines_of(entry, 80, side_by_side=False, numbers=False)]
     assert [line for line in lines if line.startswith(("- ", "+ "))] == ["- bos", "+ eos"]
     assert "bos" in change_words(change)
     assert "eos" in change_words(change)

@@ -166,6 +166,26 @@ def pressing(*keys: str) -> Walk:
     return walk
 
 
+def at_row(title: str, *keys: str) -> Walk:
+    """Wait for the comparison, put the cursor on a row, then press keys."""
+
+    async def walk(pilot: Pilot[Any]) -> None:
+        await to_row(pilot, await ready(pilot), title)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        await pilot.pause()
+
+    return walk
+
+
+async def to_row(pilot: Pilot[Any], screen: CompareScreen, title: str) -> None:
+    """Put the cursor on the row of this title."""
+    rows: Any = screen.query_one("#changes", Rows)
+    rows.move_to(next(number for number, row in enumerate(rows.rows) if row.entry.title == title))
+    await pilot.pause()
+
+
 @pytest.mark.snapshot
 @SIZES
 def test_changes(snap_compare: Callable[..., bool], fraud: Callable[..., KittuiApp], size: tuple[int, int]) -> None:
@@ -178,15 +198,15 @@ def test_changes(snap_compare: Callable[..., bool], fraud: Callable[..., KittuiA
 def test_a_changed_row(
     snap_compare: Callable[..., bool], fraud: Callable[..., KittuiApp], size: tuple[int, int]
 ) -> None:
-    """A table's changed row, its cells underlined, columns named; stacked at 80 columns."""
-    assert snap_compare(fraud(), terminal_size=size, run_before=pressing(*["right_square_bracket"] * 3))
+    """A table's changed row, its cells on a stronger ground, columns named; stacked at 80 columns."""
+    assert snap_compare(fraud(), terminal_size=size, run_before=at_row("data/train.csv"))
 
 
 @pytest.mark.snapshot
 @SIZES
 def test_a_hunk(snap_compare: Callable[..., bool], fraud: Callable[..., KittuiApp], size: tuple[int, int]) -> None:
-    """A text: side by side from 120 columns, unified below, changed words underlined."""
-    assert snap_compare(fraud(), terminal_size=size, run_before=pressing(*["right_square_bracket"] * 2))
+    """A text: side by side from 120 columns, unified below, changed words on a stronger ground."""
+    assert snap_compare(fraud(), terminal_size=size, run_before=at_row("src/params.json", "right_square_bracket"))
 
 
 @pytest.mark.snapshot
@@ -208,13 +228,13 @@ def test_heat_of_tensors(
 
 
 @pytest.mark.snapshot
-@pytest.mark.parametrize("keys", [3, 7], ids=["lines", "rows"])
-def test_demo(snap_compare: Callable[..., bool], keys: int) -> None:
+@pytest.mark.parametrize("title", ["src/train.py", "data/train.csv"], ids=["lines", "rows"])
+def test_demo(snap_compare: Callable[..., bool], title: str) -> None:
     """The demo's challenger under review: lines side by side, and the one row of a table that differs."""
     folder = Path(kittui.demo.__file__).parent / "layout"
     repository = LayoutSource(folder).repository("acme/fraud-detector")
     app = held(Side(repository, "champion"), Side(repository, "challenger"))
-    assert snap_compare(app, terminal_size=(160, 34), run_before=pressing(*["right_square_bracket"] * keys))
+    assert snap_compare(app, terminal_size=(160, 34), run_before=at_row(title, "right_square_bracket"))
 
 
 @pytest.mark.snapshot
@@ -234,7 +254,7 @@ def test_picking(snap_compare: Callable[..., bool], size: tuple[int, int]) -> No
 def test_sixteen_colours(snap_compare: Callable[..., bool], fraud: Callable[..., KittuiApp]) -> None:
     """With the terminal's own sixteen colours: marks, bold and underline say it all."""
     app = fraud(theme="kittui-ansi")
-    assert snap_compare(app, terminal_size=SMALL, run_before=pressing(*["right_square_bracket"] * 2))
+    assert snap_compare(app, terminal_size=SMALL, run_before=at_row("src/params.json", "right_square_bracket"))
 
 
 async def test_the_challenger_is_reviewed_with_a_few_keys(fraud: Callable[..., KittuiApp]) -> None:
@@ -283,7 +303,7 @@ async def test_filters_show_one_kind_of_change_with_what_is_above_it(fraud: Call
 
 
 @SIZES
-async def test_three_keys_from_the_tags_to_the_first_hunk(kithome: Path, size: tuple[int, int]) -> None:
+async def test_three_keys_from_the_tags_to_the_second_change(kithome: Path, size: tuple[int, int]) -> None:
     app = over(LocalSource(kithome, recheck=0))
     async with app.run_test(size=size) as pilot:
         await to_challenger(pilot)
@@ -295,42 +315,148 @@ async def test_three_keys_from_the_tags_to_the_first_hunk(kithome: Path, size: t
         assert isinstance(screen, CompareScreen)
         await until(pilot, lambda: screen.comparison is not None and screen.comparison.complete, 60)
         await pilot.press("right_square_bracket")
-        await until(pilot, lambda: "@@ -0,0 +1" in text_of(pilot))
-        assert screen.query_one(Detail).hunk[0] == 1
+        await until(pilot, lambda: "change 2 of" in text_of(pilot))
+        assert "- 1.0.0" in text_of(pilot)
+        assert "+ 1.1.0" in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.browser)
 
 
-async def test_hunks_are_walked_through_file_by_file(fraud: Callable[..., KittuiApp]) -> None:
-    async with fraud().run_test(size=LARGE) as pilot:
+async def test_every_change_is_visited_and_the_end_is_told(fraud: Callable[..., KittuiApp]) -> None:
+    async with fraud().run_test(size=LARGE, notifications=True) as pilot:
         screen = await ready(pilot)
-        seen = []
-        for _ in range(6):
+        rows: Any = screen.query_one("#changes", Rows)
+        changes = [screen.change_tree.rows[number].entry.title for number in screen.change_tree.changes]
+        assert {"package.version", "model.parameters.epochs", "dense2.weight", "docs/MODEL_CARD.md"} <= set(changes)
+        await pilot.press("g", "h")
+        await until(pilot, lambda: screen.change_tree.rows[0].folded)
+        await to_row(pilot, screen, changes[-1])
+        seen: list[str] = []
+        while "Around the end" not in text_of(pilot):
             await pilot.press("right_square_bracket")
             await pilot.pause()
-            row: Any = screen.query_one(Rows).current
-            seen.append((row.entry.title, screen.query_one(Detail).hunk[0]))
-        titles = [title for title, _ in seen]
-        assert titles[:3] == ["src/features.py", "src/params.json", "data/train.csv"]
-        assert titles[-1] == "src/features.py", "around the end"
+            seen.append(rows.current.entry.title)
+            assert len(seen) < 100
+        while seen[-1] != changes[-1]:
+            await pilot.press("right_square_bracket")
+            await pilot.pause()
+            seen.append(rows.current.entry.title)
+            assert len(seen) < 100
+        assert list(dict.fromkeys(seen[seen.index(changes[0]) :])) == changes, "what was folded was visited, too"
+        await to_row(pilot, screen, changes[0])
         await pilot.press("left_square_bracket")
-        await pilot.pause()
-        row = screen.query_one(Rows).current
-        assert row.entry.title == "docs/MODEL_CARD.md"
+        await until(pilot, lambda: rows.current.entry.title == changes[-1])
 
 
-async def test_the_detail_is_read_with_its_own_keys_and_copied(fraud: Callable[..., KittuiApp]) -> None:
+async def test_the_detail_is_read_with_its_own_keys_and_copied_without_numbers(
+    fraud: Callable[..., KittuiApp],
+) -> None:
     app = fraud()
     async with app.run_test(size=SMALL) as pilot:
         screen = await ready(pilot)
-        await pilot.press("right_square_bracket", "enter")
+        rows: Any = screen.query_one("#changes", Rows)
+        await to_row(pilot, screen, "docs/MODEL_CARD.md")
+        offset = rows.scroll_offset.y
+        assert offset > 0
+        await pilot.press("enter")
         await until(pilot, lambda: screen.query_one(Detail).size.height > 12)
         await pilot.press("G", "y")
-        await until(pilot, lambda: "+ " in app.clipboard)
-        assert app.clipboard.startswith("src/features.py  + added")
+        await until(pilot, lambda: "- " in app.clipboard)
+        title, _, hunk = app.clipboard.partition("\n@@ ")
+        assert title.startswith("docs/MODEL_CARD.md  - removed")
+        assert all(line[:2] in ("- ", "+ ", "  ") or line.startswith("@@") for line in hunk.splitlines()[1:])
         await pilot.press("escape")
         await until(pilot, lambda: screen.query_one(Detail).size.height < 12)
+        await until(pilot, lambda: rows.scroll_offset.y == offset)
         assert app.screen is screen
+
+
+OLD = "".join(f"line {number}\n" for number in range(1, 61))
+NEW = OLD.replace("line 5\n", "line five\n").replace("line 30\n", "line  30\n").replace("line 55\n", "line 5 5 fünf\n")
+
+
+@pytest.fixture
+def long_text() -> KittuiApp:
+    """A text of sixty lines with three changes, one of white space alone."""
+    repository = two({"src/a.txt": File(OLD.encode())}, {"src/a.txt": File(NEW.encode())})
+    return held(Side(repository, "a"), Side(repository, "b"))
+
+
+async def test_context_grows_shrinks_and_unfolds(long_text: KittuiApp) -> None:
+    async with long_text.run_test(size=(110, 100)) as pilot:
+        screen = await ready(pilot)
+        await to_row(pilot, screen, "src/a.txt")
+        await until(pilot, lambda: "┄ 18 unchanged lines" in text_of(pilot))
+        assert "line 9\n" not in text_of(pilot)
+        await pilot.press("right_curly_bracket")
+        await until(pilot, lambda: "┄ 12 unchanged lines" in text_of(pilot))
+        await pilot.press("left_curly_bracket")
+        await until(pilot, lambda: "┄ 18 unchanged lines" in text_of(pilot))
+        await pilot.press("z")
+        await until(pilot, lambda: "unchanged lines" not in text_of(pilot))
+        assert "line 20 " in text_of(pilot)
+        detail = screen.query_one(Detail)
+        await pilot.press("right_square_bracket", "right_square_bracket", "right_square_bracket")
+        await until(pilot, lambda: detail.hunk == (3, 3))
+        await pilot.press("z")
+        await until(pilot, lambda: "┄ 18 unchanged lines" in text_of(pilot))
+
+
+async def test_white_space_is_ignored_on_demand(long_text: KittuiApp) -> None:
+    async with long_text.run_test(size=(110, 60)) as pilot:
+        screen = await ready(pilot)
+        await to_row(pilot, screen, "src/a.txt")
+        await until(pilot, lambda: "+ line  30" in text_of(pilot))
+        await pilot.press("W")
+        await until(pilot, lambda: "white space is not compared" in text_of(pilot))
+        assert "+ line  30" not in text_of(pilot)
+        assert "+ line five" in text_of(pilot)
+        await pilot.press("W")
+        await until(pilot, lambda: "+ line  30" in text_of(pilot))
+
+
+async def test_lines_carry_both_numbers_and_long_ones_are_cut_on_demand() -> None:
+    words = " ".join(f"word{number}" for number in range(40))
+    old, new = f"one\n{words}\n", f"zero\none\n{words} end\n"
+    repository = two({"src/a.txt": File(old.encode())}, {"src/a.txt": File(new.encode())})
+    app = held(Side(repository, "a"), Side(repository, "b"))
+    async with app.run_test(size=(100, 40)) as pilot:
+        screen = await ready(pilot)
+        await to_row(pilot, screen, "src/a.txt")
+        await until(pilot, lambda: "      1 + zero" in text_of(pilot))
+        assert "  1   2   one" in text_of(pilot)
+        shown = text_of(pilot)
+        assert all(f"word{number}" in shown for number in range(40)), "no word is broken"
+        await pilot.press("S")
+        await until(pilot, lambda: "word39" not in text_of(pilot))
+        await pilot.press("S", "s")
+        await until(pilot, lambda: "│   1   one" in text_of(pilot) or "│   2   one" in text_of(pilot))
+
+
+async def test_a_search_finds_all_of_the_comparison(fraud: Callable[..., KittuiApp]) -> None:
+    async with fraud().run_test(size=LARGE, notifications=True) as pilot:
+        screen = await ready(pilot)
+        rows: Any = screen.query_one("#changes", Rows)
+        await pilot.press("minus")
+        await until(pilot, lambda: "[- 2 removed]" in text_of(pilot))
+        await pilot.press("slash", *"EPOCHS", "enter")
+        await until(pilot, lambda: "match 1 of" in text_of(pilot))
+        seen = [rows.current.entry.title]
+        while len(seen) < 3 or "match 1 of" not in text_of(pilot) or rows.current.entry.title != seen[0]:
+            await pilot.press("n")
+            await pilot.pause()
+            seen.append(rows.current.entry.title)
+            assert len(seen) < 50
+        assert "model.parameters.epochs" in seen, "a value of the Kitfile"
+        assert "src/params.json" in seen, "a line of a text"
+        assert "Around the end" in text_of(pilot)
+        await pilot.press("N")
+        await until(pilot, lambda: rows.current.entry.title == seen[-2])
+        await pilot.press("escape")
+        await until(pilot, lambda: "change " in text_of(pilot))
+        assert pilot.app.screen is screen
+        await pilot.press("slash", *"nowhere to be found")
+        await until(pilot, lambda: "not found" in text_of(pilot))
 
 
 async def test_side_by_side_from_120_columns_and_long_lines_go_on_below() -> None:
@@ -340,7 +466,7 @@ async def test_side_by_side_from_120_columns_and_long_lines_go_on_below() -> Non
     async with app.run_test(size=(120, 30)) as pilot:
         await ready(pilot)
         await pilot.press("right_square_bracket")
-        await until(pilot, lambda: "│ - a = 1" in text_of(pilot))
+        await until(pilot, lambda: "- a = 1" in text_of(pilot))
         line = next(line for line in text_of(pilot).splitlines() if "- a = 1" in line)
         assert "+ a = 2" in line
         assert text_of(pilot).count("x" * 20) > 4, "the whole line is there, below itself"

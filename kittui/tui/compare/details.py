@@ -25,11 +25,11 @@ from kittui.compare.text import LINE_LIMIT, compare_lines
 from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
 from kittui.formats.exact_json import indented_json
 from kittui.terminal import clean, size_text
-from kittui.tui.compare.hunks import Head, beside, unified
+from kittui.tui.compare.hunks import beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
-from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.lines import Hanging, Line, Lines, Page
 from kittui.tui.widgets.rows import Spans
 
 MOST: Final = 20_000
@@ -38,6 +38,8 @@ LISTED: Final = 500
 """Rows below a heading or a model file that its own page lists."""
 _SHORT = 20
 """Lines of a value up to which both sides are shown in full."""
+_COPIED = 160
+"""Columns that tables have on the clipboard."""
 _BAR = 12
 _AHEAD = 3
 """Screens of lines that are created before they are needed."""
@@ -60,8 +62,14 @@ class Detail(Lines):
 
     def _taken(self, count: int, first: int) -> list[Line]:
         lines = list(islice(self._coming, count))
-        self._heads += [number for number, line in enumerate(lines, first) if isinstance(line, Head)]
+        self._heads += [number for number, line in enumerate(lines, first) if isinstance(line, Hanging) and line.stop]
         return lines
+
+    def find(self, text: str) -> tuple[int, int]:
+        """Mark lines that hold the text, in all that there is."""
+        while text and self._more(MOST):
+            pass
+        return super().find(text)
 
     def _more(self, count: int) -> bool:
         """Make more lines; false at the end."""
@@ -115,21 +123,19 @@ class Detail(Lines):
             self.scroll_to(y=line, animate=False, force=True, immediate=True)
         self.refresh()
 
-    def text(self) -> str:
-        """All lines as text, for the clipboard."""
-        while self._more(MOST):
-            pass
-        return "\n".join(
-            "".join(text for text, _ in line) if not isinstance(line, str) else line for line in self.page.lines
-        )
+
+def copied(entry: Entry) -> str:
+    """A row's lines as text for the clipboard: old above new, without line numbers."""
+    lines = islice(lines_of(entry, _COPIED, side_by_side=False, numbers=False), MOST)
+    return "\n".join(line if isinstance(line, str) else "".join(text for text, _ in line) for line in lines)
 
 
-def lines_of(entry: Entry, width: int, side_by_side: bool) -> Iterator[Line]:
-    """The lines of a row, for a pane `width` cells wide."""
+def lines_of(entry: Entry, width: int, side_by_side: bool, *, numbers: bool = True) -> Iterator[Line]:
+    """The lines of a row, for a pane `width` cells wide; `numbers` go before the lines of texts."""
     subject = entry.subject
     if isinstance(subject, ValueChange):
         yield _title(entry, percent_words(subject))
-        yield from _value(subject)
+        yield from _value(subject, numbers)
     elif isinstance(subject, LayerChange):
         yield _title(entry)
         yield from _layer(subject)
@@ -146,7 +152,7 @@ def lines_of(entry: Entry, width: int, side_by_side: bool) -> Iterator[Line]:
     else:
         yield _title(entry, *([clean(entry.detail)] if entry.detail and entry.part != "heading" else []))
     if entry.text is not None:
-        yield from text_lines(entry.text, width, side_by_side)
+        yield from text_lines(entry.text, width, side_by_side, numbers=numbers)
     elif entry.children:
         yield from _below(entry, width)
 
@@ -169,14 +175,14 @@ def _pair(name: str, a: str, b: str) -> Iterator[Line]:
         yield ((" " * 10, "muted"), ("+ ", "good+bold"), (b, "text"))
 
 
-def _value(change: ValueChange) -> Iterator[Line]:
+def _value(change: ValueChange, numbers: bool) -> Iterator[Line]:
     yield ()
     old, new = (_lines(value) if there else [] for value, there in (
         (change.a, change.status != "added"), (change.b, change.status != "removed")
     ))  # fmt: skip
     if max(len(old), len(new)) > _SHORT or max(map(len, [*old, *new]), default=0) > LINE_LIMIT:
         for hunk in compare_lines(old, new):
-            yield from unified(hunk, "")
+            yield from unified(hunk, "", numbers=numbers)
         return
     for hunk in compare_lines(old, new, _SHORT):
         yield from islice(unified(hunk, "", numbers=False), 1, None)
@@ -251,8 +257,8 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.6g}"
 
 
-def text_lines(text: TextChange, width: int, side_by_side: bool) -> Iterator[Line]:
-    """What differs in a text."""
+def text_lines(text: TextChange, width: int, side_by_side: bool, *, numbers: bool = True) -> Iterator[Line]:
+    """What differs in a text; between hunks, how many lines are folded there."""
     for note in text.notes:
         yield ((clean(note), "muted"),)
     for value in text.values:
@@ -262,9 +268,17 @@ def text_lines(text: TextChange, width: int, side_by_side: bool) -> Iterator[Lin
         yield from table_lines(text.table, width)
         return
     path = "cell.py" if text.kind == "notebook" else text.path
+    seen = 0
     for hunk in text.hunks:
         one_sided = not hunk.a_count or not hunk.b_count
-        yield from beside(hunk, width, path) if side_by_side and not one_sided else unified(hunk, path)
+        folded = hunk.a_start - seen - 1 if hunk.a_count and not hunk.section else 0
+        if folded > 0 and numbers:
+            yield ((f"┄ {folded:,} unchanged line{'s' if folded > 1 else ''}", "faint"),)
+        seen = max(seen, hunk.a_start + hunk.a_count - 1)
+        if side_by_side and not one_sided:
+            yield from beside(hunk, width, path)
+        else:
+            yield from unified(hunk, path, numbers=numbers)
     if text.cut:
         yield ((f"and {text.cut:,} more hunks", "muted"),)
 

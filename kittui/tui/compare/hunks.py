@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from kittui.compare.changes import Hunk
 from kittui.compare.changes import Line as TextLine
+from kittui.compare.text import CONTEXT
 from kittui.terminal import clean
 from kittui.tui.widgets.highlight import highlight
 from kittui.tui.widgets.lines import Hanging, Line, between, wrap
@@ -22,22 +23,34 @@ _TOGETHER = 200
 """Lines that are coloured in one go, so that a text of many lines between quotes is known as one."""
 
 
-class Head(tuple[Span, ...]):
-    """The line that a hunk begins with: `]` and `[` stop here."""
+class Head(Hanging):
+    """The line that a hunk begins with: `]` and `[` stop here, unless its first change is far below."""
+
+
+def _far(hunk: Hunk) -> frozenset[int]:
+    """The lines of a hunk where a change begins so far below what is before it that it has a stop of its own."""
+    found: set[int] = set()
+    quiet = 0
+    for number, line in enumerate(hunk.lines):
+        if line.op != " " and quiet > 2 * CONTEXT:
+            found.add(number)
+        quiet = quiet + 1 if line.op == " " else 0
+    return frozenset(found)
 
 
 def unified(hunk: Hunk, path: str, *, numbers: bool = True) -> Iterator[Line]:
     """Old lines above new ones, each with its number on both sides."""
-    yield _head(hunk)
+    far = _far(hunk)
+    yield _head(hunk, far)
     a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
-    for line, spans in _coloured(hunk, path):
+    for number, (line, spans) in enumerate(_coloured(hunk, path)):
         ground = GROUNDS[line.op]
         margin: list[Span] = [(f"{line.op} ", f"{ROLES[line.op]}+bold{ground}")]
         if numbers:
             old, new = (a if line.op != "+" else ""), (b if line.op != "-" else "")
             margin.insert(0, (f"{old:>{wide}} {new:>{wide}} ", f"faint{ground}"))
         a, b = a + (line.op != "+"), b + (line.op != "-")
-        yield Hanging.after(margin, spans)
+        yield Hanging.after(margin, spans, stop=number in far)
 
 
 def _digits(hunk: Hunk) -> int:
@@ -46,27 +59,34 @@ def _digits(hunk: Hunk) -> int:
 
 def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
     """Old lines on the left, new ones on the right; long lines continue below themselves."""
-    yield _head(hunk)
+    far = _far(hunk)
+    yield _head(hunk, far)
     half = max(10, (width - 3) // 2)
     olds: list[tuple[int, TextLine, list[Span]]] = []
     news: list[tuple[int, TextLine, list[Span]]] = []
     a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
 
+    stop = False
+
     def flush() -> Iterator[Line]:
+        nonlocal stop
         for at in range(max(len(olds), len(news))):
             left = _column(olds[at] if at < len(olds) else None, half, wide)
             right = _column(news[at] if at < len(news) else None, half, wide)
             for part in range(max(len(left), len(right))):
                 blank = ((" " * half, "text"),)
-                yield (
+                row = (
                     *(left[part] if part < len(left) else blank),
                     (" │ ", "faint"),
                     *(right[part] if part < len(right) else ()),
                 )
+                yield Hanging.after((), row, stop=stop)
+                stop = False
         olds.clear()
         news.clear()
 
-    for line, spans in _coloured(hunk, path):
+    for number, (line, spans) in enumerate(_coloured(hunk, path)):
+        stop = stop or number in far
         if line.op == "-":
             olds.append((a, line, spans))
         elif line.op == "+":
@@ -80,9 +100,12 @@ def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
     yield from flush()
 
 
-def _head(hunk: Hunk) -> Head:
+def _head(hunk: Hunk, far: frozenset[int]) -> Head:
     where = f"@@ -{hunk.a_start},{hunk.a_count} +{hunk.b_start},{hunk.b_count} @@ {clean(hunk.section)}"
-    return Head(((where.rstrip(), "accent"),))
+    first = next((number for number, line in enumerate(hunk.lines) if line.op != " "), 0)
+    head = Head(((where.rstrip(), "accent"),))
+    head.stop = first not in far
+    return head
 
 
 def _column(side: tuple[int, TextLine, list[Span]] | None, half: int, wide: int) -> list[list[Span]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
 from typing import ClassVar, Final
 
@@ -14,16 +15,20 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from kittui.compare.comparison import Comparison
+from kittui.compare.text import AS_EVER, CONTEXT, LineRules
 from kittui.compare.words import facts_words, reading_words
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
+from kittui.tasks import aside
 from kittui.terminal import clean, size_text
 from kittui.tui.compare.depths import ask_depth
-from kittui.tui.compare.details import Detail, lines_of
+from kittui.tui.compare.details import Detail, copied, lines_of
+from kittui.tui.compare.searching import Search, holding
 from kittui.tui.compare.strip import Chip, SummaryStrip
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
 from kittui.tui.compare.wording import doing_words, key_of, name_of, nothing_words, place_of, subject_of
 from kittui.tui.frame.program import Program, program_of
+from kittui.tui.panes.filtering import FilterInput
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.rows import Column, Rows
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
@@ -36,6 +41,10 @@ PAUSE: Final = 0.15
 """Seconds between two drawings of a comparison that is still growing."""
 TICK: Final = 0.5
 """Seconds between two tellings of how far it is."""
+CONTEXTS: Final = (0, 1, 3, 6, 12, 25, 50, 100)
+"""Lines around changes that more and less context go through."""
+WHOLE: Final = 1_000_000_000
+"""More lines around changes than any text has."""
 _MEASURED = 2_000
 _AROUND = 31
 """Columns of the header that are not for the two names."""
@@ -54,10 +63,14 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     CompareScreen.-stacked #detail { width: 1fr; height: 1fr; border-left: none; border-top: solid $kit-line; }
     CompareScreen.-reading #changes { width: 1fr; }
     CompareScreen.-stacked.-reading #changes { height: 4; }
+    CompareScreen FilterInput, CompareScreen FilterInput:focus {
+        display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; color: $kit-text;
+    }
+    CompareScreen FilterInput.asked { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "change(1)", "Next", id="compare.next", tooltip="Next change"),
-        Binding("N", "change(-1)", "Previous", id="compare.previous", tooltip="Previous change"),
+        Binding("n", "change(1)", "Next", id="compare.next", tooltip="Next change; while searching, next match"),
+        Binding("N", "change(-1)", "Previous", id="compare.previous", tooltip="Previous change, or match"),
         Binding(
             "right_square_bracket",
             "hunk(1)",
@@ -82,6 +95,23 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         ),
         Binding("s", "beside", "Side by side", id="compare.beside", tooltip="Side by side, or one below the other"),
         Binding("S", "cut", "Cut", id="compare.cut", tooltip="Cut long lines off, or wrap them"),
+        Binding(
+            "right_curly_bracket",
+            "context(1)",
+            "More context",
+            id="compare.more-context",
+            tooltip="More unchanged lines around changes",
+        ),
+        Binding(
+            "left_curly_bracket",
+            "context(-1)",
+            "Less context",
+            id="compare.less-context",
+            tooltip="Fewer unchanged lines around changes",
+        ),
+        Binding("z", "whole", "Fold", id="compare.fold", tooltip="Unfold the unchanged parts of texts, or fold them"),
+        Binding("W", "spaces", "White space", id="compare.spaces", tooltip="Ignore white space in texts, or not"),
+        Binding("slash", "search", "Search", id="compare.search", tooltip="Search all of it, the Kitfile too"),
         Binding("C", "content", "Compare values", id="compare.content", tooltip="Read and compare every value"),
         Binding("m", "report", "Report", id="compare.report", tooltip="Copy or save the report"),
         Binding("w", "swap", "Swap", id="compare.swap", tooltip="Swap the sides"),
@@ -92,7 +122,13 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         Binding("r", "again", "Refresh", id="compare.refresh", tooltip="Compare again"),
         Binding("tab,shift+tab", "other_pane", "Other pane", id="compare.pane", tooltip="Tree or detail"),
         Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="Every live key"),
-        Binding("escape,q", "back", "Back", id="compare.back", tooltip="To the tree; stop reading values; to the tags"),
+        Binding(
+            "escape,q",
+            "back",
+            "Back",
+            id="compare.back",
+            tooltip="End the search; to the tree; stop reading values; to the tags",
+        ),
     ]
 
     def __init__(self, case: DiffUseCase, a: Side, b: Side) -> None:
@@ -109,6 +145,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._beside: bool | None = None
         self._cut = False
         self._scrolled = 0
+        self._rules = AS_EVER
+        self._search = Search()
+        self._searched = FilterInput()
+        self._searched.placeholder = "search"
         self._waiting: Comparison | None = None
         self._step: Comparison | None = None
         self._drawn_at = 0.0
@@ -160,6 +200,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         with Container(id="panes"):
             yield self._rows
             yield self._lines
+        yield self._searched
         yield self._footer
 
     def on_mount(self) -> None:
@@ -206,7 +247,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
     @work(group="compare", exclusive=True)
     async def _compare(self) -> None:
-        sides, depth = self._sides, self._depth
+        self.workers.cancel_group(self, "rules")
+        sides, depth = self._sides, replace(self._depth, rules=self._rules)
         try:
             with metered() as traffic:
                 self._traffic = traffic
@@ -316,6 +358,12 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Which change this is, of how many."""
         total = len(self._tree.changes)
         place = self._tree.place(self._rows.cursor)
+        if self._search.needle:
+            at, count = self._lines.match
+            rows = len(self._search.found)
+            words = f"match {at} of {count}, in {rows} place{'s' if rows != 1 else ''}" if count else f"found in {rows}"
+            self._header.facts = ((words if rows else "not found", "$kit-accent"),)
+            return
         self._header.facts = ((f"change {place} of {total}" if place else f"{total} changes", "$kit-accent"),)
 
     def _tell_reading(self) -> None:
@@ -347,6 +395,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         width = max(20, self._lines.size.width - 3)
         beside = self.size.width >= WIDE if self._beside is None else self._beside
         self._lines.begin(lines_of(row.entry, width, beside), cut=self._cut)
+        if self._search.needle:
+            self._lines.find(self._search.needle)
 
     @on(Rows.Folded)
     def _fold(self, event: Rows.Folded) -> None:
@@ -376,7 +426,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         (self._lines if self._rows.has_focus else self._rows).focus()
 
     def action_change(self, step: int) -> None:
-        """The next or previous change, around the ends."""
+        """The next or previous change, around the ends; while something is searched, the next or previous match."""
+        if self._search.needle:
+            self._match(step)
+            return
         number = neighbour(self._tree.changes, self._rows.cursor, step)
         if number is not None:
             self._go(number, step)
@@ -391,9 +444,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """The next or previous hunk of this change, else the next change; what is folded is unfolded on the way."""
         if self._lines.go_to_hunk(step):
             return
-        for row in self._tree.folded_changes:
-            self._tree.fold(self._tree.rows.index(row))
-        self._rows.show(self._tree.rows, self._rows.current)
+        self._unfold()
         number = neighbour(self._tree.changes, self._rows.cursor, step)
         if number is None:
             self.program.toast("Nothing differs, or nothing was read yet.")
@@ -404,6 +455,125 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._lines.go_to_hunk(1)
         else:
             self._lines.go_to_last_hunk()
+
+    def _unfold(self) -> None:
+        for row in self._tree.folded_changes:
+            self._tree.fold(self._tree.rows.index(row))
+        self._rows.show(self._tree.rows, self._rows.current)
+
+    def action_search(self) -> None:
+        """Ask for a text to look for, in all that was compared."""
+        self._searched.add_class("asked")
+        self._searched.focus()
+
+    @on(FilterInput.Typed)
+    def _typed(self, event: FilterInput.Typed) -> None:
+        self._seek(event.text)
+
+    @on(FilterInput.Left)
+    def _left(self, event: FilterInput.Left) -> None:
+        self._searched.remove_class("asked")
+        self._rows.focus()
+        if not event.keep:
+            self._end_search()
+
+    def _end_search(self) -> None:
+        self.workers.cancel_group(self, "search")
+        self._search = Search()
+        self._searched.value = ""
+        self._lines.find("")
+        self._tell()
+
+    @work(group="search", exclusive=True)
+    async def _seek(self, text: str) -> None:
+        """Find a text, and go to the first place from the cursor on."""
+        needle = text.strip().casefold()
+        found = await aside(holding, list(self._tree.entries), needle) if needle else []
+        self._search = Search(needle, found)
+        row = self._rows.current
+        if row is not None and row.entry.key in found:
+            self._detail()
+        elif found:
+            self._match_row(1)
+        else:
+            self._lines.find("")
+        self._tell()
+
+    def _match(self, step: int) -> None:
+        """The next or previous match: in this row's lines, then in the next row that holds the text."""
+        at, count = self._lines.match
+        if 1 <= at + step <= count:
+            self._lines.find_next(step)
+            self._tell_place()
+        else:
+            self._match_row(step)
+
+    def _match_row(self, step: int) -> None:
+        row = self._rows.current
+        order = [entry.key for entry in self._tree.entries]
+        key, around = self._search.next(order, row.entry.key if row else None, step)
+        if key is None:
+            return
+        if around and row is not None:
+            self.program.toast(f"Around the end: the {'first' if step > 0 else 'last'} match again.")
+        self._to_row(key)
+        if step < 0:
+            self._lines.find_next(-1)
+        self._tell_place()
+
+    def _to_row(self, key: str) -> None:
+        """Put the cursor on a row, unfolded and with another filter if it takes that."""
+        self._unfold()
+        for shown in (self._filter, FILTERS[0], FILTERS[-1]):
+            if shown is not self._filter:
+                self._filter = shown
+                self._arrange()
+            number = next((n for n, row in enumerate(self._tree.rows) if row.entry.key == key), None)
+            if number is not None:
+                self._rows.move_to(number)
+                self._detail()
+                return
+
+    def action_context(self, step: int) -> None:
+        """More or fewer unchanged lines around changes."""
+        at = min(range(len(CONTEXTS)), key=lambda place: abs(CONTEXTS[place] - self._rules.context))
+        wanted = CONTEXTS[max(0, min(len(CONTEXTS) - 1, at + step))]
+        self._line_up(replace(self._rules, context=wanted), f"Context: {wanted} lines.")
+
+    def action_whole(self) -> None:
+        """Show texts whole, or fold what is unchanged."""
+        whole = self._rules.context < WHOLE
+        said = "Unchanged parts are unfolded." if whole else "Unchanged parts are folded."
+        self._line_up(replace(self._rules, context=WHOLE if whole else CONTEXT), said)
+
+    def action_spaces(self) -> None:
+        """Ignore white space, or compare it."""
+        said = "White space is ignored in texts." if self._rules.spaces else "White space is compared."
+        self._line_up(replace(self._rules, spaces=not self._rules.spaces), said)
+
+    def _line_up(self, rules: LineRules, said: str) -> None:
+        if self._comparison is None or not self._comparison.complete or self.working:
+            self.program.toast("Still reading.")
+            return
+        self._rules = rules
+        self._kept.clear()
+        self._compare_lines(said)
+
+    @work(group="rules", exclusive=True)
+    async def _compare_lines(self, said: str) -> None:
+        """Compare texts by other rules. All else that is known stays: values are not read again."""
+        self._strip.reading = ("comparing texts …",)
+        try:
+            fresh = await self._case.compare(*self._sides, Depth(rules=self._rules))
+        except KittuiError as error:
+            self.program.fail(error)
+            return
+        known = self._comparison
+        if known is None:
+            return
+        texts = {text.path: text for text in fresh.texts}
+        self._show(replace(known, texts=tuple(texts.get(text.path, text) for text in known.texts)))
+        self.program.toast(said)
 
     def action_beside(self) -> None:
         """Side by side, or one below the other, whatever the width."""
@@ -470,7 +640,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
     def action_back(self) -> None:
         """From the detail to the tree; from the tree back to browsing, where no values are being read."""
-        if self._lines.has_focus:
+        if self._search.needle:
+            self._end_search()
+        elif self._lines.has_focus:
             self._rows.focus()
         elif self.working and self._comparison is not None and (self._depth.content or self._depth.sample):
             self.workers.cancel_group(self, "compare")
@@ -483,8 +655,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self.dismiss()
 
     def action_copy(self) -> None:
-        """Copy the detail pane's text."""
-        self.program.copy(self._lines.text())
+        """Copy what the detail pane shows, old above new and without line numbers."""
+        row = self._rows.current
+        if row is not None:
+            self.program.copy(copied(row.entry))
 
     def action_content(self) -> None:
         """Compare values: all of them, or a sample."""

@@ -136,6 +136,15 @@ class ChangeTree:
         while (row := next((row for row in self.rows if row.folded and row.below), None)) is not None:
             yield row
 
+    @property
+    def entries(self) -> Iterator[Entry]:
+        """All that was compared, whatever is folded or filtered, in the order of the rows."""
+        waiting = list(reversed(self._entries))
+        while waiting:
+            entry = waiting.pop()
+            yield entry
+            waiting += reversed(entry.children)
+
     def place(self, number: int) -> int:
         """Which of the changes the row is, from 1; 0 where it is none."""
         at = bisect_left(self.changes, number)

@@ -205,8 +205,8 @@ THEMES: Final = (
         cursor_blurred="ansi_bright_black",
         added="ansi_green",
         removed="ansi_red",
-        added_word="ansi_bright_green",
-        removed_word="ansi_bright_red",
+        added_word="ansi_green",
+        removed_word="ansi_red",
     ),
 )
 
@@ -255,15 +255,14 @@ class Roles:
                     foreground = colour("cursor-text")
                 if self._ansi and ground in CHANGED:
                     # The terminal's own colours on its own colours can't be known to be readable.
-                    foreground = Color.parse("ansi_bright_white" if ground == "removed" else "ansi_black")
+                    foreground = Color.parse("ansi_bright_white" if ground.startswith("removed") else "ansi_black")
+                word = ground.endswith("-word")
                 self._styles[role, ground] = Style(
                     color=foreground.rich_color,
                     bgcolor=background.rich_color,
-                    bold=(ground == "cursor" and (self._ansi or bool(cursor_text))) or ground.endswith("-word") or None,
-                    reverse=((ground == "cursor" or ground.endswith("-word")) and COLOURLESS in variables) or None,
-                    underline=(ground == "blurred" and COLOURLESS in variables)
-                    or (ground.endswith("-word") and self._ansi)
-                    or None,
+                    bold=(ground == "cursor" and (self._ansi or bool(cursor_text))) or word or None,
+                    reverse=(ground == "cursor" and COLOURLESS in variables) or (word and self._ansi) or None,
+                    underline=(ground == "blurred" and COLOURLESS in variables) or None,
                 )
 
     def style(self, role: str, ground: str = "base") -> Style:

@@ -24,15 +24,20 @@ Line = str | Spans
 
 
 class Hanging(tuple[Span, ...]):
-    """Spans whose first `margin` characters are a margin: what is wrapped continues beside it."""
+    """Spans whose first `margin` characters are a margin: what is wrapped continues beside it, and none of it is found.
+
+    `stop` says that walking through changes stops here.
+    """
 
     margin: int = 0
+    stop: bool = False
 
     @classmethod
-    def after(cls, margin: Spans, text: Spans) -> Hanging:
+    def after(cls, margin: Spans, text: Spans, *, stop: bool = False) -> Hanging:
         """A margin with the text after it."""
         line = cls((*margin, *text))
         line.margin = sum(len(piece) for piece, _ in margin)
+        line.stop = stop
         return line
 
 
@@ -113,7 +118,7 @@ class Lines(ScrollView, can_focus=True):
 
     def _holding(self, lines: Sequence[Line], first: int) -> list[int]:
         needle = self._needle
-        return [n for n, line in enumerate(lines, first) if needle in _text(line).casefold()] if needle else []
+        return [n for n, line in enumerate(lines, first) if needle in _said(line).casefold()] if needle else []
 
     def find(self, text: str) -> tuple[int, int]:
         """Mark lines that hold the text and go to the first in view or after it; returns (which, how many), from 1."""
@@ -125,6 +130,11 @@ class Lines(ScrollView, can_focus=True):
         top = bisect_right(self._starts, self.scroll_offset.y) - 1
         following = [place for place, number in enumerate(self._found) if number >= top]
         return self._go(following[0] if following else 0)
+
+    @property
+    def match(self) -> tuple[int, int]:
+        """Which of the lines that were found is the current one, from 1, and how many there are."""
+        return (self._at + 1, len(self._found)) if self._needle else (0, 0)
 
     def find_next(self, step: int) -> tuple[int, int]:
         """Go to the next or previous line found, around the ends."""
@@ -208,10 +218,10 @@ class Lines(ScrollView, can_focus=True):
         elif _among(self._found, number):
             ground = "blurred"
         strips = []
-        # What fills a line has the ground that it ends in.
-        blank = roles.style("text" + "".join(spans[-1][1].partition("@")[1:]) if spans else "text", ground)
+        # What is before a line has the ground that it begins in, what fills it the one that it ends in.
+        before, blank = (roles.style(_blank(spans[end : end + 1 or None]), ground) for end in (0, -1))
         for start, end, indent in self._cuts(line):
-            segments = [Segment(" " * (1 + indent), blank)]
+            segments = [Segment(" " * (1 + indent), before)]
             segments += [Segment(part, roles.style(role, ground)) for part, role in between(spans, start, end)]
             strips.append(Strip(segments).adjust_cell_length(width, blank))
         return strips
@@ -237,6 +247,11 @@ def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, in
         pieces.append((start, cut, indent))
         start = cut + 1 if cut == blank else cut
         indent, room = hanging, width - hanging
+
+
+def _blank(spans: Spans) -> str:
+    """The role of blanks on the ground of the spans' first, never on that of a changed word."""
+    return "".join(("text", *spans[0][1].partition("@")[1:])).removesuffix("-word") if spans else "text"
 
 
 def _among(numbers: Sequence[int], number: int) -> bool:
@@ -268,6 +283,11 @@ def between(spans: Spans, start: int, end: int) -> list[tuple[str, str]]:
             found.append((part, role))
         at += len(text)
     return found
+
+
+def _said(line: Line) -> str:
+    """A line's text without its margin."""
+    return _text(line)[line.margin if isinstance(line, Hanging) else 0 :]
 
 
 def _text(line: Line) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kittui.compare.changes import LayerChange, LayerDetail
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
+from kittui.compare.text import AS_EVER, LineRules
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
 from kittui.tasks import together
@@ -54,13 +55,15 @@ class Side:
 class Depth:
     """How far to go.
 
-    `content` reads every differing layer once; `sample` reads so many random windows of each file that was not read.
+    `content` reads every differing layer once; `sample` reads so many random windows of each file that was not read;
+    `rules` say how lines are compared.
     """
 
     content: bool = False
     sample: int = 0
     remote_budget: int = REMOTE_BUDGET
     local_budget: int = LOCAL_BUDGET
+    rules: LineRules = AS_EVER
 
 
 @dataclass(slots=True)
@@ -143,6 +146,7 @@ class _Work:
         content = self._depth.content
         for number in differing:
             self._opened[number] = comparer.opened(self._state.layers[number], number, *self._layers(number))
+            self._opened[number].rules = self._depth.rules
         every = [self._opened[number] for number in differing]
         try:
             await self._each("listing files of", every, lambda opened: comparer.list_files(opened, spool=content))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kittui.compare.changes import LayerChange, LayerDetail, Problem, TensorChange, TextChange, ValueChange
 from kittui.compare.files import compare_files
+from kittui.compare.text import AS_EVER, LineRules
 from kittui.errors import KittuiError
 from kittui.formats.tar import FileEntry
 from kittui.usecases.diff.access import Access
@@ -42,6 +43,7 @@ class Opened:
     """Sentences on files, by path."""
     problems: list[Problem] = field(default_factory=list)
     failed: bool = False
+    rules: LineRules = AS_EVER
 
     @property
     def present(self) -> list[Access]:

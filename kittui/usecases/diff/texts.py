@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kittui.compare.changes import TextChange
 from kittui.compare.contents import compare_contents, compare_values, may_be_text
 from kittui.compare.streams import Side, compare_streams, schema
-from kittui.compare.text import TEXT_LIMIT
+from kittui.compare.text import TEXT_LIMIT, LineRules
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Malformed
 from kittui.formats.tables import table_suffix
@@ -56,7 +56,7 @@ async def read_small_files(opened: Opened, budget: Allowance) -> None:
                 await compare_read(opened, new.path, contents_a[new.path], contents_b[new.path])
                 del contents_a[new.path]
         # Thousands of small files: one thread for all of them, not one for each.
-        opened.texts.update(await in_thread(_compare_all, contents_a, contents_b))
+        opened.texts.update(await in_thread(_compare_all, contents_a, contents_b, opened.rules))
 
 
 def _pay(budget: Allowance, pair: tuple[Access, Access], size_a: int, size_b: int) -> bool:
@@ -75,7 +75,7 @@ async def compare_read(opened: Opened, path: str, a: bytes, b: bytes) -> None:
     if path in opened.tensors:
         opened.tensors[path] = await in_thread(compare_values, opened.tensors[path], a, b)
         return
-    text = await in_thread(compare_contents, path, a, b)
+    text = await in_thread(compare_contents, path, a, b, opened.rules)
     if text is not None:
         opened.texts[path] = text
 
@@ -105,7 +105,7 @@ async def read_one_sided_texts(opened: Opened, budget: Allowance) -> None:
             continue
         for path, content in contents.items():
             sides = (content, None) if side == 0 else (None, content)
-            text = await in_thread(compare_contents, path, *sides)
+            text = await in_thread(compare_contents, path, sides[0], sides[1], opened.rules)
             if text is not None:
                 opened.texts[path] = text
 
@@ -179,10 +179,10 @@ async def compare_large(
         opened.fail(error, path)
 
 
-def _compare_all(a: dict[str, bytes], b: dict[str, bytes]) -> dict[str, TextChange]:
+def _compare_all(a: dict[str, bytes], b: dict[str, bytes], rules: LineRules) -> dict[str, TextChange]:
     found: dict[str, TextChange] = {}
     for path, content in a.items():
-        text = compare_contents(path, content, b[path])
+        text = compare_contents(path, content, b[path], rules)
         if text is not None:
             found[path] = text
     return found
