@@ -116,6 +116,9 @@ class Splitter:
             lines = split_lines(text[:end], most)
             return lines, end if len(lines) != most else sum(map(len, lines))
         lines = split_lines(text[:end])
+        if len(self._widths(lines)) == len(lines):
+            chosen = lines if most < 0 else lines[:most]
+            return chosen, end if len(chosen) != most else sum(map(len, chosen))
         records: list[str] = []
         taken = 0
         for row_end, _ in self._rows(lines):
@@ -143,11 +146,25 @@ class Splitter:
             return end, part.count("\n") - (part.split("\n").count("") - 1 if blank else 0)
         lines = part.split("\n")
         lines.pop()
+        if widths := self._widths(lines):
+            return end, len(widths) - widths.count(0)
         count = taken = 0
         for row_end, filled in self._rows(lines):
             count += filled
             taken = row_end
         return end - sum(len(line) + 1 for line in lines[taken:]), count
+
+    def _widths(self, lines: Sequence[str]) -> list[int]:
+        """How many cells each row has; nothing where the last one is open, or it isn't known.
+
+        The csv module's rows go as they come, without a step of Python for each: most tables need no more.
+        """
+        try:
+            *widths, last = map(len, csv.reader([*lines, ""], delimiter=self._delimiter))
+        except csv.Error:
+            return []
+        # An open row swallows the empty line.
+        return [] if last else widths
 
     def _rows(self, lines: Sequence[str]) -> Iterator[tuple[int, bool]]:
         """The lines up to the end of each row, and whether anything is in it; an open row is left out."""
