@@ -167,8 +167,9 @@ async def build_ports(composition: Composition) -> Ports:
 
     def yaml_of(kit: ModelKit) -> str:
         from kittui.modelkit import kitfile_yaml
+        from kittui.usecases.browse.exact import exact_kitfile
 
-        return kitfile_yaml(kit.kitfile)
+        return kitfile_yaml(exact_kitfile(kit), exact=True)
 
     return Ports(
         places=tuple(_entry(composition, place) for place in composition.configured()),

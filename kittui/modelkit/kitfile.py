@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kittui.errors import BadReference, Malformed, TooLarge
@@ -98,6 +99,40 @@ def entries(kitfile: Mapping[str, Any], section: str) -> list[Any]:
     else:
         found = kitfile.get(section)
     return found if isinstance(found, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An entry whose content is kept elsewhere, such as a dataset in S3: it has no layer.
+
+    `section` is the Kitfile's list that it is in, `location` where the content is, `hash` what it must hash to.
+    """
+
+    section: str
+    name: str
+    path: str
+    location: str
+    hash: str
+
+
+def is_remote(entry: Any) -> bool:
+    """Whether an entry's content is kept elsewhere."""
+    return isinstance(entry, dict) and isinstance(entry.get("remotePath"), str) and bool(entry["remotePath"])
+
+
+def remotes(kitfile: Mapping[str, Any]) -> tuple[Remote, ...]:
+    """The entries whose content is kept elsewhere."""
+    return tuple(
+        Remote(section, *(_said(entry, key) for key in ("name", "path", "remotePath", "remoteHash")))
+        for section in SECTIONS
+        for entry in entries(kitfile, section)
+        if is_remote(entry) and not _said(entry, "digest")
+    )
+
+
+def _said(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def model_reference(kitfile: Mapping[str, Any]) -> Reference | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kittui.errors import KittuiError
-from kittui.modelkit.kitfile import SECTIONS, entries, model_reference
+from kittui.modelkit.kitfile import SECTIONS, entries, is_remote, model_reference
 from kittui.modelkit.layers import Layer, annotated_mode, annotated_path, entry_of, text_of
 from kittui.modelkit.roles import LayerType, packaging
 from kittui.oci.descriptor import Descriptor
@@ -82,13 +82,14 @@ _TYPES: Mapping[str, LayerType] = {
 
 
 def _described(kitfile: Mapping[str, Any], section: str) -> Iterator[Mapping[str, Any]]:
-    """The entries that kit writes layers of; a model that is a reference, or has no path, has none."""
+    """The entries that kit writes layers of: not a model that is a reference or has no path, nor what is elsewhere."""
     if section == "model":
         model = kitfile.get("model")
         if isinstance(model, dict) and text_of(model, "path") and model_reference(kitfile) is None:
             yield model
     elif section == "parts" or section in SECTIONS:
-        yield from map(entry_of, entries(kitfile, section))
+        found = map(entry_of, entries(kitfile, section))
+        yield from (entry for entry in found if text_of(entry, "digest") or not is_remote(entry))
 
 
 def layer_of(

@@ -9,7 +9,7 @@ from typing import Any
 from kittui.errors import KittuiError
 from kittui.modelkit.foreign import foreign_kitfile
 from kittui.modelkit.kinds import MODELS, Kind, kind_of, label_of
-from kittui.modelkit.kitfile import load_config, model_reference, shape_problems
+from kittui.modelkit.kitfile import Remote, load_config, model_reference, remotes, shape_problems
 from kittui.modelkit.layers import Layer
 from kittui.modelkit.matching import match_layers, plain_layers
 from kittui.modelkit.modelpack import modelpack_kitfile, modelpack_layers
@@ -104,6 +104,11 @@ class ModelKit:
         package = self.kitfile.get("package")
         found = package.get("authors") if isinstance(package, dict) else None
         return tuple(author for author in found if isinstance(author, str)) if isinstance(found, list) else ()
+
+    @property
+    def remotes(self) -> tuple[Remote, ...]:
+        """The Kitfile's entries whose content is kept elsewhere."""
+        return remotes(self.kitfile)
 
     @property
     def model_reference(self) -> Reference | None:

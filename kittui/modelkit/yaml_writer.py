@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cmp_to_key
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from kittui.modelkit.yaml_scalars import analyse, key_order, number_text, scalar
 
@@ -16,7 +16,7 @@ _PART = ("name", "path", "license", "type")
 _MODEL = ("name", "path", "license", "framework", "format", "version", "description", "parts", "parameters")
 _ENTRIES: Final[Mapping[str, tuple[str, ...]]] = {
     "code": ("path", "description", "license"),
-    "datasets": ("name", "path", "description", "license", "parameters"),
+    "datasets": ("name", "path", "remotePath", "remoteHash", "description", "license", "parameters"),
     "docs": ("path", "description"),
     "prompts": ("path", "description"),
     "mcpServers": ("name", "path", "description"),
@@ -24,14 +24,22 @@ _ENTRIES: Final[Mapping[str, tuple[str, ...]]] = {
 _KEPT_EMPTY: Final = frozenset({("docs", "path")})
 
 
+@runtime_checkable
+class Written(Protocol):
+    """A number that is shown as it is written in the config, where kit would round it."""
+
+    text: str
+
+
 class _Flow(list[str]):
     """A list that is written on one line."""
 
 
-def kitfile_yaml(kitfile: Mapping[str, Any]) -> str:
+def kitfile_yaml(kitfile: Mapping[str, Any], *, exact: bool = False) -> str:
     """Write a Kitfile's fields in their order, empty ones and unknown ones left out, parameters sorted.
 
     Fields of newer kits (prompts, mcpServers) follow kit's own; values of unexpected types are written as they are.
+    Numbers are written as kit does, or, with `exact`, as they are.
     """
     fields: dict[str, Any] = {"manifestVersion": _text(kitfile.get("manifestVersion", ""))}
     package = _package(kitfile.get("package"))
@@ -44,7 +52,7 @@ def kitfile_yaml(kitfile: Mapping[str, Any]) -> str:
         found = kitfile.get(section)
         if found:
             fields[section] = [_entry(section, keys, one) for one in found] if isinstance(found, list) else found
-    return yaml_text(fields, ordered=True)
+    return yaml_text(fields, ordered=True, exact=exact)
 
 
 def _package(package: Any) -> Any:
@@ -94,9 +102,9 @@ class _Sorted:
         self.value = value
 
 
-def yaml_text(value: Any, *, ordered: bool = False) -> str:
+def yaml_text(value: Any, *, ordered: bool = False, exact: bool = False) -> str:
     """Any value of JSON's kinds as kit writes YAML; maps are sorted by key unless `ordered`."""
-    writer = _Writer()
+    writer = _Writer(exact)
     writer.value(value, 0, ordered=ordered)
     return writer.ended()
 
@@ -104,8 +112,9 @@ def yaml_text(value: Any, *, ordered: bool = False) -> str:
 class _Writer:
     """Writes block style: a nested block starts at the column it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, exact: bool) -> None:
         self._written: list[str] = []
+        self._exact = exact
 
     def ended(self) -> str:
         """What was written, ending with a line break."""
@@ -126,7 +135,8 @@ class _Writer:
                 self._written.append("- ")
                 self.value(one, indent + 2, ordered=ordered)
         else:
-            self._written.append(_scalar(value, indent))
+            own = self._exact and isinstance(value, int) and not isinstance(value, bool)
+            self._written.append(str(value) if own else _scalar(value, indent))
 
     def _map(self, value: dict[str, Any], indent: int, ordered: bool) -> None:
         for number, key in enumerate(value if ordered else sorted(value, key=cmp_to_key(key_order))):
@@ -165,4 +175,6 @@ def _scalar(value: Any, indent: int, *, flow: bool = False, key: bool = False) -
         return "true" if value else "false"
     if isinstance(value, int | float):
         return number_text(value)
+    if isinstance(value, Written):
+        return value.text
     return "[]" if isinstance(value, list) else "{}"

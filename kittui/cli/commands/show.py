@@ -12,10 +12,13 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.stages import staged
 from kittui.cli.variants import labels_option, print_variants, target_of, variant_document
+from kittui.compare.as_json import plain
 from kittui.modelkit import Layer, kitfile_yaml
+from kittui.modelkit.kitfile import Remote
 from kittui.modelkit.variants import variants_of
 from kittui.oci.protocols import Incomplete
 from kittui.terminal import size_text
+from kittui.usecases.browse.exact import exact_kitfile
 from kittui.usecases.browse.showing import Shown, show
 
 
@@ -65,10 +68,22 @@ def _document(shown: Shown) -> dict[str, Any]:
         "config": manifest.config.to_json() if manifest.config else None,
         "subject": manifest.subject.to_json() if manifest.subject else None,
         "model_reference": str(kit.model_reference) if kit.model_reference else None,
-        "kitfile": dict(kit.kitfile) if kit.is_modelkit else None,
+        "kitfile": plain(exact_kitfile(kit)) if kit.is_modelkit else None,
         "layers": [_layer(layer) for layer in kit.layers],
+        "remote": [remote_document(one) for one in kit.remotes],
         "manifests": [variant_document(one) for one in variants_of(manifest)],
         "problems": list(kit.problems),
+    }
+
+
+def remote_document(remote: Remote) -> dict[str, Any]:
+    """What is kept elsewhere, as JSON."""
+    return {
+        "type": remote.section,
+        "name": remote.name or None,
+        "path": remote.path or None,
+        "location": remote.location,
+        "hash": remote.hash or None,
     }
 
 
@@ -113,11 +128,15 @@ def _print(call: Call, shown: Shown) -> None:
     if kit.is_modelkit:
         printer.line("")
         printer.line(("Kitfile", "bold"))
-        for line in kitfile_yaml(kit.kitfile).splitlines():
+        for line in kitfile_yaml(exact_kitfile(kit), exact=True).splitlines():
             printer.line("  " + line)
     if kit.layers:
         printer.line("")
         _print_layers(call, kit.layers)
+    if kit.remotes:
+        printer.line("")
+        rows = [(one.section, one.path or one.name, one.location, one.hash) for one in kit.remotes]
+        printer.table(("ELSEWHERE", "PATH", "LOCATION", "HASH"), rows)
     if kit.manifest.manifests:
         printer.line("")
         print_variants(call, variants_of(kit.manifest))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kittui.cli import run
+from kittui.cli.commands.show import remote_document
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.run import Call
 from kittui.cli.tensors import model_document, print_models
@@ -64,6 +65,7 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: 
         "reference": repository.reference(target),
         "digest": kit.digest,
         "layers": [_layer(one) for one in listed],
+        **({"remote": [remote_document(one) for one in kit.remotes]} if kit.remotes else {}),
         **({"variants": [variant_document(one) for one in variants]} if kit.manifest.is_index else {}),
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
@@ -80,6 +82,13 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: 
 
     def human() -> None:
         _print(call, repository.reference(target), listed, traffic)
+        for remote in kit.remotes:
+            call.printer.line(
+                "↗  ",
+                (f"{remote.section} ", "cyan"),
+                remote.path or remote.name,
+                (f"  {remote.location}  {remote.hash or 'no hash'}  kept elsewhere, not in a layer", "dim"),
+            )
         if kit.manifest.is_index:
             print_variants(call, variants)
         print_models(call.printer, models or ())

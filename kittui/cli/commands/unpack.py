@@ -94,6 +94,8 @@ async def command(
     document = done.to_json()
     document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes}
     call.printer.result(document, lambda: _print(call, done))
+    for remote in plan.parts[-1].kit.remotes if plan.parts else ():
+        call.printer.note(f"not unpacked, as it is kept elsewhere: {remote.path or remote.name} in {remote.location}")
     if not done.verified:
         call.printer.warning(
             "files were read by their ranges, which no digest can prove; --verify reads and verifies whole layers"

@@ -45,7 +45,9 @@ async def _chosen(context: Context) -> Subject | None:
     if repository is None or target is None:
         return None
     kit = await context.ports.modelkit(repository, target)
-    values = values_by_path(without_digests(kit.kitfile or {}))
+    from kittui.usecases.browse.exact import exact_kitfile
+
+    values = values_by_path(without_digests(exact_kitfile(kit)))
     if not values:
         raise NotFound(f"{clean(target, limit=30)} has no Kitfile", hint="Put the cursor on a file of it, in pane 3.")
     offers = [Offer(path, value_words(value, 60), reference=path) for path, value in values.items()]

@@ -13,6 +13,7 @@ from kittui.tui.widgets.rows import Column, Spans
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
+    from kittui.modelkit.kitfile import Remote
 
 BAR = 10
 WAITING = "reading …"
@@ -55,6 +56,20 @@ class PartRow:
 
 
 @dataclass(slots=True, eq=False)
+class RemoteRow:
+    """What the Kitfile names and another place keeps: nothing can be opened below it."""
+
+    remote: Remote
+    unfolded: bool = False
+    depth: int = 0
+
+    @property
+    def text(self) -> str:
+        """What a filter searches, casefolded."""
+        return " ".join((self.remote.section, self.remote.path, self.remote.name, self.remote.location)).casefold()
+
+
+@dataclass(slots=True, eq=False)
 class LayerRow:
     """A layer; alone in its part it carries the part's name too. `progress` is what is being read, if anything is."""
 
@@ -90,13 +105,15 @@ class NodeRow:
 
 
 OpenRow = LayerRow | NodeRow
-TreeRow = PartRow | LayerRow | NodeRow
+TreeRow = PartRow | RemoteRow | LayerRow | NodeRow
 
 
 def row_key(row: TreeRow) -> tuple[str, ...]:
     """What makes two rows of one ModelKit the same one."""
     if isinstance(row, PartRow):
         return (row.label,)
+    if isinstance(row, RemoteRow):
+        return ("remote", row.remote.section, row.remote.path, row.remote.location)
     if isinstance(row, LayerRow):
         return (row.label, row.layer.digest, row.layer.path or "")
     return (*row_key(row.parent), row.node.key)
@@ -198,8 +215,17 @@ def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -
     are columns after the sizes.
     """
     pad = "  " * row.depth
-    if isinstance(row, PartRow):
+    if isinstance(row, RemoteRow):
+        remote = row.remote
         name: Spans = (
+            ("↗ ", "muted"),
+            (f"{remote.section:<11} ", "key"),
+            (clean(remote.path or remote.name), "text"),
+            (f"  {clean(remote.location)}  {clean(remote.hash) or 'no hash'}", "muted"),
+        )
+        return (name, (), (), (), (), ())
+    if isinstance(row, PartRow):
+        name = (
             (pad + ("▾ " if row.unfolded else "▸ "), "muted"),
             (f"{row.label:<11}", "key"),
             (f" {len(row.layers)} layers", "muted"),

@@ -23,6 +23,7 @@ from kittui.tui.panes.layer_rows import (
     NodeRow,
     OpenRow,
     PartRow,
+    RemoteRow,
     TreeRow,
     cells,
     fitting,
@@ -46,6 +47,7 @@ class _Shown:
     tag: TagRow | None = None
     digest: Digest | None = None
     parts: list[PartRow | LayerRow] = field(default_factory=list)
+    remotes: list[RemoteRow] = field(default_factory=list)
     largest: int = 0
     held: frozenset[Digest] = frozenset()
 
@@ -122,7 +124,8 @@ class LayersPane(RowsPane[TreeRow]):
             return
         self._shown.largest = max((layer.size for layer in modelkit.layers), default=0)
         self._shown.parts = part_rows(modelkit)
-        if modelkit.layers:
+        self._shown.remotes = [RemoteRow(remote) for remote in modelkit.remotes]
+        if modelkit.layers or self._shown.remotes:
             self.set_state(READY)
             self._hold(tag)
         elif modelkit.manifest.is_index:
@@ -158,7 +161,9 @@ class LayersPane(RowsPane[TreeRow]):
 
     def rebuild(self) -> None:
         """Work out again which rows are shown."""
-        self._rows.show(visible(self._shown.parts, self.filter.casefold()))
+        needle = self.filter.casefold()
+        remotes = [row for row in self._shown.remotes if needle in row.text]
+        self._rows.show([*visible(self._shown.parts, needle), *remotes])
         self.retitle()
 
     def retitle(self) -> None:
@@ -208,6 +213,8 @@ class LayersPane(RowsPane[TreeRow]):
 
     def _fold(self, row: TreeRow, unfold: bool) -> bool:
         """Unfold or fold a row; False when there is nothing below it."""
+        if isinstance(row, RemoteRow):
+            return False
         if not isinstance(row, PartRow):
             if row.children is None and unfold:
                 return self._ask(row)

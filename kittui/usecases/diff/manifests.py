@@ -14,6 +14,7 @@ from kittui.errors import Malformed
 from kittui.modelkit.roles import SPECIAL
 from kittui.modelkit.variants import variants_of
 from kittui.oci.manifest import Manifest, load_object
+from kittui.usecases.browse.exact import exact_kitfile
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
@@ -26,7 +27,7 @@ def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: Mo
     notes = []
     if a.kind != b.kind:
         notes.append(f"not of one kind: {a.label} and {b.label}")
-    kitfile = compare_documents(without_digests(a.kitfile or {}), without_digests(b.kitfile or {}))
+    kitfile = compare_documents(without_digests(exact_kitfile(a)), without_digests(exact_kitfile(b)))
     annotations = _annotations(a.annotations, b.annotations)
     identity: Identity = "different"
     if a.digest == b.digest or a.manifest.raw == b.manifest.raw:

@@ -12,6 +12,7 @@ from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import plain_path
 from kittui.tasks import together
+from kittui.usecases.browse.exact import exact_kitfile
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import OpenModelKit
 from kittui.usecases.diff.manifests import without_digests
@@ -139,7 +140,7 @@ class TimelineUseCase:
             kit = await self.modelkit(repository, digest)
             moment = replace(moment, created=kit.created)
             if subject.kind == "value":
-                found, value = lookup(without_digests(kit.kitfile or {}), subject.path)
+                found, value = lookup(without_digests(exact_kitfile(kit)), subject.path)
                 return replace(moment, found=found, value=value, identity=value)
             return await self._inside(repository, kit, subject, moment)
         except KittuiError as error:
