@@ -40,6 +40,8 @@ PLACES = {
     "compare": "Comparing",
     "timeline": "Over the versions",
     "pick": "Choosing what to compare",
+    "board": "The board",
+    "history": "The history of a repository",
     "transfers": "Transfers",
     "unpack": "Choosing what to unpack",
     "dialog": "Dialogs",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.inspector import Ask, Inspector
     from kittui.usecases.trust.board import Board
     from kittui.usecases.trust.evidence import Evidence
+    from kittui.usecases.trust.history import MergedHistory
     from kittui.usecases.trust.rule import GateRule
     from kittui.usecases.trust.signer import Signer
 
@@ -67,6 +69,7 @@ class Composition:
         self.config_path = loaded.path
         self.problems: tuple[ConfigProblem, ...] = loaded.problems
         self._open_for = ExitStack()
+        self._signers: dict[Path | None, Signer | None] = {}
 
     async def __aenter__(self) -> Self:
         self._open_for.enter_context(notices_to(lambda text: self.on_warning(text)))
@@ -209,10 +212,13 @@ class Composition:
         return Ledger.open(self.state_dir, recorder=recorder)
 
     async def signer(self, path: Path | None = None) -> Signer | None:
-        """Who signs: the key of a file, or the configured one; None where neither is named."""
+        """Who signs: the key of a file, or the configured one; None where neither is named. Opened once."""
         from kittui.cli.keys import open_signer
 
-        return await open_signer(self.config, self.environ, self.ask_secret, path)
+        named = path or self.config.signing_key
+        if named not in self._signers:
+            self._signers[named] = await open_signer(self.config, self.environ, self.ask_secret, named)
+        return self._signers[named]
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -253,6 +259,21 @@ class Composition:
             if name in names:
                 found |= names
         return frozenset(found)
+
+    async def history(self, repository: Repository, tag: str | None = None) -> AsyncIterator[MergedHistory]:
+        """Who moved a repository's tags, or one of them: as this machine knows at once, then with the records.
+
+        Raises StorageError.
+        """
+        from kittui.usecases.trust.history import local_history, merged_history
+        from kittui.usecases.trust.names import plain_name
+
+        ledger = self.ledger
+        known = await asyncio.to_thread(ledger.history.events, repository.reference())
+        tags = [tag] if tag else sorted({event.tag for event in known} | self.stage_tags)
+        yield await local_history(repository, ledger, tags)
+        keyring = await asyncio.to_thread(lambda: self.keyring)
+        yield await merged_history(repository, ledger, keyring.for_repository(plain_name(repository)), tags)
 
     def board(self, stages: Sequence[str] = ()) -> Board:
         """Reads the board's rows; all stages are its columns, unless some are named."""

@@ -7,7 +7,7 @@ import gc
 import importlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,19 +15,22 @@ from typing import TYPE_CHECKING, Final
 from kittui.cli.compose import Composition
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
+from kittui.errors import CredentialError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.oci.reference import LOCAL, Place, Reference, store_display
 from kittui.terminal import clean
-from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
+from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
 from kittui.usecases.browse.modelkits import repositories, tags
 from kittui.usecases.browse.showing import Attachments, attachments
 from kittui.usecases.login import login
 
 if TYPE_CHECKING:
+    from kittui.errors import KittuiError
     from kittui.modelkit import ModelKit
     from kittui.tui.app import KittuiApp
+    from kittui.usecases.trust.verify import Verification
 
 _FAVOURITES: Final = "favourites.json"
 _FAVOURITES_LIMIT: Final = 1024 * 1024
@@ -125,8 +128,17 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
     def warn(text: str) -> None:
         app.notify(clean(text), severity="warning", markup=False)
 
+    async def secret(question: str) -> str:
+        from kittui.tui.dialogs.prompt import InputDialog
+
+        words = (clean(question), "It is kept until kittui ends, and written nowhere.")
+        typed = await app.ask(InputDialog("Passphrase", words, password=True))
+        if typed is None:
+            raise CredentialError("no passphrase was given", hint="Nothing was signed with the key.")
+        return typed
+
     composition.on_warning = composition.on_message = warn
-    composition.ask_secret = None
+    composition.ask_secret = secret
     composition.on_wait = lambda wait: warn(str(wait))
 
 
@@ -171,6 +183,34 @@ async def build_ports(composition: Composition) -> Ports:
 
         return kitfile_yaml(exact_kitfile(kit), exact=True)
 
+    async def statements(repository: Repository, digest: Digest, tags: Collection[str] | None) -> Verification:
+        return await composition.evidence.statements(repository, digest, tags)
+
+    async def named(words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
+        from kittui.cli.sources import repositories_of
+
+        return await repositories_of(composition, words)
+
+    def known(repository: Repository, digest: Digest) -> Verification | None:
+        # Looking at a list must not import what checks signatures.
+        asked = "evidence" in composition.__dict__
+        return composition.evidence.known(repository, digest) if asked else None
+
+    def forget(repository: Repository | None) -> None:
+        composition.modelkits.forget(repository)
+        if "evidence" in composition.__dict__:
+            composition.evidence.forget(repository)
+
+    trust = TrustPorts(
+        statements=statements,
+        known=known,
+        history=composition.history,
+        board=composition.board,
+        named=named,
+        signer=composition.signer,
+        signing_key=config.signing_key,
+        sets=tuple(config.boards),
+    )
     return Ports(
         places=tuple(_entry(composition, place) for place in composition.configured()),
         source=source,
@@ -179,7 +219,7 @@ async def build_ports(composition: Composition) -> Ports:
         modelkit=composition.modelkits.open,
         manifest=composition.modelkits.manifest,
         cached=composition.modelkits.cached,
-        forget=composition.modelkits.forget,
+        forget=forget,
         held=held,
         login=log_in,
         locate=locate,
@@ -190,6 +230,7 @@ async def build_ports(composition: Composition) -> Ports:
         inspector=lambda: composition.change_tools.inspector,
         change_tools=lambda: composition.change_tools,
         differ=composition.differ,
+        trust=trust,
         settings=Settings(
             theme=config.theme,
             mouse=config.mouse,

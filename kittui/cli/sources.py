@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kittui.cli.run import Call
+from kittui.cli.compose import Composition
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.reference import Place
 from kittui.usecases.browse.modelkits import repositories
 
 
-async def repositories_of(call: Call, words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
+async def repositories_of(composition: Composition, words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
     """The repositories that words name, each once, and what could not be listed.
 
     A word is a source (HOST, local://, oci:DIR), a namespace (HOST/TEAM/), a repository, or the name of a set in
     `boards` of the configuration. Without any: the favourites, else everything that is configured.
     """
-    composition = call.composition
     boards = composition.config.boards
     named = [text for word in words for text in boards.get(word, (word,))]
     found: dict[str, Repository] = {}

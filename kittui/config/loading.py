@@ -9,10 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted, read_moment
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted
 from kittui.disk.paths import home_folder, typed_path
 from kittui.errors import KittuiError, UsageError
 from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
+from kittui.trust.documents import read_moment
 
 if TYPE_CHECKING:
     import yaml

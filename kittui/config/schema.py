@@ -10,10 +10,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from kittui.config.gates import GateForm
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES, read_moment
+from kittui.config.values import CONCURRENCY_LIMIT, THEMES
 from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError
 from kittui.oci.reference import check_host, check_repository, check_tag, parse_source
+from kittui.trust.documents import read_moment
 
 
 def _allowed(check: Any, what: str) -> AfterValidator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
@@ -51,17 +51,6 @@ class Trusted:
 
 Record = Literal["registry", "local", "off"]
 """Where moves of tags are written down: in the registry and here, here alone, or in the history only."""
-
-
-def read_moment(text: str) -> datetime | None:
-    """A date (its beginning in UTC) or a time with its zone; None for anything else."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC) if len(text) == len("2027-01-31") else None
-    return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

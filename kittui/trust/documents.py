@@ -100,6 +100,17 @@ def parse_time(text: Any) -> datetime | None:
         return None
 
 
+def read_moment(text: str) -> datetime | None:
+    """A date (its beginning in UTC) or a time with its zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC) if len(text) == len("2027-01-31") else None
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def write_time(moment: datetime) -> str:
     """A time as RFC 3339 in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

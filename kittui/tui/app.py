@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
+from kittui.tui.board.part import PART as BOARD
 from kittui.tui.change.part import PART as CHANGE
 from kittui.tui.compare.part import PART as COMPARE
 from kittui.tui.frame.keymap import KeyNames
@@ -20,7 +21,7 @@ from kittui.tui.screens.browse import BrowseScreen
 from kittui.tui.screens.part import PART as BROWSE
 from kittui.usecases.diff.compare import Side
 
-PARTS: Final = (INSPECT, COMPARE, CHANGE, BROWSE)
+PARTS: Final = (INSPECT, COMPARE, CHANGE, BOARD, BROWSE)
 """Every feature, in the order of help and palette."""
 
 

@@ -35,7 +35,7 @@ def reference(registry: ScriptedRegistry) -> str:
 def test_ls_prints_what_was_found_and_says_that_there_may_be_more(kittui: Run, reference: str) -> None:
     ran = kittui("ls", reference)
     assert ran.status == 4
-    assert [line.split()[-4] for line in ran.out.splitlines()[1:]] == FIRST
+    assert [line.split()[-6] for line in ran.out.splitlines()[1:]] == FIRST
     assert "could not list the tags of team/fraud completely" in ran.err
     ran = kittui("ls", "--json", reference)
     assert ran.status == 4

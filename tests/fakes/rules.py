@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from kittui.usecases.change.plan import ChangePlan
-from kittui.usecases.change.policy import Verdict
+from kittui.usecases.change.policy import Announced, Verdict
 
 
 class Never:
     """A rule that lets nothing pass."""
 
-    async def assess(self, plan: ChangePlan) -> list[Verdict]:
-        return [Verdict("never", "fail", "nothing may move", "ask somebody")]
+    async def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
+        yield Verdict("never", "fail", "nothing may move", "ask somebody")
+
+    async def announced(self, plan: ChangePlan) -> list[Announced]:
+        return [Announced("never", "", "nothing")]

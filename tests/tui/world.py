@@ -19,14 +19,20 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, KIT_INDEX, OCI_INDEX, OCI_MANIFEST
 from kittui.oci.protocols import YES, Capabilities, Repository, RepositoryEntry, TagEntry, Traits
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
+from kittui.trust.keyring import Keyring
 from kittui.tui.app import KittuiApp
-from kittui.tui.frame.ports import PlaceEntry, Ports, Settings
+from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
 from kittui.usecases.browse.showing import Attached, Attachments
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.trust.board import Board
+from kittui.usecases.trust.evidence import Evidence
+from kittui.usecases.trust.history import MergedHistory, local_history, merged_history
+from kittui.usecases.trust.rule import GateRule
+from kittui.usecases.trust.signer import Signer
 from tests.fakes.memory import traits_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -75,7 +81,17 @@ class WorldRepository:
         await self.source.ask("manifest", target)
         if target in self.problems:
             raise NotFound(self.problems[target])
+        if self.digest_of(target) not in self.manifests:
+            raise NotFound(f"there is no {target}")
         return Manifest.parse(self.manifests[self.digest_of(target)])
+
+    async def resolve(self, target: str) -> Descriptor:
+        """As a HEAD does."""
+        await self.source.ask("resolve", target)
+        digest = self.named.get(target) if ":" not in target else target
+        if target in self.problems or digest not in self.manifests:
+            raise NotFound(f"there is no {target}")
+        return Descriptor(OCI_MANIFEST, Digest(digest or ""), len(self.manifests[digest or ""]))
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
         await self.source.ask("config", descriptor.digest)
@@ -201,6 +217,13 @@ class World:
         self.held: set[str] = set()
         self.inspector = Inspector()
         self.change_tools: ChangeTools | None = None
+        self.keyring = Keyring(())
+        self.evidence = Evidence(lambda: self.keyring, lambda: self.inspector)
+        self.gates: GateRule | None = None
+        self.signer: Signer | None = None
+        self.signing_key: Path | None = None
+        self.sets: tuple[str, ...] = ()
+        self.now = NOW
         self.settings = Settings(stages=STAGES, **settings)
 
     @property
@@ -214,7 +237,7 @@ class World:
             modelkit=self._modelkit,
             manifest=lambda repository, target: repository.manifest(target),
             cached=lambda digest: self.cache.get(digest),
-            forget=lambda _: None,
+            forget=self.evidence.forget,
             held=self._held,
             login=self._login,
             locate=self._locate,
@@ -225,9 +248,49 @@ class World:
             inspector=lambda: self.inspector,
             change_tools=self._change_tools,
             differ=self._differ,
+            trust=self.trust,
             clock=lambda: NOW,
             settings=self.settings,
         )
+
+    @property
+    def trust(self) -> TrustPorts:
+        """What is attached is looked for in the sources; `keyring` holds the keys that count."""
+
+        async def named(words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
+            found: list[Any] = []
+            for place, source in self.sources.items():
+                if str(place) in words or not words:
+                    async for page in source.repositories():
+                        found += [source.repository(entry.name) for entry in page]
+            return found, []
+
+        async def history(repository: Repository, tag: str | None) -> AsyncIterator[MergedHistory]:
+            ledger = self._change_tools().ledger
+            stages = {stage.name for stage in STAGES}
+            tags = [tag] if tag else sorted(stages | {event.tag for event in ledger.history.events()})
+            yield await local_history(repository, ledger, tags)
+            yield await merged_history(repository, ledger, self.keyring, tags, now=self.now)
+
+        async def signer(path: Path | None) -> Signer | None:
+            return self.signer
+
+        kits: Any = self
+        stages = tuple(stage.name for stage in STAGES)
+        return TrustPorts(
+            statements=self.evidence.statements,
+            known=self.evidence.known,
+            history=history,
+            board=lambda: Board(kits, self.evidence, stages, gates=self.gates),
+            named=named,
+            signer=signer,
+            signing_key=self.signing_key,
+            sets=self.sets,
+        )
+
+    async def open(self, repository: Any, tag: str) -> ModelKit:
+        """For the board."""
+        return await self._modelkit(repository, tag)
 
     def app(self, start: str | None = None) -> KittuiApp:
         """The program over this world."""

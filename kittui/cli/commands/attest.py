@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from typing import Any
-
 import click
 
 from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
-from kittui.disk.paths import typed_path
-from kittui.errors import UsageError
-from kittui.trust.documents import SIZE_LIMIT, load_document
 from kittui.trust.statements import predicate_uri
 
 
@@ -30,10 +23,10 @@ async def command(call: Call, reference: str, kind: str, predicate: str, signing
     The statement is about the digest. Short types: cyclonedx, provenance, spdx, svr, test-result, vsa. `cosign verify`
     takes any statement by a key for a signature: state what speaks against a ModelKit with another key.
     """
-    from kittui.usecases.trust.sign import attest, check_attach
+    from kittui.usecases.trust.sign import attest, check_attach, read_predicate
 
     predicate_type = predicate_uri(kind)
-    document = await _read(predicate)
+    document = await read_predicate(predicate)
     located = await call.composition.places.locate(reference, changing=True)
     call.check_write(str(located))
     check_attach(located.repository)
@@ -49,18 +42,3 @@ async def command(call: Call, reference: str, kind: str, predicate: str, signing
         )
 
     call.printer.result(done.to_json(), show)
-
-
-async def _read(name: str) -> dict[str, Any]:
-    def read() -> bytes:
-        if name == "-":
-            return sys.stdin.buffer.read(SIZE_LIMIT + 1)
-        with typed_path(name).open("rb") as file:
-            return file.read(SIZE_LIMIT + 1)
-
-    try:
-        return load_document(await asyncio.to_thread(read), name)
-    except OSError as error:
-        raise UsageError(
-            f"the predicate {name} can't be read: {error.strerror}", hint="Name a file that holds a JSON object."
-        ) from None

@@ -13,6 +13,7 @@ from kittui.cli.run import Call
 from kittui.cli.sources import repositories_of
 from kittui.oci.protocols import Incomplete
 from kittui.usecases.trust.board import BoardRow, Cell
+from kittui.usecases.trust.words import signed_text
 
 
 @run.command("board")
@@ -25,7 +26,7 @@ async def command(call: Call, sources: tuple[str, ...], stages: tuple[str, ...])
     any: the favourites, else all configured places. The exit status is 4 where a registry did not list all it has.
     """
     composition = call.composition
-    found, problems = await repositories_of(call, sources)
+    found, problems = await repositories_of(call.composition, sources)
     board = composition.board(stages)
     rows: dict[str, BoardRow] = {}
     done = 0
@@ -67,5 +68,5 @@ def _cells(cell: Cell) -> Sequence[Styled]:
         return ((cell.tag, "yellow"), "", "", "", "", "", cell.problem)
     moved = f"{cell.moved_at[:10]} {cell.moved_by}".strip()
     moved += f" ({cell.proof})" if moved and cell.proof != "verified" else ""
-    signed = f"{cell.word} {', '.join(cell.signers)}".strip() if cell.word else "not checked"
+    signed = signed_text(cell.word, cell.signers)
     return (cell.tag, cell.version, (cell.digest.short, "dim"), moved, signed, cell.differs, (cell.waits, "yellow"))

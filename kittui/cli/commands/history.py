@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import click
@@ -10,12 +9,11 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.config.values import read_moment
 from kittui.errors import UsageError
 from kittui.oci.reference import check_tag
+from kittui.trust.documents import read_moment
 from kittui.usecases.trust.held import Held, held_at
-from kittui.usecases.trust.history import MergedHistory, TagEvent, merged_history
-from kittui.usecases.trust.names import plain_name
+from kittui.usecases.trust.history import MergedHistory, TagEvent
 
 
 @run.command("history")
@@ -42,12 +40,8 @@ async def command(call: Call, repository: str, tag: str | None, at: str | None) 
     if tag is not None:
         check_tag(tag)
     found = composition.places.repository(reference.at(None))
-    ledger = composition.ledger
-    known = await asyncio.to_thread(ledger.history.events, found.reference())
-    tags = [tag] if tag else sorted({event.tag for event in known} | composition.stage_tags)
-    keyring = await asyncio.to_thread(lambda: composition.keyring)
     call.printer.status(f"reading the records of {found.reference()}")
-    history = await merged_history(found, ledger, keyring.for_repository(plain_name(found)), tags)
+    *_, history = [known async for known in composition.history(found, tag)]
     if moment is not None and tag is not None:
         held = held_at(history, tag, moment)
         call.printer.result({"repository": history.repository, **held.to_json()}, lambda: _print_held(call, held))
@@ -72,19 +66,15 @@ def _print(call: Call, history: MergedHistory) -> None:
 
 
 def _row(event: TagEvent) -> Sequence[Styled]:
-    time = f"{event.since} .. {event.time}" if event.since else event.time
-    proof = (
-        f"{event.proof} {event.signer}".strip() if event.proof else "this machine" if event.source == "local" else ""
-    )
     overridden = f"overridden: {'; '.join(event.overridden)}" if event.overridden else ""
     return (
-        time,
+        event.when,
         event.actor,
         event.action,
         event.tag,
         _short(event.before),
         _short(event.after),
-        (proof, "" if event.counted else "yellow"),
+        (event.vouched, "" if event.counted else "yellow"),
         "; ".join(filter(None, (event.reason, overridden))),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.cli.signed import NOT_CHECKED, Signed, check_all
 from kittui.cli.stages import staged
 from kittui.errors import AuthError, KittuiError, NotFound, Unsupported, UsageError
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.terminal import size_text
@@ -45,7 +47,8 @@ class _Listed:
 
 @run.command("ls")
 @click.argument("source", required=False)
-async def command(call: Call, source: str | None) -> None:
+@click.option("--check", is_flag=True, help="Check the signatures of every ModelKit listed: reads what is attached.")
+async def command(call: Call, source: str | None, check: bool) -> None:
     """List the repositories of SOURCE (local://, HOST, oci:DIR), or the tags of SOURCE/REPO.
 
     Without an argument: the local store, and the registries and layouts of the configuration.
@@ -61,7 +64,7 @@ async def command(call: Call, source: str | None) -> None:
         if listed.problem is not None:
             raise listed.problem.at(source)
     else:
-        await _tags(call, source, found)
+        await _tags(call, source, found, check=check)
 
 
 async def _all(call: Call) -> None:
@@ -129,7 +132,7 @@ def _print_repositories(call: Call, listed: _Listed) -> None:
     call.printer.table(header, rows, right=(1, 2) if counted else ())
 
 
-async def _tags(call: Call, text: str, reference: Reference) -> None:
+async def _tags(call: Call, text: str, reference: Reference, *, check: bool) -> None:
     if reference.target is not None:
         raise UsageError(
             "ls lists the tags of a repository, and this names one ModelKit",
@@ -150,10 +153,15 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
             )
     call.printer.status(f"{repository.reference()}: reading {len(listing.tags)} manifests")
     rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
+    digests = list(dict.fromkeys(row.digest for row in rows if row.digest))
+    signed = {row.digest: Signed("unsigned") for row in rows if row.digest and _unsigned(repository, row, listing)}
+    if check:
+        call.printer.status(f"{repository.reference()}: checking the signatures of {len(digests)} ModelKits")
+        signed |= await check_all(call, repository, digests)
     document = {
         "source": str(repository.source.place),
         "repository": repository.name,
-        "tags": [_document(row, _unsigned(repository, row, listing)) for row in rows],
+        "tags": [_document(row, signed) for row in rows],
         "complete": listing.incomplete is None,
         "attached": [
             {"tag": one.tag, "kind": one.kind, "subject": digest}
@@ -161,7 +169,7 @@ async def _tags(call: Call, text: str, reference: Reference) -> None:
             for one in found
         ],
     }
-    call.printer.result(document, lambda: _print_tags(call, repository, rows, listing))
+    call.printer.result(document, lambda: _print_tags(call, repository, rows, listing, signed))
     if listing.incomplete is not None:
         raise listing.incomplete.at(text)
 
@@ -171,18 +179,22 @@ def _unsigned(repository: Repository, row: TagRow, listing: TagListing) -> bool:
     return repository.source.capabilities.referrers.denied and listing.incomplete is None and not row.attached
 
 
-def _document(row: TagRow, unsigned: bool) -> dict[str, Any]:
+def _document(row: TagRow, signed: Mapping[Digest, Signed]) -> dict[str, Any]:
+    known = signed.get(row.digest, NOT_CHECKED) if row.digest else NOT_CHECKED
     return {
         "tag": row.tag,
         "digest": row.digest,
         "size": row.size,
         "kind": row.kind,
-        "signatures": [one.tag for one in row.attached] if row.attached or unsigned else None,
+        "signatures": [one.tag for one in row.attached] if row.attached or known.word == "unsigned" else None,
+        **known.to_json(),
         "problem": row.problem,
     }
 
 
-def _print_tags(call: Call, repository: Repository, rows: Sequence[TagRow], listing: TagListing) -> None:
+def _print_tags(
+    call: Call, repository: Repository, rows: Sequence[TagRow], listing: TagListing, signed: Mapping[Digest, Signed]
+) -> None:
     if not rows:
         call.printer.note(f"{repository.reference()} has no tags")
         return
@@ -198,10 +210,11 @@ def _print_tags(call: Call, repository: Repository, rows: Sequence[TagRow], list
                 (row.tag or "<none>", style or ("" if row.tag else "dim")),
                 (row.digest.short if row.digest else "", "dim"),
                 size_text(row.size),
+                signed.get(row.digest, NOT_CHECKED).styled if row.digest else "",
                 (row.problem, "red") if row.problem else ", ".join(filter(None, about)),
             )
         )
-    call.printer.table(("", "TAG", "DIGEST", "SIZE", ""), cells, right=(3,))
+    call.printer.table(("", "TAG", "DIGEST", "SIZE", "SIGNED", ""), cells, right=(3,))
     seen = {row.digest for row in rows}
     orphans = sum(len(found) for digest, found in listing.attached.items() if digest not in seen)
     if orphans:

@@ -35,7 +35,7 @@ async def command(call: Call, sources: tuple[str, ...], markdown: bool, html: bo
     asked = [form for form, wanted in (("markdown", markdown), ("html", html), ("csv", csv)) if wanted]
     if len(asked) + call.options.json > 1:
         raise UsageError("one form at a time", hint="Give one of --markdown, --html, --csv and --json.")
-    found, problems = await repositories_of(call, sources)
+    found, problems = await repositories_of(call.composition, sources)
     if not found and problems:
         raise problems[0]
     cataloguer = Cataloguer(

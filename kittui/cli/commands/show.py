@@ -10,6 +10,7 @@ import click
 from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.cli.signed import NOT_CHECKED, Signed, check_all
 from kittui.cli.stages import staged
 from kittui.cli.variants import labels_option, print_variants, target_of, variant_document
 from kittui.compare.as_json import plain
@@ -26,7 +27,8 @@ from kittui.usecases.browse.showing import Shown, show
 @click.argument("reference")
 @labels_option
 @click.option("--all-tags", is_flag=True, help="Ask the registry for every tag on this digest.")
-async def command(call: Call, reference: str, labels: tuple[str, ...], all_tags: bool) -> int:
+@click.option("--check", is_flag=True, help="Check its signatures: reads what is attached to it.")
+async def command(call: Call, reference: str, labels: tuple[str, ...], all_tags: bool, check: bool) -> int:
     """Show one ModelKit: manifest, Kitfile, annotations, layers and what is attached to it; of an index, its variants.
 
     The tag `latest` is meant where none is named.
@@ -41,13 +43,18 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], all_tags:
         all_tags=all_tags,
         concurrency=composition.config.concurrency,
     )
-    call.printer.result(_document(shown), lambda: _print(call, shown))
+    signed = NOT_CHECKED
+    if check:
+        signed = (await check_all(call, located.repository, [shown.modelkit.digest]))[shown.modelkit.digest]
+    elif shown.attachments == () and not any(isinstance(error, Incomplete) for error in shown.incomplete):
+        signed = Signed("unsigned")
+    call.printer.result(_document(shown, signed), lambda: _print(call, shown, signed))
     for problem in [*shown.modelkit.problems, *(error.message for error in shown.incomplete)]:
         call.printer.warning(problem)
     return 4 if all_tags and any(isinstance(error, Incomplete) for error in shown.incomplete) else 0
 
 
-def _document(shown: Shown) -> dict[str, Any]:
+def _document(shown: Shown, signed: Signed) -> dict[str, Any]:
     kit = shown.modelkit
     manifest = kit.manifest
     return {
@@ -63,6 +70,7 @@ def _document(shown: Shown) -> dict[str, Any]:
         "signatures": None
         if shown.attachments is None
         else [{"tag": one.tag, "kind": one.kind, "digest": one.digest} for one in shown.attachments],
+        **signed.to_json(),
         "complete": not shown.incomplete,
         "annotations": dict(kit.annotations),
         "config": manifest.config.to_json() if manifest.config else None,
@@ -104,7 +112,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _print(call: Call, shown: Shown) -> None:
+def _print(call: Call, shown: Shown, signed: Signed) -> None:
     kit, printer = shown.modelkit, call.printer
     printer.line((shown.reference, "bold"))
     facts: list[tuple[str, Styled]] = [("kind", kit.label), ("digest", kit.digest)]
@@ -121,6 +129,7 @@ def _print(call: Call, shown: Shown) -> None:
     facts += [(one.kind, one.tag or one.digest) for one in shown.attachments or ()]
     if shown.attachments is None:
         facts.append(("signatures", ("not known", "yellow")))
+    facts.append(("signed", signed.styled))
     for name, value in facts:
         printer.line((f"{name:<14}", "dim"), value)
     for key, value in kit.annotations.items():

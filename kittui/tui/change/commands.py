@@ -94,10 +94,20 @@ async def _transfers(context: Context) -> None:
     await show_transfers(context)
 
 
+async def _vouch(context: Context) -> None:
+    from kittui.tui.change.vouching import vouch
+
+    await vouch(context)
+
+
 async def _history(context: Context) -> None:
-    from kittui.tui.change.history_page import show_history
+    from kittui.tui.change.history_screen import show_history
 
     await show_history(context)
+
+
+async def _history_tab(context: Context) -> None:
+    context.browser.show_tab("history")
 
 
 COMMANDS = (
@@ -112,6 +122,28 @@ COMMANDS = (
     Command("remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING),
     Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING, marks_set),
     Command("redo", "Z", "Redo", "Do again what undo took back last", _redo, _promotable, 0, HEADING, marks_set),
+    Command("vouch", "a", "Vouch", "Sign, approve, reject or attest", _vouch, _changeable, 0, HEADING),
     Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
-    Command("history", "H,6", "History", "Who moved which tag, when", _history, on_repository, 0, HEADING, marks_set),
+    Command(
+        "history",
+        "H",
+        "History",
+        "Who moved which tag, when, and what was it on a date",
+        _history,
+        on_repository,
+        0,
+        HEADING,
+        marks_set,
+    ),
+    Command(
+        "pane.history",
+        "6",
+        "History",
+        "Who moved which tag, when, in the details",
+        _history_tab,
+        on_repository,
+        0,
+        "Panes",
+        marks_set,
+    ),
 )

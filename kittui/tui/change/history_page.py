@@ -1,54 +1,80 @@
-"""The history tab: who moved which tag of this repository, when, from what to what."""
+"""The history as lines: who moved which tag of this repository, when, from what to what, and what vouches for it."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from kittui.terminal import clean
-from kittui.tui.frame.context import Context
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
 from kittui.tui.widgets.lines import Line, Page
 
-TAB = "history"
+if TYPE_CHECKING:
+    from kittui.usecases.trust.history import MergedHistory, TagEvent
 
 
 async def load_history(ports: Ports, selection: Selection) -> Page:
-    """The events of the tag, or of the repository where the cursor is on no tag."""
-    tools = ports.change_tools()
+    """The moves of the tag, or of the repository where the cursor is on no tag, as machine and registry know them."""
     repository = selection.repository
     if repository is None:
         return Page((((("No history is kept here."), "muted"),),))
-    tag = selection.target if selection.target and ":" not in selection.target else None
-    events = await asyncio.to_thread(tools.ledger.history.events, repository.reference(), tag)
-    about = f"{clean(tag)}" if tag else clean(repository.name)
-    if not events:
-        return Page(
-            (
-                ((f"kittui on this machine has not moved {about} yet.", "muted"),),
-                (("Promote, retag, push, pull and remove write a line here.", "faint"),),
-            )
-        )
-    lines: list[Line] = []
-    for event in events:
-        before = event.before.partition(":")[2][:12] if event.before else "none"
-        after = event.after.partition(":")[2][:12] if event.after else "none"
-        lines.append(
-            (
-                (clean(event.time), "muted"),
-                ("  ", "text"),
-                (f"{clean(event.action):<9}", "accent"),
-                (f"{clean(event.tag)}  ", "text+bold"),
-                (clean(before), "muted"),
-                (" → ", "accent"),
-                (clean(after), "text" if event.after else "bad"),
-            )
-        )
-        who = f"    {clean(event.actor)}"
-        lines.append(((f"{who}: {clean(event.reason)}" if event.reason else who, "faint"),))
-    return Page(lines)
+    tag = tag_of(selection)
+    *_, history = [known async for known in ports.trust.history(repository, tag)]
+    lines: list[Line] = [line for event in history.events for line in event_lines(event)]
+    if not lines:
+        lines += nothing(tag or repository.name)
+    return Page(lines + notes(history))
 
 
-async def show_history(context: Context) -> None:
-    """Turn the details pane to the history."""
-    context.browser.show_tab(TAB)
+def tag_of(selection: Selection) -> str | None:
+    """The tag under the cursor; None on a repository, and on a manifest without a tag."""
+    return selection.target if selection.target and ":" not in selection.target else None
+
+
+def nothing(about: str) -> list[Line]:
+    """Nobody moved it, as far as is known."""
+    return [
+        ((f"No move of {clean(about)} is known, to this machine or to the registry.", "muted"),),
+        (("Promote, retag, push, pull and remove write a line here.", "faint"),),
+    ]
+
+
+def notes(history: MergedHistory) -> list[Line]:
+    """What is missing, or was left out."""
+    return [((f"▲ {clean(note)}", "warn"),) for note in history.notes]
+
+
+def short(digest: str | None, names: Mapping[str, str] = {}) -> str:
+    """The beginning of a digest, with the tag that it is known by."""
+    if digest is None:
+        return "none"
+    name = names.get(digest)
+    return digest.partition(":")[2][:12] + (f" ({clean(name)})" if name else "")
+
+
+def proof_spans(event: TagEvent) -> tuple[str, str]:
+    """What vouches for a move, and the role that is drawn in."""
+    if event.source == "none":
+        return "no record", "warn"
+    return clean(event.vouched), "good" if event.proof == "verified" else "muted" if event.counted else "bad"
+
+
+def event_lines(event: TagEvent) -> list[Line]:
+    """A move in two lines."""
+    action = f"{clean(event.action):<9}"
+    vouched, role = proof_spans(event)
+    who = ": ".join(filter(None, (clean(event.actor), clean(event.reason))))
+    lines: list[Line] = [
+        (
+            (clean(event.when), "muted"),
+            (f"  {action}", "warn" if event.source == "none" else "accent"),
+            (f" {clean(event.tag)}  ", "text+bold"),
+            (short(event.before), "muted"),
+            (" → ", "accent"),
+            (short(event.after), "text" if event.after else "bad"),
+        ),
+        ((f"    {who}  " if who else "    ", "faint"), (vouched, role)),
+    ]
+    lines += [((f"    overridden: {clean(gate)}", "warn"),) for gate in event.overridden]
+    return lines

@@ -28,6 +28,12 @@ def _transfers() -> Sequence[BindingType]:
     return TransfersScreen.BINDINGS
 
 
+def _history_keys() -> Sequence[BindingType]:
+    from kittui.tui.change.history_screen import HistoryScreen
+
+    return HistoryScreen.BINDINGS
+
+
 def _unpack() -> Sequence[BindingType]:
     from kittui.tui.change.unpack_dialog import UnpackDialog
 
@@ -37,5 +43,5 @@ def _unpack() -> Sequence[BindingType]:
 PART = Part(
     COMMANDS,
     (Tab("history", "History", _history, lambda selection: selection.repository is not None, 1),),
-    scopes={"transfers": _transfers, "unpack": _unpack},
+    scopes={"history": _history_keys, "transfers": _transfers, "unpack": _unpack},
 )

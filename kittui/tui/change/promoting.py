@@ -12,6 +12,7 @@ from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.change.changing import apply, repositories
 from kittui.tui.change.differences import difference_lines
+from kittui.tui.change.gate_lines import gate_parts
 from kittui.tui.change.wording import changes_of, notes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.dialog import Part, Words
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from kittui.oci.digest import Digest
     from kittui.usecases.change.plan import ChangePlan
+    from kittui.usecases.change.policy import Announced, Verdict
 
 LINES = 7
 """Lines for what changes, where the terminal has the room."""
@@ -40,7 +42,13 @@ class PromotionDialog(PlanDialog):
     """
 
     def __init__(
-        self, context: Context, title: str, plan: ChangePlan, choices: Sequence[Choice[str]], names: tuple[str, str]
+        self,
+        context: Context,
+        title: str,
+        plan: ChangePlan,
+        choices: Sequence[Choice[str]],
+        names: tuple[str, str],
+        gates: Sequence[Announced] = (),
     ) -> None:
         change = plan.changes[-1]
         self._ends = (change.before.digest, change.after.digest) if change.before and change.after else None
@@ -56,15 +64,21 @@ class PromotionDialog(PlanDialog):
         )
         self._given, self._repository, self._names = context, plan.repository, names
         self._summary = Words([])
+        self._plan, self._gates, self._answers = plan, gates, Words([])
         self._said, self._ways, self._moving = notes_of(plan), choices, len(plan.changes)
 
     def more(self) -> ComposeResult:
-        """What changes; its room is kept while it is read, so that nothing moves under the cursor."""
+        """Gates, and what changes; their room is kept while they are read, so that nothing moves under the cursor."""
+        if self._gates:
+            yield self._answers
         if self._ends is not None:
             yield self._summary
 
     def on_mount(self) -> None:
         """Begin to read what changes; the choices don't wait for it."""
+        if self._gates:
+            self._answer([])
+            self._ask_gates()
         if self._ends is not None:
             self._say([Content.assemble(("Reading what changes …", "$kit-muted"))])
             self._read_changes(*self._ends)
@@ -72,11 +86,30 @@ class PromotionDialog(PlanDialog):
     def _say(self, parts: Sequence[Part]) -> None:
         self._summary.show(["", *parts, *[""] * (self._lines - len(parts))])
 
+    def _answer(self, verdicts: Sequence[Verdict]) -> None:
+        parts = gate_parts(self._gates, verdicts, self._room)
+        self._answers.show(["", *parts, *[""] * (min(self._room, 1 + len(self._gates)) - len(parts))])
+
+    @work(group="gates", exclusive=True)
+    async def _ask_gates(self) -> None:
+        """Fill the gates in as they answer; the choices don't wait for them."""
+        verdicts: list[Verdict] = []
+        async for verdict in self._given.ports.change_tools().policy.verdicts(self._plan):
+            if not verdict.tag:
+                verdicts.append(verdict)
+                self._answer(verdicts)
+
+    @property
+    def _room(self) -> int:
+        """Lines for gates: all of them, or where the terminal is small what leaves room for the choices."""
+        return max(2, min(1 + len(self._gates), self.app.size.height - FRAME - len(self._ways) - self._moving - 4))
+
     @property
     def _lines(self) -> int:
         """As many as fit without scrolling."""
         notes = sum(1 + len(note) // WIDTH for note in self._said)
         taken = FRAME + len(self._ways) + self._moving + (1 + notes if notes else 0)
+        taken += 1 + self._room if self._gates else 0
         return max(2, min(LINES, self.app.size.height - taken))
 
     @work(group="changes", exclusive=True)
@@ -159,4 +192,5 @@ async def _ask(
         context.toast(nothing_to_do(plan))
         return PlanAnswer("none")
     context.ports.change_tools().policy.check_write(plan.place)
-    return await context.ask(PromotionDialog(context, title, plan, choices, names))
+    gates = await context.ports.change_tools().policy.announced(plan)
+    return await context.ask(PromotionDialog(context, title, plan, choices, names, gates))

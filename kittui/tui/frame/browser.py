@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository
-    from kittui.tui.frame.selection import Mark
+    from kittui.oci.reference import Place
+    from kittui.tui.frame.selection import Mark, Selection
 
 
 class Browser(Protocol):
@@ -27,6 +28,14 @@ class Browser(Protocol):
 
     def refusal(self, command: str) -> str:
         """Why a command does nothing for what is selected; empty where it does something, or is not of this screen."""
+        ...
+
+    def perform(self, command: str, selection: Selection, then: Callable[[], object]) -> None:
+        """Run a command as its key would, on something that is selected elsewhere; `then` is called once it is over."""
+        ...
+
+    def open(self, place: Place, name: str, target: str | None) -> None:
+        """Show a place, a repository in it, a tag or digest of that."""
         ...
 
     def tag_names(self, repository: Repository) -> Sequence[str] | None:

@@ -14,7 +14,14 @@ from kittui.tui.style.keys import display_keys
 from kittui.tui.widgets.lines import Line
 
 Section = list[tuple[str, str, str]]
-_HEADINGS = {"move": "Moving", "text": "Moving", "compare": "Comparing", "timeline": "Over the versions"}
+_HEADINGS = {
+    "move": "Moving",
+    "text": "Moving",
+    "compare": "Comparing",
+    "timeline": "Over the versions",
+    "history": "History",
+    "board": "Board",
+}
 """Where help lists the keys of lists and screens, by the first part of their ids."""
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kittui.modelkit.stages import LifecycleTags
 from kittui.tui.frame.keymap import KeyNames
 
 if TYPE_CHECKING:
+    from kittui.errors import KittuiError
     from kittui.modelkit import ModelKit, Stage
     from kittui.oci.descriptor import Descriptor
     from kittui.oci.digest import Digest
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
     from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.trust.board import Board
+    from kittui.usecases.trust.history import MergedHistory
+    from kittui.usecases.trust.signer import Signer
+    from kittui.usecases.trust.verify import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,27 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class TrustPorts:
+    """Who vouches for what, and who moved it.
+
+    `statements` lists and checks what is attached to a digest (the tags it is given are those with attachments, where
+    they are known); `known` is what it said last, without asking. `history` gives what this machine knows at once, then
+    the registry's records with it. `board` reads the board's rows, `named` the repositories that words name as on the
+    command line, `sets` are those that the configuration saved. `signer` opens a key, the configured one for None, and
+    asks for its passphrase.
+    """
+
+    statements: Callable[[Repository, Digest, Collection[str] | None], Awaitable[Verification]]
+    known: Callable[[Repository, Digest], Verification | None]
+    history: Callable[[Repository, str | None], AsyncIterator[MergedHistory]]
+    board: Callable[[], Board]
+    named: Callable[[Sequence[str]], Awaitable[tuple[list[Repository], list[KittuiError]]]]
+    signer: Callable[[Path | None], Awaitable[Signer | None]]
+    signing_key: Path | None = None
+    sets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
@@ -67,8 +94,9 @@ class Ports:
     a Kitfile as kit does; `signatures` lists what is attached to a digest; `save_favourites` keeps them for the next
     time;
     `inspector` reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions
-    it is given; `clock` gives the time for ages; `keys` names the keys of commands (the program fills it in).
-    `inspector` and `change_tools` are factories, so that the first screen waits for neither.
+    it is given; `trust` has what signatures and records say; `clock` gives the time for ages; `keys` names the keys of
+    commands (the program fills it in). `inspector` and `change_tools` are factories, so that the first screen waits for
+    neither.
     """
 
     places: Sequence[PlaceEntry]
@@ -89,6 +117,7 @@ class Ports:
     inspector: Callable[[], Inspector]
     change_tools: Callable[[], ChangeTools]
     differ: Callable[[Sequence[Side]], Awaitable[DiffUseCase]]
+    trust: TrustPorts
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone()
     settings: Settings = field(default_factory=Settings)
     keys: KeyNames = field(default_factory=KeyNames)

@@ -17,6 +17,7 @@ from kittui.tui.frame.parts import Tab
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.signed import word_spans
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.widgets.documents import clean_line, heading, json_page, pairs, stacked
 from kittui.tui.widgets.highlight import highlight_yaml
@@ -24,6 +25,7 @@ from kittui.tui.widgets.lines import Line, Lines, Page
 
 if TYPE_CHECKING:
     from kittui.usecases.browse.showing import Attachments
+    from kittui.usecases.trust.verify import Verification
 
 BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
@@ -39,10 +41,14 @@ class DetailsPane(Pane):
     class Turned(Message):
         """Another tab is shown."""
 
+    class Checked(Message):
+        """More is known of signatures."""
+
     def __init__(self, ports: Ports, tabs: Sequence[Tab]) -> None:
         super().__init__()
         self._ports = ports
         self._signatures: dict[str, Attachments] = {}
+        self._checked: dict[str, Verification] = {}
         self._tabs = (Tab("kitfile", "Kitfile", self._kitfile_page), Tab("manifest", "Manifest", manifest_page), *tabs)
         self._tab = self._tabs[0]
         self._selection = Selection()
@@ -132,9 +138,9 @@ class DetailsPane(Pane):
     async def _load(self, selection: Selection) -> None:
         try:
             if self._tab.id == "kitfile":
-                self._lines.show(kitfile_lines(self._ports, selection, self._known(selection)))
+                self._lines.show(self._kitfile(selection))
                 self.set_state(READY)
-                if self._known(selection) is not None:
+                if (_digest_name(selection) or "") in self._checked:
                     self.retitle()
                     return
             elif not self.filled:
@@ -146,24 +152,31 @@ class DetailsPane(Pane):
             self.set_state(of_error(error, stale=self.filled))
         self.retitle()
 
-    def _known(self, selection: Selection) -> Attachments | None:
-        """What refers to the manifest in this repository: another one may have the digest, and other signatures."""
-        repository, digest = selection.repository, selection.digest
-        return self._signatures.get(repository.reference(digest)) if repository and digest else None
+    def _kitfile(self, selection: Selection) -> Page:
+        name = _digest_name(selection) or ""
+        return kitfile_lines(
+            self._ports, selection, signature_lines(self._signatures.get(name), self._checked.get(name))
+        )
 
     async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
-        """The Kitfile tab, once it is known which signatures there are; each digest is asked for once."""
-        if selection.repository is not None and selection.digest is not None:
-            name = selection.repository.reference(selection.digest)
+        """The Kitfile tab, once it is known which signatures there are and what they are worth; asked once a digest."""
+        repository, digest, name = selection.repository, selection.digest, _digest_name(selection)
+        if repository is not None and digest is not None and name is not None:
             try:
-                self._signatures[name] = await ports.signatures(selection.repository, Digest(selection.digest))
+                listed = self._signatures[name] = await ports.signatures(repository, Digest(digest))
+                self._lines.show(self._kitfile(selection), keep=True)
+                tags = {one.tag for one in listed.found if one.tag}
+                tags |= {Digest(digest).referrers_tag} if len(tags) < len(listed.found) else set()
+                self._checked[name] = await ports.trust.statements(repository, Digest(digest), tags)
             except KittuiError:
                 self._signatures.pop(name, None)
-        return kitfile_lines(ports, selection, self._known(selection))
+            self.post_message(self.Checked())
+        return self._kitfile(selection)
 
     def forget(self) -> None:
         """Ask for signatures again."""
         self._signatures.clear()
+        self._checked.clear()
 
     def set_filter(self, text: str) -> None:
         """Find lines that hold the text."""
@@ -209,6 +222,12 @@ class DetailsPane(Pane):
         self.title_bar.right = "{} of {}".format(*self._found) if self.filter else ""
 
 
+def _digest_name(selection: Selection) -> str | None:
+    """What signatures are remembered by: another repository may have the digest, and other signatures."""
+    repository, digest = selection.repository, selection.digest
+    return repository.reference(digest) if repository and digest else None
+
+
 async def manifest_page(_: Ports, selection: Selection) -> Page:
     """The manifest tab: every token as received."""
     if selection.modelkit is None:
@@ -216,7 +235,7 @@ async def manifest_page(_: Ports, selection: Selection) -> Page:
     return json_page(selection.modelkit.manifest.raw)
 
 
-def kitfile_lines(ports: Ports, selection: Selection, signatures: Attachments | None) -> Page:
+def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Line]) -> Page:
     """Reference and digest, the Kitfile, annotations, signatures, commands."""
     modelkit, repository = selection.modelkit, selection.repository
     if modelkit is None or repository is None or selection.target is None:
@@ -240,16 +259,24 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Attachments | 
         lines.append((("It carries no Kitfile.", "muted"),))
     if modelkit.annotations:
         lines += ["", heading("annotations"), *stacked(modelkit.annotations)]
-    lines += ["", heading("signatures")]
-    if signatures is None:
-        lines.append((("not known yet", "faint"),))
-    elif not signatures.found and not signatures.incomplete:
-        lines.append((("none", "muted"),))
-    else:
-        for signature in signatures.found:
-            what = f"{signature.digest.short}  {clean(signature.kind)}"
-            lines.append((("? present, not verified  ", "warn"), (what, "muted")))
-        if signatures.incomplete:
-            lines.append(((f"▲ there may be more: {clean(signatures.incomplete.reason)}", "warn"),))
+    lines += ["", heading("signatures"), *signatures]
     lines += ["", heading("commands"), *pairs(kit_commands(repository, selection.target), "string")]
     return Page(lines, raw=text or None)
+
+
+def signature_lines(signatures: Attachments | None, checked: Verification | None) -> list[Line]:
+    """The word, then everything that is attached: what came of checking it, or that it was not checked."""
+    lines: list[Line] = [(word_spans(checked),)]
+    known = {one.digest for one in checked.signatures} if checked else set()
+    for one in checked.signatures if checked else ():
+        mark, role = ("✓", "good") if one.verdict.holds else ("✗", "bad") if one.status == "invalid" else ("?", "warn")
+        what = f"{clean(one.about, limit=60)}  {one.digest.short}  "
+        lines.append(((f"{mark} ", role), (what, "text"), (clean(one.reason), "muted")))
+    lines += [
+        (("? ", "warn"), (f"{clean(other.kind)}  {other.digest.short}  not checked", "muted"))
+        for other in (signatures.found if signatures else ())
+        if other.digest not in known
+    ]
+    if signatures and signatures.incomplete:
+        lines.append(((f"▲ there may be more: {clean(signatures.incomplete.reason)}", "warn"),))
+    return lines

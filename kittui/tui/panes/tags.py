@@ -13,11 +13,13 @@ from textual.reactive import var
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.rows_pane import RowsPane
+from kittui.tui.panes.signed import word_spans
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching
 from kittui.tui.panes.variant_rows import COLUMNS, columns, unfolded, variants_below, with_labels
@@ -452,12 +454,12 @@ class TagsPane(RowsPane[TagRow]):
             tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
         held = ((_held(row), "good"),)
         if row.problem is not None:
-            return (tag, (), (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),))
+            return (tag, (), (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),), ())
         digest = row.digest
         if digest is None:
-            return (tag, held, (("·", "faint"),), (), (), ())
+            return (tag, held, (("·", "faint"),), (), (), (), ())
         if row.ditto:
-            return (tag, held, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), ())
+            return (tag, held, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), (), ())
         modelkit = row.modelkit
         size = size_text(row.size)
         age = age_text(row.created, self._ports.clock()) if row.created else ""
@@ -468,7 +470,23 @@ class TagsPane(RowsPane[TagRow]):
             where = ((clean(at.name), at.colour),)
         else:
             where = ()
-        return (tag, held, ((digest.short, "muted"),), ((size, "text"),), ((age, "muted"),), where)
+        return (
+            tag,
+            held,
+            ((digest.short, "muted"),),
+            ((size, "text"),),
+            ((age, "muted"),),
+            where,
+            (self._signed(row, digest),),
+        )
+
+    def _signed(self, row: TagRow, digest: Digest) -> tuple[str, str]:
+        """What its signatures are worth, where somebody has asked."""
+        return word_spans(self._ports.trust.known(row.repository, digest))
+
+    def recheck(self) -> None:
+        """More is known of signatures: draw the words again."""
+        self._rows.touch()
 
     def _tags_on(self, row: TagRow) -> str:
         """The tags that are known to be on a variant; without any its place in the index."""

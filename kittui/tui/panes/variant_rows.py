@@ -17,6 +17,7 @@ COLUMNS = (
     Column("size", 7, "right"),
     Column("age", 5, "right"),
     Column("stage", 10),
+    Column("signed", 14),
 )
 _BEFORE = 2
 """Columns that stand before those of labels."""

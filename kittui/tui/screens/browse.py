@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -303,17 +303,29 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def action_run(self, command_id: str) -> None:
         """Run a command on what is selected now, in a worker of its own so that it may wait for dialogs."""
-        command = self._commands[command_id]
-        if refusal := command.refusal(self.selection):
-            self.notify(refusal, title=command.label, markup=False, timeout=4)
+        self.perform(command_id, self.selection)
+
+    def perform(self, command: str, selection: Selection, then: Callable[[], object] = lambda: None) -> None:
+        """Run a command on a selection; `then` is called once it is over."""
+        found = self._commands[command]
+        if refusal := found.refusal(selection):
+            self.notify(refusal, title=found.label, markup=False, timeout=4)
             return
-        if command.alone(self.selection):
+        if found.alone(selection):
             said = f"It works on what is under the cursor: the marks ({len(self._marks)}) are left out, and stay."
-            self.notify(said, title=command.label, markup=False, timeout=4)
-        self.program.run_command(command.label, command.run(Context(self.program, self, self.selection)))
+            self.notify(said, title=found.label, markup=False, timeout=4)
+
+        async def work() -> None:
+            try:
+                await found.run(Context(self.program, self, selection))
+            finally:
+                then()
+
+        self.program.run_command(found.label, work())
 
     def reload(self, repository: Repository | None = None) -> None:
         """Tags were changed: list them again where they are shown."""
+        self.details_pane.forget()
         if repository is None:
             self.tags_pane.forget()
         else:
@@ -404,6 +416,10 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def _read(self, event: TagsPane.Read) -> None:
         if event.row is self.tags_pane.current:
             self._show_tag()
+
+    @on(DetailsPane.Checked)
+    def _checked(self) -> None:
+        self.tags_pane.recheck()
 
     @on(TagsPane.Counted)
     def _counted(self, event: TagsPane.Counted) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -53,11 +53,24 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A verdict that is to come: the rule, the tag it is about, and what it reads."""
+
+    rule: str
+    moved: str
+    price: str
+
+
 class Rule(Protocol):
     """One more thing that has to hold before tags move. To add one, see docs/architecture.md."""
 
-    async def assess(self, plan: ChangePlan) -> Sequence[Verdict]:
-        """Its verdicts on a plan; none where the plan does not concern it. Raises nothing for a bad network."""
+    def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
+        """Its verdicts on a plan, the cheapest first; none where it is not concerned. A bad network is a verdict."""
+        ...
+
+    async def announced(self, plan: ChangePlan) -> Sequence[Announced]:
+        """The verdicts that will come, with their prices, in their order."""
         ...
 
 
@@ -100,15 +113,21 @@ class Policy:
 
     async def assess(self, plan: ChangePlan) -> tuple[Verdict, ...]:
         """Every verdict on a plan, for the plan to show."""
+        return tuple([verdict async for verdict in self.verdicts(plan)])
+
+    async def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
+        """The same, each as it is known."""
         if not plan.changes:
-            return ()
-        found = [
-            Verdict("protected", "fail", f"{tag} is protected", "type its name", tag=tag)
-            for tag in self.guarded(plan.overwritten, plan.action)
-        ]
+            return
+        for tag in self.guarded(plan.overwritten, plan.action):
+            yield Verdict("protected", "fail", f"{tag} is protected", "type its name", tag=tag)
         for rule in self.rules:
-            found += await rule.assess(plan)
-        return tuple(found)
+            async for verdict in rule.verdicts(plan):
+                yield verdict
+
+    async def announced(self, plan: ChangePlan) -> tuple[Announced, ...]:
+        """What the rules will have to say, before they say it."""
+        return tuple([one for rule in self.rules for one in await rule.announced(plan)]) if plan.changes else ()
 
     async def check(self, plan: ChangePlan, typed: Collection[str] = (), override: str = "") -> tuple[Verdict, ...]:
         """Assess a plan, and raise for the first verdict that stops it.

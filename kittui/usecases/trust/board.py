@@ -23,7 +23,8 @@ from kittui.usecases.trust.bom import parameters_of
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.rule import GateRule
-from kittui.usecases.trust.verify import Verification, Word
+from kittui.usecases.trust.verify import Verification
+from kittui.usecases.trust.words import NOT_ASKED, Word
 
 AT_ONCE: Final = 12
 """Repositories looked at at the same time."""
@@ -64,7 +65,7 @@ class Cell:
             "name": self.name,
             "version": self.version,
             "created": self.created,
-            "signed": self.word,
+            "signed": self.word or NOT_ASKED,
             "signers": list(self.signers),
             "moved_by": self.moved_by,
             "moved_at": self.moved_at,

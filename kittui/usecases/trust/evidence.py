@@ -16,7 +16,7 @@ from kittui.oci.protocols import Repository
 from kittui.trust.keyring import Keyring
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.trust.names import plain_name
-from kittui.usecases.trust.verify import Verification, verify
+from kittui.usecases.trust.verify import Verification, check_attached
 
 if TYPE_CHECKING:
     from kittui.usecases.inspect.risk import RiskReport
@@ -50,13 +50,27 @@ class Evidence:
     async def statements(
         self, repository: Repository, digest: Digest, tags: Collection[str] | None = None
     ) -> Verification:
-        """What is attached to a digest, checked with the keys that count for the repository; `tags` as in `verify`."""
+        """What is attached to a digest whose manifest was read, checked with the keys that count."""
 
         async def read() -> Verification:
             keyring = await asyncio.to_thread(self.keyring)
-            return await verify(repository, digest, keyring.for_repository(plain_name(repository)), tags=tags)
+            return await check_attached(repository, digest, keyring.for_repository(plain_name(repository)), tags=tags)
 
         return await self._once("statements", repository, digest, read, FRESH)
+
+    def known(self, repository: Repository, digest: Digest) -> Verification | None:
+        """What was found out about a digest when it was last asked for; nothing is asked now."""
+        found = self._known.get(("statements", repository.reference(), digest))
+        if found is None or not found[1].done() or found[1].cancelled() or found[1].exception() is not None:
+            return None
+        result: Verification = found[1].result()
+        return result
+
+    def forget(self, repository: Repository | None = None) -> None:
+        """Ask for statements again the next time: those of a repository, or all."""
+        for key in [key for key in self._known if key[0] == "statements"]:
+            if repository is None or key[1] == repository.reference():
+                del self._known[key]
 
     async def risk(self, repository: Repository, manifest: Manifest) -> RiskReport:
         """kittui's own look into the files: reads the parts of layers that it needs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kittui.errors import KittuiError
+from kittui.terminal import size_text
 from kittui.trust.gates import (
     ApprovedBy,
     Attested,
@@ -39,7 +40,7 @@ def price(gate: Gate, case: Case) -> str:
         return "the Kitfile"
     if isinstance(gate, Scanned):
         size = sum(layer.size for layer in case.after.layers)
-        return f"files of up to {size} bytes" if gate.by == "modelscan" else "parts of the layers"
+        return f"files of up to {size_text(size)}" if gate.by == "modelscan" else "parts of the layers"
     return "what is attached to it"
 
 

@@ -59,6 +59,18 @@ class TagEvent:
     since: str = ""
     counted: bool = True
 
+    @property
+    def when(self) -> str:
+        """The time, or the window in which somebody moved the tag outside kittui."""
+        return f"{self.since} .. {self.time}" if self.since else self.time
+
+    @property
+    def vouched(self) -> str:
+        """What says so: a record and what it proves, or this machine alone; nothing for a move outside kittui."""
+        if self.proof:
+            return f"{self.proof} {self.signer}".strip()
+        return "this machine" if self.source == "local" else ""
+
     def to_json(self) -> dict[str, Any]:
         """As contract.md has it."""
         return {
@@ -92,6 +104,14 @@ class MergedHistory:
         return {"repository": self.repository, "events": events, "notes": list(self.notes)}
 
 
+async def local_history(repository: Repository, ledger: Ledger, tags: Collection[str]) -> MergedHistory:
+    """What this machine moved, without asking the registry. Raises StorageError."""
+    reference = repository.reference()
+    known = await asyncio.to_thread(ledger.history.events, reference)
+    local = [_local(event) for event in known if event.tag in tags]
+    return MergedHistory(reference, tuple(reversed(_ordered(local))))
+
+
 async def merged_history(
     repository: Repository,
     ledger: Ledger,
@@ -108,11 +128,10 @@ async def merged_history(
     did are left out, and noted as well.
     """
     now = now or datetime.now(UTC)
-    reference = repository.reference()
-    known = await asyncio.to_thread(ledger.history.events, reference)
-    local = [_local(event) for event in known if event.tag in tags]
+    own = await local_history(repository, ledger, tags)
     if repository.source.capabilities.attach.denied:
-        return MergedHistory(reference, tuple(reversed(_ordered(local))))
+        return own
+    reference, local = own.repository, own.events
     notes: list[str] = []
     current: dict[str, Digest | None] = {}
     moves: list[TagEvent] = []
@@ -128,8 +147,8 @@ async def merged_history(
     merged = _merge(local, [move for move in moves if move.tag in tags], notes)
     events: list[TagEvent] = []
     for tag in dict.fromkeys(tags):
-        own = _ordered(event for event in merged if event.tag == tag)
-        gaps = _with_gaps(own, tag, current.get(tag), write_time(now), asked=tag in current, bridged=not keyring)
+        moved = _ordered(event for event in merged if event.tag == tag)
+        gaps = _with_gaps(moved, tag, current.get(tag), write_time(now), asked=tag in current, bridged=not keyring)
         events += reversed(gaps)
     events.sort(key=lambda event: event.time, reverse=True)
     return MergedHistory(reference, tuple(events), tuple(notes))

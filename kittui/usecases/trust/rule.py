@@ -11,13 +11,13 @@ from typing import Final
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.state.history import History
-from kittui.trust.gates import GateSet
+from kittui.trust.gates import Gate, GateSet
 from kittui.trust.moves import MOVE, read_move
 from kittui.usecases.change.plan import ChangePlan, TagChange
-from kittui.usecases.change.policy import Verdict
+from kittui.usecases.change.policy import Announced, Verdict
 from kittui.usecases.trust.answers import Case
 from kittui.usecases.trust.evidence import Evidence
-from kittui.usecases.trust.gating import answer
+from kittui.usecases.trust.gating import answer, price
 from kittui.usecases.trust.names import plain_name
 
 TAKING_BACK: Final = frozenset({"rollback", "undo"})
@@ -25,6 +25,10 @@ TAKING_BACK: Final = frozenset({"rollback", "undo"})
 
 def _alone(name: str) -> frozenset[str]:
     return frozenset({name})
+
+
+def _label(gates: GateSet, gate: Gate) -> str:
+    return f"gate {gate.name} ({gates.name})" if gates.name else f"gate {gate.name}"
 
 
 def _now() -> datetime:
@@ -56,33 +60,43 @@ class GateRule:
         """The same, each as it is known. kit's store has no gates: nothing can be stated about a ModelKit in it."""
         if plan.repository.source.capabilities.attach.denied:
             return
-        name = plain_name(plan.repository)
         for change in plan.changes:
             if self.mistaken and change.tag in self.stages:
                 remedy = "correct config.yaml"
                 yield Verdict("gates", "unknown", f"they can't be read: {self.mistaken}", remedy, moved=change.tag)
-            if change.after is None:
-                continue
-            case = Case(plan.repository, self.siblings(name), change.tag, change.before, change.after, self.now())
-            for gates in self.sets:
-                if gates.concerns(name, change.tag) and not await self._exempt(gates, plan, change):
-                    async for verdict in self._of(gates, case):
-                        yield verdict
+            async for gates, gate, case in self._asked(plan, change):
+                said = await answer(gate, case, self.evidence)
+                yield Verdict(
+                    _label(gates, gate),
+                    said.state,
+                    said.reason,
+                    said.remedy,
+                    gates.enforce,
+                    gate=True,
+                    moved=case.tag,
+                    evidence=said.evidence,
+                )
 
-    async def _of(self, gates: GateSet, case: Case) -> AsyncIterator[Verdict]:
-        label = f" ({gates.name})" if gates.name else ""
-        for gate in gates.cheapest_first():
-            said = await answer(gate, case, self.evidence)
-            yield Verdict(
-                f"gate {gate.name}{label}",
-                said.state,
-                said.reason,
-                said.remedy,
-                gates.enforce,
-                gate=True,
-                moved=case.tag,
-                evidence=said.evidence,
-            )
+    async def announced(self, plan: ChangePlan) -> Sequence[Announced]:
+        """The gates that a plan will meet, and what each of them reads."""
+        if plan.repository.source.capabilities.attach.denied:
+            return ()
+        return [
+            Announced(_label(gates, gate), case.tag, price(gate, case))
+            for change in plan.changes
+            async for gates, gate, case in self._asked(plan, change)
+        ]
+
+    async def _asked(self, plan: ChangePlan, change: TagChange) -> AsyncIterator[tuple[GateSet, Gate, Case]]:
+        """The gates that a move meets, the cheapest of each set first."""
+        if change.after is None:
+            return
+        name = plain_name(plan.repository)
+        case = Case(plan.repository, self.siblings(name), change.tag, change.before, change.after, self.now())
+        for gates in self.sets:
+            if gates.concerns(name, change.tag) and not await self._exempt(gates, plan, change):
+                for gate in gates.cheapest_first():
+                    yield gates, gate, case
 
     async def _exempt(self, gates: GateSet, plan: ChangePlan, change: TagChange) -> bool:
         """Whether the tag goes back to what it held before, and the gates are not those of going back."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, NotFound, RegistryError, Unsupported
+from kittui.disk.paths import typed_path
+from kittui.errors import KittuiError, NotFound, RegistryError, Unsupported, UsageError
 from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -18,7 +20,7 @@ from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import check_tag
 from kittui.trust.bundles import EMPTY, pae, write_bundle, write_envelope, write_referrer
-from kittui.trust.documents import load_document, write_time
+from kittui.trust.documents import SIZE_LIMIT, load_document, write_time
 from kittui.trust.keys import key_digest, key_name
 from kittui.trust.reviews import Decision, write_review
 from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, REVIEW, SIGNED, write_statement
@@ -54,6 +56,23 @@ class Attestation:
 async def sign(repository: Repository, target: str, signer: Signer) -> Attestation:
     """Sign a ModelKit: the key's owner vouches for the digest. Raises as `attest` does."""
     return await attest(repository, target, signer, SIGNED, {})
+
+
+async def read_predicate(name: str) -> dict[str, Any]:
+    """The JSON object in a file; `-` is stdin. Raises UsageError where it can't be read."""
+
+    def read() -> bytes:
+        if name == "-":
+            return sys.stdin.buffer.read(SIZE_LIMIT + 1)
+        with typed_path(name).open("rb") as file:
+            return file.read(SIZE_LIMIT + 1)
+
+    try:
+        return load_document(await asyncio.to_thread(read), name)
+    except OSError as error:
+        raise UsageError(
+            f"the predicate {name} can't be read: {error.strerror}", hint="Name a file that holds a JSON object."
+        ) from None
 
 
 async def attest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -14,9 +14,8 @@ from kittui.oci.protocols import Repository
 from kittui.trust.keyring import Keyring
 from kittui.trust.verdicts import Status, Verdict, judge_bundle, judge_raw_envelope, judge_simple
 from kittui.usecases.trust.attachments import Attachment, attachments_of
+from kittui.usecases.trust.words import Word
 
-Word = Literal["valid", "INVALID", "unknown key", "not verified", "unsigned"]
-"""What is said of a ModelKit's signatures in one word."""
 _BY_RANK: Final[Mapping[Status, Word]] = {
     "verified": "valid",
     "invalid": "INVALID",
@@ -130,9 +129,21 @@ async def verify(
     manifest = await repository.manifest(target)
     digest = manifest.digest
     digest.verify(manifest.raw, "the manifest")
+    found = await check_attached(repository, digest, keyring, now, tags)
+    return replace(found, reference=repository.reference(target))
+
+
+async def check_attached(
+    repository: Repository,
+    digest: Digest,
+    keyring: Keyring,
+    now: datetime | None = None,
+    tags: Collection[str] | None = None,
+) -> Verification:
+    """Check everything attached to a digest whose manifest was read before; `tags` as in `verify`."""
     attached = await attachments_of(repository, digest, tags=tags)
     checked = await asyncio.to_thread(lambda: tuple(check(one, keyring, digest, now) for one in attached.attachments))
-    return Verification(repository.reference(target), digest, checked, attached.complete)
+    return Verification(repository.reference(digest), digest, checked, attached.complete)
 
 
 def check(attachment: Attachment, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Signature:

@@ -1,0 +1,58 @@
+"""A ModelKit's signatures in one word, as every command shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kittui.cli.output import Styled
+from kittui.cli.run import Call
+from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.tasks import together
+from kittui.usecases.trust.words import NOT_ASKED, Word, signed_text
+
+_STYLES: Final = {"valid": "green", "INVALID": "bold red", "unknown key": "yellow", "not verified": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The word, and whose keys hold."""
+
+    word: Word | None = None
+    signers: tuple[str, ...] = ()
+
+    @property
+    def styled(self) -> Styled:
+        """For people."""
+        return signed_text(self.word, self.signers), _STYLES.get(self.word or "", "dim")
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        return {"signed": self.word or NOT_ASKED, "signers": list(self.signers)}
+
+
+NOT_CHECKED: Final = Signed()
+
+
+async def check_all(call: Call, repository: Repository, digests: Sequence[Digest]) -> dict[Digest, Signed]:
+    """Check what is attached to each digest; one that can't be read is warned of, and is not checked."""
+
+    async def one(digest: Digest) -> Signed:
+        try:
+            found = await call.composition.evidence.statements(repository, digest)
+        except KittuiError as error:
+            call.printer.warning(f"the signatures of {digest.short} could not be read: {error.message}")
+            return NOT_CHECKED
+        if not found.complete:
+            call.printer.warning(f"{digest.short} may have more signatures than were listed")
+        return Signed(found.word, found.signers)
+
+    found: dict[Digest, Signed] = {}
+    step = call.composition.config.concurrency
+    for start in range(0, len(digests), step):
+        batch = digests[start : start + step]
+        found |= zip(batch, await together(*map(one, batch)), strict=True)
+    return found

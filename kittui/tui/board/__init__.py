@@ -1,0 +1,1 @@
+"""The board: which ModelKit of which repository stands at which stage."""

@@ -1,0 +1,260 @@
+"""The history to walk through: every move of a repository's tags, and what its stages held after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.trust.documents import parse_time, read_moment, write_time
+from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.program import Program, program_of
+from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.usecases.trust.held import Held, held_at
+from kittui.usecases.trust.history import MergedHistory, TagEvent
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Repository
+
+CERTAINTY = {"certain": ("✓", "good"), "recorded": ("·", "muted"), "uncertain": ("?", "warn"), "unknown": ("?", "bad")}
+
+
+class HistoryScreen(Screen[None], inherit_bindings=False):
+    """The moves, the newest first; below them the one under the cursor, and what each tag pointed to then."""
+
+    DEFAULT_CSS = """
+    HistoryScreen { background: $kit-background; color: $kit-text; layout: vertical; }
+    HistoryScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
+    HistoryScreen Lines { height: 45%; border-top: solid $kit-line; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "on_date", "On a date", id="history.date", tooltip="What the tags pointed to on a date"),
+        Binding("d", "compare", "Compare", id="history.compare", tooltip="Compare what the tag left and what it got"),
+        Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy all moves, one a line"),
+        Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
+        Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Back to where it was opened"),
+    ]
+
+    def __init__(self, repository: Repository, tag: str | None, names: Mapping[str, str]) -> None:
+        """`names` are tags that digests are known by."""
+        super().__init__()
+        self._repository, self._tag, self._names = repository, tag, names
+        self._history = MergedHistory(repository.reference(), ())
+        self._moment: datetime | None = None
+        self._found: TagEvent | None = None
+        self._header = HeaderBar()
+        self._facts = Static(id="facts")
+        self._rows: Rows[TagEvent] = Rows(
+            (
+                Column("  time", 18, sticky=True),
+                Column("action", 9, sticky=True),
+                Column("tag", 11, flex=True, sticky=True),
+                Column("before", 12),
+                Column("after", 12),
+                Column("proof", 16),
+                Column("who", 20, flex=True),
+            ),
+            self._cells,
+            lambda event: (event.id, event.tag, event.time, event.since),
+        )
+        self._lines = Lines()
+        self._footer = FooterBar()
+
+    @property
+    def program(self) -> Program:
+        """The program, for its ports, toasts and clipboard."""
+        return program_of(self)
+
+    @property
+    def history(self) -> MergedHistory:
+        """What is known so far."""
+        return self._history
+
+    def compose(self) -> ComposeResult:
+        """Header, facts, moves, the one under the cursor in full, footer."""
+        yield self._header
+        yield self._facts
+        yield self._rows
+        yield self._lines
+        yield self._footer
+
+    def on_mount(self) -> None:
+        """What this machine knows is there at once; the registry's records join it."""
+        self._header.where = tuple(clean(name, limit=60) for name in (self._repository.name, self._tag) if name)
+        keys = self.program.ports.keys
+        hints = [("date", "On a date", "screen.on_date"), ("compare", "Compare", "screen.compare")]
+        hints += [("copy", "Copy", "screen.copy"), ("help", "Help", "app.help"), ("close", "Back", "screen.close")]
+        self._footer.hints = tuple(KeyHint(keys[f"history.{name}"], label, action) for name, label, action in hints)
+        self._rows.focus()
+        self._read()
+
+    @work(group="history", exclusive=True)
+    async def _read(self) -> None:
+        self._facts.update(Content("Reading the history …"))
+        try:
+            async for history in self.program.ports.trust.history(self._repository, self._tag):
+                self._history = history
+                first = history.events[0] if history.events and not self._rows.touched else None
+                self._rows.show(history.events, first)
+                self._facts.update(Content("This machine's moves; reading the registry's records …"))
+                self._detail()
+        except KittuiError as error:
+            self._facts.update(Content(clean(error.message)))
+            self.program.fail(error)
+            return
+        self._facts.update(Content(clean(self._summary())))
+        self._detail()
+
+    def _summary(self) -> str:
+        events = self._history.events
+        outside = sum(event.source == "none" for event in events)
+        parts = [f"{len(events)} move{'' if len(events) == 1 else 's'}, the newest first"]
+        parts += [f"{outside} outside kittui"] if outside else []
+        parts += [f"▲ {len(self._history.notes)} notes below"] if self._history.notes else []
+        return " · ".join(parts)
+
+    def _cells(self, event: TagEvent) -> Sequence[Spans]:
+        time = event.time[:16].replace("T", " ")
+        outside = event.source == "none"
+        vouched, role = proof_spans(event)
+        who = ": ".join(filter(None, (clean(event.actor, limit=60), clean(event.reason, limit=200))))
+        return (
+            ((f"≤ {time}" if outside else f"  {clean(time)}", "muted"),),
+            (("outside" if outside else clean(event.action, limit=20), "warn" if outside else "accent"),),
+            ((clean(event.tag, limit=128), "text+bold" if event.counted else "faint"),),
+            ((short(event.before), "muted"),),
+            ((short(event.after), "text" if event.after else "bad"),),
+            ((vouched, role),),
+            ((who, "text"),),
+        )
+
+    @on(Rows.Highlighted)
+    def _moved(self) -> None:
+        if self._rows.current is not self._found:
+            self._moment = None
+        self._detail()
+
+    def _detail(self) -> None:
+        event = self._rows.current
+        if event is None and self._moment is None:
+            found = nothing(self._tag or self._repository.name) if not self._history.events else []
+            self._lines.show(Page([*found, *notes(self._history)]))
+            return
+        lines: list[Line] = []
+        if event is not None and self._moment is None:
+            lines += self._of(event)
+        moment = self._moment or parse_time(event.time if event is not None else "")
+        if moment is not None:
+            at = write_time(moment)
+            lines += [((f"What the tags pointed to at {at}" + (":" if self._moment else ", after it:"), "text+bold"),)]
+            lines += [line for held in self._held(moment) for line in self._held_lines(held)]
+        self._lines.show(Page([*lines, *notes(self._history)]))
+
+    def _of(self, event: TagEvent) -> list[Line]:
+        vouched, role = proof_spans(event)
+        lines: list[Line] = [
+            (
+                (f"{clean(event.action)} ", "accent"),
+                (f"{clean(event.tag)}  ", "text+bold"),
+                (clean(event.when), "muted"),
+            ),
+            ((f"{short(event.before, self._names)} → {short(event.after, self._names)}", "text"),),
+        ]
+        by = [(clean(event.actor), "text"), ("  ", "text"), (vouched, role)]
+        lines.append(tuple(by) if event.actor else ((vouched, role),))
+        if not event.counted:
+            lines.append((("It proves nothing, and fits nowhere between what is certain.", "warn"),))
+        lines += [((clean(event.reason), "muted"),)] if event.reason else []
+        lines += [((f"overridden: {clean(gate)}", "warn"),) for gate in event.overridden]
+        return [*lines, ""]
+
+    def _held(self, moment: datetime) -> list[Held]:
+        """What every tag that was ever moved pointed to; stages in their order."""
+        order = {stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)}
+        tags = sorted({event.tag for event in self._history.events}, key=lambda tag: (-order.get(tag, -1), tag))
+        return [held_at(self._history, tag, moment) for tag in tags]
+
+    def _held_lines(self, held: Held) -> list[Line]:
+        mark, role = CERTAINTY[held.certainty]
+        return [
+            (
+                (f"{mark} ", role),
+                (f"{clean(held.tag):<11} ", "text+bold"),
+                (f"{short(held.digest, self._names)}  ", "text"),
+                (f"{held.certainty}: {clean(held.why)}", "muted"),
+            )
+        ]
+
+    def action_on_date(self) -> None:
+        """Ask for a date, go to the last move before it, and say what the tags pointed to."""
+        self.program.run_command("On a date", self._on_date())
+
+    async def _on_date(self) -> None:
+        from kittui.tui.dialogs.prompt import InputDialog
+
+        wrong = "Write 2026-09-01, or a time with its zone."
+        text = await self.program.ask(
+            InputDialog(
+                "On a date",
+                ("What did the tags point to at the beginning of this day, or at this time?",),
+                placeholder="2026-09-01, or 2026-09-01T12:00:00Z",
+                check=lambda text: "" if read_moment(text.strip()) else wrong,
+            )
+        )
+        moment = read_moment(text.strip()) if text is not None else None
+        if moment is None:
+            return
+        at = write_time(moment)
+        number = next((n for n, event in enumerate(self._history.events) if event.time <= at), None)
+        if number is not None:
+            self._rows.move_to(number)
+        self._moment, self._found = moment, self._rows.current
+        self._detail()
+
+    @on(Rows.Opened)
+    def action_compare(self) -> None:
+        """Compare what the tag pointed to before and after the move."""
+        from kittui.usecases.diff.compare import Side
+
+        event = self._rows.current
+        if event is None or event.before is None or event.after is None:
+            self.program.toast("There is nothing before or after it to compare.")
+            return
+        self.program.open_comparison(*(Side(self._repository, digest) for digest in (event.before, event.after)))
+
+    def action_copy(self) -> None:
+        """Copy the moves, one a line."""
+        fields = ("actor", "action", "tag", "before", "after")
+        lines = [
+            "\t".join([event.when, *(getattr(event, name) or "none" for name in fields), event.vouched, event.reason])
+            for event in self._history.events
+        ]
+        self.program.copy("\n".join(lines))
+
+    def action_close(self) -> None:
+        """Back."""
+        self.dismiss()
+
+
+async def show_history(context: Context) -> None:
+    """Open the history of the repository, or of the tag under the cursor."""
+    repository = context.selection.repository
+    if repository is None:
+        return
+    known = context.browser.known_digests(repository)
+    stages = {stage.name for stage in context.ports.settings.stages}
+    # A version says more than a stage, which may have moved since.
+    names = {str(digest): tag for tag, digest in sorted(known.items(), key=lambda one: one[0] not in stages)}
+    context.show(HistoryScreen(repository, tag_of(context.selection), names))

@@ -1,0 +1,129 @@
+"""Sign, approve, reject and attest: what is said of a ModelKit, with which key, then written into the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kittui.disk.paths import typed_path
+from kittui.errors import KittuiError, UsageError
+from kittui.terminal import clean
+from kittui.tui.change.changing import marked
+from kittui.tui.change.ticks import folders
+from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.context import Context
+
+if TYPE_CHECKING:
+    from kittui.oci.digest import Digest
+    from kittui.trust.reviews import Decision
+    from kittui.tui.frame.selection import Mark
+    from kittui.usecases.trust.sign import Attestation
+    from kittui.usecases.trust.signer import Signer
+
+SIGN, APPROVE, REJECT, ATTEST = "sign", "approve", "reject", "attest"
+DONE: Final = {SIGN: "Signed", APPROVE: "Approved of", REJECT: "Rejected", ATTEST: "Attested"}
+
+
+async def vouch(context: Context) -> None:
+    """Ask what to say of the tag under the cursor or the marked ones, with which key and why, and write it."""
+    from kittui.usecases.trust.sign import check_attach
+
+    marks = marked(context.selection)
+    tools = context.ports.change_tools()
+    for mark in marks:
+        tools.policy.check_write(mark.reference)
+        check_attach(mark.repository)
+    if not marks:
+        return
+    champion = clean(context.ports.settings.lifecycle.champion)
+    about = clean(marks[0].reference) if len(marks) == 1 else f"{len(marks)} marked ModelKits"
+    choices = [
+        Choice(SIGN, "Sign", "your key vouches for it"),
+        Choice(APPROVE, f"Approve for {champion}", "your yes; the last word counts"),
+        Choice(REJECT, f"Reject for {champion}", "your no, in a form no tool takes for a signature"),
+        Choice(ATTEST, "Attest", "state what a JSON file says: a test result, a BOM"),
+    ]
+    what = await context.ask(ChoiceDialog("Vouch", choices, (about, "")))
+    if what is None:
+        return
+    said = await _said(context, what, champion)
+    if said is None:
+        return
+    signer = await _signer(context, what)
+    if signer is None:
+        return
+    for mark in marks:
+        done = await _write(context, mark, what, said, signer)
+        context.changed(mark.repository)
+        context.toast(f"{DONE[what]} {mark.reference} with key {done.key}")
+    context.clear_marks()
+
+
+async def _said(context: Context, what: str, champion: str) -> tuple[str, str] | None:
+    """The reason, or the type and the file of what is attested; None where the user cancels."""
+    if what == SIGN:
+        return ("", "")
+    if what != ATTEST:
+        title = f"{'Approve' if what == APPROVE else 'Reject'} for {champion}"
+        reason = await context.ask(InputDialog(title, ("Why? It is kept in the statement.",), placeholder="reason"))
+        return None if reason is None else (reason.strip(), "")
+    words = ("The type of what is stated: a URI, or one of", "cyclonedx, provenance, spdx, svr, test-result, vsa")
+    kind = await context.ask(InputDialog("Attest", words, value="test-result", check=_wrong_type))
+    if kind is None:
+        return None
+    asked = ["The file that holds it, a JSON object:"]
+    path = await context.ask(InputDialog("Attest", asked, check=_wrong_file, complete=folders))
+    return None if path is None else (kind.strip(), path.strip())
+
+
+def _wrong_type(text: str) -> str:
+    from kittui.trust.statements import predicate_uri
+
+    try:
+        predicate_uri(text.strip())
+    except KittuiError as error:
+        return clean(error.message)
+    return ""
+
+
+def _wrong_file(text: str) -> str:
+    try:
+        found = typed_path(text.strip()).is_file()
+    except (KittuiError, OSError, ValueError):
+        found = False
+    return "" if found else "There is no such file."
+
+
+async def _signer(context: Context, what: str) -> Signer | None:
+    """The signer of the key that the user confirms; the configured one is offered."""
+    known = context.ports.trust.signing_key
+    words = (
+        "Your private key: PEM, or cosign's own form; or the public key of signing_command.",
+        "A passphrase is asked for where it has one.",
+    )
+    text = await context.ask(
+        InputDialog("Key", words, value=str(known or ""), placeholder="key file", check=_wrong_file, complete=folders)
+    )
+    if text is None:
+        return None
+    signer = await context.ports.trust.signer(typed_path(text.strip()))
+    if signer is None:
+        raise UsageError(f"there is no key to {what} with", hint="Name a key file, or set signing_key in config.yaml.")
+    return signer
+
+
+async def _write(context: Context, mark: Mark, what: str, said: tuple[str, str], signer: Signer) -> Attestation:
+    from kittui.trust.statements import predicate_uri
+    from kittui.usecases.trust.sign import attest, read_predicate, review, sign
+
+    # The digest that the user saw, not what the tag points to by now.
+    target: str | Digest = mark.digest or mark.target
+    if what == SIGN:
+        return await sign(mark.repository, target, signer)
+    if what == ATTEST:
+        kind, path = said
+        return await attest(mark.repository, target, signer, predicate_uri(kind), await read_predicate(path))
+    champion = context.ports.settings.lifecycle.champion
+    decision: Decision = "approved" if what == APPROVE else "rejected"
+    actor = context.ports.change_tools().ledger.actor
+    return await review(mark.repository, target, signer, decision, champion, actor, said[0])

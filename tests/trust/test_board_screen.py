@@ -1,0 +1,214 @@
+"""The board on the screen: cards, what waits, filter, sort, group; what is done to a card is what the panes do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from textual.pilot import Pilot
+
+from kittui.modelkit import STAGES
+from kittui.state.history import History
+from kittui.trust.gates import ApprovedBy, GateSet, SignedBy
+from kittui.trust.keyring import Keyring, TrustedKey
+from kittui.trust.signing import public_key
+from kittui.tui.board.grid import Grid
+from kittui.tui.board.screen import BoardScreen
+from kittui.tui.change.promoting import PromotionDialog
+from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.trust.rule import GateRule
+from kittui.usecases.trust.sign import sign
+from kittui.usecases.trust.signer import KeySigner
+from tests.move.kits import Kits, on, ready
+from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
+
+OPS, ANNA = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+MIDDLE = (120, 35)
+SIZES = pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "120x35", "160x45"])
+
+
+def gated(folder: Path) -> Kits:
+    """Three repositories; promotions need CI's signature and Anna's approval."""
+    kits = Kits(folder)
+    for name in ("churn", "team/prices"):
+        repository = kits.registry.repository(name)
+        repository.add_kit("x", "tuned", package={"name": name, "version": "0.3"})
+    kits.registry.repository("plain").add_kit("y", "v1")
+    kits.world.keyring = Keyring((TrustedKey("ops", public_key(OPS)), TrustedKey("Anna", public_key(ANNA))))
+    sets = (GateSet("", "champion", (SignedBy(("ops",)), ApprovedBy(1, ("Anna",))), "challenger", enforce=True),)
+    rule = GateRule(sets, kits.world.evidence, History(folder / "state"), {stage.name for stage in STAGES})
+    kits.world.gates = rule
+    tools = kits.world.change_tools
+    assert tools is not None
+    policy = Policy(rules=(rule,))
+    kits.world.change_tools = ChangeTools(tools.ledger, policy, tools.inspector, tools.find, tools.tuning)
+    return kits
+
+
+@pytest.fixture
+def kits(tmp_path: Path) -> Kits:
+    return gated(tmp_path)
+
+
+async def opened(pilot: Pilot[Any]) -> Any:
+    """Press b in the registry, and wait until every card is there."""
+    await ready(pilot)
+    await pilot.press("b")
+    await until(pilot, on(pilot, BoardScreen))
+    screen: Any = pilot.app.screen
+    await until(pilot, lambda: len(screen._rows) == 4 and all(row.complete for row in screen._rows.values()))
+    await until(pilot, lambda: "reading" not in text_of(pilot))
+    return screen
+
+
+def names(screen: Any) -> Sequence[str]:
+    grid: Grid = screen.grid
+    return [row.name for row in grid.rows]
+
+
+@SIZES
+async def test_cards_say_what_stands_where_and_what_waits(kits: Kits, size: tuple[int, int]) -> None:
+    await sign(kits.fraud, "challenger", KeySigner(OPS))
+    async with kits.app().run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        assert names(screen) == ["registry.test/churn", "registry.test/fraud", "registry.test/team/prices"]
+        await pilot.press("j")
+        assert (screen.grid.row.name, screen.grid.stage) == ("registry.test/fraud", "challenger")
+        await until(pilot, lambda: "valid (ops)" in text_of(pilot))
+        shown = text_of(pilot)
+        assert "1 waits for a gate" in shown
+        assert "✓ signed by ops" in shown
+        assert "✗ approved by 1 of Anna" in shown
+        assert "differs from the champion" in shown
+        await pilot.press("l")
+        assert screen.grid.stage == "champion"
+        await until(pilot, lambda: "unsigned" in text_of(pilot))
+
+
+async def test_names_are_there_before_details(kits: Kits) -> None:
+    hold, first = asyncio.Event(), kits.world.evidence.statements
+
+    async def later(*words: Any) -> Any:
+        await hold.wait()
+        return await first(*words)
+
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await ready(pilot)
+        kits.world.evidence.statements = later  # type: ignore[assignment]
+        await pilot.press("b")
+        await until(pilot, on(pilot, BoardScreen))
+        await until(pilot, lambda: "challenger …" in text_of(pilot) and "reading" in text_of(pilot))
+        hold.set()
+        await until(pilot, lambda: "reading" not in text_of(pilot))
+        assert "challenger …" not in text_of(pilot)
+
+
+async def test_promoting_a_card_is_the_promotion_of_the_panes(kits: Kits) -> None:
+    await sign(kits.fraud, "challenger", KeySigner(OPS))
+    kits.world.signer, kits.world.signing_key = KeySigner(ANNA), kits.folder / "anna.pem"
+    (kits.folder / "anna.pem").touch()
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("j", "c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await until(pilot, lambda: "✓ 1  ✗ 1" in text_of(pilot))
+        await pilot.press("enter", "enter")
+        await until(pilot, on(pilot, InputDialog))
+        assert "A gate says no" in text_of(pilot)
+        await pilot.press("escape")
+        await until(pilot, on(pilot, BoardScreen))
+        assert kits.tags()["champion"] == "v1.0.0"
+        await pilot.press("a")
+        await until(pilot, on(pilot, ChoiceDialog))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "It is kept in the statement" in text_of(pilot))
+        await pilot.press(*"fine", "enter")
+        await until(pilot, lambda: "Your private key" in text_of(pilot))
+        await pilot.press("enter")
+        await until(pilot, on(pilot, BoardScreen))
+        await until(pilot, lambda: "Approved of" in text_of(pilot))
+        await until(pilot, lambda: "for a gate" not in text_of(pilot))
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
+        await until(pilot, on(pilot, BoardScreen))
+        await until(pilot, lambda: screen._rows[kits.fraud.reference()].cells["challenger"].differs == "the same")
+
+
+async def test_filter_sort_group_and_other_boards(kits: Kits) -> None:
+    async with kits.app().run_test(size=LARGE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("slash", *"price", "enter")
+        await until(pilot, lambda: names(screen) == ["registry.test/team/prices"])
+        assert screen.grid.row.name == "registry.test/team/prices"
+        await pilot.press("escape")
+        await until(pilot, lambda: len(names(screen)) == 3)
+        await pilot.press("s")
+        await until(pilot, lambda: names(screen)[0] == "registry.test/fraud")
+        await pilot.press("s", "s", "equals_sign")
+        headings = ["registry.test", "registry.test/churn", "registry.test/fraud", "registry.test/team"]
+        await until(pilot, lambda: names(screen) == [*headings, "registry.test/team/prices"])
+        await pilot.press("g")
+        assert screen.grid.row.name == "registry.test/churn"
+        await pilot.press("o")
+        await until(pilot, on(pilot, ChoiceDialog))
+        assert "registry.test/team/" in text_of(pilot)
+        await pilot.press("escape")
+        await until(pilot, on(pilot, BoardScreen))
+
+
+async def test_enter_opens_the_modelkit_among_the_panes(kits: Kits) -> None:
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await opened(pilot)
+        await pilot.press("j", "l", "enter")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        await quiet(pilot)
+        current = browse(pilot).tags_pane.current
+        assert current is not None
+        assert (current.repository.name, current.target) == ("fraud", "champion")
+
+
+async def test_what_can_not_be_read_is_a_marked_row(kits: Kits) -> None:
+    from kittui.errors import Unreachable
+
+    def fail(repository: Any, verb: str, what: str) -> None:
+        if repository.name == "churn":
+            raise Unreachable("the registry is down")
+
+    kits.registry.hooks.append(fail)
+    async with kits.app().run_test(size=MIDDLE) as pilot:
+        screen = await opened(pilot)
+        assert "registry.test/churn" in names(screen)
+        assert "the registry is down" in text_of(pilot)
+
+
+async def test_a_read_only_board_moves_nothing(tmp_path: Path) -> None:
+    kits = gated(tmp_path)
+    kits.world.settings = type(kits.world.settings)(stages=STAGES, read_only=True)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("j", "c")
+        await until(pilot, lambda: "It needs a repository" in text_of(pilot))
+        assert isinstance(pilot.app.screen, BoardScreen)
+
+
+@pytest.mark.snapshot
+@SIZES
+def test_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> None:
+    """Cards of three repositories; the challenger waits, and every gate says why below."""
+
+    async def walked(pilot: Pilot[Any]) -> None:
+        await sign(kits.fraud, "champion", KeySigner(OPS))
+        await opened(pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: "approved by 1 of Anna" in text_of(pilot))
+
+    assert snap_compare(kits.app(), terminal_size=size, run_before=walked)

@@ -1,0 +1,131 @@
+"""Trust in the interface: words for signatures, the history of all machines, and the time line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from textual.pilot import Pilot
+
+from kittui.oci.digest import Digest
+from kittui.state.history import Event
+from kittui.trust.documents import parse_time
+from kittui.trust.keyring import Keyring, TrustedKey
+from kittui.trust.keys import key_name
+from kittui.trust.moves import MOVE, Move, write_move
+from kittui.trust.signing import public_key
+from kittui.tui.change.history_screen import HistoryScreen
+from kittui.usecases.trust.sign import attest, sign
+from kittui.usecases.trust.signer import KeySigner
+from tests.move.kits import Kits, on, ready
+from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
+
+OPS, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+SIZES = pytest.mark.parametrize("size", [SMALL, (120, 35), LARGE], ids=str)
+
+
+@pytest.fixture
+def kits(tmp_path: Path) -> Kits:
+    made = Kits(tmp_path)
+    made.world.keyring = Keyring((TrustedKey("ops", public_key(OPS)),))
+    return made
+
+
+async def record(kits: Kits, time: str, before: Digest | None, after: Digest, key: ec.EllipticCurvePrivateKey) -> None:
+    """A promotion that another machine made."""
+    moment = parse_time(time)
+    assert moment is not None
+    move = Move(f"id-{time}", moment, "dana@far", "promote", "registry.test/fraud", "champion", before, after, "QA yes")
+    await attest(kits.fraud, after, KeySigner(key), MOVE, write_move(move))
+
+
+def held(pilot: Pilot[Any]) -> str:
+    """The line that says what champion pointed to."""
+    return next((line for line in text_of(pilot).splitlines() if line[3:].startswith("champion ")), "")
+
+
+@SIZES
+async def test_h_shows_this_machine_and_the_records_of_others(kits: Kits, size: tuple[int, int]) -> None:
+    nine, one, two = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0", "v1.1.0"))
+    reference = kits.fraud.reference()
+    kits.ledger.history.append(
+        Event("mine", "2026-03-01T10:00:00Z", "ada@here", "tag", reference, "champion", None, nine, "first")
+    )
+    await record(kits, "2026-05-01T10:00:00Z", nine, one, OPS)
+    kits.fraud.tagged["champion"] = two
+    async with kits.app().run_test(size=size) as pilot:
+        await ready(pilot)
+        await pilot.press("H")
+        await until(pilot, on(pilot, HistoryScreen))
+        screen: Any = pilot.app.screen
+        await until(pilot, lambda: len(screen.history.events) == 3)
+        assert [(event.action, event.source) for event in screen.history.events] == [
+            ("moved outside kittui", "none"),
+            ("promote", "registry"),
+            ("tag", "local"),
+        ]
+        await until(pilot, lambda: "moved outside kittui" in text_of(pilot))
+        shown = text_of(pilot)
+        assert "no record" in shown
+        await pilot.press("j")
+        await until(pilot, lambda: "dana@far" in text_of(pilot))
+        assert "verified ops" in text_of(pilot)
+        assert "QA yes" in text_of(pilot)
+        assert one.short in held(pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: "ada@here" in text_of(pilot) and nine.short in held(pilot))
+        await pilot.press("t")
+        await pilot.press(*"2026-06-01", "enter")
+        await until(pilot, lambda: "at 2026-06-01T00:00:00Z:" in text_of(pilot))
+        assert one.short in held(pilot)
+        assert "? champion" in text_of(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+async def test_a_record_by_an_unknown_key_is_shown_and_proves_nothing(kits: Kits) -> None:
+    nine, one = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0"))
+    await record(kits, "2026-05-01T10:00:00Z", nine, one, OTHER)
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await ready(pilot)
+        await pilot.press("6")
+        await until(pilot, lambda: "unknown key" in text_of(pilot))
+        await pilot.press("H")
+        await until(pilot, lambda: "It proves nothing" in text_of(pilot))
+        assert "unknown: " in held(pilot)
+
+
+async def test_the_word_is_in_details_and_tags_once_it_was_asked(kits: Kits) -> None:
+    await sign(kits.fraud, "champion", KeySigner(OPS))
+    await sign(kits.fraud, "challenger", KeySigner(OTHER))
+    async with kits.app().run_test(size=(220, 45)) as pilot:
+        await ready(pilot)
+        tags = browse(pilot).tags_pane
+        words = {row.target: tags._cells(row)[-1][0][0] for row in tags.body.rows}
+        assert words["champion"] == words["v1.0.0"] == "valid (ops)"
+        assert words["rollback"] == "not checked"
+        assert "valid (ops)" in text_of(pilot)
+        await ready(pilot, "challenger")
+        await ready(pilot, "rollback")
+        await quiet(pilot)
+        words = {row.target: tags._cells(row)[-1][0][0] for row in tags.body.rows}
+        assert words["challenger"] == "unknown key"
+        assert words["rollback"] == "unsigned"
+
+
+async def test_details_say_what_came_of_each_signature(kits: Kits) -> None:
+    await sign(kits.fraud, "champion", KeySigner(OPS))
+    await sign(kits.fraud, "champion", KeySigner(OTHER))
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await ready(pilot)
+        await pilot.press("4", "G")
+        await quiet(pilot)
+        lines = ["".join(span[0] for span in line) for line in browse(pilot).details_pane.page.lines if line]
+        at = lines.index("valid (ops)")
+        said = sorted(line.partition("  ")[2].partition("  ")[2] for line in lines[at + 1 : at + 3])
+        assert said == [
+            f"key {key_name(public_key(OTHER))} is not a trusted key",
+            f"signed by ops with key {key_name(public_key(OPS))} (ECDSA P-256 with SHA-256)",
+        ]
