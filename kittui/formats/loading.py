@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from kittui.budget import Budget
 from kittui.errors import ContentError, Malformed, TooLarge
 from kittui.formats.arrays import OBJECTS
-from kittui.formats.foreign import class_names
+from kittui.formats.hdf5 import MAGIC as HDF5
+from kittui.formats.hdf5 import read_hdf5
 from kittui.formats.inflate import compression_of, read_through
+from kittui.formats.keras import class_names
 from kittui.formats.lfs import read_pointer
 from kittui.formats.need import Cursor, Steps, run_bytes, shifted
 from kittui.formats.npy import HEADER_LIMIT, MAGIC, header_length, parse_npy_header
@@ -39,7 +41,7 @@ WHOLE = 16 * 1024 * 1024
 DEPTH = 4
 """Files within files at most."""
 _FIRST = 512
-_FOREIGN = ((b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!", "a RAR archive"), (b"\x89HDF\r\n", "an HDF5 file"))
+_FOREIGN = ((b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!", "a RAR archive"))
 
 
 def is_loaded(path: str) -> bool:
@@ -99,6 +101,9 @@ class _Examiner:
                 self.unread(where, f"a {pointer.words}, not the file itself")
             elif first[:4] in (b"PK\3\4", b"PK\5\6"):
                 yield from self.zip(where, size, depth, named=named)
+            elif first.startswith(HDF5):
+                if named:
+                    yield from self.hdf5(where, size)
             elif how is not None:
                 yield from read_through(self.stream(where, depth + 1, named=named), how, size, self.budget)
             elif first[257:262] == b"ustar":
@@ -234,11 +239,23 @@ class _Examiner:
             ):
                 yield from self.member(inner, member, depth + 1)
 
+    def hdf5(self, where: str, size: int) -> Steps[None]:
+        """An HDF5 file: of Keras, its configuration is among the attributes; it runs nothing else."""
+        found = yield from read_hdf5(size, self.budget)
+        for text in filter(None, (found.problem, *found.notes)):
+            self.unread(where, text)
+        if isinstance(config := found.metadata.get("model_config"), str):
+            self.configuration(f"{where}, model_config" if where else "model_config", config)
+
     def keras(self, where: str, member: Member) -> Steps[None]:
         """A Keras configuration: its Lambda layers hold Python's bytecode."""
         content = yield from open_member(member, self.budget)
+        self.configuration(where, content.content)
+
+    def configuration(self, where: str, text: str | bytes) -> None:
+        """The classes that a Keras configuration names."""
         try:
-            names = class_names(json.loads(content.content))
+            names = class_names(json.loads(text))
         except (ValueError, RecursionError):
             self.unread(where, "it is not valid JSON")
             return

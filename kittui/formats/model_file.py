@@ -13,7 +13,9 @@ from kittui.formats.weights import LOOKUPS, Weights
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".jit", ".ptl", ".torchscript")
 """Files that are perhaps pickles, by their names."""
-SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".skops", *PICKLES, *ENDINGS)
+HDF5 = (".h5", ".hdf5", ".h5ad")
+"""Endings of HDF5 files."""
+SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".skops", ".keras", *HDF5, *PICKLES, *ENDINGS)
 """Files whose names say that they hold tensors, those that are not read among them."""
 
 
@@ -46,7 +48,15 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
 
         return (yield from read_onnx(size, budget))
     if foreign_ending(path) is not None:
-        return (yield from read_foreign(path, size, budget))
+        return read_foreign(path, size)
+    if name.endswith(HDF5):
+        from kittui.formats.hdf5 import read_hdf5
+
+        return (yield from read_hdf5(size, budget))
+    if name.endswith(".keras"):
+        from kittui.formats.keras import read_keras
+
+        return (yield from read_keras(size, budget))
     first = yield from fetch(0, 16)
     if first[:4] == b"GGUF":
         from kittui.formats.gguf import read_gguf

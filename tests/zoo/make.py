@@ -14,11 +14,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import pickle
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -479,26 +481,81 @@ def boosters() -> None:
     )
 
 
+def hdf5_rows(path: Path, member: str = "") -> list[list[Any]]:
+    """The datasets as h5py has them; digests of those that lie in one piece."""
+    import h5py
+
+    words = {"f": "F", "i": "I", "u": "U", "c": "C"}
+    content: Any = path
+    if member:
+        with zipfile.ZipFile(path) as archive:
+            content = io.BytesIO(archive.read(member))
+    found = []
+
+    def visit(name: str, item: Any) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        kind = item.dtype
+        placed = item.id.get_offset() is not None and item.size
+        if kind.kind == "b":
+            word = "BOOL"
+        elif kind.kind in words:
+            word = f"{'>' if kind.byteorder == '>' else ''}{words[kind.kind]}{kind.itemsize * 8}"
+        else:
+            word, placed = "VLEN STR" if kind.kind == "O" else f"STR{kind.itemsize}", False
+        found.append(row(name, word, item.shape, item[()].tobytes() if placed else None))
+
+    with h5py.File(content) as file:
+        file.visititems(visit)
+    return found
+
+
 def keras_files() -> None:
     import keras
 
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="d")])
-    model.save(place("keras/model.keras"))
     by = version("keras")
-    case("keras/model.keras", by, "Keras 3", "keras", [["(all of it)", "?", [], None]], marked=1)
-    model.save_weights(place("keras/model.weights.h5"))
-    case("keras/model.weights.h5", by, "weights in HDF5", "hdf5", [["(all of it)", "?", [], None]], marked=1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="d")])
     odd = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x * 2)])
+    model.save(place("keras/model.keras"))
+    model.save_weights(place("keras/model.weights.h5"))
+    model.save(place("keras/legacy.h5"))
     odd.save(place("keras/lambda.keras"))
-    case(
-        "keras/lambda.keras",
-        by,
-        "Keras 3 with a Lambda layer",
-        "keras",
-        [["(all of it)", "?", [], None]],
-        marked=1,
-        code=True,
-    )
+    odd.save(place("keras/lambda.h5"))
+    keras_cases(by)
+
+
+def keras_cases(by: str) -> None:
+    inside = "model.weights.h5"
+    case("keras/model.keras", by, "Keras 3", "keras", hdf5_rows(HERE / "keras/model.keras", inside))
+    case("keras/model.weights.h5", by, "Keras 3's weights", "hdf5", hdf5_rows(HERE / "keras/model.weights.h5"))
+    case("keras/legacy.h5", by, "a model in HDF5", "hdf5", hdf5_rows(HERE / "keras/legacy.h5"), imports=[])
+    lambdas = "keras/lambda.keras"
+    case(lambdas, by, "Keras 3 with a Lambda layer", "keras", hdf5_rows(HERE / lambdas, inside), code=True)
+    case("keras/lambda.h5", by, "a model in HDF5 with a Lambda layer", "hdf5", hdf5_rows(HERE / "keras/lambda.h5"),
+         code=True)  # fmt: skip
+
+
+def hdf5_files() -> None:
+    import h5py
+
+    rng = np.random.default_rng(7)
+    for name, options in (("groups", {}), ("latest", {"libver": "latest"})):
+        with h5py.File(place(f"hdf5/{name}.h5"), "w", **options) as file:
+            file.attrs["epochs"], file.attrs["rate"], file.attrs["words"] = 5, 0.5, ["one", "two"]
+            group = file.create_group("layers/dense")
+            group.create_dataset("weight", data=rng.random((3, 4), dtype="f4"))
+            group.create_dataset("turned", data=np.arange(5, dtype=">i2"))
+            group.create_dataset("flags", data=np.array([True, False]))
+            group.create_dataset("complex", data=np.array([1 + 2j]))
+            file.create_dataset("chunked", data=rng.random((40, 3)), chunks=(10, 3), compression="gzip")
+            file.create_dataset("scalar", data=np.float16(3))
+            file.create_dataset("text", data="hello")
+            file.create_dataset("fixed", data=np.array([b"abc", b"d"]))
+            file.create_dataset("none", shape=(0, 3), dtype="f4")
+            many = file.create_group("many")
+            for number in range(300):
+                many.create_dataset(f"p{number:03}", data=np.full(2, number, dtype="f4"))
+        case(f"hdf5/{name}.h5", version("h5py"), f"HDF5, {name}", "hdf5", hdf5_rows(HERE / f"hdf5/{name}.h5"))
 
 
 def main() -> None:
@@ -512,6 +569,7 @@ def main() -> None:
         adapters,
         boosters,
         keras_files,
+        hdf5_files,
     ):
         make()
     (HERE / "expected.json").write_text(json.dumps(CASES, indent=1) + "\n")

@@ -1,0 +1,360 @@
+"""HDF5 files: their datasets as tensors, their attributes as metadata (HDF5 File Format Specification, version 3).
+
+Read are the superblock, object headers, and groups of every form. What isn't understood is a marked row.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Final, NamedTuple
+
+from kittui.budget import Budget
+from kittui.errors import ContentError, Malformed
+from kittui.formats.hdf5_heap import heap_objects
+from kittui.formats.hdf5_types import DataType, dataspace, datatype, elements
+from kittui.formats.need import Need, Steps, fetch, fetch_exactly
+from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+
+MAGIC: Final = b"\x89HDF\r\n\x1a\n"
+_NOWHERE = b"\xff" * 8
+_AHEAD = 1024
+"""Bytes of an object header that are read at once: most are shorter."""
+_BATCH = 64
+"""Objects whose headers are read in one step."""
+_BLOCK_LIMIT = 16 * 1024 * 1024
+"""Bytes of a header's block, a heap or an attribute at most."""
+_ATTRIBUTES = 2_000
+_MESSAGES = 65_536
+_SPACE, _LINKS, _TYPE, _LINK, _EXTERNAL, _LAYOUT, _FILTERS, _ATTRIBUTE, _CONTINUED, _TABLE, _ATTRIBUTES_ASIDE = (
+    1, 2, 3, 6, 7, 8, 11, 12, 16, 17, 21,
+)  # fmt: skip
+
+
+class _Message(NamedTuple):
+    kind: int
+    shared: bool
+    data: bytes
+
+
+class _Place(NamedTuple):
+    """An object that a link leads to."""
+
+    path: str
+    address: int
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One reading of one file; addresses count from `base`."""
+
+    size: int
+    budget: Budget
+    base: int = 0
+    wide: int = 8
+    """Bytes of an address."""
+    long: int = 8
+    """Bytes of a length."""
+    tensors: list[Tensor] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def number(self, raw: bytes, at: int, width: int) -> int:
+        if at + width > len(raw):
+            raise Malformed("the HDF5 file is damaged: a structure ends early")
+        return int.from_bytes(raw[at : at + width], "little")
+
+    def address(self, raw: bytes, at: int) -> int | None:
+        """An address in the file; None where it says that there is none."""
+        found = self.number(raw, at, self.wide)
+        return None if found == int.from_bytes(_NOWHERE[: self.wide], "little") else found
+
+    def block(self, address: int, length: int) -> Steps[bytes]:
+        """A structure whole. Raises Malformed where it is not in the file."""
+        if length > _BLOCK_LIMIT or address + self.base + length > self.size:
+            raise Malformed("the HDF5 file is damaged: a structure lies outside of it")
+        self.budget.spend("input", length)
+        return (yield from fetch_exactly(self.base + address, length, "the HDF5 file"))
+
+    def root(self) -> Steps[int]:
+        """Read the superblock, and return where the root group is."""
+        start = 0
+        while (raw := (yield from fetch(start, 128)))[:8] != MAGIC:
+            start = start * 2 or 512
+            if start >= min(self.size, 1 << 20):
+                raise Malformed("not an HDF5 file")
+        version = self.number(raw, 8, 1)
+        if version > 3:
+            raise Malformed(f"HDF5's superblock of version {version} is not known")
+        at = 9 if version > 1 else 13
+        self.wide, self.long = self.number(raw, at, 1), self.number(raw, at + 1, 1)
+        if self.wide not in (2, 4, 8) or self.long not in (2, 4, 8):
+            raise Malformed("the HDF5 file is damaged: its addresses have an odd width")
+        at = 12 if version > 1 else 24 + 4 * version
+        base = self.number(raw, at, self.wide)
+        self.base = base or (start if version < 2 else 0)
+        found = self.address(raw, at + 3 * self.wide if version > 1 else at + 5 * self.wide)
+        if found is None:
+            raise Malformed("the HDF5 file has no root group")
+        return found
+
+    def walk(self, root: int) -> Steps[None]:
+        """Read every object that can be reached, level by level."""
+        level, seen = [_Place("", root)], {root}
+        depth = 0
+        while level:
+            self.budget.descend(depth)
+            depth += 1
+            below: list[_Place] = []
+            for start in range(0, len(level), _BATCH):
+                places = level[start : start + _BATCH]
+                inside = [one for one in places if 0 <= one.address < self.size - self.base]
+                self.budget.spend("input", _AHEAD * len(inside))
+                heads = yield tuple(Need(self.base + one.address, _AHEAD) for one in inside)
+                for place, head in zip(inside, heads, strict=True):
+                    try:
+                        found = yield from self.object(place, head)
+                    except Malformed as error:
+                        self.mark(place.path, error.message)
+                        continue
+                    below += [one for one in found if one.address not in seen]
+                    seen.update(one.address for one in found)
+                for place in places:
+                    if place not in inside:
+                        self.mark(place.path, "it lies outside of the file")
+            level = below
+
+    def mark(self, path: str, reason: str) -> None:
+        self.add(Tensor(path or "/", "?", (), None, None, f"not understood: {reason}"))
+
+    def add(self, tensor: Tensor) -> None:
+        if len(self.tensors) >= TENSORS_LIMIT:
+            raise Malformed(f"more than {TENSORS_LIMIT} datasets")
+        self.budget.spend("names", len(tensor.name))
+        self.tensors.append(tensor)
+
+    def object(self, place: _Place, head: bytes) -> Steps[list[_Place]]:
+        """One object: a dataset becomes a tensor, of a group the links are returned."""
+        messages = yield from self.messages(place.address, head)
+        kinds = {one.kind: one for one in messages}
+        yield from self.attributes(place.path, messages)
+        if _LAYOUT in kinds:
+            self.dataset(place.path, kinds)
+            return []
+        found: list[_Place] = []
+        for one in messages:
+            if one.kind == _LINK:
+                found += self.link(place.path, one.data)
+            elif one.kind == _TABLE:
+                table, heap = self.address(one.data, 0), self.address(one.data, self.wide)
+                if table is not None and heap is not None:
+                    found += yield from self.symbols(place.path, table, heap)
+            elif one.kind == _LINKS:
+                at = 2 + (8 if one.data[1:2] and one.data[1] & 1 else 0)
+                heap, index = self.address(one.data, at), self.address(one.data, at + self.wide)
+                if heap is not None and index is not None:
+                    for link in (yield from heap_objects(self, heap, index)):
+                        found += self.link(place.path, link)
+        return sorted(found)
+
+    def messages(self, address: int, head: bytes) -> Steps[list[_Message]]:
+        """The messages of an object's header, in all of its blocks."""
+        if head[:4] == b"OHDR":
+            flags = self.number(head, 5, 1)
+            at = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+            width = 1 << (flags & 3)
+            length = self.number(head, at, width)
+            at += width
+            ordered, new = bool(flags & 4), True
+        elif head[:1] == b"\x01":
+            length, at, ordered, new = self.number(head, 8, 4), 16, False, False
+        else:
+            raise Malformed("an object's header is of a form that is not known")
+        raw = head[at : at + length] if at + length <= len(head) else (yield from self.block(address + at, length))
+        found: list[_Message] = []
+        blocks = [raw]
+        while blocks:
+            for one in self.parse(blocks.pop(0), new=new, ordered=ordered):
+                self.budget.spend("items")
+                if one.kind != _CONTINUED:
+                    found.append(one)
+                    continue
+                place, size = self.address(one.data, 0), self.number(one.data, self.wide, self.long)
+                if place is None or len(found) > _MESSAGES:
+                    raise Malformed("an object's header is damaged")
+                block = yield from self.block(place, size)
+                blocks.append(block[4:-4] if new else block)
+        return found
+
+    def parse(self, raw: bytes, *, new: bool, ordered: bool) -> Iterator[_Message]:
+        at, lead = 0, (6 if ordered else 4) if new else 8
+        while at + lead <= len(raw):
+            kind, size, flags = struct.unpack_from("<BHB" if new else "<HHB", raw, at)
+            at += lead
+            if at + size > len(raw):
+                raise Malformed("an object's header is damaged")
+            yield _Message(kind, bool(flags & 2), raw[at : at + size])
+            at += size
+
+    def link(self, path: str, raw: bytes) -> Iterator[_Place]:
+        """Where a link message leads, where that is in this file."""
+        flags = self.number(raw, 1, 1)
+        at = 2
+        kind = raw[at] if flags & 8 and len(raw) > at else 0
+        at += (1 if flags & 8 else 0) + (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
+        width = 1 << (flags & 3)
+        length = self.number(raw, at, width)
+        name = raw[at + width : at + width + length]
+        if kind == 0 and (address := self.address(raw, at + width + length)) is not None:
+            yield _Place(_below(path, name), address)
+        elif kind == 64:
+            self.mark(_below(path, name), "it is in another file")
+
+    def symbols(self, path: str, table: int, heap: int) -> Steps[list[_Place]]:
+        """The members of a group of the old form: a B-tree of names that lie in a heap."""
+        head = yield from self.block(heap, 8 + 2 * self.long + self.wide)
+        place = self.address(head, 8 + 2 * self.long)
+        if head[:4] != b"HEAP" or place is None:
+            raise Malformed("a group's names are damaged")
+        names = yield from self.block(place, self.number(head, 8, self.long))
+        nodes, leaves, seen = [table], list[int](), set[int]()
+        while nodes:
+            node = nodes.pop()
+            if node in seen:
+                raise Malformed("a group's index leads in a circle")
+            seen.add(node)
+            start = yield from self.block(node, 8 + 2 * self.wide)
+            if start[:4] != b"TREE" or start[4] != 0:
+                raise Malformed("a group's index is damaged")
+            count = self.number(start, 6, 2)
+            step = self.long + self.wide
+            raw = yield from self.block(node + 8 + 2 * self.wide, count * step + self.long)
+            children = [self.address(raw, self.long + number * step) for number in range(count)]
+            self.budget.spend("items", count)
+            (nodes if start[5] else leaves).extend(one for one in children if one is not None)
+        found: list[_Place] = []
+        for leaf in leaves:
+            head = yield from self.block(leaf, 8)
+            if head[:4] != b"SNOD":
+                raise Malformed("a group's index is damaged")
+            step = 2 * self.wide + 24
+            raw = yield from self.block(leaf + 8, self.number(head, 6, 2) * step)
+            for at in range(0, len(raw), step):
+                self.budget.spend("items")
+                begin = self.number(raw, at, self.wide)
+                name = names[begin : names.find(b"\0", begin)] if 0 <= begin < len(names) else b"?"
+                address = self.address(raw, at + self.wide)
+                if self.number(raw, at + 2 * self.wide, 4) != 2 and address is not None:
+                    found.append(_Place(_below(path, name), address))
+        return found
+
+    def dataset(self, path: str, kinds: dict[int, _Message]) -> None:
+        """A dataset as a tensor; its place where its numbers lie one after the other."""
+        kind, space, layout = kinds.get(_TYPE), kinds.get(_SPACE), kinds[_LAYOUT].data
+        if kind is None or space is None:
+            raise Malformed("a dataset has no type or no shape")
+        shape = dataspace(space.data, self.long)
+        found = DataType("?", None, "its type is kept elsewhere") if kind.shared else datatype(kind.data)
+        if shape is None:
+            self.add(Tensor(path, found.name, (0,), None, 0, found.problem))
+            return
+        nbytes = None if found.width is None else prod(shape) * found.width
+        offset: int | None = None
+        if _FILTERS not in kinds and _EXTERNAL not in kinds and layout[:1] and layout[0] >= 3 and layout[1:2] == b"\1":
+            address = self.address(layout, 2)
+            stored = self.number(layout, 2 + self.wide, self.long)
+            if address is not None and nbytes == stored and self.base + address + stored <= self.size:
+                offset = self.base + address
+        if nbytes is not None and nbytes >= 1 << 63:
+            raise Malformed("a dataset has a shape that no file can hold")
+        plain = found.numeric and offset is not None
+        self.add(Tensor(path, found.name, shape, offset if plain else None, nbytes, found.problem))
+
+    def attributes(self, path: str, messages: Sequence[_Message]) -> Steps[None]:
+        """An object's attributes; one that can't be read is a note."""
+        held = [one.data for one in messages if one.kind == _ATTRIBUTE]
+        try:
+            for one in messages:
+                at = 2 + (2 if one.data[1:2] and one.data[1] & 1 else 0)
+                if one.kind == _ATTRIBUTES_ASIDE and (heap := self.address(one.data, at)) is not None:
+                    index = self.address(one.data, at + self.wide)
+                    held += (yield from heap_objects(self, heap, index, lead=0)) if index is not None else ()
+        except Malformed as error:
+            self.notes.setdefault(f"attributes of {path or '/'} are left out: {error.message}")
+        for raw in held:
+            if len(self.metadata) >= _ATTRIBUTES:
+                self.notes.setdefault(f"more than {_ATTRIBUTES} attributes")
+                return
+            try:
+                name, value = yield from self.attribute(raw)
+            except Malformed as error:
+                self.notes.setdefault(f"an attribute of {path or '/'} is left out: {error.message}")
+                continue
+            if value is not None:
+                self.metadata[_below(path, name.encode("utf-8", "surrogateescape"))] = value
+
+    def attribute(self, raw: bytes) -> Steps[tuple[str, Any]]:
+        """An attribute's name and value: numbers and texts, None for what else there may be."""
+        version = self.number(raw, 0, 1)
+        sizes = [self.number(raw, at, 2) for at in (2, 4, 6)]
+        at = 9 if version == 3 else 8
+        parts = []
+        for size in sizes:
+            parts.append(raw[at : at + size])
+            at += -(-size // 8) * 8 if version == 1 else size
+        name = parts[0].split(b"\0")[0].decode("utf-8", "surrogateescape")
+        if version > 1 and raw[1] & 3:
+            return name, None
+        kind, shape = datatype(parts[1]), dataspace(parts[2], self.long)
+        if shape is None or kind.width is None or prod(shape) > 10_000:
+            return name, None
+        count = prod(shape)
+        if kind.name != "VLEN STR":
+            return name, elements(kind, raw[at:], shape)
+        step = 8 + self.wide
+        texts = []
+        for number in range(count):
+            place = at + number * step
+            texts.append((yield from self.text(raw, place)))
+        return name, texts[0] if shape == () and texts else texts
+
+    def text(self, raw: bytes, at: int) -> Steps[str]:
+        """A text of any length, in a global heap."""
+        length, heap = self.number(raw, at, 4), self.address(raw, at + 4)
+        index = self.number(raw, at + 4 + self.wide, 4)
+        if not length or not heap:
+            return ""
+        head = yield from self.block(heap, 8 + self.long)
+        if head[:4] != b"GCOL":
+            raise Malformed("a text is damaged")
+        whole = yield from self.block(heap, self.number(head, 8, self.long))
+        at = 8 + self.long
+        while at + 8 + self.long <= len(whole):
+            self.budget.spend("items")
+            size = self.number(whole, at + 8, self.long)
+            begin = at + 8 + self.long
+            if self.number(whole, at, 2) == index:
+                return whole[begin : begin + min(size, length)].decode("utf-8", "surrogateescape")
+            at = begin + -(-size // 8) * 8
+        raise Malformed("a text is damaged")
+
+
+def _below(path: str, name: bytes) -> str:
+    text = name.decode("utf-8", "surrogateescape")
+    return f"{path}/{text}" if path else text
+
+
+def read_hdf5(size: int, budget: Budget) -> Steps[Weights]:
+    """The datasets of an HDF5 file. Raises Malformed where it is none."""
+    reader = _Reader(size, budget)
+    root = yield from reader.root()
+    problem = None
+    try:
+        yield from reader.walk(root)
+    except ContentError as error:
+        if not reader.tensors:
+            raise
+        problem = error.message
+    return Weights("hdf5", tuple(reader.tensors), reader.metadata, problem, tuple(reader.notes))
