@@ -127,6 +127,7 @@ async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
             f"Retag {clean(first.target) if len(marks) == 1 else f'{len(marks)} ModelKits'}",
             words,
             value="" if len(marks) == 1 else "{tag}",
+            edit=True,
             check=check,
             complete=lambda start: (offer for offer in offers if offer.startswith(start)),
         )

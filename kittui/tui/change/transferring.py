@@ -118,6 +118,7 @@ async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | Non
             value=value,
             placeholder="HOST/REPOSITORY:TAG",
             check=check,
+            edit=len(marks) > 1,
         )
     )
 

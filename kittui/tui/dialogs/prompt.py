@@ -39,18 +39,22 @@ class InputDialog(Dialog[str]):
         check: Callable[[str], str] = lambda _: "",
         complete: Callable[[str], Iterable[str]] = lambda _: (),
         password: bool = False,
+        edit: bool = False,
     ) -> None:
+        """With `edit` the cursor is at the end of the value, else what is typed replaces it."""
         super().__init__(title)
         self._words = list(words)
         self._value, self._placeholder = value, placeholder
-        self._check, self._complete, self._password = check, complete, password
+        self._check, self._complete, self._password, self._edit = check, complete, password, edit
         self._offers: list[str] = []
 
     def body(self) -> ComposeResult:
         """Words, the line, completions, what is wrong."""
         if self._words:
             yield Words(self._words)
-        entry = Input(self._value, placeholder=self._placeholder, password=self._password)
+        entry = Input(
+            self._value, placeholder=self._placeholder, password=self._password, select_on_focus=not self._edit
+        )
         entry.cursor_blink = False
         yield entry
         yield Words([""])

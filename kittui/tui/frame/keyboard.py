@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from time import monotonic
 from typing import Final, TypeVar
 
 from textual import events
 from textual.app import App
 from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 PATIENCE: Final = 1.0
@@ -22,6 +24,8 @@ PATIENCE: Final = 1.0
 STUCK: Final = 1.0
 """Seconds after which a key that has not passed through is given up: its widget may be gone."""
 TICK: Final = 0.005
+LEVELS: Final = 3
+"""How often it is waited for what a key has led to: its widget posts a message, whose handler posts another."""
 
 Answer = TypeVar("Answer")
 Typed = events.Key | events.Paste
@@ -109,21 +113,23 @@ class Keyboard:
         try:
             while self._typed and self._app.screen_stack:
                 screen = self._app.screen
+                target = self._app.focused or screen
                 await self._deliver(self._typed.popleft())
-                await self._through()
+                for _ in range(LEVELS):
+                    await self._through(target)
                 await self._take_effect(screen)
         finally:
             self._delivering = False
 
-    async def _through(self) -> None:
-        """Wait until the key has passed through the widgets, and what it called later was called."""
-        target = self._app.focused or self._app.screen
+    async def _through(self, target: MessagePump) -> None:
+        """Wait until what was sent to a widget has passed through it and all above it, and what it called later was
+        called."""
         arrived = asyncio.Event()
         if target.post_message(Passed(arrived)):
-            await _at_most(arrived)
+            await _at_most(arrived, lambda: target.is_attached)
         called = asyncio.Event()
         if self._app.call_later(called.set):
-            await _at_most(called)
+            await _at_most(called, lambda: True)
 
     async def _take_effect(self, before: Screen[object]) -> None:
         end = monotonic() + PATIENCE
@@ -132,16 +138,17 @@ class Keyboard:
             await asyncio.wait(self._commands, timeout=min(TICK, left), return_when=asyncio.FIRST_COMPLETED)
         if self._app.screen is not before:
             # What was opened takes its focus before it gets a key.
-            await self._through()
-            await self._through()
+            for _ in range(LEVELS - 1):
+                await self._through(self._app.focused or self._app.screen)
         elif self.busy and self._typed:
             self.clear()
             self._dropped()
 
 
-async def _at_most(event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(STUCK):
-            await event.wait()
-    except TimeoutError:
-        return
+async def _at_most(event: asyncio.Event, possible: Callable[[], bool]) -> None:
+    """Wait for an event, as long as it can still come: a widget that is removed passes nothing on."""
+    end = monotonic() + STUCK
+    while not event.is_set() and possible() and (left := end - monotonic()) > 0:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(TICK, left)):
+                await event.wait()

@@ -1,0 +1,153 @@
+"""Whole bursts in a real terminal: what is typed ahead goes into what opens, and no move overtakes a command."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kittui.tui.app import PARTS
+from tests.tui.ptys import HERE, Program
+
+State = dict[str, Any]
+
+INPUTS = {
+    "/": "MainScreen",
+    "o": "InputDialog",
+    "t": "InputDialog",
+    "c": "PromotionDialog",
+    "R": "PromotionDialog",
+    "x": "PlanDialog",
+    "L": "LoginDialog",
+    ":": "CommandPalette",
+}
+"""Keys that open something to type into, on a tag of a registry."""
+LISTS = {
+    "y": "ChoiceDialog",
+    "p": "PlanDialog",
+    "u": "UnpackDialog",
+    "d": "PickDialog",
+    "i": "PickDialog",
+    "T": "TransfersScreen",
+    "?": "HelpDialog",
+}
+"""Keys that open something to choose from or to read."""
+ELSEWHERE = {"w", "v", "S", "V", "P"}
+"""Keys that need a file, or a tag of the store, under the cursor."""
+
+
+class Terminal:
+    """The program, and the last state that it wrote down."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.program = program
+        self._path = folder / "state.json"
+
+    def until(self, condition: Callable[[State], object], what: str) -> State:
+        """Wait for a state; the test fails where it never comes."""
+        end = time.monotonic() + 30
+        state: State = {}
+        while time.monotonic() < end:
+            self.program.read(0.05)
+            if self._path.exists():
+                state = json.loads(self._path.read_text())
+                if condition(state):
+                    return state
+        raise AssertionError(f"{what} never came true: {state}")
+
+    def burst(self, keys: str) -> None:
+        """Write everything at once."""
+        self.program.press(keys)
+
+    def back(self) -> None:
+        """To the tags, with nothing open above them, whatever was opened."""
+
+        def home(state: State) -> bool:
+            return bool(state["depth"] == 1 and state["input"] is None and not state["waits"])
+
+        def closer(depth: int, state: State) -> bool:
+            return bool(state["depth"] < depth) or home(state)
+
+        for _ in range(3):
+            state = self.until(lambda state: not state["waits"], "quiet")
+            if home(state):
+                break
+            self.burst("\x1b")
+            self.until(partial(closer, state["depth"]), "back")
+        self.until(home, "the panes")
+
+
+@pytest.fixture(params=[0.0, 0.3], ids=["fast", "slow"])
+def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    with Program(str(HERE / "typing_program.py"), str(tmp_path), str(request.param), size=(120, 40)) as program:
+        terminal = Terminal(program, tmp_path)
+        terminal.until(lambda state: state["at"] == "champion", "the tags")
+        terminal.burst("2")
+        terminal.until(lambda state: state["pane"] == "tags", "pane 2")
+        yield terminal
+
+
+def opened(screen: str, typing: bool, state: State) -> bool:
+    """Whether a screen is open, and everything that was typed has arrived."""
+    return bool(state["screen"] == screen and not state["waits"] and (state["input"] is not None or not typing))
+
+
+def test_what_is_typed_ahead_goes_into_what_opens(terminal: Terminal) -> None:
+    for key, screen in INPUTS.items():
+        terminal.burst(f"{key}  jxz")
+        state = terminal.until(partial(opened, screen, True), key)
+        assert state["input"].endswith("jxz"), (key, state)
+        assert (state["marks"], state["at"]) == ([], "champion") or key == "/", (key, state)
+        terminal.back()
+        terminal.until(lambda now: now["at"] == "champion", "the cursor")
+    for key, screen in LISTS.items():
+        terminal.burst(f"{key} j")
+        state = terminal.until(partial(opened, screen, False), key)
+        assert (state["marks"], state["at"]) == ([], "champion"), (key, state)
+        terminal.back()
+
+
+def test_every_key_that_opens_something_is_tried() -> None:
+    keys = {"question_mark": "?", "slash": "/", "colon": ":"}
+    opening = {
+        command.id: keys.get(key := command.keys.partition(",")[0], key)
+        for part in PARTS
+        for command in part.commands
+        if command.heading != "Panes"
+    }
+    quiet = {"sort", "mark", "mark-all", "unmark", "group", "favourite", "refresh", "next", "previous", "undo", "redo"}
+    quiet |= {"history"}
+    missing = {name: key for name, key in opening.items() if name not in quiet}
+    assert set(missing.values()) <= {*INPUTS, *LISTS, *ELSEWHERE}, missing
+
+
+def test_a_move_never_overtakes_a_command(terminal: Terminal) -> None:
+    rows = terminal.until(lambda state: len(state["rows"]) == 6, "six tags")["rows"]
+    first = rows.index("champion")
+    terminal.burst(" j j ")
+    state = terminal.until(lambda now: len(now["marks"]) == 3, "three marks")
+    # Marking moves the cursor on as well.
+    assert state["marks"] == rows[first : first + 5 : 2]
+    terminal.burst("Ugjjtnew\rj")
+    state = terminal.until(lambda now: "new" in now["tags"], "the tag")
+    assert state["tags"]["new"] == state["tags"][rows[2]]
+    assert not state["marks"]
+
+
+def test_a_whole_promotion_in_one_burst(terminal: Terminal) -> None:
+    terminal.burst("cjust because\r\r")
+    state = terminal.until(lambda now: len(now["reasons"]) == 2, "the promotion")
+    assert state["reasons"] == ["just because"] * 2
+    assert state["tags"]["champion"] == state["tags"]["challenger"]
+
+
+def test_a_filter_a_mark_and_a_removal_in_one_burst(terminal: Terminal) -> None:
+    terminal.burst("/v1\r*xold\rk\r")
+    state = terminal.until(lambda now: "v1.0.0" not in now["tags"] and "v1.1.0" not in now["tags"], "the removal")
+    assert set(state["tags"]) == {"champion", "challenger", "rollback", "v0.9.0"}
+    assert set(terminal.until(lambda now: len(now["reasons"]) == 2, "the history")["reasons"]) == {"old"}
