@@ -80,7 +80,7 @@ def print_models(printer: Printer, models: Sequence[ListedModel]) -> None:
 def _print(printer: Printer, model: Model) -> None:
     weights = model.weights
     kinds = ", ".join(f"{name} {count:,}" for name, count in weights.dtypes.items())
-    counts = f"{len(weights.tensors):,} tensors, {weights.parameters:,} parameters, {size_text(weights.nbytes)}"
+    counts = weights.counts
     printer.line(f"  {weights.format}: {counts}", (f"  {kinds}" if kinds else "", "dim"))
     for note in weights.notes:
         printer.line("  ", (note, "dim"))

@@ -9,9 +9,13 @@ from kittui.formats.inflate import compression_of, read_through
 from kittui.formats.lfs import POINTER_LIMIT, PointerInstead, read_pointer
 from kittui.formats.need import Steps, fetch
 from kittui.formats.shards import is_shard_index, read_shard_index
+from kittui.formats.tf_bundle import is_bundle_index
 from kittui.formats.weights import LOOKUPS, Weights
 
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".jit", ".ptl", ".torchscript")
+PICKLES = (
+    ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pk", ".joblib", ".dill", ".sav", ".cloudpickle", ".jit",
+    ".ptl", ".torchscript",
+)  # fmt: skip
 """Files that are perhaps pickles, by their names."""
 HDF5 = (".h5", ".hdf5", ".h5ad")
 """Endings of HDF5 files."""
@@ -26,7 +30,7 @@ def header_budget() -> Budget:
 
 def is_model_file(path: str) -> bool:
     """Whether a file's name says that its tensors can be listed."""
-    return path.lower().endswith(SUFFIXES)
+    return path.lower().endswith(SUFFIXES) or is_bundle_index(path)
 
 
 def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS) -> Steps[Weights]:
@@ -53,6 +57,10 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
         from kittui.formats.hdf5 import read_hdf5
 
         return (yield from read_hdf5(size, budget))
+    if is_bundle_index(path):
+        from kittui.formats.tf_bundle import read_bundle
+
+        return (yield from read_bundle(path, size, budget))
     if name.endswith(".keras"):
         from kittui.formats.keras import read_keras
 

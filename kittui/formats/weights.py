@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
+from kittui.terminal import size_text
+
 TENSORS_LIMIT = 1_000_000
 """Tensors listed at most."""
 _MOST = 1 << 63
@@ -83,6 +85,15 @@ class Weights:
         for tensor in self.tensors:
             counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.parameters
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+    @property
+    def counts(self) -> str:
+        """How many tensors, parameters and bytes, in words; what isn't understood is not counted as none."""
+        if self.tensors and all(tensor.dtype == "?" for tensor in self.tensors):
+            return f"not understood, {size_text(self.nbytes)}"
+        count = len(self.tensors)
+        words = f"{count:,} tensor{'' if count == 1 else 's'}, {self.parameters:,} parameters"
+        return f"{words}, {size_text(self.nbytes)}"
 
     def dump(self) -> bytes:
         """As bytes, for a cache."""

@@ -558,6 +558,11 @@ def hdf5_files() -> None:
         case(f"hdf5/{name}.h5", version("h5py"), f"HDF5, {name}", "hdf5", hdf5_rows(HERE / f"hdf5/{name}.h5"))
 
 
+def tensorflow_case() -> None:
+    """The index of the SavedModel in basic-pitch 0.4.0's wheel, as it is there: 74 variables with their optimizer's."""
+    case("tensorflow/variables.index", "tensorflow 2", "a SavedModel's variables", "tensorflow", [], arrays=74)
+
+
 def main() -> None:
     for make in (
         torch_files,
@@ -570,6 +575,7 @@ def main() -> None:
         boosters,
         keras_files,
         hdf5_files,
+        tensorflow_case,
     ):
         make()
     (HERE / "expected.json").write_text(json.dumps(CASES, indent=1) + "\n")

@@ -258,7 +258,7 @@ def _file(place: _Place, number: int, entry: FileEntry, name: str) -> Node:
 def weights_nodes(weights: Weights, here: FileHere) -> list[Node]:
     """A line of totals, then tensors grouped by module."""
     kinds = ", ".join(list(weights.dtypes)[:4])
-    total = f"{len(weights.tensors):,} tensors, {weights.parameters:,} parameters, {size_text(weights.nbytes)}  {kinds}"
+    total = f"{weights.counts}  {kinds}"
     nodes = [Node("", total, "note")]
     if weights.problem:
         nodes.append(Node("!", weights.problem, "note", problem=weights.problem))
