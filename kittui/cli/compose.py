@@ -15,8 +15,10 @@ from kittui.config.loading import ConfigProblem, folder
 from kittui.disk.notices import notices_to
 from kittui.errors import BadReference, NetworkError, NotFound
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.usecases.browse.modelkits import ModelKits
-from kittui.usecases.browse.places import Places
+from kittui.usecases.browse.places import DEFAULT_TAG, Places
 
 if TYPE_CHECKING:
     from kittui.cli.keys import AskSecret
@@ -260,7 +262,7 @@ class Composition:
                 found |= names
         return frozenset(found)
 
-    async def history(self, repository: Repository, tag: str | None = None) -> AsyncIterator[MergedHistory]:
+    async def history(self, repository: Repository, tag: Tag | None = None) -> AsyncIterator[MergedHistory]:
         """Who moved a repository's tags, or one of them: as this machine knows at once, then with the records.
 
         Raises StorageError.
@@ -270,7 +272,7 @@ class Composition:
 
         ledger = self.ledger
         known = await asyncio.to_thread(ledger.history.events, repository.reference())
-        tags = [tag] if tag else sorted({event.tag for event in known} | self.stage_tags)
+        tags = [tag] if tag else sorted({Tag(event.tag) for event in known} | self.stage_tags)
         yield await local_history(repository, ledger, tags)
         keyring = await asyncio.to_thread(lambda: self.keyring)
         yield await merged_history(repository, ledger, keyring.for_repository(plain_name(repository)), tags)
@@ -280,12 +282,12 @@ class Composition:
         from kittui.usecases.trust.board import Board
 
         config = self.config
-        columns = tuple(stages) or tuple(stage.name for stage in config.stages)
+        columns = tuple(Tag.parse(stage) for stage in stages) or tuple(stage.name for stage in config.stages)
         gates = self._gates() if config.gates else None
         return Board(self.modelkits, self.evidence, columns, config.moves.challenger, config.moves.champion, gates)
 
     @property
-    def stage_tags(self) -> frozenset[str]:
+    def stage_tags(self) -> frozenset[Tag]:
         """The tags that are stages of a ModelKit's life."""
         moves = self.config.moves
         named = {moves.challenger, moves.champion, moves.rollback, moves.retired}
@@ -323,9 +325,9 @@ class Composition:
             if copy:
                 error.hint = f"{error.hint} {copy}" if error.hint else copy
 
-    async def find_parent(self, reference: Reference) -> tuple[Repository, str]:
+    async def find_parent(self, reference: Reference) -> tuple[Repository, Target]:
         """What a model reference points to: in the store, else in its registry; without a tag it means `latest`."""
-        target = reference.target or "latest"
+        target = reference.target or DEFAULT_TAG
         held = self.places.repository(reference.in_kind("local"))
         try:
             await held.resolve(target)

@@ -20,6 +20,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.oci.reference import LOCAL, Place, Reference, store_display
+from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
 from kittui.usecases.browse.modelkits import repositories, tags
@@ -166,7 +167,7 @@ async def build_ports(composition: Composition) -> Ports:
     async def save(kept: Sequence[str]) -> None:
         await asyncio.to_thread(_write_favourites, composition.state_dir / _FAVOURITES, kept)
 
-    def locate(text: str) -> tuple[Place, str, str | None]:
+    def locate(text: str) -> tuple[Place, str, Target | None]:
         found = composition.places.parse_source(text)
         if isinstance(found, Place):
             return found, "", None
@@ -174,7 +175,7 @@ async def build_ports(composition: Composition) -> Ports:
         name = store_display(found.store_name) if place == LOCAL else found.repository
         return place, name, found.target
 
-    async def find(text: str) -> tuple[Place, str, str | None]:
+    async def find(text: str) -> tuple[Place, str, Target | None]:
         return locate(await _found(composition, text))
 
     def yaml_of(kit: ModelKit) -> str:

@@ -12,6 +12,8 @@ import click
 from kittui.cli.run import Call, Planned
 from kittui.errors import KittuiError, Refused, UsageError
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
@@ -42,6 +44,11 @@ TELL = 0.2
 """Seconds between two looks at the progress."""
 
 Done = TypeVar("Done")
+
+
+def parse_tag(text: str | None) -> Tag | None:
+    """The tag that an option names, None where it was not given; raises BadReference."""
+    return None if text is None else Tag.parse(text)
 
 
 async def repository_of(call: Call, text: str, *, changing: bool = True) -> Repository:
@@ -152,13 +159,13 @@ def note_attached(call: Call, plans: Sequence[MovePlan]) -> None:
 async def plan_carry(
     call: Call,
     action: str,
-    origin: tuple[Repository, str],
-    destination: tuple[Repository, str],
+    origin: tuple[Repository, Target],
+    destination: tuple[Repository, Target],
     referrers: bool | None,
 ) -> MovePlan:
     """Plan a transfer from one (repository, target) to another, with what is attached to the ModelKit counted."""
     (source, target), (repository, wanted) = origin, destination
-    plan = await plan_move(action, source, target, repository, None if ":" in wanted else wanted)
+    plan = await plan_move(action, source, target, repository, wanted if isinstance(wanted, Tag) else None)
     plan = await with_attached(plan, referrers)
     note_attached(call, [plan])
     return plan
@@ -174,8 +181,8 @@ async def planned_move(call: Call, plan: MovePlan) -> Planned:
 async def carry(
     call: Call,
     action: str,
-    origin: tuple[Repository, str],
-    destination: tuple[Repository, str],
+    origin: tuple[Repository, Target],
+    destination: tuple[Repository, Target],
     *,
     reason: str = "",
     confirm: Sequence[str] = (),

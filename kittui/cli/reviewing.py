@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
+from kittui.cli.moving import parse_tag
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
 from kittui.trust.reviews import Decision
+from kittui.usecases.browse.places import DEFAULT_TAG
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -43,7 +45,7 @@ async def write_review(
     from kittui.usecases.trust.sign import check_attach, review
 
     composition = call.composition
-    wanted = tag or composition.config.moves.champion
+    wanted = parse_tag(tag) or composition.config.moves.champion
     located = await composition.places.locate(reference, changing=True)
     call.check_write(str(located))
     check_attach(located.repository)
@@ -52,7 +54,7 @@ async def write_review(
     signer = await signer_of(call, signing_key)
     actor = composition.ledger.actor
     done = await review(
-        located.repository, located.target or "", signer, decision, wanted, actor, reason, against=against
+        located.repository, located.target or DEFAULT_TAG, signer, decision, wanted, actor, reason, against=against
     )
 
     def show() -> None:

@@ -8,7 +8,7 @@ import click
 
 from kittui.cli.run import Call
 from kittui.errors import UsageError
-from kittui.usecases.browse.places import Located
+from kittui.usecases.browse.places import DEFAULT_TAG, Located
 from kittui.usecases.trust.signer import Signer
 
 key_option = click.option(
@@ -24,7 +24,7 @@ async def preview_attached(call: Call, located: Located, what: str, named: str |
     if not call.options.dry_run:
         return
     key = named or call.composition.config.signing_key or (await signer_of(call, named)).key
-    digest = (await located.repository.resolve(located.target or "")).digest
+    digest = (await located.repository.resolve(located.target or DEFAULT_TAG)).digest
     lines = [f"{what} {located} ({digest.short})", f"  signed with {key} and attached to it"]
     call.preview(lines, {"action": what.lower(), "reference": str(located), "digest": str(digest), "key": str(key)})
 

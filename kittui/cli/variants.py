@@ -12,8 +12,9 @@ from kittui.cli.run import Call
 from kittui.compare.as_json import plain
 from kittui.formats.exact_json import parse_json
 from kittui.modelkit.variants import Variant, label_keys, parse_labels
+from kittui.oci.target import Target
 from kittui.terminal import size_text
-from kittui.usecases.browse.places import Located
+from kittui.usecases.browse.places import DEFAULT_TAG, Located
 from kittui.usecases.browse.variants import chosen, one_modelkit
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -31,10 +32,10 @@ def labels_option(function: Decorated) -> Decorated:
     )(function)
 
 
-async def target_of(call: Call, located: Located, labels: Sequence[str], *, one: bool = False) -> str:
+async def target_of(call: Call, located: Located, labels: Sequence[str], *, one: bool = False) -> Target:
     """The tag or digest to work on: of the variant with these labels; with `one`, never an index."""
     find = one_modelkit if one else chosen
-    target = located.target or "latest"
+    target = located.target or DEFAULT_TAG
     return await find(call.composition.modelkits, located.repository, target, parse_labels(labels))
 
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from kittui.errors import KittuiError
 from kittui.modelkit.kitfile import SECTIONS
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
 from kittui.trust.gates import (
     ApprovedBy,
     Attested,
@@ -81,7 +81,7 @@ def _move(text: str) -> str:
     for tag in (origin.strip(), target.strip()):
         try:
             if tag or target.strip() == tag:
-                check_tag(tag)
+                Tag.parse(tag)
         except KittuiError:
             raise _problem("a move such as challenger -> champion is allowed, or the tag that moves alone") from None
     return text

@@ -13,6 +13,7 @@ from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Tr
 from kittui.disk.paths import home_folder, typed_path
 from kittui.errors import KittuiError, UsageError
 from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
+from kittui.oci.tag import Tag
 from kittui.trust.documents import read_moment
 
 if TYPE_CHECKING:
@@ -243,9 +244,9 @@ def _trusted(form: TrustForm) -> Trusted:
 
 def _stage(form: StageForm) -> Stage:
     """A stage with what isn't said taken from kittui's own of that name."""
-    known = next((stage for stage in STAGES if stage.name == form.name), Stage(form.name, "•", "+", "accent"))
+    known = next((stage for stage in STAGES if stage.name == form.name), Stage(Tag(form.name), "•", "+", "accent"))
     return Stage(
-        form.name,
+        Tag(form.name),
         form.mark or known.mark,
         form.ascii_mark or known.ascii_mark,
         form.colour or known.colour,

@@ -13,7 +13,8 @@ from kittui.config.gates import GateForm
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES
 from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError
-from kittui.oci.reference import check_host, check_repository, check_tag, parse_source
+from kittui.oci.reference import check_host, check_repository, parse_source
+from kittui.oci.tag import Tag
 from kittui.trust.documents import read_moment
 
 
@@ -74,7 +75,7 @@ def _as_words(value: Any) -> Any:
 Text = Annotated[StrictStr, Field(max_length=4096), AfterValidator(_no_controls)]
 Host = Annotated[StrictStr, _allowed(check_host, "host")]
 Repository = Annotated[StrictStr, _allowed(check_repository, "repository")]
-Tag = Annotated[StrictStr, _allowed(check_tag, "tag")]
+TagName = Annotated[StrictStr, _allowed(Tag.parse, "tag")]
 Favourite = Annotated[StrictStr, _allowed(parse_source, "reference")]
 File = Annotated[Text, AfterValidator(_path)]
 Folder = Annotated[Text, AfterValidator(lambda text: str(_path(text)))]
@@ -101,7 +102,7 @@ class RegistryForm(_Part):
 class StageForm(_Part):
     """One entry of `stages`: a tag's name alone, or with its mark and colour."""
 
-    name: Tag
+    name: TagName
     mark: Annotated[StrictStr, AfterValidator(_one_cell)] | None = None
     ascii_mark: Annotated[StrictStr, AfterValidator(_ascii_cell)] | None = None
     colour: Literal["accent", "good", "warn", "bad", "special", "muted"] | None = None
@@ -112,10 +113,10 @@ class StageForm(_Part):
 class MovesForm(_Part):
     """The tags that promote and roll back move, where they are not the stages with those roles."""
 
-    challenger: Tag | None = None
-    champion: Tag | None = None
-    rollback: Tag | None = None
-    retired: Tag | None = None
+    challenger: TagName | None = None
+    champion: TagName | None = None
+    rollback: TagName | None = None
+    retired: TagName | None = None
 
 
 def _moment(text: str) -> str:
@@ -149,7 +150,7 @@ class ConfigForm(_Part):
     favourites: tuple[Favourite, ...] = ()
     stages: tuple[Annotated[StageForm, BeforeValidator(_as_stage)], ...] | None = None
     moves: MovesForm = MovesForm()
-    protected_tags: tuple[Tag, ...] = ()
+    protected_tags: tuple[TagName, ...] = ()
     protect_promotions: StrictBool = True
     keymap: dict[Text, Text] = Field(default_factory=dict)
     theme: Literal[THEMES] = THEMES[0]  # type: ignore[valid-type]

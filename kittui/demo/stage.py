@@ -11,6 +11,7 @@ from pathlib import Path
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
+from kittui.oci.tag import Tag
 from kittui.state.history import Event, History
 from kittui.store import LocalSource
 
@@ -100,7 +101,7 @@ async def set_up(folder: Path) -> Stage:
     layout, store = LayoutSource(stage.models), LocalSource(stage.store, recheck=0)
     for name, tags in PULLED.items():
         for tag in tags:
-            await _pull(layout.repository(name), store.repository(name), tag)
+            await _pull(layout.repository(name), store.repository(name), Tag(tag))
     await _remember(layout.repository("acme/fraud-detector"), History(folder / "state" / "kittui"))
     return stage
 
@@ -111,7 +112,7 @@ def _copy(source: str, target: str) -> None:
     os.chmod(target, 0o644)  # noqa: PTH101 - copytree hands strings over
 
 
-async def _pull(origin: Repository, target: Repository, tag: str) -> None:
+async def _pull(origin: Repository, target: Repository, tag: Tag) -> None:
     manifest = await origin.manifest(tag)
     for blob in (manifest.config, *manifest.layers):
         if blob is not None:
@@ -122,7 +123,7 @@ async def _pull(origin: Repository, target: Repository, tag: str) -> None:
 async def _remember(repository: Repository, history: History) -> None:
     reference = repository.reference()
     for number, (time, actor, action, tag, *versions, reason) in enumerate(_MOVES):
-        before, after = [version and (await repository.resolve(version)).digest for version in versions]
+        before, after = [version and (await repository.resolve(Tag(version))).digest for version in versions]
         history.append(
             Event(f"demo-{number}", time, actor, action, reference, tag, before or None, after or None, reason)
         )

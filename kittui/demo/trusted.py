@@ -17,6 +17,8 @@ from kittui.config.values import Trusted
 from kittui.demo.stage import Stage
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.state.history import Event, History
 from kittui.trust.documents import parse_time
 from kittui.trust.gates import ApprovedBy, Attested, GateSet, LicenseIn, Metric, SignedBy
@@ -79,18 +81,18 @@ async def vouch(stage: Stage) -> People:
     people = _make_keys(stage.folder / "keys")
     repository = LayoutSource(stage.models).repository(REPOSITORY)
     for version in SIGNED_VERSIONS:
-        await attest(repository, version, people.signers["ci"], SIGNED, {})
+        await attest(repository, Tag(version), people.signers["ci"], SIGNED, {})
         result = {
             "result": "PASSED",
             "configuration": [{"name": "tests/holdout.yaml"}],
             "passedTests": ["auc", "recall_at_1pct", "latency"],
             "timeVerified": "2026-11-17T12:00:00Z",
         }
-        await attest(repository, version, people.signers["ci"], TEST_RESULT, result)
+        await attest(repository, Tag(version), people.signers["ci"], TEST_RESULT, result)
     name = plain_name(repository)
     for version, person, time, reason in _APPROVED:
         review = write_review("approved", name, "champion", person, reason, parse_time(time) or datetime.now(UTC))
-        await attest(repository, version, people.signers[person], REVIEW, review)
+        await attest(repository, Tag(version), people.signers[person], REVIEW, review)
     for event in History(stage.folder / "state" / "kittui").events(repository.reference()):
         await _record(repository, event, people)
     return people
@@ -102,8 +104,8 @@ async def _record(repository: Repository, event: Event, people: People) -> None:
     if event.after is None or time is None:
         return
     signer = people.signers.get(event.actor.partition("@")[0], people.signers["ci"])
-    before = (await repository.resolve(event.before)).digest if event.before else None
-    after = (await repository.resolve(event.after)).digest
+    before = (await repository.resolve(parse_target(event.before))).digest if event.before else None
+    after = (await repository.resolve(parse_target(event.after))).digest
     move = Move(
         event.id, time, event.actor, event.action, plain_name(repository), event.tag, before, after, event.reason
     )

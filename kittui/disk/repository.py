@@ -16,6 +16,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobContent, Repository, Source
+from kittui.oci.target import Target
 
 
 class FolderRepository(ABC):
@@ -41,16 +42,16 @@ class FolderRepository(ABC):
         return self._files
 
     @abstractmethod
-    def reference(self, target: str | None = None) -> str: ...
+    def reference(self, target: Target | None = None) -> str: ...
 
     @abstractmethod
-    async def resolve(self, target: str) -> Descriptor: ...
+    async def resolve(self, target: Target) -> Descriptor: ...
 
     @abstractmethod
     async def _listed(self, referred: Digest) -> Sequence[Descriptor]:
         """The manifests among which those are that refer to a digest."""
 
-    async def manifest(self, target: str) -> Manifest:
+    async def manifest(self, target: Target) -> Manifest:
         """The manifest or index, verified against the digest that is asked for or that the tag holds."""
         descriptor = await self.resolve(target)
         try:
@@ -95,7 +96,7 @@ class FolderRepository(ABC):
         """A listed manifest, or one inside of a listed index."""
         return index.find(digest) or await in_thread(find_nested, self._blobs, index.descriptors, digest)
 
-    def _not_found(self, target: str) -> NotFound:
+    def _not_found(self, target: Target) -> NotFound:
         return NotFound(
             f"no {'manifest' if ':' in target else 'tag'} {target} in {self.reference()}",
             hint=f"kittui ls {self.reference()} lists what there is.",

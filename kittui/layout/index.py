@@ -13,7 +13,8 @@ from kittui.disk.documents import IndexDocument, IndexEntry
 from kittui.errors import BadReference
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.media_types import REF_NAME
-from kittui.oci.reference import WHOLE_LAYOUT, check_host, check_repository, check_tag
+from kittui.oci.reference import WHOLE_LAYOUT, check_host, check_repository
+from kittui.oci.tag import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class NamedEntry:
 
     number: int
     repository: str
-    tag: str | None
+    tag: Tag | None
     entry: IndexEntry
     problem: str | None = None
 
@@ -60,10 +61,10 @@ def named_entries(index: IndexDocument) -> Sequence[NamedEntry]:
     return found
 
 
-def split_name(name: str) -> tuple[str, str | None]:
+def split_name(name: str) -> tuple[str, Tag | None]:
     """The repository and tag of a ref.name; raises BadReference for what is neither a tag nor a reference."""
     if "/" not in name and ":" not in name and "@" not in name:
-        return WHOLE_LAYOUT, check_tag(name)
+        return WHOLE_LAYOUT, Tag.parse(name)
     rest, _, _ = name.partition("@")
     head, slash, last = rest.rpartition("/")
     last, colon, tag = last.partition(":")
@@ -74,9 +75,9 @@ def split_name(name: str) -> tuple[str, str | None]:
         check_repository(tail)
     else:
         check_repository(repository)
-    return repository, check_tag(tag) if colon else None
+    return repository, Tag.parse(tag) if colon else None
 
 
-def join_name(repository: str, tag: str) -> str:
+def join_name(repository: str, tag: Tag) -> str:
     """The ref.name of a tag in a repository of the layout."""
     return tag if repository == WHOLE_LAYOUT else f"{repository}:{tag}"

@@ -18,7 +18,9 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import INDEXES
 from kittui.oci.protocols import Source, TagEntry
-from kittui.oci.reference import Reference, check_tag
+from kittui.oci.reference import Reference
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target, parse_target
 
 _SIGNATURES = re.compile(r"dev\.cosignproject\.cosign/(sigs|atts|sboms)")
 """How `cosign save` marks the entries beside the image itself."""
@@ -44,15 +46,16 @@ class LayoutRepository(FolderRepository):
         self._read = read
         self._writer = writer
 
-    def reference(self, target: str | None = None) -> str:
+    def reference(self, target: Target | None = None) -> str:
         """The reference with prefix, as in `oci:DIR:tag`."""
         return str(Reference("oci", "", self._name, directory=self._source.place.directory).at(target))
 
-    async def resolve(self, target: str) -> Descriptor:
+    async def resolve(self, target: Target) -> Descriptor:
         """The descriptor in index.json; by digest, any manifest of the layout, those inside of indexes too."""
         index = await self._read()
-        if ":" in target:
-            found = await self._by_digest(index, Digest.parse(target))
+        target = parse_target(target)
+        if isinstance(target, Digest):
+            found = await self._by_digest(index, target)
         else:
             found = next((entry.descriptor for entry in self._own(index) if entry.tag == target), None)
         if found is None:
@@ -131,13 +134,13 @@ class LayoutRepository(FolderRepository):
                 subjects[descriptor.digest] = subject.digest if subject is not None else None
         return subjects
 
-    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
         """List the manifest or index, under the tag where one is given; a tag that exists moves.
 
         Raises NotFound where config, layers or the manifests of an index are not in the layout.
         """
         if tag is not None:
-            check_tag(tag)
+            Tag.parse(tag)
         manifest = Manifest.parse(raw, media_type)
         descriptor = manifest.descriptor
         async with self._writer.lock():
@@ -150,7 +153,7 @@ class LayoutRepository(FolderRepository):
             await in_thread(self._writer.edit, change)
         return descriptor
 
-    async def untag(self, tag: str) -> None:
+    async def untag(self, tag: Tag) -> None:
         """Remove the name alone; the manifest stays listed, without name if this was the last. Raises NotFound."""
         await self.resolve(tag)
         async with self._writer.lock():

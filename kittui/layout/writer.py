@@ -21,6 +21,7 @@ from kittui.layout.index import join_name, named_entries
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import REF_NAME
+from kittui.oci.tag import Tag
 
 
 class LayoutWriter:
@@ -95,7 +96,7 @@ class LayoutWriter:
         return reachable(self._blobs, index.descriptors)
 
 
-def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: str | None) -> IndexDocument:
+def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: Tag | None) -> IndexDocument:
     """The index with a manifest listed, under the tag where one is given.
 
     What had the tag stays, without a name if it has no other. An entry without name of the same manifest gets this one.
@@ -119,7 +120,7 @@ def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: s
     return _with(index, [*index.entries, named])
 
 
-def untagged(index: IndexDocument, repository: str, tag: str) -> IndexDocument:
+def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
     """The index without a tag; its manifest stays listed, without name if it has no other."""
     result: list[IndexEntry] = []
     for entry in named_entries(index):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from kittui.oci.tag import Tag
+
 Colour = Literal["accent", "good", "warn", "bad", "special", "muted"]
 """What a stage's colour says; the theme decides which colour that is."""
 Role = Literal["preparing", "challenger", "champion", "rollback", "retired", ""]
@@ -16,7 +18,7 @@ Role = Literal["preparing", "challenger", "champion", "rollback", "retired", ""]
 class Stage:
     """A stage: the tag it is, its mark (one cell wide), the mark for terminals without Unicode, its colour."""
 
-    name: str
+    name: Tag
     mark: str
     ascii_mark: str
     colour: Colour
@@ -29,14 +31,14 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage("tuning", "○", "o", "muted", "data set for tuning", "preparing"),
-    Stage("validating", "◔", "v", "muted", "data set for validation", "preparing"),
-    Stage("trained", "◑", "t", "accent", "training is done", "preparing"),
-    Stage("tuned", "◕", "T", "accent", "fine-tuning is done", "preparing"),
-    Stage("challenger", "◆", "?", "warn", "ready to replace the champion", "challenger"),
-    Stage("champion", "★", "*", "good", "in production", "champion"),
-    Stage("rollback", "↩", "<", "special", "the previous champion, ready to go back to", "rollback"),
-    Stage("retired", "✕", "x", "bad", "no longer for production", "retired"),
+    Stage(Tag("tuning"), "○", "o", "muted", "data set for tuning", "preparing"),
+    Stage(Tag("validating"), "◔", "v", "muted", "data set for validation", "preparing"),
+    Stage(Tag("trained"), "◑", "t", "accent", "training is done", "preparing"),
+    Stage(Tag("tuned"), "◕", "T", "accent", "fine-tuning is done", "preparing"),
+    Stage(Tag("challenger"), "◆", "?", "warn", "ready to replace the champion", "challenger"),
+    Stage(Tag("champion"), "★", "*", "good", "in production", "champion"),
+    Stage(Tag("rollback"), "↩", "<", "special", "the previous champion, ready to go back to", "rollback"),
+    Stage(Tag("retired"), "✕", "x", "bad", "no longer for production", "retired"),
 )
 """The stages of a ModelKit's life, in order; a configuration may replace them."""
 
@@ -45,11 +47,11 @@ STAGES: Final = (
 class LifecycleTags:
     """The tags that promote and roll back move."""
 
-    challenger: str = "challenger"
-    champion: str = "champion"
-    rollback: str = "rollback"
-    retired: str = "retired"
-    preparing: frozenset[str] = frozenset(stage.name for stage in STAGES if stage.role == "preparing")
+    challenger: Tag = Tag("challenger")
+    champion: Tag = Tag("champion")
+    rollback: Tag = Tag("rollback")
+    retired: Tag = Tag("retired")
+    preparing: frozenset[Tag] = frozenset(stage.name for stage in STAGES if stage.role == "preparing")
 
 
 def lifecycle_of(stages: Iterable[Stage]) -> LifecycleTags:

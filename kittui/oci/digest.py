@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kittui.errors import BadReference, DigestMismatch
+from kittui.oci.tag import Tag
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -50,9 +51,9 @@ class Digest(str):
         return self.hex[:12]
 
     @property
-    def referrers_tag(self) -> str:
+    def referrers_tag(self) -> Tag:
         """The tag that lists its referrers where there is no API for them (distribution-spec, referrers tag schema)."""
-        return f"{self.algorithm}-{self.hex}"[:128]
+        return Tag(f"{self.algorithm}-{self.hex}"[:128])
 
     def hasher(self) -> _Hash:
         """A fresh hash object of this digest's algorithm."""

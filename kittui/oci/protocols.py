@@ -17,6 +17,8 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.reference import Place
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class RepositoryEntry:
 class TagEntry:
     """A tag in a listing; `name` is None for a manifest without tag, `descriptor` None where only names were listed."""
 
-    name: str | None
+    name: Tag | None
     descriptor: Descriptor | None = None
     problem: str | None = None
 
@@ -183,7 +185,7 @@ class Repository(Protocol):
         """The name as `ls` prints it."""
         ...
 
-    def reference(self, target: str | None = None) -> str:
+    def reference(self, target: Target | None = None) -> str:
         """The prefixed reference of a tag or digest in here, as a user would type it."""
         ...
 
@@ -192,11 +194,11 @@ class Repository(Protocol):
         """The blobs as files on this machine; None where they are not."""
         ...
 
-    async def resolve(self, target: str) -> Descriptor:
+    async def resolve(self, target: Target) -> Descriptor:
         """The manifest's descriptor, as cheaply as the source allows; raises NotFound."""
         ...
 
-    async def manifest(self, target: str) -> Manifest:
+    async def manifest(self, target: Target) -> Manifest:
         """The manifest or index, its bytes verified against the digest asked for (or stated for the tag)."""
         ...
 
@@ -229,11 +231,11 @@ class Repository(Protocol):
         """Take the blob over from another repository of the same source without moving bytes; False if it won't."""
         ...
 
-    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
         """Store these very bytes, under the tag where one is given. A lost answer is assessed by reading again."""
         ...
 
-    async def untag(self, tag: str) -> None:
+    async def untag(self, tag: Tag) -> None:
         """Remove the tag alone, never another tag on its digest; raises Unsupported where that can't be done."""
         ...
 
@@ -287,7 +289,7 @@ class SupportsPing(Protocol):
 class SupportsOnly(Protocol):
     """A repository that may hold one ModelKit, which is meant where none is named."""
 
-    async def only(self) -> str | None:
+    async def only(self) -> Target | None:
         """The tag or digest of the one ModelKit in it; None where there are several, or none."""
         ...
 

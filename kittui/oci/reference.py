@@ -10,6 +10,8 @@ from typing import Literal
 
 from kittui.errors import BadReference, KittuiError
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 
 Kind = Literal["local", "remote", "oci"]
 
@@ -21,7 +23,7 @@ WHOLE_LAYOUT = "."
 
 _REPOSITORY_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+
 _HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)"
     r"(?::[0-9]{1,5})?\Z"
@@ -56,12 +58,12 @@ class Reference:
     kind: Kind | None
     registry: str
     repository: str
-    tag: str | None = None
+    tag: Tag | None = None
     digest: Digest | None = None
     directory: str = ""
 
     @property
-    def target(self) -> str | None:
+    def target(self) -> Target | None:
         """What is asked for in the repository: the digest, else the tag."""
         return self.digest or self.tag
 
@@ -84,13 +86,13 @@ class Reference:
             return Place("remote", host=self.registry)
         return LOCAL
 
-    def at(self, target: str | None) -> Reference:
-        """The same repository at another tag or digest (a digest has a colon, a tag can't)."""
+    def at(self, target: Target | None) -> Reference:
+        """The same repository at another tag or digest."""
         if target is None:
             return replace(self, tag=None, digest=None)
-        if ":" in target:
-            return replace(self, tag=None, digest=Digest.parse(target))
-        return replace(self, tag=check_tag(target), digest=None)
+        if isinstance(target, Digest):
+            return replace(self, tag=None, digest=target)
+        return replace(self, tag=target, digest=None)
 
     def in_kind(self, kind: Kind) -> Reference:
         """The same words taken to be in the store, or in the registry."""
@@ -161,16 +163,6 @@ def parse_source(text: str, is_layout: Callable[[str], bool] = lambda _: False) 
     return parse_reference(text, is_layout)
 
 
-def check_tag(tag: str) -> str:
-    """Return the tag; raises BadReference unless it is one (distribution-spec, "Pulling manifests")."""
-    if not _TAG.match(tag):
-        raise BadReference(
-            f"{tag[:140]!r} is not a tag",
-            hint="A tag has 1 to 128 letters, digits, '_', '.' and '-', and starts with a letter, digit or '_'.",
-        )
-    return tag
-
-
 def check_repository(name: str) -> str:
     """Return the repository name; raises BadReference unless it is one (distribution-spec)."""
     if len(name) > 255 or not _REPOSITORY.match(name):
@@ -192,15 +184,14 @@ def check_host(host: str) -> str:
 _FORMS = "Write [local://]REPO[:TAG|@DIGEST], [remote://]HOST[:PORT]/REPO[:TAG|@DIGEST] or oci:DIR[:TAG|@DIGEST]."
 
 
-def _target(text: str) -> tuple[str, str | None, Digest | None]:
+def _target(text: str) -> tuple[str, Tag | None, Digest | None]:
     """Split a repository's tag and digest off; with both, the digest wins, as in kit."""
     name, at, digest_text = text.partition("@")
     digest = Digest.parse(digest_text) if at else None
     head, slash, last = name.rpartition("/")
     last, colon, tag = last.partition(":")
-    if colon:
-        check_tag(tag)
-    return head + slash + last, (tag if colon and not digest else None), digest
+    named = Tag.parse(tag) if colon else None
+    return head + slash + last, (None if digest else named), digest
 
 
 def _kit(text: str, kind: Literal["local"] | None) -> Reference:

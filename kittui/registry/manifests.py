@@ -8,7 +8,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import ACCEPT_MANIFESTS, MANIFEST_LIMIT, MANIFEST_WRITE_LIMIT
-from kittui.oci.reference import check_tag
+from kittui.oci.target import Target, parse_target
 from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import parse_length, stated_digest
@@ -21,11 +21,6 @@ _NO_HEAD = (400, 403, 404, 405, 501)
 """Answers to a HEAD that say nothing about the manifest: some registries and gateways serve it by GET all the same."""
 
 
-def check_target(target: str) -> str:
-    """A tag or digest before it becomes part of a URL; raises BadReference."""
-    return Digest.parse(target) if ":" in target else check_tag(target)
-
-
 class Manifests:
     """The manifests of the repository `name`."""
 
@@ -36,16 +31,16 @@ class Manifests:
         self._push = frozenset({repository_scope(name, "pull", "push")})
         self._heads: dict[bool, bool] = {}
         """Whether HEAD finds what is there, by tag (False) and by digest (True), as far as was seen."""
-        self._present: dict[bool, str] = {}
+        self._present: dict[bool, Target] = {}
         """The tag and the digest that a GET found last."""
 
-    async def resolve(self, target: str) -> Descriptor:
+    async def resolve(self, target: Target) -> Descriptor:
         """By HEAD, or by GET where the registry answers HEAD with an error or leaves out digest or size.
 
         A HEAD that finds nothing is believed once another has found something. Raises NotFound.
         """
-        target = check_target(target)
-        by_digest = ":" in target
+        target = parse_target(target)
+        by_digest = isinstance(target, Digest)
         if self._heads.get(by_digest) is not False:
             found = await self._look(target)
             if isinstance(found, Descriptor):
@@ -65,7 +60,7 @@ class Manifests:
             self._heads[by_digest] = isinstance(await self._look(present), Descriptor)
         return self._heads.get(by_digest, False)
 
-    async def _look(self, target: str) -> Descriptor | int:
+    async def _look(self, target: Target) -> Descriptor | int:
         """What HEAD says; its status where that is too little."""
         path = f"{self._name}/manifests/{target}"
         call = Call("HEAD", path, f"look up {target}", self._pull, {"Accept": _ACCEPT}, ok=(200, *_NO_HEAD))
@@ -75,32 +70,32 @@ class Manifests:
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if answer.status != 200 or digest is None or not size or not media_type:
             return answer.status
-        if ":" in target and digest != target:
+        if isinstance(target, Digest) and digest != target:
             raise DigestMismatch(
                 f"{self._session.host} answers another digest than was asked for: {digest.short}",
                 hint="The registry is at fault.",
             )
         return Descriptor(media_type, digest, size)
 
-    async def read(self, target: str) -> Manifest:
+    async def read(self, target: Target) -> Manifest:
         """Verified against the digest that was asked for, or that the registry states for the tag."""
-        target = check_target(target)
+        target = parse_target(target)
         path = f"{self._name}/manifests/{target}"
         call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
         answer = await self._session.ask(call, MANIFEST_LIMIT)
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
-        digest = Digest.parse(target) if ":" in target else stated
+        digest = target if isinstance(target, Digest) else stated
         manifest = Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
-        self._present[":" in target] = target
+        self._present[isinstance(target, Digest)] = target
         return manifest
 
-    async def put(self, raw: bytes, media_type: str, target: str) -> Answer | None:
+    async def put(self, raw: bytes, media_type: str, target: Target) -> Answer | None:
         """Store exactly these bytes under a tag or their digest.
 
         When the answer is lost, the target is looked up: None if it holds these bytes already, else they are sent
         again. Raises TooLarge above 4 MiB, NotFound where blobs are missing, DigestMismatch.
         """
-        target = check_target(target)
+        target = parse_target(target)
         if len(raw) > MANIFEST_WRITE_LIMIT:
             raise TooLarge(f"the manifest is over {MANIFEST_WRITE_LIMIT // 1024 // 1024} MiB: registries refuse it")
         call = Call(
@@ -137,14 +132,14 @@ class Manifests:
             )
         return answer
 
-    def _refusal(self, answer: Answer, target: str) -> KittuiError:
+    def _refusal(self, answer: Answer, target: Target) -> KittuiError:
         doing = f"store the manifest {target}"
         if answer.status in NOT_TAKEN:
             return not_taken(answer, self._session.host, doing)
         protected = immutable(answer, self._session.host, target)
         return protected or http_problem(answer.status, Complaint.parse(answer.body), self._session.host, doing)
 
-    async def _holds(self, target: str, raw: bytes) -> bool:
+    async def _holds(self, target: Target, raw: bytes) -> bool:
         """Whether these bytes are there: by digest, by the bytes themselves where it is another algorithm's."""
         try:
             digest = (await self.resolve(target)).digest
@@ -154,12 +149,11 @@ class Manifests:
         except NotFound:
             return False
 
-    async def delete(self, target: str, doing: str = "") -> Answer:
+    async def delete(self, target: Target, doing: str = "") -> Answer:
         """DELETE by tag or digest: every status below 500 is for the caller to assess (401 and 403 are not).
 
         `doing` is what to call it in an error.
         """
-        target = check_target(target)
         scopes = frozenset({repository_scope(self._name, "delete", "pull")})
         ok = (200, 202, 204, 400, 404, 405, 409, 501)
         crash_point("registry.manifest.before-delete")

@@ -8,7 +8,8 @@ from uuid import uuid4
 from kittui.errors import AuthError, KittuiError, NotFound, RegistryError, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, Power
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.registry.calls import Answer
 from kittui.registry.manifests import Manifests
 from kittui.registry.problems import Complaint, http_problem
@@ -46,9 +47,9 @@ class Removal:
         self._manifests = manifests
         self._learn = learn
 
-    async def untag(self, tag: str) -> None:
+    async def untag(self, tag: Tag) -> None:
         """DELETE by tag. Raises NotFound, and Unsupported where the registry only deletes by digest."""
-        answer = await self._manifests.delete(check_tag(tag))
+        answer = await self._manifests.delete(Tag.parse(tag))
         complaint = Complaint.parse(answer.body)
         if answer.status in (200, 202, 204):
             self._learn(untag=YES)
@@ -84,7 +85,7 @@ class Removal:
             raise self._unsupported(NO_DELETE)
         raise self._problem(answer, f"delete the manifest {digest.short}")
 
-    async def _check_gone(self, target: str) -> None:
+    async def _check_gone(self, target: Target) -> None:
         """Raise Unsupported where a registry says that what is there can't be found, as its way to refuse a removal."""
         try:
             await self._manifests.resolve(target)
@@ -105,7 +106,7 @@ class Removal:
 
     async def probe_untag(self) -> Power:
         """Find out, without removing anything, whether a tag can be removed alone: by a tag that nothing has."""
-        answer = await self._probe(f"kittui-probe-{uuid4().hex}")
+        answer = await self._probe(Tag(f"kittui-probe-{uuid4().hex}"))
         if isinstance(answer, Power):
             return answer
         code = Complaint.parse(answer.body).code
@@ -121,7 +122,7 @@ class Removal:
         self._learn(untag=power)
         return power
 
-    async def _probe(self, target: str) -> Answer | Power:
+    async def _probe(self, target: Target) -> Answer | Power:
         """The answer to a removal of what nobody has, which never appears in a message; or that we may not ask."""
         try:
             return await self._manifests.delete(target, "ask what may be removed")

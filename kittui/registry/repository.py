@@ -11,7 +11,8 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobContent, BlobFiles, BlobReader, Power, Repository, TagEntry
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.registry.auth import repository_scope
 from kittui.registry.blobs import Blobs
 from kittui.registry.calls import Call
@@ -55,17 +56,17 @@ class RegistryRepository:
         """None: the blobs are not on this machine."""
         return None
 
-    def reference(self, target: str | None = None) -> str:
+    def reference(self, target: Target | None = None) -> str:
         """`remote://HOST/NAME:TAG` or `@DIGEST`."""
-        mark = "" if target is None else f"@{target}" if ":" in target else f":{target}"
+        mark = "" if target is None else f"@{target}" if isinstance(target, Digest) else f":{target}"
         return f"remote://{self._session.host}/{self._name}{mark}"
 
-    async def resolve(self, target: str) -> Descriptor:
+    async def resolve(self, target: Target) -> Descriptor:
         """By HEAD; by GET where the registry leaves out digest or size there. Raises NotFound."""
         with naming(self.reference(target)):
             return await self._manifests.resolve(target)
 
-    async def manifest(self, target: str) -> Manifest:
+    async def manifest(self, target: Target) -> Manifest:
         """Verified against the digest that was asked for, or that the registry states for the tag."""
         with naming(self.reference(target)):
             return await self._manifests.read(target)
@@ -75,8 +76,8 @@ class RegistryRepository:
         scopes = frozenset({repository_scope(self._name, "pull")})
         call = Call("GET", f"{self._name}/tags/list", f"list the tags of {self._name}", scopes)
         with naming(self.reference()):
-            async for page in names(self._session, call, "tags", check_tag):
-                yield [TagEntry(name) for name in page]
+            async for page in names(self._session, call, "tags", Tag.parse):
+                yield [TagEntry(Tag(name)) for name in page]
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
         """Whole and verified; tried again when the connection breaks. Raises TooLarge, DigestMismatch."""
@@ -115,7 +116,7 @@ class RegistryRepository:
         with naming(self.reference(descriptor.digest)):
             return await self._uploads.mount(descriptor, origin.name)
 
-    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
         """Exactly these bytes; a manifest with a subject is listed among its referrers. Raises TooLarge and others."""
         manifest = Manifest.parse(raw, media_type)
         with naming(self.reference(tag or manifest.digest)):
@@ -125,7 +126,7 @@ class RegistryRepository:
                 await self._referrers.announce(manifest, known=known)
             return manifest.descriptor
 
-    async def untag(self, tag: str) -> None:
+    async def untag(self, tag: Tag) -> None:
         """The tag alone, never its digest: raises Unsupported where the registry only deletes by digest."""
         with naming(self.reference(tag)):
             await self._removal.untag(tag)

@@ -23,6 +23,7 @@ from kittui.disk.threads import in_thread
 from kittui.errors import ContentError, DiskFull, KittuiError, StorageError
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
+from kittui.oci.tag import Tag
 
 ENTRY_LIMIT = 1024 * 1024
 """Bytes of a journal entry read at most."""
@@ -37,7 +38,7 @@ EntryState = Literal["open", "done", "undone", "abandoned"]
 class Step:
     """A tag to move: digests before and after, None for no such tag; `started` is written before the PUT."""
 
-    tag: str
+    tag: Tag
     before: str | None
     after: str | None
     state: StepState = "planned"
@@ -201,7 +202,7 @@ def _read(path: Path) -> Entry | None:
 
 def _entry(document: dict[str, Any]) -> Entry:
     steps = tuple(
-        Step(str(step["tag"]), _digest(step["before"]), _digest(step["after"]), step["state"])
+        Step(Tag(step["tag"]), _digest(step["before"]), _digest(step["after"]), step["state"])
         for step in document["steps"]
     )
     if any(step.state not in get_args(StepState) for step in steps) or document["state"] not in get_args(EntryState):

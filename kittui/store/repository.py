@@ -16,7 +16,9 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Source, TagEntry
-from kittui.oci.reference import check_tag, store_display
+from kittui.oci.reference import store_display
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target, parse_target
 from kittui.store.installed import installed_kit
 from kittui.store.readable import check_config, check_manifest, is_modelpack
 from kittui.store.root import StorePaths
@@ -26,7 +28,7 @@ from kittui.store.writer import Change, StoreWriter, plain
 def is_tag(text: str) -> bool:
     """Whether it can be a tag: kit files `dst@sha256:…` under a name that can't be asked for again."""
     try:
-        check_tag(text)
+        Tag.parse(text)
     except BadReference:
         return False
     return True
@@ -47,11 +49,11 @@ class LocalRepository(FolderRepository):
         self._paths = paths
         self._writer = writer
 
-    def reference(self, target: str | None = None) -> str:
+    def reference(self, target: Target | None = None) -> str:
         """The reference with prefix, as in `local://fraud:v1`."""
         if target is None:
             return f"local://{self.name}"
-        return f"local://{self.name}{'@' if ':' in target else ':'}{target}"
+        return f"local://{self.name}{'@' if isinstance(target, Digest) else ':'}{target}"
 
     async def _read(self) -> tuple[IndexDocument, TagsDocument]:
         [index] = await read_documents([self._paths.index(self.store_name)], IndexDocument.parse)
@@ -66,11 +68,12 @@ class LocalRepository(FolderRepository):
         index, _ = await self._read()
         return index.descriptors
 
-    async def resolve(self, target: str) -> Descriptor:
+    async def resolve(self, target: Target) -> Descriptor:
         """The descriptor that kit's files hold; a manifest inside a listed index is found by digest too."""
         index, tags = await self._read()
-        if ":" in target:
-            found = await self._by_digest(index, Digest.parse(target))
+        target = parse_target(target)
+        if isinstance(target, Digest):
+            found = await self._by_digest(index, target)
             if found is None:
                 raise self._not_found(target)
             return found
@@ -108,7 +111,7 @@ class LocalRepository(FolderRepository):
                 )
             if not is_tag(tag):
                 problem = "kit wrote a name that is not a tag: reach the manifest by its digest"
-            entries.append(TagEntry(tag, descriptor, problem))
+            entries.append(TagEntry(Tag(tag), descriptor, problem))
         seen: set[Digest] = set(tagged)
         for entry in index.entries:
             if entry.descriptor is None:
@@ -118,14 +121,14 @@ class LocalRepository(FolderRepository):
                 entries.append(TagEntry(None, entry.descriptor, complaints[entry.descriptor.digest]))
         return entries
 
-    async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
         """List the manifest here, under the tag where one is given; a tag that exists moves, as with `kit tag`.
 
         Raises Unsupported for what is not a ModelKit in kit's format and Malformed for one that kit can't decode (each
         `kit list` would fail on it), NotFound where blobs of it are not in the store.
         """
         if tag is not None:
-            check_tag(tag)
+            Tag.parse(tag)
         manifest = Manifest.parse(raw, media_type)
         await self.accept(manifest)
         descriptor = plain(manifest.descriptor)
@@ -149,7 +152,7 @@ class LocalRepository(FolderRepository):
             raw = self._blobs.read(manifest.config, CONFIG_LIMIT, "the config")
             check_config(raw, modelpack=is_modelpack(manifest))
 
-    async def untag(self, tag: str) -> None:
+    async def untag(self, tag: Tag) -> None:
         """Remove the tag alone; its manifest stays, without tag if this was the last. Raises NotFound."""
         async with self._writer.lock():
             _, tags = await self._read()

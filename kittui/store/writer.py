@@ -26,6 +26,7 @@ from kittui.errors import KittuiError, StorageError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.tag import Tag
 from kittui.store.neighbours import kit_at_work
 from kittui.store.root import StorePaths
 from kittui.store.strangers import reachable_from_strangers
@@ -45,7 +46,7 @@ class Change:
     store_name: str
     listed: Descriptor | None = None
     dropped: Digest | None = None
-    tag: str | None = None
+    tag: Tag | None = None
     before: Digest | None = None
 
 

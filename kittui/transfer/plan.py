@@ -14,6 +14,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobFiles, Repository
+from kittui.oci.target import Target
 from kittui.tasks import together
 
 Way = Literal["present", "mount", "copy"]
@@ -75,7 +76,7 @@ def blobs_of(manifests: Sequence[Manifest]) -> tuple[Descriptor, ...]:
     return tuple(found.values())
 
 
-async def plan_transfer(origin: Repository, target: str, destination: Repository) -> TransferPlan:
+async def plan_transfer(origin: Repository, target: Target, destination: Repository) -> TransferPlan:
     """Read the manifest (and what an index lists) and ask the destination what it has. Raises NotFound, Malformed."""
     manifests = await _tree(origin, await origin.manifest(target))
     blobs = blobs_of(manifests)

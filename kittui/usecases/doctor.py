@@ -19,6 +19,7 @@ from kittui.oci.protocols import (
     SupportsPing,
     SupportsUntagProbe,
 )
+from kittui.oci.tag import Tag
 
 State = Literal["good", "warn", "bad", "unknown"]
 _MOST_TRIED: Final = 5
@@ -144,7 +145,7 @@ async def check_registry(source: Source, repositories: Sequence[str] = ()) -> As
         yield problem
 
 
-async def _check_repository(source: Source, repository: Repository, tag: str | None) -> AsyncIterator[Check]:
+async def _check_repository(source: Source, repository: Repository, tag: Tag | None) -> AsyncIterator[Check]:
     if tag is None:
         yield Check("manifests", "unknown", "could not tell: the repository has no tag")
         yield Check("ranges", "unknown", "could not tell: the repository has no tag")
@@ -182,7 +183,7 @@ def _unknown(name: str, error: KittuiError) -> Check:
     return Check(name, "unknown", f"could not tell: {error.message}", error.hint or "")
 
 
-async def _first_tag(repository: Repository) -> str | None:
+async def _first_tag(repository: Repository) -> Tag | None:
     async for page in repository.tags():
         for entry in page:
             if entry.name is not None:

@@ -13,6 +13,8 @@ from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import FileEntry
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.tasks import stop
 from kittui.usecases.browse.modelkits import ModelKits, list_tags
 from kittui.usecases.inspect.inspector import Inspector
@@ -58,7 +60,7 @@ class Place:
 
     source: Source
     repository: str | None = None
-    target: str | None = None
+    target: Target | None = None
     repositories: tuple[str, ...] = ()
 
 
@@ -67,7 +69,7 @@ class Match:
     """One find: what of which ModelKit, under which of its names."""
 
     repository: Repository
-    tag: str | None
+    tag: Tag | None
     digest: Digest
     what: What
     layer: Layer | None = None
@@ -138,14 +140,14 @@ class Finder:
         return list(dict.fromkeys([*names, *place.repositories])), problem
 
     async def _repository(
-        self, query: Query, repository: Repository, target: str | None
+        self, query: Query, repository: Repository, target: Target | None
     ) -> AsyncIterator[Match | Problem]:
         self.progress.repositories += 1
         self.progress.at = repository.reference(target)
         self.on_progress(self.progress)
         if target is not None:
-            is_tag = ":" not in target
-            for found in await self._modelkit(query, repository, target if is_tag else None, target):
+            tag = target if isinstance(target, Tag) else None
+            for found in await self._modelkit(query, repository, tag, target):
                 yield found
             return
         try:
@@ -173,7 +175,7 @@ class Finder:
             await stop(*tasks)
 
     async def _modelkit(
-        self, query: Query, repository: Repository, tag: str | None, target: str
+        self, query: Query, repository: Repository, tag: Tag | None, target: Target
     ) -> list[Match | Problem]:
         try:
             kit = await self.modelkits.open(repository, target)
@@ -189,7 +191,7 @@ class Finder:
         return found
 
     async def _files(
-        self, query: Query, repository: Repository, tag: str | None, kit: ModelKit, layer: Layer
+        self, query: Query, repository: Repository, tag: Tag | None, kit: ModelKit, layer: Layer
     ) -> list[Match | Problem]:
         try:
             listing = await self.inspector.listing(repository, layer)
@@ -205,7 +207,7 @@ class Finder:
         ]
 
 
-def _by_digest(digest: Digest, repository: Repository, tag: str | None, kit: ModelKit) -> list[Match]:
+def _by_digest(digest: Digest, repository: Repository, tag: Tag | None, kit: ModelKit) -> list[Match]:
     found: list[Match] = []
     if kit.digest == digest:
         found.append(Match(repository, tag, kit.digest, "manifest"))

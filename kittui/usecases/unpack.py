@@ -16,6 +16,7 @@ from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository
+from kittui.oci.target import Target
 from kittui.oci.traffic import Traffic, metered
 from kittui.retry import Retries
 from kittui.transfer.extract import Limits
@@ -92,7 +93,7 @@ class Unpacked:
         }
 
 
-async def open_kit(repository: Repository, target: str) -> ModelKit:
+async def open_kit(repository: Repository, target: Target) -> ModelKit:
     """The ModelKit itself. Raises Refused otherwise."""
     manifest = await repository.manifest(target)
     if manifest.is_index:
@@ -110,7 +111,7 @@ async def open_kit(repository: Repository, target: str) -> ModelKit:
 
 async def plan_unpack(
     repository: Repository,
-    target: str,
+    target: Target,
     directory: Path,
     *,
     find: Find | None = None,

@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from kittui.oci.tag import Tag
 from tests.bench.places import KITTUI, Place, fresh
 from tests.bench.rows import Row, judged
 from tests.fakes.docker_registry import DockerRegistry, start_registry
@@ -171,7 +172,7 @@ def _list(path: str) -> None:
 
     async def listing() -> None:
         repository = LayoutSource(Path(path)).repository(".")
-        kit = await ModelKits().open(repository, "v1")
+        kit = await ModelKits().open(repository, Tag("v1"))
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             found = await Inspector(IndexCache(Path(folder))).listing(repository, kit.layers[0])

@@ -10,6 +10,7 @@ from typing import Any
 from kittui.modelkit import ModelKit
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Repository
+from kittui.oci.target import parse_target
 from tests.demo.pack import File, Packed, pack
 from tests.fakes.memory import MemoryRepository, MemorySource
 
@@ -53,6 +54,6 @@ def two(a: Mapping[str, File], b: Mapping[str, File], packing: tuple[str, str] =
 
 async def opened(repository: Repository, target: str) -> ModelKit:
     """A ModelKit without any cache."""
-    manifest = await repository.manifest(target)
+    manifest = await repository.manifest(parse_target(target))
     config = await repository.read_blob(manifest.config, 1 << 22) if manifest.config else b""
     return ModelKit.parse(manifest, config)

@@ -23,6 +23,8 @@ from kittui.layout import LayoutSource
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Source
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.tui.app import KittuiApp
 from kittui.tui.compare.details import Detail, lines_of
@@ -103,7 +105,9 @@ async def to_challenger(pilot: Pilot[Any]) -> None:
 def fraud(kithome: Path) -> Callable[..., KittuiApp]:
     """The champion with the challenger, from a store that kit wrote."""
     repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
-    return lambda a="champion", b="challenger", **settings: held(Side(repository, a), Side(repository, b), **settings)
+    return lambda a="champion", b="challenger", **settings: held(
+        Side(repository, parse_target(a)), Side(repository, parse_target(b)), **settings
+    )
 
 
 @pytest.fixture
@@ -131,7 +135,7 @@ def tuned() -> Callable[[], KittuiApp]:
             {"model/encoder.safetensors": File(safetensors(before))},
             {"model/encoder.safetensors": File(safetensors(after))},
         )
-        return held(Side(repository, "a"), Side(repository, "b"))
+        return held(Side(repository, Tag("a")), Side(repository, Tag("b")))
 
     return app
 
@@ -233,7 +237,7 @@ def test_demo(snap_compare: Callable[..., bool], title: str) -> None:
     """The demo's challenger under review: lines side by side, and the one row of a table that differs."""
     folder = Path(kittui.demo.__file__).parent / "layout"
     repository = LayoutSource(folder).repository("acme/fraud-detector")
-    app = held(Side(repository, "champion"), Side(repository, "challenger"))
+    app = held(Side(repository, Tag("champion")), Side(repository, Tag("challenger")))
     assert snap_compare(app, terminal_size=(160, 34), run_before=at_row(title, "right_square_bracket"))
 
 
@@ -379,7 +383,7 @@ NEW = OLD.replace("line 5\n", "line five\n").replace("line 30\n", "line  30\n").
 def long_text() -> KittuiApp:
     """A text of sixty lines with three changes, one of white space alone."""
     repository = two({"src/a.txt": File(OLD.encode())}, {"src/a.txt": File(NEW.encode())})
-    return held(Side(repository, "a"), Side(repository, "b"))
+    return held(Side(repository, Tag("a")), Side(repository, Tag("b")))
 
 
 async def test_context_grows_shrinks_and_unfolds(long_text: KittuiApp) -> None:
@@ -419,7 +423,7 @@ async def test_lines_carry_both_numbers_and_long_ones_are_cut_on_demand() -> Non
     words = " ".join(f"word{number}" for number in range(40))
     old, new = f"one\n{words}\n", f"zero\none\n{words} end\n"
     repository = two({"src/a.txt": File(old.encode())}, {"src/a.txt": File(new.encode())})
-    app = held(Side(repository, "a"), Side(repository, "b"))
+    app = held(Side(repository, Tag("a")), Side(repository, Tag("b")))
     async with app.run_test(size=(100, 40)) as pilot:
         screen = await ready(pilot)
         await to_row(pilot, screen, "src/a.txt")
@@ -462,7 +466,7 @@ async def test_a_search_finds_all_of_the_comparison(fraud: Callable[..., KittuiA
 async def test_side_by_side_from_120_columns_and_long_lines_go_on_below() -> None:
     old, new = "a = 1  # " + "x" * 150 + "\n", "a = 2  # " + "x" * 150 + "\n"
     repository = two({"src/a.py": File(old.encode())}, {"src/a.py": File(new.encode())})
-    app = held(Side(repository, "a"), Side(repository, "b"))
+    app = held(Side(repository, Tag("a")), Side(repository, Tag("b")))
     async with app.run_test(size=(120, 30)) as pilot:
         await ready(pilot)
         await pilot.press("right_square_bracket")
@@ -537,7 +541,7 @@ async def test_values_are_read_when_asked(tmp_path: Path) -> None:
         {"model/w.safetensors": File(safetensors({"t": ("U8", [200_000], a)}))},
         {"model/w.safetensors": File(safetensors({"t": ("U8", [200_000], b)}))},
     )
-    app = held(Side(repository, "a"), Side(repository, "b"))
+    app = held(Side(repository, Tag("a")), Side(repository, Tag("b")))
     async with app.run_test(size=LARGE) as pilot:
         screen = await ready(pilot)
         assert screen.comparison is not None
@@ -566,7 +570,7 @@ async def ten_thousand(kind: str) -> KittuiApp:
         )
         a, b = ({"model/w.safetensors": File(safetensors(tensors))} for tensors in shapes)
     repository = two(a, b)
-    return held(Side(repository, "a"), Side(repository, "b"))
+    return held(Side(repository, Tag("a")), Side(repository, Tag("b")))
 
 
 @pytest.mark.parametrize("kind", ["files", "tensors"])
@@ -610,30 +614,30 @@ async def test_ten_thousand_changes_cost_a_screenful_a_key(kind: str, monkeypatc
 
 async def test_an_unreadable_side_says_what_failed(kithome: Path) -> None:
     repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
-    app = held(Side(repository, "champion"), Side(repository, "gone"))
+    app = held(Side(repository, Tag("champion")), Side(repository, Tag("gone")))
     async with app.run_test(size=LARGE) as pilot:
         await shown(pilot)
         await until(pilot, lambda: "no tag gone" in text_of(pilot))
 
 
 def test_pairs_at_hand_come_first() -> None:
-    names = ["champion", "challenger", "rollback", "v1.9.0", "v1.10.0", "v1.8.0"]
-    hand = pairs_at_hand(names, "v1.10.0")
+    names = [Tag(name) for name in ("champion", "challenger", "rollback", "v1.9.0", "v1.10.0", "v1.8.0")]
+    hand = pairs_at_hand(names, Tag("v1.10.0"))
     assert [offer.pair for offer in hand] == [
         ("v1.9.0", "v1.10.0"),
         ("champion", "challenger"),
         ("champion", "rollback"),
     ]
-    assert next(offer.pair for offer in pairs_at_hand(names, "rollback")) == ("champion", "rollback")
-    others = [offer.pair for offer in other_tags(names, "v1.10.0", hand)]
+    assert next(offer.pair for offer in pairs_at_hand(names, Tag("rollback"))) == ("champion", "rollback")
+    others = [offer.pair for offer in other_tags(names, Tag("v1.10.0"), hand)]
     assert len(others) == len(set(others)) == 4
     assert not set(others) & {offer.pair for offer in hand}
-    assert pairs_at_hand(["only"], "only") == other_tags(["only"], "only") == []
+    assert pairs_at_hand([Tag("only")], Tag("only")) == other_tags([Tag("only")], Tag("only")) == []
 
 
 def test_pairs_at_hand_follow_the_configured_stages() -> None:
-    stages = LifecycleTags("next", "live", "last")
-    assert [offer.pair for offer in pairs_at_hand(["next", "live", "last"], "next", stages)] == [
+    stages = LifecycleTags(Tag("next"), Tag("live"), Tag("last"))
+    assert [offer.pair for offer in pairs_at_hand([Tag("next"), Tag("live"), Tag("last")], Tag("next"), stages)] == [
         ("live", "next"),
         ("live", "last"),
     ]

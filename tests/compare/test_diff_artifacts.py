@@ -11,6 +11,7 @@ import pytest
 
 from kittui.compare.comparison import Comparison
 from kittui.compare.metadata import NAMED, compare_arrays
+from kittui.oci.tag import Tag
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
 from tests.compare.kits import opened, two
@@ -25,7 +26,9 @@ DATA = (ZOO / "onnx/external.onnx.data").read_bytes()
 async def diff(a: dict[str, bytes], b: dict[str, bytes], **depth: Any) -> Comparison:
     first, second = ({f"model/{name}": File(content) for name, content in side.items()} for side in (a, b))
     repository = two(first, second)
-    return await DiffUseCase(opened, Inspector()).compare(Side(repository, "a"), Side(repository, "b"), Depth(**depth))
+    return await DiffUseCase(opened, Inspector()).compare(
+        Side(repository, Tag("a")), Side(repository, Tag("b")), Depth(**depth)
+    )
 
 
 def statuses(comparison: Comparison) -> dict[str, str]:

@@ -10,6 +10,8 @@ import numpy
 import pytest
 
 from kittui.compare.comparison import Comparison
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.usecases.diff import content as diff_content
 from kittui.usecases.diff import layers as diff_layers
@@ -26,7 +28,7 @@ Parts = dict[str, tuple[str, list[int], bytes]]
 
 async def diff(repository: Any, **depth: Any) -> Comparison:
     case = DiffUseCase(opened, Inspector())
-    return await case.compare(Side(repository, "a"), Side(repository, "b"), Depth(**depth))
+    return await case.compare(Side(repository, Tag("a")), Side(repository, Tag("b")), Depth(**depth))
 
 
 def weights(chance: numpy.random.Generator, count: int, size: int = 50_000) -> Parts:
@@ -199,7 +201,7 @@ async def test_rows_of_a_large_table_are_compared(little: None, packing: str, lo
     states: list[Comparison] = []
     case = DiffUseCase(opened, Inspector())
     depth = Depth(content=True, remote_budget=1000)
-    comparison = await case.compare(Side(repository, "a"), Side(repository, "b"), depth, states.append)
+    comparison = await case.compare(Side(repository, Tag("a")), Side(repository, Tag("b")), depth, states.append)
     assert comparison.problems == ()
     texts = {text.path: text for text in comparison.texts}
     assert set(texts) == {"data/train.csv", "data/log.txt"}
@@ -239,10 +241,10 @@ async def test_large_texts_on_this_machine_are_compared_unasked(
     )
     local = LocalSource(tmp_path, recheck=0).repository("localhost/kits")
     for tag in ("a", "b"):
-        manifest = await memory.manifest(tag)
+        manifest = await memory.manifest(parse_target(tag))
         for descriptor in [*manifest.layers, *([manifest.config] if manifest.config else [])]:
             local.files.write(descriptor, memory.blobs[descriptor.digest])
-        await local.put_manifest(manifest.raw, manifest.media_type, tag)
+        await local.put_manifest(manifest.raw, manifest.media_type, Tag(tag))
     monkeypatch.setattr(diff_layers, "IN_MEMORY", 0)
     comparison = await diff(local)
     (text,) = comparison.texts
@@ -270,7 +272,7 @@ async def test_many_changes_take_few_requests_and_few_states() -> None:
     states: list[Comparison] = []
     case = DiffUseCase(opened, Inspector())
     depth = Depth(remote_budget=100_000_000)
-    comparison = await case.compare(Side(repository, "a"), Side(repository, "b"), depth, states.append)
+    comparison = await case.compare(Side(repository, Tag("a")), Side(repository, Tag("b")), depth, states.append)
     assert comparison.counts()["files"] == {"changed": 3000}
     assert len(comparison.texts) == 3000
     # Four for both versions; the headers of 3 MB a side in stretches of 64 KiB, the files in stretches of 256.

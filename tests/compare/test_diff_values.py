@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kittui.compare.changes import Figures, TensorChange
 from kittui.compare.comparison import Comparison
+from kittui.oci.tag import Tag
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
 from tests.compare.kits import opened, safetensors, two
@@ -146,7 +147,9 @@ def plant(chance: random.Random) -> tuple[dict[str, Any], dict[str, Any], Plante
 async def diff(a: dict[str, File], b: dict[str, File], packing: tuple[str, str], **depth: Any) -> Comparison:
     # The layers differ whether or not the models do.
     repository = two({**a, "model/z.txt": File(b"a")}, {**b, "model/z.txt": File(b"b")}, packing)
-    return await DiffUseCase(opened, Inspector()).compare(Side(repository, "a"), Side(repository, "b"), Depth(**depth))
+    return await DiffUseCase(opened, Inspector()).compare(
+        Side(repository, Tag("a")), Side(repository, Tag("b")), Depth(**depth)
+    )
 
 
 def found(comparison: Comparison) -> dict[str, str]:

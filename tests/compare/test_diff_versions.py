@@ -16,6 +16,8 @@ from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.errors import NotFound
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
@@ -32,7 +34,9 @@ CHANGES = ("added", "removed", "changed", "moved", "not_compared")
 
 async def diff(repository: Any, a: str = "a", b: str = "b", **depth: Any) -> Comparison:
     """Compare two tags of a repository."""
-    return await DiffUseCase(opened, Inspector()).compare(Side(repository, a), Side(repository, b), Depth(**depth))
+    return await DiffUseCase(opened, Inspector()).compare(
+        Side(repository, parse_target(a)), Side(repository, parse_target(b)), Depth(**depth)
+    )
 
 
 def found(comparison: Comparison) -> dict[str, str]:
@@ -106,21 +110,21 @@ async def test_a_registry_and_a_store_and_artifacts_of_other_kinds(shared_kit_re
     async with RegistrySource(shared_kit_registry.host) as source:
         remote = source.repository("fraud")
         case = DiffUseCase(opened, Inspector())
-        both = await case.compare(Side(remote, "v1.0.0"), Side(remote, "v1.1.0"))
+        both = await case.compare(Side(remote, Tag("v1.0.0")), Side(remote, Tag("v1.1.0")))
         check_fraud(both)
         assert 0 < both.bytes < 60_000
-        mixed = await case.compare(Side(remote, "champion"), Side(store.repository(FRAUD), "v1.1.0"))
+        mixed = await case.compare(Side(remote, Tag("champion")), Side(store.repository(FRAUD), Tag("v1.1.0")))
         assert found(mixed) == found(both)
         held = DiffUseCase(opened, Inspector(), [store.repository("any")])
-        cheap = await held.compare(Side(remote, "v1.0.0"), Side(remote, "v1.1.0"))
+        cheap = await held.compare(Side(remote, Tag("v1.0.0")), Side(remote, Tag("v1.1.0")))
         check_fraud(cheap)
         assert cheap.bytes < 10_000
         handmade = source.repository("handmade/mixed")
-        other = await case.compare(Side(handmade, "image"), Side(handmade, "kit"))
+        other = await case.compare(Side(handmade, Tag("image")), Side(handmade, Tag("kit")))
         assert other.identity == "different"
         assert any("not of one kind" in note for note in other.notes)
         assert other.complete
-        index = await case.compare(Side(handmade, "index"), Side(handmade, "kit"))
+        index = await case.compare(Side(handmade, Tag("index")), Side(handmade, Tag("kit")))
         assert index.complete
 
 
@@ -364,7 +368,7 @@ async def test_the_first_answer_needs_two_round_trips() -> None:
     repository = two(*trees())
     states: list[Comparison] = []
     case = DiffUseCase(opened, Inspector())
-    await case.compare(Side(repository, "a"), Side(repository, "b"), on_update=states.append)
+    await case.compare(Side(repository, Tag("a")), Side(repository, Tag("b")), on_update=states.append)
     assert states[0].requests == 4
     assert [layer.status for layer in states[0].layers] == ["same", "changed", "changed"]
     assert not states[0].complete

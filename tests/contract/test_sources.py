@@ -20,6 +20,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.protocols import Repository, Source
 from kittui.oci.reference import parse_reference
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.registry.access import Access
 from kittui.store import LocalSource
 from tests.fakes.docker_registry import StartRegistry
@@ -93,7 +95,7 @@ async def put(repository: Repository, name: str, *tags: str, layer: bytes = LAYE
         "layers": [parts[1].to_json()],
     }
     raw = json.dumps(document, indent=1).encode()
-    for tag in tags or (None,):
+    for tag in [Tag(tag) for tag in tags] or (None,):
         assert (await repository.put_manifest(raw, OCI_MANIFEST, tag)).digest == Digest.of(raw)
     return Kit(raw, *parts)
 
@@ -127,7 +129,7 @@ async def test_what_was_put_is_resolved_by_tag_and_digest(repository: Repository
     kit = await put(repository, "fraud", "v1", "champion")
 
     for target in ("v1", "champion", str(kit.digest)):
-        found = await repository.resolve(target)
+        found = await repository.resolve(parse_target(target))
         assert (found.digest, found.size) == (kit.digest, len(kit.raw))
 
 
@@ -135,7 +137,7 @@ async def test_a_manifest_comes_in_the_very_bytes_that_were_put(repository: Repo
     kit = await put(repository, "fraud", "v1")
 
     for target in ("v1", str(kit.digest)):
-        manifest = await repository.manifest(target)
+        manifest = await repository.manifest(parse_target(target))
         assert (manifest.raw, manifest.digest, manifest.media_type) == (kit.raw, kit.digest, OCI_MANIFEST)
         assert manifest.config == kit.config
         assert list(manifest.layers) == [kit.layer]
@@ -149,7 +151,7 @@ async def test_what_is_missing_is_not_found(repository: Repository, target: str,
 
     for ask in (repository.resolve, repository.manifest):
         with pytest.raises(NotFound) as caught:
-            await ask(target)
+            await ask(parse_target(target))
         assert target in str(caught.value.reference or caught.value.message)
 
 
@@ -160,10 +162,10 @@ async def test_the_digest_of_another_repository_is_not_found(source: Source, rep
 
     for ask in (other.resolve, other.manifest):
         if source.place.kind == "oci":  # one index.json for all its repositories: a digest is looked up in it
-            assert (await ask(str(kit.digest))).digest == kit.digest
+            assert (await ask(kit.digest)).digest == kit.digest
         else:
             with pytest.raises(NotFound):
-                await ask(str(kit.digest))
+                await ask(kit.digest)
 
 
 async def test_all_tags_and_all_repositories_are_listed(source: Source, repository: Repository) -> None:
@@ -180,13 +182,13 @@ async def test_a_tag_that_is_put_again_moves(repository: Repository) -> None:
     first = await put(repository, "first", "v1", "champion")
     second = await put(repository, "second", "champion", layer=b"another")
 
-    assert (await repository.resolve("champion")).digest == second.digest
-    assert (await repository.resolve("v1")).digest == first.digest
+    assert (await repository.resolve(Tag("champion"))).digest == second.digest
+    assert (await repository.resolve(Tag("v1"))).digest == first.digest
 
 
 async def test_a_reference_names_source_repository_and_target(source: Source, repository: Repository) -> None:
     for target, mark in (("v1", ":"), (str(ABSENT), "@")):
-        reference = repository.reference(target)
+        reference = repository.reference(parse_target(target))
         assert reference.endswith(f"/{NAME}{mark}{target}")
         found = parse_reference(reference).place
         assert (found.kind, found.host) == (source.place.kind, source.place.host)
@@ -251,9 +253,9 @@ async def test_a_manifest_is_deleted_with_all_its_tags(repository: Repository) -
 
     await repository.delete(kit.digest)
     assert await tags_of(repository) == ["v2"]
-    assert (await repository.resolve("v2")).digest == other.digest
+    assert (await repository.resolve(Tag("v2"))).digest == other.digest
     with pytest.raises(NotFound):
-        await repository.resolve(str(kit.digest))
+        await repository.resolve(kit.digest)
     with pytest.raises(NotFound):
         await repository.delete(kit.digest)
 
@@ -261,16 +263,16 @@ async def test_a_manifest_is_deleted_with_all_its_tags(repository: Repository) -
 async def test_a_tag_alone_is_removed_or_refused_with_a_reason(source: Source, repository: Repository) -> None:
     kit = await put(repository, "fraud", "v1", "champion")
 
-    refused = await refusal(repository.untag("champion"))
+    refused = await refusal(repository.untag(Tag("champion")))
     if refused is not None:
         assert source.capabilities.untag.denied
         assert refused.hint
         assert await tags_of(repository) == ["champion", "v1"]
         return
     assert await tags_of(repository) == ["v1"]
-    assert (await repository.resolve("v1")).digest == kit.digest
+    assert (await repository.resolve(Tag("v1"))).digest == kit.digest
     with pytest.raises(NotFound):
-        await repository.untag("champion")
+        await repository.untag(Tag("champion"))
 
 
 async def test_what_names_a_manifest_as_its_subject_refers_to_it(source: Source, repository: Repository) -> None:

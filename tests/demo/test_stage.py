@@ -8,12 +8,14 @@ from pathlib import Path
 from kittui.demo.stage import LAYOUT, PULLED, Stage, set_up
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Source
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.state.history import History
 from kittui.store import LocalSource
 
 
 async def tags(source: Source, name: str) -> dict[str | None, str]:
-    found = {}
+    found: dict[str | None, str] = {}
     async for page in source.repository(name).tags():
         found.update({entry.name: str(entry.descriptor and entry.descriptor.digest) for entry in page})
     return found
@@ -28,7 +30,7 @@ async def test_the_copy_holds_what_is_shipped_and_the_store_some_of_it(tmp_path:
         assert await tags(copy, name) == everything
         assert await tags(store, name) == {tag: everything[tag] for tag in pulled}
         for tag in pulled:
-            manifest = await store.repository(name).manifest(tag)
+            manifest = await store.repository(name).manifest(parse_target(tag))
             for layer in manifest.layers:
                 assert await store.repository(name).read_blob(layer, 1_000_000)
 
@@ -38,7 +40,7 @@ async def test_changing_the_copy_changes_nothing_that_is_shipped(tmp_path: Path)
     before = (LAYOUT / "index.json").read_bytes()
 
     repository = LayoutSource(stage.models).repository("acme/fraud-detector")
-    await repository.delete((await repository.resolve("champion")).digest)
+    await repository.delete((await repository.resolve(Tag("champion"))).digest)
 
     assert "champion" not in await tags(LayoutSource(stage.models), "acme/fraud-detector")
     assert (LAYOUT / "index.json").read_bytes() == before
@@ -53,7 +55,7 @@ async def test_the_past_leads_to_where_the_tags_are(tmp_path: Path) -> None:
 
     for tag in ("champion", "challenger", "rollback", "retired"):
         events = history.events(repository.reference(), tag)
-        assert events[0].after == (await repository.resolve(tag)).digest
+        assert events[0].after == (await repository.resolve(parse_target(tag))).digest
         for newer, older in pairwise(events):
             assert newer.before == older.after
             assert newer.time > older.time

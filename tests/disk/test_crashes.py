@@ -22,6 +22,8 @@ from kittui import crashpoints
 from kittui.errors import NotFound
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.store.doctor import inspect_store
 from kittui.store.repair import repair_store
@@ -62,16 +64,16 @@ POINTS = named_points("disk", "store", "layout")
 async def take(target: Repository, tag: str, under: str) -> None:
     """Bring a ModelKit of the fixtures into a repository."""
     origin = LocalSource(KITHOME).repository(FRAUD)
-    manifest = await origin.manifest(tag)
+    manifest = await origin.manifest(parse_target(tag))
     for part in (manifest.config, *manifest.layers):
         assert part is not None
         assert await target.mount_blob(part, origin)
-    await target.put_manifest(manifest.raw, manifest.media_type, under)
+    await target.put_manifest(manifest.raw, manifest.media_type, Tag(under))
 
 
 async def drop(repository: Repository, tag: str, name: str = FRAUD) -> None:
     """Delete the manifest that a tag of the fixtures has, done already or not."""
-    digest = (await LocalSource(KITHOME).repository(name).resolve(tag)).digest
+    digest = (await LocalSource(KITHOME).repository(name).resolve(parse_target(tag))).digest
     with suppress(NotFound):
         await repository.delete(digest)
 

@@ -25,6 +25,8 @@ from kittui.oci.protocols import (
     Traits,
 )
 from kittui.oci.reference import Place
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target, parse_target
 from kittui.oci.traffic import count
 
 Hook = Callable[["MemoryRepository", str, str], None]
@@ -79,7 +81,7 @@ class MemoryRepository:
     def name(self) -> str:
         return self._name
 
-    def reference(self, target: str | None = None) -> str:
+    def reference(self, target: Target | None = None) -> str:
         suffix = "" if target is None else f"@{target}" if ":" in target else f":{target}"
         return f"remote://{self._source.place.host}/{self._name}{suffix}"
 
@@ -89,19 +91,19 @@ class MemoryRepository:
         for hook in list(self._source.hooks):
             hook(self, verb, what)
 
-    def _digest(self, target: str) -> Digest:
+    def _digest(self, target: Target) -> Digest:
         digest = Digest.parse(target) if ":" in target else self.tagged.get(target)
         if digest is None or digest not in self.manifests:
             raise NotFound(f"no {target} in {self._name}", reference=self.reference(target))
         return digest
 
-    async def resolve(self, target: str) -> Descriptor:
+    async def resolve(self, target: Target) -> Descriptor:
         self._ask("HEAD", target)
         digest = self._digest(target)
         media_type, raw = self.manifests[digest]
         return Descriptor(media_type, digest, len(raw))
 
-    async def manifest(self, target: str) -> Manifest:
+    async def manifest(self, target: Target) -> Manifest:
         self._ask("GET", target)
         digest = self._digest(target)
         media_type, raw = self.manifests[digest]
@@ -111,7 +113,7 @@ class MemoryRepository:
     async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
         self._ask("GET", "tags")
         if self._source.describes_tags:
-            entries = [TagEntry(tag, await self.resolve(tag)) for tag in sorted(self.tagged)]
+            entries = [TagEntry(Tag(tag), await self.resolve(parse_target(tag))) for tag in sorted(self.tagged)]
             untagged = set(self.manifests) - set(self.tagged.values())
             entries += [
                 TagEntry(None, Descriptor(self.manifests[digest][0], digest, len(self.manifests[digest][1])))
@@ -119,7 +121,7 @@ class MemoryRepository:
             ]
             yield entries
         else:
-            yield [TagEntry(tag) for tag in sorted(self.tagged)]
+            yield [TagEntry(Tag(tag)) for tag in sorted(self.tagged)]
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
         self._ask("GET", descriptor.digest)

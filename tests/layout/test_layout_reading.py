@@ -18,7 +18,9 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, REF_NAME
 from kittui.oci.protocols import RepositoryEntry, TagEntry
 from kittui.oci.reference import parse_reference
-from kittui.usecases.browse.places import Places
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
+from kittui.usecases.browse.places import DEFAULT_TAG, Places
 
 
 class Maker:
@@ -78,8 +80,8 @@ async def test_names_make_repositories_and_tags(maker: Maker) -> None:
     assert found["."].tag_count == 1
     assert [(entry.name, entry.problem) for entry in await tags(maker.directory)] == [("v1", None), (None, None)]
     repository = LayoutSource(maker.directory).repository("localhost:5000/kit")
-    assert (await repository.manifest("v3")).digest == one["digest"]
-    reference = parse_reference(repository.reference("v3"), is_layout)
+    assert (await repository.manifest(Tag("v3"))).digest == one["digest"]
+    reference = parse_reference(repository.reference(Tag("v3")), is_layout)
     assert (reference.directory, reference.repository, reference.tag) == (
         str(maker.directory),
         "localhost:5000/kit",
@@ -92,7 +94,7 @@ async def test_an_index_is_shown_as_one_and_its_manifests_are_reached_by_digest(
     nested = maker.index(maker.index(child))
     maker.add(nested, "all")
     repository = LayoutSource(maker.directory).repository(".")
-    assert (await repository.manifest("all")).is_index
+    assert (await repository.manifest(Tag("all"))).is_index
     assert (await repository.manifest(child["digest"])).config is not None
     assert [entry.name for entry in await tags(maker.directory)] == ["all"]
 
@@ -110,7 +112,7 @@ async def test_of_two_entries_with_one_name_the_first_has_it(maker: Maker) -> No
     maker.add(first, "v1")
     maker.add(second, "v1")
     repository = LayoutSource(maker.directory).repository(".")
-    assert (await repository.resolve("v1")).digest == first["digest"]
+    assert (await repository.resolve(Tag("v1"))).digest == first["digest"]
     assert [(entry.name, bool(entry.problem)) for entry in await tags(maker.directory)] == [("v1", False), (None, True)]
 
 
@@ -123,7 +125,7 @@ async def test_missing_and_damaged_manifests_are_one_marked_tag(maker: Maker) ->
     assert {entry.name for entry in await tags(maker.directory) if entry.problem} == {"gone", "cut"}
     for name in ("gone", "cut"):
         with pytest.raises(KittuiError) as caught:
-            await LayoutSource(maker.directory).repository(".").manifest(name)
+            await LayoutSource(maker.directory).repository(".").manifest(parse_target(name))
         assert caught.value.reference == f"oci:{maker.directory}:{name}"
 
 
@@ -247,6 +249,6 @@ async def test_a_layout_opens_by_its_name_alone(maker: Maker, tag: str | None) -
     maker.add(image, tag)
     places = Places(lambda place: LayoutSource(Path(place.directory)), is_layout)
     located = await places.locate(f"oci:{maker.directory}")
-    assert (await located.repository.resolve(located.target or "")).digest == image["digest"]
+    assert (await located.repository.resolve(located.target or DEFAULT_TAG)).digest == image["digest"]
     changing = await places.locate(f"oci:{maker.directory}", changing=True)
     assert changing.target == "latest"

@@ -19,6 +19,8 @@ from kittui.errors import Conflict, NotFound
 from kittui.layout import LayoutSource
 from kittui.layout.repository import LayoutRepository
 from kittui.oci.media_types import OCI_INDEX, REF_NAME
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.transfer.content import BlobOf
 from kittui.usecases.change.freed import freed_by
@@ -58,11 +60,11 @@ def skopeo(tmp_path: Path) -> Skopeo:
 async def take(target: LayoutRepository, tag: str, under: str | None) -> str:
     """Bring a ModelKit of the fixtures' store into a layout."""
     origin = LocalSource(KITHOME).repository(FRAUD)
-    manifest = await origin.manifest(tag)
+    manifest = await origin.manifest(parse_target(tag))
     for part in (manifest.config, *manifest.layers):
         assert part is not None
         assert await target.mount_blob(part, origin)
-    return (await target.put_manifest(manifest.raw, manifest.media_type, under)).digest
+    return (await target.put_manifest(manifest.raw, manifest.media_type, Tag(under) if under else None)).digest
 
 
 def entries(directory: Path) -> list[dict[str, Any]]:
@@ -103,12 +105,12 @@ async def test_untag_keeps_the_manifest(source: LayoutSource, directory: Path) -
     repository = source.repository(".")
     digest = await take(repository, "champion", "v1")
     await take(repository, "champion", "v2")
-    await repository.untag("v1")
+    await repository.untag(Tag("v1"))
     assert names(directory) == [("v2", digest)]
-    await repository.untag("v2")
+    await repository.untag(Tag("v2"))
     assert names(directory) == [(None, digest)]
     with pytest.raises(NotFound):
-        await repository.untag("v2")
+        await repository.untag(Tag("v2"))
 
 
 async def test_fields_that_kittui_does_not_know_stay(source: LayoutSource, directory: Path) -> None:
@@ -120,7 +122,7 @@ async def test_fields_that_kittui_does_not_know_stay(source: LayoutSource, direc
     document["manifests"][0]["annotations"]["more"] = "text"
     (directory / "index.json").write_text(json.dumps(document))
     await take(repository, "challenger", "v2")
-    await repository.untag("v1")
+    await repository.untag(Tag("v1"))
     after = json.loads((directory / "index.json").read_bytes())
     assert after["annotations"] == {"made": "by hand"}
     assert after["manifests"][0]["platform"] == {"os": "linux"}
@@ -133,14 +135,14 @@ async def test_delete_frees_what_nothing_else_needs(source: LayoutSource, direct
     alone = blobs(directory)
     challenger = await take(repository, "challenger", "v2")
     await take(other, "challenger", "v1")
-    await repository.delete((await repository.resolve(challenger)).digest)
+    await repository.delete((await repository.resolve(parse_target(challenger))).digest)
     assert names(directory) == [("v1", champion), ("team/x:v1", challenger)]
     assert blobs(directory) > alone
     with pytest.raises(NotFound, match="another repository"):
-        await repository.delete((await repository.resolve(challenger)).digest)
-    await other.delete((await other.resolve("v1")).digest)
+        await repository.delete((await repository.resolve(parse_target(challenger))).digest)
+    await other.delete((await other.resolve(Tag("v1"))).digest)
     assert blobs(directory) == alone
-    assert (await repository.manifest("v1")).digest == champion
+    assert (await repository.manifest(Tag("v1"))).digest == champion
 
 
 async def test_an_index_takes_its_manifests_in(source: LayoutSource, directory: Path) -> None:
@@ -149,7 +151,7 @@ async def test_an_index_takes_its_manifests_in(source: LayoutSource, directory: 
     await take(repository, "challenger", "named")
     children = [{key: entry[key] for key in ("mediaType", "digest", "size")} for entry in entries(directory)]
     raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}).encode()
-    index = (await repository.put_manifest(raw, OCI_INDEX, "all")).digest
+    index = (await repository.put_manifest(raw, OCI_INDEX, Tag("all"))).digest
     assert [name for name, _ in names(directory)] == ["named", "all"]
     child = await repository.resolve(children[0]["digest"])
     with pytest.raises(Conflict, match="part of an index"):
@@ -159,7 +161,7 @@ async def test_an_index_takes_its_manifests_in(source: LayoutSource, directory: 
     with pytest.raises(NotFound):
         await repository.resolve(child.digest)
     assert not source.blobs.path(child.digest).exists()
-    assert await repository.manifest("named")
+    assert await repository.manifest(Tag("named"))
 
 
 async def test_a_plan_says_the_bytes_that_deleting_an_index_or_two_modelkits_frees(
@@ -167,7 +169,7 @@ async def test_a_plan_says_the_bytes_that_deleting_an_index_or_two_modelkits_fre
 ) -> None:
     repository = source.repository(".")
     digests = [await take(repository, tag, None) for tag in ("v1.0.0", "v1.1.0")]
-    apart = [await repository.manifest(digest) for digest in digests]
+    apart = [await repository.manifest(parse_target(digest)) for digest in digests]
     before = sum(path.stat().st_size for path in directory.glob("blobs/*/*"))
     each = await freed_by([(repository, manifest) for manifest in apart])
     assert sum(size or 0 for size in each) == before
@@ -175,7 +177,7 @@ async def test_a_plan_says_the_bytes_that_deleting_an_index_or_two_modelkits_fre
     assert alone == each[:1]
     found = [{"mediaType": m.media_type, "digest": str(m.digest), "size": len(m.raw)} for m in apart]
     raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}).encode()
-    index = (await repository.put_manifest(raw, OCI_INDEX, "all")).digest
+    index = (await repository.put_manifest(raw, OCI_INDEX, Tag("all"))).digest
     said = await freed_by([(repository, await repository.manifest(index))])
     full = sum(path.stat().st_size for path in directory.glob("blobs/*/*"))
     await repository.delete(index)
@@ -184,7 +186,7 @@ async def test_a_plan_says_the_bytes_that_deleting_an_index_or_two_modelkits_fre
 
 async def test_nothing_is_deleted_while_an_entry_cannot_be_read(source: LayoutSource, directory: Path) -> None:
     repository = source.repository(".")
-    digest = (await repository.resolve(await take(repository, "champion", "v1"))).digest
+    digest = (await repository.resolve(parse_target(await take(repository, "champion", "v1")))).digest
     document = json.loads((directory / "index.json").read_bytes())
     document["manifests"].append({"digest": "md5:1"})
     (directory / "index.json").write_text(json.dumps(document))
@@ -195,9 +197,9 @@ async def test_nothing_is_deleted_while_an_entry_cannot_be_read(source: LayoutSo
 
 
 async def test_a_manifest_without_its_blobs_is_refused(source: LayoutSource, directory: Path) -> None:
-    manifest = await LocalSource(KITHOME).repository(FRAUD).manifest("champion")
+    manifest = await LocalSource(KITHOME).repository(FRAUD).manifest(Tag("champion"))
     with pytest.raises(NotFound, match="7 blobs"):
-        await source.repository(".").put_manifest(manifest.raw, manifest.media_type, "v1")
+        await source.repository(".").put_manifest(manifest.raw, manifest.media_type, Tag("v1"))
     assert not (directory / "index.json").exists()
 
 
@@ -211,7 +213,7 @@ async def test_a_folder_with_other_things_is_left_alone(source: LayoutSource, di
 
 async def test_nothing_is_made_by_a_removal_in_no_layout(source: LayoutSource, directory: Path) -> None:
     with pytest.raises(NotFound):
-        await source.repository(".").untag("v1")
+        await source.repository(".").untag(Tag("v1"))
     assert not directory.exists()
 
 
@@ -247,14 +249,14 @@ async def test_skopeo_reads_what_we_wrote(
 ) -> None:
     digest = await take(source.repository("."), "champion", "v1")
     await take(source.repository("team/x"), "challenger", "v2")
-    manifest = await source.repository(".").manifest("v1")
+    manifest = await source.repository(".").manifest(Tag("v1"))
     assert skopeo("inspect", "--raw", f"oci:{directory}:v1").encode() == manifest.raw
     for name in ("v1", "team/x:v2"):
         skopeo("copy", "--quiet", f"oci:{directory}:{name}", f"oci:{tmp_path / 'theirs'}:{name}")
     theirs = LayoutSource(tmp_path / "theirs")
-    assert (await theirs.repository(".").manifest("v1")).digest == digest
-    assert (await theirs.repository("team/x").manifest("v2")).raw == (
-        await source.repository("team/x").manifest("v2")
+    assert (await theirs.repository(".").manifest(Tag("v1"))).digest == digest
+    assert (await theirs.repository("team/x").manifest(Tag("v2"))).raw == (
+        await source.repository("team/x").manifest(Tag("v2"))
     ).raw
 
 
@@ -271,7 +273,7 @@ async def test_we_change_what_skopeo_wrote_and_it_changes_what_we_wrote(
     found = [entry async for page in LayoutSource(theirs).repository(".").tags() for entry in page]
     assert [entry.name for entry in found if entry.name] == ["v1", "v2"]
     assert all(entry.problem is None for entry in found)
-    assert (await LayoutSource(theirs).repository(".").resolve("v1")).digest == challenger
+    assert (await LayoutSource(theirs).repository(".").resolve(Tag("v1"))).digest == challenger
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
@@ -287,14 +289,14 @@ async def test_a_layout_s_files_share_the_mode_that_the_umask_gives(
     before = os.umask(umask)
     shared_mode.cache_clear()
     try:
-        manifest = await origin.manifest("champion")
+        manifest = await origin.manifest(Tag("champion"))
         repository = LayoutSource(directory).repository(".")
         for part in (manifest.config, *manifest.layers[:2]):
             assert part is not None
             assert await repository.mount_blob(part, origin)
         for part in manifest.layers[2:]:
             await repository.put_blob(part, BlobOf(origin, part))
-        await repository.put_manifest(manifest.raw, manifest.media_type, "v1")
+        await repository.put_manifest(manifest.raw, manifest.media_type, Tag("v1"))
     finally:
         os.umask(before)
         shared_mode.cache_clear()
@@ -306,6 +308,6 @@ async def test_a_copy_that_was_cut_short_before_its_index_can_be_run_again(direc
     (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     repository = LayoutSource(directory).repository(".")
     with pytest.raises(NotFound, match="no index"):
-        await repository.resolve("v1")
+        await repository.resolve(Tag("v1"))
     await take(repository, "champion", "v1")
-    assert (await repository.resolve("v1")).digest
+    assert (await repository.resolve(Tag("v1"))).digest

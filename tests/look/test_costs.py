@@ -16,6 +16,8 @@ from kittui.cli.app import main
 from kittui.errors import Refused, Unsupported
 from kittui.modelkit import ModelKit
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
 from kittui.state.indexes import IndexCache
@@ -45,7 +47,7 @@ async def proxied(world: SparseKits) -> AsyncIterator[tuple[FaultyProxy, Reposit
 
 
 async def tree(repository: Repository, tag: str, inspector: Inspector) -> tuple[ModelKit, list[int]]:
-    kit = await ModelKits().open(repository, tag)
+    kit = await ModelKits().open(repository, parse_target(tag))
     listed = await list_layers(inspector, repository, kit.layers)
     for one in listed:
         assert one.error is None
@@ -77,7 +79,7 @@ async def test_the_tensor_list_costs_its_header_and_64_kib(
 ) -> None:
     proxy, repository = proxied
     inspector = Inspector()
-    kit = await ModelKits().open(repository, "two-layers")
+    kit = await ModelKits().open(repository, Tag("two-layers"))
     found = await find_in_layers(inspector, repository, kit.layers, "model/model.safetensors")
     weights = await inspector.weights(repository, found.layer, found.entry)
     assert len(weights.tensors) == 300
@@ -87,7 +89,7 @@ async def test_the_tensor_list_costs_its_header_and_64_kib(
 async def test_cat_costs_the_file_and_64_kib(proxied: tuple[FaultyProxy, Repository]) -> None:
     proxy, repository = proxied
     inspector = Inspector()
-    kit = await ModelKits().open(repository, "two-layers")
+    kit = await ModelKits().open(repository, Tag("two-layers"))
     found = await find_in_layers(inspector, repository, kit.layers, "model/config.json")
     pieces: list[bytes] = []
 
@@ -106,7 +108,7 @@ async def test_the_second_opening_asks_only_whether_the_modelkit_is_still_there(
 
     proxy, repository = proxied
     cache, kits = IndexCache(tmp_path / "indexes"), tmp_path / "kits"
-    kit = await ModelKits(DiskCache(kits)).open(repository, "two-layers")
+    kit = await ModelKits(DiskCache(kits)).open(repository, Tag("two-layers"))
     await list_layers(Inspector(cache), repository, kit.layers)
     found = await find_in_layers(Inspector(cache), repository, kit.layers, "model/model.safetensors")
     await Inspector(cache).weights(repository, found.layer, found.entry)
@@ -168,7 +170,7 @@ async def test_a_registry_without_ranges_is_never_streamed_by_accident(
 ) -> None:
     proxy, repository = proxied
     proxy.add(Fault(path="/blobs/", times=-1, ignore_range=True))
-    kit = await ModelKits().open(repository, "two-layers")
+    kit = await ModelKits().open(repository, Tag("two-layers"))
     listed = await list_layers(Inspector(), repository, kit.layers)
     assert isinstance(listed[0].error, Refused | Unsupported)
     assert str(MODEL_SIZE // 1_000_000) in listed[0].error.message
@@ -187,7 +189,7 @@ async def test_compressed_layers_say_their_price(kit_registry: DockerRegistry, t
 
     async with FaultyProxy(kit_registry.host) as proxy, RegistrySource(proxy.host) as source:
         repository = source.repository("sentiment")
-        kit = await ModelKits().open(repository, "v2.0.0")
+        kit = await ModelKits().open(repository, Tag("v2.0.0"))
         before = proxy.body_bytes()
         inspector = Inspector(IndexCache(tmp_path), free_bytes=10_000, ask=ask)
         listed = await list_layers(inspector, repository, kit.layers)

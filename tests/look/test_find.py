@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kittui.oci.tag import Tag
 from kittui.store import LocalSource
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.find import Finder, Match, Place, Problem, Query
@@ -37,7 +38,7 @@ async def test_a_layer_is_found_in_every_modelkit_that_holds_it() -> None:
 async def test_content_is_found_under_every_compression_by_its_diff_id() -> None:
     source = LocalSource(FIXTURES / "kithome")
     repository = source.repository("127.0.0.1:5055/sentiment")
-    plain = (await ModelKits().open(repository, "v2.0.0-none")).layers[0]
+    plain = (await ModelKits().open(repository, Tag("v2.0.0-none"))).layers[0]
     found, _ = await find(plain.digest)
     assert {(tag, what) for _, tag, what in found} == {
         ("latest", "diff_id"),
@@ -59,8 +60,8 @@ async def test_files_are_found_by_name_path_and_pattern_in_compressed_layers_too
 
 async def test_one_repository_or_modelkit_can_be_searched() -> None:
     source = LocalSource(FIXTURES / "kithome")
-    found, _ = await find(VALIDATION, Place(source, "127.0.0.1:5055/fraud", "champion"))
+    found, _ = await find(VALIDATION, Place(source, "127.0.0.1:5055/fraud", Tag("champion")))
     assert found == {("127.0.0.1:5055/fraud", "champion", "layer")}
-    missing, problems = await find(VALIDATION, Place(source, "127.0.0.1:5055/fraud", "nope"))
+    missing, problems = await find(VALIDATION, Place(source, "127.0.0.1:5055/fraud", Tag("nope")))
     assert not missing
     assert len(problems) == 1

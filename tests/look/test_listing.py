@@ -21,6 +21,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import parse_reference, store_display
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.usecases.inspect.inspector import Inspector
 from tests.fakes.layers import LayerReader, LayersRepository, archive, layer_of
@@ -29,7 +30,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
 async def modelkit_of(repository: Repository, target: str) -> ModelKit:
-    manifest = await repository.manifest(target)
+    manifest = await repository.manifest(parse_target(target))
     assert manifest.config is not None
     return ModelKit.parse(manifest, await repository.read_blob(manifest.config, CONFIG_LIMIT))
 

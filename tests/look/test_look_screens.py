@@ -16,6 +16,7 @@ from kittui.cli.compose import Composition
 from kittui.cli.interface import build_ports
 from kittui.config import Flags
 from kittui.oci.reference import Place
+from kittui.oci.tag import Tag
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.frame.selection import Node
@@ -156,7 +157,7 @@ async def test_a_model_file_unfolds_into_tensors(tmp_path: Path) -> None:
     async with opened(tmp_path, "local://127.0.0.1:5055/fraud:champion") as (app, _):
         source = await app.ports.source(Place("local"))
         repository = source.repository("127.0.0.1:5055/fraud")
-        kit = await app.ports.modelkit(repository, "champion")
+        kit = await app.ports.modelkit(repository, Tag("champion"))
         [node] = await LayerTree().rows(app.ports, repository, kit, kit.layers[0], nobody)
         assert node.name == "model/fraud.safetensors"
         assert callable(node.children)

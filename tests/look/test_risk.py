@@ -26,6 +26,7 @@ from kittui.formats.loading import Examined, examine
 from kittui.formats.need import run_bytes
 from kittui.layout import LayoutSource
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.inspect.files import list_layers
 from kittui.usecases.inspect.inspector import Inspector
@@ -53,7 +54,7 @@ async def report_of(tmp_path: Path, files: dict[str, File], kitfile: dict[str, o
     index = manifest.to_json() | {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
     (tmp_path / "index.json").write_text(f'{{"schemaVersion":2,"manifests":[{json.dumps(index)}]}}')
     repository = LayoutSource(tmp_path).repository(".")
-    kit = await ModelKits().open(repository, "v1")
+    kit = await ModelKits().open(repository, Tag("v1"))
     inspector = Inspector()
     return await assess(inspector, repository, kit, await list_layers(inspector, repository, kit.layers))
 

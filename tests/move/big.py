@@ -7,6 +7,7 @@ import json
 
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.tag import Tag
 from kittui.registry import RegistrySource
 from kittui.registry.access import Patience, Wait
 from kittui.retry import Pace
@@ -60,7 +61,7 @@ async def pull(
 ) -> Moved:
     heard = waits if waits is not None else []
     async with RegistrySource(proxy.host, patience=patience, on_wait=heard.append) as source:
-        plan = await plan_move("pull", source.repository("big"), "v1", store, "v1")
+        plan = await plan_move("pull", source.repository("big"), Tag("v1"), store, Tag("v1"))
         return await apply_move(plan, ledger, Policy(), progress, tuning=QUICK)
 
 

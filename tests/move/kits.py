@@ -13,6 +13,8 @@ from textual.pilot import Pilot
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.retry import Pace
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
@@ -56,8 +58,8 @@ class Kits:
         tuning = Tuning(pace=Pace(tries=7, first=0.01))
         self.world.change_tools = ChangeTools(self.ledger, Policy(**policy), Inspector(), self.find, tuning)
 
-    async def find(self, reference: Reference) -> tuple[Repository, str]:
-        return self.store.repository(str(reference)), "latest"
+    async def find(self, reference: Reference) -> tuple[Repository, Target]:
+        return self.store.repository(str(reference)), Tag("latest")
 
     def tags(self) -> dict[str, str]:
         versions = {digest: tag for tag, digest in self.fraud.tagged.items() if tag.startswith("v")}

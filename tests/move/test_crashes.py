@@ -20,6 +20,8 @@ import pytest
 import kittui
 from kittui import crashpoints
 from kittui.cli.app import main
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
@@ -163,7 +165,7 @@ async def test_an_upload_killed_anywhere_finishes_when_run_again(
     done = await asyncio.to_thread(again, environment, *words)
     async with RegistrySource(host) as source:
         repository = source.repository("copied")
-        manifest = await repository.manifest("v1")
+        manifest = await repository.manifest(Tag("v1"))
         assert manifest.digest == done["digest"]
         for blob in manifest.layers:
             assert len(await repository.read_blob(blob, blob.size)) == blob.size
@@ -172,7 +174,10 @@ async def test_an_upload_killed_anywhere_finishes_when_run_again(
 async def state(host: str) -> dict[str, str]:
     async with RegistrySource(host) as source:
         repository = source.repository("fraud")
-        return {tag: (await repository.resolve(tag)).digest.short for tag in ("champion", "challenger", "rollback")}
+        return {
+            tag: (await repository.resolve(parse_target(tag))).digest.short
+            for tag in ("champion", "challenger", "rollback")
+        }
 
 
 PROMOTED = {"champion": "bc0db86d1084", "challenger": "bc0db86d1084", "rollback": "afd90276678c"}
@@ -249,8 +254,8 @@ async def test_what_was_pulled_is_what_kit_would_have_left(
     name, _, tag = kit.partition(":")
     theirs = golden.repository(f"127.0.0.1:5055/{name}")
     ours = LocalSource(Path(environment["KITOPS_HOME"]), recheck=0).repository(f"{shared_kit_registry.host}/{name}")
-    assert await ours.resolve(tag) == await theirs.resolve(tag)
-    manifest = await ours.manifest(tag)
+    assert await ours.resolve(parse_target(tag)) == await theirs.resolve(parse_target(tag))
+    manifest = await ours.manifest(parse_target(tag))
     assert manifest.config is not None
     for blob in (manifest.config, *manifest.layers):
         assert ours.files.path(blob.digest).read_bytes() == theirs.files.path(blob.digest).read_bytes()

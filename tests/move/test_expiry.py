@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.registry import RegistrySource
 from kittui.retry import Pace
 from kittui.store import LocalSource
@@ -66,7 +67,7 @@ async def test_tokens_that_run_out_during_a_push(
         FaultyProxy(registry.host, gate=gate) as proxy,
         RegistrySource(proxy.host, patience=IMPATIENT) as source,
     ):
-        plan = await plan_move("push", store, "v1", source.repository("big"), "v1")
+        plan = await plan_move("push", store, Tag("v1"), source.repository("big"), Tag("v1"))
         await apply_move(plan, ledger, Policy(), tuning=Tuning(blobs=1, connections=1, pace=Pace(tries=7, first=0.02)))
         assert any("/blobs/uploads/" in path for path in gate.refused)
     status, _, body = registry.request("GET", f"/v2/big/blobs/{Digest.of(content)}")

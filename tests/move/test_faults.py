@@ -16,6 +16,8 @@ import pytest
 from kittui.errors import ConnectionLost, ContentError, DigestMismatch, KittuiError, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
 from kittui.registry.access import Wait
@@ -154,7 +156,7 @@ async def test_check_11_and_a_push_survives_cut_uploads_and_lost_answers(
     async with FaultyProxy(registry.host) as proxy, RegistrySource(proxy.host, patience=IMPATIENT) as source:
         proxy.add(Fault(method="P", path="/uploads/", cut_upload_after=5 * MIB))
         proxy.add(Fault(method="PUT", path="/manifests/", drop_answer=True))
-        plan = await plan_move("push", store, "v1", source.repository("big"), "v1")
+        plan = await plan_move("push", store, Tag("v1"), source.repository("big"), Tag("v1"))
         await apply_move(plan, ledger, Policy(), tuning=QUICK)
     status, _, body = registry.request("GET", f"/v2/big/blobs/{Digest.of(content)}")
     assert status == 200
@@ -173,7 +175,10 @@ V090, V100, V110 = "c6cf1d79ed4c", "afd90276678c", "bc0db86d1084"
 async def tags(host: str) -> dict[str, str]:
     async with RegistrySource(host) as source:
         repository = source.repository("fraud")
-        return {tag: (await repository.resolve(tag)).digest.short for tag in ("champion", "challenger", "rollback")}
+        return {
+            tag: (await repository.resolve(parse_target(tag))).digest.short
+            for tag in ("champion", "challenger", "rollback")
+        }
 
 
 PROMOTED = {"champion": V110, "challenger": V110, "rollback": V100}
@@ -199,15 +204,19 @@ async def test_check_39_lost_answers_of_a_promotion_are_recognised(fraud: Faulty
 async def test_check_45_a_retag_costs_5_requests_and_is_verified(fraud: FaultyProxy, ledger: Ledger) -> None:
     async with RegistrySource(fraud.host) as source:
         repository = source.repository("fraud")
-        await repository.resolve("v1.0.0")
+        await repository.resolve(Tag("v1.0.0"))
         with metered() as first:
-            await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "first")]), ledger, Policy())
+            await apply_retag(
+                await plan_retag(repository, Tag("v1.0.0"), [(repository, Tag("first"))]), ledger, Policy()
+            )
         assert first.requests <= 6  # whether a tag that is created can be removed alone is asked once of a repository
         with metered() as traffic:
-            await apply_retag(await plan_retag(repository, "v1.0.0", [(repository, "prod")]), ledger, Policy())
+            await apply_retag(
+                await plan_retag(repository, Tag("v1.0.0"), [(repository, Tag("prod"))]), ledger, Policy()
+            )
         assert traffic.requests <= 5
         assert traffic.bytes + traffic.sent < 100_000
-        assert (await repository.resolve("prod")).digest.short == V100
+        assert (await repository.resolve(Tag("prod"))).digest.short == V100
     assert not [request for request in fraud.requests if "?tag=" in str(request)]
 
 
@@ -215,10 +224,10 @@ async def test_check_40_champion_goes_and_v1_survives_on_distribution_2_8(fraud:
     async with RegistrySource(fraud.host) as source:
         repository = source.repository("fraud")
         with pytest.raises(Unsupported) as caught:
-            await apply_remove(await plan_remove(repository, "champion"), ledger, Policy())
+            await apply_remove(await plan_remove(repository, Tag("champion")), ledger, Policy())
         assert "v1.0.0" in (caught.value.hint or "")
-        await apply_remove(await plan_remove(repository, "champion", "placeholder"), ledger, Policy())
-        assert (await repository.resolve("v1.0.0")).digest.short == V100
+        await apply_remove(await plan_remove(repository, Tag("champion"), "placeholder"), ledger, Policy())
+        assert (await repository.resolve(Tag("v1.0.0"))).digest.short == V100
         listed = [entry.name async for page in repository.tags() for entry in page]
         assert "champion" not in listed
 
@@ -234,7 +243,7 @@ async def test_check_41_disabled_deletes_are_explained_and_change_nothing(
         modes: tuple[Literal["untag", "placeholder", "delete"], ...] = ("untag", "placeholder", "delete")
         for mode in modes:
             with pytest.raises(Unsupported) as caught:
-                await apply_remove(await plan_remove(repository, "champion", mode), ledger, Policy())
+                await apply_remove(await plan_remove(repository, Tag("champion"), mode), ledger, Policy())
             assert caught.value.hint
     assert await tags(registry.host) == before
 
@@ -253,7 +262,7 @@ async def test_check_12_foreign_urls_of_layers_are_never_contacted(
             "PUT", "/v2/fraud/manifests/foreign", json.dumps(document).encode(), {"Content-Type": OCI_MANIFEST}
         )
         async with RegistrySource(kit_registry.host) as source:
-            plan = await plan_move("pull", source.repository("fraud"), "foreign", store, "foreign")
+            plan = await plan_move("pull", source.repository("fraud"), Tag("foreign"), store, Tag("foreign"))
             await apply_move(plan, ledger, Policy())
         assert trap.requests == []
         assert status == 200
@@ -271,9 +280,9 @@ async def test_layouts_that_were_written_can_be_read_by_skopeo(
         pytest.skip("skopeo is not installed")
     layout = LayoutSource(tmp_path / "layout").repository(".")
     async with RegistrySource(kit_registry.host) as source:
-        plan = await plan_move("copy", source.repository("fraud"), "champion", layout, "champion")
+        plan = await plan_move("copy", source.repository("fraud"), Tag("champion"), layout, Tag("champion"))
         await apply_move(plan, ledger, Policy())
-        plan = await plan_move("copy", layout, "champion", source.repository("again"), "v1")
+        plan = await plan_move("copy", layout, Tag("champion"), source.repository("again"), Tag("v1"))
         await apply_move(plan, ledger, Policy())
     found = subprocess.run(
         ["skopeo", "inspect", "--raw", f"oci:{tmp_path}/layout:champion"], check=True, capture_output=True

@@ -18,6 +18,7 @@ from kittui.errors import DiskFull, KittuiError
 from kittui.layout import LayoutSource
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
 from kittui.usecases.change.ledger import Ledger
@@ -72,7 +73,7 @@ def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def move(action: str, origin: Repository, destination: Repository, ledger: Ledger, tag: str = "v1") -> Moved:
-    plan = await plan_move(action, origin, "v1", destination, tag)
+    plan = await plan_move(action, origin, Tag("v1"), destination, Tag(tag))
     return await apply_move(plan, ledger, Policy(), tuning=QUICK)
 
 
@@ -196,7 +197,7 @@ async def test_unpacking(
     target = disk.path / "new/out"
 
     async def unpack() -> None:
-        await apply_unpack(await plan_unpack(kit, "v1", target), Inspector())
+        await apply_unpack(await plan_unpack(kit, Tag("v1"), target), Inspector())
 
     with pytest.raises(DiskFull):
         await unpack()

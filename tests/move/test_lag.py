@@ -11,6 +11,8 @@ from kittui.errors import ConnectionLost, Denied, RegistryError, TagMoved
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.usecases.change import readings
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Changed
@@ -45,12 +47,12 @@ class Late(MemoryRepository):
     def _digest(self, target: str) -> Digest:
         left, former = self.former.get(target, (0, None))
         if not left:
-            return super()._digest(target)
+            return super()._digest(parse_target(target))
         self.former[target] = (left - 1, former)
         if left == 1:
             del self.former[target]
         if former is None:
-            return super()._digest("there-is-no-such-tag")
+            return super()._digest(Tag("there-is-no-such-tag"))
         return former
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: str | None = None) -> Descriptor:
@@ -128,7 +130,7 @@ async def test_a_tag_that_was_moved_just_now_is_not_promoted_from_its_former_dig
     fraud: Late, ledger: Ledger
 ) -> None:
     fraud.add_kit("three", "v1.2.0")
-    plan = await plan_retag(fraud, "v1.2.0", [(fraud, "challenger")])
+    plan = await plan_retag(fraud, Tag("v1.2.0"), [(fraud, Tag("challenger"))])
     await apply_retag(plan, ledger, Policy())
     with pytest.raises(TagMoved, match="challenger"):
         await promote(fraud, ledger)
@@ -151,18 +153,18 @@ async def test_undo_takes_back_what_does_not_show_yet(fraud: Late, ledger: Ledge
 
 
 async def test_a_new_tag_and_a_removed_one_show_late(fraud: Late, ledger: Ledger) -> None:
-    done = await apply_retag(await plan_retag(fraud, "v1.1.0", [(fraud, "new")]), ledger, Policy())
+    done = await apply_retag(await plan_retag(fraud, Tag("v1.1.0"), [(fraud, Tag("new"))]), ledger, Policy())
     assert done.done[0].unseen == ("new",)
     assert tags(fraud)["new"] == "v1.1.0"
     fraud.settle()
-    removed = await apply_remove(await plan_remove(fraud, "new"), ledger, Policy())
+    removed = await apply_remove(await plan_remove(fraud, Tag("new")), ledger, Policy())
     assert removed.unseen == ("new",)
     assert "new" not in fraud.tagged
     assert told(ledger) == [("tag", "new"), ("remove", "new")]
 
 
 async def test_undo_of_a_new_tag_that_does_not_show_yet_removes_it(fraud: Late, ledger: Ledger) -> None:
-    await apply_retag(await plan_retag(fraud, "v1.1.0", [(fraud, "new")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("v1.1.0"), [(fraud, Tag("new"))]), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert "new" not in fraud.tagged
 
@@ -234,13 +236,13 @@ async def test_bytes_are_compared_where_addresses_are_of_another_algorithm(
     plain_resolve, plain_manifest = fraud.resolve, fraud.manifest
 
     async def manifest(target: str) -> Manifest:
-        found = await plain_manifest(target)
+        found = await plain_manifest(parse_target(target))
         digest = found.digest if ":" in target else Digest.of(found.raw, "sha512")
         return Manifest.parse(found.raw, found.media_type, digest)
 
     async def resolve(target: str) -> Descriptor:
         # By HEAD it answers with the other of the two.
-        return await plain_resolve(target)
+        return await plain_resolve(parse_target(target))
 
     monkeypatch.setattr(fraud, "manifest", manifest)
     monkeypatch.setattr(fraud, "resolve", resolve)
@@ -275,7 +277,7 @@ async def test_a_move_that_a_killed_run_made_is_not_a_late_reading_of_an_earlier
 async def test_what_was_accepted_and_can_not_be_read_is_no_success(fraud: Late, ledger: Ledger) -> None:
     """A registry that remembers a manifest which it has collected takes it without storing it."""
     fraud.lag = 0
-    plan = await plan_retag(fraud, "v1.1.0", [(fraud, "new")])
+    plan = await plan_retag(fraud, Tag("v1.1.0"), [(fraud, Tag("new"))])
 
     def lose(repository: MemoryRepository, verb: str, what: str) -> None:
         del repository.manifests[repository.tagged["v1.1.0"]]

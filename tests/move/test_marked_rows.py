@@ -10,6 +10,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from kittui.errors import Denied
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
@@ -120,7 +122,7 @@ async def test_a_retag_that_moves_tags_starts_on_cancel(kits: Kits) -> None:
 
 async def test_marked_tags_are_pushed_by_one_name(kits: Kits) -> None:
     for tag in ("champion", "challenger"):
-        pulled = await plan_move("pull", kits.fraud, tag, kits.store.repository("fraud"), tag)
+        pulled = await plan_move("pull", kits.fraud, parse_target(tag), kits.store.repository("fraud"), Tag(tag))
         await apply_move(pulled, kits.ledger, Policy())
     async with kits.world.app("local://fraud").run_test(size=SIZE) as pilot:
         await mark(pilot, "champion", "challenger")

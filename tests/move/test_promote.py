@@ -12,6 +12,8 @@ import pytest
 from kittui.crashpoints import crashing
 from kittui.errors import ConnectionLost, NotFound, ReadOnly, Refused, TagMoved, TagProtected, Unsupported, UsageError
 from kittui.modelkit.stages import LifecycleTags, Stage, lifecycle_of
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
@@ -91,14 +93,14 @@ async def test_without_champion_rollback_is_left_alone(fraud: MemoryRepository, 
 
 async def test_earlier_stages_do_not_touch_rollback(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.tagged["tuned"] = fraud.tagged["v0.9.0"]
-    await apply_changes(await plan_promote(fraud, "tuned", "challenger"), ledger, Policy())
+    await apply_changes(await plan_promote(fraud, Tag("tuned"), Tag("challenger")), ledger, Policy())
     assert tags(fraud)["challenger"] == "v0.9.0"
     assert tags(fraud)["rollback"] == "v0.9.0"
     assert tags(fraud)["champion"] == "v1.0.0"
 
 
 async def test_stages_may_have_other_names(fraud: MemoryRepository, ledger: Ledger) -> None:
-    stages = LifecycleTags("candidate", "live", "previous", "old")
+    stages = LifecycleTags(Tag("candidate"), Tag("live"), Tag("previous"), Tag("old"))
     one, two, nine = (fraud.tagged[tag] for tag in ("v1.0.0", "v1.1.0", "v0.9.0"))
     fraud.tagged = {"live": one, "candidate": two, "previous": nine}
     plan = await plan_promote(fraud, stages=stages, retire=True)
@@ -106,17 +108,17 @@ async def test_stages_may_have_other_names(fraud: MemoryRepository, ledger: Ledg
     assert fraud.tagged == {"live": two, "candidate": two, "previous": one, "old": nine}
     await apply_changes(await plan_rollback(fraud, stages=stages), ledger, Policy())
     assert fraud.tagged["live"] == one
-    await apply_changes(await plan_promote(fraud, "live", "candidate", stages=stages), ledger, Policy())
+    await apply_changes(await plan_promote(fraud, Tag("live"), Tag("candidate"), stages=stages), ledger, Policy())
     assert fraud.tagged["previous"] == one
 
 
 async def test_two_stages_of_one_name_are_refused(fraud: MemoryRepository) -> None:
     with pytest.raises(UsageError):
-        await plan_rollback(fraud, stages=LifecycleTags(champion="rollback"))
+        await plan_rollback(fraud, stages=LifecycleTags(champion=Tag("rollback")))
     with pytest.raises(UsageError):
-        await plan_promote(fraud, stages=LifecycleTags(challenger="champion"))
+        await plan_promote(fraud, stages=LifecycleTags(challenger=Tag("champion")))
     with pytest.raises(UsageError):
-        await plan_promote(fraud, stages=LifecycleTags(retired="champion"), retire=True)
+        await plan_promote(fraud, stages=LifecycleTags(retired=Tag("champion")), retire=True)
 
 
 async def test_rollback_goes_back_and_again_is_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
@@ -131,7 +133,7 @@ async def test_no_challenger_is_not_found(fraud: MemoryRepository) -> None:
     with pytest.raises(NotFound, match="challenger"):
         await plan_promote(fraud)
     with pytest.raises(UsageError):
-        await plan_promote(fraud, "rollback")
+        await plan_promote(fraud, Tag("rollback"))
 
 
 async def test_a_digest_that_loses_its_last_tag_is_said_and_can_be_retired(
@@ -318,16 +320,19 @@ async def test_a_rule_that_fails_stops_a_move_unless_it_is_overridden(fraud: Mem
 
 async def test_stages_of_another_name_play_their_roles(fraud: MemoryRepository, ledger: Ledger) -> None:
     stages = lifecycle_of(
-        [Stage("draft", "o", "o", "muted", role="preparing"), Stage("live", "*", "*", "good", role="champion")]
+        [
+            Stage(Tag("draft"), "o", "o", "muted", role="preparing"),
+            Stage(Tag("live"), "*", "*", "good", role="champion"),
+        ]
     )
     assert (stages.champion, stages.challenger) == ("live", "challenger")
-    plan = await plan_promote(fraud, "v1.1.0", "draft", stages=stages)
+    plan = await plan_promote(fraud, Tag("v1.1.0"), Tag("draft"), stages=stages)
     assert [change.tag for change in plan.changes] == ["draft"]
 
 
 async def test_redo_does_again_what_undo_took_back_in_order(fraud: MemoryRepository, ledger: Ledger) -> None:
     async def retag(tag: str, target: str) -> None:
-        await apply_retag(await plan_retag(fraud, target, [(fraud, tag)]), ledger, Policy())
+        await apply_retag(await plan_retag(fraud, parse_target(target), [(fraud, Tag(tag))]), ledger, Policy())
 
     async def take_back() -> None:
         await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
@@ -361,12 +366,12 @@ async def test_redo_does_again_what_undo_took_back_in_order(fraud: MemoryReposit
 
 
 async def test_redo_overwrites_nobody_and_deletes_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("champion"), [(fraud, Tag("one"))]), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     fraud.tagged["one"] = fraud.tagged["challenger"]
     with pytest.raises(TagMoved, match="one moved since"):
         await plan_redo(fraud, ledger)
-    await apply_remove(await plan_remove(fraud, "one", "delete"), ledger, Policy())
+    await apply_remove(await plan_remove(fraud, Tag("one"), "delete"), ledger, Policy())
     gone = set(fraud.tagged)
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     with pytest.raises(Unsupported, match="a delete is not done again"):
@@ -378,8 +383,8 @@ async def test_redo_overwrites_nobody_and_deletes_nothing(fraud: MemoryRepositor
 async def test_what_a_killed_redo_has_done_is_taken_back_alone(
     fraud: MemoryRepository, ledger: Ledger, point: str
 ) -> None:
-    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
-    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "two")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("champion"), [(fraud, Tag("one"))]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("champion"), [(fraud, Tag("two"))]), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     with crashing(point, die), pytest.raises(Killed):
         await apply_redo(await plan_redo(fraud, ledger), ledger, Policy())
@@ -391,7 +396,7 @@ async def test_what_a_killed_redo_has_done_is_taken_back_alone(
 
 
 async def test_a_redo_that_failed_can_be_tried_again(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("champion"), [(fraud, Tag("one"))]), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     with pytest.raises(Refused):
         await apply_redo(await plan_redo(fraud, ledger), ledger, Policy(rules=(Never(),)))
@@ -406,8 +411,8 @@ async def test_a_redo_that_nobody_answered_continues_and_is_taken_back_alone(
         if verb == "PUT":
             raise ConnectionLost("cut by the test")
 
-    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "one")]), ledger, Policy())
-    await apply_retag(await plan_retag(fraud, "champion", [(fraud, "two")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("champion"), [(fraud, Tag("one"))]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("champion"), [(fraud, Tag("two"))]), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     fraud.source.hooks.append(cut)
     with pytest.raises(ConnectionLost):

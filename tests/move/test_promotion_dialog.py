@@ -13,6 +13,7 @@ from textual.widgets import OptionList
 from kittui.errors import ConnectionLost
 from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.tag import Tag
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.dialogs.prompt import InputDialog
@@ -140,7 +141,7 @@ async def test_the_first_champion_is_compared_with_nothing(kits: Kits) -> None:
 
 
 async def test_the_configured_stages_are_moved(tmp_path: Path) -> None:
-    kits = Kits(tmp_path, stages=LifecycleTags("candidate", "live", "previous", "old"))
+    kits = Kits(tmp_path, stages=LifecycleTags(Tag("candidate"), Tag("live"), Tag("previous"), Tag("old")))
     names = {"champion": "live", "challenger": "candidate", "rollback": "previous"}
     kits.fraud.tagged = {names.get(tag, tag): digest for tag, digest in kits.fraud.tagged.items()}
     kits.fraud.tagged.pop("v0.9.0")

@@ -10,6 +10,7 @@ import pytest
 from kittui.crashpoints import crashing
 from kittui.errors import TagMoved
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.usecases.change import readings
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
@@ -151,7 +152,7 @@ async def test_an_undo_that_was_killed_takes_one_change_back_however_often_it_is
     for nth in itertools.count(1):
         ledger = Ledger.open(tmp_path / str(nth), "tester@here")
         fraud = repository_of_three()
-        await apply_retag(await plan_retag(fraud, "v0.9.0", [(fraud, "kept")]), ledger, Policy())
+        await apply_retag(await plan_retag(fraud, Tag("v0.9.0"), [(fraud, Tag("kept"))]), ledger, Policy())
         await apply_changes(await plan_promote(fraud), ledger, Policy())
         left = [nth]
 
@@ -184,5 +185,5 @@ async def test_a_newer_change_is_taken_back_before_one_whose_undo_was_cut_short(
     await apply_changes(await plan_promote(fraud), ledger, Policy())
     undo = await plan_undo(fraud, ledger)
     ledger.journal.begin_undo(undo.entry)
-    await apply_retag(await plan_retag(fraud, "v0.9.0", [(fraud, "kept")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("v0.9.0"), [(fraud, Tag("kept"))]), ledger, Policy())
     assert (await plan_undo(fraud, ledger)).entry.action == "tag"

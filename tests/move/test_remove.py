@@ -10,6 +10,7 @@ import pytest
 from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power, Repository
+from kittui.oci.tag import Tag
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.removal import plan_remove
@@ -36,7 +37,7 @@ def fraud() -> MemoryRepository:
 
 
 async def test_untag_leaves_siblings_and_content(fraud: MemoryRepository, ledger: Ledger) -> None:
-    plan = await plan_remove(fraud, "champion")
+    plan = await plan_remove(fraud, Tag("champion"))
     assert (plan.tags, plan.siblings) == (("champion",), None)
     done = await apply_remove(plan, ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.0.0", "v1.1.0"]
@@ -51,7 +52,7 @@ async def test_check_40_a_registry_that_cannot_untag_names_the_ways_and_the_sibl
 ) -> None:
     fraud.source.powers["untag"] = CANNOT
     with pytest.raises(Unsupported) as caught:
-        await apply_remove(await plan_remove(fraud, "champion"), ledger, Policy())
+        await apply_remove(await plan_remove(fraud, Tag("champion")), ledger, Policy())
     assert "--placeholder" in (caught.value.hint or "")
     assert "v1.0.0" in (caught.value.hint or "")
     assert sorted(fraud.tagged) == ["champion", "v1.0.0", "v1.1.0"]
@@ -60,7 +61,7 @@ async def test_check_40_a_registry_that_cannot_untag_names_the_ways_and_the_sibl
 async def test_check_40_a_placeholder_removes_the_tag_and_v1_survives(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.source.powers["untag"] = CANNOT
     digest = fraud.tagged["v1.0.0"]
-    await apply_remove(await plan_remove(fraud, "champion", "placeholder"), ledger, Policy())
+    await apply_remove(await plan_remove(fraud, Tag("champion"), "placeholder"), ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.0.0", "v1.1.0"]
     assert digest in fraud.manifests
     assert len(fraud.manifests) == 2
@@ -72,15 +73,15 @@ async def test_check_41_deletes_disabled_leave_a_displaced_tag_as_it_was(
     fraud.source.powers["delete"] = Power("no", "deletes are disabled", "set storage.delete.enabled: true")
     before = dict(fraud.tagged)
     with pytest.raises(Unsupported, match="disabled"):
-        await apply_remove(await plan_remove(fraud, "champion", "placeholder"), ledger, Policy())
+        await apply_remove(await plan_remove(fraud, Tag("champion"), "placeholder"), ledger, Policy())
     assert fraud.tagged == before
     with pytest.raises(Unsupported, match="disabled") as caught:
-        await plan_remove(fraud, "champion", "delete")
+        await plan_remove(fraud, Tag("champion"), "delete")
     assert "enabled: true" in (caught.value.hint or "")
 
 
 async def test_delete_takes_all_tags_of_the_digest_and_says_so(fraud: MemoryRepository, ledger: Ledger) -> None:
-    plan = await plan_remove(fraud, "champion", "delete")
+    plan = await plan_remove(fraud, Tag("champion"), "delete")
     assert plan.tags == ("champion", "v1.0.0")
     done = await apply_remove(plan, ledger, Policy())
     assert sorted(fraud.tagged) == ["v1.1.0"]
@@ -90,7 +91,7 @@ async def test_delete_takes_all_tags_of_the_digest_and_says_so(fraud: MemoryRepo
 
 
 async def test_delete_is_refused_when_another_tag_joined_the_digest(fraud: MemoryRepository, ledger: Ledger) -> None:
-    plan = await plan_remove(fraud, "champion", "delete")
+    plan = await plan_remove(fraud, Tag("champion"), "delete")
     fraud.tagged["rollback"] = fraud.tagged["champion"]
     with pytest.raises(TagMoved, match="rollback"):
         await apply_remove(plan, ledger, Policy())
@@ -104,7 +105,7 @@ async def test_a_digest_can_only_be_deleted(fraud: MemoryRepository) -> None:
 
 async def test_a_protected_tag_wants_its_name_typed(fraud: MemoryRepository, ledger: Ledger) -> None:
     policy = Policy(protected=frozenset({"v1.0.0"}))
-    plan = await plan_remove(fraud, "champion", "delete")
+    plan = await plan_remove(fraud, Tag("champion"), "delete")
     with pytest.raises(TagProtected, match=r"v1\.0\.0"):
         await apply_remove(plan, ledger, policy)
     await apply_remove(plan, ledger, policy, typed=["v1.0.0"])
@@ -122,16 +123,16 @@ async def test_a_registry_that_removes_nothing_at_all_is_not_said_to_take_placeh
         registry.script("DELETE", "/manifests/", Reply(405, headers), times=-1)
         repository = source.repository("fraud")
         with pytest.raises(Unsupported) as caught:
-            await apply_remove(await plan_remove(repository, "v1"), ledger, Policy())
+            await apply_remove(await plan_remove(repository, Tag("v1")), ledger, Policy())
         assert word in (caught.value.hint or "")
         assert "--placeholder" not in (caught.value.hint or "")
-        assert (await plan_remove(repository, "v1", "placeholder")).deletes.denied
+        assert (await plan_remove(repository, Tag("v1"), "placeholder")).deletes.denied
 
 
 async def signed(registry: ScriptedRegistry, repository: Repository) -> tuple[str, str]:
     """v1 with a signature under cosign's tag and one that refers to it; their digests."""
     registry.add_kit("fraud", "v1", layers=[b"one"])
-    digest = (await repository.resolve("v1")).digest
+    digest = (await repository.resolve(Tag("v1"))).digest
     found = []
     for number, subject in enumerate((None, {"mediaType": MANIFEST, "digest": digest, "size": 1})):
         registry.add_blob("fraud", b"{}")
@@ -153,7 +154,7 @@ async def test_what_a_delete_would_orphan_is_named_and_removed_if_wanted(api: bo
     async with ScriptedRegistry(referrers_api=api) as registry, connect(registry.host) as source:
         repository = source.repository("fraud")
         signatures = await signed(registry, repository)
-        plan = await plan_remove(repository, "v1", "delete", referrers=too)
+        plan = await plan_remove(repository, Tag("v1"), "delete", referrers=too)
         assert {str(one.digest) for one, _ in plan.attached} == {*signatures}
         done = await apply_remove(plan, ledger, Policy())
         assert [("fraud", digest) in registry.manifests for digest in signatures] == [not too] * 2
@@ -166,6 +167,6 @@ async def test_what_is_attached_and_tagged_by_somebody_stays(ledger: Ledger) -> 
         repository = source.repository("fraud")
         by_tag, referring = await signed(registry, repository)
         registry.tags["fraud"]["ours"] = referring
-        await apply_remove(await plan_remove(repository, "v1", "delete", referrers=True), ledger, Policy())
+        await apply_remove(await plan_remove(repository, Tag("v1"), "delete", referrers=True), ledger, Policy())
         assert registry.tags["fraud"] == {"ours": referring}
         assert ("fraud", by_tag) not in registry.manifests

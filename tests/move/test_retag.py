@@ -8,6 +8,7 @@ import pytest
 
 from kittui.errors import BadReference, NotFound, TagMoved, TagProtected
 from kittui.oci.protocols import Power
+from kittui.oci.tag import Tag
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
@@ -41,7 +42,7 @@ async def test_a_retag_takes_at_most_5_requests_and_moves_no_layer(
     if looked_at:
         monkeypatch.setattr(tag_changes, "FRESH", -1.0)
     with metered() as traffic:
-        plan = await plan_retag(fraud, fraud.tagged["v1.0.0"], [(fraud, "champion")])
+        plan = await plan_retag(fraud, fraud.tagged["v1.0.0"], [(fraud, Tag("champion"))])
         assert plan.overwritten == ("champion",)
         await apply_retag(plan, ledger, Policy())
     assert traffic.requests <= 5
@@ -51,7 +52,7 @@ async def test_a_retag_takes_at_most_5_requests_and_moves_no_layer(
 
 
 async def test_check_45_several_tags_are_several_puts_each_read_after(fraud: MemoryRepository, ledger: Ledger) -> None:
-    plan = await plan_retag(fraud, "v1.0.0", [(fraud, "a"), (fraud, "b"), (fraud, "a")])
+    plan = await plan_retag(fraud, Tag("v1.0.0"), [(fraud, Tag("a")), (fraud, Tag("b")), (fraud, Tag("a"))])
     await apply_retag(plan, ledger, Policy())
     asked = [what for what in fraud.source.requests if what[0] in ("PUT", "HEAD")]
     for tag in "ab":
@@ -62,14 +63,16 @@ async def test_check_45_several_tags_are_several_puts_each_read_after(fraud: Mem
 async def test_across_repositories_layers_are_mounted(fraud: MemoryRepository, ledger: Ledger) -> None:
     team = fraud.source.repository("team/fraud")
     with metered() as traffic:
-        await apply_retag(await plan_retag(fraud, "v1.0.0", [(team, "prod")]), ledger, Policy())
+        await apply_retag(await plan_retag(fraud, Tag("v1.0.0"), [(team, Tag("prod"))]), ledger, Policy())
     assert team.tagged["prod"] == fraud.tagged["v1.0.0"]
     assert traffic.sent == 0
 
 
 async def test_across_registries_layers_are_copied(fraud: MemoryRepository, ledger: Ledger) -> None:
     far = MemorySource("far.test").repository("fraud")
-    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(far, "prod"), (fraud, "x")]), ledger, Policy())
+    done = await apply_retag(
+        await plan_retag(fraud, Tag("v1.0.0"), [(far, Tag("prod")), (fraud, Tag("x"))]), ledger, Policy()
+    )
     assert far.tagged["prod"] == fraud.tagged["v1.0.0"]
     assert [entry["repository"] for entry in done.to_json()["repositories"]] == [
         "remote://registry.test/fraud",
@@ -79,7 +82,7 @@ async def test_across_registries_layers_are_copied(fraud: MemoryRepository, ledg
 
 async def test_a_tag_that_points_there_is_nothing_to_do(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.tagged["x"] = fraud.tagged["v1.0.0"]
-    done = await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "x")]), ledger, Policy())
+    done = await apply_retag(await plan_retag(fraud, Tag("v1.0.0"), [(fraud, Tag("x"))]), ledger, Policy())
     assert done.to_json() == {
         "repository": "remote://registry.test/fraud",
         "changes": [],
@@ -89,7 +92,7 @@ async def test_a_tag_that_points_there_is_nothing_to_do(fraud: MemoryRepository,
 
 
 async def test_check_38_a_tag_that_moved_since_is_not_overwritten(fraud: MemoryRepository, ledger: Ledger) -> None:
-    plan = await plan_retag(fraud, "v1.0.0", [(fraud, "champion")])
+    plan = await plan_retag(fraud, Tag("v1.0.0"), [(fraud, Tag("champion"))])
     other = fraud.add_kit("three", "champion")
     with pytest.raises(TagMoved, match="champion"):
         await apply_retag(plan, ledger, Policy())
@@ -97,18 +100,18 @@ async def test_check_38_a_tag_that_moved_since_is_not_overwritten(fraud: MemoryR
 
 
 async def test_a_created_tag_is_undone_by_untagging(fraud: MemoryRepository, ledger: Ledger) -> None:
-    await apply_retag(await plan_retag(fraud, "v1.0.0", [(fraud, "new")]), ledger, Policy())
+    await apply_retag(await plan_retag(fraud, Tag("v1.0.0"), [(fraud, Tag("new"))]), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert "new" not in fraud.tagged
 
 
 async def test_refusals(fraud: MemoryRepository, ledger: Ledger) -> None:
     with pytest.raises(BadReference):
-        await plan_retag(fraud, "v1.0.0", [(fraud, "not a tag")])
+        Tag.parse("not a tag")
     with pytest.raises(NotFound):
-        await plan_retag(fraud, "v9", [(fraud, "x")])
+        await plan_retag(fraud, Tag("v9"), [(fraud, Tag("x"))])
     policy = Policy(protected=frozenset({"champion"}))
-    plan = await plan_retag(fraud, "v1.0.0", [(fraud, "champion")])
+    plan = await plan_retag(fraud, Tag("v1.0.0"), [(fraud, Tag("champion"))])
     with pytest.raises(TagProtected):
         await apply_retag(plan, ledger, policy)
     await apply_retag(plan, ledger, policy, typed=["champion"])
@@ -120,9 +123,9 @@ async def test_a_plan_says_where_undo_will_not_be_possible(tmp_path: Path) -> No
     fraud.add_kit("two", "challenger", "rollback")
     fraud.source.powers["untag"] = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
     for plan in (
-        (await plan_retag(fraud, "champion", [(fraud, "new")])).notes,
-        (await plan_promote(fraud, "challenger", "live")).notes,
+        (await plan_retag(fraud, Tag("champion"), [(fraud, Tag("new"))])).notes,
+        (await plan_promote(fraud, Tag("challenger"), Tag("live"))).notes,
     ):
         assert any("undo will not be possible" in note and "kittui rollback" in note for note in plan)
-    assert not (await plan_retag(fraud, "champion", [(fraud, "challenger")])).notes
+    assert not (await plan_retag(fraud, Tag("champion"), [(fraud, Tag("challenger"))])).notes
     assert not (await plan_promote(fraud)).notes

@@ -13,6 +13,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.usecases.change.ledger import Ledger
@@ -48,14 +50,14 @@ def destination(tmp_path: Path) -> LocalRepository:
 async def test_a_pull_ends_with_the_tag_and_tells_what_it_cost(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
-    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
+    moved = await apply_move(await plan_move("pull", origin, Tag("v1"), destination, Tag("v1")), ledger, Policy())
     answer = moved.to_json()
     assert answer["reference"] == "local://registry.test/fraud:v1"
     assert [layer["outcome"] for layer in answer["layers"]] == ["copied"] * 3
     assert answer["traffic"]["bytes"] > 5000
-    assert (await destination.resolve("v1")).digest == origin.tagged["v1"]
+    assert (await destination.resolve(Tag("v1"))).digest == origin.tagged["v1"]
     assert [(event.action, event.tag) for event in ledger.history.events()] == [("pull", "v1")]
-    again = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
+    again = await apply_move(await plan_move("pull", origin, Tag("v1"), destination, Tag("v1")), ledger, Policy())
     assert [layer["outcome"] for layer in again.to_json()["layers"]] == ["present"] * 3
     assert len(ledger.history.events()) == 1
 
@@ -71,9 +73,9 @@ async def test_a_pull_by_digest_leaves_no_tag(
 async def test_a_push_over_a_tag_can_be_undone(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
-    await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
+    await apply_move(await plan_move("pull", origin, Tag("v1"), destination, Tag("v1")), ledger, Policy())
     other = origin.add_kit("two", "prod")
-    plan = await plan_move("push", destination, "v1", origin, "prod")
+    plan = await plan_move("push", destination, Tag("v1"), origin, Tag("prod"))
     with pytest.raises(TagProtected):
         await apply_move(plan, ledger, Policy(protected=frozenset({"prod"})))
     with pytest.raises(ReadOnly):
@@ -87,17 +89,17 @@ async def test_a_push_over_a_tag_can_be_undone(
 async def test_a_damaged_copy_is_completed_by_pulling_again(
     origin: MemoryRepository, destination: LocalRepository, ledger: Ledger
 ) -> None:
-    plan = await plan_move("pull", origin, "v1", destination, "v1")
+    plan = await plan_move("pull", origin, Tag("v1"), destination, Tag("v1"))
     await apply_move(plan, ledger, Policy())
     assert destination.files is not None
     destination.files.path(plan.manifest.layers[0].digest).unlink()
-    moved = await apply_move(await plan_move("pull", origin, "v1", destination, "v1"), ledger, Policy())
+    moved = await apply_move(await plan_move("pull", origin, Tag("v1"), destination, Tag("v1")), ledger, Policy())
     assert moved.to_json()["layers"][0]["outcome"] == "copied"
 
 
-def finder(repository: MemoryRepository) -> Callable[[Reference], Awaitable[tuple[Repository, str]]]:
-    async def find(reference: Reference) -> tuple[Repository, str]:
-        return repository, reference.target or "latest"
+def finder(repository: MemoryRepository) -> Callable[[Reference], Awaitable[tuple[Repository, Target]]]:
+    async def find(reference: Reference) -> tuple[Repository, Target]:
+        return repository, reference.target or Tag("latest")
 
     return find
 
@@ -107,10 +109,10 @@ async def test_parents_are_followed_ten_deep_and_not_in_circles() -> None:
     repository.add_kit("base", "p0", model={"path": "./model"})
     for number in range(1, 12):
         repository.add_kit(f"kit {number}", f"p{number}", model={"path": f"registry.test/kits:p{number - 1}"})
-    ten = await repository.manifest("p10")
+    ten = await repository.manifest(Tag("p10"))
     chain = [parent async for parent in parents_of(repository, ten, finder(repository))]
     assert [target for _, target in chain] == [f"p{number}" for number in range(9, -1, -1)]
-    eleven = await repository.manifest("p11")
+    eleven = await repository.manifest(Tag("p11"))
     with pytest.raises(TooLarge):
         _ = [parent async for parent in parents_of(repository, eleven, finder(repository))]
     repository.tagged["p3"] = repository.tagged["p7"]
@@ -127,7 +129,7 @@ async def test_who_may_only_write_can_push(origin: MemoryRepository, ledger: Led
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         for method in ("HEAD", "GET"):
             registry.script(method, "/blobs/sha256", refusing("no pull"), times=-1)
-        plan = await plan_move("push", origin, "v1", source.repository("new"), "v1")
+        plan = await plan_move("push", origin, Tag("v1"), source.repository("new"), Tag("v1"))
         assert {blob.way for blob in plan.transfer.blobs} == {"copy"}
         await apply_move(plan, ledger, Policy())
         assert registry.tags["new"]["v1"] == origin.tagged["v1"]
@@ -137,7 +139,7 @@ async def test_a_registry_that_refuses_what_is_not_there_is_heard_out(origin: Me
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.script("", "/v2/new/", refusing("The repository with name new does not exist"), times=-1)
         with pytest.raises(NotFound, match="The repository with name new") as caught:
-            await apply_move(await plan_move("push", origin, "v1", source.repository("new")), ledger, Policy())
+            await apply_move(await plan_move("push", origin, Tag("v1"), source.repository("new")), ledger, Policy())
         assert "create it first" in (caught.value.hint or "")
 
 
@@ -146,7 +148,7 @@ async def test_a_refused_blob_is_refused_in_the_registrys_own_words() -> None:
         registry.add_kit("fraud", "v1", layers=[b"x" * 100])
         registry.script("GET", "/blobs/", refusing("blocked by the scan of Tuesday"), times=-1)
         repository = source.repository("fraud")
-        layer = (await repository.manifest("v1")).layers[0]
+        layer = (await repository.manifest(Tag("v1"))).layers[0]
         with pytest.raises((Denied, Unauthorized), match="scan of Tuesday"):
             async with repository.open_blob(layer, 0, 10):
                 pass
@@ -170,8 +172,8 @@ async def test_what_is_attached_goes_along_into_another_repository_of_the_regist
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[b"one"])
         fraud = source.repository("fraud")
-        signature = attach(registry, "fraud", await fraud.manifest("v1"))
-        plan = await plan_retag(fraud, "v1", [(source.repository("other"), "v1")], wanted)
+        signature = attach(registry, "fraud", await fraud.manifest(Tag("v1")))
+        plan = await plan_retag(fraud, Tag("v1"), [(source.repository("other"), Tag("v1"))], wanted)
         assert [attached_text(move) for move in plan.elsewhere] == ["1 signature"]
         done = await apply_retag(plan, ledger, Policy())
         assert (("other", signature) in registry.manifests) == taken
@@ -184,8 +186,8 @@ async def test_a_pull_counts_what_is_attached_and_leaves_it_where_the_store_cann
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[b"one"])
         fraud = source.repository("fraud")
-        attach(registry, "fraud", await fraud.manifest("v1"))
-        bare = await plan_move("pull", fraud, "v1", destination, "v1")
+        attach(registry, "fraud", await fraud.manifest(Tag("v1")))
+        bare = await plan_move("pull", fraud, Tag("v1"), destination, Tag("v1"))
         with pytest.raises(Refused, match="ModelKits only"):
             await with_attached(bare, True)
         plan = await with_attached(bare)
@@ -199,9 +201,9 @@ async def test_what_is_attached_is_not_known_where_it_may_not_be_asked_for(desti
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[b"one"])
         registry.script("GET", "/referrers/", refusing("no"), times=-1)
-        plan = await plan_move("pull", source.repository("fraud"), "v1", destination, "v1")
+        plan = await plan_move("pull", source.repository("fraud"), Tag("v1"), destination, Tag("v1"))
         assert (await with_attached(plan)).attached is None
-        plan = await plan_move("tag", source.repository("fraud"), "v1", source.repository("other"), "v1")
+        plan = await plan_move("tag", source.repository("fraud"), Tag("v1"), source.repository("other"), Tag("v1"))
         with pytest.raises(AuthError) as caught:
             await with_attached(plan)
         assert "--no-referrers" in (caught.value.hint or "")
@@ -212,7 +214,7 @@ async def test_a_mount_is_believed_when_a_byte_of_it_was_read(ledger: Ledger) ->
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[b"one"])
         registry.script("POST", "mount=", Reply(201, {"Location": "/v2/other/blobs/x"}), times=-1)
-        plan = await plan_move("copy", source.repository("fraud"), "v1", source.repository("other"), "v1")
+        plan = await plan_move("copy", source.repository("fraud"), Tag("v1"), source.repository("other"), Tag("v1"))
         assert {blob.way for blob in plan.transfer.blobs} == {"mount"}
         moved = await apply_move(plan, ledger, Policy())
         assert set(moved.outcomes.values()) == {"copied"}

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from kittui.errors import ConnectionLost
 from kittui.oci.protocols import Power
 from kittui.oci.reference import LOCAL
+from kittui.oci.tag import Tag
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
@@ -144,7 +145,7 @@ async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Kits) 
         await until(pilot, lambda: job.state == "done")
         await pilot.press("escape")
     pulled = kits.store.repository("registry.test/fraud")
-    assert (await pulled.resolve("champion")).digest == kits.fraud.tagged["champion"]
+    assert (await pulled.resolve(Tag("champion"))).digest == kits.fraud.tagged["champion"]
     assert kits.world.sources[LOCAL] is kits.store  # type: ignore[comparison-overlap]
 
 
@@ -211,7 +212,7 @@ async def test_deleting_takes_two_steps_below_cancel_and_the_name_of_a_stage(kit
 
 
 async def test_a_delete_that_takes_its_blobs_along_is_said_to_be_for_good(kits: Kits) -> None:
-    pulled = await plan_move("pull", kits.fraud, "champion", kits.store.repository("fraud"), "champion")
+    pulled = await plan_move("pull", kits.fraud, Tag("champion"), kits.store.repository("fraud"), Tag("champion"))
     await apply_move(pulled, kits.ledger, Policy())
     async with kits.world.app("local://fraud").run_test(size=SMALL) as pilot:
         await ready(pilot)

@@ -28,6 +28,7 @@ from kittui.modelkit import parse_filters
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.oci.tag import Tag
 from kittui.oci.traffic import metered
 from kittui.registry import RegistrySource
 from kittui.retry import Pace
@@ -181,7 +182,7 @@ async def test_parents_come_first_and_only_with_their_model(store: LocalSource, 
 
 async def test_a_damaged_layer_of_the_store_never_reaches_the_target(store: LocalSource, tmp_path: Path) -> None:
     repository = store.repository(f"{HOST}/fraud")
-    layer = (await repository.manifest("v1.0.0")).layers[2]
+    layer = (await repository.manifest(Tag("v1.0.0"))).layers[2]
     assert repository.files is not None
     path = repository.files.path(layer.digest)
     path.chmod(0o600)
@@ -196,7 +197,7 @@ async def test_conflicts_are_settled_by_who_is_asked(store: LocalSource, tmp_pat
     await unpack(repository, "v1.0.0", tmp_path / "out")
     with pytest.raises(Conflict):
         await unpack(repository, "v0.9.0", tmp_path / "out")
-    plan = await plan_unpack(repository, "v0.9.0", tmp_path / "out")
+    plan = await plan_unpack(repository, Tag("v0.9.0"), tmp_path / "out")
     asked: list[str] = []
 
     async def decide(paths: Sequence[str]) -> Answers:
@@ -262,7 +263,7 @@ async def test_a_cut_while_unpacking_from_afar_is_an_error_of_the_network_and_th
 
     source.cuts = [6 << 20, None]
     source.hooks.append(gone)
-    plan = await plan_unpack(repository, "v1", tmp_path / "out")
+    plan = await plan_unpack(repository, Tag("v1"), tmp_path / "out")
     with pytest.raises(ConnectionLost):
         await apply_unpack(plan, Inspector(), tuning=Tuning(connections=1, pace=Pace(tries=7, first=0.001)))
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".kittui-unpack"]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from kittui.errors import Denied, RegistryError, Unauthorized
+from kittui.oci.tag import Tag
 from kittui.oci.traffic import metered
 from kittui.registry import Access, Credential, CredentialStore, FixedCredentials, UntrustedRealm
 from kittui.registry.auth import Authenticator, TokenRequest, repository_scope
@@ -29,7 +30,7 @@ async def test_check_05_twenty_parallel_reads_ask_for_one_token() -> None:
         registry.add_kit("fraud", "v1", layers=[])
         repository = source.repository("fraud")
         with metered() as traffic:
-            await asyncio.gather(*(repository.manifest("v1") for _ in range(20)))
+            await asyncio.gather(*(repository.manifest(Tag("v1")) for _ in range(20)))
         assert registry.count("GET", "^/token") == 1
         assert traffic.requests == len(registry.requests) == 20 + 1 + 1  # the first 401, the token
 
@@ -38,11 +39,12 @@ async def test_a_token_is_asked_for_with_service_and_scope() -> None:
     async with ScriptedRegistry(auth="bearer", users={"ann": "s3cret"}, anonymous=False) as registry:
         registry.add_kit("team/fraud", "v1", layers=[])
         async with connect(registry.host, credentials=ANN) as source:
-            await source.repository("team/fraud").resolve("v1")
+            await source.repository("team/fraud").resolve(Tag("v1"))
             await source.repository("team/fraud").put_manifest(
-                (await source.repository("team/fraud").manifest("v1")).raw, "application/vnd.oci.image.manifest.v1+json"
+                (await source.repository("team/fraud").manifest(Tag("v1"))).raw,
+                "application/vnd.oci.image.manifest.v1+json",
             )
-            await source.repository("team/fraud").resolve("v1")
+            await source.repository("team/fraud").resolve(Tag("v1"))
         pull, push = registry.seen("GET", "^/token")
         assert pull.query == {"service": ["fake"], "scope": ["repository:team/fraud:pull"], "account": ["ann"]}
         assert push.query["scope"] == ["repository:team/fraud:pull,push"]
@@ -73,7 +75,7 @@ async def test_the_scope_that_a_challenge_names_is_asked_for_too(scope: str, str
 
         registry.script("GET", "^/token", token, times=-1)
         registry.script("", "^/v2/", refused, times=-1)
-        assert (await source.repository("docker-local/fraud").manifest("v1")).raw
+        assert (await source.repository("docker-local/fraud").manifest(Tag("v1"))).raw
         asked = registry.seen("GET", "^/token")
         assert asked[0].query["scope"] == [*scope.split(), "repository:docker-local/fraud:pull"]
         assert len(asked) == (2 if strict else 1)
@@ -84,7 +86,7 @@ async def test_the_usual_scope_is_asked_for_once() -> None:
         registry.add_kit("fraud", "v1", layers=[])
         value = f'Bearer realm="http://{registry.host}/token",service="fake",scope="repository:fraud:pull"'
         registry.script("GET", "/manifests/", Reply(401, {"WWW-Authenticate": value}))
-        await source.repository("fraud").manifest("v1")
+        await source.repository("fraud").manifest(Tag("v1"))
         assert [each.query["scope"] for each in registry.seen("GET", "^/token")] == [["repository:fraud:pull"]]
 
 
@@ -122,7 +124,7 @@ async def test_an_identity_token_is_posted() -> None:
         registry.refresh_token = "refresh"
         registry.add_kit("fraud", "v1", layers=[])
         async with connect(registry.host, credentials=credentials) as source:
-            await source.repository("fraud").resolve("v1")
+            await source.repository("fraud").resolve(Tag("v1"))
         (request,) = registry.seen("POST", "^/token")
         assert b"grant_type=refresh_token" in request.body
         assert b"refresh" not in request.target.encode()

@@ -13,6 +13,8 @@ from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader, Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.registry import uploads
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
@@ -93,19 +95,21 @@ async def test_an_unknown_repository_is_not_found(server: Server) -> None:
             _ = [page async for page in repository.tags()]
         assert caught.value.reference == f"remote://{server.host}/no/such"
         with pytest.raises(NotFound):
-            await repository.resolve("v1")
+            await repository.resolve(Tag("v1"))
         with pytest.raises(NotFound):
-            await repository.manifest("v1")
+            await repository.manifest(Tag("v1"))
 
 
 async def test_manifest_by_tag_and_digest(server: Server) -> None:
     digest = await server.add_kit("fraud", "v1", layers=[BIG])
     async with connect(server.host) as source:
         repository = source.repository("fraud")
-        by_tag, by_digest = await repository.manifest("v1"), await repository.manifest(digest)
+        by_tag, by_digest = await repository.manifest(Tag("v1")), await repository.manifest(parse_target(digest))
         assert by_tag == by_digest
         assert by_tag.raw == manifest_of([BIG])
-        assert await repository.resolve("v1") == by_tag.descriptor == await repository.resolve(digest)
+        assert (
+            await repository.resolve(Tag("v1")) == by_tag.descriptor == await repository.resolve(parse_target(digest))
+        )
         assert by_tag.descriptor.media_type == MANIFEST
 
 
@@ -113,7 +117,7 @@ async def test_a_blob_whole_and_in_parts(server: Server) -> None:
     await server.add_kit("fraud", "v1", layers=[BIG])
     async with connect(server.host) as source:
         repository = source.repository("fraud")
-        layer = (await repository.manifest("v1")).layers[0]
+        layer = (await repository.manifest(Tag("v1"))).layers[0]
         with metered() as traffic:
             assert await repository.read_blob(layer, 1 << 20) == BIG
         assert (traffic.requests, traffic.bytes) == (1, len(BIG))
@@ -133,7 +137,7 @@ async def test_readinto_fills_the_callers_buffer(server: Server) -> None:
     await server.add_kit("fraud", "v1", layers=[BIG])
     async with connect(server.host) as source:
         repository = source.repository("fraud")
-        layer = (await repository.manifest("v1")).layers[0]
+        layer = (await repository.manifest(Tag("v1"))).layers[0]
         content, buffer = bytearray(), memoryview(bytearray(7_777))
         async with repository.open_blob(layer, 1000) as reader:
             while count := await reader.readinto(buffer):
@@ -146,7 +150,7 @@ async def test_leaving_a_blob_early_ends_the_transfer(server: Server) -> None:
     await server.add_kit("fraud", "v1", layers=[BIG])
     async with connect(server.host) as source:
         repository = source.repository("fraud")
-        layer = (await repository.manifest("v1")).layers[0]
+        layer = (await repository.manifest(Tag("v1"))).layers[0]
         for _ in range(3):
             async with repository.open_blob(layer) as reader:
                 assert await reader.readinto(memoryview(bytearray(10))) == 10
@@ -186,7 +190,7 @@ async def test_check_14_names_are_refused_before_any_request(server: Server) -> 
             for target in ("sha256:../../x", "md5:" + "0" * 32, "../x", "a/b", "", "sha256:" + "A" * 64):
                 for ask in (repository.resolve, repository.manifest):
                     with pytest.raises(BadReference):
-                        await ask(target)
+                        await ask(parse_target(target))
             for name in ("../up", "a//b", "A", "a/../b", "a?b"):
                 with pytest.raises(BadReference):
                     source.repository(name)
@@ -259,9 +263,9 @@ async def test_a_manifest_is_put_byte_for_byte(server: Server) -> None:
     digest = await server.add_kit("fraud", "v1", layers=[b"weights"])
     async with connect(server.host) as source:
         repository = source.repository("fraud")
-        held = await repository.manifest("v1")
+        held = await repository.manifest(Tag("v1"))
         with metered() as traffic:
-            assert await repository.put_manifest(held.raw, held.media_type, "v2") == held.descriptor
+            assert await repository.put_manifest(held.raw, held.media_type, Tag("v2")) == held.descriptor
         assert traffic.requests == 1
         odd = held.raw + b"\n  "
         stored = await repository.put_manifest(odd, held.media_type)
@@ -274,7 +278,7 @@ async def test_a_manifest_over_four_mebibytes_is_not_sent(server: Server) -> Non
     raw = manifest_of([], annotations={"a": "x" * (4 << 20)})
     async with connect(server.host) as source:
         with metered() as traffic, pytest.raises(TooLarge):
-            await source.repository("fraud").put_manifest(raw, MANIFEST, "v1")
+            await source.repository("fraud").put_manifest(raw, MANIFEST, Tag("v1"))
         assert traffic.requests == 0
 
 
@@ -284,11 +288,11 @@ async def test_untag_never_takes_the_digest_along(server: Server) -> None:
     async with connect(server.host) as source:
         repository = source.repository("fraud")
         with pytest.raises(Unsupported) as caught:
-            await repository.untag("champion")
+            await repository.untag(Tag("champion"))
         assert "--placeholder" in (caught.value.hint or "")
         assert source.capabilities.untag.denied
         with pytest.raises(NotFound):
-            await repository.untag("never")
+            await repository.untag(Tag("never"))
     assert await server.digest("fraud", "champion") == digest == await server.digest("fraud", "v1")
 
 
@@ -355,12 +359,12 @@ async def test_a_kit_travels_from_one_repository_to_another_unchanged(server: Se
     digest = await server.add_kit("fraud", "v1", layers=[BIG, b"small"], config=b'{"a":1}')
     async with connect(server.host) as source:
         origin, target = source.repository("fraud"), source.repository("copy/of/fraud")
-        manifest = await origin.manifest("v1")
+        manifest = await origin.manifest(Tag("v1"))
         for each in (manifest.config, *manifest.layers):
             assert each is not None
             await target.put_blob(each, _From(origin, each))
-        await target.put_manifest(manifest.raw, manifest.media_type, "v1")
-        again = await target.manifest("v1")
+        await target.put_manifest(manifest.raw, manifest.media_type, Tag("v1"))
+        again = await target.manifest(Tag("v1"))
         assert again.digest == digest
         assert await target.read_blob(again.layers[0], 1 << 20) == BIG
 

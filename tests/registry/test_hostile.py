@@ -35,6 +35,8 @@ from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.registry import Credential, FixedCredentials, Patience, RegistrySource, Wait
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
@@ -240,7 +242,7 @@ async def test_check_07_a_registry_that_always_says_401_is_asked_at_most_three_t
     async with ScriptedRegistry(auth="bearer") as registry, connect(registry.host) as source:
         registry.script("", "/v2/", registry.challenge(), times=-1)
         with metered() as traffic, pytest.raises(AuthError):
-            await source.repository("fraud").resolve("v1")
+            await source.repository("fraud").resolve(Tag("v1"))
         assert traffic.requests == len(registry.requests) == 3
 
 
@@ -351,7 +353,7 @@ async def test_check_12_urls_of_a_layer_are_never_contacted() -> None:
         manifest["layers"][0]["urls"] = [f"http://{trap.host}/layer"]
         registry.add_blob("fraud", b"{}")
         registry.add_manifest("fraud", json.dumps(manifest).encode(), "v1")
-        found = await source.repository("fraud").manifest("v1")
+        found = await source.repository("fraud").manifest(Tag("v1"))
         with pytest.raises(NotFound):
             await source.repository("fraud").read_blob(found.layers[0], 1 << 20)
         assert trap.requests == []
@@ -366,7 +368,7 @@ async def test_check_13_other_bytes_under_a_digest_are_refused() -> None:
         repository = source.repository("fraud")
         for target in (digest, "v1"):
             with pytest.raises(DigestMismatch):
-                await repository.manifest(target)
+                await repository.manifest(parse_target(target))
         with pytest.raises(DigestMismatch):
             await repository.read_blob(LAYER, 1 << 20)
 
@@ -377,21 +379,21 @@ async def test_a_head_that_names_another_digest_is_refused() -> None:
         headers = {"Docker-Content-Digest": digest_of(b"x"), "Content-Length": "10", "Content-Type": MANIFEST}
         registry.script("HEAD", "/manifests/", Reply(200, headers))
         with pytest.raises(DigestMismatch):
-            await source.repository("fraud").resolve(digest)
+            await source.repository("fraud").resolve(parse_target(digest))
 
 
 async def test_a_head_without_digest_is_followed_by_a_get() -> None:
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         digest = registry.add_kit("fraud", "v1", layers=[])
         registry.script("HEAD", "/manifests/", Reply(200, {"Content-Type": MANIFEST}))
-        assert (await source.repository("fraud").resolve("v1")).digest == digest
+        assert (await source.repository("fraud").resolve(Tag("v1"))).digest == digest
 
 
 async def test_check_15_a_manifest_that_is_an_index_too_is_ambiguous() -> None:
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_manifest("odd", manifest_of([], manifests=[]), "both")
         with pytest.raises(Malformed, match="ambiguous"):
-            await source.repository("odd").manifest("both")
+            await source.repository("odd").manifest(Tag("both"))
 
 
 @pytest.mark.parametrize("stated", [True, False])
@@ -414,7 +416,7 @@ async def test_check_16_a_manifest_of_100_mib_is_left_at_8(stated: bool) -> None
     async with server, connect(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as source:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with metered() as traffic, pytest.raises(TooLarge):
-            await source.repository("fraud").manifest("v1")
+            await source.repository("fraud").manifest(Tag("v1"))
         assert traffic.bytes <= 9 << 20
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10  # KiB
 
@@ -424,7 +426,7 @@ async def test_check_22_compression_nobody_asked_for_is_bounded_and_never_unpack
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.script("GET", "/manifests/", Reply(200, {"Content-Encoding": "gzip", "Content-Type": MANIFEST}, bomb))
         with metered() as traffic, pytest.raises(ContentError):
-            await source.repository("fraud").manifest("v1")
+            await source.repository("fraud").manifest(Tag("v1"))
         assert traffic.bytes == len(bomb)
         blob = Descriptor("a/b", Digest.of(bomb), len(bomb))
         registry.script("GET", "/blobs/", Reply(200, {"Content-Encoding": "gzip"}, bomb))
@@ -474,10 +476,10 @@ async def test_trouble_is_tried_five_times_for_what_does_no_harm(status: int) ->
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[])
         registry.script("", "/manifests/", Reply(status, {}, b"<html>trouble</html>"), times=4)
-        assert (await source.repository("fraud").manifest("v1")).layers == ()
+        assert (await source.repository("fraud").manifest(Tag("v1"))).layers == ()
         registry.script("", "/manifests/", Reply(status), times=-1)
         with pytest.raises(RegistryError) as caught:
-            await source.repository("fraud").manifest("v1")
+            await source.repository("fraud").manifest(Tag("v1"))
         assert caught.value.status == status
         assert registry.count("GET", "/manifests/") == 5 + 5
 
@@ -486,7 +488,7 @@ async def test_400_is_not_tried_again() -> None:
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.script("", "/manifests/", Reply(418), times=-1)
         with pytest.raises(RegistryError, match="418"):
-            await source.repository("fraud").manifest("v1")
+            await source.repository("fraud").manifest(Tag("v1"))
         assert len(registry.requests) == 1
 
 
@@ -494,12 +496,12 @@ async def test_check_39_a_lost_answer_to_a_put_is_recognised(server: Server) -> 
     await server.add_kit("fraud", "v1", layers=[])
     async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:
         repository = source.repository("fraud")
-        held = await repository.manifest("v1")
+        held = await repository.manifest(Tag("v1"))
         proxy.add(Fault("PUT", "/manifests/v2", drop_answer=True))
-        assert await repository.put_manifest(held.raw, held.media_type, "v2") == held.descriptor
+        assert await repository.put_manifest(held.raw, held.media_type, Tag("v2")) == held.descriptor
         assert proxy.count("PUT") == 1
         proxy.add(Fault("PUT", "/manifests/v3", status=502))
-        assert await repository.put_manifest(held.raw, held.media_type, "v3") == held.descriptor
+        assert await repository.put_manifest(held.raw, held.media_type, Tag("v3")) == held.descriptor
         assert proxy.count("PUT", "/v3") == 2
 
 
@@ -686,7 +688,7 @@ async def test_deletes_switched_off_are_explained() -> None:
     async with ScriptedRegistry(delete=False) as registry, connect(registry.host) as source:
         digest = Digest(registry.add_kit("fraud", "v1", layers=[]))
         repository = source.repository("fraud")
-        for change in (repository.delete(digest), repository.untag("v1")):
+        for change in (repository.delete(digest), repository.untag(Tag("v1"))):
             with pytest.raises(Unsupported) as caught:
                 await change
             assert "REGISTRY_STORAGE_DELETE_ENABLED" in (caught.value.hint or "")
@@ -696,11 +698,11 @@ async def test_deletes_switched_off_are_explained() -> None:
 async def test_a_registry_that_can_untag_does() -> None:
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         digest = registry.add_kit("fraud", "v1", "v2", layers=[])
-        await source.repository("fraud").untag("v1")
+        await source.repository("fraud").untag(Tag("v1"))
         assert registry.tags["fraud"] == {"v2": digest}
         assert source.capabilities.untag.state == "yes"
         with pytest.raises(NotFound):
-            await source.repository("fraud").untag("v1")
+            await source.repository("fraud").untag(Tag("v1"))
 
 
 @pytest.mark.parametrize(("untag", "delete", "state"), [(True, True, "yes"), (False, True, "no"), (True, False, "no")])
@@ -767,10 +769,10 @@ async def test_a_head_that_fails_where_get_works_is_not_asked_again(status: int)
         registry.script("HEAD", "/manifests/", Reply(status), times=-1)
         repository = source.repository("fraud")
         for _ in range(3):
-            assert (await repository.resolve("v1")).digest == digest
+            assert (await repository.resolve(Tag("v1"))).digest == digest
         assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (1, 3)
         with pytest.raises(NotFound):
-            await repository.resolve("v2")
+            await repository.resolve(Tag("v2"))
 
 
 async def test_a_head_that_finds_nothing_is_believed_once_another_has_found_something() -> None:
@@ -778,12 +780,12 @@ async def test_a_head_that_finds_nothing_is_believed_once_another_has_found_some
         registry.add_kit("fraud", "v1", layers=[])
         repository = source.repository("fraud")
         with pytest.raises(NotFound):
-            await repository.resolve("a")
+            await repository.resolve(Tag("a"))
         assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (1, 1)
-        await repository.manifest("v1")
+        await repository.manifest(Tag("v1"))
         for tag in ("b", "c"):
             with pytest.raises(NotFound):
-                await repository.resolve(tag)
+                await repository.resolve(parse_target(tag))
         assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (4, 2)  # one HEAD of v1 among them
 
 
@@ -792,11 +794,11 @@ async def test_a_head_that_never_finds_anything_is_not_believed_after_a_miss() -
         registry.add_kit("fraud", "v1", layers=[])
         repository = source.repository("fraud")
         with pytest.raises(NotFound):
-            await repository.manifest("new")
+            await repository.manifest(Tag("new"))
         with pytest.raises(NotFound):
-            await repository.resolve("new")
-        await repository.put_manifest(manifest_of([]), MANIFEST, "new")
-        assert (await repository.resolve("new")).digest == digest_of(manifest_of([]))
+            await repository.resolve(Tag("new"))
+        await repository.put_manifest(manifest_of([]), MANIFEST, Tag("new"))
+        assert (await repository.resolve(Tag("new"))).digest == digest_of(manifest_of([]))
 
 
 @pytest.mark.parametrize(
@@ -812,10 +814,10 @@ async def test_a_stated_digest_that_is_of_no_use_is_as_good_as_none(stated: str)
             registry.script(method, "/manifests/", Reply(200, headers, raw), times=-1)
         registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": headers["Docker-Content-Digest"]}))
         repository = source.repository("fraud")
-        assert (await repository.resolve("v1")).digest == digest
-        assert (await repository.manifest("v1")).digest == digest
-        assert (await repository.manifest(digest)).raw == raw
-        assert (await repository.put_manifest(raw, MANIFEST, "v2")).digest == digest
+        assert (await repository.resolve(Tag("v1"))).digest == digest
+        assert (await repository.manifest(Tag("v1"))).digest == digest
+        assert (await repository.manifest(parse_target(digest))).raw == raw
+        assert (await repository.put_manifest(raw, MANIFEST, Tag("v2"))).digest == digest
 
 
 async def test_a_digest_that_comes_in_two_fields_is_one_value() -> None:
@@ -824,7 +826,7 @@ async def test_a_digest_that_comes_in_two_fields_is_one_value() -> None:
         reply = Reply(200, {"Content-Type": MANIFEST, "Content-Length": str(len(raw))}, raw)
         reply.lists = [("Docker-Content-Digest", digest), ("docker-content-digest", digest)]
         registry.script("HEAD", "/manifests/", reply, times=-1)
-        assert (await source.repository("fraud").resolve("v1")).digest == digest
+        assert (await source.repository("fraud").resolve(Tag("v1"))).digest == digest
         assert registry.count("GET", "/manifests/") == 0
 
 
@@ -838,13 +840,13 @@ async def test_a_manifest_kept_by_sha512_is_recognised_by_its_bytes() -> None:
         registry.script("GET", "/manifests/", Reply(200, headers, raw), times=-1)
         registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": long}))
         repository = source.repository("fraud")
-        await repository.put_manifest(raw, MANIFEST, "v2")
+        await repository.put_manifest(raw, MANIFEST, Tag("v2"))
         registry.script("PUT", "/manifests/", Reply(500, close=True), times=-1)
-        await repository.put_manifest(raw, MANIFEST, "v3")  # recognised by reading back
+        await repository.put_manifest(raw, MANIFEST, Tag("v3"))  # recognised by reading back
         registry.scripts.clear()
         registry.script("PUT", "/manifests/", Reply(201, {"Docker-Content-Digest": str(Digest.of(b"x", "sha512"))}))
         with pytest.raises(DigestMismatch):
-            await repository.put_manifest(raw, MANIFEST, "v2")
+            await repository.put_manifest(raw, MANIFEST, Tag("v2"))
 
 
 ONLY_READS = Reply(405, {"Allow": "GET, HEAD"}, b"Method not allowed")
@@ -858,12 +860,15 @@ async def test_writes_that_nobody_may_make_are_told_apart(reply: Reply, word: st
         for method in ("PUT", "POST", "DELETE"):
             registry.script(method, "/v2/", reply, times=-1)
         repository = source.repository("fraud")
-        for write in (repository.put_manifest(manifest_of([]), MANIFEST, "v2"), repository.put_blob(LAYER, Content())):
+        for write in (
+            repository.put_manifest(manifest_of([]), MANIFEST, Tag("v2")),
+            repository.put_blob(LAYER, Content()),
+        ):
             with pytest.raises(Unsupported) as caught:
                 await write
             assert word in (caught.value.hint or "")
         word = word if reply is ONLY_READS else "storage.delete.enabled"
-        for removal in (repository.untag("v1"), repository.delete(Digest(digest_of(manifest_of([]))))):
+        for removal in (repository.untag(Tag("v1")), repository.delete(Digest(digest_of(manifest_of([]))))):
             with pytest.raises(Unsupported) as caught:
                 await removal
             assert word in (caught.value.hint or "")
@@ -887,11 +892,11 @@ async def test_a_removal_answered_as_if_nothing_were_there_is_not_supported() ->
         digest = registry.add_kit("fraud", "v1", layers=[])
         async with connect(registry.host) as source:
             repository = source.repository("fraud")
-            for removal in (repository.untag("v1"), repository.delete(Digest(digest))):
+            for removal in (repository.untag(Tag("v1")), repository.delete(Digest(digest))):
                 with pytest.raises(Unsupported, match="not found"):
                     await removal
             with pytest.raises(NotFound):
-                await repository.untag("v2")
+                await repository.untag(Tag("v2"))
 
 
 async def test_a_tag_that_may_not_move_is_called_that() -> None:
@@ -900,4 +905,4 @@ async def test_a_tag_that_may_not_move_is_called_that() -> None:
         raw = manifest_of([], annotations={"a": "b"})
         registry.add_blob("fraud", b"{}")
         with pytest.raises(TagProtected, match="immutable"):
-            await source.repository("fraud").put_manifest(raw, MANIFEST, "v1")
+            await source.repository("fraud").put_manifest(raw, MANIFEST, Tag("v1"))

@@ -14,6 +14,7 @@ from kittui.errors import ConfigError, Denied, NetworkError, RegistryError, TlsE
 from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.registry import Access, Credential, FixedCredentials
 from kittui.registry.access import api_host, is_loopback
 from tests.fakes.certificates import Certificates, make_certificates
@@ -64,9 +65,9 @@ async def test_a_real_registry_over_tls(docker_registry: StartRegistry, certific
         repository = source.repository("fraud")
         await repository.put_blob(LAYER, Content())
         raw = manifest_of([CONTENT], config=CONTENT)
-        await repository.put_manifest(raw, MANIFEST, "v1")
+        await repository.put_manifest(raw, MANIFEST, Tag("v1"))
         manifests, blobs = await asyncio.gather(
-            asyncio.gather(*(repository.manifest("v1") for _ in range(30))),
+            asyncio.gather(*(repository.manifest(Tag("v1")) for _ in range(30))),
             asyncio.gather(*(repository.read_blob(LAYER, 1 << 22) for _ in range(5))),
         )
         assert [each.raw for each in manifests] == [raw] * 30

@@ -11,6 +11,7 @@ import pytest
 from kittui.errors import ConfigError, Unreachable
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.registry import Access
 from kittui.registry.transport.proxies import Proxies, Proxy, bypasses
 from tests.fakes.certificates import make_certificates
@@ -107,14 +108,14 @@ async def test_a_registry_is_reached_through_socks(scheme: str) -> None:
         registry.add_kit("fraud", "v1", layers=[CONTENT])
         environ = {"ALL_PROXY": f"{scheme}://{proxy}"}
         async with connect("registry.test:5000", access=Access(plain_http=True), environ=environ) as source:
-            assert (await source.repository("fraud").manifest("v1")).layers == (await layer_of(registry),)
+            assert (await source.repository("fraud").manifest(Tag("v1"))).layers == (await layer_of(registry),)
             assert await source.repository("fraud").read_blob(LAYER, 1 << 20) == CONTENT
         assert set(passage.asked) == {"registry.test:5000"}  # the proxy looks names up
 
 
 async def layer_of(registry: ScriptedRegistry) -> Descriptor:
     async with connect(registry.host) as source:
-        return (await source.repository("fraud").manifest("v1")).layers[0]
+        return (await source.repository("fraud").manifest(Tag("v1"))).layers[0]
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "http"])

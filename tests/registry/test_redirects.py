@@ -8,6 +8,7 @@ from kittui.errors import AuthError, NetworkError, NotFound, RegistryError
 from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from tests.fakes.registry_servers import connect
 from tests.fakes.scripted_registry import Reply, ScriptedRegistry, manifest_of
 
@@ -23,7 +24,7 @@ async def test_what_has_moved_is_read_and_its_new_name_told(status: int) -> None
         where = f"http://{new.host}/v2/team/fraud/manifests/v1"
         old.script("", "/manifests/", Reply(status, {"Location": where}), times=-1)
         async with connect(old.host, on_warning=told.append) as source:
-            assert (await source.repository("fraud").manifest("v1")).digest == digest
+            assert (await source.repository("fraud").manifest(Tag("v1"))).digest == digest
     assert told == [f"{old.host}/fraud has moved: use the name {new.host}/team/fraud for it"]
 
 
@@ -51,7 +52,7 @@ async def test_a_write_is_not_sent_elsewhere_and_the_new_name_is_told(status: in
         old.script("PUT", "/manifests/", Reply(status, {"Location": where}), times=-1)
         with pytest.raises(RegistryError) as caught:
             await source.repository("fraud").put_manifest(
-                manifest_of([]), "application/vnd.oci.image.manifest.v1+json", "v1"
+                manifest_of([]), "application/vnd.oci.image.manifest.v1+json", Tag("v1")
             )
         assert f"{new.host}/team/fraud" in (caught.value.hint or "")
         assert new.requests == []
@@ -73,7 +74,7 @@ async def test_a_new_place_that_wants_a_login_is_named() -> None:
         old.script("", "/manifests/", Reply(301, {"Location": where}), times=-1)
         async with connect(old.host) as source:
             with pytest.raises(AuthError) as caught:
-                await source.repository("fraud").manifest("v1")
+                await source.repository("fraud").manifest(Tag("v1"))
     assert f"{new.host}/team/fraud" in caught.value.message
     assert f"kittui login {new.host}" in (caught.value.hint or "")
 
@@ -83,7 +84,7 @@ async def test_what_a_mirror_does_not_have_is_not_called_moved() -> None:
         where = f"http://{mirror.host}/v2/fraud/manifests/v1"
         registry.script("", "/manifests/", Reply(307, {"Location": where}), times=-1)
         with pytest.raises(NotFound) as caught:
-            await source.repository("fraud").manifest("v1")
+            await source.repository("fraud").manifest(Tag("v1"))
     assert "moved" not in f"{caught.value.message} {caught.value.hint}"
 
 

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from kittui.errors import ConfigError, NetworkError, TlsError, Unreachable
+from kittui.oci.tag import Tag
 from kittui.registry import Access
 from kittui.registry.access import Access as Wanted
 from kittui.registry.transport.tls import tls_context
@@ -228,7 +229,7 @@ async def test_the_next_address_is_tried_while_one_keeps_silent(monkeypatch: pyt
             try:
                 async with connect(f"registry.test:{port}", access=Access(plain_http=True)) as source:
                     repository = source.repository("fraud")
-                    layer = (await repository.manifest("v1")).layers[0]
+                    layer = (await repository.manifest(Tag("v1"))).layers[0]
                     assert await repository.read_blob(layer, 100) == b"weights"
             finally:
                 for each in fill:

@@ -12,6 +12,7 @@ import pytest
 from kittui.errors import ConnectionLost, NetworkError, RegistryError, Unreachable
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.registry import Access, Patience, RegistrySource, Wait
 from tests.fakes.certificates import make_certificates
 from tests.fakes.raw_server import request, serve
@@ -77,7 +78,7 @@ async def empty_chunks(writer: asyncio.StreamWriter) -> None:
 
 
 async def ask_manifest(source: RegistrySource) -> None:
-    await source.repository("fraud").manifest("v1")
+    await source.repository("fraud").manifest(Tag("v1"))
 
 
 async def ask_tags(source: RegistrySource) -> None:

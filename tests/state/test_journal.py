@@ -16,6 +16,7 @@ from kittui.disk import locks
 from kittui.errors import Conflict
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
+from kittui.oci.tag import Tag
 from kittui.state import journal as journal_module
 from kittui.state.history import Event, History
 from kittui.state.journal import Entry, Journal, Step, new_id
@@ -24,7 +25,7 @@ A, B = Digest.of(b"a"), Digest.of(b"b")
 
 
 def entry(number: int = 0, **changes: object) -> Entry:
-    values: dict[str, object] = {"id": f"{new_id()}-{number:04}", "steps": (Step("champion", A, B),), **changes}
+    values: dict[str, object] = {"id": f"{new_id()}-{number:04}", "steps": (Step(Tag("champion"), A, B),), **changes}
     return Entry(time="t", actor="me", action="promote", repository="remote://r/x", **values)  # type: ignore[arg-type]
 
 
@@ -81,7 +82,7 @@ def test_old_entries_go_with_their_manifests(tmp_path: Path, monkeypatch: pytest
     raw = b'{"schemaVersion":2,"layers":[],"config":{"mediaType":"x","digest":"%s","size":1}}' % A.encode()
     manifest = Manifest.parse(raw)
     journal.keep(manifest)
-    journal.write(entry(0, steps=(Step("x", None, manifest.digest),), state="done"))
+    journal.write(entry(0, steps=(Step(Tag("x"), None, manifest.digest),), state="done"))
     opened = entry(1)
     journal.write(opened)
     for number in range(2, 5):

@@ -9,6 +9,8 @@ import pytest
 
 from kittui.modelkit import ModelKit
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.state.cache import DiskCache
 from kittui.state.indexes import IndexCache
 from kittui.store import LocalSource
@@ -39,7 +41,7 @@ def fraud(kithome: Path) -> LocalRepository:
 
 
 async def at(repository: LocalRepository, *tags: str) -> list[str]:
-    return [(await repository.resolve(tag)).digest.short for tag in tags]
+    return [(await repository.resolve(parse_target(tag))).digest.short for tag in tags]
 
 
 def test_its_history_is_read_whole(ledger: Ledger) -> None:
@@ -56,7 +58,7 @@ def test_its_history_is_read_whole(ledger: Ledger) -> None:
 
 async def test_its_promotion_that_was_killed_is_finished(ledger: Ledger, fraud: LocalRepository) -> None:
     before = len(ledger.history.events())
-    done = await apply_changes(await plan_promote(fraud, "v0.9.0"), ledger, Policy())
+    done = await apply_changes(await plan_promote(fraud, Tag("v0.9.0")), ledger, Policy())
     assert [change.tag for change in done.changes] == ["champion"]
     assert await at(fraud, "champion", "rollback") == await at(fraud, "v0.9.0", "v1.1.0")
     assert [event.tag for event in ledger.history.events()[: -before or None]] == ["champion", "rollback"]
@@ -87,7 +89,7 @@ async def test_its_listings_of_layers_are_read(tmp_path: Path, kithome: Path) ->
     shutil.copytree(OLD / "cache", tmp_path / "cache")
     indexes = LayerIndexes(IndexCache(tmp_path / "cache/indexes"))
     repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/sentiment")
-    manifest = await repository.manifest("v2.0.0")
+    manifest = await repository.manifest(Tag("v2.0.0"))
     assert manifest.config is not None
     kit = ModelKit.parse(manifest, await repository.read_blob(manifest.config, 1 << 20))
     gzipped = [layer for layer in kit.layers if layer.compression == "gzip"]

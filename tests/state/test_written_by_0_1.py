@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from kittui.cli.app import main
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.registry import RegistrySource
 from tests.fakes.docker_registry import FIXTURES, DockerRegistry
 
@@ -61,8 +63,8 @@ async def test_its_last_change_is_undone(
     async with RegistrySource(kit_registry.host) as source:
         repository = source.repository("fraud")
         for origin, tag in (("champion", "rollback"), ("challenger", "champion")):
-            manifest = await repository.manifest(origin)
-            await repository.put_manifest(manifest.raw, manifest.media_type, tag)
+            manifest = await repository.manifest(parse_target(origin))
+            await repository.put_manifest(manifest.raw, manifest.media_type, Tag(tag))
 
         done = await asyncio.to_thread(run, capsys, "undo", f"remote://{kit_registry.host}/fraud", "--yes")
 
@@ -70,7 +72,7 @@ async def test_its_last_change_is_undone(
             "champion": CHAMPION,
             "rollback": ROLLBACK,
         }
-        assert (await repository.resolve("champion")).digest.startswith(CHAMPION)
+        assert (await repository.resolve(Tag("champion"))).digest.startswith(CHAMPION)
 
 
 @pytest.mark.real

@@ -14,6 +14,7 @@ import pytest
 
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.tag import Tag
 from kittui.store import LocalSource
 from kittui.store.doctor import Problem, inspect_store
 from kittui.store.repair import RepairReport, repair_store
@@ -100,7 +101,7 @@ async def test_a_tag_gets_its_manifest_back_or_goes(root: Path) -> None:
 
 async def test_entries_that_make_kit_fail_go_and_are_named(root: Path) -> None:
     source = LocalSource(root)
-    digest = (await source.repository(FRAUD).resolve("champion")).digest
+    digest = (await source.repository(FRAUD).resolve(Tag("champion"))).digest
     source.blobs.path(digest).unlink()
     found = (await problems(root))["missing-manifest"]
     assert found.breaks_kit
@@ -164,7 +165,7 @@ async def test_what_is_no_modelkit_is_reported_and_left(root: Path) -> None:
 
 async def test_missing_layers_and_damage_are_reported(root: Path) -> None:
     source = LocalSource(root)
-    manifest = await source.repository(FRAUD).manifest("tuning")
+    manifest = await source.repository(FRAUD).manifest(Tag("tuning"))
     assert manifest.config is not None
     source.blobs.path(manifest.layers[1].digest).unlink()
     damaged = source.blobs.path(manifest.config.digest)
@@ -234,7 +235,7 @@ async def test_kit_lists_again_after_the_repair(
     root: Path, kit: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     source = LocalSource(root)
-    source.blobs.path((await source.repository(FRAUD).resolve("tuning")).digest).unlink()
+    source.blobs.path((await source.repository(FRAUD).resolve(Tag("tuning"))).digest).unlink()
     (root / "storage/abc-index.json").write_text("{}")
     age(root / "storage/abc-index.json", 120)
     assert kit("list").returncode != 0

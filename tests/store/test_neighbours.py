@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kittui.oci.tag import Tag
 from kittui.store import LocalSource
 from kittui.store.neighbours import INGEST_AGE, kit_at_work
 
@@ -81,7 +82,7 @@ async def test_a_change_that_was_undone_before_the_look_is_made_again(root: Path
 
     source = LocalSource(root, recheck=600, at_work=kit_has_ended)
     repository = source.repository(FRAUD)
-    digest = (await repository.resolve("tuning")).digest
+    digest = (await repository.resolve(Tag("tuning"))).digest
     await repository.delete(digest)
     assert digest not in str(json.loads(index.read_bytes()))
     assert wrote

@@ -11,6 +11,7 @@ import pytest
 from kittui.errors import NotFound, Unsupported
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.store import LocalSource
 from kittui.store.doctor import inspect_store
 from kittui.transfer.engine import transfer_blobs
@@ -40,9 +41,9 @@ def origin() -> MemoryRepository:
 
 
 async def bring(origin: MemoryRepository, destination: Repository) -> None:
-    plan = await plan_transfer(origin, "v1", destination)
+    plan = await plan_transfer(origin, Tag("v1"), destination)
     await transfer_blobs(plan, Progress())
-    await destination.put_manifest(plan.manifest.raw, plan.manifest.media_type, "v1")
+    await destination.put_manifest(plan.manifest.raw, plan.manifest.media_type, Tag("v1"))
 
 
 @pytest.mark.parametrize("linked", ["", "storage", "storage/blobs", "storage/blobs/sha256"])
@@ -55,10 +56,10 @@ async def test_a_store_with_a_folder_on_another_disk(
     repository = LocalSource(home, recheck=0).repository("registry.test/kit")
     await bring(origin, repository)
     assert [row["full"] for row in kit_list(home)] == ["registry.test/kit"]
-    manifest = await repository.manifest("v1")
+    manifest = await repository.manifest(Tag("v1"))
     for layer, raw in zip(manifest.layers, LAYERS, strict=True):
         assert repository.files.path(layer.digest).read_bytes() == raw
-    await repository.untag("v1")
+    await repository.untag(Tag("v1"))
     await repository.delete(manifest.digest)
     assert (await inspect_store(home)).problems == ()
     left = [path for folder in (home, other) for path in folder.rglob("*") if path.is_file()]
@@ -74,7 +75,7 @@ async def test_a_layout_with_a_folder_on_another_disk(
     (directory / linked).symlink_to(other)
     repository = LayoutSource(directory).repository(".")
     await bring(origin, repository)
-    manifest = await repository.manifest("v1")
+    manifest = await repository.manifest(Tag("v1"))
     assert [repository.files.path(layer.digest).read_bytes() for layer in manifest.layers] == list(LAYERS)
     assert [path for folder in (directory, other) for path in folder.rglob(".kittui")] == []
 
@@ -84,13 +85,13 @@ async def test_a_name_that_is_too_long_for_the_store_is_refused_before_anything_
 ) -> None:
     repository = LocalSource(tmp_path, recheck=0).repository("registry.test/" + "/".join(["g" * 20] * 10))
     with pytest.raises(NotFound):
-        await repository.resolve("v1")
-    plan = await plan_transfer(origin, "v1", repository)
+        await repository.resolve(Tag("v1"))
+    plan = await plan_transfer(origin, Tag("v1"), repository)
     origin.source.requests.clear()
     with pytest.raises(Unsupported, match="too long for the store") as caught:
         await transfer_blobs(plan, Progress())
     assert "copy" in (caught.value.hint or "")
     assert origin.source.requests == []
     with pytest.raises(Unsupported):
-        await repository.put_manifest(plan.manifest.raw, plan.manifest.media_type, "v1")
+        await repository.put_manifest(plan.manifest.raw, plan.manifest.media_type, Tag("v1"))
     assert list(tmp_path.iterdir()) == []

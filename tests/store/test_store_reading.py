@@ -16,6 +16,8 @@ from kittui.errors import BadReference, DigestMismatch, KittuiError, Malformed, 
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import RepositoryEntry, SupportsPing, TagEntry
 from kittui.oci.reference import parse_reference
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource, store_root
 from kittui.store.root import decode_name, encode_name
 
@@ -54,11 +56,11 @@ async def test_names_come_back_and_references_lead_to_them(source: LocalSource) 
     for name in await repositories(source):
         repository = source.repository(name)
         assert repository.name == name
-        assert parse_reference(repository.reference("x")).store_name == repository.store_name
+        assert parse_reference(repository.reference(Tag("x"))).store_name == repository.store_name
 
 
 async def test_reads_the_very_bytes_kit_wrote(source: LocalSource, golden: Path) -> None:
-    manifest = await source.repository(FRAUD).manifest("v1.0.0")
+    manifest = await source.repository(FRAUD).manifest(Tag("v1.0.0"))
     assert manifest.raw == (golden / "manifest-fraud-v1.0.0.json").read_bytes().rstrip(b"\n")
     by_digest = await source.repository(FRAUD).manifest(manifest.digest)
     assert by_digest.raw == manifest.raw
@@ -94,9 +96,9 @@ async def test_says_where_it_is_and_what_it_can_do(
 
 
 async def test_layers_null_and_ranges(source: LocalSource) -> None:
-    assert (await source.repository("127.0.0.1:5055/team-a/vision/edge").manifest("minimal")).layers == ()
+    assert (await source.repository("127.0.0.1:5055/team-a/vision/edge").manifest(Tag("minimal"))).layers == ()
     repository = source.repository(FRAUD)
-    layer = (await repository.manifest("champion")).layers[0]
+    layer = (await repository.manifest(Tag("champion"))).layers[0]
     whole = await repository.read_blob(layer, layer.size)
     async with repository.open_blob(layer, 100, 50) as reader:
         assert (reader.offset, reader.length) == (100, 50)
@@ -113,7 +115,7 @@ async def test_a_missing_store_is_empty(tmp_path: Path) -> None:
     assert await repositories(source) == {}
     assert await tags(source, "fraud") == []
     with pytest.raises(NotFound):
-        await source.repository("fraud").resolve("v1")
+        await source.repository("fraud").resolve(Tag("v1"))
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -180,27 +182,27 @@ async def test_unreadable_names_are_marked(source: LocalSource, root: Path) -> N
 
 async def test_a_missing_manifest_is_one_marked_tag(source: LocalSource, root: Path) -> None:
     repository = source.repository(FRAUD)
-    descriptor = await repository.resolve("tuning")
+    descriptor = await repository.resolve(Tag("tuning"))
     source.blobs.path(descriptor.digest).unlink()
     found = {entry.name: entry.problem for entry in await tags(source, FRAUD)}
-    assert found.pop("tuning")
+    assert found.pop(Tag("tuning"))
     assert not any(found.values())
     with pytest.raises(NotFound, match="missing on disk") as caught:
-        await repository.manifest("tuning")
+        await repository.manifest(Tag("tuning"))
     assert caught.value.reference == f"local://{FRAUD}:tuning"
 
 
 async def test_damaged_bytes_are_refused(source: LocalSource) -> None:
     repository = source.repository(FRAUD)
-    descriptor = await repository.resolve("tuning")
+    descriptor = await repository.resolve(Tag("tuning"))
     path = source.blobs.path(descriptor.digest)
     raw = path.read_bytes()
     path.write_bytes(raw[:-1] + b" ")
     with pytest.raises(DigestMismatch):
-        await repository.manifest("tuning")
+        await repository.manifest(Tag("tuning"))
     path.write_bytes(raw[:-1])
     with pytest.raises(DigestMismatch, match="bytes on disk"):
-        await repository.manifest("tuning")
+        await repository.manifest(Tag("tuning"))
     assert {entry.name for entry in await tags(source, FRAUD) if entry.problem} == {"tuning"}
 
 
@@ -210,7 +212,7 @@ async def test_a_tag_without_its_manifest_in_the_list_is_marked_and_not_found(so
     assert entry.problem
     assert [bool(entry.problem) for entry in await tags(source, "myorg/fraud")] == [True]
     with pytest.raises(NotFound, match="doesn't list"):
-        await source.repository("myorg/fraud").resolve("prod")
+        await source.repository("myorg/fraud").resolve(Tag("prod"))
 
 
 async def test_junk_tags_and_entries_are_marked(source: LocalSource, root: Path) -> None:
@@ -228,11 +230,11 @@ async def test_junk_tags_and_entries_are_marked(source: LocalSource, root: Path)
 
 async def test_a_fifo_in_place_of_a_blob_does_not_hang(source: LocalSource) -> None:
     repository = source.repository(FRAUD)
-    path = source.blobs.path((await repository.resolve("tuning")).digest)
+    path = source.blobs.path((await repository.resolve(Tag("tuning"))).digest)
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(KittuiError):
-        await repository.manifest("tuning")
+        await repository.manifest(Tag("tuning"))
 
 
 @pytest.mark.parametrize("name", ["UPPER", "a b", "../x", "fraud:v1", "fraud@sha256:" + "0" * 64, ""])
@@ -244,7 +246,7 @@ def test_names_that_are_no_repositories_are_refused(source: LocalSource, name: s
 async def test_not_found_says_what_and_where(source: LocalSource) -> None:
     for target in ("nope", "sha256:" + "0" * 64):
         with pytest.raises(NotFound) as caught:
-            await source.repository(FRAUD).resolve(target)
+            await source.repository(FRAUD).resolve(parse_target(target))
         assert caught.value.reference is not None
         assert target in caught.value.reference
 

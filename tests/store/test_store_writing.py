@@ -29,6 +29,8 @@ from kittui.errors import (
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import KIT_CONFIG, OCI_INDEX, OCI_MANIFEST
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.store.root import encode_name
@@ -78,7 +80,9 @@ async def put_kit(repository: LocalRepository, kitfile: dict[str, object], tag: 
         "config": descriptors[0].to_json(),
         "layers": [descriptor.to_json() for descriptor in descriptors[1:]],
     }
-    return (await repository.put_manifest(json.dumps(manifest).encode(), OCI_MANIFEST, tag)).digest
+    return (
+        await repository.put_manifest(json.dumps(manifest).encode(), OCI_MANIFEST, Tag(tag) if tag else None)
+    ).digest
 
 
 def blobs(root: Path) -> set[str]:
@@ -91,8 +95,8 @@ def files(root: Path, name: str) -> tuple[Path, Path]:
 
 async def test_a_retag_leaves_what_kit_tag_leaves(source: LocalSource, root: Path) -> None:
     repository = source.repository(FRAUD)
-    before = await repository.manifest("challenger")
-    await repository.put_manifest(before.raw, before.media_type, "champion")
+    before = await repository.manifest(Tag("challenger"))
+    await repository.put_manifest(before.raw, before.media_type, Tag("champion"))
     index, tags = files(root, FRAUD)
     document = json.loads(tags.read_bytes())
     assert document["champion"] == document["challenger"]
@@ -105,10 +109,10 @@ async def test_a_retag_leaves_what_kit_tag_leaves(source: LocalSource, root: Pat
 
 async def test_tagging_into_another_repository_shares_the_blobs(source: LocalSource, root: Path) -> None:
     there = blobs(root)
-    manifest = await source.repository(FRAUD).manifest("champion")
+    manifest = await source.repository(FRAUD).manifest(Tag("champion"))
     target = source.repository("new/name")
     assert await target.mount_blob(manifest.layers[0], source.repository(FRAUD))
-    await target.put_manifest(manifest.raw, manifest.media_type, "v1")
+    await target.put_manifest(manifest.raw, manifest.media_type, Tag("v1"))
     assert blobs(root) == there
     assert {"full": "localhost/new/name", "tags": ["v1"]}.items() <= kit_list(root)[-1].items()
     complete(root)
@@ -117,20 +121,20 @@ async def test_tagging_into_another_repository_shares_the_blobs(source: LocalSou
 async def test_untag_takes_one_tag(source: LocalSource, root: Path) -> None:
     repository = source.repository(FRAUD)
     there = blobs(root)
-    await repository.untag("champion")
+    await repository.untag(Tag("champion"))
     with pytest.raises(NotFound):
-        await repository.resolve("champion")
-    assert await repository.resolve("v1.0.0")
-    await repository.untag("tuning")
+        await repository.resolve(Tag("champion"))
+    assert await repository.resolve(Tag("v1.0.0"))
+    await repository.untag(Tag("tuning"))
     assert [row["tags"] for row in kit_list(root) if row["full"] == FRAUD].count(None) == 1
     assert blobs(root) == there
     with pytest.raises(NotFound):
-        await repository.untag("champion")
+        await repository.untag(Tag("champion"))
 
 
 async def test_delete_frees_what_nothing_else_needs(source: LocalSource, root: Path) -> None:
     repository = source.repository(FRAUD)
-    tuning, champion = await repository.manifest("tuning"), await repository.manifest("champion")
+    tuning, champion = await repository.manifest(Tag("tuning")), await repository.manifest(Tag("champion"))
     assert tuning.config is not None
     await repository.delete(tuning.digest)
     left = blobs(root)
@@ -145,12 +149,12 @@ async def test_delete_frees_what_nothing_else_needs(source: LocalSource, root: P
 
 
 async def test_delete_keeps_what_another_repository_lists(source: LocalSource, root: Path) -> None:
-    manifest = await source.repository(FRAUD).manifest("champion")
+    manifest = await source.repository(FRAUD).manifest(Tag("champion"))
     there = blobs(root)
     await source.repository(FRAUD).delete(manifest.digest)
     with pytest.raises(NotFound):
-        await source.repository(FRAUD).resolve("v1.0.0")
-    assert (await source.repository("myorg/fraud").manifest("prod")).digest == manifest.digest
+        await source.repository(FRAUD).resolve(Tag("v1.0.0"))
+    assert (await source.repository("myorg/fraud").manifest(Tag("prod"))).digest == manifest.digest
     assert blobs(root) == there
     complete(root)
     with pytest.raises(NotFound):
@@ -159,7 +163,7 @@ async def test_delete_keeps_what_another_repository_lists(source: LocalSource, r
 
 async def test_the_last_manifest_takes_the_files_with_it(source: LocalSource, root: Path) -> None:
     repository = source.repository("127.0.0.1:5055/refkit")
-    await repository.delete((await repository.resolve("v1")).digest)
+    await repository.delete((await repository.resolve(Tag("v1"))).digest)
     assert not any(path.exists() for path in files(root, "127.0.0.1:5055/refkit"))
     complete(root)
 
@@ -186,14 +190,14 @@ async def test_an_index_json_with_null_is_filled(source: LocalSource, root: Path
 
 
 async def test_descriptors_become_the_same_in_all_files(source: LocalSource, root: Path) -> None:
-    manifest = await source.repository(FRAUD).manifest("tuning")
+    manifest = await source.repository(FRAUD).manifest(Tag("tuning"))
     path = root / "storage/index.json"
     document = json.loads(path.read_bytes())
     for entry in document["manifests"]:
         if entry["digest"] == manifest.digest:
             entry["size"] += 1
     path.write_text(json.dumps(document))
-    await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "again")
+    await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("again"))
     index, tags = files(root, FRAUD)
     found = [
         entry
@@ -209,13 +213,13 @@ async def test_a_file_that_cannot_be_parsed_is_never_overwritten(
     source: LocalSource, root: Path, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kittui.disk.documents.PAUSE", 0.001)
-    manifest = await source.repository("myorg/fraud").manifest("prod")
+    manifest = await source.repository("myorg/fraud").manifest(Tag("prod"))
     index, tags = files(root, FRAUD)
     path = {"index.json": root / "storage/index.json", "index": index, "tags": tags}[broken]
     path.write_bytes(b'{"half')
     before = {file: file.read_bytes() for file in (root / "storage").glob("*.json")}
     with pytest.raises(Malformed):
-        await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "v9")
+        await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("v9"))
     assert {file: file.read_bytes() for file in (root / "storage").glob("*.json")} == before
 
 
@@ -227,9 +231,9 @@ async def test_only_what_kit_can_read_gets_in(source: LocalSource, root: Path) -
     image = json.dumps({"schemaVersion": 2, "config": empty.to_json(), "layers": []}).encode()
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode()
     with pytest.raises(Unsupported):
-        await repository.put_manifest(image, OCI_MANIFEST, "v1")
+        await repository.put_manifest(image, OCI_MANIFEST, Tag("v1"))
     with pytest.raises(Unsupported):
-        await repository.put_manifest(index, OCI_INDEX, "v1")
+        await repository.put_manifest(index, OCI_INDEX, Tag("v1"))
     unreadable: list[dict[str, object]] = [
         {"package": "text"},
         {"Model": {"parts": [1]}},
@@ -245,10 +249,10 @@ async def test_only_what_kit_can_read_gets_in(source: LocalSource, root: Path) -
 
 
 async def test_a_manifest_without_its_blobs_is_refused(source: LocalSource, root: Path) -> None:
-    manifest = await source.repository(FRAUD).manifest("tuning")
+    manifest = await source.repository(FRAUD).manifest(Tag("tuning"))
     source.blobs.path(manifest.layers[0].digest).unlink()
     with pytest.raises(NotFound, match="1 blobs"):
-        await source.repository("a/b").put_manifest(manifest.raw, manifest.media_type, "v1")
+        await source.repository("a/b").put_manifest(manifest.raw, manifest.media_type, Tag("v1"))
     assert not any(path.exists() for path in files(root, "localhost/a/b"))
 
 
@@ -291,7 +295,7 @@ async def test_a_full_disk_leaves_the_indexes_as_they_were(source: LocalSource, 
     def full() -> None:
         raise OSError(28, os.strerror(28))
 
-    manifest = await source.repository(FRAUD).manifest("tuning")
+    manifest = await source.repository(FRAUD).manifest(Tag("tuning"))
     before = {file: file.read_bytes() for file in (root / "storage").glob("*.json")}
     for point in ("store.index.before-fsync", "store.repository-index.before-fsync", "store.tags.before-rename"):
         with crashing(point, full), pytest.raises(DiskFull):
@@ -300,14 +304,14 @@ async def test_a_full_disk_leaves_the_indexes_as_they_were(source: LocalSource, 
     assert {file.name for file in before if before[file] != after[file]} == {"index.json", files(root, FRAUD)[0].name}
     assert not list((root / "kittui").glob(".write-*"))
     complete(root)
-    await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "v9")
+    await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("v9"))
     complete(root)
 
 
 async def test_what_kit_wrote_over_is_written_again(root: Path) -> None:
     """kit writes back what it had read when it started: our change must come back, and kit's own must stay."""
     source = LocalSource(root, recheck=0.05, at_work=lambda _: True)
-    manifest = await source.repository(FRAUD).manifest("challenger")
+    manifest = await source.repository(FRAUD).manifest(Tag("challenger"))
     stale = {path: path.read_bytes() for path in (root / "storage").glob("*.json")}
     _, tags = files(root, FRAUD)
     kits_own = json.loads(stale[tags])
@@ -323,16 +327,18 @@ async def test_what_kit_wrote_over_is_written_again(root: Path) -> None:
     digest = None
     async with asyncio.TaskGroup() as group:
         group.create_task(kit_writes())
-        put = group.create_task(source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "champion"))
+        put = group.create_task(
+            source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("champion"))
+        )
     digest = put.result().digest
-    assert (await source.repository(FRAUD).resolve("champion")).digest == digest
-    assert await source.repository(FRAUD).resolve("from-kit")
+    assert (await source.repository(FRAUD).resolve(Tag("champion"))).digest == digest
+    assert await source.repository(FRAUD).resolve(Tag("from-kit"))
     complete(root)
 
 
 async def test_what_somebody_moved_meanwhile_is_left_alone(root: Path) -> None:
     source = LocalSource(root, recheck=0.05, at_work=lambda _: True)
-    manifest = await source.repository(FRAUD).manifest("challenger")
+    manifest = await source.repository(FRAUD).manifest(Tag("challenger"))
     _, tags = files(root, FRAUD)
 
     async def kit_tags() -> None:
@@ -343,14 +349,14 @@ async def test_what_somebody_moved_meanwhile_is_left_alone(root: Path) -> None:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(kit_tags())
-        group.create_task(source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "champion"))
-    assert (await source.repository(FRAUD).resolve("champion")).digest == (
-        await source.repository(FRAUD).resolve("tuning")
+        group.create_task(source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("champion")))
+    assert (await source.repository(FRAUD).resolve(Tag("champion"))).digest == (
+        await source.repository(FRAUD).resolve(Tag("tuning"))
     ).digest
 
 
 async def test_a_writer_that_never_stops_is_an_error(source: LocalSource, root: Path) -> None:
-    manifest = await source.repository(FRAUD).manifest("challenger")
+    manifest = await source.repository(FRAUD).manifest(Tag("challenger"))
     _, tags = files(root, FRAUD)
     stale = tags.read_bytes()
 
@@ -361,7 +367,7 @@ async def test_a_writer_that_never_stops_is_an_error(source: LocalSource, root: 
         crashing("store.tags.after-fsync", write_stale),
         pytest.raises(StorageError, match="keeps writing"),
     ):
-        await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, "champion")
+        await source.repository(FRAUD).put_manifest(manifest.raw, manifest.media_type, Tag("champion"))
 
 
 _WRITER = """
@@ -424,7 +430,7 @@ async def test_a_cancelled_put_is_whole_or_not_there(source: LocalSource, root: 
 async def test_adoption_verifies_and_links_only_what_is_ours(source: LocalSource, tmp_path: Path) -> None:
     other = LocalSource(tmp_path / "other", recheck=0)
     origin = source.repository(FRAUD)
-    first, second, third = (await origin.manifest("champion")).layers[:3]
+    first, second, third = (await origin.manifest(Tag("champion"))).layers[:3]
     source.blobs.path(first.digest).chmod(0o664)
     source.blobs.path(second.digest).chmod(0o600)
     target = other.repository(FRAUD)
@@ -460,8 +466,8 @@ async def test_a_commit_of_an_incomplete_file_is_refused(source: LocalSource) ->
 
 @pytest.mark.kit
 async def test_kit_reads_and_removes_what_we_wrote(source: LocalSource, root: Path, kit: Kit, tmp_path: Path) -> None:
-    manifest = await source.repository(FRAUD).manifest("champion")
-    await source.repository("team/copy").put_manifest(manifest.raw, manifest.media_type, "v1")
+    manifest = await source.repository(FRAUD).manifest(Tag("champion"))
+    await source.repository("team/copy").put_manifest(manifest.raw, manifest.media_type, Tag("v1"))
     await put_kit(source.repository("own/kit"), {"manifestVersion": "1.0.0", "package": {"name": "mine"}}, "v1")
     assert "mine" in kit("list").stdout
     assert json.loads(kit("inspect", "team/copy:v1").stdout)["digest"] == manifest.digest
@@ -470,7 +476,7 @@ async def test_kit_reads_and_removes_what_we_wrote(source: LocalSource, root: Pa
     for name in ("own/kit:v1", "team/copy:v1", "fraud-local:dev"):
         assert kit("remove", name).returncode == 0
         complete(root)
-    there = await source.repository(FRAUD).manifest("champion")
+    there = await source.repository(FRAUD).manifest(Tag("champion"))
     assert kit("unpack", f"{FRAUD}:champion", "-d", str(tmp_path / "out2")).returncode == 0
     assert there.digest == manifest.digest
 
@@ -484,7 +490,7 @@ async def test_our_delete_leaves_what_kits_remove_leaves(
     shutil.copytree(root, theirs)
     repository = source.repository(FRAUD)
     for tag in ("tuning", "champion", "v0.9.0"):
-        digest = (await repository.resolve(tag)).digest
+        digest = (await repository.resolve(parse_target(tag))).digest
         environment = {**os.environ, "KITOPS_HOME": str(theirs)}
         command = ["kit", "remove", f"{FRAUD}@{digest}"]
         subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -507,7 +513,7 @@ async def test_kit_and_kittui_writing_at_once(root: Path, kit: Kit, tmp_path: Pa
     """kit tags in a loop while kittui tags: every tag of ours is there in the end, and kit can list."""
     source = LocalSource(root, recheck=0.3)
     repository = source.repository(FRAUD)
-    manifest = await repository.manifest("challenger")
+    manifest = await repository.manifest(Tag("challenger"))
 
     def kit_tags() -> None:
         for number in range(12):
@@ -516,7 +522,7 @@ async def test_kit_and_kittui_writing_at_once(root: Path, kit: Kit, tmp_path: Pa
     async with asyncio.TaskGroup() as group:
         group.create_task(asyncio.to_thread(kit_tags))
         for number in range(4):
-            await repository.put_manifest(manifest.raw, manifest.media_type, f"ours-{number}")
+            await repository.put_manifest(manifest.raw, manifest.media_type, Tag(f"ours-{number}"))
     found = {entry.name async for page in repository.tags() for entry in page}
     assert {f"ours-{number}" for number in range(4)} <= found
     assert kit("list").returncode == 0

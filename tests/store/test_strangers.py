@@ -11,6 +11,8 @@ import pytest
 
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.store.doctor import inspect_store
 from kittui.store.repair import repair_store
@@ -66,7 +68,7 @@ async def test_what_it_may_list_is_never_swept(root: Path, variants: set[Path], 
     await repair_store(root)
     repository = LocalSource(root, recheck=0).repository(FRAUD)
     for tag in ("tuning", "v0.9.0"):
-        await repository.delete((await repository.resolve(tag)).digest)
+        await repository.delete((await repository.resolve(parse_target(tag))).digest)
     await repair_store(root)
     assert path.read_bytes() == content
     assert all(blob.exists() for blob in variants)
@@ -82,7 +84,7 @@ async def test_a_form_that_is_not_understood_is_not_broken(root: Path, variants:
     os.utime(path, (time.time() - 86400,) * 2)
     await repair_store(root)
     repository = LocalSource(root, recheck=0).repository(FRAUD)
-    await repository.delete((await repository.resolve("tuning")).digest)
+    await repository.delete((await repository.resolve(Tag("tuning"))).digest)
     await repair_store(root)
     assert path.read_bytes() == content
     assert all(blob.exists() for blob in variants)
@@ -141,9 +143,9 @@ async def test_an_entry_of_index_json_keeps_what_another_program_wrote_into_it(r
     document["unknown"] = 1
     shared.write_text(json.dumps(document))
     repository = LocalSource(root, recheck=0).repository(FRAUD)
-    manifest = await repository.manifest("tuning")
+    manifest = await repository.manifest(Tag("tuning"))
     for tag in ("one", "two"):
-        await repository.put_manifest(manifest.raw, manifest.media_type, tag)
+        await repository.put_manifest(manifest.raw, manifest.media_type, Tag(tag))
     after = json.loads(shared.read_bytes())
     assert after["manifests"][0] == document["manifests"][0]
     assert after["unknown"] == 1

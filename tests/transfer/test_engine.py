@@ -16,6 +16,7 @@ from kittui.errors import ConnectionLost, DigestMismatch, DiskFull
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import BlobReader
+from kittui.oci.tag import Tag
 from kittui.oci.traffic import metered
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
@@ -61,7 +62,7 @@ def destination(tmp_path: Path) -> LocalRepository:
 
 
 async def pull(origin: MemoryRepository, destination: LocalRepository, progress: Progress | None = None) -> list[str]:
-    plan = await plan_transfer(origin, "v1", destination)
+    plan = await plan_transfer(origin, Tag("v1"), destination)
     outcomes = await transfer_blobs(plan, progress or Progress(), TUNING)
     return sorted(outcomes.values())
 
@@ -214,7 +215,7 @@ async def test_check_23_a_cancel_waits_for_no_trickle_and_keeps_what_is_there(
         await asyncio.Event().wait()
 
     origin.source.hooks.append(_cut_after(2))
-    plan = await plan_transfer(origin, "v1", destination)
+    plan = await plan_transfer(origin, Tag("v1"), destination)
     task = asyncio.create_task(transfer_blobs(plan, Progress(), Tuning(sleep=trickle)))
     await stuck.wait()
     task.cancel()
@@ -257,7 +258,7 @@ async def test_a_disk_that_is_too_small_is_refused_before_anything_moves(
 ) -> None:
     usage = shutil.disk_usage("/")._replace(free=65 * MIB)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
-    plan = await plan_transfer(origin, "v1", destination)
+    plan = await plan_transfer(origin, Tag("v1"), destination)
     origin.source.requests.clear()
     with pytest.raises(DiskFull, match="short"):
         await transfer_blobs(plan, Progress(), TUNING)
@@ -275,15 +276,15 @@ async def test_two_pulls_at_once_move_each_blob_once(origin: MemoryRepository, t
 
 async def test_a_push_uploads_and_a_copy_mounts(origin: MemoryRepository, destination: LocalRepository) -> None:
     await pull(origin, destination)
-    manifest = (await origin.manifest("v1")).raw
-    await destination.put_manifest(manifest, (await origin.manifest("v1")).media_type, "v1")
+    manifest = (await origin.manifest(Tag("v1"))).raw
+    await destination.put_manifest(manifest, (await origin.manifest(Tag("v1"))).media_type, Tag("v1"))
     far = MemorySource("other.test").repository("fraud")
-    plan = await plan_transfer(destination, "v1", far)
+    plan = await plan_transfer(destination, Tag("v1"), far)
     assert plan.missing == plan.total
     assert set((await transfer_blobs(plan, Progress(), TUNING)).values()) == {"copied"}
     assert far.blobs == origin.blobs
     beside = origin.source.repository("copied")
-    plan = await plan_transfer(origin, "v1", beside)
+    plan = await plan_transfer(origin, Tag("v1"), beside)
     assert set((await transfer_blobs(plan, Progress(), TUNING)).values()) == {"mounted"}
     assert beside.blobs == origin.blobs
 

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kittui.errors import Unreachable
+from kittui.oci.tag import Tag
 from kittui.state.history import History
 from kittui.trust.gates import GateSet, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
@@ -26,7 +27,7 @@ from tests.fakes.memory import MemoryRepository, MemorySource
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 KEYS = Path(__file__).parent.parent / "fixtures" / "signed" / "keys"
-STAGES = ("tuning", "challenger", "champion", "rollback")
+STAGES = tuple(Tag(name) for name in ("tuning", "challenger", "champion", "rollback"))
 
 
 def board(folder: Path, *sets: GateSet) -> Board:
@@ -51,21 +52,21 @@ async def test_stages_first_and_details_after_them(tmp_path: Path) -> None:
     kit(fraud, "challenger", "1.1", auc=0.93)
     kit(churn, "tuning", "0.1")
     kit(plain, "v1", "1")
-    await sign(fraud, "challenger", KeySigner(KEY))
+    await sign(fraud, Tag("challenger"), KeySigner(KEY))
     found = await rows(board(tmp_path, GateSet("", "champion", (SignedBy(("Anna",)),))), fraud, churn, plain)
     assert [(row.name.rpartition("/")[2], row.complete) for row in found[:3]] == [
         ("fraud", False),
         ("churn", False),
         ("plain", True),
     ]
-    assert found[0].cells["champion"].digest is None
+    assert found[0].cells[Tag("champion")].digest is None
     done = {row.name.rpartition("/")[2]: row for row in found if row.complete}
     assert {name: list(row.cells) for name, row in done.items()} == {
         "fraud": ["challenger", "champion"],
         "churn": ["tuning"],
         "plain": [],
     }
-    challenger, champion = done["fraud"].cells["challenger"], done["fraud"].cells["champion"]
+    challenger, champion = done["fraud"].cells[Tag("challenger")], done["fraud"].cells[Tag("champion")]
     assert (challenger.version, challenger.word, challenger.signers) == ("1.1", "valid", ("CI",))
     assert challenger.differs == "version 1.0 → 1.1, auc 0.9 → 0.93"
     assert challenger.waits == "gate signed by Anna: it is not signed by Anna"
@@ -87,9 +88,9 @@ async def test_what_can_not_be_read_is_one_marked_row_or_cell(tmp_path: Path) ->
     source.hooks.append(fail)
     done = {row.name.rpartition("/")[2]: row for row in await rows(board(tmp_path), good, bad, broken) if row.complete}
     assert (done["bad"].problem, dict(done["bad"].cells)) == ("down", {})
-    assert done["broken"].cells["challenger"].problem == "down"
-    assert done["broken"].cells["champion"].version == "1"
-    assert done["good"].cells["champion"].version == "1"
+    assert done["broken"].cells[Tag("challenger")].problem == "down"
+    assert done["broken"].cells[Tag("champion")].version == "1"
+    assert done["good"].cells[Tag("champion")].version == "1"
 
 
 async def test_again_little_is_asked(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from textual.pilot import Pilot
 
 from kittui.modelkit import STAGES
+from kittui.oci.tag import Tag
 from kittui.state.history import History
 from kittui.trust.gates import ApprovedBy, GateSet, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
@@ -75,7 +76,7 @@ def names(screen: Any) -> Sequence[str]:
 
 @SIZES
 async def test_cards_say_what_stands_where_and_what_waits(kits: Kits, size: tuple[int, int]) -> None:
-    await sign(kits.fraud, "challenger", KeySigner(OPS))
+    await sign(kits.fraud, Tag("challenger"), KeySigner(OPS))
     async with kits.app().run_test(size=size) as pilot:
         screen = await opened(pilot)
         assert names(screen) == ["registry.test/churn", "registry.test/fraud", "registry.test/team/prices"]
@@ -111,7 +112,7 @@ async def test_names_are_there_before_details(kits: Kits) -> None:
 
 
 async def test_promoting_a_card_is_the_promotion_of_the_panes(kits: Kits) -> None:
-    await sign(kits.fraud, "challenger", KeySigner(OPS))
+    await sign(kits.fraud, Tag("challenger"), KeySigner(OPS))
     kits.world.signer, kits.world.signing_key = KeySigner(ANNA), kits.folder / "anna.pem"
     (kits.folder / "anna.pem").touch()
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
@@ -206,7 +207,7 @@ def test_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> None:
     """Cards of three repositories; the challenger waits, and every gate says why below."""
 
     async def walked(pilot: Pilot[Any]) -> None:
-        await sign(kits.fraud, "champion", KeySigner(OPS))
+        await sign(kits.fraud, Tag("champion"), KeySigner(OPS))
         await opened(pilot)
         await pilot.press("j")
         await until(pilot, lambda: "approved by 1 of Anna" in text_of(pilot))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.tag import Tag
 from kittui.store import LocalSource
 from kittui.trust.statements import BOM
 from kittui.usecases.browse.modelkits import ModelKits
@@ -48,7 +49,7 @@ async def test_every_kit_in_the_store(kithome: Path) -> None:
 
 async def test_what_it_says(kithome: Path) -> None:
     repository = LocalSource(kithome).repository("127.0.0.1:5055/fraud")
-    kit = await ModelKits().open(repository, "v1.0.0")
+    kit = await ModelKits().open(repository, Tag("v1.0.0"))
     document = bom_of(kit, "127.0.0.1:5055/fraud", "oci://127.0.0.1:5055/fraud")
     assert document == bom_of(kit, "127.0.0.1:5055/fraud", "oci://127.0.0.1:5055/fraud")
     root = document["metadata"]["component"]

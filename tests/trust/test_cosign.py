@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kittui.oci.tag import Tag
 from kittui.registry import RegistrySource
 from kittui.trust.keyring import Keyring
 from kittui.trust.keys import load_public_key
@@ -31,12 +32,12 @@ def keyring(name: str) -> Keyring:
 @pytest.mark.parametrize("key", HOW)
 async def test_its_own_key_holds_and_no_other(signed_source: RegistrySource, form: str, key: str) -> None:
     repository = signed_source.repository(f"acme/{form}-{key}")
-    found = await verify(repository, "v1", keyring(key))
+    found = await verify(repository, Tag("v1"), keyring(key))
     (one,) = found.signatures
     assert (found.status, found.word, one.kind, one.status) == ("verified", "valid", "signature", "verified")
     assert HOW[key] in one.reason
     for other in HOW.keys() - {key}:
-        found = await verify(repository, "v1", keyring(other))
+        found = await verify(repository, Tag("v1"), keyring(other))
         assert (found.status, found.word) == ("not verified", "unknown key")
         assert [one.status for one in found.signatures] == ["signed by another key"]
 
@@ -44,21 +45,21 @@ async def test_its_own_key_holds_and_no_other(signed_source: RegistrySource, for
 @pytest.mark.parametrize("form", FORMS)
 async def test_ed25519ph_is_named_and_not_verified(signed_source: RegistrySource, form: str) -> None:
     repository = signed_source.repository(f"acme/{form}-ed25519")
-    found = await verify(repository, "v1", keyring("ed25519"))
+    found = await verify(repository, Tag("v1"), keyring("ed25519"))
     (one,) = found.signatures
     assert (found.status, found.word, one.status) == ("not verified", "not verified", "not verified")
     assert "Ed25519ph" in one.reason
-    (one,) = (await verify(repository, "v1", keyring("p256"))).signatures
+    (one,) = (await verify(repository, Tag("v1"), keyring("p256"))).signatures
     assert one.status == "signed by another key"
 
 
 async def test_unsigned(signed_source: RegistrySource) -> None:
-    found = await verify(signed_source.repository("acme/base"), "v1", keyring("p256"))
+    found = await verify(signed_source.repository("acme/base"), Tag("v1"), keyring("p256"))
     assert (found.status, found.word, found.signatures) == ("none", "unsigned", ())
 
 
 async def test_statements_are_told_from_signatures(signed_source: RegistrySource) -> None:
-    found = await verify(signed_source.repository("acme/attested"), "v1", keyring("p256"))
+    found = await verify(signed_source.repository("acme/attested"), Tag("v1"), keyring("p256"))
     told = sorted((one.kind, one.predicate_type, one.status) for one in found.signatures)
     assert told == [
         ("attestation", BOM, "signed by another key"),
@@ -67,7 +68,7 @@ async def test_statements_are_told_from_signatures(signed_source: RegistrySource
         ("signature", SIGNED, "verified"),
     ]
     assert (found.status, found.signers) == ("verified", (keyring("p256").keys[0].name,))
-    found = await verify(signed_source.repository("acme/attested"), "v1", keyring("p384"))
+    found = await verify(signed_source.repository("acme/attested"), Tag("v1"), keyring("p384"))
     assert (found.status, found.word) == ("not verified", "unknown key")
     verdicts = {one.predicate_type: one.verdict for one in found.signatures}
     assert verdicts[BOM].holds

@@ -15,6 +15,7 @@ from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST, SIGSTORE_BUNDLE
+from kittui.oci.tag import Tag
 from kittui.registry import Access, RegistrySource
 from kittui.trust.bundles import write_referrer
 from kittui.trust.signing import PrivateKey
@@ -43,11 +44,11 @@ async def test_signatures_and_statements(kit_registry: DockerRegistry, tmp_path:
     async with RegistrySource(kit_registry.host, access=Access(plain_http=True)) as source:
         repository = source.repository("fraud")
         assert cosign(tmp_path, "verify", key, reference)[0] != 0
-        await sign(repository, "v1.0.0", KeySigner(key))
+        await sign(repository, Tag("v1.0.0"), KeySigner(key))
         assert cosign(tmp_path, "verify", key, reference)[0] == 0
         other = next(found for found in PRIVATE if found != name)
         assert cosign(tmp_path, "verify", PRIVATE[other], reference)[0] != 0
-        await attest(repository, "v1.0.0", KeySigner(key), REVIEW, {"properties": ["X_APPROVED"]})
+        await attest(repository, Tag("v1.0.0"), KeySigner(key), REVIEW, {"properties": ["X_APPROVED"]})
         status, said = cosign(tmp_path, "verify-attestation", key, reference, "--type", REVIEW)
         assert status == 0, said
         envelope = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
@@ -58,7 +59,7 @@ async def test_one_changed_byte(kit_registry: DockerRegistry, tmp_path: Path) ->
     key, reference = PRIVATE["p256"], f"{kit_registry.host}/fraud:v1.0.0"
     async with RegistrySource(kit_registry.host, access=Access(plain_http=True)) as source:
         repository = source.repository("fraud")
-        done = await sign(repository, "v1.0.0", KeySigner(key))
+        done = await sign(repository, Tag("v1.0.0"), KeySigner(key))
         (layer,) = (await repository.manifest(done.manifest)).layers
         bundle = json.loads(await repository.read_blob(layer, 1 << 20))
         signature = bytearray(base64.b64decode(bundle["dsseEnvelope"]["signatures"][0]["sig"]))
@@ -66,11 +67,11 @@ async def test_one_changed_byte(kit_registry: DockerRegistry, tmp_path: Path) ->
         bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64.b64encode(signature).decode()
         raw = json.dumps(bundle).encode()
         target = source.repository("other")
-        manifest = await repository.manifest("v1.0.0")
+        manifest = await repository.manifest(Tag("v1.0.0"))
         for blob in (manifest.config, *manifest.layers):
             assert blob is not None
             assert await target.mount_blob(blob, repository)
-        await target.put_manifest(manifest.raw, manifest.media_type, "v1.0.0")
+        await target.put_manifest(manifest.raw, manifest.media_type, Tag("v1.0.0"))
         await target.put_blob(Descriptor(SIGSTORE_BUNDLE, Digest.of(raw), len(raw)), BytesContent(raw))
         await target.put_blob(Descriptor("", Digest.of(b"{}"), 2), BytesContent(b"{}"))
         forged = write_referrer(manifest.descriptor, raw, SIGNED, "2026-01-01T00:00:00Z")
@@ -83,8 +84,8 @@ async def test_a_rejection_is_no_signature(kit_registry: DockerRegistry, tmp_pat
     key, reference = PRIVATE["p256"], f"{kit_registry.host}/fraud:v1.0.0"
     async with RegistrySource(kit_registry.host, access=Access(plain_http=True)) as source:
         repository = source.repository("fraud")
-        await review(repository, "v1.0.0", KeySigner(key), "rejected", "champion", "anna", "too slow")
+        await review(repository, Tag("v1.0.0"), KeySigner(key), "rejected", Tag("champion"), "anna", "too slow")
         assert cosign(tmp_path, "verify", key, reference)[0] != 0
         assert cosign(tmp_path, "verify-attestation", key, reference, "--type", REVIEW)[0] != 0
-        await review(repository, "v1.0.0", KeySigner(key), "approved", "champion", "anna", "")
+        await review(repository, Tag("v1.0.0"), KeySigner(key), "approved", Tag("champion"), "anna", "")
         assert cosign(tmp_path, "verify-attestation", key, reference, "--type", REVIEW)[0] == 0

@@ -12,6 +12,8 @@ import pytest
 
 from kittui import crashpoints
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.registry import Access, RegistrySource
 from kittui.usecases.change.carry import carry_attachments
 from tests.fakes.command_line import Run
@@ -88,7 +90,7 @@ async def test_every_form_is_carried(signed_registry: DockerRegistry, other: Doc
         RegistrySource(other.host, access=loose) as there,
     ):
         origin, target = here.repository(f"acme/{form}"), there.repository("copy")
-        digest = Digest((await origin.resolve("v1")).digest)
+        digest = Digest((await origin.resolve(Tag("v1"))).digest)
         count, notes = await carry_attachments(origin, target, digest)
         assert (count, notes) == (4 if form == "attested" else 1, ())
         assert {one.digest for one in await target.referrers(digest)} == {
@@ -96,7 +98,7 @@ async def test_every_form_is_carried(signed_registry: DockerRegistry, other: Doc
         }
         if form in ("c2tag-p256", "attested"):
             tag = f"sha256-{digest.hex}.{'att' if form == 'attested' else 'sig'}"
-            assert (await target.resolve(tag)).digest == (await origin.resolve(tag)).digest
+            assert (await target.resolve(parse_target(tag))).digest == (await origin.resolve(parse_target(tag))).digest
         assert await carry_attachments(origin, target, digest) == (0, ())
 
 
@@ -122,8 +124,8 @@ async def test_a_copy_killed_at_what_it_takes_along_is_finished_by_running_it_ag
         RegistrySource(other.host, access=loose) as there,
     ):
         origin, target = here.repository("acme/attested"), there.repository("copy")
-        digest = Digest((await target.resolve("v1")).digest)
-        assert digest == (await origin.resolve("v1")).digest
+        digest = Digest((await target.resolve(Tag("v1"))).digest)
+        assert digest == (await origin.resolve(Tag("v1"))).digest
         found = {one.digest for one in await target.referrers(digest)}
         assert found == {one.digest for one in await origin.referrers(digest)} != set()
 

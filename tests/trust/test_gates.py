@@ -16,6 +16,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete
 from kittui.oci.reference import Place
+from kittui.oci.tag import Tag
 from kittui.state.history import History
 from kittui.trust.gates import (
     ApprovedBy,
@@ -90,23 +91,25 @@ class World:
         return one.state, one.reason
 
     async def state(self, who: str, predicate: Mapping[str, Any]) -> None:
-        await attest(self.repository, "challenger", KeySigner(PEOPLE[who]), TEST_RESULT, predicate)
+        await attest(self.repository, Tag("challenger"), KeySigner(PEOPLE[who]), TEST_RESULT, predicate)
 
     async def decide(self, who: str, decision: Any = "approved", **more: Any) -> None:
-        await review(self.repository, "challenger", KeySigner(PEOPLE[who]), decision, "champion", who, "why", **more)
+        await review(
+            self.repository, Tag("challenger"), KeySigner(PEOPLE[who]), decision, Tag("champion"), who, "why", **more
+        )
 
 
 async def test_signed_by(tmp_path: Path) -> None:
     world = World(tmp_path, SignedBy(("CI",)))
     assert await world.only() == ("fail", "it is not signed by CI")
     for other in ("Anna", "Mallory"):
-        await sign(world.repository, "challenger", KeySigner(PEOPLE[other]))
+        await sign(world.repository, Tag("challenger"), KeySigner(PEOPLE[other]))
     assert (await world.only())[0] == "fail"
-    await sign(world.repository, "champion", KeySigner(PEOPLE["CI"]))
+    await sign(world.repository, Tag("champion"), KeySigner(PEOPLE["CI"]))
     assert (await world.only())[0] == "fail"
     await world.state("CI", {"result": "PASSED"})
     assert (await world.only())[0] == "fail"
-    signed = await sign(world.repository, "challenger", KeySigner(PEOPLE["CI"]))
+    signed = await sign(world.repository, Tag("challenger"), KeySigner(PEOPLE["CI"]))
     (one,) = await world.verdicts()
     assert (one.state, one.reason, one.evidence) == ("pass", "signed by CI", (signed.manifest,))
 
@@ -247,7 +250,7 @@ async def test_no_command_moves_the_tag_around_an_enforced_gate(tmp_path: Path) 
     world.repository.tagged["v9"] = world.new
     with pytest.raises(Refused, match=r"gate signed by CI: it is not signed by CI"):
         await apply_changes(await plan_promote(world.repository), world.ledger, world.policy)
-    retag = await plan_retag(world.repository, "v9", [(world.repository, "champion")])
+    retag = await plan_retag(world.repository, Tag("v9"), [(world.repository, Tag("champion"))])
     with pytest.raises(Refused, match="gate signed by CI"):
         await apply_retag(retag, world.ledger, world.policy)
     world.repository.tagged["rollback"] = world.new
@@ -259,7 +262,7 @@ async def test_no_command_moves_the_tag_around_an_enforced_gate(tmp_path: Path) 
 
 async def test_going_back_to_what_the_tag_has_held_needs_no_gates(tmp_path: Path) -> None:
     world = World(tmp_path, SignedBy(("CI",)))
-    await sign(world.repository, "challenger", KeySigner(PEOPLE["CI"]))
+    await sign(world.repository, Tag("challenger"), KeySigner(PEOPLE["CI"]))
     await apply_changes(await plan_promote(world.repository), world.ledger, world.policy)
     await apply_changes(await plan_rollback(world.repository), world.ledger, world.policy)
     assert world.repository.tagged["champion"] == world.old

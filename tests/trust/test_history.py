@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kittui.errors import Unreachable
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.state.journal import Journal
 from kittui.state.outbox import Outbox
 from kittui.trust.bundles import write_referrer
@@ -32,7 +33,7 @@ from tests.fakes.memory import MemoryRepository, MemorySource
 
 OPS, MALLORY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 KEYRING = Keyring((TrustedKey("ops", public_key(OPS)),))
-TAGS = ("champion", "rollback")
+TAGS = (Tag("champion"), Tag("rollback"))
 
 
 class World:
@@ -251,6 +252,6 @@ async def test_ten_thousand_events_are_put_together_quickly(world: World) -> Non
     ]
     ledger.history.path.parent.mkdir(parents=True)
     ledger.history.path.write_text("\n".join(lines) + "\n")
-    history = await merged_history(world.repository, ledger, KEYRING, ("champion",))
+    history = await merged_history(world.repository, ledger, KEYRING, (Tag("champion"),))
     assert len(history.events) == 10_000
     assert {event.source for event in history.events} == {"local"}

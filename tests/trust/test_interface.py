@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from textual.pilot import Pilot
 
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.trust.documents import parse_time
 from kittui.trust.keyring import Keyring, TrustedKey
@@ -98,26 +99,26 @@ async def test_a_record_by_an_unknown_key_is_shown_and_proves_nothing(kits: Kits
 
 
 async def test_the_word_is_in_details_and_tags_once_it_was_asked(kits: Kits) -> None:
-    await sign(kits.fraud, "champion", KeySigner(OPS))
-    await sign(kits.fraud, "challenger", KeySigner(OTHER))
+    await sign(kits.fraud, Tag("champion"), KeySigner(OPS))
+    await sign(kits.fraud, Tag("challenger"), KeySigner(OTHER))
     async with kits.app().run_test(size=(220, 45)) as pilot:
         await ready(pilot)
         tags = browse(pilot).tags_pane
         words = {row.target: tags._cells(row)[-1][0][0] for row in tags.body.rows}
-        assert words["champion"] == words["v1.0.0"] == "valid (ops)"
-        assert words["rollback"] == "not checked"
+        assert words[Tag("champion")] == words[Tag("v1.0.0")] == "valid (ops)"
+        assert words[Tag("rollback")] == "not checked"
         assert "valid (ops)" in text_of(pilot)
         await ready(pilot, "challenger")
         await ready(pilot, "rollback")
         await quiet(pilot)
         words = {row.target: tags._cells(row)[-1][0][0] for row in tags.body.rows}
-        assert words["challenger"] == "unknown key"
-        assert words["rollback"] == "unsigned"
+        assert words[Tag("challenger")] == "unknown key"
+        assert words[Tag("rollback")] == "unsigned"
 
 
 async def test_details_say_what_came_of_each_signature(kits: Kits) -> None:
-    await sign(kits.fraud, "champion", KeySigner(OPS))
-    await sign(kits.fraud, "champion", KeySigner(OTHER))
+    await sign(kits.fraud, Tag("champion"), KeySigner(OPS))
+    await sign(kits.fraud, Tag("champion"), KeySigner(OTHER))
     async with kits.app().run_test(size=LARGE) as pilot:
         await ready(pilot)
         await pilot.press("4", "G")

@@ -18,6 +18,7 @@ from kittui.errors import CredentialError, Denied, KittuiError, RegistryError, T
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power
+from kittui.oci.tag import Tag
 from kittui.state.journal import Journal
 from kittui.state.outbox import Outbox
 from kittui.trust.keyring import Keyring, TrustedKey
@@ -144,7 +145,9 @@ async def test_without_a_key_the_record_is_unsigned(tmp_path: Path) -> None:
 
 
 async def test_other_tags_are_not_recorded(world: World) -> None:
-    plan = await plan_promote(world.repository, "challenger", "v9", stages=LifecycleTags(rollback="former"))
+    plan = await plan_promote(
+        world.repository, Tag("challenger"), Tag("v9"), stages=LifecycleTags(rollback=Tag("former"))
+    )
     await apply_changes(plan, world.ledger(), Policy())
     assert await world.records() == []
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kittui.errors import CredentialError, KittuiError, NotFound, Unsupported, UsageError
 from kittui.oci.protocols import Power
+from kittui.oci.tag import Tag
 from kittui.registry import Access, RegistrySource
 from kittui.store import LocalSource
 from kittui.trust.keyring import Keyring
@@ -69,16 +70,16 @@ def repository() -> MemoryRepository:
 @pytest.mark.parametrize("name", PRIVATE)
 async def test_what_is_signed_verifies(repository: MemoryRepository, name: str) -> None:
     key = PRIVATE[name]
-    done = await sign(repository, "v1", KeySigner(key))
-    found = await verify(repository, "v1", only(key))
+    done = await sign(repository, Tag("v1"), KeySigner(key))
+    found = await verify(repository, Tag("v1"), only(key))
     (one,) = found.signatures
     assert (found.status, one.kind, one.predicate_type, one.digest) == ("verified", "signature", SIGNED, done.manifest)
-    assert done.subject == (await repository.resolve("v1")).digest
+    assert done.subject == (await repository.resolve(Tag("v1"))).digest
     assert found.signers == (done.key,)
 
 
 async def test_what_is_written_is_what_cosign_writes(repository: MemoryRepository) -> None:
-    done = await attest(repository, "v1", KeySigner(PRIVATE["p256"]), SUMMARY, {"verificationResult": "PASSED"})
+    done = await attest(repository, Tag("v1"), KeySigner(PRIVATE["p256"]), SUMMARY, {"verificationResult": "PASSED"})
     manifest = json.loads(repository.manifests[done.manifest][1])
     created = manifest["annotations"].pop("org.opencontainers.image.created")
     assert created.endswith("Z")
@@ -89,7 +90,7 @@ async def test_what_is_written_is_what_cosign_writes(repository: MemoryRepositor
         "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": 2},
         "layers": manifest["layers"],
-        "subject": (await repository.resolve("v1")).to_json(),
+        "subject": (await repository.resolve(Tag("v1"))).to_json(),
         "annotations": {
             "dev.sigstore.bundle.content": "dsse-envelope",
             "dev.sigstore.bundle.predicateType": SUMMARY,
@@ -110,15 +111,15 @@ async def test_what_is_written_is_what_cosign_writes(repository: MemoryRepositor
 
 
 async def test_a_statement_is_no_signature(repository: MemoryRepository) -> None:
-    await attest(repository, "v1", KeySigner(PRIVATE["p256"]), SUMMARY, {})
-    found = await verify(repository, "v1", only(PRIVATE["p256"]))
+    await attest(repository, Tag("v1"), KeySigner(PRIVATE["p256"]), SUMMARY, {})
+    found = await verify(repository, Tag("v1"), only(PRIVATE["p256"]))
     assert (found.status, found.word) == ("not verified", "unsigned")
     assert [(one.kind, one.status) for one in found.signatures] == [("attestation", "verified")]
 
 
 async def test_what_is_not_there_is_not_signed(repository: MemoryRepository) -> None:
     with pytest.raises(NotFound):
-        await sign(repository, "v2", KeySigner(PRIVATE["p256"]))
+        await sign(repository, Tag("v2"), KeySigner(PRIVATE["p256"]))
     assert repository.subjects == {}
 
 
@@ -128,20 +129,20 @@ async def test_a_statement_too_deep_or_too_large_is_refused_before_it_is_signed(
         deep = {"deep": deep}
     for predicate in (deep, {"text": "x" * 1024 * 1024}):
         with pytest.raises(KittuiError):
-            await attest(repository, "v1", KeySigner(PRIVATE["p256"]), SUMMARY, predicate)
+            await attest(repository, Tag("v1"), KeySigner(PRIVATE["p256"]), SUMMARY, predicate)
     assert repository.subjects == {}
 
 
 async def test_the_store_keeps_no_signatures(kithome: Path) -> None:
     repository = LocalSource(kithome).repository("127.0.0.1:5055/fraud")
     with pytest.raises(Unsupported, match="kit's store holds ModelKits alone"):
-        await sign(repository, "v1.0.0", KeySigner(PRIVATE["p256"]))
+        await sign(repository, Tag("v1.0.0"), KeySigner(PRIVATE["p256"]))
 
 
 async def test_a_source_that_keeps_none_is_asked_for_nothing(repository: MemoryRepository) -> None:
     repository.source.powers["attach"] = Power("no", "it keeps none", "sign elsewhere")
     with pytest.raises(Unsupported, match="it keeps none"):
-        await sign(repository, "v1", KeySigner(PRIVATE["p256"]))
+        await sign(repository, Tag("v1"), KeySigner(PRIVATE["p256"]))
     assert repository.source.requests == []
 
 
@@ -232,8 +233,8 @@ async def test_a_command_signs(repository: MemoryRepository, tmp_path: Path, enc
     openssl = ["openssl", "dgst", "-sha256", "-sign", str(key)]
     command = ["sh", "-c", '"$@" | base64', "sh", *openssl] if encoded else openssl
     signer = CommandSigner(command, load_public_key(public_pem(PRIVATE["p256"])))
-    await sign(repository, "v1", signer)
-    assert (await verify(repository, "v1", only(PRIVATE["p256"]))).status == "verified"
+    await sign(repository, Tag("v1"), signer)
+    assert (await verify(repository, Tag("v1"), only(PRIVATE["p256"]))).status == "verified"
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ async def test_a_command_signs(repository: MemoryRepository, tmp_path: Path, enc
 async def test_a_command_that_does_not_sign(repository: MemoryRepository, command: list[str], said: str) -> None:
     signer = CommandSigner(command, load_public_key(public_pem(PRIVATE["p256"])), 0.4 if "60" in command[-1] else 60)
     with pytest.raises(CredentialError) as caught:
-        await sign(repository, "v1", signer)
+        await sign(repository, Tag("v1"), signer)
     assert said in caught.value.message
     assert repository.subjects == {}
 
@@ -270,8 +271,8 @@ async def test_ten_who_sign_at_once_are_all_listed(kit_registry: DockerRegistry)
         repositories = [source.repository("fraud") for source in sources]
         async with asyncio.TaskGroup() as group:
             pairs = zip(repositories, keys, strict=True)
-            tasks = [group.create_task(sign(repository, "v1.0.0", KeySigner(key))) for repository, key in pairs]
-        found = await verify(repositories[0], "v1.0.0", only(keys[0]))
+            tasks = [group.create_task(sign(repository, Tag("v1.0.0"), KeySigner(key))) for repository, key in pairs]
+        found = await verify(repositories[0], Tag("v1.0.0"), only(keys[0]))
         assert {one.digest for one in found.signatures} == {task.result().manifest for task in tasks}
     finally:
         for source in sources:

@@ -18,6 +18,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_ARTIFACT, COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE, OCI_EMPTY, OCI_MANIFEST
+from kittui.oci.tag import Tag
 from kittui.trust.keyring import Keyring
 from kittui.trust.keys import PublicKey, key_digest, key_name, load_public_key
 from kittui.trust.verdicts import judge_bundle, judge_raw_envelope, judge_simple
@@ -123,12 +124,12 @@ class Kit:
 async def test_a_signature_under_its_tag(name: str) -> None:
     kit, key = Kit(), KEYS[name]
     signed = kit.sign_tag(key)
-    found = await verify(kit.repository, "v1", only(key))
+    found = await verify(kit.repository, Tag("v1"), only(key))
     assert found.status == "verified"
     assert [(one.kind, one.digest, one.status) for one in found.signatures] == [
         ("signature", signed.digest, "verified")
     ]
-    assert (await verify(kit.repository, "v1", only(OTHER))).status == "not verified"
+    assert (await verify(kit.repository, Tag("v1"), only(OTHER))).status == "not verified"
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -137,8 +138,8 @@ async def test_a_signature_as_referrer(name: str) -> None:
     payload = simple_payload(kit.digest)
     annotations = {"dev.cosignproject.cosign/signature": sign(key, payload)}
     kit.add([(COSIGN_SIMPLE_SIGNING, payload, annotations)], subject=kit.manifest, artifact_type=COSIGN_ARTIFACT)
-    assert (await verify(kit.repository, "v1", only(key))).status == "verified"
-    assert [one.status for one in (await verify(kit.repository, "v1", only(OTHER))).signatures] == [
+    assert (await verify(kit.repository, Tag("v1"), only(key))).status == "verified"
+    assert [one.status for one in (await verify(kit.repository, Tag("v1"), only(OTHER))).signatures] == [
         "signed by another key"
     ]
 
@@ -148,12 +149,12 @@ async def test_a_bundle_as_referrer(name: str) -> None:
     kit, key = Kit(), KEYS[name]
     kit.add([(BUNDLE, bundle(key, kit.digest), {})], subject=kit.manifest, artifact_type=BUNDLE)
     assert (await verify(kit.repository, kit.digest, only(key))).status == "verified"
-    (wrong,) = (await verify(kit.repository, "v1", only(OTHER))).signatures
+    (wrong,) = (await verify(kit.repository, Tag("v1"), only(OTHER))).signatures
     assert (wrong.status, wrong.reason) == ("signed by another key", f"made by key {key_name(public(key))}")
 
 
 async def test_none_is_said_so() -> None:
-    found = await verify(Kit().repository, "v1", only(OTHER))
+    found = await verify(Kit().repository, Tag("v1"), only(OTHER))
     assert (found.status, found.signatures) == ("none", ())
 
 
@@ -162,7 +163,7 @@ async def test_a_signature_of_another_digest_is_invalid() -> None:
     other = Digest.of(b"other")
     kit.sign_tag(key, other)
     kit.add([(BUNDLE, bundle(key, other), {})], subject=kit.manifest, artifact_type=BUNDLE)
-    found = await verify(kit.repository, "v1", only(key))
+    found = await verify(kit.repository, Tag("v1"), only(key))
     assert [one.status for one in found.signatures] == ["invalid", "invalid"]
     assert all("another digest" in one.reason for one in found.signatures)
 
@@ -171,7 +172,7 @@ async def test_a_referrer_of_another_subject_is_invalid() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     other = kit.repository.add_kit("other", "v2")
     kit.add([(BUNDLE, bundle(key, kit.digest), {})], subject=other, artifact_type=BUNDLE)
-    (found,) = (await verify(kit.repository, "v1", only(key))).signatures
+    (found,) = (await verify(kit.repository, Tag("v1"), only(key))).signatures
     assert (found.status, found.reason) == ("invalid", "its subject is another manifest")
 
 
@@ -179,7 +180,7 @@ async def test_what_is_not_checked_is_not_verified() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     kit.add([("application/jose+json", b"{}", {})], subject=kit.manifest, artifact_type=NOTATION_SIGNATURE)
     kit.add([("text/spdx", b"x", {})], tag=f"sha256-{kit.digest.hex}.sbom")
-    found = await verify(kit.repository, "v1", only(key))
+    found = await verify(kit.repository, Tag("v1"), only(key))
     assert [one.status for one in found.signatures] == ["not verified", "not verified"]
     assert (found.status, found.word) == ("not verified", "not verified")
 
@@ -188,7 +189,7 @@ async def test_a_statement_of_another_kind_is_no_signature() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     attested = bundle(key, kit.digest, "https://slsa.dev/provenance/v1")
     kit.add([(BUNDLE, attested, {})], subject=kit.manifest, artifact_type=BUNDLE)
-    found = await verify(kit.repository, "v1", only(key))
+    found = await verify(kit.repository, Tag("v1"), only(key))
     assert [(one.kind, one.status) for one in found.signatures] == [("attestation", "verified")]
     assert (found.status, found.word) == ("not verified", "unsigned")
 
@@ -197,7 +198,7 @@ async def test_one_that_holds_is_enough() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     kit.sign_tag(OTHER)
     kit.add([(BUNDLE, bundle(key, kit.digest), {})], subject=kit.manifest, artifact_type=BUNDLE)
-    found = await verify(kit.repository, "v1", only(key))
+    found = await verify(kit.repository, Tag("v1"), only(key))
     assert found.status == "verified"
     assert sorted(one.status for one in found.signatures) == ["signed by another key", "verified"]
 
@@ -206,13 +207,13 @@ async def test_a_broken_signature_blob_is_an_error_of_its_own() -> None:
     kit, key = Kit(), KEYS["ecdsa"]
     signed = kit.sign_tag(key)
     del kit.repository.blobs[signed.layers[0].digest]
-    (found,) = (await verify(kit.repository, "v1", only(key))).signatures
+    (found,) = (await verify(kit.repository, Tag("v1"), only(key))).signatures
     assert found.status == "error"
 
 
 async def test_no_such_modelkit() -> None:
     with pytest.raises(NotFound):
-        await verify(Kit().repository, "nope", only(OTHER))
+        await verify(Kit().repository, Tag("nope"), only(OTHER))
 
 
 @pytest.mark.parametrize("pem", [b"", b"-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n", b"\xff" * 40])

@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.tag import Tag
 from kittui.tui.panes.tree import RepositoryRow
 from tests.tui.waiting import browse, quiet, until
 from tests.tui.world import World, WorldSource, kitfile
@@ -104,5 +105,5 @@ async def test_signatures_are_those_of_the_repository_not_of_the_digest() -> Non
     async with made.app("local://fraud:champion").run_test(size=(160, 45)) as pilot:
         await until(pilot, lambda: "('none', 'muted')" in details(pilot))
         await quiet(pilot)
-        browse(pilot).open(REGISTRY, "fraud", "champion")
+        browse(pilot).open(REGISTRY, "fraud", Tag("champion"))
         await until(pilot, lambda: "present, not verified" in details(pilot))

@@ -10,6 +10,7 @@ import pytest
 
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.tag import Tag
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
@@ -215,7 +216,7 @@ async def test_sort_goes_through_the_orders() -> None:
         tags = browse(pilot).tags_pane
 
         def names() -> list[str]:
-            return [row.target for row in tags.body.rows]
+            return [row.entry.name or "" for row in tags.body.rows]
 
         assert names()[:5] == ["champion", "challenger", "rollback", "tuning", "retired"]
         await pilot.press("s")
@@ -300,7 +301,7 @@ async def test_refresh_sees_a_tag_that_moved() -> None:
         await pilot.press("r")
         await quiet(pilot)
         rows = {row.target: row.digest for row in browse(pilot).tags_pane.body.rows}
-        assert rows["champion"] == repository.named["tuning"]
+        assert rows[Tag("champion")] == repository.named["tuning"]
         assert "./model" not in text_of(pilot)  # neither among the layers nor in the Kitfile
         assert "version: 1.2.0" in text_of(pilot)
 

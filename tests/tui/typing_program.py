@@ -12,6 +12,7 @@ from typing import Any
 
 from textual.widgets import Input
 
+from kittui.oci.target import parse_target
 from kittui.tui.app import KittuiApp
 from tests.fakes.memory import MemoryRepository
 from tests.move.kits import Kits
@@ -53,7 +54,7 @@ async def main(folder: Path, latency: float) -> None:
 
     async def slow(self: MemoryRepository, target: str) -> Any:
         await asyncio.sleep(latency)
-        return await ask(self, target)
+        return await ask(self, parse_target(target))
 
     MemoryRepository.manifest = slow  # type: ignore[method-assign]
     app = kits.world.app("remote://registry.test/fraud:champion")

@@ -19,6 +19,8 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, KIT_INDEX, OCI_INDEX, OCI_MANIFEST
 from kittui.oci.protocols import YES, Capabilities, Repository, RepositoryEntry, TagEntry, Traits
 from kittui.oci.reference import LOCAL, Place, Reference, parse_source
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.trust.keyring import Keyring
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
@@ -72,10 +74,10 @@ class WorldRepository:
     def _entry(self, name: str) -> TagEntry:
         if self.source.place.kind == "local":
             if name in self.problems:
-                return TagEntry(name, None, self.problems[name])
+                return TagEntry(Tag(name), None, self.problems[name])
             digest = Digest(self.named[name] or "")
-            return TagEntry(name, Descriptor(OCI_MANIFEST, digest, len(self.manifests[digest])))
-        return TagEntry(name)
+            return TagEntry(Tag(name), Descriptor(OCI_MANIFEST, digest, len(self.manifests[digest])))
+        return TagEntry(Tag(name))
 
     async def manifest(self, target: str) -> Manifest:
         await self.source.ask("manifest", target)
@@ -265,10 +267,10 @@ class World:
                         found += [source.repository(entry.name) for entry in page]
             return found, []
 
-        async def history(repository: Repository, tag: str | None) -> AsyncIterator[MergedHistory]:
+        async def history(repository: Repository, tag: Tag | None) -> AsyncIterator[MergedHistory]:
             ledger = self._change_tools().ledger
             stages = {stage.name for stage in STAGES}
-            tags = [tag] if tag else sorted(stages | {event.tag for event in ledger.history.events()})
+            tags = [tag] if tag else sorted(stages | {Tag(event.tag) for event in ledger.history.events()})
             yield await local_history(repository, ledger, tags)
             yield await merged_history(repository, ledger, self.keyring, tags, now=self.now)
 
@@ -331,7 +333,7 @@ class World:
     async def _save(self, favourites: Sequence[str]) -> None:
         self.saved = list(favourites)
 
-    async def _find(self, text: str) -> tuple[Place, str, str | None]:
+    async def _find(self, text: str) -> tuple[Place, str, Target | None]:
         place, name, target = self._locate(text)
         local = self.sources.get(LOCAL)
         held = getattr(local, "repositories_", {}).get(f"{place.host}/{name}")
@@ -339,7 +341,7 @@ class World:
             return LOCAL, held.name, target
         return place, name, target
 
-    def _locate(self, text: str) -> tuple[Place, str, str | None]:
+    def _locate(self, text: str) -> tuple[Place, str, Target | None]:
         found = parse_source(text)
         if isinstance(found, Reference):
             return found.place, found.repository, found.target

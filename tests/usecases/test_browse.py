@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from kittui.errors import NotFound, RegistryError
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.tag import Tag
+from kittui.oci.target import parse_target
 from kittui.usecases.browse.modelkits import ModelKits, list_tags, tags
 from kittui.usecases.browse.showing import attachments, show
 from kittui.usecases.browse.tag_names import attached_tag, natural_key
@@ -52,44 +54,44 @@ async def test_one_manifest_and_one_config_request_and_none_the_second_time(
     source: MemorySource, repository: MemoryRepository
 ) -> None:
     kits = ModelKits()
-    first = await kits.open(repository, "v1")
+    first = await kits.open(repository, Tag("v1"))
     assert [verb for verb, _ in source.requests] == ["GET", "GET"]
-    assert await kits.open(repository, "v1") is first
+    assert await kits.open(repository, Tag("v1")) is first
     assert await kits.open(repository, first.digest) is first
     assert kits.cached(first.digest) is first
     assert len(source.requests) == 2
     # Another tag on the same digest: its manifest has to be asked for, its config hasn't.
-    assert await kits.open(repository, "champion") is first
+    assert await kits.open(repository, Tag("champion")) is first
     assert len(source.requests) == 3
 
 
 async def test_asking_at_the_same_time_is_one_request(source: MemorySource, repository: MemoryRepository) -> None:
     kits = ModelKits()
-    found = await asyncio.gather(*(kits.manifest(repository, "v1") for _ in range(20)))
+    found = await asyncio.gather(*(kits.manifest(repository, Tag("v1")) for _ in range(20)))
     assert len(set(found)) == 1
     assert len(source.requests) == 1
 
 
 async def test_who_waits_for_a_request_that_is_cancelled_asks_itself(repository: MemoryRepository) -> None:
     kits = ModelKits()
-    first = asyncio.create_task(kits.manifest(repository, "v1"))
-    second = asyncio.create_task(kits.manifest(repository, "v1"))
+    first = asyncio.create_task(kits.manifest(repository, Tag("v1")))
+    second = asyncio.create_task(kits.manifest(repository, Tag("v1")))
     first.cancel()
     assert (await second).digest == repository.tagged["v1"]
 
 
 async def test_a_moved_tag_is_seen_after_forget(repository: MemoryRepository) -> None:
     kits = ModelKits()
-    before = await kits.open(repository, "v1")
+    before = await kits.open(repository, Tag("v1"))
     repository.tagged["v1"] = repository.tagged["v2"]
-    assert await kits.open(repository, "v1") is before
+    assert await kits.open(repository, Tag("v1")) is before
     kits.forget(repository)
-    assert (await kits.open(repository, "v1")).name == "two"
+    assert (await kits.open(repository, Tag("v1"))).name == "two"
 
 
 async def test_what_a_digest_names_is_kept_between_runs(source: MemorySource, repository: MemoryRepository) -> None:
     cache = MemoryCache()
-    digest = (await ModelKits(cache).open(repository, "v1")).digest
+    digest = (await ModelKits(cache).open(repository, Tag("v1"))).digest
     source.requests.clear()
     kits = ModelKits(cache)
     assert (await kits.open(repository, digest)).name == "one"
@@ -101,7 +103,7 @@ async def test_a_digest_of_another_repository_is_not_found_though_it_is_known(
     source: MemorySource, repository: MemoryRepository
 ) -> None:
     kits = ModelKits(MemoryCache())
-    digest = (await kits.open(repository, "v1")).digest
+    digest = (await kits.open(repository, Tag("v1"))).digest
     with pytest.raises(NotFound):
         await kits.open(source.repository("elsewhere"), digest)
 
@@ -110,14 +112,14 @@ async def test_a_tag_of_an_earlier_run_that_has_not_moved_costs_one_head(
     source: MemorySource, repository: MemoryRepository
 ) -> None:
     cache = MemoryCache()
-    kit = await ModelKits(cache).open(repository, "v1")
+    kit = await ModelKits(cache).open(repository, Tag("v1"))
     source.requests.clear()
-    assert (await ModelKits(cache).open(repository, "v1")).digest == kit.digest
+    assert (await ModelKits(cache).open(repository, Tag("v1"))).digest == kit.digest
     assert [verb for verb, _ in source.requests] == ["HEAD"]
     # A tag that has moved is asked for again, and so is one whose manifest is kept no more.
     cache.clear()
     source.requests.clear()
-    assert (await ModelKits(cache).open(repository, "v1")).digest == kit.digest
+    assert (await ModelKits(cache).open(repository, Tag("v1"))).digest == kit.digest
     assert [verb for verb, _ in source.requests] == ["HEAD", "GET", "GET"]
 
 
@@ -129,8 +131,8 @@ async def test_a_failure_is_not_remembered(repository: MemoryRepository, source:
     source.hooks.append(fail)
     kits = ModelKits()
     with pytest.raises(RegistryError):
-        await kits.open(repository, "v1")
-    assert (await kits.open(repository, "v1")).name == "one"
+        await kits.open(repository, Tag("v1"))
+    assert (await kits.open(repository, Tag("v1"))).name == "one"
 
 
 async def test_listing_sorts_and_folds(repository: MemoryRepository) -> None:
@@ -144,7 +146,7 @@ async def test_listing_sorts_and_folds(repository: MemoryRepository) -> None:
     pages = [entry.name async for page in tags(repository) for entry in page]
     assert sorted(pages, key=str) == ["champion", "sha256-short.sig", "v1", "v10", "v2", "v9"]
     rows = await ModelKits().rows(repository, listing)
-    assert {row.tag: len(row.attached) for row in rows}["v1"] == 4
+    assert {row.tag: len(row.attached) for row in rows}[Tag("v1")] == 4
     repository.tagged[f"sha256-{digest.removeprefix('sha256:')}.sig"] = repository.tagged["v2"]
     assert {one.kind for one in (await attachments(repository, digest)).found} == {"signature", "sbom"}
 
@@ -155,10 +157,10 @@ async def test_one_broken_tag_is_one_marked_row(repository: MemoryRepository) ->
     repository.manifests[Digest.of(raw)] = (OCI_MANIFEST, raw)
     repository.tagged["odd"] = Digest.of(raw)
     rows = {row.tag: row for row in await ModelKits().rows(repository, await list_tags(repository), concurrency=2)}
-    assert rows["broken"].problem
-    assert "ambiguous" in (rows["odd"].problem or "")
-    kit = await ModelKits().open(repository, "v1")
-    assert (rows["v1"].problem, rows["v1"].size, rows["v1"].digest) == (None, kit.size, kit.digest)
+    assert rows[Tag("broken")].problem
+    assert "ambiguous" in (rows[Tag("odd")].problem or "")
+    kit = await ModelKits().open(repository, Tag("v1"))
+    assert (rows[Tag("v1")].problem, rows[Tag("v1")].size, rows[Tag("v1")].digest) == (None, kit.size, kit.digest)
 
 
 async def test_concurrency_is_bounded(repository: MemoryRepository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +176,7 @@ async def test_concurrency_is_bounded(repository: MemoryRepository, monkeypatch:
             full.set()
         await full.wait()
         running -= 1
-        return await plain(target)
+        return await plain(parse_target(target))
 
     monkeypatch.setattr(repository, "manifest", slow)
     for number in range(30):
@@ -185,11 +187,11 @@ async def test_concurrency_is_bounded(repository: MemoryRepository, monkeypatch:
 
 async def test_show_knows_the_other_tags_where_asked(repository: MemoryRepository, source: MemorySource) -> None:
     kits = ModelKits()
-    assert (await show(repository, "v1", kits)).tags == ("v1",)
-    shown = await show(repository, "v1", kits, all_tags=True)
+    assert (await show(repository, Tag("v1"), kits)).tags == ("v1",)
+    shown = await show(repository, Tag("v1"), kits, all_tags=True)
     assert shown.tags == ("champion", "v1", "v9", "v10")
     with pytest.raises(NotFound):
-        await show(repository, "nope", kits)
+        await show(repository, Tag("nope"), kits)
 
 
 @given(st.lists(st.text(max_size=20)))

@@ -8,6 +8,7 @@ from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
 from kittui.trust.statements import predicate_uri
+from kittui.usecases.browse.places import DEFAULT_TAG
 
 
 @run.command("attest", changes=True)
@@ -33,7 +34,7 @@ async def command(call: Call, reference: str, kind: str, predicate: str, signing
     await preview_attached(call, located, "Attest", signing_key)
     signer = await signer_of(call, signing_key)
     call.printer.status(f"attesting {located}")
-    done = await attest(located.repository, located.target or "", signer, predicate_type, document)
+    done = await attest(located.repository, located.target or DEFAULT_TAG, signer, predicate_type, document)
 
     def show() -> None:
         call.printer.line((done.reference, "bold"), "  ", (done.subject, "dim"))

@@ -11,6 +11,7 @@ from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
 from kittui.trust.statements import BOM
+from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.bom import bom_of
 from kittui.usecases.trust.names import plain_name
 
@@ -28,7 +29,7 @@ async def command(call: Call, reference: str, attach: bool, signing_key: str | N
 
     composition = call.composition
     located = await composition.places.locate(reference, changing=attach)
-    repository, target = located.repository, located.target or ""
+    repository, target = located.repository, located.target or DEFAULT_TAG
     kit = await composition.modelkits.open(repository, target)
     name = plain_name(repository)
     host = repository.source.place.host

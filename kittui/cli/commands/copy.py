@@ -8,6 +8,7 @@ from kittui.cli import run
 from kittui.cli.moving import carry, referrers_option, show_moved
 from kittui.cli.run import Call
 from kittui.oci.traffic import metered
+from kittui.usecases.browse.places import DEFAULT_TAG
 
 
 @run.command("copy", changes=True)
@@ -33,7 +34,7 @@ async def command(
     places = call.composition.places
     with metered() as traffic:
         found = await places.locate(origin)
-        target = found.target or "latest"
+        target = found.target or DEFAULT_TAG
         to = await places.locate(destination, changing=True, default=None)
         ends = (found.repository, target), (to.repository, to.target or target)
         moved = await carry(call, "copy", *ends, reason=reason, confirm=confirm, override=override, referrers=referrers)

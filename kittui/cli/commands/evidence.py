@@ -9,10 +9,13 @@ import click
 
 from kittui.cli import run
 from kittui.cli.inspecting import agreed
+from kittui.cli.moving import parse_tag
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option
 from kittui.disk.paths import typed_path
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.dossier import SUMS, gather, write
 from kittui.usecases.trust.history import merged_history
 from kittui.usecases.trust.names import plain_name
@@ -33,7 +36,7 @@ async def command(
     """
     composition = call.composition
     located = await composition.places.locate(reference)
-    repository, target = located.repository, located.target or ""
+    repository, target = located.repository, located.target or DEFAULT_TAG
     kit = await composition.modelkits.open(repository, target)
     keyring = (await asyncio.to_thread(lambda: composition.keyring)).for_repository(plain_name(repository))
     call.printer.status(f"reading what is known of {located}")
@@ -60,14 +63,14 @@ async def command(
     call.printer.result(document, show)
 
 
-async def _comparison(call: Call, repository: Repository, against: str | None, digest: str) -> dict[str, bytes]:
+async def _comparison(call: Call, repository: Repository, against: str | None, digest: Digest) -> dict[str, bytes]:
     """The report of what differs from another tag; nothing where there is none, or it is the same ModelKit."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown
     from kittui.errors import NotFound
     from kittui.usecases.diff.compare import Depth, Side
 
-    tag = against or call.composition.config.moves.rollback
+    tag = parse_tag(against) or call.composition.config.moves.rollback
     try:
         other = (await repository.resolve(tag)).digest
     except NotFound:

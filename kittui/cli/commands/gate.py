@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import repository_of
+from kittui.cli.moving import parse_tag, repository_of
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.usecases.change.policy import State, Verdict
@@ -29,7 +29,7 @@ async def command(call: Call, repository: str, origin: str | None, target: str |
     """
     composition = call.composition
     found = await repository_of(call, repository, changing=False)
-    plan = await plan_promote(found, origin, target, stages=composition.config.moves)
+    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=composition.config.moves)
     call.printer.status(f"evaluating the gates of {plan.place}")
     verdicts = [one for one in await composition.policy.assess(plan) if not one.tag]
     document = {

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from kittui.cli import run
+from kittui.cli.moving import parse_tag
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import UsageError
-from kittui.oci.reference import check_tag
 from kittui.trust.documents import read_moment
 from kittui.usecases.trust.held import Held, held_at
 from kittui.usecases.trust.history import MergedHistory, TagEvent
@@ -36,14 +36,12 @@ async def command(call: Call, repository: str, tag: str | None, at: str | None) 
     moment = read_moment(at) if at is not None else None
     if at is not None and moment is None:
         raise UsageError(f"{at!r} is not a time", hint="Write --at 2026-09-01, or a time with its zone.")
-    tag = tag or reference.tag or (composition.config.moves.champion if moment is not None else None)
-    if tag is not None:
-        check_tag(tag)
+    named = parse_tag(tag) or reference.tag or (composition.config.moves.champion if moment is not None else None)
     found = composition.places.repository(reference.at(None))
     call.printer.status(f"reading the records of {found.reference()}")
-    *_, history = [known async for known in composition.history(found, tag)]
-    if moment is not None and tag is not None:
-        held = held_at(history, tag, moment)
+    *_, history = [known async for known in composition.history(found, named)]
+    if moment is not None and named is not None:
+        held = held_at(history, named, moment)
         call.printer.result({"repository": history.repository, **held.to_json()}, lambda: _print_held(call, held))
         return 0 if held.certainty != "unknown" else 1
     call.printer.result(history.to_json(), lambda: _print(call, history))

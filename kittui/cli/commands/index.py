@@ -16,10 +16,13 @@ from kittui.cli.run import Call
 from kittui.cli.variants import print_variants, variant_document
 from kittui.errors import KittuiError, UsageError
 from kittui.modelkit.variants import Variant, matching, parse_labels, variants_of
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target, parse_target
 from kittui.tasks import together
 from kittui.usecases.browse.modelkits import list_tags
-from kittui.usecases.browse.places import Located
+from kittui.usecases.browse.places import DEFAULT_TAG, Located
 from kittui.usecases.change.index import index_at, plan_adding, plan_new_index, plan_removing
 from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.tags import apply_changes
@@ -52,7 +55,7 @@ async def create(
 ) -> None:
     """Create an empty index under a tag that is free."""
     located = await _located(call, reference, changing=True)
-    plan = await plan_new_index(located.repository, located.target or "latest", parse_labels(annotations))
+    plan = await plan_new_index(located.repository, _own_tag(located), parse_labels(annotations))
     await _apply(call, plan, reason, confirm, override)
 
 
@@ -85,9 +88,7 @@ async def add(
     values, removed = _values(labels)
     located = await _located(call, reference, changing=True)
     targets = [await _target(call, located, text) for text in variants]
-    plan = await plan_adding(
-        located.repository, located.target or "latest", targets, values, parse_labels(annotations), removed
-    )
+    plan = await plan_adding(located.repository, _own_tag(located), targets, values, parse_labels(annotations), removed)
     await _apply(call, plan, reason, confirm, override)
 
 
@@ -103,7 +104,7 @@ async def remove(
     """Take ModelKits out of an index; the ModelKits stay."""
     located = await _located(call, reference, changing=True)
     targets = [await _target(call, located, text) for text in variants]
-    plan = await plan_removing(located.repository, located.target or "latest", targets)
+    plan = await plan_removing(located.repository, _own_tag(located), targets)
     await _apply(call, plan, reason, confirm, override)
 
 
@@ -152,15 +153,22 @@ async def _located(call: Call, reference: str, *, changing: bool = False) -> Loc
     return await call.composition.places.locate(reference, changing=changing, default=None)
 
 
-async def _source(call: Call, reference: str) -> tuple[Repository, str]:
+async def _source(call: Call, reference: str) -> tuple[Repository, Target]:
     located = await call.composition.places.locate(reference)
-    return located.repository, located.target or "latest"
+    return located.repository, located.target or DEFAULT_TAG
 
 
-async def _target(call: Call, located: Located, text: str) -> str:
+def _own_tag(located: Located) -> Tag:
+    """The tag of the index that changes; raises UsageError for a digest, which can't come to hold anything else."""
+    if isinstance(located.target, Digest):
+        raise UsageError("an index is changed under a tag", hint="Write REPOSITORY:TAG.", reference=str(located))
+    return located.target or DEFAULT_TAG
+
+
+async def _target(call: Call, located: Located, text: str) -> Target:
     """A tag or digest in the index's own repository, also where it is written out."""
     if "/" not in text and not text.startswith("oci:"):
-        return text.removeprefix("@")
+        return parse_target(text.removeprefix("@"))
     other = await call.composition.places.locate(text)
     if other.repository.reference() != located.repository.reference():
         raise UsageError(
@@ -168,7 +176,7 @@ async def _target(call: Call, located: Located, text: str) -> str:
             hint=f"First: kittui copy {text} {located.repository.reference()}",
             reference=text,
         )
-    return other.target or "latest"
+    return other.target or DEFAULT_TAG
 
 
 def _values(texts: Sequence[str]) -> tuple[dict[str, str], list[str]]:

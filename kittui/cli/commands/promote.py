@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, note_unseen, repository_of, typed_names
+from kittui.cli.moving import agree, note_unseen, parse_tag, repository_of, typed_names
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
@@ -34,7 +34,7 @@ async def command(
     composition = call.composition
     stages = composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_promote(found, origin, target, stages=stages, retire=retire)
+    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire)
     more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
     await agree(call, plan, "Promote in", "Promote?", override, more)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)

@@ -16,12 +16,14 @@ from kittui.modelkit.variants import parse_labels
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
+from kittui.oci.target import Target
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
+from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.browse.variants import chosen_by_tag
 from kittui.usecases.change.transfer import parent_missing, parents_of
 
-Ends = tuple[tuple[Repository, str], tuple[Repository, str]]
+Ends = tuple[tuple[Repository, Target], tuple[Repository, Target]]
 """From a repository and a tag or digest in it, to another."""
 
 
@@ -48,7 +50,7 @@ async def command(
         repository = call.composition.places.repository(reference)
         with metered() as traffic:
             name = _store_name(reference)
-            target = reference.target or "latest"
+            target: Target = reference.target or DEFAULT_TAG
             wanted = parse_labels(labels)
             if wanted:
                 target = await chosen_by_tag(call.composition.modelkits, repository, target, wanted)
@@ -90,7 +92,7 @@ def _store_name(reference: Reference) -> str:
 
 
 async def _pull(
-    call: Call, origin: Repository, target: str, name: str, confirm: tuple[str, ...], referrers: bool | None
+    call: Call, origin: Repository, target: Target, name: str, confirm: tuple[str, ...], referrers: bool | None
 ) -> dict[str, Any]:
     ends = (origin, target), (call.composition.places.source(LOCAL).repository(name), target)
     if call.options.dry_run:

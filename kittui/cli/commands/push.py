@@ -10,6 +10,7 @@ from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.reference import Reference
 from kittui.oci.traffic import metered
+from kittui.usecases.browse.places import DEFAULT_TAG
 
 
 @run.command("push", changes=True)
@@ -52,7 +53,7 @@ async def push_to(
     if origin.kind is None:
         origin = origin.in_kind("local")
     to = _destination(call, origin, destination)
-    target = origin.target or "latest"
+    target = origin.target or DEFAULT_TAG
     places = call.composition.places
     with metered() as traffic:
         ends = (places.repository(origin), target), (places.repository(to), to.target or target)

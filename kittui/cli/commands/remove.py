@@ -11,6 +11,7 @@ from kittui.cli.moving import for_each, note_unseen, one_or_many, typed_names
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
 from kittui.terminal import size_text
+from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
 from kittui.usecases.change.removals import once_each
 from kittui.usecases.change.remove import apply_remove, finish_removal
@@ -45,7 +46,7 @@ async def command(
     async def plan(text: str) -> RemovePlan | None:
         located = await composition.places.locate(text, changing=True)
         call.check_write(str(located))
-        target = located.target or "latest"
+        target = located.target or DEFAULT_TAG
         try:
             return await plan_remove(located.repository, target, mode, referrers=referrers)
         except NotFound:

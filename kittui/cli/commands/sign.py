@@ -7,6 +7,7 @@ import click
 from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
+from kittui.usecases.browse.places import DEFAULT_TAG
 
 
 @run.command("sign", changes=True)
@@ -25,7 +26,7 @@ async def command(call: Call, reference: str, signing_key: str | None) -> None:
     await preview_attached(call, located, "Sign", signing_key)
     signer = await signer_of(call, signing_key)
     call.printer.status(f"signing {located}")
-    done = await sign(located.repository, located.target or "", signer)
+    done = await sign(located.repository, located.target or DEFAULT_TAG, signer)
 
     def show() -> None:
         call.printer.line((done.reference, "bold"), "  ", (done.subject, "dim"))

@@ -18,8 +18,10 @@ from kittui.cli.moving import (
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
+from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.words import change_lines, verdict_lines
 
@@ -49,16 +51,16 @@ async def command(
     """
     composition = call.composition
     located = await composition.places.locate(source, changing=True)
-    destinations: list[tuple[Repository, str]] = []
+    destinations: list[tuple[Repository, Tag]] = []
     for text in news:
         if "/" not in text and ":" not in text:
-            destinations.append((located.repository, text))
+            destinations.append((located.repository, Tag.parse(text)))
             continue
         new = await composition.places.locate(text, changing=True, default=None)
-        if new.target is None or ":" in new.target:
+        if not isinstance(new.target, Tag):
             raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
         destinations.append((new.repository, new.target))
-    plan = await plan_retag(located.repository, located.target or "latest", destinations, referrers)
+    plan = await plan_retag(located.repository, located.target or DEFAULT_TAG, destinations, referrers)
     call.check_write(located.repository.reference())
     verdicts = await composition.policy.assess(plan.here) if plan.here is not None else ()
     attached = [line for move in plan.elsewhere for line in attached_lines(move)]

@@ -66,7 +66,7 @@ def _print(call: Call, moments: Sequence[Moment]) -> None:
             (
                 ("~" if moment.changed else "!" if moment.problem else "?" if moment.maybe else " ", style),
                 ", ".join(moment.tags),
-                (moment.digest.partition(":")[2][:12], "dim"),
+                (moment.digest.short if moment.digest else "", "dim"),
                 (moment.created or "", "dim"),
                 (value, style),
             )

@@ -16,6 +16,7 @@ from kittui.cli.run import Call
 from kittui.trust.describe import describe
 from kittui.trust.statements import predicate_uri
 from kittui.trust.verdicts import Status
+from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.verify import Signature, Verification
 
 _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold red", "error": "red"}
@@ -46,7 +47,7 @@ async def command(call: Call, reference: str, public_key: str | None, kind: str 
     located = await call.composition.places.locate(reference)
     call.printer.status(f"looking for signatures of {located}")
     keyring = keyring.for_repository(plain_name(located.repository))
-    found = await verify(located.repository, located.target or "", keyring)
+    found = await verify(located.repository, located.target or DEFAULT_TAG, keyring)
     shown = [one for one in found.signatures if wanted is None or one.predicate_type == wanted]
     held = found.status == "verified" if wanted is None else any(one.verdict.holds for one in shown)
     document: dict[str, Any] = {**found.to_json(), "signatures": [_entry(one, show) for one in shown]}

@@ -115,7 +115,7 @@ def gate_marks(gates: Sequence[Verdict]) -> list[Span]:
 
 def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime) -> list[Spans]:
     """Everything that is known of the card under the cursor, a fact a line."""
-    reference = row.repository.reference(stage) if cell is not None else row.repository.reference()
+    reference = row.repository.reference(cell.tag if cell is not None else None)
     lines: list[Spans] = [((clean(reference), "text+bold"),)]
     if row.problem:
         lines.append(((f"✗ {clean(row.problem)}", "bad"),))

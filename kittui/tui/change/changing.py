@@ -84,7 +84,7 @@ def repositories(selection: Selection) -> list[Repository]:
 
 def filled(template: str, mark: Mark) -> str:
     """A name typed for several rows: `{tag}` is the tag of each, `{name}` its repository without the registry."""
-    tag = mark.target if ":" not in mark.target else Digest(mark.target).short
+    tag = mark.target.short if isinstance(mark.target, Digest) else mark.target
     host, slash, rest = mark.repository.name.partition("/")
     name = rest if slash and ("." in host or ":" in host or host == "localhost") else mark.repository.name
     return template.strip().replace("{tag}", tag).replace("{name}", name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
@@ -27,9 +28,9 @@ async def load_history(ports: Ports, selection: Selection) -> Page:
     return Page(lines + notes(history))
 
 
-def tag_of(selection: Selection) -> str | None:
+def tag_of(selection: Selection) -> Tag | None:
     """The tag under the cursor; None on a repository, and on a manifest without a tag."""
-    return selection.target if selection.target and ":" not in selection.target else None
+    return selection.target if isinstance(selection.target, Tag) else None
 
 
 def nothing(about: str) -> list[Line]:

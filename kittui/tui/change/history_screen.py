@@ -14,6 +14,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.trust.documents import parse_time, read_moment, write_time
 from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
@@ -47,7 +49,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Back to where it was opened"),
     ]
 
-    def __init__(self, repository: Repository, tag: str | None, names: Mapping[str, str]) -> None:
+    def __init__(self, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
         """`names` are tags that digests are known by."""
         super().__init__()
         self._repository, self._tag, self._names = repository, tag, names
@@ -182,7 +184,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
 
     def _held(self, moment: datetime) -> list[Held]:
         """What every tag that was ever moved pointed to; stages in their order."""
-        order = {stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)}
+        order: dict[str, int] = {stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)}
         tags = sorted({event.tag for event in self._history.events}, key=lambda tag: (-order.get(tag, -1), tag))
         return [held_at(self._history, tag, moment) for tag in tags]
 
@@ -232,7 +234,9 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         if event is None or event.before is None or event.after is None:
             self.program.toast("There is nothing before or after it to compare.")
             return
-        self.program.open_comparison(*(Side(self._repository, digest) for digest in (event.before, event.after)))
+        self.program.open_comparison(
+            *(Side(self._repository, Digest(digest)) for digest in (event.before, event.after))
+        )
 
     def action_copy(self) -> None:
         """Copy the moves, one a line."""

@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from kittui.errors import KittuiError
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.change.changing import apply, repositories
 from kittui.tui.change.differences import difference_lines
@@ -47,7 +49,7 @@ class PromotionDialog(PlanDialog):
         title: str,
         plan: ChangePlan,
         choices: Sequence[Choice[str]],
-        names: tuple[str, str],
+        names: tuple[Tag, Tag],
         gates: Sequence[Announced] = (),
     ) -> None:
         change = plan.changes[-1]
@@ -134,7 +136,7 @@ class PromotionDialog(PlanDialog):
         """The comparison, by the tags' names while they are still what the plan says."""
         from kittui.usecases.diff.compare import Side
 
-        targets: list[str] = []
+        targets: list[Target] = []
         try:
             for name, digest in zip(self._names, (before, after), strict=True):
                 named = await self._given.ports.modelkit(self._repository, name)
@@ -186,7 +188,7 @@ async def roll_back(context: Context) -> None:
 
 
 async def _ask(
-    context: Context, plan: ChangePlan, title: str, choices: Sequence[Choice[str]], names: tuple[str, str]
+    context: Context, plan: ChangePlan, title: str, choices: Sequence[Choice[str]], names: tuple[Tag, Tag]
 ) -> PlanAnswer | None:
     if not plan.changes:
         context.toast(nothing_to_do(plan))

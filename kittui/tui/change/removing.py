@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kittui.errors import Unsupported
+from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.tui.change.changing import done_undo, marked, row_by_row, type_names
 from kittui.tui.change.wording import few, listed
@@ -31,7 +32,7 @@ async def remove(context: Context) -> None:
     for mark in marks:
         tools.policy.check_write(mark.reference)
     rows = [(mark.repository, mark.target) for mark in marks]
-    tagged = [(repository, target) for repository, target in rows if ":" not in target]
+    tagged = [(repository, target) for repository, target in rows if isinstance(target, Tag)]
     untag = await plan_removals(tagged) if tagged else Removals(())
     if untag.failed and not untag.plans and len(tagged) == len(rows):
         raise untag.failed[0]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kittui.errors import KittuiError
+from kittui.errors import BadReference, KittuiError
 from kittui.oci.protocols import Repository
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
     UNDO,
@@ -168,8 +168,8 @@ def _tag_check(context: Context) -> Callable[[str], str]:
         try:
             if "/" in text or ":" in text:
                 _, name, target = context.ports.locate(text)
-                return "" if name and target else "Write REPOSITORY:TAG."
-            check_tag(text)
+                return "" if name and isinstance(target, Tag) else "Write REPOSITORY:TAG."
+            Tag.parse(text)
         except KittuiError as error:
             return clean(" ".join(filter(None, (error.message, error.hint))))
         return ""
@@ -177,9 +177,11 @@ def _tag_check(context: Context) -> Callable[[str], str]:
     return check
 
 
-async def _destination(context: Context, repository: Repository, text: str) -> tuple[Repository, str]:
+async def _destination(context: Context, repository: Repository, text: str) -> tuple[Repository, Tag]:
     if "/" not in text and ":" not in text:
-        return repository, text
+        return repository, Tag.parse(text)
     place, name, target = context.ports.locate(text)
     source = await context.ports.source(place)
-    return source.repository(name), target or ""
+    if not isinstance(target, Tag):
+        raise BadReference(f"{clean(text)} names no tag", hint="Write REPOSITORY:TAG.")
+    return source.repository(name), target

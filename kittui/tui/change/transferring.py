@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
     clashing,
@@ -123,11 +125,11 @@ async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | Non
     )
 
 
-async def _plan(action: str, mark: Mark, destination: Repository, target: str | None = None) -> MovePlan:
+async def _plan(action: str, mark: Mark, destination: Repository, target: Target | None = None) -> MovePlan:
     from kittui.usecases.change.transfer import plan_move, with_attached
 
     wanted = target or mark.target
-    tag = None if ":" in wanted else wanted
+    tag = wanted if isinstance(wanted, Tag) else None
     return await with_attached(await plan_move(action, mark.repository, mark.target, destination, tag))
 
 
@@ -149,7 +151,7 @@ async def _confirm_and_start(
     whole = sum(plan.transfer.total for plan in plans)
     changes = [
         Change(
-            plan.target if ":" not in plan.target else plan.manifest.digest.short,
+            plan.target if isinstance(plan.target, Tag) else plan.manifest.digest.short,
             change.before.digest.short
             if (change := next(iter(plan.changes.changes), None)) and change.before
             else None,
@@ -242,7 +244,7 @@ async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, jo
                 continue
             job.progress = Progress()
             destination = store.repository(f"{repository.source.place.host}/{repository.name}")
-            tag = None if ":" in target else target
+            tag = target if isinstance(target, Tag) else None
             parent = await plan_move("pull", repository, target, destination, tag)
             await apply_move(parent, tools.ledger, tools.policy, job.progress, tuning=tools.tuning)
             context.changed(destination)

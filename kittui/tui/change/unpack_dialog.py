@@ -13,6 +13,7 @@ from textual.widgets import Input
 from kittui.disk.paths import typed_path
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
+from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
 from kittui.tui.change.ticks import Choice, FileTick, LayerTick, Ticks, folders, in_the_way
 from kittui.tui.change.wording import listed
@@ -53,7 +54,9 @@ class UnpackDialog(Dialog[Choice]):
         Binding("tab", "turn", "Folder", id="unpack.turn", tooltip="To the folder and its completions", priority=True),
     ]
 
-    def __init__(self, kit: ModelKit, repository: Repository, target: str, inspector: Inspector, folder: str) -> None:
+    def __init__(
+        self, kit: ModelKit, repository: Repository, target: Target, inspector: Inspector, folder: str
+    ) -> None:
         super().__init__(f"Unpack {clean(target)}")
         self._kit, self._repository, self._inspector = kit, repository, inspector
         self._ticks = Ticks.of(kit)

@@ -102,7 +102,7 @@ def _folder_names(marks: Sequence[Mark]) -> list[str]:
     """NAME-TAG of each; of several repositories with one name, the later ones are numbered."""
     found: list[str] = []
     for mark in marks:
-        tag = mark.target if ":" not in mark.target else Digest(mark.target).short
+        tag = mark.target.short if isinstance(mark.target, Digest) else mark.target
         name = f"{mark.repository.name.rpartition('/')[2].strip('.') or 'modelkit'}-{tag}"
         while name in found:
             name += "-2"

@@ -14,7 +14,6 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 
 if TYPE_CHECKING:
-    from kittui.oci.digest import Digest
     from kittui.trust.reviews import Decision
     from kittui.tui.frame.selection import Mark
     from kittui.usecases.trust.sign import Attestation
@@ -117,7 +116,7 @@ async def _write(context: Context, mark: Mark, what: str, said: tuple[str, str],
     from kittui.usecases.trust.sign import attest, read_predicate, review, sign
 
     # The digest that the user saw, not what the tag points to by now.
-    target: str | Digest = mark.digest or mark.target
+    target = mark.digest or mark.target
     if what == SIGN:
         return await sign(mark.repository, target, signer)
     if what == ATTEST:

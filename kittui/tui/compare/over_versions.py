@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
+from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.frame.program import Program, program_of
 from kittui.tui.style.sizes import age_text, bar_text
@@ -46,7 +47,9 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Back to where it was opened"),
     ]
 
-    def __init__(self, case: DiffUseCase, repository: Repository, subject: Subject, target: str = "") -> None:
+    def __init__(
+        self, case: DiffUseCase, repository: Repository, subject: Subject, target: Target | None = None
+    ) -> None:
         super().__init__()
         self._case = case
         self._repository = repository
@@ -65,7 +68,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
                 Column("value", 24, flex=True),
             ),
             self._cells,
-            lambda moment: moment.digest,
+            lambda moment: moment.digest or moment.tags,
         )
         self._lines = Lines()
         self._lines.can_focus = False
@@ -145,7 +148,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
             ((_mark(moment), "bad+bold" if moment.problem else "warn+bold" if moment.changed else "special+bold"),),
             ((clean(", ".join(moment.tags), limit=120), "key"),),
             ((age_text(moment.created, self.program.ports.clock()), "muted"),),
-            ((moment.digest.partition(":")[2][:12], "muted"),),
+            ((moment.digest.short if moment.digest else "", "muted"),),
             spans,
         )
 
@@ -189,11 +192,10 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         """Compare the version under the cursor with the one before it."""
         moment = self._rows.current
         before = self._before(moment) if moment is not None else None
-        if moment is None or before is None or moment.problem:
+        if moment is None or before is None or moment.digest is None or before.digest is None:
             self.program.toast("There is no version before it to compare with.")
             return
-        a, b = (Side(self._repository, each.tags[0] if each.tags else each.digest) for each in (before, moment))
-        self.program.open_comparison(a, b)
+        self.program.open_comparison(*(Side(self._repository, each.tags[0]) for each in (before, moment)))
 
     def action_copy(self) -> None:
         """Copy the versions with their values, one a line."""

@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from kittui.errors import KittuiError
+from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.dialogs.dialog import Dialog, Words
 from kittui.tui.widgets.bars import shorten
@@ -31,7 +32,7 @@ class Offer:
 
     label: str
     detail: str = ""
-    pair: tuple[str, str] | None = None
+    pair: tuple[Target, Target] | None = None
     reference: str = ""
 
     @property

@@ -7,8 +7,11 @@ from contextlib import suppress
 
 from kittui.errors import KittuiError
 from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.reference import LOCAL
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.screen import CompareScreen
@@ -80,9 +83,9 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     return Side(source.repository(name), typed or target), here
 
 
-async def _tags(ports: Ports, repository: Repository) -> list[str]:
+async def _tags(ports: Ports, repository: Repository) -> list[Tag]:
     """The names to offer: those that were listed, where there may be more."""
-    names: list[str] = []
+    names: list[Tag] = []
     with suppress(Incomplete):
         async for page in ports.tags(repository):
             names += [entry.name for entry in page if entry.name is not None]
@@ -110,7 +113,7 @@ async def _copies(ports: Ports, others: Sequence[Repository], here: Side) -> lis
             detail = f"the same tag on {clean(place.host, limit=40)}"
         else:
             try:
-                held = here.target in await _tags(ports, other) or ":" in here.target
+                held = here.target in await _tags(ports, other) or isinstance(here.target, Digest)
             except KittuiError:
                 held = False
             if not held:
@@ -135,7 +138,7 @@ def _same_name(one: str, other: str) -> bool:
     return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
 
 
-def pairs_at_hand(names: Sequence[str], target: str, stages: LifecycleTags | None = None) -> list[Offer]:
+def pairs_at_hand(names: Sequence[Tag], target: Target, stages: LifecycleTags | None = None) -> list[Offer]:
     """What is often compared: the lifecycle's pairs and the version before, those with the cursor's tag first."""
     stages = stages or LifecycleTags()
     pairs = {
@@ -144,18 +147,18 @@ def pairs_at_hand(names: Sequence[str], target: str, stages: LifecycleTags | Non
     }
     pairs = {pair: words for pair, words in pairs.items() if set(pair) <= set(names)}
     ordered = sorted((name for name in names if any(map(str.isdigit, name))), key=natural_key)
-    if target in ordered and (at := ordered.index(target)) > 0:
+    if isinstance(target, Tag) and target in ordered and (at := ordered.index(target)) > 0:
         pairs.setdefault((ordered[at - 1], target), "the version before")
     chosen = [pair for pair in pairs if target in pair] + [pair for pair in pairs if target not in pair]
     return [_offer(pair, pairs[pair]) for pair in chosen]
 
 
-def other_tags(names: Sequence[str], target: str, hand: Sequence[Offer] = ()) -> list[Offer]:
+def other_tags(names: Sequence[Tag], target: Target, hand: Sequence[Offer] = ()) -> list[Offer]:
     """The version under the cursor with every other tag that is not among the pairs available."""
     taken = {offer.pair for offer in hand}
     pairs = [(name, target) for name in sorted(names, key=natural_key, reverse=True) if name != target]
     return [_offer(pair, "") for pair in pairs if pair not in taken and pair[::-1] not in taken]
 
 
-def _offer(pair: tuple[str, str], words: str) -> Offer:
+def _offer(pair: tuple[Target, Target], words: str) -> Offer:
     return Offer(f"{pair[0]} → {pair[1]}", words, pair)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kittui.compare.changes import FileChange, TensorChange, ValueChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.words import progress_words
+from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
 from kittui.tui.compare.tree import FILTERS, Filter, Row
 from kittui.usecases.diff.compare import Depth, Side
@@ -54,7 +55,7 @@ def place_of(side: Side) -> str:
 
 def name_of(side: Side, sides: tuple[Side, Side]) -> str:
     """The tag, with as much before it as tells the two apart."""
-    target = side.target if ":" not in side.target else side.target[:19]
+    target = side.target[:19] if isinstance(side.target, Digest) else side.target
     a, b = (each.repository for each in sides)
     if a.source.place != b.source.place:
         place = side.repository.source.place

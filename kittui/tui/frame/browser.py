@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
+
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.oci.digest import Digest
@@ -34,15 +37,15 @@ class Browser(Protocol):
         """Run a command as its key would, on something that is selected elsewhere; `then` is called once it is over."""
         ...
 
-    def open(self, place: Place, name: str, target: str | None) -> None:
+    def open(self, place: Place, name: str, target: Target | None) -> None:
         """Show a place, a repository in it, a tag or digest of that."""
         ...
 
-    def tag_names(self, repository: Repository) -> Sequence[str] | None:
+    def tag_names(self, repository: Repository) -> Sequence[Tag] | None:
         """The tags of the repository if all of them are listed now, else None."""
         ...
 
-    def known_digests(self, repository: Repository) -> Mapping[str, Digest]:
+    def known_digests(self, repository: Repository) -> Mapping[Tag, Digest]:
         """Digests of the repository's tags that were read already."""
         ...
 

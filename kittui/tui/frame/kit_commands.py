@@ -5,16 +5,18 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from kittui.oci.target import Target
+
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 
-def bare_reference(repository: Repository, target: str | None) -> str:
+def bare_reference(repository: Repository, target: Target | None) -> str:
     """The reference without kittui's prefix, as `kit`, docker and oras take it."""
     return repository.reference(target).removeprefix("remote://").removeprefix("local://")
 
 
-def kit_commands(repository: Repository, target: str) -> list[tuple[str, str]]:
+def kit_commands(repository: Repository, target: Target) -> list[tuple[str, str]]:
     """(what for, command) for a tag or digest; a layout has none, as `kit` doesn't read layouts."""
     place = repository.source.place
     reference = shlex.quote(bare_reference(repository, target))

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.tui.frame.keymap import KeyNames
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class TrustPorts:
 
     statements: Callable[[Repository, Digest, Collection[str] | None], Awaitable[Verification]]
     known: Callable[[Repository, Digest], Verification | None]
-    history: Callable[[Repository, str | None], AsyncIterator[MergedHistory]]
+    history: Callable[[Repository, Tag | None], AsyncIterator[MergedHistory]]
     board: Callable[[], Board]
     named: Callable[[Sequence[str]], Awaitable[tuple[list[Repository], list[KittuiError]]]]
     signer: Callable[[Path | None], Awaitable[Signer | None]]
@@ -103,14 +105,14 @@ class Ports:
     source: Callable[[Place], Awaitable[Source]]
     repositories: Callable[[Source], AsyncIterator[Sequence[RepositoryEntry]]]
     tags: Callable[[Repository], AsyncIterator[Sequence[TagEntry]]]
-    modelkit: Callable[[Repository, str], Awaitable[ModelKit]]
-    manifest: Callable[[Repository, str], Awaitable[Manifest]]
+    modelkit: Callable[[Repository, Target], Awaitable[ModelKit]]
+    manifest: Callable[[Repository, Target], Awaitable[Manifest]]
     cached: Callable[[Digest], ModelKit | None]
     forget: Callable[[Repository | None], None]
     held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]
     login: Callable[[str, str, str], Awaitable[str]]
-    locate: Callable[[str], tuple[Place, str, str | None]]
-    find: Callable[[str], Awaitable[tuple[Place, str, str | None]]]
+    locate: Callable[[str], tuple[Place, str, Target | None]]
+    find: Callable[[str], Awaitable[tuple[Place, str, Target | None]]]
     kitfile_yaml: Callable[[ModelKit], str]
     signatures: Callable[[Repository, Digest], Awaitable[Attachments]]
     save_favourites: Callable[[Sequence[str]], Awaitable[None]]

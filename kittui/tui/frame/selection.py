@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from kittui.oci.target import Target
+
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
     from kittui.formats.weights import Tensor
@@ -72,7 +74,7 @@ class Mark:
     """A marked tag. `digest` is what the tag pointed to when it was marked, where that was known."""
 
     repository: Repository
-    target: str
+    target: Target
     digest: Digest | None = None
 
     @property
@@ -98,7 +100,7 @@ class Selection:
     place: Place | None = None
     source: Source | None = None
     repository: Repository | None = None
-    target: str | None = None
+    target: Target | None = None
     digest: Digest | None = None
     modelkit: ModelKit | None = None
     layer: Layer | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, TagEntry
+from kittui.oci.target import Target
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage
@@ -57,9 +58,9 @@ class TagRow:
         return cls(repository, entry, _DIGITS.sub(_pad, text), text, problem=entry.problem)
 
     @property
-    def target(self) -> str:
+    def target(self) -> Target | None:
         """The tag, or the digest of a manifest without one."""
-        return self.entry.name or (str(self.entry.descriptor.digest) if self.entry.descriptor else "")
+        return self.entry.name or (self.entry.descriptor.digest if self.entry.descriptor else None)
 
     @property
     def digest(self) -> Digest | None:
@@ -76,7 +77,7 @@ class TagRow:
     @property
     def key(self) -> tuple[str, str, str]:
         """What marks remember."""
-        return (str(self.repository.source.place), self.repository.name, self.target)
+        return (str(self.repository.source.place), self.repository.name, self.target or "")
 
 
 def _pad(match: re.Match[str]) -> str:
@@ -104,7 +105,7 @@ class TagList:
         found: dict[Digest, Stage] = {}
         ranks = self._ranks()
         for row in self.rows:
-            stage = tags.get(row.entry.name or "")
+            stage = tags.get(row.entry.name) if row.entry.name else None
             if stage is not None and row.digest is not None:
                 before = found.get(row.digest)
                 if before is None or ranks[stage.name] < ranks[before.name]:

@@ -15,6 +15,8 @@ from textual.worker import Worker
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
@@ -75,7 +77,7 @@ class TagsPane(RowsPane[TagRow]):
         self._order: Order = "stage"
         self._grouped = False
         self._stages: dict[Any, Any] = {}
-        self._wanted: str | None = None
+        self._wanted: Target | None = None
         self._shown: tuple[str, list[TagRow]] | None = None
         self._ordered: list[TagRow] | None = None
         self._labels: list[str] = []
@@ -101,7 +103,7 @@ class TagsPane(RowsPane[TagRow]):
         """Whether tags on one digest are shown as one group."""
         return self._grouped
 
-    def names_of(self, repository: Repository) -> list[str] | None:
+    def names_of(self, repository: Repository) -> list[Tag] | None:
         """A repository's tags, where all of them were listed before; nothing is asked."""
         tags = self._lists.get(self._key(repository))
         return [row.entry.name for row in tags.rows if row.entry.name] if tags is not None and tags.complete else None
@@ -139,7 +141,7 @@ class TagsPane(RowsPane[TagRow]):
         self.repository = None
         self.set_state(CHOOSE if state.kind == "ready" else state)
 
-    def look_for(self, target: str) -> None:
+    def look_for(self, target: Target) -> None:
         """Put the cursor on this tag or digest as soon as it is listed."""
         self._wanted = target
         self._find_wanted()
@@ -186,7 +188,7 @@ class TagsPane(RowsPane[TagRow]):
     def toggle_mark(self) -> bool:
         """Mark the tag under the cursor, or not, and continue to the next one."""
         row = self.current
-        if row is None:
+        if row is None or row.target is None:
             return False
         if row.key in self._marks:
             del self._marks[row.key]
@@ -200,7 +202,7 @@ class TagsPane(RowsPane[TagRow]):
         """Mark every tag that is shown, so that a filter selects."""
         for row in self._rows.rows:
             if row.entry.name is not None:
-                self._marks[row.key] = Mark(row.repository, row.target, row.digest)
+                self._marks[row.key] = Mark(row.repository, row.entry.name, row.digest)
         self.remark()
 
     def remark(self) -> None:
@@ -275,8 +277,8 @@ class TagsPane(RowsPane[TagRow]):
         self._rows.view_again()
         self.post_message(self.Counted(repository, sum(row.entry.name is not None for row in rows)))
 
-    def _row(self, repository: Repository, entry: Any, before: dict[str, TagRow]) -> TagRow:
-        row = before.get(entry.name or (str(entry.descriptor.digest) if entry.descriptor else ""))
+    def _row(self, repository: Repository, entry: Any, before: dict[Target | None, TagRow]) -> TagRow:
+        row = before.get(entry.name or (entry.descriptor.digest if entry.descriptor else None))
         if row is None:
             row = TagRow.of(repository, entry)
         else:
@@ -364,7 +366,9 @@ class TagsPane(RowsPane[TagRow]):
         try:
             async with self._limit:
                 digest = row.entry.descriptor.digest if row.entry.descriptor else None
-                target = str(digest) if digest else row.target
+                target = digest or row.entry.name
+                if target is None:
+                    return
                 if light:
                     manifest = await self._ports.manifest(row.repository, target)
                 else:

@@ -12,8 +12,11 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.frame.commands import Command
 from kittui.tui.frame.context import Context
@@ -31,7 +34,6 @@ from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
-    from kittui.oci.digest import Digest
 
 WIDE, ROOMY, SMALLEST = 120, 150, (60, 15)
 """Columns from which all panes fit, and fit well; columns and rows below which none does."""
@@ -132,16 +134,19 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         found = self._commands.get(command)
         return found.refusal(self.selection) if found is not None else ""
 
-    def tag_names(self, repository: Repository) -> Sequence[str] | None:
+    def tag_names(self, repository: Repository) -> Sequence[Tag] | None:
         """The tags of the repository if all of them are listed now, else None."""
         return self.tags_pane.names_of(repository)
 
-    def known_digests(self, repository: Repository) -> dict[str, Digest]:
+    def known_digests(self, repository: Repository) -> dict[Tag, Digest]:
         """Digests of the repository's tags that were read already: names for digests, and fewer requests."""
         return {
-            row.target: row.modelkit.digest
+            row.entry.name: row.modelkit.digest
             for row in self.tags_pane.body.rows
-            if row.modelkit is not None and row.variant is None and row.repository.reference() == repository.reference()
+            if row.modelkit is not None
+            and row.entry.name is not None
+            and row.variant is None
+            and row.repository.reference() == repository.reference()
         }
 
     def relist(self, layer: Layer) -> None:
@@ -261,7 +266,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         if selection.repository is not None:
             way.append(clean(selection.repository.name))
         if selection.target is not None:
-            way.append(clean(selection.target if ":" not in selection.target else selection.target[7:19]))
+            way.append(clean(selection.target.short if isinstance(selection.target, Digest) else selection.target))
         header = self.query_one(HeaderBar)
         header.where = tuple(way)
         header.facts = self._facts()
@@ -339,7 +344,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.tags_pane.remark()
         self.refresh_bars()
 
-    def open(self, place: Place, name: str, target: str | None) -> None:
+    def open(self, place: Place, name: str, target: Target | None) -> None:
         """Show a place, a repository in it, a tag or digest of that."""
         self.repositories_pane.open(place, name)
         if target is not None:

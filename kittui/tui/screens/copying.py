@@ -30,7 +30,7 @@ def _of_marks(marks: Sequence[Mark]) -> list[Choice[str]]:
     choices.append(Choice("\n".join(mark.reference for mark in marks), "kittui references", what))
     digests = [str(mark.digest) for mark in marks if mark.digest is not None]
     if len(digests) == len(marks):
-        pinned = (bare_reference(mark.repository, str(mark.digest)) for mark in marks)
+        pinned = (bare_reference(mark.repository, mark.digest) for mark in marks)
         choices += [
             Choice("\n".join(digests), "digests", what),
             Choice("\n".join(pinned), "references@digest", what),
@@ -57,7 +57,7 @@ def _of_cursor(selection: Selection) -> list[Choice[str]]:
     choices.append(_choice("kittui reference", repository.reference(selection.target)))
     if selection.digest is not None:
         choices.append(_choice("digest", str(selection.digest)))
-        choices.append(_choice("reference@digest", bare_reference(repository, str(selection.digest))))
+        choices.append(_choice("reference@digest", bare_reference(repository, selection.digest)))
     if selection.target is not None:
         choices += [_choice(what, command) for what, command in kit_commands(repository, selection.target)]
     if selection.pane == "details" and selection.modelkit is not None:

@@ -14,6 +14,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry, Source, TagEntry
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
 
@@ -114,7 +116,7 @@ async def list_tags(repository: Repository) -> TagListing:
 class TagRow:
     """A tag with what its manifest says: `size` is bytes of config and layers. `problem`: why it can't be read."""
 
-    tag: str | None
+    tag: Tag | None
     digest: Digest | None
     size: int | None
     kind: Kind | None = None
@@ -153,10 +155,10 @@ class ModelKits:
         for name in [name for name in self._tags if name.startswith(prefix)]:
             del self._tags[name]
 
-    async def manifest(self, repository: Repository, target: str) -> Manifest:
+    async def manifest(self, repository: Repository, target: Target) -> Manifest:
         """The manifest of a tag or digest; raises NotFound, ContentError and the source's errors."""
         key = repository.reference(target)
-        digest = Digest.parse(target) if ":" in target else self._tags.get(key)
+        digest = target if isinstance(target, Digest) else self._tags.get(key)
         if digest is not None:
             known = self._manifests.get(digest) or await self._kept(digest)
             if known is not None:
@@ -173,7 +175,7 @@ class ModelKits:
         future: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
         self._asked[key] = future
         try:
-            unmoved = await self._unmoved(repository, target) if digest is None else None
+            unmoved = await self._unmoved(repository, target) if digest is None and isinstance(target, Tag) else None
             manifest = unmoved or await repository.manifest(digest or target)
         except BaseException as error:
             if isinstance(error, KittuiError):
@@ -186,7 +188,7 @@ class ModelKits:
             future.set_result(manifest)
         finally:
             del self._asked[key]
-        if ":" not in target:
+        if isinstance(target, Tag):
             self._tags[key] = manifest.digest
             if not repository.source.traits.lists_digests:
                 await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
@@ -203,7 +205,7 @@ class ModelKits:
             await repository.resolve(digest)
             self._present.add(name)
 
-    async def _unmoved(self, repository: Repository, tag: str) -> Manifest | None:
+    async def _unmoved(self, repository: Repository, tag: Tag) -> Manifest | None:
         """What is kept of a registry's tag that was looked at in an earlier run, by one HEAD where it has not moved."""
         if repository.source.traits.lists_digests:
             return None
@@ -228,7 +230,7 @@ class ModelKits:
         while len(self._manifests) > self._remembered:
             self._manifests.popitem(last=False)
 
-    async def open(self, repository: Repository, target: str) -> ModelKit:
+    async def open(self, repository: Repository, target: Target) -> ModelKit:
         """The ModelKit behind a tag or digest, or what else is there, labelled for what it is.
 
         Raises NotFound, ContentError and the source's errors.
@@ -285,5 +287,5 @@ class ModelKits:
         return TagRow(entry.name, manifest.digest, size, kind, label_of(kind, manifest), None, about)
 
 
-def _tag_name(repository: Repository, tag: str) -> str:
+def _tag_name(repository: Repository, tag: Tag) -> str:
     return f"{repository.source.place} {repository.name}:{tag}"

@@ -12,8 +12,10 @@ import humanize
 from kittui.errors import BadReference, KittuiError, NetworkError, NotFound
 from kittui.oci.protocols import Repository, Source, SupportsOnly
 from kittui.oci.reference import LOCAL, Place, Reference, parse_reference, parse_source, store_display
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 
-DEFAULT_TAG = "latest"
+DEFAULT_TAG = Tag("latest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Located:
     """A repository and what is asked for in it; `reference` has its place resolved, as a prefix says it."""
 
     repository: Repository
-    target: str | None
+    target: Target | None
     reference: Reference
 
     def __str__(self) -> str:
@@ -73,14 +75,14 @@ class Places:
         source = self.source(place)
         return source.repository(store_display(reference.store_name) if place == LOCAL else reference.repository)
 
-    async def locate(self, text: str, *, changing: bool = False, default: str | None = DEFAULT_TAG) -> Located:
+    async def locate(self, text: str, *, changing: bool = False, default: Tag | None = DEFAULT_TAG) -> Located:
         """Find what a user typed; `default` is the tag meant where none is written, None for a whole repository.
 
         A reference with a host means that registry, one without the local store. Raises BadReference, and NotFound for
         what is in the store only by its form and isn't there, unless it is to be created (`changing`).
         """
         reference = self.parse(text)
-        target = reference.target or default
+        target: Target | None = reference.target or default
         prefixed = reference.kind is not None
         if not prefixed:
             reference = reference.in_kind("remote" if reference.names_host else "local")
@@ -95,7 +97,7 @@ class Places:
             raise _nowhere(reference, target, text)
         return located
 
-    async def copy_of(self, repository: Repository, target: str | None) -> str:
+    async def copy_of(self, repository: Repository, target: Target | None) -> str:
         """A sentence on the store's own copy of a registry's tag or repository, empty where it has none."""
         place = repository.source.place
         if repository.source.traits.free:
@@ -130,7 +132,7 @@ async def _is_there(located: Located) -> bool:
     return False
 
 
-def _nowhere(local: Reference, target: str | None, text: str) -> NotFound:
+def _nowhere(local: Reference, target: Target | None, text: str) -> NotFound:
     name = store_display(local.store_name)
     if target is None:
         return NotFound(

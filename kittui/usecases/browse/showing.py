@@ -11,6 +11,8 @@ from kittui.modelkit.kinds import kind_of_type
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.usecases.browse.modelkits import ModelKits, TagListing, list_tags
 from kittui.usecases.browse.tag_names import attached_tag, attached_tags, natural_key
@@ -25,7 +27,7 @@ class Attached:
 
     kind: str
     digest: Digest
-    tag: str | None = None
+    tag: Tag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ async def known_referrers(repository: Repository, digest: Digest) -> tuple[Seque
 async def attachments(repository: Repository, digest: Digest) -> Attachments:
     """What is said about a manifest: cosign's tags, and its referrers. Raises AuthError, NetworkError, ContentError."""
 
-    async def tagged(tag: str) -> list[Attached]:
+    async def tagged(tag: Tag) -> list[Attached]:
         named = attached_tag(tag)
         try:
             found = await repository.resolve(tag)
@@ -87,7 +89,7 @@ class Shown:
 
 
 async def show(
-    repository: Repository, target: str, modelkits: ModelKits, *, all_tags: bool = False, concurrency: int = 6
+    repository: Repository, target: Target, modelkits: ModelKits, *, all_tags: bool = False, concurrency: int = 6
 ) -> Shown:
     """One ModelKit with its tags, the one asked for and those known without a request, and what is attached to it.
 
@@ -102,7 +104,7 @@ async def show(
         incomplete += [attaching.incomplete] if attaching.incomplete else []
     except KittuiError as error:
         incomplete.append(error)
-    tags = {target} if ":" not in target else set()
+    tags = {target} if isinstance(target, Tag) else set()
     if all_tags or repository.source.traits.lists_digests:
         try:
             listing = await list_tags(repository)
@@ -116,9 +118,9 @@ async def show(
 
 async def _on(
     digest: Digest, repository: Repository, listing: TagListing, modelkits: ModelKits, concurrency: int
-) -> set[str]:
+) -> set[Tag]:
     """Those of the listed tags that point to a digest."""
-    rows: Sequence[tuple[str | None, Digest | None]]
+    rows: Sequence[tuple[Tag | None, Digest | None]]
     if repository.source.traits.lists_digests:
         rows = [(entry.name, entry.descriptor.digest if entry.descriptor else None) for entry in listing.tags]
     else:

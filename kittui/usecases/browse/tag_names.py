@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 
 AttachedKind = Literal["signature", "attestation", "sbom", "referrers"]
 
@@ -33,9 +34,9 @@ def attached_tag(tag: str) -> AttachedTag | None:
     return AttachedTag(tag, kind, Digest(f"{match[1]}:{match[2]}"))
 
 
-def attached_tags(subject: Digest) -> tuple[str, ...]:
+def attached_tags(subject: Digest) -> tuple[Tag, ...]:
     """The tags under which cosign keeps what it attaches to a manifest."""
-    return tuple(f"{subject.algorithm}-{subject.hex}.{suffix}" for suffix in _KINDS)
+    return tuple(Tag(f"{subject.algorithm}-{subject.hex}.{suffix}") for suffix in _KINDS)
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

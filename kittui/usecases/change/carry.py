@@ -7,6 +7,7 @@ from kittui.errors import NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.transfer.content import BlobOf
 from kittui.transfer.plan import is_there
 from kittui.usecases.browse.showing import known_referrers
@@ -26,10 +27,10 @@ async def carry_attachments(origin: Repository, destination: Repository, digest:
     return count, tuple(notes)
 
 
-async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Manifest, str | None]], list[str]]:
+async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Manifest, Tag | None]], list[str]]:
     """What is attached to a digest, and to that, each with the tag it is found by; and why there may be more."""
     notes: list[str] = []
-    found: list[tuple[Manifest, str | None]] = []
+    found: list[tuple[Manifest, Tag | None]] = []
     level = [digest]
     seen = {digest}
     for _ in range(DEPTH):
@@ -45,8 +46,8 @@ async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Ma
     return found, notes
 
 
-async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> list[tuple[Manifest, str | None]]:
-    found: list[tuple[Manifest, str | None]] = []
+async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> list[tuple[Manifest, Tag | None]]:
+    found: list[tuple[Manifest, Tag | None]] = []
     for tag in attached_tags(subject):
         try:
             found.append((await origin.manifest(tag), tag))
@@ -66,7 +67,7 @@ async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> li
 
 
 async def _carry(
-    origin: Repository, destination: Repository, carrier: Manifest, tag: str | None, notes: list[str]
+    origin: Repository, destination: Repository, carrier: Manifest, tag: Tag | None, notes: list[str]
 ) -> bool:
     """Copy one; False where it is there already."""
     try:

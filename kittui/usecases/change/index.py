@@ -13,16 +13,16 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import REF_NAME
 from kittui.oci.protocols import Repository, SupportsAccept
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.readings import lasting_notes, manifest_at
 
 _UNDO = "kittui remove --placeholder"
 
 
-async def plan_new_index(repository: Repository, tag: str, annotations: Mapping[str, str]) -> ChangePlan:
+async def plan_new_index(repository: Repository, tag: Tag, annotations: Mapping[str, str]) -> ChangePlan:
     """An empty index under a tag that is free. Raises Conflict where it is not, Unsupported for kit's store."""
-    check_tag(tag)
     if await manifest_at(repository, tag) is not None:
         raise Conflict(
             f"the tag {tag} is taken",
@@ -34,8 +34,8 @@ async def plan_new_index(repository: Repository, tag: str, annotations: Mapping[
 
 async def plan_adding(
     repository: Repository,
-    tag: str,
-    variants: Collection[str],
+    tag: Tag,
+    variants: Collection[Target],
     labels: Mapping[str, str],
     annotations: Mapping[str, str],
     removed: Collection[str] = (),
@@ -55,36 +55,36 @@ async def plan_adding(
                 reference=repository.reference(target),
             )
         found = manifest.descriptor
-        named = {} if ":" in target else {REF_NAME: target}
+        named = {REF_NAME: target} if isinstance(target, Tag) else {}
         raw = with_variant(
             raw, Descriptor(found.media_type, found.digest, found.size), labels, {**named, **annotations}, removed
         )
     return await _plan(repository, tag, before, raw)
 
 
-async def plan_removing(repository: Repository, tag: str, variants: Collection[str]) -> ChangePlan:
+async def plan_removing(repository: Repository, tag: Tag, variants: Collection[Target]) -> ChangePlan:
     """An index without some of what it lists, which itself stays. Raises NotFound."""
     before = await index_at(repository, tag)
     raw = before.raw
     for target in variants:
-        digest = Digest.parse(target) if ":" in target else (await repository.resolve(target)).digest
+        digest = target if isinstance(target, Digest) else (await repository.resolve(target)).digest
         raw = without_variant(raw, digest)
     return await _plan(repository, tag, before, raw)
 
 
-async def index_at(repository: Repository, tag: str) -> Manifest:
-    """The index under a tag; raises Refused for what is not one."""
-    manifest = await repository.manifest(tag)
+async def index_at(repository: Repository, target: Target) -> Manifest:
+    """The index under a tag or digest; raises Refused for what is not one."""
+    manifest = await repository.manifest(target)
     if not manifest.is_index:
         raise Refused(
             f"this is not an index but {label_of(kind_of(manifest), manifest)}",
             hint="Create one with: kittui index create REF.",
-            reference=repository.reference(tag),
+            reference=repository.reference(target),
         )
     return manifest
 
 
-async def _plan(repository: Repository, tag: str, before: Manifest | None, raw: bytes) -> ChangePlan:
+async def _plan(repository: Repository, tag: Tag, before: Manifest | None, raw: bytes) -> ChangePlan:
     after = Manifest.parse(raw, before.media_type if before is not None else None)
     if isinstance(repository, SupportsAccept):
         await repository.accept(after)

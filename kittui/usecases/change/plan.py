@@ -10,13 +10,14 @@ from typing import Any
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 
 
 @dataclass(frozen=True, slots=True)
 class TagChange:
     """A tag and the manifests it points to before and after; None where there is no such tag."""
 
-    tag: str
+    tag: Tag
     before: Manifest | None
     after: Manifest | None
 
@@ -40,7 +41,7 @@ class ChangePlan:
     repository: Repository
     action: str
     changes: tuple[TagChange, ...]
-    watched: Mapping[str, Digest | None] = field(default_factory=dict)
+    watched: Mapping[Tag, Digest | None] = field(default_factory=dict)
     orphans: tuple[Digest, ...] = ()
     names: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
 from kittui.tasks import together
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.readings import lasting_notes, manifest_at
@@ -23,12 +23,12 @@ LOOKUPS = 2
 
 async def plan_promote(
     repository: Repository,
-    origin: str | None = None,
-    target: str | None = None,
+    origin: Tag | None = None,
+    target: Tag | None = None,
     *,
     stages: LifecycleTags = TAGS,
     retire: bool = False,
-    known: Mapping[str, Digest] | None = None,
+    known: Mapping[Tag, Digest] | None = None,
     lookups: int = LOOKUPS,
 ) -> ChangePlan:
     """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
@@ -38,8 +38,6 @@ async def plan_promote(
     """
     origin, target = origin or stages.challenger, target or stages.champion
     fallback, retired = stages.rollback, stages.retired
-    check_tag(origin)
-    check_tag(target)
     if origin == target or fallback in (origin, target) or (retire and retired in (origin, target, fallback)):
         raise UsageError(
             f"{origin} can't be promoted to {target}",
@@ -87,15 +85,14 @@ async def plan_promote(
 
 async def plan_rollback(
     repository: Repository,
-    target: str | None = None,
+    target: Tag | None = None,
     *,
     stages: LifecycleTags = TAGS,
-    known: Mapping[str, Digest] | None = None,
+    known: Mapping[Tag, Digest] | None = None,
     lookups: int = 5,
 ) -> ChangePlan:
     """target := rollback's digest; rollback stays, so that again is nothing to do. Raises NotFound without rollback."""
     target, fallback = target or stages.champion, stages.rollback
-    check_tag(target)
     if target == fallback:
         raise UsageError(
             f"{target} can't be rolled back to itself",
@@ -110,7 +107,7 @@ async def plan_rollback(
             reference=repository.reference(fallback),
         )
     tags = {fallback: stored, target: current}
-    watched: dict[str, Digest | None] = {fallback: stored.digest}
+    watched: dict[Tag, Digest | None] = {fallback: stored.digest}
     if current is not None and current.raw == stored.raw:
         return ChangePlan(repository, "rollback", (), {**watched, target: current.digest}, names=_names(tags, known))
     names = _names(tags, known)
@@ -127,7 +124,7 @@ async def plan_rollback(
     return ChangePlan(repository, "rollback", (change,), watched, orphans, names, notes, read_at=time.monotonic())
 
 
-def _names(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[Digest, tuple[str, ...]]:
+def _names(tags: Mapping[Tag, Manifest | None], known: Mapping[Tag, Digest] | None) -> dict[Digest, tuple[str, ...]]:
     names: dict[Digest, tuple[str, ...]] = {}
     for tag, manifest in tags.items():
         if manifest is not None:
@@ -138,5 +135,5 @@ def _names(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | No
     return names
 
 
-def _digests(tags: Mapping[str, Manifest | None], known: Mapping[str, Digest] | None) -> dict[str, Digest]:
+def _digests(tags: Mapping[Tag, Manifest | None], known: Mapping[Tag, Digest] | None) -> dict[Tag, Digest]:
     return {**(known or {}), **{tag: manifest.digest for tag, manifest in tags.items() if manifest is not None}}

@@ -9,13 +9,14 @@ from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
+from kittui.oci.tag import Tag
 from kittui.usecases.change.plan import TagChange
 
 LAG = (0.1, 0.2, 0.4, 0.8, 1.5)
 """Seconds between looks at a tag that still shows where it was before a PUT that the registry accepted."""
 
 
-async def manifest_at(repository: Repository, tag: str) -> Manifest | None:
+async def manifest_at(repository: Repository, tag: Tag) -> Manifest | None:
     """The manifest that a tag points to, None where there is no such tag."""
     try:
         return await repository.manifest(tag)
@@ -46,7 +47,7 @@ async def lasting_notes(repository: Repository, changes: Sequence[TagChange], in
     return (f"undo will not be possible: {new}, and {power.reason}; instead: {instead}",)
 
 
-async def digest_at(repository: Repository, tag: str) -> Digest | None:
+async def digest_at(repository: Repository, tag: Tag) -> Digest | None:
     """The digest that a tag points to, None where there is no such tag."""
     try:
         return (await repository.resolve(tag)).digest
@@ -54,7 +55,7 @@ async def digest_at(repository: Repository, tag: str) -> Digest | None:
         return None
 
 
-async def is_at(repository: Repository, tag: str, current: Digest | None, expected: str | None) -> bool:
+async def is_at(repository: Repository, tag: Tag, current: Digest | None, expected: str | None) -> bool:
     """Whether a tag that was read at one digest points to another: by its bytes where the algorithms differ."""
     if current == expected or current is None or expected is None:
         return current == expected
@@ -65,7 +66,7 @@ async def is_at(repository: Repository, tag: str, current: Digest | None, expect
     return found is not None and Digest.of(found.raw, wanted.algorithm) == wanted
 
 
-async def look_at(repository: Repository, tag: str, enough: Callable[[Digest | None], bool]) -> Digest | None:
+async def look_at(repository: Repository, tag: Tag, enough: Callable[[Digest | None], bool]) -> Digest | None:
     """Where a tag is, looked at again for a few seconds until that is enough."""
     current = await digest_at(repository, tag)
     for pause in LAG:

@@ -10,6 +10,8 @@ from kittui.errors import KittuiError, Unsupported, UsageError
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import UNKNOWN, Incomplete, Power, Repository, SupportsDeleteProbe
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.usecases.change.carry import carriers_of
 from kittui.usecases.change.freed import freed_by
 from kittui.usecases.change.plan import TagChange
@@ -32,13 +34,13 @@ class RemovePlan:
 
     repository: Repository
     mode: Mode
-    tag: str | None
+    tag: Tag | None
     manifest: Manifest
-    siblings: tuple[str, ...] | None
+    siblings: tuple[Tag, ...] | None
     freed: int | None
     doubt: str = ""
     deletes: Power = UNKNOWN
-    attached: tuple[tuple[Manifest, str | None], ...] = ()
+    attached: tuple[tuple[Manifest, Tag | None], ...] = ()
     referrers: bool = False
     read_at: float = field(default_factory=time.monotonic)
 
@@ -48,7 +50,7 @@ class RemovePlan:
         return self.repository.reference()
 
     @property
-    def tags(self) -> tuple[str, ...]:
+    def tags(self) -> tuple[Tag, ...]:
         """The tags that go."""
         own = (self.tag,) if self.tag else ()
         return tuple(sorted({*own, *(self.siblings or ())})) if self.mode == "delete" else own
@@ -73,7 +75,7 @@ class RemovePlan:
 
 async def plan_remove(
     repository: Repository,
-    target: str,
+    target: Target,
     mode: Mode = "untag",
     *,
     referrers: bool = False,
@@ -87,7 +89,7 @@ async def plan_remove(
     Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it, and
     Incomplete for deleting a digest whose tags are not all known.
     """
-    tag = None if ":" in target else target
+    tag = target if isinstance(target, Tag) else None
     if tag is None and mode != "delete":
         raise UsageError(
             "a digest has no tag to remove",
@@ -110,7 +112,7 @@ async def plan_remove(
         check_known(repository, manifest.digest, found)
     others = tuple(name for name in found.of(manifest.digest) if name != tag)
     freed = (await freed_by([(repository, manifest)]))[0] if mode == "delete" and weigh else 0
-    attached: list[tuple[Manifest, str | None]] = []
+    attached: list[tuple[Manifest, Tag | None]] = []
     if mode == "delete":
         attached, notes = await _attached(repository, manifest.digest, referrers=referrers)
         # What carries another tag of its own is somebody's: it stays.
@@ -125,7 +127,7 @@ async def plan_remove(
 
 async def _attached(
     repository: Repository, digest: Digest, *, referrers: bool
-) -> tuple[list[tuple[Manifest, str | None]], list[str]]:
+) -> tuple[list[tuple[Manifest, Tag | None]], list[str]]:
     """What refers to a digest that goes; that it can't be asked for stops only who wants it removed."""
     try:
         return await carriers_of(repository, digest)

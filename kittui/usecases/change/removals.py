@@ -9,11 +9,13 @@ from typing import Literal
 from kittui.errors import KittuiError, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.usecases.change.freed import freed_by
 from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
 from kittui.usecases.change.siblings import Siblings, tags_by_digest
 
-Row = tuple[Repository, str]
+Row = tuple[Repository, Target]
 """A repository, and a tag or digest in it."""
 Stays = Literal["shared", "bare", "unknown"]
 """Why a ModelKit stays: other tags are on it; it has none left; what else is on it was not looked for."""
@@ -28,7 +30,7 @@ class Removals:
     refused: str = ""
 
     @property
-    def tags(self) -> tuple[str, ...]:
+    def tags(self) -> tuple[Tag, ...]:
         """The tags that go; those of several repositories may have one name."""
         return tuple(tag for _, tag in sorted({(plan.place, tag) for plan in self.plans for tag in plan.tags}))
 

@@ -17,6 +17,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import Power, Repository
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.usecases.browse.tag_names import attached_tags
 from kittui.usecases.change.ledger import Ledger
@@ -66,7 +68,7 @@ async def apply_remove(
         return await _delete(plan, ledger, reason)
 
 
-async def finish_removal(repository: Repository, target: str, ledger: Ledger) -> Changed | None:
+async def finish_removal(repository: Repository, target: Target, ledger: Ledger) -> Changed | None:
     """Write down a removal that an earlier run did and was cut short over; None where there was none.
 
     What a source on this machine has left of a deleted ModelKit goes now.
@@ -134,7 +136,7 @@ async def _drop_list(repository: Repository, digest: Digest, gone: Collection[Di
             await _delete_digest(repository, index.digest, (digest.referrers_tag,))
 
 
-async def _delete_digest(repository: Repository, digest: Digest, tags: Collection[str]) -> None:
+async def _delete_digest(repository: Repository, digest: Digest, tags: Collection[Tag]) -> None:
     """Delete a digest with its tags; where a registry wants the tags to go first, they do."""
     try:
         await repository.delete(digest)
@@ -196,7 +198,7 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
     return Changed(repository, (TagChange(plan.tag, original, None),), (dummy.digest,))
 
 
-def _displaced(ledger: Ledger, reference: str, tag: str) -> Manifest | None:
+def _displaced(ledger: Ledger, reference: str, tag: Tag) -> Manifest | None:
     """What a tag pointed to before an earlier run, which was cut short, pointed it at a placeholder. Blocks."""
     for entry in ledger.journal.entries(reference):
         if entry.state == "open" and entry.action == "remove" and [step.tag for step in entry.steps] == [tag]:
@@ -204,7 +206,7 @@ def _displaced(ledger: Ledger, reference: str, tag: str) -> Manifest | None:
     return None
 
 
-async def _check_unmoved(repository: Repository, tag: str, expected: Digest) -> None:
+async def _check_unmoved(repository: Repository, tag: Tag, expected: Digest) -> None:
     current = await digest_at(repository, tag)
     if current != expected:
         raise TagMoved(

@@ -7,9 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
@@ -66,14 +68,15 @@ class Retagged:
 
 
 async def plan_retag(
-    repository: Repository, target: str, destinations: Sequence[tuple[Repository, str]], referrers: bool | None = None
+    repository: Repository,
+    target: Target,
+    destinations: Sequence[tuple[Repository, Tag]],
+    referrers: bool | None = None,
 ) -> RetagPlan:
     """Look where the tags point now, and what goes into other repositories along with the ModelKit.
 
-    Raises NotFound for the ModelKit, BadReference for what is not a tag.
+    Raises NotFound for the ModelKit.
     """
-    for _, tag in destinations:
-        check_tag(tag)
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
     manifest = await repository.manifest(target)
@@ -83,7 +86,7 @@ async def plan_retag(
         for tag, old in zip(own, before, strict=True)
         if old is None or old.raw != manifest.raw
     )
-    watched = {} if ":" in target or target in own else {target: manifest.digest}
+    watched = {} if isinstance(target, Digest) or target in own else {target: manifest.digest}
     notes = await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
     here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
     moves = [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.tag import Tag
 from kittui.tasks import together
 from kittui.usecases.change.readings import digest_at
 
@@ -23,11 +24,11 @@ _VERSION = re.compile(r"v?\d")
 class Siblings:
     """Tags by digest. `unread` are tags that could not be read; `incomplete`: why there may be more tags than these."""
 
-    by_digest: Mapping[Digest, tuple[str, ...]]
+    by_digest: Mapping[Digest, tuple[Tag, ...]]
     unread: tuple[str, ...]
     incomplete: Incomplete | None = None
 
-    def of(self, digest: Digest) -> tuple[str, ...]:
+    def of(self, digest: Digest) -> tuple[Tag, ...]:
         """The tags that point to a digest, sorted."""
         return self.by_digest.get(digest, ())
 
@@ -43,7 +44,7 @@ class Siblings:
 class Kept:
     """A tag that stays on a digest, as far as it was looked for: `unread` tags were not, `incomplete` may be more."""
 
-    tag: str | None = None
+    tag: Tag | None = None
     unread: int = 0
     incomplete: Incomplete | None = None
 
@@ -61,13 +62,13 @@ class Kept:
         return (f"whether another tag stays on it is not known: {why}",)
 
 
-async def tags_by_digest(repository: Repository, known: Mapping[str, Digest] | None = None) -> Siblings:
+async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | None = None) -> Siblings:
     """All tags of a repository with their digests; `known` are tags that need not be read again."""
     found, unread, incomplete = await _listed(repository, known or {})
     gate = asyncio.Semaphore(AT_ONCE)
     failed: list[str] = []
 
-    async def read(tag: str) -> tuple[str, Digest | None]:
+    async def read(tag: Tag) -> tuple[Tag, Digest | None]:
         async with gate:
             try:
                 return tag, await digest_at(repository, tag)
@@ -82,7 +83,7 @@ async def tags_by_digest(repository: Repository, known: Mapping[str, Digest] | N
 
 
 async def keeps_a_tag(
-    repository: Repository, digest: Digest, leaving: Collection[str], known: Mapping[str, Digest], lookups: int
+    repository: Repository, digest: Digest, leaving: Collection[str], known: Mapping[Tag, Digest], lookups: int
 ) -> Kept:
     """A tag that stays on the digest, and how far one was looked for.
 
@@ -103,10 +104,10 @@ async def keeps_a_tag(
 
 
 async def _listed(
-    repository: Repository, known: Mapping[str, Digest]
-) -> tuple[dict[str, Digest], list[str], Incomplete | None]:
-    found: dict[str, Digest] = {}
-    unread: list[str] = []
+    repository: Repository, known: Mapping[Tag, Digest]
+) -> tuple[dict[Tag, Digest], list[Tag], Incomplete | None]:
+    found: dict[Tag, Digest] = {}
+    unread: list[Tag] = []
     try:
         async for page in repository.tags():
             for entry in page:
@@ -127,8 +128,8 @@ async def _listed(
     return found, unread, None
 
 
-def _grouped(found: Mapping[str, Digest]) -> dict[Digest, tuple[str, ...]]:
-    by_digest: dict[Digest, list[str]] = {}
+def _grouped(found: Mapping[Tag, Digest]) -> dict[Digest, tuple[Tag, ...]]:
+    by_digest: dict[Digest, list[Tag]] = {}
     for tag, digest in sorted(found.items()):
         by_digest.setdefault(digest, []).append(tag)
     return {digest: tuple(tags) for digest, tags in by_digest.items()}

@@ -16,6 +16,7 @@ from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
+from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import together
@@ -44,11 +45,11 @@ class Recent:
         """From the history. Raises StorageError."""
         return cls(await asyncio.to_thread(ledger.history.since, now(RECENT), reference))
 
-    def last(self, tag: str) -> Event | None:
+    def last(self, tag: Tag) -> Event | None:
         """The newest move of a tag."""
         return next(iter(self._events.get(tag, ())), None)
 
-    def is_late(self, tag: str, reading: Digest | None) -> bool:
+    def is_late(self, tag: Tag, reading: Digest | None) -> bool:
         """Whether a reading is one that our own newest move of the tag has overtaken."""
         events = self._events.get(tag, ())
         if not events or reading == events[0].after:
@@ -161,7 +162,7 @@ class _Applying:
 
         TagMoved names the first that is elsewhere.
         """
-        expected: dict[str, Digest | None] = dict(self.plan.watched)
+        expected: dict[Tag, Digest | None] = dict(self.plan.watched)
         expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes[1:]))
         targets = {change.tag: _digest(change.after) for change in self.plan.changes}
         found = await together(*(digest_at(self.repository, tag) for tag in expected))
@@ -171,10 +172,10 @@ class _Applying:
             if not await self._is_one_of(tag, current, digest, targets.get(tag, digest)):
                 raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
 
-    def _known(self) -> dict[str, Digest | None]:
+    def _known(self) -> dict[Tag, Digest | None]:
         return {change.tag: _digest(change.before) for change in self.plan.changes} | dict(self.plan.watched)
 
-    async def _is_one_of(self, tag: str, current: Digest | None, *expected: Digest | None) -> bool:
+    async def _is_one_of(self, tag: Tag, current: Digest | None, *expected: Digest | None) -> bool:
         return any([await is_at(self.repository, tag, current, each) for each in expected])
 
     async def _do(self, entry: Entry, position: int, change: TagChange) -> Entry:
@@ -268,7 +269,7 @@ class _Applying:
                 error.hint = f"{error.hint + ' ' if error.hint else ''}Run it again: it continues where it stopped."
                 raise error.at(self.repository.reference(change.tag)) from None
 
-    def _moved(self, tag: str, expected: Digest | None, current: Digest | None, hint: str) -> TagMoved:
+    def _moved(self, tag: Tag, expected: Digest | None, current: Digest | None, hint: str) -> TagMoved:
         now_at = f"now points to {current.short}" if current else "is gone now"
         was = f"pointed to {expected.short}" if expected else "did not exist"
         return TagMoved(f"{tag} moved: it {was} and {now_at}", hint=hint, reference=self.repository.reference(tag))

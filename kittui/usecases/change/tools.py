@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Reference
+from kittui.oci.target import Target
 from kittui.transfer.fetch import Tuning
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
@@ -23,5 +24,5 @@ class ChangeTools:
     ledger: Ledger
     policy: Policy
     inspector: Inspector
-    find: Callable[[Reference], Awaitable[tuple[Repository, str]]]
+    find: Callable[[Reference], Awaitable[tuple[Repository, Target]]]
     tuning: Tuning = field(default_factory=Tuning)

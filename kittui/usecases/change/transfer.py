@@ -15,6 +15,8 @@ from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import CONFIG_LIMIT, KIT_CONFIG
 from kittui.oci.protocols import Repository, SupportsAccept
 from kittui.oci.reference import Reference, parse_reference
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.oci.traffic import Traffic, metered
 from kittui.tasks import together
 from kittui.transfer.engine import transfer_blobs
@@ -32,7 +34,7 @@ from kittui.usecases.change.tags import apply_changes
 PARENTS = 10
 """Model references followed at most, as in kit."""
 
-Find = Callable[[Reference], Awaitable[tuple[Repository, str]]]
+Find = Callable[[Reference], Awaitable[tuple[Repository, Target]]]
 """Finds where a model reference points: the repository that has it and the tag or digest there."""
 
 
@@ -45,7 +47,7 @@ class MovePlan:
 
     action: str
     transfer: TransferPlan
-    tag: str | None
+    tag: Tag | None
     changes: ChangePlan
     attached: Attachments | None = None
     referrers: bool = False
@@ -61,7 +63,7 @@ class MovePlan:
         return self.transfer.manifest
 
     @property
-    def target(self) -> str:
+    def target(self) -> Target:
         """The tag or digest it has at the destination."""
         return self.tag or self.manifest.digest
 
@@ -99,7 +101,7 @@ class Moved:
 
 
 async def plan_move(
-    action: str, origin: Repository, target: str, destination: Repository, tag: str | None = None
+    action: str, origin: Repository, target: Target, destination: Repository, tag: Tag | None = None
 ) -> MovePlan:
     """Look at both ends: what is missing, and where the tag points now. Raises NotFound and what the sources raise.
 
@@ -228,7 +230,9 @@ async def parent_of(repository: Repository, manifest: Manifest) -> Reference | N
     return reference if reference.kind is None else None
 
 
-async def parents_of(repository: Repository, manifest: Manifest, find: Find) -> AsyncIterator[tuple[Repository, str]]:
+async def parents_of(
+    repository: Repository, manifest: Manifest, find: Find
+) -> AsyncIterator[tuple[Repository, Target]]:
     """The chain of ModelKits that model references lead to, nearest first; each found by `find` when its turn comes.
 
     Raises TooLarge over 10 of them, Refused where they lead in a circle, and what `find` raises.

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, now
 from kittui.usecases.change.ledger import Ledger
@@ -21,7 +22,7 @@ async def continue_open(
     wanted: tuple[Step, ...],
     *,
     deleted: tuple[str, ...] = (),
-    known: Mapping[str, Digest | None] | None = None,
+    known: Mapping[Tag, Digest | None] | None = None,
 ) -> Entry | None:
     """Settle the open entries of a repository; return the one that asked for the same, to be continued.
 

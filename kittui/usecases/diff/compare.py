@@ -13,6 +13,8 @@ from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.compare.text import AS_EVER, LineRules
 from kittui.errors import KittuiError
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.oci.traffic import Traffic, metered
 from kittui.tasks import together
 from kittui.usecases.diff.access import Allowance
@@ -35,7 +37,7 @@ _AT_ONCE = 4
 _REST = 4
 
 OnUpdate = Callable[[Comparison], None]
-OpenModelKit = Callable[["Repository", str], Awaitable["ModelKit"]]
+OpenModelKit = Callable[["Repository", "Target"], Awaitable["ModelKit"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Side:
     """One version: a tag or digest in a repository of any source."""
 
     repository: Repository
-    target: str
+    target: Target
 
     @property
     def reference(self) -> str:
@@ -250,7 +252,7 @@ class _Work:
 
 
 async def _version(side: Side, kit: ModelKit) -> Version:
-    own = () if ":" in side.target else (side.target,)
+    own = (side.target,) if isinstance(side.target, Tag) else ()
     return Version(
         side.reference,
         str(kit.digest),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import plain_path
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.tag import Tag
 from kittui.tasks import together
 from kittui.usecases.browse.exact import exact_kitfile
 from kittui.usecases.browse.tag_names import natural_key
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from kittui.formats.weights import Weights
     from kittui.modelkit import Layer
     from kittui.oci.digest import Digest
-    from kittui.oci.protocols import Incomplete, Repository, TagEntry
+    from kittui.oci.protocols import Incomplete, Repository
     from kittui.usecases.inspect.inspector import Inspector
 
 Kind = Literal["value", "file", "tensor"]
@@ -72,8 +74,8 @@ class Moment:
     `created` is the manifest's own annotation, as text; `identity` is what content is told apart by.
     """
 
-    tags: tuple[str, ...]
-    digest: str
+    tags: tuple[Tag, ...]
+    digest: Digest | None
     created: str | None
     found: bool
     value: Any = None
@@ -109,32 +111,31 @@ class TimelineUseCase:
         listing = await list_tags(repository)
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def resolve(entry: TagEntry) -> tuple[str, Digest | KittuiError]:
-            name = entry.name or ""
-            if entry.descriptor is not None:
-                return name, entry.descriptor.digest
+        async def resolve(name: Tag, descriptor: Descriptor | None) -> tuple[Tag, Digest | KittuiError]:
+            if descriptor is not None:
+                return name, descriptor.digest
             async with slots:
                 try:
                     return name, (await repository.resolve(name)).digest
                 except KittuiError as error:
                     return name, error
 
-        tags: dict[Digest, list[str]] = {}
+        tags: dict[Digest, list[Tag]] = {}
         unread: list[Moment] = []
-        for name, found in await together(*(resolve(entry) for entry in listing.tags if entry.name is not None)):
+        for name, found in await together(*(resolve(each.name, each.descriptor) for each in listing.tags if each.name)):
             if isinstance(found, KittuiError):
-                unread.append(Moment((name,), "", None, False, problem=found.message))
+                unread.append(Moment((name,), None, None, False, problem=found.message))
             else:
                 tags.setdefault(found, []).append(name)
 
-        async def one(digest: Digest, names: Sequence[str]) -> Moment:
+        async def one(digest: Digest, names: Sequence[Tag]) -> Moment:
             async with slots:
                 return await self._moment(repository, digest, tuple(sorted(names, key=natural_key)), subject)
 
         moments = await together(*(one(digest, names) for digest, names in tags.items()))
         return Timeline(mark_changes(in_order([*moments, *unread])), listing.incomplete)
 
-    async def _moment(self, repository: Repository, digest: str, tags: tuple[str, ...], subject: Subject) -> Moment:
+    async def _moment(self, repository: Repository, digest: Digest, tags: tuple[Tag, ...], subject: Subject) -> Moment:
         moment = Moment(tags, digest, None, False)
         try:
             kit = await self.modelkit(repository, digest)

@@ -14,6 +14,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
 from kittui.oci.protocols import Repository
+from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE, PREDICATE
 from kittui.trust.documents import SIZE_LIMIT
@@ -96,10 +97,10 @@ async def attachments_of(
     return Attached(filled, incomplete is None and len(parts) <= ATTACHMENTS_LIMIT)
 
 
-async def _each(repository: Repository, targets: Sequence[str]) -> list[Manifest | KittuiError]:
+async def _each(repository: Repository, targets: Sequence[Target]) -> list[Manifest | KittuiError]:
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def read(target: str) -> Manifest | KittuiError:
+    async def read(target: Target) -> Manifest | KittuiError:
         async with gate:
             try:
                 return await repository.manifest(target)

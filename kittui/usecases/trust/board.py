@@ -12,6 +12,7 @@ from kittui.errors import KittuiError
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.tag import Tag
 from kittui.tasks import stop, together
 from kittui.trust.documents import write_time
 from kittui.trust.moves import MOVE, Move, read_move
@@ -38,7 +39,7 @@ class Cell:
     `proof` says; `differs` in one line what differs from the champion; `waits` what its next move waits for.
     """
 
-    tag: str
+    tag: Tag
     digest: Digest | None = None
     name: str = ""
     version: str = ""
@@ -107,9 +108,9 @@ class Board:
 
     modelkits: ModelKits
     evidence: Evidence
-    stages: Sequence[str]
-    challenger: str = "challenger"
-    champion: str = "champion"
+    stages: Sequence[Tag]
+    challenger: Tag = Tag("challenger")
+    champion: Tag = Tag("champion")
     gates: GateRule | None = None
 
     async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
@@ -155,12 +156,13 @@ class Board:
             problem = error.message
         except KittuiError as error:
             return BoardRow(repository, problem=error.message, complete=True)
-        cells = {stage: Cell(stage) for stage in self.stages if stage in tags}
+        cells: dict[str, Cell] = {stage: Cell(stage) for stage in self.stages if stage in tags}
         return BoardRow(repository, cells, frozenset(tags), problem, complete=not cells)
 
     async def details_of(self, row: BoardRow) -> BoardRow:
         """The row with everything known of its ModelKits."""
-        kits = dict(zip(row.cells, await together(*(self._kit(row.repository, tag) for tag in row.cells)), strict=True))
+        tags = [cell.tag for cell in row.cells.values()]
+        kits = dict(zip(tags, await together(*(self._kit(row.repository, tag) for tag in tags)), strict=True))
         champion = kits.get(self.champion)
         present = champion if isinstance(champion, ModelKit) else None
         digests = list({kit.digest for kit in kits.values() if isinstance(kit, ModelKit)})
@@ -179,7 +181,7 @@ class Board:
             cells[self.challenger] = replace(cells[self.challenger], gates=verdicts)
         return replace(row, cells=cells, complete=True)
 
-    async def _kit(self, repository: Repository, tag: str) -> ModelKit | KittuiError:
+    async def _kit(self, repository: Repository, tag: Tag) -> ModelKit | KittuiError:
         try:
             return await self.modelkits.open(repository, tag)
         except KittuiError as error:
@@ -194,7 +196,7 @@ class Board:
             return None
 
     def _cell(
-        self, row: BoardRow, tag: str, kit: ModelKit, said: Verification | None, champion: ModelKit | None
+        self, row: BoardRow, tag: Tag, kit: ModelKit, said: Verification | None, champion: ModelKit | None
     ) -> Cell:
         move, proof = last_move(said, row.name, tag, kit.digest) if said is not None else (None, "")
         return Cell(

@@ -12,6 +12,7 @@ from kittui.errors import KittuiError
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.tag import Tag
 from kittui.tasks import together
 from kittui.trust.documents import map_of, text_of, write_time
 from kittui.trust.reviews import decisions
@@ -146,7 +147,7 @@ class Cataloguer:
         self, repository: Repository, gate: asyncio.Semaphore, now: datetime, problems: list[str]
     ) -> list[tuple[Listed, ModelKit | None]]:
         name = plain_name(repository)
-        tags: list[str] = []
+        tags: list[Tag] = []
         try:
             async for page in repository.tags():
                 tags += [entry.name for entry in page if entry.name is not None]
@@ -156,7 +157,7 @@ class Cataloguer:
             problems.append(f"{name}: {error.message}")
             return [(Listed(name, None, (), problem=error.message), None)]
 
-        async def open_tag(tag: str) -> ModelKit | KittuiError:
+        async def open_tag(tag: Tag) -> ModelKit | KittuiError:
             async with gate:
                 try:
                     return await self.modelkits.open(repository, tag)

@@ -10,6 +10,7 @@ from kittui.errors import KittuiError
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.trust.keyring import Keyring
@@ -59,7 +60,7 @@ class Standing:
 
 
 async def standings(
-    members: Sequence[Member], stages: Collection[str], champion: str, ledger: Ledger, keyring: Keyring
+    members: Sequence[Member], stages: Collection[Tag], champion: Tag, ledger: Ledger, keyring: Keyring
 ) -> list[Standing]:
     """Where every member stands; one that can't be read is marked."""
     found = list(await together(*(_standing(member, stages) for member in members)))
@@ -78,7 +79,7 @@ async def standings(
     return found
 
 
-async def _standing(member: Member, stages: Collection[str]) -> Standing:
+async def _standing(member: Member, stages: Collection[Tag]) -> Standing:
     try:
         digests = await together(*(digest_at(member.repository, tag) for tag in stages))
     except KittuiError as error:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.tasks import together
 from kittui.trust.documents import parse_time, write_time
@@ -116,7 +117,7 @@ async def merged_history(
     repository: Repository,
     ledger: Ledger,
     keyring: Keyring,
-    tags: Collection[str],
+    tags: Collection[Tag],
     *,
     names: Collection[str] = (),
     now: datetime | None = None,
@@ -159,7 +160,7 @@ async def _subjects(repository: Repository, known: Collection[str], notes: list[
 
     Where the registry keeps lists of what belongs to digests under tags, those digests; else those of the tags.
     """
-    named: list[str] = []
+    named: list[Tag] = []
     listed: list[Digest] = []
     try:
         async for page in repository.tags():
@@ -179,7 +180,7 @@ async def _subjects(repository: Repository, known: Collection[str], notes: list[
         notes.append(f"records of {len(named) - TAGS_LIMIT} tags are looked for only where others lead to them")
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def resolve(tag: str) -> Digest | None:
+    async def resolve(tag: Tag) -> Digest | None:
         async with gate:
             try:
                 return await digest_at(repository, tag)

@@ -18,7 +18,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Repository
-from kittui.oci.reference import check_tag
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.trust.bundles import EMPTY, pae, write_bundle, write_envelope, write_referrer
 from kittui.trust.documents import SIZE_LIMIT, load_document, write_time
 from kittui.trust.keys import key_digest, key_name
@@ -53,7 +54,7 @@ class Attestation:
         }
 
 
-async def sign(repository: Repository, target: str, signer: Signer) -> Attestation:
+async def sign(repository: Repository, target: Target, signer: Signer) -> Attestation:
     """Sign a ModelKit: the key's owner vouches for the digest. Raises as `attest` does."""
     return await attest(repository, target, signer, SIGNED, {})
 
@@ -76,7 +77,7 @@ async def read_predicate(name: str) -> dict[str, Any]:
 
 
 async def attest(
-    repository: Repository, target: str, signer: Signer, predicate_type: str, predicate: Mapping[str, Any]
+    repository: Repository, target: Target, signer: Signer, predicate_type: str, predicate: Mapping[str, Any]
 ) -> Attestation:
     """State something about a ModelKit, signed.
 
@@ -88,10 +89,10 @@ async def attest(
 
 async def review(
     repository: Repository,
-    target: str,
+    target: Target,
     signer: Signer,
     decision: Decision,
-    tag: str,
+    tag: Tag,
     actor: str,
     reason: str = "",
     *,
@@ -101,14 +102,14 @@ async def review(
 
     `against` is what the tag holds now, where every difference from it was gone through.
     """
-    check_tag(tag)
+    Tag.parse(tag)
     predicate = write_review(decision, plain_name(repository), tag, actor, reason, datetime.now(UTC), against)
     return await _state(repository, target, signer, REVIEW, predicate, rejection=decision == "rejected")
 
 
 async def _state(
     repository: Repository,
-    target: str,
+    target: Target,
     signer: Signer,
     predicate_type: str,
     predicate: Mapping[str, Any],

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from kittui.modelkit.kinds import Kind
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.oci.target import Target
 from kittui.trust.keyring import Keyring
 from kittui.trust.verdicts import Status, Verdict, judge_bundle, judge_raw_envelope, judge_simple
 from kittui.usecases.trust.attachments import Attachment, attachments_of
@@ -116,7 +117,7 @@ class Verification:
 
 async def verify(
     repository: Repository,
-    target: str,
+    target: Target,
     keyring: Keyring,
     now: datetime | None = None,
     tags: Collection[str] | None = None,
