@@ -328,7 +328,7 @@ async def test_a_value_is_followed_over_all_versions() -> None:
     put(repository, pack(KITFILE, trees()[0], version="2"), "c9")
     case = TimelineUseCase(opened, Inspector())
     moments = (await case.follow(repository, Subject.parse("model.parameters.lr"))).moments
-    assert [(moment.tags, moment.value, moment.changed) for moment in moments] == [
+    assert [(moment.tags, float(str(moment.value)), moment.changed) for moment in moments] == [
         (("a",), 0.01, False),
         (("b",), 0.01, False),
         (("c9",), 0.01, False),

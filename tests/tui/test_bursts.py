@@ -28,11 +28,13 @@ INPUTS = {
 }
 """Keys that open something to type into, on a tag of a registry."""
 LISTS = {
+    "b": "BoardScreen",
     "y": "ChoiceDialog",
     "p": "PlanDialog",
     "u": "UnpackDialog",
     "d": "PickDialog",
     "i": "PickDialog",
+    "a": "ChoiceDialog",
     "T": "TransfersScreen",
     "?": "HelpDialog",
 }

@@ -103,7 +103,7 @@ async def test_signatures_are_those_of_the_repository_not_of_the_digest() -> Non
     bundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
     signed.signatures = [Descriptor(bundle, Digest.of(b"signature"), 2048, artifact_type=bundle)]
     async with made.app("local://fraud:champion").run_test(size=(160, 45)) as pilot:
-        await until(pilot, lambda: "('none', 'muted')" in details(pilot))
+        await until(pilot, lambda: "('unsigned', 'muted')" in details(pilot))
         await quiet(pilot)
         browse(pilot).open(REGISTRY, "fraud", Tag("champion"))
-        await until(pilot, lambda: "present, not verified" in details(pilot))
+        await until(pilot, lambda: "('not verified', 'warn')" in details(pilot))

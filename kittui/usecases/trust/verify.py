@@ -92,9 +92,12 @@ class Verification:
 
     @property
     def word(self) -> Word:
-        """The ModelKit's signatures in one word."""
+        """The ModelKit's signatures in one word; `unsigned` only where everything attached was seen and read."""
         statuses = {one.status for one in self.signatures if one.kind == "signature"}
-        return next((word for status, word in _BY_RANK.items() if status in statuses), "unsigned")
+        seen = self.complete and all(one.status != "error" for one in self.signatures)
+        return next(
+            (word for status, word in _BY_RANK.items() if status in statuses), "unsigned" if seen else "not verified"
+        )
 
     @property
     def signers(self) -> tuple[str, ...]:
