@@ -104,7 +104,9 @@ def card(cell: Cell | None, now: datetime, width: int) -> list[Spans]:
     if cell.waits:
         third: Spans = (("⧗ ", "warn"), (clean(cell.waits.removeprefix("gate "), limit=200), "warn"))
     else:
-        third = ((clean(cell.differs, limit=200), "muted"),)
+        # The version is on the card.
+        more = cell.differs.partition(", ")[2] if cell.differs.startswith("version ") else cell.differs
+        third = ((clean(more or cell.differs, limit=200), "muted"),)
     return [first, second, third]
 
 
@@ -138,7 +140,8 @@ def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime) -> list[S
     lines.append(facts)
     if cell.differs:
         lines.append((("differs from the champion  ", "muted"), (clean(cell.differs), "text")))
-    for one in cell.gates:
+    # What stops the move comes first: a small terminal has room for few.
+    for one in sorted(cell.gates, key=lambda gate: gate.state == "pass"):
         mark, role = STATES[one.state]
         remedy = f"; {one.remedy}" if one.remedy and one.state != "pass" else ""
         lines.append(

@@ -135,7 +135,9 @@ class BoardScreen(Screen[None], inherit_bindings=False):
     @work(group="board", exclusive=True)
     async def _load(self) -> None:
         self._rows, self._total, self._problems = {}, 0, ()
-        self._header.where = ("Board", ", ".join(clean(word, limit=80) for word in self._words) or "everything")
+        labels = {str(each.place): each.label for each in self._ports.places if each.label}
+        names = [clean(labels.get(word, word), limit=80) for word in self._words]
+        self._header.where = ("Board", ", ".join(names) or "everything")
         self._facts.update(Content("Listing repositories …"))
         self._draw()
         try:
