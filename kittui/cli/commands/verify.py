@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from kittui.cli import run
+from kittui.cli.inspecting import inspector_of
 from kittui.cli.keys import read_key
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
@@ -17,6 +18,7 @@ from kittui.trust.describe import describe
 from kittui.trust.statements import predicate_uri
 from kittui.trust.verdicts import Status
 from kittui.usecases.browse.places import DEFAULT_TAG
+from kittui.usecases.trust.model_files import ModelCheck, all_hold, check_models
 from kittui.usecases.trust.verify import Signature, Verification
 
 _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold red", "error": "red"}
@@ -27,11 +29,13 @@ _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold 
 @click.option("--public-key", metavar="PUB", help="PEM file of the signer's public key, instead of the trusted keys.")
 @click.option("--type", "kind", metavar="URI", help="Look for statements of this type, by its URI or a short name.")
 @click.option("--show", is_flag=True, help="Print what each statement says.")
-async def command(call: Call, reference: str, public_key: str | None, kind: str | None, show: bool) -> int:
+@click.option("--files", is_flag=True, help="Check every model.sig among its files: reads the files it names.")
+async def command(call: Call, reference: str, public_key: str | None, kind: str | None, show: bool, files: bool) -> int:
     """Check the signatures of a ModelKit; exit status 0 only where one of them holds.
 
     They are checked with the keys that `trust` in config.yaml names, or with --public-key alone. With --type it is a
     statement of that type that must hold: cyclonedx, provenance, spdx, svr, tag-move, test-result, vsa or a URI.
+    With --files it is every model.sig (OpenSSF Model Signing) among its files that must hold, for all files beside it.
     A signature shows that the key signed this digest: not when, nor that it was not withdrawn.
     """
     from kittui.trust.keyring import Keyring
@@ -51,10 +55,19 @@ async def command(call: Call, reference: str, public_key: str | None, kind: str 
     shown = [one for one in found.signatures if wanted is None or one.predicate_type == wanted]
     held = found.status == "verified" if wanted is None else any(one.verdict.holds for one in shown)
     document: dict[str, Any] = {**found.to_json(), "signatures": [_entry(one, show) for one in shown]}
+    models: Sequence[ModelCheck] = ()
+    if files:
+        call.printer.status(f"reading the files of {located}")
+        kit = await call.composition.modelkits.open(located.repository, found.digest)
+        models = await check_models(inspector_of(call), located.repository, kit, keyring)
+        held = all_hold(models)
+        document["models"] = [model.to_json() for model in models]
 
     def human() -> None:
         _print(call, found, shown, show)
-        if not held:
+        if files:
+            _print_models(call, models)
+        elif not held:
             what = "no signature" if wanted is None else "no such statement"
             by = "this key" if public_key else "a trusted key"
             call.printer.line(("not verified", "bold red"), f": {what} by {by} holds")
@@ -63,6 +76,14 @@ async def command(call: Call, reference: str, public_key: str | None, kind: str 
 
     call.printer.result(document, human)
     return 0 if held else 1
+
+
+def _print_models(call: Call, models: Sequence[ModelCheck]) -> None:
+    if not models:
+        call.printer.line(("none", "yellow"), ": there is no model.sig among its files")
+    for model in models:
+        style = _STYLES.get(model.status, "yellow")
+        call.printer.line((model.status, style), f"  {model.path}  {model.files} files  {model.reason}")
 
 
 def _entry(signature: Signature, show: bool) -> dict[str, Any]:
