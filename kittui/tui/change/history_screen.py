@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -54,6 +55,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         self._repository, self._tag, self._names = repository, tag, names
         self._history = MergedHistory(repository.reference(), ())
+        self._by_tag: dict[str, MergedHistory] | None = None
         self._moment: datetime | None = None
         self._found: TagEvent | None = None
         self._header = HeaderBar()
@@ -107,7 +109,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         self._facts.update(Content("Reading the history …"))
         try:
             async for history in self.program.ports.trust.history(self._repository, self._tag):
-                self._history = history
+                self._history, self._by_tag = history, None
                 first = history.events[0] if history.events and not self._rows.touched else None
                 self._rows.show(history.events, first)
                 self._facts.update(Content("This machine's moves; reading the registry's records …"))
@@ -183,10 +185,15 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         return [*lines, ""]
 
     def _held(self, moment: datetime) -> list[Held]:
-        """What every tag that was ever moved pointed to; stages in their order."""
-        order: dict[str, int] = {stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)}
-        tags = sorted({event.tag for event in self._history.events}, key=lambda tag: (-order.get(tag, -1), tag))
-        return [held_at(self._history, tag, moment) for tag in tags]
+        """What every tag that was ever moved pointed to; the last stages first."""
+        if self._by_tag is None:
+            order = {stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)}
+            tags = sorted({event.tag for event in self._history.events}, key=lambda tag: (-order.get(tag, -1), tag))
+            moved: dict[str, list[TagEvent]] = {tag: [] for tag in tags}
+            for event in self._history.events:
+                moved[event.tag].append(event)
+            self._by_tag = {tag: replace(self._history, events=tuple(events)) for tag, events in moved.items()}
+        return [held_at(history, tag, moment) for tag, history in self._by_tag.items()]
 
     def _held_lines(self, held: Held) -> list[Line]:
         mark, role = CERTAINTY[held.certainty]
