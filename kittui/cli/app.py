@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check a ModelKit's signatures and what else is stated about it.",
     "sign": "Sign a ModelKit with a key.",
     "board": "Show which ModelKit stands at which stage.",
+    "prune": "Delete old records of moves from a registry.",
     "fleet": "Show one ModelKit over several registries, and promote across them.",
     "report": "List every ModelKit of a source for an auditor.",
     "evidence": "Write one folder about a ModelKit for an auditor.",

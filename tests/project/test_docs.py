@@ -56,7 +56,7 @@ def test_commands_that_are_shown_exist_with_their_options(page: Path) -> None:
 
 
 def test_the_configuration_that_the_guide_shows_is_accepted_whole(tmp_path: Path) -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(encoding="utf-8"), re.DOTALL)
+    *_, example = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "config.yaml").write_text(example)
 
     loaded = load_config(Flags(config=tmp_path / "config.yaml"), {"HOME": str(tmp_path)})

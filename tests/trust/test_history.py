@@ -26,6 +26,7 @@ from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.trust.held import held_at
 from kittui.usecases.trust.history import MergedHistory, TagEvent, merged_history
+from kittui.usecases.trust.prune import old_records, prune
 from kittui.usecases.trust.recorder import Recorder
 from kittui.usecases.trust.sign import attach, attest, sealed
 from kittui.usecases.trust.signer import KeySigner, Signer
@@ -255,3 +256,27 @@ async def test_ten_thousand_events_are_put_together_quickly(world: World) -> Non
     history = await merged_history(world.repository, ledger, KEYRING, (Tag("champion"),))
     assert len(history.events) == 10_000
     assert {event.source for event in history.events} == {"local"}
+
+
+async def test_pruning_keeps_the_newest_records_of_each_tag(world: World) -> None:
+    for number in (1, 2, 3):
+        await world.promote(number, "one")
+    before = await world.history()
+    held = {tag: held_at(before, tag, datetime.now(UTC) + timedelta(minutes=1)).digest for tag in TAGS}
+    newest = {tag: next(event for event in before.events if event.tag == tag) for tag in TAGS}
+    old = old_records(before, 1)
+    assert sorted((event.tag, event.after) for event in old) == sorted(
+        (event.tag, event.after) for event in before.events if event.record and event is not newest[event.tag]
+    )
+    assert await prune(world.repository, old)
+    after = await world.history()
+    assert {event.record for event in after.events if event.record} == {event.record for event in newest.values()}
+    assert {tag: held_at(after, tag, datetime.now(UTC) + timedelta(minutes=1)).digest for tag in TAGS} == held
+    assert old_records(after, 1) == []
+
+
+async def test_pruning_leaves_forged_records_alone_and_they_push_none_out(world: World) -> None:
+    await world.promote(1, "one")
+    await world.promote(2, "two", MALLORY)
+    history = await world.history()
+    assert old_records(history, 1) == []

@@ -42,7 +42,7 @@ class TagEvent:
     `source` says where it is written down, `proof` what its record in the registry proves (a signature's status, or
     `dated in the future`; empty where there is none), `signer` who vouches for it. With the source `none` somebody
     moved the tag outside kittui: at some time from `since` to `time`. What is not `counted` proves nothing and fits
-    nowhere between what is certain.
+    nowhere between what is certain. `record` is the digest of the manifest that its record came in.
     """
 
     time: str
@@ -59,6 +59,7 @@ class TagEvent:
     signer: str = ""
     since: str = ""
     counted: bool = True
+    record: str = ""
 
     @property
     def when(self) -> str:
@@ -229,7 +230,7 @@ async def _recorded(
                     continue
                 proof = "dated in the future" if move.time > now + SKEW else verdict.status
                 signer = verdict.signer.owner or verdict.signer.name if verdict.signer else ""
-                found.append(_event(move, proof, signer))
+                found.append(_event(move, proof, signer, one.manifest))
                 waiting += [end for end in (move.before, move.after) if end is not None]
     if foreign:
         notes.append(f"{foreign} records are left out: they are invalid, or about other repositories or digests")
@@ -250,10 +251,10 @@ def _local(event: Event) -> TagEvent:
     )  # fmt: skip
 
 
-def _event(move: Move, proof: str, signer: str) -> TagEvent:
+def _event(move: Move, proof: str, signer: str, record: Digest) -> TagEvent:
     return TagEvent(
         write_time(move.time), move.actor, move.action, move.tag, move.before, move.after, move.reason,
-        move.overridden, move.id, "registry", proof, signer,
+        move.overridden, move.id, "registry", proof, signer, record=record,
     )  # fmt: skip
 
 
@@ -267,7 +268,9 @@ def _merge(local: Sequence[TagEvent], recorded: Sequence[TagEvent], notes: list[
             merged[event.id] = event
         elif _same(known, event):
             if known.source == "local":
-                merged[event.id] = replace(known, source="both", proof=event.proof, signer=event.signer)
+                merged[event.id] = replace(
+                    known, source="both", proof=event.proof, signer=event.signer, record=event.record
+                )
         else:
             contradicting += 1
     if contradicting:

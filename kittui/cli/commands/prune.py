@@ -1,0 +1,36 @@
+"""`kittui prune`: delete old records of moves from a registry."""
+
+from __future__ import annotations
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import repository_of
+from kittui.cli.run import Call
+from kittui.usecases.trust.prune import old_records, prune
+
+
+@run.command("prune", changes=True)
+@click.argument("repository", metavar="REPO")
+@click.option("--keep", type=click.IntRange(1), default=20, show_default=True, help="Records of each tag that stay.")
+async def command(call: Call, repository: str, keep: int) -> None:
+    """Delete old records of moves from the registry; the newest of each tag always stay.
+
+    The history on this machine keeps them. Signatures, statements and records that prove nothing are left alone.
+    """
+    found = await repository_of(call, repository)
+    call.check_write(found.reference())
+    call.printer.status(f"reading the records of {found.reference()}")
+    *_, history = [known async for known in call.composition.history(found)]
+    old = old_records(history, keep)
+    lines = [f"{event.time}  {event.action} {event.tag}  {event.record[7:19]}" for event in old]
+    document = {"repository": found.reference(), "records": [event.record for event in old]}
+    call.preview([*lines, f"{len(old)} records of {found.reference()} would be deleted"], document)
+    if old:
+        call.printer.confirm(lines, f"Delete {len(old)} records?")
+    done = await prune(found, old)
+
+    def show() -> None:
+        call.printer.line(f"{len(done)} records deleted; {keep} of each tag stay at most")
+
+    call.printer.result(document, show)

@@ -1,0 +1,39 @@
+"""Deleting old records of moves from a registry: the newest of each tag always stays."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+
+from kittui.errors import NotFound
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.usecases.trust.history import MergedHistory, TagEvent, counts
+
+
+def old_records(history: MergedHistory, keep: int) -> list[TagEvent]:
+    """The moves whose records may go: of each tag all but the newest `keep` that prove something, one at least.
+
+    Only records that count are pruned: one that is forged or by an unknown key stays as it is, and keeps none from
+    being the newest.
+    """
+    newest: dict[str, list[TagEvent]] = defaultdict(list)
+    for event in history.events:
+        if event.record and event.counted and counts(event):
+            newest[event.tag].append(event)
+    return [event for events in newest.values() for event in events[max(1, keep) :]]
+
+
+async def prune(repository: Repository, events: Sequence[TagEvent]) -> list[TagEvent]:
+    """Delete the records of moves, the oldest first; returns those that are gone now.
+
+    Raises Unsupported where the registry deletes nothing, and what the source raises; what was deleted before stays so.
+    """
+    done: list[TagEvent] = []
+    for event in sorted(events, key=lambda each: each.time):
+        # Where it is not there any more, an earlier run or somebody else has deleted it.
+        with suppress(NotFound):
+            await repository.delete(Digest.parse(event.record))
+        done.append(event)
+    return done
