@@ -266,7 +266,7 @@ async def test_pruning_keeps_the_newest_records_of_each_tag(world: World) -> Non
     newest = {tag: next(event for event in before.events if event.tag == tag) for tag in TAGS}
     old = old_records(before, 1)
     assert sorted((event.tag, event.after) for event in old) == sorted(
-        (event.tag, event.after) for event in before.events if event.record and event is not newest[event.tag]
+        (event.tag, event.after) for event in before.events if event.record and event is not newest[Tag(event.tag)]
     )
     assert await prune(world.repository, old)
     after = await world.history()

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kittui.modelkit import ModelKit
+from kittui.oci.tag import Tag
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.keys import load_public_key
 from kittui.trust.model_signing import read_model_signature
@@ -53,7 +54,7 @@ async def checked(
     repository = MemorySource().repository("fraud")
     layer = (TYPE + "+gzip", gzip.compress(packed)) if compressed else (TYPE, packed)
     repository.add_kit("fraud", "champion", layers=[layer], model={"path": "model"})
-    kit: ModelKit = await ModelKits().open(repository, "champion")
+    kit: ModelKit = await ModelKits().open(repository, Tag("champion"))
     return await check_models(Inspector(), repository, kit, keyring)
 
 

@@ -187,7 +187,9 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
     def _held(self, moment: datetime) -> list[Held]:
         """What every tag that was ever moved pointed to; the last stages first."""
         if self._by_tag is None:
-            order = {stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)}
+            order: dict[str, int] = {
+                stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)
+            }
             tags = sorted({event.tag for event in self._history.events}, key=lambda tag: (-order.get(tag, -1), tag))
             moved: dict[str, list[TagEvent]] = {tag: [] for tag in tags}
             for event in self._history.events:
