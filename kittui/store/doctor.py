@@ -151,13 +151,14 @@ def _read_indexes(survey: Survey) -> None:
 
 def _misnamed(survey: Survey, name: StoredName) -> None:
     path = survey.paths.storage / f"{name.encoded}-index.json"
+    listed = path.exists()
     survey.problems.append(
         Problem(
             "bad-name",
-            path.name,
+            path.name if listed else f"{name.encoded}-tags.json",
             name.problem or "",
             repairable=False,
-            breaks_kit=name.breaks_kit and path.exists(),
+            breaks_kit=name.breaks_kit and listed,
             remedy=(
                 "It may belong to a newer kit, so it is left alone. If no kit wrote it, move it out of storage/."
                 if name.breaks_kit

@@ -90,6 +90,14 @@ async def test_a_form_that_is_not_understood_is_not_broken(root: Path, variants:
     assert all(blob.exists() for blob in variants)
 
 
+async def test_a_file_of_an_odd_name_is_called_by_it(root: Path) -> None:
+    """kit reads the names of indexes alone: one of tags does it no harm."""
+    for name in ("MTI3-index-tags.json", "abc-index.json"):
+        (root / "storage" / name).write_text("{}")
+    found = {one.subject: one.breaks_kit for one in (await inspect_store(root)).problems if one.kind == "bad-name"}
+    assert found == {"MTI3-index-tags.json": False, "abc-index.json": True}
+
+
 @pytest.mark.parametrize("content", [b"\x00binary", b"{", b""])
 async def test_nothing_is_swept_while_it_cannot_be_read(root: Path, variants: set[Path], content: bytes) -> None:
     (root / "storage/x.json").write_bytes(content)

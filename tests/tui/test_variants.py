@@ -43,6 +43,8 @@ async def test_an_index_opens_into_its_variants_with_labels_as_columns() -> None
         await to_index(pilot)
         assert "This is an index of 4 variants." in text_of(pilot)
         assert "quantization=q0_0" in text_of(pilot)
+        assert "LABEL=VALUE" in text_of(pilot)
+        assert "kit pull" not in text_of(pilot)
         browse(pilot).go("tags")
         await pilot.press("right")
         await quiet(pilot)

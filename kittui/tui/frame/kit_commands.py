@@ -1,4 +1,4 @@
-"""The `kit` commands for a ModelKit, to copy and run elsewhere."""
+"""The commands for a ModelKit, to copy and run elsewhere: kit's where kit takes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from kittui.oci.target import Target
 
 if TYPE_CHECKING:
+    from kittui.modelkit.kinds import Kind
     from kittui.oci.protocols import Repository
+
+_OTHERS: frozenset[Kind] = frozenset({"docker-model", "ollama-model", "index", "image", "artifact", "chart"})
+"""What no kit takes."""
 
 
 def bare_reference(repository: Repository, target: Target | None) -> str:
@@ -16,12 +20,18 @@ def bare_reference(repository: Repository, target: Target | None) -> str:
     return repository.reference(target).removeprefix("remote://").removeprefix("local://")
 
 
-def kit_commands(repository: Repository, target: Target) -> list[tuple[str, str]]:
-    """(what for, command) for a tag or digest; a layout has none, as `kit` doesn't read layouts."""
+def kit_commands(repository: Repository, target: Target, kind: Kind | None = None) -> list[tuple[str, str]]:
+    """(what for, command) for a tag or digest; kit's own, but where it reads neither the place nor the kind."""
     place = repository.source.place
-    reference = shlex.quote(bare_reference(repository, target))
+    reference, own = (shlex.quote(text) for text in (bare_reference(repository, target), repository.reference(target)))
+    if kind == "modelkit-index":
+        return [("unpack one", f"kittui unpack {own} -l LABEL=VALUE"), ("list", f"kittui index list {own}")]
+    if kind in _OTHERS:
+        copied = [] if place.kind == "oci" else [("keep a copy", f"kittui copy {own} oci:DIR")]
+        unpacked = [("unpack", f"kittui unpack {own}")] if kind in ("docker-model", "ollama-model") else []
+        return [*copied, *unpacked, ("show", f"kittui show {own}")]
     if place.kind == "oci":
-        return [("copy it into the store", f"kittui pull {shlex.quote(repository.reference(target))}")]
+        return [("copy it into the store", f"kittui pull {own}")]
     if place.kind == "local":
         return [
             ("unpack", f"kit unpack {reference} -d ."),

@@ -260,7 +260,7 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Line]
     if modelkit.annotations:
         lines += ["", heading("annotations"), *stacked(modelkit.annotations)]
     lines += ["", heading("signatures"), *signatures]
-    lines += ["", heading("commands"), *pairs(kit_commands(repository, selection.target), "string")]
+    lines += ["", heading("commands"), *pairs(kit_commands(repository, selection.target, modelkit.kind), "string")]
     return Page(lines, raw=text or None)
 
 

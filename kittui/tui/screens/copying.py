@@ -59,7 +59,8 @@ def _of_cursor(selection: Selection) -> list[Choice[str]]:
         choices.append(_choice("digest", str(selection.digest)))
         choices.append(_choice("reference@digest", bare_reference(repository, selection.digest)))
     if selection.target is not None:
-        choices += [_choice(what, command) for what, command in kit_commands(repository, selection.target)]
+        kind = selection.modelkit.kind if selection.modelkit is not None else None
+        choices += [_choice(what, command) for what, command in kit_commands(repository, selection.target, kind)]
     if selection.pane == "details" and selection.modelkit is not None:
         raw = selection.modelkit.manifest.raw.decode("utf-8", "replace")
         choices.append(Choice(raw, "manifest", f"{len(raw):,} bytes, as received"))
