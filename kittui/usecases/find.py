@@ -100,6 +100,14 @@ class Progress:
     at: str = ""
 
 
+@dataclass(slots=True)
+class _Kits:
+    """Of one repository, what was looked into and what its indexes list."""
+
+    seen: set[Digest] = field(default_factory=set)
+    listed: dict[Digest, None] = field(default_factory=dict)
+
+
 @dataclass
 class Finder:
     """Looks through places one after the other, their ModelKits several at once.
@@ -145,9 +153,12 @@ class Finder:
         self.progress.repositories += 1
         self.progress.at = repository.reference(target)
         self.on_progress(self.progress)
+        kits = _Kits()
         if target is not None:
             tag = target if isinstance(target, Tag) else None
-            for found in await self._modelkit(query, repository, tag, target):
+            for found in await self._modelkit(query, repository, tag, target, kits):
+                yield found
+            async for found in self._variants(query, repository, kits):
                 yield found
             return
         try:
@@ -164,7 +175,7 @@ class Finder:
             if wanted is None:
                 return []
             async with slots:
-                return await self._modelkit(query, repository, entry.name, wanted)
+                return await self._modelkit(query, repository, entry.name, wanted, kits)
 
         tasks = [asyncio.ensure_future(one(entry)) for entry in listing.tags]
         try:
@@ -173,9 +184,19 @@ class Finder:
                     yield found
         finally:
             await stop(*tasks)
+        async for found in self._variants(query, repository, kits):
+            yield found
+
+    async def _variants(self, query: Query, repository: Repository, kits: _Kits) -> AsyncIterator[Match | Problem]:
+        """What indexes list and no tag led to."""
+        while left := [digest for digest in kits.listed if digest not in kits.seen]:
+            for digest in left:
+                for found in await self._modelkit(query, repository, None, digest, kits):
+                    yield found
+                kits.seen.add(digest)
 
     async def _modelkit(
-        self, query: Query, repository: Repository, tag: Tag | None, target: Target
+        self, query: Query, repository: Repository, tag: Tag | None, target: Target, kits: _Kits
     ) -> list[Match | Problem]:
         try:
             kit = await self.modelkits.open(repository, target)
@@ -183,6 +204,8 @@ class Finder:
             return [Problem(repository.reference(tag or target), error)]
         self.progress.modelkits += 1
         self.on_progress(self.progress)
+        kits.seen.add(kit.digest)
+        kits.listed.update(dict.fromkeys(one.digest for one in kit.manifest.manifests))
         if query.digest is not None:
             return list(_by_digest(query.digest, repository, tag, kit))
         found: list[Match | Problem] = []

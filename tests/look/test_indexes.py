@@ -93,6 +93,28 @@ def test_a_choice_that_is_none_says_which_there_are(
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("command", [("tree", "--risk"), ("tree", "--tensors"), ("bom",)])
+def test_nothing_is_said_of_contents_that_no_variant_was_chosen_for(
+    kittui: Run, place: str, command: tuple[str, ...]
+) -> None:
+    """Neither safe nor empty: an index has no files of its own."""
+    ran = kittui(command[0], f"{place}:all", *command[1:], "--json")
+    assert (ran.status, ran.error["code"]) == (1, "refused")
+
+
+def test_variants_without_tags_are_searched_and_indexes_are_no_versions(kittui: Run, layout: Layout) -> None:
+    alone = layout.modelkit("x", {"only/here.txt": b"x"}, name="x")
+    del layout._named[-1]
+    layout.index("more", [{**alone, "modelMetadata": {"n": 1}}])
+    whole = f"oci:{layout.folder}//."
+    (match,) = kittui("find", "here.txt", whole, "--json").json["matches"]
+    assert (match["tag"], match["digest"]) == (None, alone["digest"])
+    found = kittui("find", "model.gguf", whole, "--json").json["matches"]
+    assert sorted(one["tag"] for one in found) == sorted(VARIANTS)
+    moments = kittui("timeline", whole, "package.name", "--json").json
+    assert "all" not in json.dumps(moments)
+
+
 def test_labels_of_what_is_not_an_index(kittui: Run, place: str) -> None:
     assert kittui("show", f"{place}:q4_0", "-l", "a=b", "--json").error["code"] == "usage"
 

@@ -10,6 +10,7 @@ import click
 from kittui.cli import run
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
+from kittui.modelkit.variants import needs_choice
 from kittui.trust.statements import BOM
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.bom import bom_of
@@ -31,6 +32,8 @@ async def command(call: Call, reference: str, attach: bool, signing_key: str | N
     located = await composition.places.locate(reference, changing=attach)
     repository, target = located.repository, located.target or DEFAULT_TAG
     kit = await composition.modelkits.open(repository, target)
+    if kit.manifest.is_index:
+        raise needs_choice(kit.manifest, str(located))
     name = plain_name(repository)
     host = repository.source.place.host
     document = bom_of(kit, name, f"oci://{name}@{kit.digest}" if host else "")

@@ -13,6 +13,7 @@ from kittui.cli.moving import parse_tag
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option
 from kittui.disk.paths import typed_path
+from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.usecases.browse.places import DEFAULT_TAG
@@ -38,6 +39,8 @@ async def command(
     located = await composition.places.locate(reference)
     repository, target = located.repository, located.target or DEFAULT_TAG
     kit = await composition.modelkits.open(repository, target)
+    if kit.manifest.is_index:
+        raise needs_choice(kit.manifest, str(located))
     keyring = (await asyncio.to_thread(lambda: composition.keyring)).for_repository(plain_name(repository))
     call.printer.status(f"reading what is known of {located}")
     history = await merged_history(repository, composition.ledger, keyring, sorted(composition.stage_tags))

@@ -40,7 +40,7 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: 
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
         repository = located.repository
-        target = await target_of(call, located, labels)
+        target = await target_of(call, located, labels, one=tensors or risk or scan)
         kit = await call.composition.modelkits.open(repository, target)
 
         def progress(layer: Layer, files: int, position: int, size: int) -> None:

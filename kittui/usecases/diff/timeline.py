@@ -128,17 +128,23 @@ class TimelineUseCase:
             else:
                 tags.setdefault(found, []).append(name)
 
-        async def one(digest: Digest, names: Sequence[Tag]) -> Moment:
+        async def one(digest: Digest, names: Sequence[Tag]) -> Moment | None:
             async with slots:
                 return await self._moment(repository, digest, tuple(sorted(names, key=natural_key)), subject)
 
-        moments = await together(*(one(digest, names) for digest, names in tags.items()))
+        every = await together(*(one(digest, names) for digest, names in tags.items()))
+        moments = [moment for moment in every if moment is not None]
         return Timeline(mark_changes(in_order([*moments, *unread])), listing.incomplete)
 
-    async def _moment(self, repository: Repository, digest: Digest, tags: tuple[Tag, ...], subject: Subject) -> Moment:
+    async def _moment(
+        self, repository: Repository, digest: Digest, tags: tuple[Tag, ...], subject: Subject
+    ) -> Moment | None:
+        """One version; None for an index, which is none itself."""
         moment = Moment(tags, digest, None, False)
         try:
             kit = await self.modelkit(repository, digest)
+            if kit.manifest.is_index:
+                return None
             moment = replace(moment, created=kit.created)
             if subject.kind == "value":
                 found, value = lookup(without_digests(exact_kitfile(kit)), subject.path)
