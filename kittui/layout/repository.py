@@ -16,7 +16,7 @@ from kittui.layout.writer import LayoutWriter, adopted, dropped, listed, untagge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.media_types import INDEXES
+from kittui.oci.media_types import INDEXES, KIT_INDEX
 from kittui.oci.protocols import Source, TagEntry
 from kittui.oci.reference import Reference
 from kittui.oci.tag import Tag
@@ -153,6 +153,17 @@ class LayoutRepository(FolderRepository):
             await in_thread(self._writer.edit, change)
         return descriptor
 
+    def _variants(self, descriptor: Descriptor) -> Sequence[Descriptor]:
+        """What a ModelKit index lists and the layout has, as plain descriptors; nothing for anything else. Blocks."""
+        try:
+            manifest = self._blobs.manifest(descriptor)
+        except KittuiError:
+            return ()
+        if manifest.artifact_type != KIT_INDEX:
+            return ()
+        listed = (Descriptor(one.media_type, one.digest, one.size) for one in manifest.manifests)
+        return [one for one in listed if self._blobs.size(one.digest) == one.size]
+
     async def untag(self, tag: Tag) -> None:
         """Remove the name alone; the manifest stays listed, without name if this was the last. Raises NotFound."""
         await self.resolve(tag)
@@ -163,8 +174,9 @@ class LayoutRepository(FolderRepository):
     async def delete(self, digest: Digest) -> None:
         """Remove the manifest with all its tags here, and those of its blobs that nothing in the layout needs.
 
-        A manifest that another repository of the layout names too stays there. A deletion that was interrupted is
-        finished. Raises NotFound, and Conflict for one that is listed only inside of an index.
+        The ModelKits that a ModelKit index lists stay, without tag where they have none. A manifest that another
+        repository of the layout names too stays there. A deletion that was interrupted is finished. Raises NotFound,
+        and Conflict for one that is listed only inside of an index.
         """
         await self._read()
         async with self._writer.lock():
@@ -189,5 +201,13 @@ class LayoutRepository(FolderRepository):
                     reference=self.reference(digest),
                 )
             released = await in_thread(below, self._blobs, descriptor)
-            await in_thread(self._writer.edit, lambda now: dropped(now, self._name, digest))
+            kept = await in_thread(self._variants, descriptor)
+
+            def change(now: IndexDocument) -> IndexDocument:
+                now = dropped(now, self._name, digest)
+                for one in () if digest in now.digests else kept:
+                    now = listed(now, one, self._name, None)
+                return now
+
+            await in_thread(self._writer.edit, change)
             await in_thread(self._writer.collect, released)

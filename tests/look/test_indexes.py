@@ -115,6 +115,19 @@ def test_variants_without_tags_are_searched_and_indexes_are_no_versions(kittui: 
     assert "all" not in json.dumps(moments)
 
 
+def test_an_index_is_removed_without_its_modelkits(kittui: Run, layout: Layout) -> None:
+    alone = layout.modelkit("x", {"only/here.txt": b"x"}, name="x")
+    del layout._named[-1]
+    layout.index("more", [{**alone, "modelMetadata": {"n": 1}}])
+    here = f"oci:{layout.folder}"
+    assert kittui("remove", f"{here}:more", "--delete", "--yes").status == 0
+    assert kittui("remove", f"{here}:all", "--delete", "--yes").status == 0
+    rows = kittui("ls", f"{here}//.", "--json").json["tags"]
+    assert sorted(one["tag"] or "" for one in rows) == ["", *sorted(VARIANTS)]
+    assert kittui("cat", f"{here}@{alone['digest']}", "only/here.txt").out == "x"
+    assert kittui("show", f"{here}:all", "--json").error["code"] == "not-found"
+
+
 def test_labels_of_what_is_not_an_index(kittui: Run, place: str) -> None:
     assert kittui("show", f"{place}:q4_0", "-l", "a=b", "--json").error["code"] == "usage"
 
