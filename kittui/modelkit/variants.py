@@ -65,13 +65,13 @@ def label_keys(variants: Iterable[Variant]) -> list[str]:
 
 
 def parse_labels(texts: Iterable[str]) -> dict[str, str]:
-    """`KEY=VALUE` as typed; raises UsageError."""
+    """`KEY=VALUE` as typed, or `KEY:=JSON` as when it was added; raises UsageError."""
     found = {}
     for text in texts:
         key, mark, value = text.partition("=")
         if not mark or not key:
             raise UsageError(f"{text!r} is not a label", hint="Write LABEL=VALUE, as quantization=q4_0.")
-        found[key] = value
+        found[key.removesuffix(":")] = value
     return found
 
 

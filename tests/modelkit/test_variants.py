@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kittui.errors import KittuiError, Malformed, NotFound, Refused, UsageError
-from kittui.modelkit.variants import choose, empty_index, variants_of, with_variant, without_variant
+from kittui.modelkit.variants import choose, empty_index, parse_labels, variants_of, with_variant, without_variant
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -60,6 +60,12 @@ def test_exactly_one_is_chosen(wanted: dict[str, str], found: Digest | type[Kitt
     with pytest.raises(found) as raised:
         choose(Manifest.parse(INDEX), wanted, "REF")
     assert "quantization=q8_0" in (raised.value.hint or "")
+
+
+def test_labels_are_typed_in_both_forms() -> None:
+    assert parse_labels(["a=b=c", 'archs:=["x"]', "empty="]) == {"a": "b=c", "archs": '["x"]', "empty": ""}
+    with pytest.raises(UsageError):
+        parse_labels(["=x"])
 
 
 def test_a_modelkit_has_no_variants() -> None:
