@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kittui.cli.compose import Composition
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
+from kittui.config.values import REFRESH
 from kittui.errors import CredentialError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -243,6 +244,7 @@ async def build_ports(composition: Composition) -> Ports:
             stages=config.stages,
             lifecycle=config.moves,
             concurrency=config.concurrency,
+            refresh=max(config.refresh, REFRESH) if config.refresh else 0,
             problems=tuple(map(str, composition.problems)),
         ),
     )

@@ -29,6 +29,7 @@ class Options:
     config: Path | None = None
     read_only: bool | None = None
     offline: bool | None = None
+    no_refresh: bool | None = None
     yes: bool = False
     quiet: bool = False
     log_file: Path | None = None
@@ -69,6 +70,7 @@ _COMMON = (
     click.option("--config", callback=_readable, metavar="FILE", help="Configuration, instead of config.yaml."),
     click.option("--read-only", is_flag=True, default=None, help="Change nothing, anywhere."),
     click.option("--offline", is_flag=True, default=None, help="Ask no registry; read the local store alone."),
+    click.option("--no-refresh", is_flag=True, default=None, help="Look for moved stages only when asked to (r)."),
     click.option("-y", "--yes", is_flag=True, help="Do what the plan says without asking."),
     click.option("--quiet", is_flag=True, help="No progress and no warnings."),
     click.option("--log-file", callback=_readable, metavar="FILE", help="Write a log there (no secrets, mode 0600)."),

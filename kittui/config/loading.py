@@ -45,6 +45,7 @@ class Flags:
     store: str | None = None
     read_only: bool | None = None
     offline: bool | None = None
+    no_refresh: bool | None = None
     plain_http: bool | None = None
     tls_verify: bool | None = None
     ca_cert: Path | None = None
@@ -101,6 +102,7 @@ def _with_flags(config: Config, flags: Flags) -> Config:
         store=store,
         read_only=config.read_only if flags.read_only is None else flags.read_only,
         offline=config.offline if flags.offline is None else flags.offline,
+        refresh=0 if flags.no_refresh else config.refresh,
     )
 
 
@@ -224,6 +226,7 @@ def _from_form(form: ConfigForm) -> Config:
         reduced_motion=form.reduced_motion,
         ascii=form.ascii,
         concurrency=form.concurrency,
+        refresh=form.refresh,
         ask_above=form.ask_above,
         read_only=form.read_only,
         offline=form.offline,

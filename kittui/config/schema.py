@@ -158,6 +158,7 @@ class ConfigForm(_Part):
     reduced_motion: StrictBool = False
     ascii: StrictBool = False
     concurrency: Annotated[StrictInt, Field(ge=1, le=CONCURRENCY_LIMIT)] = 6
+    refresh: Annotated[StrictInt, Field(ge=0, le=86_400)] = 15
     ask_above: Annotated[StrictInt, Field(ge=0)] = 1_000_000
     read_only: StrictBool = False
     offline: StrictBool = False

@@ -19,6 +19,8 @@ THEMES: Final = ("kittui-dark", "kittui-light", "kittui-contrast", "kittui-colou
 CONCURRENCY: Final = 6
 """Requests at a time, unless configured."""
 CONCURRENCY_LIMIT: Final = 64
+REFRESH: Final = 15
+"""Seconds between two quiet looks at the stages in view, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Config:
     reduced_motion: bool = False
     ascii: bool = False
     concurrency: int = CONCURRENCY
+    refresh: int = REFRESH
     ask_above: int = 1_000_000
     read_only: bool = False
     offline: bool = False

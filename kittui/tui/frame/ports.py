@@ -59,6 +59,8 @@ class Settings:
     stages: tuple[Stage, ...] = ()
     lifecycle: LifecycleTags = field(default_factory=LifecycleTags)
     concurrency: int = 6
+    refresh: float = 0
+    """Seconds between two quiet looks at the stages in view; 0: never."""
     problems: tuple[str, ...] = ()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.selection import Node
+from kittui.tui.panes.queries import Query, parse
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.rows import Column, Spans
 
@@ -159,13 +160,14 @@ def merged(row: OpenRow, nodes: Sequence[Node]) -> list[NodeRow]:
 def visible(parts: Sequence[PartRow | LayerRow], needle: str) -> list[TreeRow]:
     """The rows to show: what is unfolded or, with a casefolded filter, what holds it and all above that."""
     shown: list[TreeRow] = []
-    search = _Search(needle)
+    search = _Search(needle, parse(needle))
+    needle = needle.strip()
     for part in parts:
         if isinstance(part, LayerRow):
             shown.extend(_with(part, search))
             continue
         below = [each for row in part.layers for each in _with(row, search)]
-        if not needle or below or needle in part.label.casefold():
+        if not needle or below or search.query.matches(part.label):
             shown.append(part)
             if part.unfolded or needle:
                 shown.extend(below)
@@ -177,13 +179,16 @@ class _Search:
     """A casefolded filter, and how many rows it may still find where none were loaded."""
 
     needle: str
+    query: Query
     left: int = FOUND
 
     def below(self, row: NodeRow) -> list[NodeRow]:
-        if row.node.search is None or not self.left:
+        if row.node.search is None or not self.left or not self.query.seed:
             return []
         if row.found is None or row.found[0] != self.needle:
-            nodes = row.node.search(self.needle, self.left)
+            nodes = row.node.search(self.query.seed, self.left)
+            if len(self.query.terms) > 1:
+                nodes = [node for node in nodes if self.query.matches(node.path or node.name)]
             row.found = (self.needle, [NodeRow(node, row, row.depth + 1) for node in nodes])
         found = row.found[1][: self.left]
         self.left -= len(found)
@@ -192,7 +197,7 @@ class _Search:
 
 def _with(row: OpenRow, search: _Search) -> list[TreeRow]:
     """The row and what is unfolded below it; with a filter only what holds it, and all above."""
-    needle = search.needle
+    needle = search.needle.strip()
     below: list[TreeRow] = []
     if needle and row.children is None and isinstance(row, NodeRow):
         below.extend(search.below(row))
@@ -205,7 +210,7 @@ def _with(row: OpenRow, search: _Search) -> list[TreeRow]:
         texts: tuple[str | None, ...] = (row.node.name,)
     else:
         texts = (row.label, row.layer.name, row.layer.path, row.layer.digest)
-    return [row] if any(needle in text.casefold() for text in texts if text) else []
+    return [row] if search.query.matches(" ".join(text for text in texts if text)) else []
 
 
 def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -> Sequence[Spans]:

@@ -33,6 +33,7 @@ from kittui.tui.panes.layer_rows import (
     row_key,
     visible,
 )
+from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import TagRow
@@ -138,6 +139,11 @@ class LayersPane(RowsPane[TreeRow]):
                 State("empty", f"This {kind} has no layers.", "", "The Kitfile and the manifest are `4` and `5`.")
             )
 
+    def rehold(self) -> None:
+        """The local store was changed: ask again which layers are in it."""
+        if self._shown.tag is not None:
+            self._hold(self._shown.tag)
+
     @work(exclusive=True, group="held")
     async def _hold(self, tag: TagRow) -> None:
         if tag.modelkit is None or tag.repository.source.traits.is_store:
@@ -155,15 +161,17 @@ class LayersPane(RowsPane[TreeRow]):
         self.filter = text
         self.rebuild()
         if text and not self._rows.rows:
-            self.set_state(State("empty", f"Nothing known here holds “{clean(text)}”.", "", "`Esc` clears the filter."))
+            problem = parse(text).problem
+            said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"Nothing known here holds “{clean(text)}”."
+            self.set_state(State("empty", said, "", "`Esc` clears the filter."))
         elif self._shown.parts:
             self.set_state(READY)
 
     def rebuild(self) -> None:
         """Work out again which rows are shown."""
-        needle = self.filter.casefold()
-        remotes = [row for row in self._shown.remotes if needle in row.text]
-        self._rows.show([*visible(self._shown.parts, needle), *remotes])
+        query = parse(self.filter)
+        remotes = [row for row in self._shown.remotes if query.matches(row.text)]
+        self._rows.show([*visible(self._shown.parts, self.filter), *remotes])
         self.retitle()
 
     def retitle(self) -> None:

@@ -34,12 +34,18 @@ class PaneTitle(Widget):
     parts: reactive[tuple[tuple[str, str], ...]] = reactive((), layout=False)
     right: reactive[str] = reactive("", layout=False)
     active: reactive[bool] = reactive(False, layout=False)
+    age: reactive[str] = reactive("", layout=False)
+    trouble: reactive[str] = reactive("", layout=False)
 
     def render(self) -> Content:
-        """One accent: the pane that has the keys."""
+        """One accent: the pane that has the keys. When it was read is said where there is room, trouble always."""
         bar = ("▌", "$kit-accent") if self.active else (" ", "")
         left = Content.assemble(bar, *self.parts)
-        right = Content.assemble((f" {self.right} ", "$kit-muted")) if self.right else Content("")
+        pieces = [(f" ✗ {self.trouble} ", "$kit-bad")] if self.trouble else []
+        pieces += [(f" {self.right} ", "$kit-muted")] if self.right else []
+        right = Content.assemble(*pieces)
+        if self.age and left.cell_length + right.cell_length + len(self.age) + 3 <= self.size.width:
+            right = Content.assemble((f" {self.age} ", "$kit-faint"), *pieces)
         room = self.size.width - right.cell_length
         if left.cell_length > room:
             left = left.truncate(max(1, room), ellipsis=True)
@@ -87,6 +93,7 @@ class Pane(Widget):
     Pane > * { layer: under; }
     """
     NUMBER: ClassVar[int] = 0
+    FILTER_HINT: ClassVar[str] = "words, !not, /regex/, ~fuzzy"
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,6 +102,7 @@ class Pane(Widget):
         self._patience: Timer | None = None
         self._spinner: Timer | None = None
         self.filter = ""
+        self._filtered_by = ""
 
     def make_body(self) -> Widget:
         """The widget that shows the pane's rows or lines and takes the focus."""
@@ -140,8 +148,9 @@ class Pane(Widget):
         """Say again in the title what the pane shows."""
         raise NotImplementedError
 
-    def set_title(self, name: str, right: str = "", *, about: str = "") -> None:
-        """Write the title: name, what it is about, the filter, and on the right how many."""
+    def set_title(self, name: str, right: str = "", *, about: str = "", age: str = "", trouble: str = "") -> None:
+        """Write the title: name, what it is about, the filter; on the right how old it is, what is wrong, how many."""
+        self.title_bar.age, self.title_bar.trouble = age, trouble
         style = "$kit-accent bold" if self.title_bar.active else "$kit-text"
         parts = [(f"{self.NUMBER} ", "$kit-accent" if self.title_bar.active else "$kit-muted"), (name, style)]
         if self.filter:
@@ -207,6 +216,8 @@ class Pane(Widget):
         entry = found.first() if found else FilterInput()
         if not found:
             await self.mount(entry, after=self.title_bar)
+        self._filtered_by = self.filter
+        entry.placeholder = self.FILTER_HINT
         entry.value = self.filter
         entry.cursor_position = len(entry.value)
         entry.add_class("open")
@@ -234,7 +245,7 @@ class Pane(Widget):
         self.body.focus()
 
     def settle_on_match(self) -> None:
-        """Put the cursor on the first row that a filter found, where the chosen one is not among them."""
+        """Put the cursor on the first row that a new filter found."""
 
     @property
     def resting(self) -> bool:

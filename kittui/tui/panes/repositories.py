@@ -16,8 +16,9 @@ from kittui.oci.protocols import Repository, RepositoryEntry
 from kittui.oci.reference import Place
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import PlaceEntry, Ports
+from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
-from kittui.tui.panes.state import READY, State, of_error
+from kittui.tui.panes.state import READY, State, of_error, trouble_words
 from kittui.tui.panes.tree import (
     FavouritesRow,
     GroupRow,
@@ -29,6 +30,7 @@ from kittui.tui.panes.tree import (
     group,
     row_key,
 )
+from kittui.tui.style.sizes import at_text
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 FEW = 100
@@ -124,6 +126,14 @@ class RepositoriesPane(RowsPane[TreeRow]):
         if place := self.place:
             self._ask(place)
 
+    def changed(self, repository: Repository) -> None:
+        """Tags of a repository were changed: list its place again where that is free, or where it is new there."""
+        for row in self._places:
+            known = any(found.entry.name == repository.name for found in row.found)
+            stale = row.source is not None and (row.source.traits.free or not known)
+            if row.entry.place == repository.source.place and row.asked and stale:
+                self._ask(row)
+
     def _ask(self, row: PlaceRow) -> None:
         """List a place; a listing that is under way ends, as two of them would pull the rows from under each other."""
         if row.loading is not None:
@@ -152,7 +162,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
 
     def is_match(self, row: TreeRow) -> bool:
         """Whether the filter found the repository."""
-        return isinstance(row, RepositoryRow) and self.filter.casefold() in row.entry.name.casefold()
+        return isinstance(row, RepositoryRow) and parse(self.filter).matches(row.entry.name)
 
     def cycle_sort(self) -> None:
         """Order the repositories of a place by name, forwards or backwards."""
@@ -181,7 +191,14 @@ class RepositoriesPane(RowsPane[TreeRow]):
         total = sum(len(place.found) for place in self._places)
         shown = sum(isinstance(row, RepositoryRow) for row in self._rows.rows)
         right = f"{shown} of {total}" if self.filter else str(total or "")
-        self.set_title("Repositories", ("↑ " if self._newest_first else "") + right)
+        place = self.place
+        now = self._ports.clock()
+        self.set_title(
+            "Repositories",
+            ("↑ " if self._newest_first else "") + right,
+            age=f"as of {at_text(place.read_at, now)}" if place and place.read_at else "",
+            trouble=place.trouble if place else "",
+        )
 
     @work(group="repositories", exit_on_error=True)
     async def _load(self, row: PlaceRow) -> None:
@@ -206,10 +223,14 @@ class RepositoriesPane(RowsPane[TreeRow]):
                     self._take(row, found)
                     shown_at = monotonic()
             row.state = READY
+            row.read_at, row.trouble = self._ports.clock(), ""
             if not found:
                 row.state = _empty(row)
         except KittuiError as error:
             row.state = of_error(error, row.entry.place.host, stale=bool(row.found))
+            now = self._ports.clock()
+            if row.state.kind != "absent":
+                row.trouble = row.trouble or f"{trouble_words(error)} since {at_text(now, now)}"
             if found and row.state.kind == "absent":
                 row.state = replace(row.state, kind="ready")
         self._take(row, found or {each.entry.name: each for each in row.found})
@@ -266,6 +287,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
     def _moved(self, event: Rows.Highlighted) -> None:
         event.stop()
         self._assess()
+        self.retitle()
         self.tell(self.Moved(), self.Rested())
 
     @on(Rows.Opened)

@@ -43,8 +43,8 @@ class RowsPane(Pane, Generic[Row]):
                 return
 
     def settle_on_match(self) -> None:
-        """Put the cursor on the first row that the filter found, where the chosen one is not shown."""
-        if self._rows.current is None:
+        """Put the cursor on the first row that a new filter found, or where the chosen one is not shown."""
+        if self._rows.current is None or (self.filter and self.filter != self._filtered_by):
             found = (number for number, row in enumerate(self._rows.rows) if self.is_match(row))
             self._rows.move_to(next(found, 0))
 

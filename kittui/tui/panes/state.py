@@ -31,6 +31,15 @@ class State:
     step: str = ""
 
 
+def trouble_words(error: KittuiError) -> str:
+    """Why something could not be read, in a word or two for a title."""
+    if isinstance(error, RateLimited):
+        return "held off"
+    if isinstance(error, Unreachable | ConnectionLost):
+        return "unreachable"
+    return "no access" if isinstance(error, AuthError | Denied | Unauthorized) else "not read"
+
+
 READY: Final = State("ready")
 
 

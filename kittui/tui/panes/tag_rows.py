@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, TagEntry
 from kittui.oci.target import Target
+from kittui.tui.panes.queries import Query, Term
+from kittui.tui.style.sizes import parse_time
+from kittui.usecases.browse.tag_names import natural_key
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage
     from kittui.modelkit.variants import Variant
+    from kittui.oci.descriptor import Descriptor
 
 Order = Literal["stage", "name", "newest", "largest"]
 ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
@@ -22,7 +27,6 @@ Held = Literal["", "all", "part"]
 FIRST: Final = ("champion", "challenger", "rollback")
 """Roles that people look for first; what is retired comes last."""
 
-_DIGITS = re.compile(r"\d+")
 _VERSION = re.compile(r"v?\d")
 
 
@@ -49,13 +53,18 @@ class TagRow:
     variants: list[TagRow] | None = None
     unfolded: bool = False
     size: int | None = None
+    layers: Sequence[Descriptor] = ()
+    """What it consists of, once its manifest was read."""
+    signed: bool | None = None
+    moved: bool = False
+    """Whether somebody else moved the tag while it was shown."""
 
     @classmethod
     def of(cls, repository: Repository, entry: TagEntry) -> TagRow:
         """A row that knows what the listing said."""
         name = entry.name or (entry.descriptor.digest if entry.descriptor else "")
         text = name.casefold()
-        return cls(repository, entry, _DIGITS.sub(_pad, text), text, problem=entry.problem)
+        return cls(repository, entry, natural_key(name), text, problem=entry.problem)
 
     @property
     def target(self) -> Target | None:
@@ -80,10 +89,6 @@ class TagRow:
         return (str(self.repository.source.place), self.repository.name, self.target or "")
 
 
-def _pad(match: re.Match[str]) -> str:
-    return match[0].zfill(12)
-
-
 @dataclass(slots=True)
 class TagList:
     """All tags of a repository, kept for as long as the program runs so that coming back asks for nothing."""
@@ -94,6 +99,9 @@ class TagList:
     complete: bool = False
     partial: bool = False
     """Whether the registry has not listed all tags that there may be."""
+    read_at: datetime | None = None
+    trouble: str = ""
+    """What keeps it from being read, and since when."""
 
     def stage_of(self, row: TagRow) -> Stage | None:
         """The stage that the row's tag is."""
@@ -110,6 +118,15 @@ class TagList:
                 before = found.get(row.digest)
                 if before is None or ranks[stage.name] < ranks[before.name]:
                     found[row.digest] = stage
+        return found
+
+    def stage_names(self) -> dict[Digest, list[str]]:
+        """Every stage tag on each digest."""
+        names = {stage.name for stage in self.stages}
+        found: dict[Digest, list[str]] = {}
+        for row in self.rows:
+            if row.entry.name in names and row.digest is not None:
+                found.setdefault(row.digest, []).append(row.entry.name or "")
         return found
 
     def _ranks(self) -> dict[str, int]:
@@ -172,16 +189,53 @@ def is_digest_head(needle: str) -> bool:
     return len(head) >= 4 and set(head) <= set("0123456789abcdef")
 
 
-def matching(rows: Sequence[TagRow], needle: str) -> list[TagRow]:
-    """Rows whose tag holds the text, or whose digest starts with it."""
-    needle = needle.casefold()
-    if not needle:
+def matching(rows: Sequence[TagRow], query: Query, tags: TagList, now: datetime) -> list[TagRow]:
+    """Rows that meet a filter: by their tag, or by the start of their digest."""
+    if query.problem:
+        return []
+    if not query.terms:
         return list(rows)
+    words = query.words
+    if words is None or len(words) > 1:
+        stages = tags.stage_names() if "stage" in query.fields else {}
+        return [
+            row for row in rows if all(_holds(row, term, stages, now) != term.exclude for term in query.terms)
+        ]  # fmt: skip
+    needle = words[0]
     found = [row for row in rows if needle in row.text]
     if is_digest_head(needle):
-        head = needle.removeprefix("sha256:")
         known = set(map(id, found))
-        found += [
-            row for row in rows if id(row) not in known and (digest := row.digest) and digest.hex.startswith(head)
-        ]
+        found += [row for row in rows if id(row) not in known and _begins(row.digest, needle)]
     return found
+
+
+def unknown(row: TagRow, query: Query) -> bool:
+    """Whether a filter asks for something that has not been read of a row that meets the rest of it."""
+    if not query.fields or row.entry.problem or row.problem:
+        return False
+    if any(term.holds(row.text) == term.exclude for term in query.terms if not term.field and not term.word):
+        return False
+    if "signed" in query.fields and row.signed is None:
+        return True
+    return row.modelkit is None and (row.digest is None or bool(query.fields & {"older", "newer"}))
+
+
+def _holds(row: TagRow, term: Term, stages: dict[Digest, list[str]], now: datetime) -> bool:
+    match term.field:
+        case "stage":
+            names = stages.get(row.digest, []) if row.digest else []
+            return any(name.casefold().startswith(term.value) for name in names)
+        case "digest":
+            return _begins(row.digest, term.value)
+        case "signed":
+            return row.signed is not None and row.signed == "yes".startswith(term.value)
+        case "older" | "newer":
+            moment = parse_time(row.created)
+            return moment is not None and (now - moment > term.age) == (term.field == "older")
+    if term.word:
+        return term.word in row.text or (is_digest_head(term.word) and _begins(row.digest, term.word))
+    return term.holds(row.text)
+
+
+def _begins(digest: Digest | None, head: str) -> bool:
+    return digest is not None and digest.hex.startswith(head.removeprefix("sha256:"))

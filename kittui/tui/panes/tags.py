@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asyncio import Semaphore
+from asyncio import Semaphore, sleep
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -12,20 +13,23 @@ from textual.message import Message
 from textual.reactive import var
 from textual.worker import Worker
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
+from kittui.oci.protocols import Incomplete, Repository, TagEntry
+from kittui.tasks import together
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
+from kittui.tui.panes.queries import Query, parse
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.signed import word_spans
-from kittui.tui.panes.state import READY, State, of_error
-from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching
+from kittui.tui.panes.state import READY, State, of_error, trouble_words
+from kittui.tui.panes.tag_rows import ORDERS, Order, TagList, TagRow, is_digest_head, matching, unknown
 from kittui.tui.panes.variant_rows import COLUMNS, columns, unfolded, variants_below, with_labels
-from kittui.tui.style.sizes import age_text
+from kittui.tui.style.sizes import age_text, at_text
 from kittui.tui.widgets.rows import Rows, Spans
 
 PAGE_PAUSE = 0.15
@@ -33,6 +37,11 @@ PAGE_PAUSE = 0.15
 
 _SEARCHED = 2_000
 """Tags among which those on a variant are looked for."""
+LEARN_AFTER = 0.3
+"""Seconds after the last key of a filter until what it asks for is read."""
+LEARNED = 200
+"""Tags that are read because a filter asks for something of them."""
+
 CHOOSE = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
 
 
@@ -40,6 +49,7 @@ class TagsPane(RowsPane[TagRow]):
     """The tags of one repository."""
 
     NUMBER: ClassVar[int] = 2
+    FILTER_HINT: ClassVar[str] = "words, !not, /regex/, ~fuzzy, stage:, digest:, signed:yes, older:30d"
     repository: var[Repository | None] = var(None)
 
     class Moved(Message):
@@ -76,6 +86,7 @@ class TagsPane(RowsPane[TagRow]):
         self._limit = Semaphore(ports.settings.concurrency)
         self._order: Order = "stage"
         self._grouped = False
+        self._reversed = False
         self._stages: dict[Any, Any] = {}
         self._wanted: Target | None = None
         self._shown: tuple[str, list[TagRow]] | None = None
@@ -112,6 +123,8 @@ class TagsPane(RowsPane[TagRow]):
         """Nothing is chosen yet."""
         self.set_state(CHOOSE)
         self.retitle()
+        if self._ports.settings.refresh:
+            self.set_interval(self._ports.settings.refresh, self._look_quietly)
 
     def watch_repository(self, repository: Repository | None) -> None:
         """Show another repository: from memory if it was listed before."""
@@ -166,10 +179,115 @@ class TagsPane(RowsPane[TagRow]):
         return (str(repository.source.place), repository.name)
 
     def set_filter(self, text: str) -> None:
-        """Show only tags that hold the text."""
+        """Show only tags that meet the filter; what it asks for is read where it is not known."""
         self.filter = text
         self.rebuild()
         self._assess()
+        self.workers.cancel_group(self, "learn")
+        if self._query.fields:
+            self._learn(self._query)
+
+    @property
+    def _query(self) -> Query:
+        return parse(self.filter, tags=True)
+
+    @work(group="learn", exclusive=True)
+    async def _learn(self, query: Query) -> None:
+        """Read what a filter asks for, of the first tags of which it is not known."""
+        await sleep(LEARN_AFTER)
+        tags = self._list
+        if tags is None:
+            return
+        rows = [row for row in tags.rows if unknown(row, query)][:LEARNED]
+        await together(*(self._learn_row(row, query) for row in rows))
+        self._assess()
+
+    async def _learn_row(self, row: TagRow, query: Query) -> None:
+        if row.modelkit is None:
+            await self._read_now(row)
+        if "signed" in query.fields and row.digest is not None and row.signed is None:
+            try:
+                async with self._limit:
+                    attached = await self._ports.signatures(row.repository, row.digest)
+            except KittuiError as error:
+                row.problem = error.message
+            else:
+                row.signed = any(one.is_signature for one in attached.found)
+        self._changed()
+        self.rebuild()
+
+    def rehold(self) -> None:
+        """The local store was changed: ask again what of all that was read is in it."""
+        self._rehold()
+
+    @work(group="held", exclusive=True)
+    async def _rehold(self) -> None:
+        rows = [row for tags in self._lists.values() for row in tags.rows]
+        with suppress(KittuiError):
+            await self._hold([*rows, *(variant for row in rows for variant in row.variants or ())])
+        self._rows.touch()
+
+    async def _hold(self, rows: Sequence[TagRow]) -> None:
+        """Find out how much of each row that was read is in the local store."""
+        read = [row for row in rows if row.layers and not row.repository.source.traits.is_store]
+        held = await self._ports.held({blob.digest: blob for row in read for blob in row.layers}.values())
+        for row in read:
+            count = sum(blob.digest in held for blob in row.layers)
+            row.held = "all" if count == len(row.layers) else "part" if count else ""
+
+    def _look_quietly(self) -> None:
+        """See whether somebody moved the stages in view: not while nobody looks, nor while something is being read."""
+        tags = self._list
+        seen = self.app.app_focus and self.app.screen is self.screen and bool(self.children)
+        if tags is None or not tags.complete or not seen:
+            return
+        if self.state.kind != "loading" and not any(worker.group in ("tags", "check") for worker in self._busy):
+            self._check(tags)
+
+    @property
+    def _busy(self) -> Sequence[Worker[Any]]:
+        return [worker for worker in self.workers if worker.node is self and not worker.is_finished]
+
+    @work(group="check", exclusive=True)
+    async def _check(self, tags: TagList) -> None:
+        """Ask once for each stage tag of a list; a tag that is elsewhere now, or gone, is marked and read again."""
+        moved = False
+        for row in [row for row in tags.rows if tags.stage_of(row) is not None and row.asked and row.digest]:
+            before = row.digest
+            try:
+                found = await row.repository.resolve(row.target)
+            except NotFound:
+                moved = True
+                continue
+            except KittuiError as error:
+                tags.trouble = tags.trouble or self._since(error)
+                break
+            if row.digest == before and row.asked and found.digest != before:
+                row.moved = moved = True
+                row.entry, row.modelkit, row.asked = TagEntry(row.entry.name, found), None, False
+        else:
+            tags.trouble = ""
+        if not self.children:
+            return  # The program has ended meanwhile.
+        if moved and tags is self._list:
+            self.reload()
+        self.retitle()
+
+    def _since(self, error: KittuiError) -> str:
+        now = self._ports.clock()
+        return f"{trouble_words(error)} since {at_text(now, now)}"
+
+    def unmark_moved(self) -> None:
+        """The user has seen which tags were moved."""
+        for row in self._list.rows if self._list else ():
+            row.moved = False
+
+    def turn_sort(self) -> bool:
+        """Order the other way around; returns whether it is reversed now."""
+        self._reversed = not self._reversed
+        self._changed()
+        self.rebuild()
+        return self._reversed
 
     def cycle_sort(self) -> str:
         """Take the next order; returns its name."""
@@ -220,13 +338,18 @@ class TagsPane(RowsPane[TagRow]):
         if self._list is None:
             return
         before = self._shown
-        narrower = before is not None and bool(before[0]) and self.filter.startswith(before[0])
-        if before is not None and narrower and not first and not is_digest_head(self.filter):
-            rows = matching(before[1], self.filter)
+        query, now = self._query, self._ports.clock()
+        words = query.words
+        narrower = before is not None and bool(before[0].strip()) and self.filter.startswith(before[0])
+        plain = bool(words) and parse(before[0], tags=True).words is not None if before is not None else False
+        if before is not None and narrower and plain and not first and not any(map(is_digest_head, words or ())):
+            rows = matching(before[1], query, self._list, now)
         else:
             if self._ordered is None:
                 self._ordered = self._list.ordered(self._order, grouped=self._grouped)
-            rows = matching(self._ordered, self.filter)
+                if self._reversed:
+                    self._ordered.reverse()
+            rows = matching(self._ordered, query, self._list, now)
         self._shown = (self.filter, rows)
         shown = unfolded(rows)
         found, labels = columns(shown)
@@ -243,10 +366,13 @@ class TagsPane(RowsPane[TagRow]):
         tags = sum(row.variant is None for row in self._rows.rows) if self.filter else 0
         right = f"{tags:,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
         right += "+" if right and self._list and self._list.partial else ""
-        notes = ["" if self._order == "stage" else self._order, "grouped" if self._grouped else ""]
+        notes = ["" if self._order == "stage" else self._order, "↑" if self._reversed else ""]
+        notes.append("grouped" if self._grouped else "")
         right = " ".join(note for note in (*notes, right) if note)
         about = clean(self._list.repository.name) if self._list else ""
-        self.set_title("Tags", right, about=about)
+        read_at = self._list.read_at if self._list else None
+        age = f"as of {at_text(read_at, self._ports.clock())}" if read_at else ""
+        self.set_title("Tags", right, about=about, age=age, trouble=self._list.trouble if self._list else "")
 
     @work(exclusive=True, group="tags")
     async def _load(self, tags: TagList) -> None:
@@ -266,10 +392,12 @@ class TagsPane(RowsPane[TagRow]):
                     next_take = monotonic() + max(PAGE_PAUSE, 8 * (monotonic() - start))
         except KittuiError as error:
             stale = bool(before or rows)
+            tags.trouble = tags.trouble or self._since(error)
             tags.partial = isinstance(error, Incomplete)
             self._take(tags, rows if len(rows) > len(before) else tags.rows)
             self.set_state(of_error(error, repository.source.place.host, stale=stale))
             return
+        tags.read_at, tags.trouble = self._ports.clock(), ""
         self._take(tags, rows)
         tags.complete, tags.partial = True, False
         self.set_state(READY if rows else _empty(repository))
@@ -323,10 +451,10 @@ class TagsPane(RowsPane[TagRow]):
             return
         bad = sum(row.problem is not None for row in self._list.rows) if len(self._list.rows) <= 20_000 else 0
         if self.filter and not self._rows.rows:
-            text = clean(self.filter)
-            self.set_state(
-                State("empty", f"No tag of {len(self._list.rows):,} holds “{text}”.", "", "`Esc` clears the filter.")
-            )
+            problem = self._query.problem
+            said = f"No tag of {len(self._list.rows):,} holds “{clean(self.filter)}”."
+            said = f"{problem[:1].upper()}{problem[1:]}." if problem else said
+            self.set_state(State("empty", said, "", "`Esc` clears the filter."))
         elif bad:
             total = len(self._list.rows)
             self.set_state(State("partial", f"{bad} of {total:,} tags could not be read.", "", "Rows say why."))
@@ -363,6 +491,9 @@ class TagsPane(RowsPane[TagRow]):
 
     @work(group="rows")
     async def _read(self, row: TagRow, light: bool) -> None:
+        await self._read_now(row, light=light)
+
+    async def _read_now(self, row: TagRow, *, light: bool = False) -> None:
         try:
             async with self._limit:
                 digest = row.entry.descriptor.digest if row.entry.descriptor else None
@@ -377,11 +508,8 @@ class TagsPane(RowsPane[TagRow]):
                     self._keep(row, modelkit)
             row.size = None if manifest.is_index else manifest.content_size
             row.problem = None
-            if not row.repository.source.traits.is_store:
-                blobs = list(manifest.layers)
-                held = await self._ports.held(blobs)
-                count = sum(blob.digest in held for blob in blobs)
-                row.held = "all" if blobs and count == len(blobs) else "part" if count else ""
+            row.layers = manifest.layers
+            await self._hold([row])
         except KittuiError as error:
             row.problem = error.message
         row.asked = True
@@ -398,7 +526,7 @@ class TagsPane(RowsPane[TagRow]):
             self._rows.touch()
         else:
             self._rows.touch(row)
-        if self._grouped:
+        if self._grouped or self._query.fields:
             self._changed()
             self.rebuild()
         elif row.unfolded:
@@ -456,6 +584,8 @@ class TagsPane(RowsPane[TagRow]):
             tag = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.colour), (name, "text+bold"))
         else:
             tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
+        if row.moved:
+            tag = (*tag, (" ~moved" if plain else " ↻ moved", "warn"))
         held = ((_held(row), "good"),)
         if row.problem is not None:
             return (tag, (), (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),), ())

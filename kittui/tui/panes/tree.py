@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.tui.frame.ports import PlaceEntry
+from kittui.tui.panes.queries import Query, parse
 from kittui.tui.panes.state import READY, State
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ class PlaceRow:
     unfolded: bool = False
     depth: int = 0
     loading: Worker[None] | None = None
+    read_at: datetime | None = None
+    trouble: str = ""
+    """What keeps it from being read, and since when."""
 
 
 @dataclass(slots=True, eq=False)
@@ -136,18 +141,18 @@ def folds(rows: Iterable[GroupRow | RepositoryRow]) -> dict[str, bool]:
 
 def flatten(top: Sequence[FavouritesRow | PlaceRow], needle: str = "") -> list[TreeRow]:
     """The rows to show: what is unfolded or, with a filter, what holds the text and all above it."""
-    needle = needle.casefold()
+    query = parse(needle) if needle.strip() else None
     shown: list[TreeRow] = []
     for row in top:
-        below = list(_below(row, needle))
-        if not needle or below or (isinstance(row, PlaceRow) and needle in row.label.casefold()):
+        below = list(_below(row, query))
+        if query is None or below or (isinstance(row, PlaceRow) and query.matches(row.label)):
             shown.append(row)
             shown.extend(below)
     return shown
 
 
-def _below(row: FavouritesRow | PlaceRow | GroupRow, needle: str) -> Iterator[TreeRow]:
-    if not needle and not row.unfolded:
+def _below(row: FavouritesRow | PlaceRow | GroupRow, query: Query | None) -> Iterator[TreeRow]:
+    if query is None and not row.unfolded:
         return
     if isinstance(row, FavouritesRow):
         children: Sequence[GroupRow | RepositoryRow] = row.found
@@ -155,10 +160,10 @@ def _below(row: FavouritesRow | PlaceRow | GroupRow, needle: str) -> Iterator[Tr
         children = row.groups if isinstance(row, PlaceRow) else row.children
     for child in children:
         if isinstance(child, RepositoryRow):
-            if not needle or needle in child.entry.name.casefold():
+            if query is None or query.matches(child.entry.name):
                 yield child
         else:
-            below = list(_below(child, needle))
-            if below or not needle:
+            below = list(_below(child, query))
+            if below or query is None:
                 yield child
                 yield from below

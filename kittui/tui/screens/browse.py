@@ -335,6 +335,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.tags_pane.forget()
         else:
             self.tags_pane.forget(str(repository.source.place), repository.name)
+            self.repositories_pane.changed(repository)
+        self.tags_pane.rehold()
+        self.layers_pane.rehold()
 
     def clear_marks(self, keep: Collection[Mark] = ()) -> None:
         """Forget all marks but a few."""

@@ -76,6 +76,7 @@ async def _refresh(context: Context) -> None:
     browse = _browse(context)
     if context.selection.pane == "repositories":
         browse.repositories_pane.reload()
+    browse.tags_pane.unmark_moved()
     browse.details_pane.forget()
     browse.tags_pane.reload()
 
@@ -86,6 +87,14 @@ async def _sort(context: Context) -> None:
         browse.repositories_pane.cycle_sort()
     else:
         browse.tags_pane.cycle_sort()
+
+
+async def _reverse(context: Context) -> None:
+    browse = _browse(context)
+    if context.selection.pane == "repositories":
+        browse.repositories_pane.cycle_sort()
+    else:
+        browse.tags_pane.turn_sort()
 
 
 async def _mark(context: Context) -> None:
@@ -215,6 +224,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse"),
     Command("filter", "slash", "Filter", "Filter as you type; Esc clears", _filter, always, 70, "Browse"),
     Command("sort", "s", "Sort", "Sort by stage, name, age or size", _sort, _listed, 75, "Browse"),
+    Command("reverse", "I", "Reverse", "Sort the other way around", _reverse, _listed, 0, "Browse"),
     Command("mark", "space", "Mark", "Mark or unmark the tag", _mark, _in_tags, 40, "Browse"),
     Command("mark-all", "asterisk", "Mark all", "Mark every tag that is shown", _mark_all, _in_tags, 0, "Browse"),
     Command("unmark", "U", "Unmark", "Take all marks away", _unmark, _marked, 0, "Browse"),

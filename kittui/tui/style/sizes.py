@@ -20,6 +20,12 @@ def age_text(created: str | None, now: datetime) -> str:
     return f"{int(seconds // (86400 * 365))} y"
 
 
+def at_text(moment: datetime, now: datetime) -> str:
+    """When something was: the time, and the day where it is another one."""
+    local = moment.astimezone(now.tzinfo)
+    return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
+
+
 def parse_time(text: str | None) -> datetime | None:
     """An RFC 3339 time; None for anything else."""
     if not text or len(text) > 40:

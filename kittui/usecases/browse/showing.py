@@ -29,6 +29,11 @@ class Attached:
     digest: Digest
     tag: Tag | None = None
 
+    @property
+    def is_signature(self) -> bool:
+        """Whether it claims to be a signature, in the words of cosign, Notation or Sigstore."""
+        return any(word in self.kind.casefold() for word in ("signature", "cosign", "notary", "sigstore.bundle"))
+
 
 @dataclass(frozen=True, slots=True)
 class Attachments:

@@ -13,7 +13,12 @@ AttachedKind = Literal["signature", "attestation", "sbom", "referrers"]
 
 _ATTACHED = re.compile(r"(sha256|sha512)-([0-9a-f]{64}|[0-9a-f]{128})(?:\.(sig|att|sbom))?\Z")
 _KINDS: dict[str, AttachedKind] = {"sig": "signature", "att": "attestation", "sbom": "sbom"}
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"\d+")
+_EARLY = re.compile(
+    r"(?<=\d)[-._~]?(dev|snapshot|nightly|alpha|a|beta|b|preview|pre|milestone|m|rc|c)(?=[-._~+]|\d|\Z)[-._~]?"
+)
+_RANKS = {"dev": 0, "snapshot": 0, "nightly": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "rc": 4, "c": 4}
+_VERSION = re.compile(r"v?\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,10 @@ def attached_tags(subject: Digest) -> tuple[Tag, ...]:
     return tuple(Tag(f"{subject.algorithm}-{subject.hex}.{suffix}") for suffix in _KINDS)
 
 
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts v1.10.0 behind v1.9.0."""
-    pieces = _DIGITS.split(name.lower()[:512])
-    return (*((1, int(piece), piece) if at % 2 else (0, 0, piece) for at, piece in enumerate(pieces)), (0, 0, name))
+def natural_key(name: str) -> str:
+    """A key that sorts v1.10.0 after v1.9.0, and a release after its pre-releases (2.0.0-rc.1 before 2.0.0)."""
+    text = name.casefold()[:512]
+    if _VERSION.match(text):
+        # A release ends in a character below all others but the one that a pre-release begins with.
+        text = _EARLY.sub(lambda match: f"\x01{_RANKS.get(match[1], 3)}{match[1]}", text) + "\x02"
+    return _DIGITS.sub(lambda match: match[0].zfill(20), text) + f"\x00{name}"

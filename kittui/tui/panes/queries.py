@@ -1,0 +1,118 @@
+"""What is typed into a filter: words in any order, `!` to exclude, `/regex/`, `~fuzzy`, and `name:value` on tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Final
+
+FIELDS: Final = ("stage", "digest", "signed", "older", "newer")
+"""What tags can be asked for by name."""
+_LONGEST = 300
+"""Characters of a regular expression."""
+_TERM = re.compile(r"!?/(?:\\.|[^/\\])+/(?=\s|\Z)|\S+")
+_AGE = re.compile(r"(\d{1,5})([hdwy])\Z")
+_HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition. `field` and `value` are of what only tags have; all else is asked of a casefolded text."""
+
+    holds: Callable[[str], bool]
+    exclude: bool = False
+    word: str = ""
+    """The text itself, where that is all there is to it."""
+    field: str = ""
+    value: str = ""
+    age: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """All conditions of a filter; `problem` says in words why it can't be used."""
+
+    terms: tuple[Term, ...] = ()
+    problem: str = ""
+
+    def matches(self, text: str) -> bool:
+        """Whether a text, of any case, meets all conditions."""
+        folded = text.casefold()
+        return not self.problem and all(term.holds(folded) != term.exclude for term in self.terms)
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """The words, where the filter is nothing but words that have to be there."""
+        plain = tuple(term.word for term in self.terms if term.word and not term.exclude)
+        return plain if len(plain) == len(self.terms) and not self.problem else None
+
+    @property
+    def seed(self) -> str:
+        """The longest word that has to be there; empty where there is none."""
+        return max((term.word for term in self.terms if not term.exclude), key=len, default="")
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names that it asks tags for."""
+        return frozenset(term.field for term in self.terms if term.field)
+
+
+@lru_cache(maxsize=64)
+def parse(text: str, *, tags: bool = False) -> Query:
+    """Read a filter; `tags` says that `name:value` is understood."""
+    terms: list[Term] = []
+    for match in _TERM.finditer(text):
+        said = match[0].removeprefix("!")
+        exclude = said != match[0]
+        if not said:
+            continue
+        try:
+            term = _term(said, tags)
+        except ValueError as error:
+            return Query((), str(error))
+        terms.append(Term(term.holds, exclude, term.word, term.field, term.value, term.age))
+    return Query(tuple(terms))
+
+
+def _term(said: str, tags: bool) -> Term:
+    if len(said) > 2 and said[0] == said[-1] == "/":
+        return Term(_regex(said[1:-1]))
+    word = said.casefold()
+    if len(word) > 1 and word[0] == "~":
+        return Term(_fuzzy(word[1:]))
+    field, colon, value = word.partition(":")
+    if tags and colon and field in FIELDS:
+        age = timedelta()
+        if field in ("older", "newer"):
+            found = _AGE.match(value)
+            if found is None:
+                raise ValueError(f"{field}: takes an age such as 12h, 30d, 6w or 1y")
+            age = timedelta(hours=int(found[1]) * _HOURS[found[2]])
+        if field == "signed" and not any(word.startswith(value) for word in ("yes", "no")):
+            raise ValueError("signed: takes yes or no")
+        return Term(lambda _: True, field=field, value=value.removeprefix("sha256:"), age=age)
+    return Term(lambda text: word in text, word=word)
+
+
+def _regex(pattern: str) -> Callable[[str], bool]:
+    """A search that takes time in proportion to the text, whatever the expression: Rust's, by way of pydantic."""
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    if len(pattern) > _LONGEST:
+        raise ValueError("the regular expression is too long")
+    try:
+        validator = SchemaValidator(core_schema.str_schema(pattern=f"(?i){pattern}", regex_engine="rust-regex"))
+    except SchemaError:
+        raise ValueError("not a regular expression") from None
+    return validator.isinstance_python
+
+
+def _fuzzy(word: str) -> Callable[[str], bool]:
+    def holds(text: str) -> bool:
+        left = iter(text)
+        return all(character in left for character in word)
+
+    return holds

@@ -1,0 +1,117 @@
+"""Filters: words in any order, exclusions, regular expressions, fuzzy words, and what only tags can be asked for."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.media_types import OCI_MANIFEST
+from kittui.tui.panes.queries import parse
+from kittui.usecases.browse.tag_names import natural_key
+from tests.tui.waiting import LARGE, browse, quiet, text_of, to_registry, until
+from tests.tui.world import acme
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("fraud v1", {"fraud-v1.0", "v1-fraud"}),
+        ("v1 !fraud", {"risk-v1.2"}),
+        ("/^v\\d/", {"v1-fraud"}),
+        ("!/fraud/", {"risk-v1.2"}),
+        ("~fdv1", {"fraud-v1.0"}),
+        ("FRAUD", {"fraud-v1.0", "v1-fraud"}),
+        ("/(/", set()),
+        ("older:30d", set()),
+        ("!", {"fraud-v1.0", "v1-fraud", "risk-v1.2"}),
+    ],
+)
+def test_what_a_filter_finds(text: str, found: set[str]) -> None:
+    assert {name for name in ("fraud-v1.0", "v1-fraud", "risk-v1.2") if parse(text).matches(name)} == found
+
+
+def test_a_filter_that_cannot_be_used_says_why() -> None:
+    assert parse("/(/").problem == "not a regular expression"
+    assert "12h" in parse("older:soon", tags=True).problem
+    assert "yes or no" in parse("signed:perhaps", tags=True).problem
+    assert parse("/" + "a" * 400 + "/").problem == "the regular expression is too long"
+    assert parse("/(?:a{1000}){1000}{1000}/").problem
+
+
+def test_a_regular_expression_is_matched_in_linear_time() -> None:
+    assert not parse("/^(a+)+$/").matches("a" * 50_000 + "!")
+
+
+def test_versions_are_in_their_proper_order() -> None:
+    ordered = [
+        "v0.9.0", "v1.0.0-dev.1", "v1.0.0-alpha.2", "v1.0.0-alpha.10", "v1.0.0-beta", "v1.0.0rc1", "v1.0.0-rc.2",
+        "v1.0.0", "v1.0.0-gzip", "v1.0.1", "v1.9.0", "v1.10.0", "v2.0.0-nightly", "v2.0.0-nightly.20260101120000",
+        "v2.0.0",
+    ]  # fmt: skip
+    shuffled = list(ordered)
+    random.Random(7).shuffle(shuffled)
+    assert sorted(shuffled, key=natural_key) == ordered
+
+
+async def test_tags_are_asked_for_by_what_they_are() -> None:
+    world = acme()
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).tags_pane
+        for text, found in {
+            "stage:champ": {"champion", "v1.0.0"},
+            "older:30d": {"rollback", "retired", "v0.9.0", "v0.8.0"},
+            "newer:1d !tuning": {"challenger", "v1.1.0"},
+            "v !stage:champion": {"v1.1.0", "v0.9.0", "v0.8.0"},
+        }.items():
+            pane.set_filter(text)
+            await until(pilot, lambda found=found: {row.entry.name for row in pane.body.rows} == found)  # type: ignore[misc]
+        digest = next(row.digest for row in pane._list.rows if row.entry.name == "champion")  # type: ignore[union-attr]
+        pane.set_filter(f"digest:{digest.hex[:8]}")  # type: ignore[union-attr]
+        assert {row.entry.name for row in pane.body.rows} == {"champion", "v1.0.0"}
+
+
+async def test_signatures_are_asked_for_only_where_a_filter_wants_them() -> None:
+    world = acme()
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).tags_pane
+        repository = pane.repository
+        assert repository is not None
+        signature = Descriptor(
+            OCI_MANIFEST, Digest.of(b"s"), 1, artifact_type="application/vnd.dev.sigstore.bundle.v0.3+json"
+        )
+        repository.signatures.append(signature)  # type: ignore[attr-defined]
+        before = repository.source.asked["referrers"]  # type: ignore[attr-defined]
+        pane.set_filter("signed:yes v1")
+        await until(pilot, lambda: {row.entry.name for row in pane.body.rows} == {"v1.0.0", "v1.1.0"})
+        assert repository.source.asked["referrers"] > before  # type: ignore[attr-defined]
+        pane.set_filter("signed:no")
+        await until(pilot, lambda: "No tag of" in text_of(pilot))
+
+
+async def test_after_enter_the_cursor_is_on_the_first_match() -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).tags_pane
+        await pilot.press("G")
+        last = pane.current
+        await pilot.press("slash", "v", "enter")
+        await until(pilot, lambda: pane.current is pane.body.rows[0])
+        assert pane.current is not last
+        await pilot.press("j", "slash", "enter")
+        await quiet(pilot)
+        assert pane.current is pane.body.rows[1], "nothing else was typed"
+
+
+async def test_the_order_is_turned_around() -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).tags_pane
+        names = [row.entry.name for row in pane.body.rows]
+        await pilot.press("I")
+        await until(pilot, lambda: [row.entry.name for row in pane.body.rows] == names[::-1])
+        assert "↑" in text_of(pilot)

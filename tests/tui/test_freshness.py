@@ -1,0 +1,88 @@
+"""How old a list is, what could not be read since, what others moved, and what a change made stale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual import events
+
+from kittui.errors import Unreachable
+from kittui.oci.reference import LOCAL
+from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, to_registry, until
+from tests.tui.world import acme
+
+
+async def test_a_list_says_when_it_was_read_and_what_is_wrong_since() -> None:
+    world = acme()
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).tags_pane
+        assert "as of 12:00" in pane.title_bar.render().plain
+        source: Any = pane.repository.source  # type: ignore[union-attr]
+        source.failing["tags"] = Unreachable("registry.acme.dev does not answer")
+        await pilot.press("r")
+        await until(pilot, lambda: "✗ unreachable since 12:00" in pane.title_bar.render().plain)
+        await pilot.resize_terminal(*SMALL)
+        await until(pilot, lambda: "✗ unreachable since 12:00" in text_of(pilot))
+        del source.failing["tags"]
+        await pilot.press("r")
+        await until(pilot, lambda: "unreachable" not in text_of(pilot))
+
+
+async def test_a_stage_that_somebody_moves_is_marked_and_read_again() -> None:
+    world = acme(refresh=0.05)
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).tags_pane
+        repository: Any = pane.repository
+        stages = [row for row in pane.body.rows if pane._list and pane._list.stage_of(row)]
+        await until(pilot, lambda: repository.source.asked["resolve champion"] >= 2)
+        asked = repository.source.asked
+        assert asked["resolve"] <= len(stages) * (asked["resolve champion"] + 1), "one request for each stage tag"
+        assert not asked["resolve v1.0.0"]
+        repository.named["champion"] = repository.named["challenger"]
+        row = next(row for row in stages if row.entry.name == "champion")
+        await until(pilot, lambda: row.moved and row.digest == repository.named["champion"])
+        await until(pilot, lambda: "champion ↻ moved" in text_of(pilot))
+        await pilot.press("r")
+        await until(pilot, lambda: "↻" not in text_of(pilot))
+
+
+@pytest.mark.parametrize("refresh", [0, 0.02])
+async def test_nobody_is_asked_while_nobody_looks(refresh: float) -> None:
+    world = acme(refresh=refresh)
+    app = world.app()
+    async with app.run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        source: Any = browse(pilot).tags_pane.repository.source  # type: ignore[union-attr]
+        app.post_message(events.AppBlur())
+        await until(pilot, lambda: not app.app_focus)
+        await quiet(pilot)
+        before = source.asked["resolve"]
+        for _ in range(20):
+            await pilot.pause(0.02)
+        assert source.asked["resolve"] == before
+        if refresh:
+            app.post_message(events.AppFocus())
+            await until(pilot, lambda: source.asked["resolve"] > before)
+
+
+async def test_what_a_pull_brought_is_marked_everywhere_at_once() -> None:
+    world = acme()
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        pane = screen.tags_pane
+        row = pane.current
+        assert row is not None
+        assert row.modelkit is not None
+        assert row.held == ""
+        world.held |= {layer.digest for layer in row.modelkit.layers}
+        local: Any = world.sources[LOCAL]
+        pulled = local.repository("registry.acme.dev/acme/fraud-detector")
+        listings = local.asked["repositories"]
+        screen.reload(pulled)
+        await until(pilot, lambda: row.held == "all")
+        await until(pilot, lambda: screen.layers_pane._shown.held)
+        await until(pilot, lambda: local.asked["repositories"] == listings + 1)
