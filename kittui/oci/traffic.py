@@ -1,11 +1,14 @@
-"""Counting what crossed the network: requests, and bytes of response bodies as received."""
+"""Counting what crossed the network: requests, and bytes of response bodies as received; and the latest requests."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass
@@ -37,3 +40,32 @@ def count(*, requests: int = 0, received: int = 0, sent: int = 0) -> None:
         meter.requests += requests
         meter.bytes += received
         meter.sent += sent
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was answered, or (status 0) was not: to which address, without what may be secret.
+
+    `at` is in seconds since 1970; `size` is what the answer said of its length.
+    """
+
+    at: float
+    method: str
+    address: str
+    status: int
+    size: int | None
+    seconds: float
+
+
+LATEST: Final[deque[Request]] = deque(maxlen=500)
+"""The latest requests of this process, for people who ask what it is doing."""
+
+
+def record(method: str, url: str, status: int, size: str | None, seconds: float) -> None:
+    """Called by sources: keep a request among the latest, without its query, which may carry a signature."""
+    address = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    address = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    length = int(size) if method != "HEAD" and size is not None and size.isascii() and size.isdigit() else None
+    LATEST.append(Request(time.time() - seconds, method, address, status, length, seconds))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from kittui.errors import NetworkError, TlsError, Unreachable
-from kittui.oci.traffic import count
+from kittui.oci.traffic import count, record
 from kittui.registry.access import Access, Listeners, Patience, Wait
 from kittui.registry.calls import address, loggable, origin
 from kittui.registry.transport.faults import (
@@ -94,6 +94,17 @@ class Courier:
 
         Raises NetworkError, whose `passing` is False where nothing was ever answered, and ConfigError.
         """
+        began = time.monotonic()
+        try:
+            response = await self._send(errand, name)
+        except NetworkError:
+            record(errand.method, str(errand.url), 0, None, time.monotonic() - began)
+            raise
+        size = response.headers.get("content-length")
+        record(errand.method, str(errand.url), response.status_code, size, time.monotonic() - began)
+        return response
+
+    async def _send(self, errand: Errand, name: str) -> httpx.Response:
         url = errand.url
         count(requests=1, sent=len(errand.body) if isinstance(errand.body, bytes) else 0)
         try:

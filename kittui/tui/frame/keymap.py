@@ -30,11 +30,18 @@ def _help() -> Sequence[BindingType]:
     return HelpDialog.BINDINGS
 
 
+def _messages() -> Sequence[BindingType]:
+    from kittui.tui.dialogs.messages import MessagesDialog
+
+    return MessagesDialog.BINDINGS
+
+
 _SCOPES: Final[Mapping[str, Callable[[], Sequence[BindingType]]]] = {
     "move": lambda: Rows.BINDINGS,
     "text": lambda: Lines.BINDINGS,
     "dialog": _dialogs,
     "help": _help,
+    "messages": _messages,
 }
 """Where keys work that no part adds, by the first part of their ids."""
 _EVERYWHERE: Final = frozenset({"move", "text", "palette", "quit"})

@@ -7,6 +7,7 @@ import logging
 import os
 import traceback
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,13 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
 from textual.worker import Worker, WorkerFailed
 
 from kittui.errors import KittuiError
-from kittui.terminal import clean
+from kittui.oci.traffic import LATEST, Traffic, metered
+from kittui.terminal import clean, size_text
+from kittui.tui.dialogs.said import Said
 from kittui.tui.frame import clipboard
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
@@ -29,6 +33,8 @@ from kittui.tui.frame.typed import ignore_what_is_no_utf8
 from kittui.tui.style import theme
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from kittui.tui.frame.browser import Browser
     from kittui.usecases.diff.compare import Side
 
@@ -36,6 +42,8 @@ _NO_COLOUR = NoColor()
 logger = logging.getLogger("kittui.tui")
 State = TypeVar("State")
 Answer = TypeVar("Answer")
+MESSAGES = 500
+"""Messages that are kept."""
 NOTICE = 0.3
 """Seconds after which the header says that a command is still working."""
 
@@ -57,6 +65,14 @@ class Program(App[None], inherit_bindings=False):
             tooltip="Open the dialog that waits in the header",
             show=False,
         ),
+        Binding(
+            "at",
+            "messages",
+            "Messages",
+            id="messages",
+            tooltip="What was said, and which requests were made; copy, save",
+            show=False,
+        ),
         Binding("ctrl+l", "repaint", "Repaint", id="repaint", tooltip="Draw the whole screen again", show=False),
         Binding(
             "ctrl+z", "suspend_process", "Suspend", id="suspend", tooltip="To the shell; fg comes back", show=False
@@ -72,6 +88,7 @@ class Program(App[None], inherit_bindings=False):
         self._headings = headings
         self._activities: dict[str, str] = {}
         self._states: dict[type, object] = {}
+        self._said: deque[Said] = deque(maxlen=MESSAGES)
         self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
         self._waiting: asyncio.Event | None = None
         self.catches_faults = False
@@ -119,7 +136,11 @@ class Program(App[None], inherit_bindings=False):
         self._command = self.run_worker(self._run_command(label, work), group="command", exclusive=False)
 
     async def _run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
-        timer = self.set_timer(NOTICE, lambda: self._say_working(label))
+        with metered() as traffic:
+            timer = self.set_interval(NOTICE, lambda: self._say_working(label, traffic))
+            await self._report_of(work, timer)
+
+    async def _report_of(self, work: Coroutine[object, object, None], timer: Timer) -> None:
         try:
             await self.keyboard.command(work)
         except KittuiError as error:
@@ -128,9 +149,16 @@ class Program(App[None], inherit_bindings=False):
             timer.stop()
             self.activity("command", None)
 
-    def _say_working(self, label: str) -> None:
-        if self.keyboard.busy:
-            self.activity("command", f"{label} … Esc stops")
+    def _say_working(self, label: str, traffic: Traffic) -> None:
+        """Say in the header what a command waits for: whom it asks, and how much it has asked."""
+        if not self.keyboard.busy:
+            return
+        asked = ""
+        if traffic.requests and LATEST:
+            host = LATEST[-1].address.partition("://")[2].partition("/")[0]
+            received = f", {size_text(traffic.bytes)}" if traffic.bytes else ""
+            asked = f" {host}: {traffic.requests:,} request{'s' if traffic.requests != 1 else ''}{received}"
+        self.activity("command", f"{label} …{asked} Esc stops")
 
     def stop_command(self) -> bool:
         """Stop the command that is working, or drop the dialog that waits; False where there is none."""
@@ -219,6 +247,42 @@ class Program(App[None], inherit_bindings=False):
         else:
             self._activities[key] = clean(text)
         self.refresh_bars()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say something in a corner, and keep it among the messages."""
+        place = " › ".join(self.browser.where) if self.screen_stack else ""
+        self._said.append(Said(self.ports.clock(), place, severity, title, message))
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def action_messages(self) -> None:
+        """Show what was said and asked."""
+        self.run_worker(self._messages(), group="messages", exclusive=True)
+
+    async def _messages(self) -> None:
+        from kittui.tui.dialogs.messages import MessagesDialog, message_lines
+        from kittui.tui.dialogs.prompt import InputDialog
+        from kittui.usecases.diff.report import save_report
+
+        lines = message_lines(tuple(self._said), tuple(LATEST))
+        wish = await self.ask(MessagesDialog(lines))
+        text = "\n".join(line if isinstance(line, str) else "".join(piece for piece, _ in line) for line in lines)
+        if wish == "copy":
+            self.copy(text)
+        elif wish == "save":
+            path = await self.ask(InputDialog("Save the messages", ("File:",), value="kittui-messages.txt"))
+            try:
+                if path:
+                    self.toast(f"Saved {await save_report(path, text + chr(10))}")
+            except KittuiError as error:
+                self.fail(error)
 
     def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say what was done, and with which key it is taken back."""

@@ -229,6 +229,11 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._slide(name)
         self._panes[name].body.focus()
 
+    def zoom(self) -> None:
+        """Give all the room to the pane that has the keys, wherever they go, or give it back."""
+        self.toggle_class("-zoomed")
+        self.refresh_bars()
+
     def go_by(self, step: int) -> None:
         """Give the keys to the next or the previous pane."""
         self.go(NAMES[(NAMES.index(self._at) + step) % len(NAMES)])
@@ -287,6 +292,8 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         registries = sum(row.entry.place.kind == "remote" for row in self.repositories_pane.places)
         if registries:
             facts.append((f"{registries} registr{'y' if registries == 1 else 'ies'}", "$kit-muted"))
+        if self.has_class("-zoomed"):
+            facts.append((f"zoomed, {self._ports.keys['zoom']} ends it", "$kit-accent"))
         if self._marks:
             facts.append((f"✎ {len(self._marks)} marked", "$kit-accent"))
         facts += [(text, "$kit-accent") for text in self.program.activities]

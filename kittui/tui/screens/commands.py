@@ -97,6 +97,10 @@ async def _reverse(context: Context) -> None:
         browse.tags_pane.turn_sort()
 
 
+async def _zoom(context: Context) -> None:
+    _browse(context).zoom()
+
+
 async def _mark(context: Context) -> None:
     _browse(context).tags_pane.toggle_mark()
     _browse(context).refresh_bars()
@@ -251,5 +255,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("pane.risk", "8", "Risk", "Show what loading the files would run", _risk, on_tag, 0, "Panes"),
     Command("tab.next", "right,l", "Next tab", "Show the next tab", _next_tab, _in_details, 0, "Panes"),
     Command("tab.previous", "left,h", "Previous tab", "Show the previous tab", _previous_tab, _in_details, 0, "Panes"),
+    Command("zoom", "plus", "Zoom", "Give this pane all the room, or give it back", _zoom, always, 0, "Panes"),
     Command("help", "question_mark", "Help", "Every key that is live now", _help, always, 1000, "Program"),
 )

@@ -18,12 +18,15 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from kittui.tui.style.theme import Roles
+from kittui.tui.widgets.bars import shorten_middle
 
 Row = TypeVar("Row")
 Span = tuple[str, str]
 """A cleaned text and the role it is drawn in."""
 Spans = Sequence[Span]
 
+_READABLE = 8
+"""Cells that a name which is cut in its middle has at least."""
 VIEW_DELAY: Final = 0.05
 """Seconds that the view must rest before the rows in it are asked for."""
 
@@ -420,7 +423,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
                 while place < len(layout) and not any(text.strip() for text, _ in cells[layout[place][0]]):
                     room += 1 + layout[place][1]
                     place += 1
-            pieces.extend(_fit(cells[number], room, align))
+            shown = _both_ends(cells[number], room) if self._columns[number].sticky else cells[number]
+            pieces.extend(_fit(shown, room, align))
         return _join(pieces, roles, ground, width)
 
 
@@ -439,6 +443,19 @@ def _join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Stri
     segments.append(Segment(text, roles.style(role, ground)))
     strip = Strip(segments, length)
     return strip if length == width else strip.adjust_cell_length(width, roles.style("text", ground))
+
+
+def _both_ends(spans: Spans, room: int) -> Spans:
+    """Cut the longest text of a cell in its middle where that is enough: the ends of names tell them apart."""
+    over = sum(cell_len(text) for text, _ in spans) - room
+    if over <= 0:
+        return spans
+    longest = max(range(len(spans)), key=lambda number: cell_len(spans[number][0]))
+    text, role = spans[longest]
+    left = cell_len(text) - over
+    if left < _READABLE:
+        return spans
+    return (*spans[:longest], (shorten_middle(text, left), role), *spans[longest + 1 :])
 
 
 def _fit(spans: Spans, room: int, align: str) -> list[Span]:

@@ -1,0 +1,81 @@
+"""A person's review of a comparison: what was seen, notes, a verdict. Kept for two digests, and part of reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from kittui.compare.comparison import Comparison
+from kittui.compare.outline import Entry, outline
+
+Verdict = Literal["", "approved", "rejected"]
+VERDICTS: Final[tuple[Verdict, ...]] = ("", "approved", "rejected")
+NOTE_LIMIT: Final = 4_000
+"""Characters of one note."""
+_MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`seen` and the keys of `notes` are keys of the comparison's entries."""
+
+    seen: frozenset[str] = frozenset()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    verdict: Verdict = ""
+
+    def ticked(self, key: str) -> Review:
+        """With a change seen, or not seen any more."""
+        return replace(self, seen=self.seen ^ {key})
+
+    def noted(self, key: str, note: str) -> Review:
+        """With a note to a change; an empty one takes it away."""
+        notes = {name: text for name, text in self.notes.items() if name != key}
+        note = note.strip()[:NOTE_LIMIT]
+        return replace(self, notes={**notes, key: note} if note else notes)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has reviewed anything yet."""
+        return not (self.seen or self.notes or self.verdict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {"seen": sorted(self.seen), "notes": dict(self.notes), "verdict": self.verdict}
+
+    @classmethod
+    def from_json(cls, document: Any) -> Review:
+        """Read what was kept; what does not fit is left out."""
+        if not isinstance(document, dict):
+            return cls()
+        seen, notes, verdict = document.get("seen"), document.get("notes"), document.get("verdict")
+        return cls(
+            frozenset(one for one in seen[:_MOST] if isinstance(one, str)) if isinstance(seen, list) else frozenset(),
+            {
+                str(key): note[:NOTE_LIMIT] for key, note in list(notes.items())[:_MOST] if isinstance(note, str)
+            } if isinstance(notes, dict) else {},
+            verdict if verdict in VERDICTS else "",
+        )  # fmt: skip
+
+
+def changes_of(comparison: Comparison) -> list[Entry]:
+    """The changes that a reviewer looks at: those with nothing below them that says it better."""
+
+    def below(entry: Entry) -> Iterator[Entry]:
+        inside = [found for child in entry.children for found in below(child)]
+        own = entry.part not in ("heading", "module") and entry.status not in (None, "same")
+        if own and (not inside or entry.text is not None):
+            yield entry
+        yield from inside
+
+    return [found for entry in outline(comparison) for found in below(entry)]
+
+
+def review_words(comparison: Comparison, review: Review) -> tuple[str, list[tuple[str, str]]]:
+    """The verdict with how much was seen, and each note with what it is about."""
+    changes = changes_of(comparison)
+    seen = sum(entry.key in review.seen for entry in changes)
+    verdict = f"{review.verdict.capitalize()}. " if review.verdict else "No verdict yet. "
+    titles = {entry.key: entry.title for entry in changes}
+    notes = [(titles.get(key, key), note) for key, note in review.notes.items()]
+    return f"{verdict}{seen} of {len(changes)} changes seen.", notes
