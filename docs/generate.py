@@ -46,6 +46,7 @@ PLACES = {
     "unpack": "Choosing what to unpack",
     "dialog": "Dialogs",
     "help": "Help",
+    "messages": "Messages",
 }
 """Where the keys work that a screen or widget declares itself, by the first part of their ids."""
 COMMAND_LINE = """\

@@ -339,7 +339,9 @@ class Composition:
 
     async def differ(self, sides: Sequence[Side], inspector: Inspector | None = None) -> DiffUseCase:
         """Compares two versions; blobs that the store holds are read from there."""
+        from kittui.state.reviews import Reviews
         from kittui.usecases.diff.compare import DiffUseCase
 
         holders = [self.held] if any(not side.repository.source.traits.free for side in sides) else []
-        return DiffUseCase(self.modelkits.open, inspector or self.change_tools.inspector, holders)
+        inspector = inspector or self.change_tools.inspector
+        return DiffUseCase(self.modelkits.open, inspector, holders, Reviews(self.state_dir))

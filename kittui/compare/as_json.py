@@ -8,10 +8,11 @@ from typing import Any
 from kittui.compare.changes import FileChange, Hunk, LayerSide, Table, TensorChange, TextChange, ValueChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.documents import change_in_percent
+from kittui.compare.review import Review
 from kittui.formats.exact_json import Number
 
 
-def to_json(comparison: Comparison) -> dict[str, Any]:
+def to_json(comparison: Comparison, review: Review | None = None) -> dict[str, Any]:
     """Every part of a comparison. Numbers that JSON has no form for (NaN, infinities) become text."""
     return {
         "identical": comparison.identical,
@@ -41,6 +42,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "notes": list(comparison.notes),
         "verified": comparison.verified,
         "traffic": {"requests": comparison.requests, "bytes": comparison.bytes},
+        **({"review": review.to_json()} if review is not None else {}),
     }
 
 

@@ -7,6 +7,7 @@ from html import escape as escape_html
 from kittui.compare.changes import MARKS, Line, TextChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.outline import Entry, outline
+from kittui.compare.review import Review, review_words
 from kittui.compare.words import cells_of, change_words, counted, size_words, summary_words
 from kittui.terminal import clean
 
@@ -36,7 +37,7 @@ body>details>summary>.m{font-weight:600}.bar{display:inline-block;height:.6em;ba
 """
 
 
-def to_html(comparison: Comparison) -> str:
+def to_html(comparison: Comparison, review: Review | None = None) -> str:
     """The report as one page."""
     a, b = comparison.a, comparison.b
     left = [_ENTRIES]
@@ -52,9 +53,18 @@ def to_html(comparison: Comparison) -> str:
         f"<h1>{title}</h1><table><tr><th></th><th>reference</th><th>digest</th><th>size</th><th>created</th></tr>"
         f"{_version('a', a)}{_version('b', b)}</table>"
         f"<p><strong>{_text('; '.join(summary_words(comparison)))}.</strong> Changes: {_text(counted(comparison))}.</p>"
-        f"{body}<p class=d>Compare again: <code>kittui diff {_text(a.pinned)} {_text(b.pinned)}</code></p>"
+        f"{_review(comparison, review)}{body}"
+        f"<p class=d>Compare again: <code>kittui diff {_text(a.pinned)} {_text(b.pinned)}</code></p>"
         "</body></html>\n"
     )
+
+
+def _review(comparison: Comparison, review: Review | None) -> str:
+    if review is None or review.empty:
+        return ""
+    said, notes = review_words(comparison, review)
+    items = "".join(f"<li><code>{_text(title)}</code>: {_text(note)}</li>" for title, note in notes)
+    return f"<h2>Review</h2><p><strong>{_text(said)}</strong></p>" + (f"<ul>{items}</ul>" if items else "")
 
 
 def _text(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from kittui.compare.changes import MARKS, TextChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.outline import tensor_entries
+from kittui.compare.review import Review, review_words
 from kittui.compare.words import (
     change_words,
     counted,
@@ -42,7 +43,7 @@ def code(text: str) -> str:
     return f"{fence}{space}{text}{space}{fence}"
 
 
-def to_markdown(comparison: Comparison) -> str:
+def to_markdown(comparison: Comparison, review: Review | None = None) -> str:
     """The report. Same parts of both sides are counted, not listed."""
     a, b = comparison.a, comparison.b
     lines = [
@@ -59,6 +60,11 @@ def to_markdown(comparison: Comparison) -> str:
         f"**{escape('; '.join(summary_words(comparison)))}.** Changes: {escape(counted(comparison))}.",
         "",
     ]
+    if review is not None and not review.empty:
+        said, notes = review_words(comparison, review)
+        lines += ["## Review", "", f"**{escape(said)}**", ""]
+        lines += [f"- {code(title)}: {escape(' '.join(note.split()))}" for title, note in notes]
+        lines += [""] if notes else []
     lines += _table(
         "Kitfile",
         ("", "path", "change"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -16,8 +17,10 @@ from kittui.compare.as_json import to_json
 from kittui.compare.changes import MARKS, Status, TextChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry, outline
+from kittui.compare.review import Review
 from kittui.compare.words import change_words, counted, progress_words, row_words, size_words, summary_words
 from kittui.errors import KittuiError, UsageError
+from kittui.state.reviews import Reviews
 from kittui.usecases.diff.compare import Depth, Side
 
 _STYLES: dict[Status, str] = {
@@ -77,16 +80,17 @@ async def command(
             raise
         call.printer.error(error)
         return _FAILED
+    review = await _review(call, comparison)
     if markdown:
         from kittui.compare.markdown import to_markdown
 
-        sys.stdout.write(to_markdown(comparison))
+        sys.stdout.write(to_markdown(comparison, review))
     elif html:
         from kittui.compare.html import to_html
 
-        sys.stdout.write(to_html(comparison))
+        sys.stdout.write(to_html(comparison, review))
     else:
-        call.printer.result(to_json(comparison), lambda: _print(call, comparison))
+        call.printer.result(to_json(comparison, review), lambda: _print(call, comparison))
     call.printer.clear()
     return _DIFFERENT if exit_code and not comparison.identical else 0
 
@@ -103,6 +107,13 @@ async def _compare(call: Call, versions: Sequence[tuple[str, Sequence[str]]], de
         call.printer.status(progress_words(state) or f"{counted(state)} changed so far, {size_words(state.bytes)} read")
 
     return await case.compare(sides[0], sides[1], depth, told)
+
+
+async def _review(call: Call, comparison: Comparison) -> Review | None:
+    """What was kept of a review of these two digests, None where nothing was."""
+    reviews = Reviews(call.composition.state_dir)
+    found = Review.from_json(await asyncio.to_thread(reviews.read, comparison.a.digest, comparison.b.digest))
+    return None if found.empty else found
 
 
 def _print(call: Call, comparison: Comparison) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kittui.compare.comparison import Comparison
+from kittui.compare.review import Review
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from kittui.tui.frame.program import Program
 
 
-async def report(app: Program, comparison: Comparison) -> None:
+async def report(app: Program, comparison: Comparison, review: Review) -> None:
     """Ask which report is meant and where it goes; raises Conflict, StorageError."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown
@@ -32,7 +33,7 @@ async def report(app: Program, comparison: Comparison) -> None:
     )
     if answer is None:
         return
-    text = to_html(comparison) if answer == "html" else to_markdown(comparison)
+    text = to_html(comparison, review) if answer == "html" else to_markdown(comparison, review)
     if answer == "copy":
         app.copy(text)
         return

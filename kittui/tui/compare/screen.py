@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from time import monotonic
 from typing import ClassVar, Final
 
@@ -15,6 +16,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from kittui.compare.comparison import Comparison
+from kittui.compare.review import Review
 from kittui.compare.text import AS_EVER, CONTEXT, LineRules
 from kittui.compare.words import facts_words, reading_words
 from kittui.errors import KittuiError
@@ -23,6 +25,7 @@ from kittui.tasks import aside
 from kittui.terminal import clean, size_text
 from kittui.tui.compare.depths import ask_depth
 from kittui.tui.compare.details import Detail, copied, lines_of
+from kittui.tui.compare.reviewing import ask_note, ask_verdict, keep, load
 from kittui.tui.compare.searching import Search, holding
 from kittui.tui.compare.strip import Chip, SummaryStrip
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
@@ -112,6 +115,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         Binding("z", "whole", "Fold", id="compare.fold", tooltip="Unfold the unchanged parts of texts, or fold them"),
         Binding("W", "spaces", "White space", id="compare.spaces", tooltip="Ignore white space in texts, or not"),
         Binding("slash", "search", "Search", id="compare.search", tooltip="Search all of it, the Kitfile too"),
+        Binding("space", "seen", "Seen", id="compare.seen", tooltip="Tick the change as seen, or not; the next one"),
+        Binding("a", "note", "Note", id="compare.note", tooltip="Attach a note to the change"),
+        Binding("v", "verdict", "Verdict", id="compare.verdict", tooltip="Approve or reject; kept for these digests"),
         Binding("C", "content", "Compare values", id="compare.content", tooltip="Read and compare every value"),
         Binding("m", "report", "Report", id="compare.report", tooltip="Copy or save the report"),
         Binding("w", "swap", "Swap", id="compare.swap", tooltip="Swap the sides"),
@@ -146,6 +152,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._cut = False
         self._scrolled = 0
         self._rules = AS_EVER
+        self._review = Review()
+        self._reviewed: tuple[str, str] | None = None
         self._search = Search()
         self._searched = FilterInput()
         self._searched.placeholder = "search"
@@ -164,6 +172,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             titles=False,
         )
         self._rows.id = "changes"
+        self._rows.mark = "✓"
         self._lines = Detail()
         self._lines.id = "detail"
         self._footer = FooterBar()
@@ -298,6 +307,64 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._fit()
         self._place(first)
         self._drawn_at = monotonic()
+        pair = (comparison.a.digest, comparison.b.digest)
+        if pair != self._reviewed:
+            self._reviewed = pair
+            self._load_review(comparison)
+
+    @work(group="review", exclusive=True)
+    async def _load_review(self, comparison: Comparison) -> None:
+        self._show_review(await load(self._case, comparison))
+
+    def _show_review(self, review: Review) -> None:
+        self._review = review
+        self._rows.marked.clear()
+        self._rows.marked.update(review.seen)
+        self._rows.touch()
+        self._tell_place()
+        if self._lines.page.lines:
+            self._detail()
+
+    async def _keep_review(self, review: Review) -> None:
+        if self._comparison is not None:
+            self._show_review(review)
+            await keep(self._case, self._comparison, review)
+
+    def action_seen(self) -> None:
+        """Tick the change under the cursor, and go on to the next one."""
+        row = self._rows.current
+        if row is None or not row.is_change:
+            self.program.toast("Put the cursor on a change.")
+            return
+        ticked = row.entry.key not in self._review.seen
+        self.program.run_command("Seen", self._keep_review(self._review.ticked(row.entry.key)))
+        number = neighbour(self._tree.changes, self._rows.cursor, 1)
+        if ticked and number is not None and number > self._rows.cursor:
+            self._rows.move_to(number)
+
+    def action_note(self) -> None:
+        """Attach a note to what the cursor is on."""
+        if self._rows.current is not None:
+            self.program.run_command("Note", self._note(self._rows.current))
+
+    async def _note(self, row: Row) -> None:
+        review = await ask_note(self.program, row, self._review)
+        if review is not None:
+            await self._keep_review(review)
+
+    def action_verdict(self) -> None:
+        """Say what is to become of it."""
+        self.program.run_command("Verdict", self._verdict())
+
+    async def _verdict(self) -> None:
+        verdict = await ask_verdict(self.program, self._left)
+        if verdict is not None:
+            await self._keep_review(replace(self._review, verdict=verdict))
+
+    @property
+    def _left(self) -> int:
+        """How many changes were not ticked yet."""
+        return sum(self._tree.rows[number].entry.key not in self._review.seen for number in self._tree.changes)
 
     def _place(self, first: bool) -> None:
         """Put the cursor on the first change, as long as nobody has put it anywhere else."""
@@ -364,7 +431,12 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             words = f"match {at} of {count}, in {rows} place{'s' if rows != 1 else ''}" if count else f"found in {rows}"
             self._header.facts = ((words if rows else "not found", "$kit-accent"),)
             return
-        self._header.facts = ((f"change {place} of {total}" if place else f"{total} changes", "$kit-accent"),)
+        words = f"change {place} of {total}" if place else f"{total} changes"
+        if not self._review.empty:
+            left = self._left
+            words += f" · {left} left" if left else " · all seen"
+            words += f" · {self._review.verdict}" if self._review.verdict else ""
+        self._header.facts = ((words, "$kit-accent"),)
 
     def _tell_reading(self) -> None:
         """What was read, and whether it continues."""
@@ -394,7 +466,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             return
         width = max(20, self._lines.size.width - 3)
         beside = self.size.width >= WIDE if self._beside is None else self._beside
-        self._lines.begin(lines_of(row.entry, width, beside), cut=self._cut)
+        note = self._review.notes.get(row.entry.key, "")
+        noted = [(("✎ ", "accent+bold"), (clean(note), "accent")), ()] if note else []
+        self._lines.begin(chain(noted, lines_of(row.entry, width, beside)), cut=self._cut)
         if self._search.needle:
             self._lines.find(self._search.needle)
 
@@ -471,7 +545,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._seek(event.text)
 
     @on(FilterInput.Left)
-    def _left(self, event: FilterInput.Left) -> None:
+    def _search_left(self, event: FilterInput.Left) -> None:
         self._searched.remove_class("asked")
         self._rows.focus()
         if not event.keep:
@@ -683,7 +757,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         from kittui.tui.compare.report import report
 
         if self._comparison is not None:
-            self.program.run_command("Report", report(self.program, self._comparison))
+            self.program.run_command("Report", report(self.program, self._comparison, self._review))
 
     def action_timeline(self) -> None:
         """The thing under the cursor over all versions of b's repository."""

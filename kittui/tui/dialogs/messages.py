@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal
 
 from textual.app import ComposeResult
@@ -62,7 +62,7 @@ def message_lines(said: Sequence[Said], requests: Sequence[Request]) -> list[Lin
         size = size_text(request.size) if request.size is not None else ""
         lines.append(
             (
-                (f"{datetime.fromtimestamp(request.at):%H:%M:%S} ", "faint"),
+                (f"{datetime.fromtimestamp(request.at, UTC).astimezone():%H:%M:%S} ", "faint"),
                 (f"{request.method:<6} ", "accent"),
                 (f"{status:<9} ", "text" if 0 < request.status < 400 else "warn"),
                 (f"{size:>8} {request.seconds * 1000:>6.0f} ms  ", "muted"),

@@ -111,6 +111,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         titles: bool = True,
     ) -> None:
         super().__init__()
+        self.mark = "✎"
+        """What stands before a marked row."""
         self._columns = tuple(columns)
         self._cells = cells
         self._key = key
@@ -405,7 +407,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def _row_strip(self, row: Row, ground: str, marked: bool, width: int) -> Strip:
         roles = cast("Roles", self._roles)
-        return self._strip(self._cells(row), roles, ground, "✎" if marked else " ", width)
+        return self._strip(self._cells(row), roles, ground, self.mark if marked else " ", width)
 
     def _strip(self, cells: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
         pieces: list[Span] = [(lead, "accent+bold" if lead != " " else "text")]

@@ -27,6 +27,7 @@ from kittui.usecases.diff.texts import read_large_texts, read_one_sided_texts, r
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
     from kittui.oci.protocols import Repository
+    from kittui.state.reviews import Reviews
     from kittui.usecases.inspect.inspector import Inspector
 
 REMOTE_BUDGET = 600_000
@@ -78,6 +79,8 @@ class DiffUseCase:
     modelkit: OpenModelKit
     inspector: Inspector
     holders: Sequence[Repository] = ()
+    reviews: Reviews | None = None
+    """Where reviews are kept, if anywhere."""
 
     async def compare(
         self, a: Side, b: Side, depth: Depth | None = None, on_update: OnUpdate | None = None

@@ -1,0 +1,87 @@
+"""A review is kept for two digests: ticks, notes and a verdict, in the interface and in every report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kittui.compare.as_json import to_json
+from kittui.compare.html import to_html
+from kittui.compare.markdown import to_markdown
+from kittui.compare.review import Review, changes_of
+from kittui.state.reviews import Reviews
+from kittui.store import LocalSource
+from kittui.tui.app import KittuiApp
+from kittui.tui.compare.screen import CompareScreen
+from kittui.tui.widgets.rows import Rows
+from kittui.usecases.diff.compare import DiffUseCase, Side
+from kittui.usecases.inspect.inspector import Inspector
+from tests.compare.kits import opened
+from tests.tui.waiting import LARGE, quiet, text_of, until
+from tests.tui.world import acme
+
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+def test_what_is_kept_is_read_again_and_nothing_else(tmp_path: Path) -> None:
+    reviews = Reviews(tmp_path)
+    assert reviews.read(A, B) is None
+    review = Review().ticked("one").ticked("two").ticked("one").noted("two", " why? ").noted("one", "")
+    reviews.write(A, B, review.to_json())
+    assert Review.from_json(reviews.read(A, B)) == Review(frozenset({"two"}), {"two": "why?"})
+    assert reviews.read(B, A) is None
+    (path,) = (tmp_path / "reviews").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    for broken in (b"[", b"[]", b'{"seen": 1, "notes": [], "verdict": 3}', b"[" * 100_000):
+        path.write_bytes(broken)
+        assert Review.from_json(reviews.read(A, B)).empty
+    with pytest.raises(ValueError, match="two digests"):
+        reviews.read("../../etc/passwd", B)
+
+
+async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> None:
+    repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
+    case = DiffUseCase(opened, Inspector(), (), Reviews(tmp_path / "state"))
+    a, b = Side(repository, "champion"), Side(repository, "challenger")
+
+    async def open_it(pilot: Any, app: KittuiApp) -> CompareScreen:
+        await quiet(pilot)
+        screen = CompareScreen(case, a, b)
+        await app.push_screen(screen)
+        await until(pilot, lambda: screen.comparison is not None and screen.comparison.complete)
+        return screen
+
+    app = acme().app()
+    async with app.run_test(size=LARGE) as pilot:
+        screen = await open_it(pilot, app)
+        await pilot.press("space")
+        await until(pilot, lambda: "change 2 of 14 · 13 left" in text_of(pilot))
+        assert "✓     ~ package.version" in text_of(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "An empty note" in text_of(pilot))
+        await pilot.press(*"<b>why</b>", "enter")
+        await until(pilot, lambda: "✎ <b>why</b>" in text_of(pilot))
+        await pilot.press("v")
+        await until(pilot, lambda: "13 changes were not seen yet." in text_of(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "13 left · approved" in text_of(pilot))
+        comparison, review = screen.comparison, screen._review
+        assert comparison is not None
+        assert len(changes_of(comparison)) == 14
+    app = acme().app()
+    async with app.run_test(size=LARGE) as pilot:
+        screen = await open_it(pilot, app)
+        await until(pilot, lambda: "change 1 of 14 · 13 left · approved" in text_of(pilot))
+        rows: Any = screen.query_one("#changes", Rows)
+        assert rows.marked == {"Kitfile/package.version"}
+    markdown, page, document = to_markdown(comparison, review), to_html(comparison, review), to_json(comparison, review)
+    assert "**Approved. 1 of 14 changes seen.**".replace(".", "") in markdown.replace("\\", "").replace(".", "")
+    assert "- `model.version`: &lt;b&gt;why&lt;/b&gt;" in markdown
+    assert "<h2>Review</h2><p><strong>Approved. 1 of 14 changes seen.</strong></p>" in page
+    assert "&lt;b&gt;why&lt;/b&gt;" in page
+    assert document["review"]["verdict"] == "approved"
+    assert json.loads(json.dumps(document["review"]["notes"])) == {"Kitfile/model.version": "<b>why</b>"}
+    assert "review" not in to_json(comparison)
