@@ -15,10 +15,9 @@ from textual.worker import Worker
 
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.protocols import Incomplete, Repository, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.oci.protocols import Incomplete, Repository, TagEntry
 from kittui.tasks import together
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
@@ -253,9 +252,11 @@ class TagsPane(RowsPane[TagRow]):
         """Ask once for each stage tag of a list; a tag that is elsewhere now, or gone, is marked and read again."""
         moved = False
         for row in [row for row in tags.rows if tags.stage_of(row) is not None and row.asked and row.digest]:
-            before = row.digest
+            before, target = row.digest, row.target
+            if target is None:
+                continue
             try:
-                found = await row.repository.resolve(row.target)
+                found = await row.repository.resolve(target)
             except NotFound:
                 moved = True
                 continue
