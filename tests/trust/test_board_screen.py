@@ -213,3 +213,48 @@ def test_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> None:
         await until(pilot, lambda: "approved by 1 of Anna" in text_of(pilot))
 
     assert snap_compare(kits.app(), terminal_size=size, run_before=walked)
+
+
+@pytest.mark.snapshot
+@SIZES
+def test_gates_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> None:
+    """The plan of a promotion with every gate's answer, and everything to choose without scrolling."""
+
+    async def walked(pilot: Pilot[Any]) -> None:
+        await sign(kits.fraud, Tag("challenger"), KeySigner(OPS))
+        await opened(pilot)
+        await pilot.press("j", "c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await until(pilot, lambda: "✓ 1  ✗ 1" in text_of(pilot) and "10.3 kB" in text_of(pilot))
+
+    assert snap_compare(kits.app(), terminal_size=size, run_before=walked)
+
+
+async def test_gates_say_what_they_read_until_they_answer(kits: Kits) -> None:
+    hold, first = asyncio.Event(), kits.world.evidence.statements
+
+    async def later(*words: Any) -> Any:
+        await hold.wait()
+        return await first(*words)
+
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await ready(pilot)
+        kits.world.evidence.statements = later  # type: ignore[assignment]
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await until(pilot, lambda: "… 2 still asked" in text_of(pilot))
+        assert text_of(pilot).count("reads what is attached to it") == 2
+        hold.set()
+        await until(pilot, lambda: "✗ 2" in text_of(pilot))
+        assert "still asked" not in text_of(pilot)
+
+
+async def test_what_a_registry_says_is_cleaned_on_cards(tmp_path: Path) -> None:
+    kits = gated(tmp_path)
+    evil = "1.0\x1b[31mred\x07"
+    kits.registry.repository("churn").add_kit("x", "tuned", package={"name": evil, "version": evil})
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "red" in text_of(pilot))
+        assert "\x1b" not in text_of(pilot)
+        assert "\x07" not in text_of(pilot)

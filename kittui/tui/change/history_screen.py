@@ -130,12 +130,12 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         return " · ".join(parts)
 
     def _cells(self, event: TagEvent) -> Sequence[Spans]:
-        time = event.time[:16].replace("T", " ")
+        time = clean(event.time[:16].replace("T", " "))
         outside = event.source == "none"
         vouched, role = proof_spans(event)
         who = ": ".join(filter(None, (clean(event.actor, limit=60), clean(event.reason, limit=200))))
         return (
-            ((f"≤ {time}" if outside else f"  {clean(time)}", "muted"),),
+            ((f"≤ {time}" if outside else f"  {time}", "muted"),),
             (("outside" if outside else clean(event.action, limit=20), "warn" if outside else "accent"),),
             ((clean(event.tag, limit=128), "text+bold" if event.counted else "faint"),),
             ((short(event.before), "muted"),),
