@@ -104,8 +104,8 @@ def test_a_pipe_gets_plain_text_and_stderr_the_rest(kittui: Run) -> None:
     assert "\x1b" not in ran.out
     assert ran.err == ""
     lines = ran.out.splitlines()
-    assert lines[0].split() == ["TAG", "DIGEST", "SIZE"]
-    assert [line.split()[-4] for line in lines[1:]][-3:] == ["v0.9.0", "v1.0.0", "v1.1.0"]
+    assert lines[0].split() == ["TAG", "DIGEST", "SIZE", "SIGNED"]
+    assert [line.split()[-6] for line in lines[1:]][-3:] == ["v0.9.0", "v1.0.0", "v1.1.0"]
 
 
 def test_tags_are_in_natural_order(kittui: Run) -> None:
