@@ -10,8 +10,8 @@ from kittui.compare.documents import compare_documents, same_value
 from kittui.compare.excerpts import between
 from kittui.compare.lines import matching_blocks
 from kittui.compare.text import AS_EVER, HUNKS_LIMIT, LineRules, compare_lines, encoding_notes, split
-from kittui.errors import Malformed
-from kittui.formats.notebook import Cell, read_notebook
+from kittui.errors import Malformed, TooLarge
+from kittui.formats.notebook import Cell, notebook_budget, read_notebook
 from kittui.formats.text import decode, sniff
 
 
@@ -21,8 +21,11 @@ def compare_notebooks(path: str, a: bytes, b: bytes, rules: LineRules = AS_EVER)
     if encodings[0] is None or encodings[1] is None:
         return None
     try:
-        old, new = read_notebook(decode(a, encodings[0])), read_notebook(decode(b, encodings[1]))
-    except Malformed:
+        old, new = (
+            read_notebook(decode(content, encoding), notebook_budget())
+            for content, encoding in ((a, encodings[0]), (b, encodings[1]))
+        )
+    except (Malformed, TooLarge):
         return None
     hunks: list[Hunk] = []
     values: list[ValueChange] = [*compare_documents(old.about, new.about)]

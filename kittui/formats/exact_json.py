@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 
 DEPTH = 200
@@ -49,11 +50,19 @@ class Number:
         return self.text
 
 
-def parse_json(text: str) -> Any:
+def count_values(text: str) -> int:
+    """How many values a document has at most: what it costs to be parsed, told without parsing it."""
+    return text.count(",") + text.count("[") + text.count("{") + 1
+
+
+def parse_json(text: str, budget: Budget | None = None) -> Any:
     """A document: fractions are Number, integers int, and a map with a key twice has both values.
 
-    Raises Malformed for what is not JSON, and for more than DEPTH levels.
+    Its values are counted before they are built. Raises Malformed for what is not JSON, and for more than DEPTH levels,
+    TooLarge for more values than the budget has.
     """
+    if budget is not None:
+        budget.spend("items", count_values(text))
     try:
         value = _DECODER.decode(text.strip(_BLANKS))
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 from kittui.formats.exact_json import parse_json
 
@@ -37,9 +38,14 @@ class Notebook(NamedTuple):
     about: dict[str, Any]
 
 
-def read_notebook(text: str) -> Notebook:
-    """Read a notebook; raises Malformed."""
-    document: Any = parse_json(text)
+def notebook_budget() -> Budget:
+    """For one notebook: its values are parsed in one go, and its lines are all laid out."""
+    return Budget("the notebook", items=2_000_000, lines=200_000, seconds=20)
+
+
+def read_notebook(text: str, budget: Budget) -> Notebook:
+    """Read a notebook; raises Malformed, and TooLarge for more than the budget has."""
+    document: Any = parse_json(text, budget)
     if not isinstance(document, dict):
         raise Malformed("not a notebook: the JSON in it is not a map")
     cells, about = document.get("cells"), {key: value for key, value in document.items() if key != "cells"}

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from kittui.errors import Malformed, TooLarge
-from kittui.formats.exact_json import json_text, parse_json, unique_names
+from kittui.formats.exact_json import count_values, json_text, parse_json, unique_names
 
 SAMPLE = 64 * 1024
 """Characters at a table's start by which its delimiter, and the fields of JSON lines, are told."""
@@ -26,6 +26,8 @@ RECORD_LIMIT = 4 * 1024 * 1024
 """Characters of one record that are held at most: a quote that was not closed by then is a character."""
 COLUMNS = 100_000
 """Columns of a table at most."""
+VALUES = 500_000
+"""Values in one line of JSON up to which it is taken apart."""
 FIELDS = 1_000
 """Fields of JSON lines that have a column of their own."""
 UNTITLED = "(untitled)"
@@ -188,10 +190,13 @@ def split_lines(text: str, most: int = -1) -> list[str]:
 
 
 def split_cells(record: str, delimiter: str, *, quoted: bool = True) -> list[str]:
-    """The cells of one record; a quote that it does not close is a character."""
+    """The cells of one record; a quote that it does not close is a character.
+
+    What comes after the first COLUMNS of them is one more.
+    """
     line = record.removesuffix("\n")
-    if not quoted or '"' not in line:
-        return line.split(delimiter)
+    if not quoted or '"' not in line or line.count(delimiter) > COLUMNS:
+        return line.split(delimiter, COLUMNS)
     reader = csv.reader([line, ""], delimiter=delimiter)
     try:
         row = next(reader)
@@ -221,10 +226,10 @@ def read_form(kind: str, text: str, *, ended: bool) -> Form | None:
         delimiter, quoted = find_delimiter(text[:SAMPLE], ended=ended and len(text) <= SAMPLE), True
     splitter = Splitter(delimiter, quoted=quoted)
     records = [record for record in _first_records(splitter, text, ended) if record != "\n"][leading:]
+    if (records[0] if records else text).count(delimiter) > COLUMNS:
+        raise TooLarge(f"too large to show: more than {COLUMNS:,} columns in the table")
     if not records:
         return Form(delimiter, quoted, ()) if ended or len(text) > RECORD_LIMIT else None
-    if records[0].count(delimiter) > COLUMNS:
-        raise TooLarge(f"too large to show: more than {COLUMNS:,} columns in the table")
     rows = [split_cells(record, delimiter, quoted=quoted) for record in records[:_RECORDS]]
     if not is_header(rows[0]):
         titles = [f"column {number}" for number in range(1, len(rows[0]) + 1)]
@@ -296,6 +301,8 @@ def _looks(rows: Sequence[Sequence[str]]) -> tuple[float, float, int]:
 
 def fields_of(record: str) -> dict[str, Any] | str:
     """A JSON line's fields; its text where it is not an object."""
+    if count_values(record) > VALUES:
+        return record.strip()
     try:
         value = parse_json(record)
     except Malformed:

@@ -111,13 +111,15 @@ class Manifests:
         crash_point("registry.manifest.before-put")
         answer = None
         with self._session.retries() as retries:
-            failed = False
+            failed = misread = False
             while answer is None:
                 try:
                     if failed and await self._holds(target, raw):
                         crash_point("registry.manifest.after-put")
                         return None
                     answer = await self._session.ask(call)
+                    if _misread(answer) and not misread:
+                        answer, misread = None, True
                 except NetworkError as error:
                     failed = True
                     await retries.after(error)
@@ -162,3 +164,11 @@ class Manifests:
         )
         crash_point("registry.manifest.after-delete")
         return answer
+
+
+def _misread(answer: Answer) -> bool:
+    """Whether a registry says that bytes have another digest than they have.
+
+    Distribution 2.8 does while somebody else stores the same manifest: it reads a link that is being written.
+    """
+    return answer.status == 400 and Complaint.parse(answer.body).code == "DIGEST_INVALID"

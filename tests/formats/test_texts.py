@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kittui.errors import Malformed
-from kittui.formats.notebook import read_notebook
+from kittui.budget import Budget
+from kittui.errors import Malformed, TooLarge
+from kittui.formats.notebook import notebook_budget, read_notebook
 from kittui.formats.tables import Form, Splitter, read_form, split_cells
 from kittui.formats.text import Decoder, Encoding, decode, decode_exactly, hex_lines, sniff
 
@@ -222,7 +223,7 @@ def test_notebooks() -> None:
             "nonsense",
         ],
     }
-    notebook = read_notebook(json.dumps(document))
+    notebook = read_notebook(json.dumps(document), notebook_budget())
     assert notebook.language == "python"
     assert [(cell.kind, cell.source, cell.number, cell.outputs) for cell in notebook.cells] == [
         ("markdown", "# Title\ntext", None, ()),
@@ -230,7 +231,7 @@ def test_notebooks() -> None:
     ]
     for bad in ("", "[]", '{"cells": 1}', "[" * 100_000):
         with pytest.raises(Malformed):
-            read_notebook(bad)
+            read_notebook(bad, notebook_budget())
 
 
 def test_a_notebook_of_version_3() -> None:
@@ -238,9 +239,34 @@ def test_a_notebook_of_version_3() -> None:
         {"cell_type": "heading", "level": 2, "source": ["Title"]},
         {"cell_type": "code", "language": "python", "input": ["print(1)"], "outputs": [], "prompt_number": 4},
     ]
-    notebook = read_notebook(json.dumps({"nbformat": 3, "metadata": {"name": "old"}, "worksheets": [{"cells": cells}]}))
+    notebook = read_notebook(
+        json.dumps({"nbformat": 3, "metadata": {"name": "old"}, "worksheets": [{"cells": cells}]}), notebook_budget()
+    )
     assert [(cell.kind, cell.source, cell.number) for cell in notebook.cells] == [
         ("markdown", "## Title", None),
         ("code", "print(1)", 4),
     ]
     assert notebook.about == {"nbformat": 3, "metadata": {"name": "old"}}
+
+
+@pytest.mark.parametrize("cell", ["[],", "{},", '"",', "0,"])
+def test_a_notebook_of_too_many_values_is_refused_before_it_is_parsed(cell: str) -> None:
+    source = '{"cells":[' + cell * 1_100_000 + "0]}"
+    with pytest.raises(TooLarge, match="too large to show: more than 1,000,000 values in the notebook"):
+        read_notebook(source, Budget("the notebook", items=1_000_000))
+
+
+def test_a_line_of_too_many_values_stays_text() -> None:
+    record = '{"a":[' + "0," * 500_000 + "0]}\n"
+    form = read_form("jsonl", '{"a":1}\n' + record, ended=True)
+    assert form is not None
+    assert form.cells(record) == ["", record.strip()]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_cells_beyond_the_columns_that_are_read_are_one(kind: str) -> None:
+    delimiter = "," if kind == "csv" else "\t"
+    assert len(split_cells(delimiter * 300_000, delimiter, quoted=kind == "csv")) == 100_001
+    assert len(split_cells('"' + delimiter * 300_000, delimiter, quoted=kind == "csv")) == 100_001
+    with pytest.raises(TooLarge, match="more than 100,000 columns"):
+        read_form(kind, delimiter * 5_000_000, ended=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 import struct
 import threading
 import zlib
@@ -22,7 +23,7 @@ from kittui.usecases.inspect.viewers import tables
 from kittui.usecases.inspect.viewers.markdown import laid_out
 from kittui.usecases.inspect.viewers.pictures import decode_picture
 from kittui.usecases.inspect.viewers.registry import show
-from kittui.usecases.inspect.viewers.shown import Document, Grid, Markup, OpenFile, Picture, Shown
+from kittui.usecases.inspect.viewers.shown import Code, Document, Grid, Markup, Note, OpenFile, Picture, Shown
 from kittui.usecases.inspect.views import BytesView
 
 
@@ -250,3 +251,33 @@ async def test_work_aside_is_left_to_itself() -> None:
     assert not ended.is_set()
     go.set()
     assert await asyncio.to_thread(ended.wait, 30)
+
+
+async def test_a_notebook_of_many_lines_ends_with_a_marked_row() -> None:
+    cell = {"cell_type": "code", "source": "x", "outputs": [{"output_type": "stream", "text": "\n" * 1000}] * 99}
+    file = await shown("a.ipynb", json.dumps({"nbformat": 4, "cells": [cell] * 9}).encode())
+    assert isinstance(file.first, Document)
+    last = file.first.parts[-1]
+    assert isinstance(last, Note)
+    assert (last.text, last.warning) == ("too large to show: more than 200,000 lines in the notebook", True)
+    assert 190_000 < sum(len(part.lines) for part in file.first.parts if isinstance(part, Code)) <= 200_000
+
+
+async def test_the_source_of_a_notebook_of_many_pictures_is_not_laid_out() -> None:
+    cell = {"cell_type": "code", "outputs": [{"output_type": "display_data", "data": {"image/png": "A" * 5_000_000}}]}
+    file = await shown("a.ipynb", json.dumps({"nbformat": 4, "cells": [cell]}).encode())
+    assert [way.name for way in file.ways] == ["Cells"]
+    assert len(file.text) > 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("```python\n" + "(" * 39_000 + "\n```\n", True),
+        ("```python\n" + "(" * 41_000 + "\n```\n", False),
+        ("> a\n\n" * 100, True),
+        ("\n\n".join([">" * 20 + " a"] * 3), False),
+    ],
+)
+def test_markdown_that_costs_more_than_it_looks_like_is_not_laid_out(text: str, whole: bool) -> None:
+    assert (laid_out(text) is not None) == whole

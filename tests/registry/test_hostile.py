@@ -492,6 +492,22 @@ async def test_400_is_not_tried_again() -> None:
         assert len(registry.requests) == 1
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_registry_that_misreads_a_manifest_once_is_given_it_again(times: int) -> None:
+    misread = b'{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}'
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        held = await source.repository("fraud").manifest("v1")
+        registry.script("PUT", "/manifests/", Reply(400, {}, misread), times=times)
+        put = source.repository("fraud").put_manifest(held.raw, held.media_type, "v2")
+        if times == 1:
+            assert (await put).digest == held.digest
+        else:
+            with pytest.raises(RegistryError, match="DIGEST_INVALID"):
+                await put
+        assert registry.count("PUT", "/manifests/") == 2
+
+
 async def test_check_39_a_lost_answer_to_a_put_is_recognised(server: Server) -> None:
     await server.add_kit("fraud", "v1", layers=[])
     async with FaultyProxy(server.host) as proxy, connect(proxy.host) as source:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from kittui.tui.widgets.documents import json_page
 from kittui.tui.widgets.highlight import LIMIT, highlight, highlight_json, highlight_yaml
-from kittui.tui.widgets.lines import wrap
+from kittui.tui.widgets.lines import Lines, between, wrap
 from kittui.tui.widgets.rows import _fit
+from tests.fakes.layers import archive
+from tests.look.kits import kit_world
+from tests.look.test_viewer import START, read, viewed
+from tests.tui.waiting import text_of
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=40)
 VALUES = st.recursive(
@@ -95,3 +101,46 @@ def test_a_cell_is_exactly_as_wide_as_its_column(spans: list[tuple[str, str]], r
     from rich.cells import cell_len
 
     assert sum(cell_len(text) for text, _ in _fit(spans, room, "right")) == room
+
+
+@given(st.lists(st.tuples(TEXTS, st.sampled_from("abc")), max_size=8), st.integers(0, 80), st.integers(0, 80))
+def test_the_part_of_a_line_has_its_characters_and_their_roles(spans: list[tuple[str, str]], a: int, b: int) -> None:
+    characters = [(character, role) for text, role in spans for character in text]
+    start, end = sorted((min(a, len(characters)), min(b, len(characters))))
+    places = [0, *accumulate(len(text) for text, _ in spans)]
+    found = between(spans, start, end, places)
+    assert [(character, role) for text, role in found for character in text] == characters[start:end]
+
+
+async def test_of_a_line_that_is_a_whole_file_only_what_is_in_view_is_drawn() -> None:
+    made, _ = kit_world({"m": archive({"a.txt": b"x" * 300_000})})
+    async with made.app(START).run_test(size=(100, 30)) as pilot:
+        await viewed(pilot, "a.txt")
+        await read(pilot)
+        lines = pilot.app.screen.query_one(Lines)
+        await pilot.pause()
+        drawn = lines._drawn[0]
+        assert len(drawn.cuts) > 1000
+        assert 0 < len(drawn.strips) <= 30
+        await pilot.press("G")
+        await pilot.pause()
+        assert len(drawn.cuts) - 1 in drawn.strips
+        assert len(drawn.strips) <= 60
+
+
+async def test_of_a_title_of_a_million_characters_few_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def measuring(text: str) -> int:
+        measured.append(len(text))
+        return cell_len(text)
+
+    monkeypatch.setattr("kittui.tui.widgets.rows.cell_len", measuring)
+    content = b'a,"b' + "\u00e9".encode() * 200_000 + b'"\n1,2\n'
+    made, _ = kit_world({"m": archive({"a.csv": content})})
+    async with made.app(START).run_test(size=(100, 30)) as pilot:
+        await viewed(pilot, "a.csv")
+        await read(pilot)
+        await pilot.pause()
+        assert "\u00e9\u00e9" in text_of(pilot)
+    assert max(measured) < 5_000

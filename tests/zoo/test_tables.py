@@ -77,8 +77,8 @@ async def test_cells_that_arrow_has_no_cast_for_are_text(path: str, cells: list[
 
 @pytest.mark.parametrize("path", EXPECTED["notebooks"])
 async def test_notebooks_have_the_cells_that_nbformat_reads(path: str) -> None:
-    from kittui.formats.notebook import read_notebook
+    from kittui.formats.notebook import notebook_budget, read_notebook
 
     assert (await shown(path)).kind == "notebook"
-    notebook = read_notebook((HERE / path).read_text())
+    notebook = read_notebook((HERE / path).read_text(), notebook_budget())
     assert [[cell.kind, cell.source] for cell in notebook.cells] == EXPECTED["notebooks"][path]

@@ -117,7 +117,7 @@ class Detail(Lines):
     def _mark(self, head: int) -> None:
         self._head = head
         self._needle, self._found, self._at = "", [self._heads[head]], 0
-        self._strips.clear()
+        self._drawn.clear()
         line, top = self._starts[self._heads[head]], self.scroll_offset.y
         if not top <= line <= top + self.size.height // 3:
             self.scroll_to(y=line, animate=False, force=True, immediate=True)

@@ -59,6 +59,28 @@ class Page:
     cut: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A line, its screen lines drawn as they come into view: one line may be a whole file."""
+
+    spans: Spans
+    places: Sequence[int]
+    cuts: Sequence[tuple[int, int, int]]
+    ground: str
+    before: str
+    after: str
+    strips: dict[int, Strip] = field(default_factory=dict)
+
+    def draw(self, part: int, width: int, roles: Roles) -> Strip:
+        """One of its screen lines."""
+        start, end, indent = self.cuts[part]
+        segments = [Segment(" " * (1 + indent), roles.style(self.before, self.ground))]
+        segments += [
+            Segment(text, roles.style(role, self.ground)) for text, role in between(self.spans, start, end, self.places)
+        ]
+        return Strip(segments).adjust_cell_length(width, roles.style(self.after, self.ground))
+
+
 class Lines(ScrollView, can_focus=True):
     """Shows a Page; long lines wrap, and `find` walks through lines that hold a text."""
 
@@ -85,7 +107,7 @@ class Lines(ScrollView, can_focus=True):
         self._page = Page()
         self._starts: list[int] = [0]
         self._width = 0
-        self._strips: LRUCache[int, list[Strip]] = LRUCache(400)
+        self._drawn: LRUCache[int, _Drawn] = LRUCache(400)
         self._roles: Roles | None = None
         self._needle = ""
         self._found: list[int] = []
@@ -125,7 +147,7 @@ class Lines(ScrollView, can_focus=True):
         self._needle = text.casefold()
         self._found = self._holding(self._page.lines, 0)
         self._at = -1
-        self._strips.clear()
+        self._drawn.clear()
         self.refresh()
         top = bisect_right(self._starts, self.scroll_offset.y) - 1
         following = [place for place, number in enumerate(self._found) if number >= top]
@@ -145,7 +167,7 @@ class Lines(ScrollView, can_focus=True):
             return (0, 0)
         before, self._at = self._at, place
         for each in {before, place} - {-1}:
-            self._strips.discard(self._found[each])
+            self._drawn.discard(self._found[each])
         line = self._starts[self._found[place]]
         top, height = self.scroll_offset.y, self.size.height
         if not top <= line < top + height:
@@ -179,13 +201,13 @@ class Lines(ScrollView, can_focus=True):
     def notify_style_update(self) -> None:
         """Another theme: forget what was drawn."""
         self._roles = None
-        self._strips.clear()
+        self._drawn.clear()
         super().notify_style_update()
 
     def _wrap(self) -> None:
         self._width = max(8, self.size.width - 2)
         self._starts = [0, *accumulate(len(self._cuts(line)) for line in self._page.lines)]
-        self._strips.clear()
+        self._drawn.clear()
         self.virtual_size = Size(0, self._starts[-1])
 
     def _cuts(self, line: Line) -> list[tuple[int, int, int]]:
@@ -203,13 +225,18 @@ class Lines(ScrollView, can_focus=True):
         number = bisect_right(self._starts, wanted) - 1
         if number >= len(self._page.lines):
             return Strip.blank(width, self._roles.style("text"))
-        strips = self._strips.get(number)
-        if strips is None:
-            strips = self._strips[number] = self._draw(number, width, self._roles)
+        drawn = self._drawn.get(number)
+        if drawn is None:
+            drawn = self._drawn[number] = self._begin(number)
         part = wanted - self._starts[number]
-        return strips[part] if part < len(strips) else Strip.blank(width, self._roles.style("text"))
+        if part >= len(drawn.cuts):
+            return Strip.blank(width, self._roles.style("text"))
+        strip = drawn.strips.get(part)
+        if strip is None:
+            strip = drawn.strips[part] = drawn.draw(part, width, self._roles)
+        return strip
 
-    def _draw(self, number: int, width: int, roles: Roles) -> list[Strip]:
+    def _begin(self, number: int) -> _Drawn:
         line = self._page.lines[number]
         spans = self._page.highlight(line) if isinstance(line, str) else line
         ground = "base"
@@ -217,14 +244,10 @@ class Lines(ScrollView, can_focus=True):
             ground = "cursor"
         elif _among(self._found, number):
             ground = "blurred"
-        strips = []
         # What is before a line has the ground that it begins in, what fills it the one that it ends in.
-        before, blank = (roles.style(_blank(spans[end : end + 1 or None]), ground) for end in (0, -1))
-        for start, end, indent in self._cuts(line):
-            segments = [Segment(" " * (1 + indent), before)]
-            segments += [Segment(part, roles.style(role, ground)) for part, role in between(spans, start, end)]
-            strips.append(Strip(segments).adjust_cell_length(width, blank))
-        return strips
+        before, after = (_blank(spans[end : end + 1 or None]) for end in (0, -1))
+        places = [0, *accumulate(len(part) for part, _ in spans)]
+        return _Drawn(spans, places, self._cuts(line), ground, before, after)
 
 
 def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, int, int]]:
@@ -273,15 +296,15 @@ def _fitting(text: str, start: int, room: int) -> int:
     return len(piece)
 
 
-def between(spans: Spans, start: int, end: int) -> list[tuple[str, str]]:
-    """The spans' part from one character to another."""
+def between(spans: Spans, start: int, end: int, places: Sequence[int] | None = None) -> list[tuple[str, str]]:
+    """The spans' part from one character to another; `places` are where each of them begins, and where all end."""
+    places = places or [0, *accumulate(len(part) for part, _ in spans)]
     found: list[tuple[str, str]] = []
-    at = 0
-    for text, role in spans:
-        part = text[max(0, start - at) : max(0, end - at)]
-        if part:
+    for number in range(max(0, bisect_right(places, start) - 1), bisect_left(places, end)):
+        text, role = spans[number]
+        at = places[number]
+        if part := text[max(0, start - at) : end - at]:
             found.append((part, role))
-        at += len(text)
     return found
 
 

@@ -409,7 +409,9 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         roles = cast("Roles", self._roles)
         return self._strip(self._cells(row), roles, ground, self.mark if marked else " ", width)
 
-    def _strip(self, cells: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
+    def _strip(self, whole: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
+        # To measure a text takes a step for each character, and a cell may hold millions: no more of it can show.
+        cells = [[(text[: 16 * width], role) for text, role in spans] for spans in whole]
         pieces: list[Span] = [(lead, "accent+bold" if lead != " " else "text")]
         layout = self._layout()
         if not any(text.strip() for number, _ in layout[1:] for text, _ in cells[number]):

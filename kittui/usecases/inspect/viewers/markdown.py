@@ -20,6 +20,8 @@ LAID_OUT = 150_000
 """Characters that are laid out."""
 BLOCKS = 500
 """Blocks, and cells of small tables, that are laid out."""
+CODE = 40_000
+"""Characters of code: they are coloured where they are laid out, each time."""
 CELLS = 60
 """Cells of a table up to which each is laid out for itself."""
 MARKS = 10_000
@@ -40,11 +42,12 @@ def laid_out(text: str) -> str | None:
         return None
     lines = text.split("\n")
     found: list[str] = []
-    blocks, marks, at, fence = 0, 0, 0, ""
+    blocks, marks, code, at, fence = 0, 0, 0, 0, ""
     while at < len(lines):
         line = lines[at]
         mark = _FENCE.match(line)
         if fence:
+            code += len(line)
             if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
         elif mark:
@@ -66,13 +69,14 @@ def laid_out(text: str) -> str | None:
             before = lines[at - 1] if at else ""
             blocks += 4 * min(20, len(inside[0].replace(">", " ").split()))
             if quotes and line.strip(" >") and not (before.strip(" >") and before.count(">") == quotes):
-                blocks += min(20, quotes) + 1
+                # Each quote is a box in the one around it, and all of them are laid out again for what is inside.
+                blocks += min(30, quotes) ** 2 + 1
         elif line.strip() and (not at or not lines[at - 1].strip() or _LINE.match(line)):
             blocks += 1
         marks += sum(map(line.count, "*_~`[]<|"))
         found.append(line)
         at += 1
-    return "\n".join(found) if blocks <= BLOCKS and marks <= MARKS else None
+    return "\n".join(found) if blocks <= BLOCKS and marks <= MARKS and code <= CODE else None
 
 
 def _row(line: str) -> list[str]:

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from kittui.formats.notebook import NOTEBOOK_LIMIT, Notebook, read_notebook
+from collections.abc import Iterator
+
+from kittui.budget import Budget
+from kittui.errors import TooLarge
+from kittui.formats.notebook import NOTEBOOK_LIMIT, Notebook, notebook_budget, read_notebook
 from kittui.tasks import aside
 from kittui.terminal import clean
-from kittui.usecases.inspect.viewers.shown import Document, Heading, OpenFile, Part, Shown, Viewer, Way
+from kittui.usecases.inspect.viewers.shown import Document, Heading, Note, OpenFile, Part, Shown, Viewer, Way
 from kittui.usecases.inspect.viewers.whole import code, read_text
+
+SOURCE_LIMIT = 4 * 1024 * 1024
+"""Characters of a notebook up to which its source is shown as well: pictures are in it as lines of millions."""
 
 
 async def _open(file: OpenFile) -> Shown:
     text, digest = await read_text(file)
     cells = Document(await aside(_parts, text))
-    source = Document([await aside(code, text, "notebook.json")])
-    ways = (Way("Cells", cells), Way("Source", source))
+    ways = [Way("Cells", cells)]
+    if len(text) <= SOURCE_LIMIT:
+        ways.append(Way("Source", Document([await aside(code, text, "notebook.json")])))
     return Shown(
-        "notebook", file.size, ways, text=text, verified=file.view.verified, digest=digest, read=file.size
+        "notebook", file.size, tuple(ways), text=text, verified=file.view.verified, digest=digest, read=file.size
     )  # fmt: skip
 
 
 def _parts(text: str) -> list[Part]:
-    notebook = read_notebook(text)
+    budget = notebook_budget()
+    notebook = read_notebook(text, budget)
     parts: list[Part] = []
+    try:
+        for cell in _cells(notebook, budget):
+            parts += cell
+    except TooLarge as error:
+        parts.append(Note(error.message, warning=True))
+    return parts
+
+
+def _cells(notebook: Notebook, budget: Budget) -> Iterator[list[Part]]:
+    """The parts of each cell, its lines counted before they are cut."""
     for cell in notebook.cells:
         number = "" if cell.number is None else f" [{cell.number}]"
         syntax = {"markdown": "cell.md", "raw": ""}.get(cell.kind, _named(notebook))
-        parts += [Heading(f"{cell.kind}{number}"), code(cell.source, syntax, quiet=cell.kind == "raw")]
+        budget.spend("lines", cell.source.count("\n") + 1)
+        yield [Heading(f"{cell.kind}{number}"), code(cell.source, syntax, quiet=cell.kind == "raw")]
         for output in cell.outputs:
-            parts += [Heading("output"), code(output, quiet=True)]
-    return parts
+            budget.spend("lines", output.count("\n") + 2)
+            yield [Heading("output"), code(output, quiet=True)]
 
 
 def _named(notebook: Notebook) -> str:

@@ -1,15 +1,19 @@
-"""Pictures of the formats that are named here, scaled to what a terminal shows; with Pillow (the `images` extra)."""
+"""Pictures of the formats that are named here, scaled to what a terminal shows; with Pillow (the `images` extra).
+
+They are decoded in a process of their own: an image of a few kilobytes can keep a decoder busy for minutes.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge, Unsupported
-from kittui.tasks import aside
 from kittui.terminal import clean
+from kittui.usecases.inspect.viewers.confined import confined
 from kittui.usecases.inspect.viewers.shown import OpenFile, Picture, Shown, Viewer, Way
 
 FORMATS = {
@@ -27,12 +31,36 @@ DRAWN = 2000
 async def _open(file: OpenFile) -> Shown:
     content = await file.view.read(0, file.size)
     sides = [DRAWN, file.width] if file.draws else [file.width]
-    found = [await aside(decode_picture, content, max(8, side), file.background) for side in sides]
+
+    async def read(offset: int, length: int) -> bytes:
+        return content[offset : offset + length]
+
+    arguments = {"sides": [max(8, side) for side in sides], "background": file.background}
+    found = await confined("picture", "the image", len(content), read, arguments, _pictures, needs="PIL")
     names = ("Image", "Half blocks") if file.draws else ("Image",)
     ways = tuple(Way(name, picture) for name, picture in zip(names, found, strict=True))
     return Shown(
         "picture", file.size, ways, verified=file.view.verified, digest=hashlib.sha256(content).digest(), read=file.size
     )
+
+
+def _pictures(document: Any, pixels: bytes) -> list[Picture]:
+    """What the process that decoded an image answered, checked."""
+    found: list[Picture] = []
+    at = 0
+    for width, height in document["sizes"]:
+        if not 0 < width <= DRAWN or not 0 < height <= DRAWN or at + width * height * 3 > len(pixels):
+            raise ValueError("sizes that do not fit the pixels")
+        found.append(Picture(clean(str(document["facts"])), width, height, pixels[at : at + width * height * 3]))
+        at += width * height * 3
+    return found
+
+
+def picture_answer(content: bytes, sides: Sequence[int], background: str) -> tuple[dict[str, Any], bytes]:
+    """An image in several sizes, as the process that decodes it answers."""
+    found = [decode_picture(content, side, background) for side in sides]
+    sizes = [(picture.width, picture.height) for picture in found]
+    return {"facts": found[0].facts, "sizes": sizes}, b"".join(picture.pixels for picture in found)
 
 
 def decode_picture(content: bytes, most: int, background: str = "#000000") -> Picture:
@@ -58,7 +86,7 @@ def decode_picture(content: bytes, most: int, background: str = "#000000") -> Pi
             small = _in_colour(turned, background)
             small.thumbnail((most, most))
             return Picture(clean(facts), small.width, small.height, small.tobytes())
-    except TooLarge:
+    except (TooLarge, MemoryError):
         raise
     except UnidentifiedImageError:
         names = ", ".join(dict.fromkeys(FORMATS.values()))

@@ -32,14 +32,14 @@ class TextLayout:
             self._left = ""
         if ended and lines and not lines[-1]:
             lines.pop()
-        self._budget.spend("items", len(lines))
+        self._budget.spend("lines", len(lines))
         return [clean_line(line) for line in lines]
 
 
 async def open_text(file: OpenFile, problem: str = "") -> Shown:
     """A file as text, or in hexadecimal where it is none."""
     encoding = sniff(await file.view.read(0, min(file.size, SNIFFED)))
-    budget = Budget("the text", items=4_000_000, seconds=60)
+    budget = Budget("the text", lines=4_000_000, seconds=60)
     if encoding is None:
         pager = Pager(file.view, as_is(hex_lines), budget, HEX_FIRST)
         way = Way("Hexadecimal", Document([Code(await pager.more(), "hexadecimal")]))
