@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 
@@ -19,6 +20,8 @@ def main() -> None:
 
         sys.stdout.write(f"kittui {__version__}\n")
         return
+    # A crash in a library must not leave a file on disk that holds passwords and tokens.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     from kittui.cli.app import main as run_command_line
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -355,22 +355,22 @@ def _order(pair: tuple[int | None, int | None]) -> tuple[int, int]:
 
 def compare_columns(a: Records, b: Records) -> tuple[Column, ...]:
     """Columns that came, went, changed place, or hold another kind of value in their first thousand rows."""
-    columns = [Column(name, "removed", _kind(a, name), "") for name in a.names if name not in set(b.names)]
-    columns += [Column(name, "added", "", _kind(b, name)) for name in b.names if name not in set(a.names)]
-    for name in a.names:
-        if name in set(b.names) and (old := _kind(a, name)) != (new := _kind(b, name)) and old and new:
+    places_a, places_b = ({name: at for at, name in enumerate(side.names)} for side in (a, b))
+    columns = [Column(name, "removed", _kind(a, at), "") for name, at in places_a.items() if name not in places_b]
+    columns += [Column(name, "added", "", _kind(b, at)) for name, at in places_b.items() if name not in places_a]
+    for name, at in places_a.items():
+        if name in places_b and (old := _kind(a, at)) != (new := _kind(b, places_b[name])) and old and new:
             columns.append(Column(name, "changed", old, new))
-    shared_a = [name for name in a.names if name in set(b.names)]
-    shared_b = [name for name in b.names if name in set(a.names)]
-    if shared_a != shared_b:
-        kept = {pair[0] for pair in increasing([(at, shared_b.index(name)) for at, name in enumerate(shared_a)])}
-        columns += [Column(name, "moved") for at, name in enumerate(shared_a) if at not in kept]
+    shared = [name for name in places_a if name in places_b]
+    order_b = {name: at for at, name in enumerate(name for name in places_b if name in places_a)}
+    if shared != list(order_b):
+        kept = {pair[0] for pair in increasing([(at, order_b[name]) for at, name in enumerate(shared)])}
+        columns += [Column(name, "moved") for at, name in enumerate(shared) if at not in kept]
     return tuple(columns)
 
 
-def _kind(side: Records, name: str) -> str:
+def _kind(side: Records, at: int) -> str:
     """What the first thousand cells of a column hold: integers, numbers, text; empty where there is nothing."""
-    at = side.names.index(name)
     cells = [row[at] for row in side.rows[:1000] if row[at] not in (None, "", "null" if side.json else "")]
     if not cells:
         return ""

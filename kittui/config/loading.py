@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted
-from kittui.disk.paths import home_folder, typed_path
+from kittui.disk.paths import home_folder, open_regular, typed_path
 from kittui.errors import KittuiError, UsageError
 from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
 from kittui.oci.tag import Tag
@@ -108,7 +108,8 @@ def _with_flags(config: Config, flags: Flags) -> Config:
 
 def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
     try:
-        with path.open("rb") as file:
+        # What was named may be a pipe, as <(...) gives one; what lies in its usual place is a file.
+        with path.open("rb") if named else open_regular(path) as file:
             raw = file.read(SIZE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
         return Config(), [ConfigProblem(str(path), "", "there is no such file")] if named else []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from kittui.errors import UsageError
 
@@ -24,6 +26,18 @@ def typed_path(text: str | Path) -> Path:
         raise UsageError(
             f"no home folder is known for {Path(text).parts[0]}", hint="Write the whole path, or ./ before the ~."
         ) from None
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read it. Raises OSError for what is none: a named pipe would keep whoever opens it waiting."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:

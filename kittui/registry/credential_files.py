@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kittui.disk.durable import replace_file
+from kittui.disk.paths import open_regular
 from kittui.errors import CredentialError
 from kittui.registry.access import DOCKER_HUB, DOCKER_NAMES
 from kittui.registry.credentials import Credential
@@ -71,7 +72,7 @@ class CredentialFile:
     def read(cls, path: Path) -> CredentialFile | None:
         """Read a file; None where there is none. Raises CredentialError for one that can't be read or understood."""
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 mode = os.fstat(file.fileno()).st_mode
                 raw = file.read(_LIMIT + 1)
         except (FileNotFoundError, NotADirectoryError):

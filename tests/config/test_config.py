@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,24 @@ def test_any_document_is_read_or_named(document: dict[str, object]) -> None:
 
     _, problems = parse_config(json.dumps(document).encode(), "c")
     assert all(problem.place.startswith("c") and problem.message for problem in problems)
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    place = tmp_path / "kittui" / "config.yaml"
+    place.parent.mkdir()
+    os.mkfifo(place)
+    loaded = load_config(environ={"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)})
+    assert [problem.message for problem in loaded.problems] == ["it can't be read: it is not a regular file"]
+
+
+def test_a_link_in_the_place_of_the_file_is_followed_and_a_loop_is_told(tmp_path: Path) -> None:
+    place, kept = tmp_path / "kittui" / "config.yaml", tmp_path / "dotfiles.yaml"
+    place.parent.mkdir()
+    kept.write_text("theme: kittui-light")
+    place.symlink_to(kept)
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    assert load_config(environ=environ).config.theme == "kittui-light"
+    kept.unlink()
+    assert load_config(environ=environ).problems == ()
+    kept.symlink_to(place)
+    assert "Too many levels of symbolic links" in load_config(environ=environ).problems[0].message

@@ -497,9 +497,9 @@ async def test_a_registry_that_misreads_a_manifest_once_is_given_it_again(times:
     misread = b'{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}'
     async with ScriptedRegistry() as registry, connect(registry.host) as source:
         registry.add_kit("fraud", "v1", layers=[])
-        held = await source.repository("fraud").manifest("v1")
+        held = await source.repository("fraud").manifest(Tag("v1"))
         registry.script("PUT", "/manifests/", Reply(400, {}, misread), times=times)
-        put = source.repository("fraud").put_manifest(held.raw, held.media_type, "v2")
+        put = source.repository("fraud").put_manifest(held.raw, held.media_type, Tag("v2"))
         if times == 1:
             assert (await put).digest == held.digest
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -144,3 +145,16 @@ async def test_of_a_title_of_a_million_characters_few_are_measured(monkeypatch: 
         await pilot.pause()
         assert "\u00e9\u00e9" in text_of(pilot)
     assert max(measured) < 5_000
+
+
+def test_a_line_without_blanks_is_searched_once_and_not_for_each_of_its_screen_lines() -> None:
+    class Searched(str):
+        far = 0
+
+        def find(self, *asked: Any) -> int:
+            Searched.far += (asked[2] if len(asked) > 2 else len(self)) - asked[1]
+            return super().find(*asked)
+
+    text = Searched("x" * 50_000 + "\u00e9")
+    assert len(wrap(text, 80)) > 600
+    assert Searched.far < 2 * len(text)

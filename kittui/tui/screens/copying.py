@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice
-from kittui.tui.frame.kit_commands import bare_reference, kit_commands
+from kittui.tui.frame.kit_commands import bare_reference, is_harmless, kit_commands, shell_word
 from kittui.tui.frame.selection import Mark, Selection
 from kittui.tui.widgets.bars import shorten_middle
 
@@ -47,8 +46,9 @@ def _of_cursor(selection: Selection) -> list[Choice[str]]:
     if node is not None and node.kind not in ("note", "ask"):
         choices.append(_choice("path" if node.kind == "file" else "name", node.path or node.name))
         if node.kind == "file":
-            command = ["kittui", "cat", repository.reference(selection.target), node.path or node.name]
-            choices.append(_choice("read it", shlex.join(command)))
+            path = node.path or node.name
+            words = (repository.reference(selection.target), *(["--"] if path.startswith("-") else []), path)
+            choices.append(_choice("read it", " ".join(map(shell_word, ("kittui", "cat", *words)))))
     if selection.layer is not None:
         choices.append(_choice("layer digest", str(selection.layer.digest)))
         if selection.layer.path:
@@ -68,4 +68,6 @@ def _of_cursor(selection: Selection) -> list[Choice[str]]:
 
 
 def _choice(label: str, text: str) -> Choice[str]:
+    # A command is one line of harmless words already; a name that would do something where it is pasted becomes one.
+    text = text if is_harmless(text) else shell_word(text)
     return Choice(text, label, shorten_middle(clean(text, limit=400), DETAIL))

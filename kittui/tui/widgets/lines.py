@@ -264,8 +264,9 @@ def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, in
         if end >= len(text):
             return [*pieces, (start, len(text), indent)]
         blank = text.rfind(" ", max(start, first) + 1, end + 1)
-        after = text.find(" ", blank + 1)
-        fits = (after if after >= 0 else len(text)) - blank - 1 <= width - hanging
+        # Whether the word after it fits into a line: looked for no further, as there may be no blank for megabytes.
+        reach = blank + 1 + width - hanging
+        fits = len(text) <= reach or text.find(" ", blank + 1, reach + 1) >= 0
         cut = blank if blank > start and (fits or blank >= start + room // 2) else end
         pieces.append((start, cut, indent))
         start = cut + 1 if cut == blank else cut
