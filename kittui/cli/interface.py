@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from kittui.cli.compose import Composition
 from kittui.cli.logins import Logins
 from kittui.cli.run import Call
-from kittui.config.values import REFRESH
+from kittui.cli.terminals import has_many_colours, shows_utf8
+from kittui.config.values import REFRESH, SIXTEEN, THEMES
 from kittui.errors import CredentialError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -213,6 +214,8 @@ async def build_ports(composition: Composition) -> Ports:
         signing_key=config.signing_key,
         sets=tuple(config.boards),
     )
+    plain = config.theme == THEMES[0] and not has_many_colours(composition.environ)
+    theme = SIXTEEN if plain else config.theme
     return Ports(
         places=tuple(_entry(composition, place) for place in composition.configured()),
         source=source,
@@ -234,10 +237,10 @@ async def build_ports(composition: Composition) -> Ports:
         differ=composition.differ,
         trust=trust,
         settings=Settings(
-            theme=config.theme,
+            theme=theme,
             mouse=config.mouse,
             reduced_motion=config.reduced_motion,
-            ascii_marks=config.ascii,
+            ascii_marks=config.ascii or not shows_utf8(composition.environ),
             read_only=config.read_only,
             favourites=config.favourites if favourites is None else favourites,
             keymap=config.keymap,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 THEMES: Final = ("kittui-dark", "kittui-light", "kittui-contrast", "kittui-colour-blind", "kittui-ansi")
 """The names of the interface's themes."""
+SIXTEEN: Final = THEMES[-1]
+"""The theme for terminals with no more than sixteen colours."""
 CONCURRENCY: Final = 6
 """Requests at a time, unless configured."""
 CONCURRENCY_LIMIT: Final = 64

@@ -37,6 +37,7 @@ LISTS = {
     "a": "ChoiceDialog",
     "T": "TransfersScreen",
     "?": "HelpDialog",
+    "@": "MessagesDialog",
 }
 """Keys that open something to choose from or to read."""
 ELSEWHERE = {"w", "v", "S", "V", "P"}
@@ -123,7 +124,7 @@ def test_every_key_that_opens_something_is_tried() -> None:
         if command.heading != "Panes"
     }
     quiet = {"sort", "mark", "mark-all", "unmark", "group", "favourite", "refresh", "next", "previous", "undo", "redo"}
-    quiet |= {"history"}
+    quiet |= {"history", "reverse"}
     missing = {name: key for name, key in opening.items() if name not in quiet}
     assert set(missing.values()) <= {*INPUTS, *LISTS, *ELSEWHERE}, missing
 

@@ -264,7 +264,7 @@ class Program(App[None], inherit_bindings=False):
 
     def action_messages(self) -> None:
         """Show what was said and asked."""
-        self.run_worker(self._messages(), group="messages", exclusive=True)
+        self.run_command("Messages", self._messages())
 
     async def _messages(self) -> None:
         from kittui.tui.dialogs.messages import MessagesDialog, message_lines
@@ -278,11 +278,8 @@ class Program(App[None], inherit_bindings=False):
             self.copy(text)
         elif wish == "save":
             path = await self.ask(InputDialog("Save the messages", ("File:",), value="kittui-messages.txt"))
-            try:
-                if path:
-                    self.toast(f"Saved {await save_report(path, text + chr(10))}")
-            except KittuiError as error:
-                self.fail(error)
+            if path:
+                self.toast(f"Saved {await save_report(path, text + chr(10))}")
 
     def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say what was done, and with which key it is taken back."""

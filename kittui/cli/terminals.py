@@ -1,0 +1,22 @@
+"""What the environment says of the terminal: how many colours it has, and whether it shows more than ASCII."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_MANY: Final = ("256", "direct", "truecolor", "kitty", "alacritty", "ghostty", "foot", "wezterm", "contour")
+
+
+def has_many_colours(environ: Mapping[str, str]) -> bool:
+    """Whether there are more than sixteen; a terminal that says nothing of itself is taken for a modern one."""
+    term = environ.get("TERM", "").casefold()
+    if environ.get("COLORTERM") or not term or term == "dumb":
+        return True
+    return any(word in term for word in _MANY)
+
+
+def shows_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the locale that is set, if any, is one of UTF-8."""
+    named = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
+    return not named or "utf8" in named.casefold().replace("-", "")
