@@ -102,7 +102,7 @@ def card(cell: Cell | None, now: datetime, width: int) -> list[Spans]:
         proven = cell.proof == "verified"
         second += [(" · ", "faint"), (moved, "key" if proven else "muted"), ("" if proven else " ?", "warn")]
     if cell.waits:
-        third: Spans = (("⧗ ", "warn"), (clean(cell.waits.removeprefix("gate "), limit=200), "warn"))
+        third: Spans = (("▲ ", "warn"), (clean(cell.waits.removeprefix("gate "), limit=200), "warn"))
     else:
         # The version is on the card.
         more = cell.differs.partition(", ")[2] if cell.differs.startswith("version ") else cell.differs

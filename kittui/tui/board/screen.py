@@ -176,11 +176,11 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         done = sum(row.complete for row in rows)
         parts = [f"{len(shown)} of {self._total} repositories have a stage" if self._total else "No repositories here"]
         waiting = sum(map(waits, shown))
-        parts += [f"⧗ {waiting} wait{'s' if waiting == 1 else ''} for a gate"] if waiting else []
+        parts += [f"▲ {waiting} wait{'s' if waiting == 1 else ''} for a gate"] if waiting else []
         parts += [f"by {'what waits' if self._order == 'waiting' else 'last move'}"] if self._order != "name" else []
         parts += ["by namespace"] if self._grouped else []
         parts += [f"/{clean(self._needle, limit=60)}"] if self._needle else []
-        parts += [f"▲ {len(self._problems)} could not be listed"] if self._problems else []
+        parts += [f"✗ {len(self._problems)} could not be listed"] if self._problems else []
         parts += [f"reading {done} of {self._total} …"] if done < self._total else []
         self._facts.update(Content(" · ".join(parts)))
 
