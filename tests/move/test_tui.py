@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input
@@ -14,9 +15,12 @@ from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
+from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame import keyboard
+from kittui.usecases import unpack
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
 from tests.fakes.memory import MemoryRepository
@@ -245,3 +249,53 @@ async def test_a_delete_of_a_tag_alone_on_its_digest_starts_on_cancel(kits: Kits
         await until(pilot, on(pilot, ConfirmDialog))
         await pilot.press("up", "enter")
         await until(pilot, lambda: "lonely" not in kits.fraud.tagged)
+
+
+async def test_files_in_the_way_are_kept_unless_the_cursor_is_moved(kits: Kits) -> None:
+    mine = kits.folder / "out" / "src" / "a.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await ready(pilot, "challenger")
+        await pilot.press("u")
+        await until(pilot, on(pilot, UnpackDialog))
+        await pilot.press("tab")
+        pilot.app.screen.query_one(Input).value = str(kits.folder / "out")
+        await pilot.press("enter")
+        await until(pilot, on(pilot, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done"])
+    assert mine.read_bytes() == b"mine"
+    assert (kits.folder / "out" / "src" / "b.py").read_bytes() == b"beta"
+
+
+async def test_an_unpack_that_asks_late_waits_in_the_header(kits: Kits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyboard, "PATIENCE", 0.0)
+    (kits.folder / "out" / "src").mkdir(parents=True)
+    (kits.folder / "out" / "src" / "a.py").write_bytes(b"mine")
+    asked = asyncio.Event()
+    go_on = asyncio.Event()
+    plan = unpack.plan_unpack
+
+    async def slow(*arguments: Any, **named: Any) -> unpack.UnpackPlan:
+        asked.set()
+        await go_on.wait()
+        return await plan(*arguments, **named)
+
+    monkeypatch.setattr(unpack, "plan_unpack", slow)
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await ready(pilot, "challenger")
+        await pilot.press("u")
+        await until(pilot, on(pilot, UnpackDialog))
+        await pilot.press("tab")
+        pilot.app.screen.query_one(Input).value = str(kits.folder / "out")
+        await pilot.press("enter")
+        await until(pilot, asked.is_set)
+        await pilot.press("j", "j")
+        go_on.set()
+        await until(pilot, lambda: "a dialog is ready" in text_of(pilot))
+        assert not on(pilot, ChoiceDialog)()
+        await pilot.press("exclamation_mark")
+        await until(pilot, on(pilot, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done"])

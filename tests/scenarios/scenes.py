@@ -61,7 +61,7 @@ SCENARIOS = (
             step("ask for the promotion", "c", "Promote", "rollback", "champion"),
             step("confirm", "enter enter", "undoes it"),
             step("look at the history", "H", "promote"),
-            step("ask for the undo", "2 z", "Undo"),
+            step("ask for the undo", "escape 2 z", "Undo"),
             step("confirm", "enter", "2 Tags"),
         ),
     ),

@@ -29,6 +29,8 @@ INPUTS = {
 """Keys that open something to type into, on a tag of a registry."""
 LISTS = {
     "b": "BoardScreen",
+    "H": "HistoryScreen",
+    "@": "MessagesDialog",
     "y": "ChoiceDialog",
     "p": "PlanDialog",
     "u": "UnpackDialog",
@@ -37,7 +39,6 @@ LISTS = {
     "a": "ChoiceDialog",
     "T": "TransfersScreen",
     "?": "HelpDialog",
-    "@": "MessagesDialog",
 }
 """Keys that open something to choose from or to read."""
 ELSEWHERE = {"w", "v", "S", "V", "P"}
@@ -123,7 +124,20 @@ def test_every_key_that_opens_something_is_tried() -> None:
         for command in part.commands
         if command.heading != "Panes"
     }
-    quiet = {"sort", "mark", "mark-all", "unmark", "group", "favourite", "refresh", "next", "previous", "undo", "redo"}
+    quiet = {
+        "reverse",
+        "sort",
+        "mark",
+        "mark-all",
+        "unmark",
+        "group",
+        "favourite",
+        "refresh",
+        "next",
+        "previous",
+        "undo",
+        "redo",
+    }
     quiet |= {"history", "reverse"}
     missing = {name: key for name, key in opening.items() if name not in quiet}
     assert set(missing.values()) <= {*INPUTS, *LISTS, *ELSEWHERE}, missing

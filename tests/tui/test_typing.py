@@ -113,6 +113,90 @@ async def test_a_dialog_that_took_long_waits_in_the_header() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
 
 
+async def waiting(pilot: Pilot[Any], source: WorldSource) -> None:
+    """Let a retag take long, do something else meanwhile, and have its dialog wait."""
+    source.slow = asyncio.Event()
+    burst(pilot, ["t"])
+    await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
+    await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+    before = browse(pilot).tags_pane.body.cursor
+    burst(pilot, ["j"])
+    await until(pilot, lambda: browse(pilot).tags_pane.body.cursor == before + 1)
+    source.slow.set()
+    await until(pilot, lambda: any("dialog is ready" in text for text in browse(pilot).program.activities))
+
+
+async def test_escape_closes_what_is_open_and_then_drops_the_dialog_that_waits() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40), notifications=True) as pilot:
+        await at_tags(pilot)
+        await waiting(pilot, source)
+        burst(pilot, ["y"])
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        burst(pilot, ["escape"])
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        assert any("dialog is ready" in text for text in browse(pilot).program.activities)
+        burst(pilot, ["escape"])
+        await until(pilot, lambda: not list(browse(pilot).program.activities))
+        await until(pilot, lambda: "Dropped; nothing was changed" in text_of(pilot))
+        assert browse(pilot).at == "tags"
+        burst(pilot, ["exclamation_mark"])
+        await until(pilot, lambda: "No dialog is waiting." in text_of(pilot))
+        assert pilot.app.screen is browse(pilot)
+
+
+async def test_escape_stops_the_command_that_works_though_another_was_run_since() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        source.slow = asyncio.Event()
+        burst(pilot, ["t"])
+        await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
+        await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+        burst(pilot, ["equals_sign"])
+        await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+        assert any("Retag" in text for text in browse(pilot).program.activities)
+        burst(pilot, ["escape"])
+        await until(pilot, lambda: not list(browse(pilot).program.activities))
+        source.slow.set()
+        await quiet(pilot)
+        assert pilot.app.screen is browse(pilot)
+
+
+@pytest.mark.parametrize("where", ["rows", "text", "choices"])
+async def test_half_and_whole_pages(where: str) -> None:
+    source = WorldSource(Place("remote", host="registry.test"))
+    for number in range(60):
+        source.repository("fraud").add(kitfile("k" * number), [("model", 10, "none")], f"tag-{number:02}")
+    made = World(WorldSource(LOCAL), source)
+    async with made.app("registry.test/fraud:tag-00").run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: getattr(browse(pilot).tags_pane.current, "target", "") == "tag-00")
+        await quiet(pilot)
+        browse(pilot).go("tags")
+        await quiet(pilot)
+        if where == "rows":
+            rows = browse(pilot).tags_pane.body
+
+            def at() -> int:
+                return rows.cursor
+        else:
+            await pilot.press("question_mark" if where == "text" else "d")
+            await until(pilot, lambda: len(pilot.app.screen_stack) > 1)
+            widget: Any = pilot.app.focused
+
+            def at() -> int:
+                return int(widget.scroll_offset.y if where == "text" else widget.highlighted)
+
+        places = [at()]
+        for key in ("ctrl+d", "ctrl+d", "ctrl+f", "ctrl+b", "ctrl+u", "ctrl+u"):
+            await pilot.press(key)
+            await quiet(pilot)
+            places.append(at())
+        assert places[0] < places[1] < places[2] < places[3]
+        assert places[3] > places[4] > places[5] >= places[6]
+        assert places[1] - places[0] <= places[3] - places[2]
+
+
 async def test_a_key_that_cannot_act_says_why() -> None:
     made, _ = world()
     async with made.app("registry.test").run_test(size=(120, 40), notifications=True) as pilot:

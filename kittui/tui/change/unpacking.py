@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from kittui.disk.paths import typed_path
@@ -115,10 +116,12 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, *, wh
     from kittui.transfer.progress import Progress
     from kittui.usecases.unpack import apply_unpack, plan_unpack
 
-    async def decide(paths: Sequence[str]) -> Answers:
-        return await ask_about(context, paths)
-
     async def work(job: Job) -> str:
+        since = monotonic()
+
+        async def decide(paths: Sequence[str]) -> Answers:
+            return await ask_about(context, paths, since)
+
         if job.progress.blobs:
             job.progress = Progress()
         plan = await plan_unpack(
@@ -149,14 +152,16 @@ ANSWERS: tuple[Choice[tuple[str, bool]], ...] = (
 )
 
 
-async def ask_about(context: Context, paths: Sequence[str]) -> Answers:
+async def ask_about(context: Context, paths: Sequence[str], since: float | None = None) -> Answers:
     """One question for each file, until one is answered for all. Raises Interrupted where the user would not."""
     from kittui.transfer.staging import Answers
 
     answers: dict[str, Decision] = {}
     for number, path in enumerate(paths, 1):
         title = f"{number} of {len(paths)} files in the way"
-        found = await context.ask(ChoiceDialog(title, ANSWERS, [clean(path), ""]))
+        # The first may wait in the header; the rest follow at once.
+        began = since if number == 1 else None
+        found = await context.ask(ChoiceDialog(title, ANSWERS, [clean(path), ""]), since=began)
         if found is None:
             raise Interrupted("nothing was unpacked", hint="The files in the way are as they were.")
         decision: Decision = "overwrite" if found[0] == "overwrite" else "keep" if found[0] == "keep" else "both"

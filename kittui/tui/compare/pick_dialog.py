@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
 from kittui.terminal import clean
+from kittui.tui.dialogs.choice import Choices
 from kittui.tui.dialogs.dialog import Dialog, Words
 from kittui.tui.widgets.bars import shorten
 
@@ -93,7 +94,7 @@ class PickDialog(Dialog[Offer]):
         entry = Input(placeholder=words)
         entry.cursor_blink = False
         yield entry
-        yield OptionList()
+        yield Choices()
         yield Words([""])
 
     def on_mount(self) -> None:

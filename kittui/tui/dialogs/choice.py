@@ -34,7 +34,19 @@ class Choices(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", "Down", id="dialog.down", show=False),
         Binding("k", "cursor_up", "Up", id="dialog.up", show=False),
+        Binding("ctrl+f", "page_down", "Page down", id="dialog.page-down", show=False),
+        Binding("ctrl+b", "page_up", "Page up", id="dialog.page-up", show=False),
+        Binding("ctrl+d", "half(1)", "Half down", id="dialog.half-down", show=False),
+        Binding("ctrl+u", "half(-1)", "Half up", id="dialog.half-up", show=False),
     ]
+
+    def action_half(self, step: int) -> None:
+        """Half a page on or back, to a choice that can be taken."""
+        at = self.highlighted or 0
+        wanted = range(at + step * max(1, self.size.height // 2), at, -step)
+        self.highlighted = next(
+            (n for n in wanted if 0 <= n < self.option_count and not self.get_option_at_index(n).disabled), at
+        )
 
 
 class ChoiceDialog(Dialog[Value]):

@@ -33,9 +33,9 @@ class Context:
         """The use cases and settings the program was started with."""
         return self.program.ports
 
-    async def ask(self, dialog: ModalScreen[Answer]) -> Answer | None:
-        """Show a dialog and wait for its answer; None is cancelled."""
-        return await self.program.ask(dialog)
+    async def ask(self, dialog: ModalScreen[Answer], *, since: float | None = None) -> Answer | None:
+        """Show a dialog and wait for its answer; None is cancelled. Work in the background says since when it runs."""
+        return await self.program.ask(dialog, since=since)
 
     def show(self, screen: Screen[None]) -> None:
         """Open a full screen over this one; Esc should dismiss it."""

@@ -78,6 +78,15 @@ class Keyboard:
         """Whether a command runs that is not waiting for the user."""
         return bool(self._commands.keys() - self._asking)
 
+    def stop(self) -> bool:
+        """Cancel the newest command that is not waiting for the user, with what was typed after it."""
+        busy = [task for task in self._commands if task not in self._asking]
+        if not busy:
+            return False
+        busy[-1].cancel()
+        self.clear()
+        return True
+
     async def command(self, work: Coroutine[object, object, None]) -> None:
         """Run a command that later keys wait for."""
         task = asyncio.current_task()
@@ -102,12 +111,12 @@ class Keyboard:
             if task in self._commands:
                 self._commands[task] = monotonic()
 
-    @property
-    def late(self) -> bool:
-        """Whether the running command took long, and the user has turned to something else meanwhile."""
+    def late(self, since: float | None = None) -> bool:
+        """Whether the running command, or work since a moment, took long while the user turned to something else."""
         task = asyncio.current_task()
-        since = self._commands.get(task) if task is not None else None
-        return since is not None and monotonic() - since > PATIENCE and self._last > since
+        began = self._commands.get(task) if task is not None else None
+        began = since if began is None else began
+        return began is not None and monotonic() - began > PATIENCE and self._last > began
 
     async def _run(self) -> None:
         try:

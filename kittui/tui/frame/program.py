@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import traceback
@@ -19,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
-from textual.worker import Worker, WorkerFailed
+from textual.worker import WorkerFailed
 
 from kittui.errors import KittuiError
 from kittui.oci.traffic import LATEST, Traffic, metered
@@ -30,6 +29,7 @@ from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.typed import ignore_what_is_no_utf8
+from kittui.tui.frame.waiting import Waiting
 from kittui.tui.style import theme
 
 if TYPE_CHECKING:
@@ -73,10 +73,8 @@ class Program(App[None], inherit_bindings=False):
             tooltip="What was said, and which requests were made; copy, save",
             show=False,
         ),
-        Binding("ctrl+l", "repaint", "Repaint", id="repaint", tooltip="Draw the whole screen again", show=False),
-        Binding(
-            "ctrl+z", "suspend_process", "Suspend", id="suspend", tooltip="To the shell; fg comes back", show=False
-        ),
+        Binding("ctrl+l", "repaint", "Repaint", show=False, priority=True, id="repaint", tooltip="Draw it all again"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True, id="suspend", tooltip="fg returns"),
         Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
     ]
 
@@ -90,14 +88,17 @@ class Program(App[None], inherit_bindings=False):
         self._states: dict[type, object] = {}
         self._said: deque[Said] = deque(maxlen=MESSAGES)
         self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
-        self._waiting: asyncio.Event | None = None
+        self._waiting = Waiting(self.activity)
         self.catches_faults = False
-        self._command: Worker[None] | None = None
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
         for each in theme.themes(colourless=self.no_color):
             self.register_theme(each)
         self.theme = ports.settings.theme if ports.settings.theme in theme.NAMES else theme.DEFAULT
+
+    def on_mount(self) -> None:
+        """Draw everything again after fg."""
+        self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
 
     @property
     @abstractmethod
@@ -133,60 +134,61 @@ class Program(App[None], inherit_bindings=False):
 
     def run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
         """Run a command in a worker: keys typed after it wait for it, and the header says what takes its time."""
-        self._command = self.run_worker(self._run_command(label, work), group="command", exclusive=False)
+        self.run_worker(self._run_command(label, work), group="command", exclusive=False)
 
     async def _run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
+        key = f"command {id(work)}"
         with metered() as traffic:
-            timer = self.set_interval(NOTICE, lambda: self._say_working(label, traffic))
-            await self._report_of(work, timer)
+            timer = self.set_interval(NOTICE, lambda: self._say_working(key, label, traffic))
+            await self._report_of(work, timer, key)
 
-    async def _report_of(self, work: Coroutine[object, object, None], timer: Timer) -> None:
+    async def _report_of(self, work: Coroutine[object, object, None], timer: Timer, key: str) -> None:
         try:
             await self.keyboard.command(work)
         except KittuiError as error:
             self.fail(error)
         finally:
             timer.stop()
-            self.activity("command", None)
+            self.activity(key, None)
 
-    def _say_working(self, label: str, traffic: Traffic) -> None:
+    def _say_working(self, key: str, label: str, traffic: Traffic) -> None:
         """Say in the header what a command waits for: whom it asks, and how much it has asked."""
         if not self.keyboard.busy:
+            self.activity(key, None)
             return
         asked = ""
         if traffic.requests and LATEST:
             host = LATEST[-1].address.partition("://")[2].partition("/")[0]
             received = f", {size_text(traffic.bytes)}" if traffic.bytes else ""
             asked = f" {host}: {traffic.requests:,} request{'s' if traffic.requests != 1 else ''}{received}"
-        self.activity("command", f"{label} …{asked} Esc stops")
+        self.activity(key, f"{label} …{asked} Esc stops")
 
     def stop_command(self) -> bool:
-        """Stop the command that is working, or drop the dialog that waits; False where there is none."""
-        if self._command is None or self._command.is_finished or not (self.keyboard.busy or self._waiting):
+        """Drop the dialog that waits, else stop the command that is working; False where there is none.
+
+        Where something is open over the panes, Esc is for that.
+        """
+        if len(self.screen_stack) > 1:
             return False
-        self._command.cancel()
-        self.keyboard.clear()
-        self.notify("Stopped; nothing was changed by it." if self._waiting else "Stopped.", markup=False, timeout=4)
+        dropped = self._waiting.answer(opens=False)
+        if not (dropped or self.keyboard.stop()):
+            return False
+        self.notify("Dropped; nothing was changed by it." if dropped else "Stopped.", markup=False, timeout=4)
         return True
 
-    async def ask(self, dialog: ModalScreen[Answer]) -> Answer | None:
+    async def ask(self, dialog: ModalScreen[Answer], *, since: float | None = None) -> Answer | None:
         """Show a dialog and wait for its answer; None is cancelled.
 
-        A dialog that took long to prepare does not open over what the user does now: it waits in the header.
+        One that took long to prepare does not open over what the user does now: it waits in the header. `since` is when
+        work that is no command began (time.monotonic).
         """
-        if self.keyboard.late:
-            await self.keyboard.asking(self._wait_in_header)
-        self.activity("command", None)
+        if self.keyboard.late(since):
+            words = f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops"
+            if not await self.keyboard.asking(lambda: self._waiting.wanted(words)):
+                return None
+        for key in [key for key in self._activities if key.startswith("command ")]:
+            self.activity(key, None)
         return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
-
-    async def _wait_in_header(self) -> None:
-        self._waiting = asyncio.Event()
-        self.activity("command", f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops")
-        try:
-            await self._waiting.wait()
-        finally:
-            self._waiting = None
-            self.activity("command", None)
 
     def _handle_exception(self, error: Exception) -> None:
         """Show what nobody caught as one error, and log it; Textual would end with a traceback that shows variables.
@@ -215,9 +217,7 @@ class Program(App[None], inherit_bindings=False):
 
     def action_open_waiting(self) -> None:
         """Open the dialog that waits in the header."""
-        if self._waiting is not None:
-            self._waiting.set()
-        else:
+        if not self._waiting.answer(opens=True):
             self.notify("No dialog is waiting.", markup=False, timeout=4)
 
     def state(self, kind: type[State]) -> State:
