@@ -27,7 +27,7 @@ from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import sign
 from kittui.usecases.trust.signer import KeySigner
-from tests.move.kits import Kits, on, ready
+from tests.change.kits import Kits, on, ready
 from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
 
 OPS, ANNA = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))

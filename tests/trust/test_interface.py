@@ -20,7 +20,7 @@ from kittui.trust.signing import public_key
 from kittui.tui.change.history_screen import HistoryScreen
 from kittui.usecases.trust.sign import attest, sign
 from kittui.usecases.trust.signer import KeySigner
-from tests.move.kits import Kits, on, ready
+from tests.change.kits import Kits, on, ready
 from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
 
 OPS, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))

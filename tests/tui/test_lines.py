@@ -16,8 +16,8 @@ from kittui.tui.widgets.highlight import LIMIT, highlight, highlight_json, highl
 from kittui.tui.widgets.lines import Lines, between, wrap
 from kittui.tui.widgets.rows import _fit
 from tests.fakes.layers import archive
-from tests.look.kits import kit_world
-from tests.look.test_viewer import START, read, viewed
+from tests.inspect.kits import kit_world
+from tests.inspect.test_viewer import START, read, viewed
 from tests.tui.waiting import text_of
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=40)

@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.choice import ChoiceDialog
-from tests.move.kits import jobs_of
+from tests.change.kits import jobs_of
 from tests.tui.waiting import browse, quiet, text_of, until
 from tests.tui.world import World, WorldSource, kitfile
 

@@ -14,8 +14,8 @@ from textual.widgets import Input
 
 from kittui.oci.target import parse_target
 from kittui.tui.app import KittuiApp
+from tests.change.kits import Kits
 from tests.fakes.memory import MemoryRepository
-from tests.move.kits import Kits
 
 
 def state(app: KittuiApp, kits: Kits) -> dict[str, Any]:

@@ -50,16 +50,16 @@ def kit_commands(repository: Repository, target: Target, kind: Kind | None = Non
         copied = [] if place.kind == "oci" else [("keep a copy", f"kittui copy {own} oci:DIR")]
         unpacked = [("unpack", f"kittui unpack {own}")] if kind in ("docker-model", "ollama-model") else []
         return [*copied, *unpacked, ("show", f"kittui show {own}")]
-    if place.kind == "oci":
-        return [("copy it into the store", f"kittui pull {own}")]
     if place.kind == "local":
         return [
             ("unpack", f"kit unpack {reference} -d ."),
             ("show", f"kit inspect {reference}"),
             ("push", f"kit push {reference}"),
         ]
-    return [
-        ("pull", f"kit pull {reference}"),
-        ("unpack", f"kit unpack {reference} -d ."),
-        ("show", f"kit inspect -r {reference}"),
-    ]
+    if place.kind == "remote":
+        return [
+            ("pull", f"kit pull {reference}"),
+            ("unpack", f"kit unpack {reference} -d ."),
+            ("show", f"kit inspect -r {reference}"),
+        ]
+    return [("copy it into the store", f"kittui pull {own}")]

@@ -13,10 +13,10 @@ import pytest
 
 from kittui.disk import drafts
 from kittui.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from tests.change.test_every_command import FRAUD, Case, counting, dies, inside, named_points, prepare, run, state
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.faults.lab import HTPASSWD
 from tests.faults.model import RIGHT
-from tests.move.test_every_command import FRAUD, Case, counting, dies, inside, named_points, prepare, run, state
 
 pytestmark = pytest.mark.real
 ONE, TWO = f"{FRAUD}:v1.0.0", f"{FRAUD}:v1.1.0"

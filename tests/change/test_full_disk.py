@@ -28,10 +28,10 @@ from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import Moved, apply_move, plan_move
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack import apply_unpack, plan_unpack
+from tests.change.big import IMPATIENT, QUICK, SIZE, whole
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.kit_semantics import kit_list
 from tests.fakes.memory import MemoryRepository, MemorySource
-from tests.move.big import IMPATIENT, QUICK, SIZE, whole
 
 pytestmark = pytest.mark.real
 MODEL = "application/vnd.kitops.modelkit.model.v1.tar"

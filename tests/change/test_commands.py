@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from kittui.cli.app import main
+from tests.change.big import put_kit
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
-from tests.move.big import put_kit
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 Run = Callable[..., tuple[int, Any, str]]

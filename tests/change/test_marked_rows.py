@@ -18,8 +18,8 @@ from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.change.kits import Kits, jobs_of, on, ready, said
 from tests.fakes.memory import MemoryRepository
-from tests.move.kits import Kits, jobs_of, on, ready, said
 from tests.tui.waiting import browse, quiet, text_of, until
 
 SIZE = (120, 40)

@@ -23,8 +23,8 @@ from kittui.tui.frame import keyboard
 from kittui.usecases import unpack
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.change.kits import Kits, jobs_of, on, ready, said
 from tests.fakes.memory import MemoryRepository
-from tests.move.kits import Kits, jobs_of, on, ready, said
 from tests.tui.waiting import SMALL, quiet, text_of, until
 
 

@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 
 from kittui.tui.inspect.viewer import ViewerScreen
 from tests.fakes.layers import archive
-from tests.look.kits import kit_world
-from tests.look.shipped import move, named, shipped, to_file, to_kit
+from tests.inspect.kits import kit_world
+from tests.inspect.shipped import move, named, shipped, to_file, to_kit
 from tests.tui.waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, until
 
 pytestmark = pytest.mark.snapshot

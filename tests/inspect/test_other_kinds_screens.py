@@ -12,7 +12,7 @@ from kittui.tui.app import KittuiApp
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.inspect.viewer import ViewerScreen
 from tests.fakes.artifacts import Layout, gguf
-from tests.look.shipped import to_file
+from tests.inspect.shipped import to_file
 from tests.tui.waiting import browse, quiet, text_of, until
 
 WEIGHTS = gguf([1.0, 2.0, 3.0])

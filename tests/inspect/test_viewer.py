@@ -24,7 +24,7 @@ from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.widgets.lines import Lines
 from kittui.usecases.inspect.viewers.shown import Grid, Record, Shown
 from tests.fakes.layers import archive
-from tests.look.kits import BlobRepository, kit_world
+from tests.inspect.kits import BlobRepository, kit_world
 from tests.tui.waiting import browse, quiet, text_of, until
 
 START = "remote://registry.acme.dev/team/kit:champion"

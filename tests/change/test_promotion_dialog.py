@@ -17,8 +17,8 @@ from kittui.oci.tag import Tag
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.dialogs.prompt import InputDialog
+from tests.change.kits import CODE, TAR, Kits, on, ready, tar
 from tests.fakes.rules import Never
-from tests.move.kits import CODE, TAR, Kits, on, ready, tar
 from tests.tui.waiting import LARGE, SMALL, quiet, text_of, until
 
 

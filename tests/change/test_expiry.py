@@ -18,10 +18,10 @@ from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.change.big import BLOBS, IMPATIENT, MIB, SIZE, leftovers, pull, whole
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.gates import SignedStorage, TokenGate
-from tests.move.big import BLOBS, IMPATIENT, MIB, SIZE, leftovers, pull, whole
 
 pytestmark = pytest.mark.real
 

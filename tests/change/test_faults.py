@@ -32,9 +32,9 @@ from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import apply_move, plan_move
+from tests.change.big import BLOBS, IMPATIENT, MIB, QUICK, SIZE, leftovers, pull, whole
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
-from tests.move.big import BLOBS, IMPATIENT, MIB, QUICK, SIZE, leftovers, pull, whole
 
 pytestmark = pytest.mark.real
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.change.big import MIB, put_kit
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.fakes.kit_semantics import complete, kit_list
-from tests.move.big import MIB, put_kit
 
 pytestmark = [pytest.mark.real, pytest.mark.kit]
 SLOW = 32 * 1024

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from kittui.tui.panes.layer_rows import NodeRow
 from tests.fakes.layers import archive
-from tests.look.kits import kit_world
+from tests.inspect.kits import kit_world
 from tests.tui.waiting import browse, quiet, text_of, until
 
 START = "remote://registry.acme.dev/team/kit:champion"

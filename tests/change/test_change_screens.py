@@ -19,7 +19,7 @@ from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.plan import PlanDialog
-from tests.move.kits import CODE, TAR, Kits, jobs_of, on, ready, tar
+from tests.change.kits import CODE, TAR, Kits, jobs_of, on, ready, tar
 from tests.tui.waiting import LARGE, SMALL, text_of, until
 
 pytestmark = pytest.mark.snapshot

@@ -15,7 +15,7 @@ from kittui.tui.panes.layer_rows import NodeRow
 from kittui.usecases.inspect.indexes import LayerListing
 from kittui.usecases.inspect.inspector import Inspector
 from tests.fakes.layers import archive
-from tests.look.kits import BlobRepository, kit_world
+from tests.inspect.kits import BlobRepository, kit_world
 from tests.tui.waiting import browse, quiet, text_of, until
 from tests.tui.world import World
 

@@ -11,9 +11,9 @@ import pytest
 from kittui.store import LocalSource
 from kittui.store.repository import LocalRepository
 from kittui.usecases.change.ledger import Ledger
+from tests.change.big import SIZE, fill
 from tests.fakes.docker_registry import DockerRegistry, start_registry
 from tests.fakes.faulty_proxy import FaultyProxy
-from tests.move.big import SIZE, fill
 
 
 @pytest.fixture(scope="session")
