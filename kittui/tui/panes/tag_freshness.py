@@ -1,0 +1,43 @@
+"""Whether a list of tags is still what the registry has, and since when it could not be asked. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from kittui.errors import KittuiError, NotFound
+from kittui.oci.protocols import TagEntry
+from kittui.tui.panes.state import trouble_words
+from kittui.tui.panes.tag_rows import TagList
+from kittui.tui.style.sizes import at_text
+
+
+def trouble_since(error: KittuiError, now: datetime) -> str:
+    """Why a list could not be read, and since when."""
+    return f"{trouble_words(error)} since {at_text(now, now)}"
+
+
+async def notice_moved(tags: TagList, clock: Callable[[], datetime]) -> bool:
+    """Resolve each stage tag of a list once; a tag on another digest is marked as moved and has to be read again.
+
+    Returns whether a tag was moved or is gone. An error ends it and becomes the list's trouble.
+    """
+    moved = False
+    for row in [row for row in tags.rows if tags.stage_of(row) is not None and row.asked and row.digest]:
+        before, target = row.digest, row.target
+        if target is None:
+            continue
+        try:
+            found = await row.repository.resolve(target)
+        except NotFound:
+            moved = True
+            continue
+        except KittuiError as error:
+            tags.trouble = tags.trouble or trouble_since(error, clock())
+            break
+        if row.digest == before and row.asked and found.digest != before:
+            row.moved = moved = True
+            row.entry, row.modelkit, row.asked = TagEntry(row.entry.name, found), None, False
+    else:
+        tags.trouble = ""
+    return moved

@@ -1,0 +1,51 @@
+"""What the tags pane says when it isn't simply full of rows. No widgets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kittui.oci.protocols import Repository
+from kittui.terminal import clean
+from kittui.tui.panes.queries import parse
+from kittui.tui.panes.state import READY, State
+from kittui.tui.panes.tag_rows import TagList
+
+CHOOSE: Final = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
+_COUNTED: Final = 20_000
+"""Tags of which at most it is counted how many could not be read."""
+
+
+def loading(repository: Repository) -> State:
+    """Who is being asked for a repository's tags."""
+    host = clean(repository.source.place.host) or "the local disk"
+    return State("loading", f"Asking {host} for the tags of {clean(repository.name)} …")
+
+
+def listed(tags: TagList) -> State:
+    """The state of a list that is complete."""
+    if tags.rows:
+        return READY
+    return State(
+        "empty",
+        f"{clean(tags.repository.name)} has no tags.",
+        "A tag shows here as soon as one is pushed or packed.",
+        "`r` asks again.",
+    )
+
+
+def assessed(tags: TagList, before: State, text: str, *, found: bool) -> State | None:
+    """The state after rows or the filter changed: which tags could not be read, or that no row was found.
+
+    None leaves the pane in the state it was in `before`.
+    """
+    if before.kind in ("loading", "failed", "login", "stale", "absent"):
+        return None
+    total = len(tags.rows)
+    bad = sum(row.problem is not None for row in tags.rows) if total <= _COUNTED else 0
+    if text and not found:
+        problem = parse(text, tags=True).problem
+        said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"No tag of {total:,} holds “{clean(text)}”."
+        return State("empty", said, "", "`Esc` clears the filter.")
+    if bad:
+        return State("partial", f"{bad} of {total:,} tags could not be read.", "", "Rows say why.")
+    return READY if before.kind in ("empty", "partial") and tags.rows else None
