@@ -269,7 +269,7 @@ async def test_the_challenger_is_reviewed_with_a_few_keys(fraud: Callable[..., K
         assert "1.0.0 → 1.1.0" in text_of(pilot)
         seen = []
         for _ in range(14):
-            seen.append(screen._rows.current.entry.title if screen._rows.current else "")
+            seen.append(screen._panes.rows.current.entry.title if screen._panes.rows.current else "")
             await pilot.press("n")
         assert seen[:3] == ["package.version", "model.version", "model.parameters.epochs"]
         assert {"dense2.weight", "src/features.py", "data/train.csv", "docs/MODEL_CARD.md"} <= set(seen)
@@ -592,8 +592,8 @@ async def test_ten_thousand_changes_cost_a_screenful_a_key(kind: str, monkeypatc
 
     monkeypatch.setattr("kittui.tui.compare.tree.Row", counting("rows", Row))
     monkeypatch.setattr("kittui.tui.compare.tree.outline", counting("outlines", outline))
-    monkeypatch.setattr("kittui.tui.compare.screen.cells", counting("cells", cells))
-    monkeypatch.setattr("kittui.tui.compare.screen.lines_of", lines)
+    monkeypatch.setattr("kittui.tui.compare.panes.cells", counting("cells", cells))
+    monkeypatch.setattr("kittui.tui.compare.panes.lines_of", lines)
     app = await ten_thousand(kind)
     async with app.run_test(size=LARGE) as pilot:
         screen = await ready(pilot)
@@ -748,7 +748,7 @@ async def test_progress_is_told_in_words_and_escape_stops_reading_values(
                 stopped.set()
             return whole
 
-        screen._case = SimpleNamespace(compare=reading)  # type: ignore[assignment]
+        screen._reading.case = SimpleNamespace(compare=reading)  # type: ignore[assignment]
         screen.read_values(Depth(content=True))
         words = "comparing values of model ./model: 120" if size == LARGE else "120 MB of 2.2 GB …"
         await until(pilot, lambda: words in text_of(pilot))

@@ -69,7 +69,7 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         await until(pilot, lambda: "13 changes were not seen yet." in text_of(pilot))
         await pilot.press("enter")
         await until(pilot, lambda: "13 left · approved" in text_of(pilot))
-        comparison, review = screen.comparison, screen._review
+        comparison, review = screen.comparison, screen._reviewing.review
         assert comparison is not None
         assert len(changes_of(comparison)) == 14
     app = acme().app()

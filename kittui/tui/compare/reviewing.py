@@ -1,20 +1,104 @@
-"""Notes and verdicts of a review, asked for and kept."""
+"""The review of a comparison: ticks, notes and a verdict, asked for, shown and kept for its two digests."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kittui.compare.review import Review, Verdict
 from kittui.disk.threads import in_thread
 from kittui.terminal import clean
+from kittui.tui.compare.workers import run_newest
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.program import program_of
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from kittui.compare.comparison import Comparison
+    from kittui.tui.compare.panes import ChangePanes
+    from kittui.tui.compare.reading import Reading
     from kittui.tui.compare.tree import Row
     from kittui.tui.frame.program import Program
     from kittui.usecases.diff.compare import DiffUseCase
+
+
+class Reviewing:
+    """The review of the comparison that a screen shows."""
+
+    def __init__(self, screen: Screen[None], reading: Reading, panes: ChangePanes) -> None:
+        self.review = Review()
+        self._screen = screen
+        self._reading = reading
+        self._panes = panes
+        self._pair: tuple[str, str] | None = None
+
+    @property
+    def words(self) -> str:
+        """How many changes were not seen yet, and the verdict; nothing where nobody has reviewed anything."""
+        if self.review.empty:
+            return ""
+        left = self._left
+        words = f" · {left} left" if left else " · all seen"
+        return words + (f" · {self.review.verdict}" if self.review.verdict else "")
+
+    def follow(self, comparison: Comparison) -> None:
+        """Load what was kept of this pair of digests, where it is another one than before."""
+        pair = (comparison.a.digest, comparison.b.digest)
+        if pair != self._pair:
+            self._pair = pair
+            run_newest(self._screen, "review", partial(self._load, comparison))
+
+    def tick(self) -> None:
+        """Tick the change under the cursor, and continue with the next one."""
+        program, row = program_of(self._screen), self._panes.rows.current
+        if row is None or not row.is_change:
+            program.toast("Put the cursor on a change.")
+            return
+        ticked = row.entry.key not in self.review.seen
+        program.run_command("Seen", self._keep(self.review.ticked(row.entry.key)))
+        if ticked:
+            self._panes.go_to_change_below()
+
+    def note(self) -> None:
+        """Attach a note to what the cursor is on."""
+        row = self._panes.rows.current
+        if row is not None:
+            program_of(self._screen).run_command("Note", self._note(row))
+
+    def verdict(self) -> None:
+        """Approve or reject."""
+        program_of(self._screen).run_command("Verdict", self._verdict())
+
+    @property
+    def _left(self) -> int:
+        """How many changes were not ticked yet."""
+        tree = self._panes.change_tree
+        return sum(tree.rows[number].entry.key not in self.review.seen for number in tree.changes)
+
+    async def _load(self, comparison: Comparison) -> None:
+        self._show(await load(self._reading.case, comparison))
+
+    async def _keep(self, review: Review) -> None:
+        if self._reading.comparison is not None:
+            self._show(review)
+            await keep(self._reading.case, self._reading.comparison, review)
+
+    def _show(self, review: Review) -> None:
+        self.review = review
+        self._panes.annotate(review.seen, review.notes)
+
+    async def _note(self, row: Row) -> None:
+        review = await ask_note(program_of(self._screen), row, self.review)
+        if review is not None:
+            await self._keep(review)
+
+    async def _verdict(self) -> None:
+        verdict = await ask_verdict(program_of(self._screen), self._left)
+        if verdict is not None:
+            await self._keep(replace(self.review, verdict=verdict))
 
 
 async def load(case: DiffUseCase, comparison: Comparison) -> Review:

@@ -1,0 +1,96 @@
+"""The keys of the comparison, and which of them the footer names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from textual.binding import Binding, BindingType
+
+from kittui.terminal import size_text
+from kittui.tui.frame.keymap import KeyNames
+from kittui.tui.widgets.bars import KeyHint
+
+ROOMY: Final = 100
+"""Columns from which the footer has room for longer words."""
+BINDINGS: Final[list[BindingType]] = [
+    Binding("n", "change(1)", "Next", id="compare.next", tooltip="Next change; while searching, next match"),
+    Binding("N", "change(-1)", "Previous", id="compare.previous", tooltip="Previous change, or match"),
+    Binding(
+        "right_square_bracket",
+        "hunk(1)",
+        "Next hunk",
+        id="compare.next-hunk",
+        tooltip="Next changed lines or rows, or the next change that has none",
+    ),
+    Binding(
+        "left_square_bracket",
+        "hunk(-1)",
+        "Previous hunk",
+        id="compare.previous-hunk",
+        tooltip="Previous changed lines, rows or change",
+    ),
+    Binding("f", "filter", "Filter", id="compare.filter", tooltip="Only changed, only added … everything"),
+    Binding("tilde", "only('~')", "Only changed", id="compare.only-changed", tooltip="Only what changed; again: all"),
+    Binding("plus", "only('+')", "Only added", id="compare.only-added", tooltip="Only what was added; again: all"),
+    Binding(
+        "minus", "only('-')", "Only removed", id="compare.only-removed", tooltip="Only what was removed; again: all"
+    ),
+    Binding("s", "beside", "Side by side", id="compare.beside", tooltip="Side by side, or one below the other"),
+    Binding("S", "cut", "Cut", id="compare.cut", tooltip="Cut long lines off, or wrap them"),
+    Binding(
+        "right_curly_bracket",
+        "context(1)",
+        "More context",
+        id="compare.more-context",
+        tooltip="More unchanged lines around changes",
+    ),
+    Binding(
+        "left_curly_bracket",
+        "context(-1)",
+        "Less context",
+        id="compare.less-context",
+        tooltip="Fewer unchanged lines around changes",
+    ),
+    Binding("z", "whole", "Fold", id="compare.fold", tooltip="Unfold the unchanged parts of texts, or fold them"),
+    Binding("W", "spaces", "White space", id="compare.spaces", tooltip="Ignore white space in texts, or not"),
+    Binding("slash", "search", "Search", id="compare.search", tooltip="Search all of it, the Kitfile too"),
+    Binding("space", "seen", "Seen", id="compare.seen", tooltip="Tick the change as seen, or not; the next one"),
+    Binding("a", "note", "Note", id="compare.note", tooltip="Attach a note to the change"),
+    Binding("v", "verdict", "Verdict", id="compare.verdict", tooltip="Approve or reject; kept for these digests"),
+    Binding("C", "content", "Compare values", id="compare.content", tooltip="Read and compare every value"),
+    Binding("m", "report", "Report", id="compare.report", tooltip="Copy or save the report"),
+    Binding("w", "swap", "Swap", id="compare.swap", tooltip="Swap the sides"),
+    Binding(
+        "i,H", "timeline", "Timeline", id="compare.timeline", tooltip="This value, file or tensor over all versions"
+    ),
+    Binding("y", "copy", "Copy", id="compare.copy", tooltip="Copy what the detail pane shows"),
+    Binding("r", "again", "Refresh", id="compare.refresh", tooltip="Compare again"),
+    Binding("tab,shift+tab", "other_pane", "Other pane", id="compare.pane", tooltip="Tree or detail"),
+    Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="Every live key"),
+    Binding(
+        "escape,q",
+        "back",
+        "Back",
+        id="compare.back",
+        tooltip="End the search; to the tree; stop reading values; to the tags",
+    ),
+]
+
+
+def footer_hints(keys: KeyNames, width: int, *, unread: int, in_detail: bool, stops: bool) -> tuple[KeyHint, ...]:
+    """What the footer names; `unread`: bytes of values still to compare, `stops`: whether Back stops reading them."""
+    roomy = width >= ROOMY
+    hints = [("next", "Next", "change(1)"), ("next-hunk", "Hunk", "hunk(1)")]
+    if unread:
+        words = "Compare values," if roomy else "Values,"
+        hints.append(("content", f"{words} {size_text(unread)}", "content"))
+    hints += [("filter", "Filter", "filter"), ("report", "Report", "report"), ("timeline", "Timeline", "timeline")]
+    back = "Tree" if in_detail else "Stop" if stops else "Back"
+    last = [("help", "Help", "app.help"), ("back", back, "back")]
+    other = "Tree" if in_detail else "Detail"
+    more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
+    hints += more + last if roomy else more[:1] + last
+    return tuple(
+        KeyHint(keys[f"compare.{name}"], label, action if "." in action else f"screen.{action}")
+        for name, label, action in hints
+    )

@@ -1,0 +1,274 @@
+"""The tree of changes and the detail of the one under the cursor: what is shown, folded and filtered, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from kittui.compare.comparison import Comparison
+from kittui.terminal import clean
+from kittui.tui.compare.details import Detail, lines_of
+from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
+from kittui.tui.compare.wording import nothing_words
+from kittui.tui.frame.program import program_of
+from kittui.tui.widgets.rows import Column, Rows
+
+WIDE: Final = 120
+"""Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
+_MEASURED = 2_000
+
+
+class ChangePanes(Container):
+    """Tree and detail. `on_place` is called when the cursor has moved, `on_rows` when other rows are shown."""
+
+    def __init__(self, on_place: Callable[[], None], on_rows: Callable[[], None]) -> None:
+        super().__init__(id="panes")
+        self._on_place = on_place
+        self._on_rows = on_rows
+        self._comparison: Comparison | None = None
+        self._detailed: Row | None = None
+        self._beside: bool | None = None
+        self._cut = False
+        self._scrolled = 0
+        self._placed = ""
+        self._notes: Mapping[str, str] = {}
+        self.needle = ""
+        """What is marked in the detail."""
+        self.change_tree = ChangeTree()
+        self.chosen_filter = FILTERS[0]
+        self.rows: Rows[Row] = Rows(
+            (Column("", 18, flex=True, sticky=True), Column("", 14, flex=True)),
+            cells,
+            lambda row: row.entry.key,
+            titles=False,
+        )
+        self.rows.id = "changes"
+        self.rows.mark = "✓"
+        self.detail = Detail()
+        self.detail.id = "detail"
+
+    def compose(self) -> ComposeResult:
+        """The tree, then the detail."""
+        yield self.rows
+        yield self.detail
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Which change the cursor is on, from 1 (0: none), of how many."""
+        tree = self.change_tree
+        return tree.place(self.rows.cursor), len(tree.changes)
+
+    def show(self, comparison: Comparison, first: bool) -> None:
+        """Show a state of the comparison, the cursor and what is folded as they were."""
+        self._comparison = comparison
+        folded = self.change_tree.folded_keys
+        self.change_tree = ChangeTree(comparison)
+        self._show_rows(folded)
+        self.fit()
+        self._put_on_first(first)
+
+    def expect_another(self) -> None:
+        """Another comparison is on its way: the one shown says nothing more."""
+        self._comparison = None
+
+    def annotate(self, seen: Iterable[str], notes: Mapping[str, str]) -> None:
+        """Show which changes were ticked, and the notes."""
+        self._notes = notes
+        self.rows.marked.clear()
+        self.rows.marked.update(seen)
+        self.rows.touch()
+        self._on_place()
+        if self.detail.page.lines:
+            self.show_detail()
+
+    def fit(self) -> None:
+        """Give the names what they need, the rest to what is said of them."""
+        width = self.rows.size.width
+        wanted = max(map(title_width, self.change_tree.rows[:_MEASURED]), default=0)
+        names = max(18, min(wanted, width - 20 if width < 60 else width * 3 // 5))
+        self.rows.set_columns((Column("", names, sticky=True), Column("", 14, flex=True)))
+        self.show_detail()
+
+    def give_room(self) -> None:
+        """Where the panes stand above each other, the one that is read has most of the room."""
+        reading = self.detail.has_focus
+        if reading == self.screen.has_class("-reading"):
+            return
+        self.screen.set_class(reading, "-reading")
+        if reading:
+            self._scrolled = self.rows.scroll_offset.y
+        self.screen.call_after_refresh(self.fit)
+        if not reading:
+            self.screen.call_after_refresh(self.rows.scroll_to, y=self._scrolled, animate=False, force=True)
+
+    def show_detail(self) -> None:
+        """Show what there is to see of the row under the cursor."""
+        row = self._detailed = self.rows.current
+        if row is None:
+            if self._comparison is not None:
+                self.detail.begin([((nothing_words(self._comparison, self.chosen_filter), "muted"),)])
+            return
+        width = max(20, self.detail.size.width - 3)
+        note = self._notes.get(row.entry.key, "")
+        noted = [(("✎ ", "accent+bold"), (clean(note), "accent")), ()] if note else []
+        self.detail.begin(chain(noted, lines_of(row.entry, width, self._side_by_side)), cut=self._cut)
+        if self.needle:
+            self.detail.find(self.needle)
+
+    @property
+    def _side_by_side(self) -> bool:
+        return self.screen.size.width >= WIDE if self._beside is None else self._beside
+
+    def turn_beside(self) -> None:
+        """Side by side, or one below the other, whatever the width."""
+        self._beside = not self._side_by_side
+        self.show_detail()
+
+    def turn_cut(self) -> None:
+        """Cut long lines off, or wrap them."""
+        self._cut = not self._cut
+        self.show_detail()
+        program_of(self.screen).toast("Long lines are cut off." if self._cut else "Long lines are wrapped.")
+
+    def focus_other(self) -> None:
+        """From the tree to the detail, or back."""
+        (self.detail if self.rows.has_focus else self.rows).focus()
+
+    def go_to_change(self, step: int) -> None:
+        """Go to the next or previous change, around the ends."""
+        number = neighbour(self.change_tree.changes, self.rows.cursor, step)
+        if number is not None:
+            self._go(number, step)
+
+    def go_to_change_below(self) -> None:
+        """Go to the next change, but not around the end."""
+        number = neighbour(self.change_tree.changes, self.rows.cursor, 1)
+        if number is not None and number > self.rows.cursor:
+            self.rows.move_to(number)
+
+    def go_to_hunk(self, step: int) -> None:
+        """The next or previous hunk of this change, else the next change; what is folded is unfolded on the way."""
+        if self.detail.go_to_hunk(step):
+            return
+        self._unfold()
+        number = neighbour(self.change_tree.changes, self.rows.cursor, step)
+        if number is None:
+            program_of(self.screen).toast("Nothing differs, or nothing was read yet.")
+            return
+        self._go(number, step)
+        self.show_detail()
+        if step > 0:
+            self.detail.go_to_hunk(1)
+        else:
+            self.detail.go_to_last_hunk()
+
+    def go_to_row(self, key: str) -> None:
+        """Put the cursor on a row, unfolded and with another filter if it takes that."""
+        self._unfold()
+        for shown in (self.chosen_filter, FILTERS[0], FILTERS[-1]):
+            if shown is not self.chosen_filter:
+                self.chosen_filter = shown
+                self._show_rows()
+            rows = self.change_tree.rows
+            number = next((n for n, row in enumerate(rows) if row.entry.key == key), None)
+            if number is not None:
+                self.rows.move_to(number)
+                self.show_detail()
+                return
+
+    def choose(self, chosen: Filter) -> None:
+        """Show what a filter lets through, the cursor on a change."""
+        self.chosen_filter = chosen
+        self._show_rows()
+        self.fit()
+        row = self.rows.current
+        if row is not None and not row.is_change:
+            number = neighbour(self.change_tree.changes, self.rows.cursor, 1)
+            if number is not None:
+                self.rows.move_to(number)
+
+    def choose_next(self) -> None:
+        """The next filter that shows something."""
+        at = FILTERS.index(self.chosen_filter)
+        for distance in range(1, len(FILTERS) + 1):
+            each = FILTERS[(at + distance) % len(FILTERS)]
+            if self.change_tree.counts[each] or each.statuses is None:
+                self.choose(each)
+                return
+
+    def choose_only(self, mark: str) -> None:
+        """One kind of change alone; the same kind again shows all."""
+        chosen = next(each for each in FILTERS if each.mark == mark)
+        if chosen is self.chosen_filter:
+            chosen = FILTERS[0]
+        elif not self.change_tree.counts[chosen]:
+            program_of(self.screen).toast(f"Nothing was {chosen.name}.")
+            return
+        self.choose(chosen)
+
+    def _put_on_first(self, first: bool) -> None:
+        """Put the cursor on the first change, as long as nobody has put it anywhere else."""
+        row = self.rows.current
+        moved = row is not None and not first and row.entry.key != self._placed
+        if moved or (row is not None and row.is_change and not first):
+            return
+        if self.change_tree.changes:
+            self.rows.move_to(self.change_tree.changes[0])
+        row = self.rows.current
+        self._placed = row.entry.key if row is not None else ""
+
+    def _show_rows(self, folded: set[str] | None = None) -> None:
+        """Show the rows that the filter lets through, the cursor on the same one."""
+        tree = self.change_tree
+        key = self.rows.current.entry.key if self.rows.current else None
+        if self.chosen_filter.statuses is not None and not tree.counts[self.chosen_filter] and not tree.problems:
+            self.chosen_filter = FILTERS[0]
+        tree.load(self.chosen_filter, tree.folded_keys if folded is None else folded)
+        self.rows.show(tree.rows, next((row for row in tree.rows if row.entry.key == key), None))
+        self._on_rows()
+
+    def _go(self, number: int, step: int) -> None:
+        """Put the cursor on a change, and say where that is around the end."""
+        if (number - self.rows.cursor) * step <= 0:
+            program_of(self.screen).toast(f"Around the end: the {'first' if step > 0 else 'last'} change again.")
+        self.rows.move_to(number)
+
+    def _unfold(self) -> None:
+        tree = self.change_tree
+        for row in tree.folded_changes:
+            tree.fold(tree.rows.index(row))
+        self.rows.show(tree.rows, self.rows.current)
+
+    def _turn(self, row: Row) -> None:
+        self.change_tree.fold(self.rows.cursor)
+        self.rows.show(self.change_tree.rows, row)
+        self._on_place()
+
+    @on(Rows.Highlighted)
+    def _highlighted(self) -> None:
+        if self.rows.current is not self._detailed:
+            self.show_detail()
+        self._on_place()
+
+    @on(Rows.Folded)
+    def _fold(self, event: Rows.Folded) -> None:
+        row = self.rows.current
+        if row is None:
+            return
+        if row.entry.children and event.unfold == row.folded:
+            self._turn(row)
+        elif not event.unfold:
+            self.rows.to_parent(lambda each: each.depth)
+
+    @on(Rows.Opened)
+    def _opened(self) -> None:
+        row = self.rows.current
+        if row is not None and row.folded:
+            self._turn(row)
+        else:
+            self.detail.focus()
