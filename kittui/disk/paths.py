@@ -29,7 +29,7 @@ def typed_path(text: str | Path) -> Path:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to read it. Raises OSError for what is none: a named pipe would keep whoever opens it waiting."""
+    """Open a regular file to read it; raises OSError for others: a named pipe would keep whoever opens it waiting."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):

@@ -197,7 +197,18 @@ def test_a_command_that_was_killed_anywhere_is_finished_by_running_it_again(name
 # Points that other tests kill at: those of a registry (test_crashes_at_registries), of what the interface keeps, of
 # saving a file, of signing and records (tests/trust), of a store's creation (tests/disk).
 ELSEWHERE = (
-    *("registry.", "transfer.", "remove.", "carry.", "favourites.", "saving.", "attach.", "outbox.", "trusted."),
+    *(
+        "registry.",
+        "transfer.",
+        "remove.",
+        "carry.",
+        "favourites.",
+        "saving.",
+        "attach.",
+        "outbox.",
+        "trusted.",
+        "review.",
+    ),
     *("store.layout.", "store.tags.after-unlink", "store.tags.before-unlink"),
     *("store.repository-index.after-unlink", "store.repository-index.before-unlink"),
 )

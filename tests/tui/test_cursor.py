@@ -10,6 +10,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
+from kittui.tui.panes.state import READY
 from kittui.tui.panes.tree import RepositoryRow
 from tests.tui.waiting import browse, quiet, until
 from tests.tui.world import World, WorldSource, kitfile
@@ -107,3 +108,25 @@ async def test_signatures_are_those_of_the_repository_not_of_the_digest() -> Non
         await quiet(pilot)
         browse(pilot).open(REGISTRY, "fraud", Tag("champion"))
         await until(pilot, lambda: "('not verified', 'warn')" in details(pilot))
+
+
+async def test_stages_and_panes_are_those_of_the_repository_in_view() -> None:
+    made, source = world(["a"])
+    source.repository("a").add(kitfile("1"), [("model", 10, "none")], "v1")
+    source.repository("b").add(kitfile("2"), [("model", 10, "none")], "rollback", "v2")
+    async with made.app("remote://registry.test/a:v1").run_test(size=(160, 45)) as pilot:
+        screen = browse(pilot)
+        pane = screen.tags_pane
+
+        def stage(name: str) -> str:
+            row = next((row for row in pane.body.rows if row.entry.name == name), None)
+            return str(pane._cells(row)) if row is not None else ""
+
+        await until(pilot, lambda: "champion" in stage("v1"))
+        screen.open(REGISTRY, "b", Tag("v2"))
+        await until(pilot, lambda: "rollback" in stage("v2"))
+        screen.open(REGISTRY, "a", Tag("v1"))
+        await until(pilot, lambda: "champion" in stage("v1"))
+        pane.show_place(READY)
+        await until(pilot, lambda: "a:v1" not in details(pilot))
+        assert screen.layers_pane.current_layer is None

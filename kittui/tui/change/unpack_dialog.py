@@ -42,7 +42,7 @@ class UnpackDialog(Dialog[Choice]):
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("unpack.tick", "Tick"),
         ("unpack.all", "All"),
-        ("unpack.open", "Files"),
+        ("→", "Files"),
         ("Tab", "Folder"),
         ("Enter", "Unpack"),
         ("dialog.cancel", "Cancel"),

@@ -180,7 +180,7 @@ class Program(App[None], inherit_bindings=False):
         """Show a dialog and wait for its answer; None is cancelled.
 
         One that took long to prepare does not open over what the user does now: it waits in the header. `since` is when
-        work that is no command began (time.monotonic).
+        work other than a command began (time.monotonic).
         """
         if self.keyboard.late(since):
             words = f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops"

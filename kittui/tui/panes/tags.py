@@ -87,8 +87,10 @@ class TagsPane(TagListPane):
             self._rows.reset()
             self.set_state(CHOOSE)
             self.retitle()
+            self.post_message(self.Rested())
             return
         self._list = self._lists.of(repository)
+        self._drawn.stages = self._list.stages_by_digest()
         if self._list.complete:
             self.set_state(listed(self._list))
             self._assess()

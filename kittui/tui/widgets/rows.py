@@ -450,14 +450,17 @@ def _join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Stri
 
 
 def _both_ends(spans: Spans, room: int) -> Spans:
-    """Cut the longest text of a cell in its middle where that is enough: the ends of names tell them apart."""
+    """Cut the longest text of a cell in its middle where that is enough: the ends of names tell them apart.
+
+    A sentence loses its end.
+    """
     over = sum(cell_len(text) for text, _ in spans) - room
     if over <= 0:
         return spans
     longest = max(range(len(spans)), key=lambda number: cell_len(spans[number][0]))
     text, role = spans[longest]
     left = cell_len(text) - over
-    if left < _READABLE:
+    if left < _READABLE or any(stop in text for stop in (", ", ". ", ": ")):
         return spans
     return (*spans[:longest], (shorten_middle(text, left), role), *spans[longest + 1 :])
 
