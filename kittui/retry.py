@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
+import humanize
+
 from kittui.errors import NetworkError
 
 T = TypeVar("T")
@@ -25,6 +27,7 @@ _TRYING: ContextVar[bool] = ContextVar("kittui_trying", default=False)
 class Pace:
     """How often and how long, in seconds. Waits double from `first` to `longest`; a registry may ask for up to `asked`.
 
+    What it asks for may take several of those; where that would outlast the tries, the wait is not begun.
     Nothing is begun again after `tries` failures in a row, nor later than `budget` after the last progress; waits that
     a registry asked for do not count towards it.
     """
@@ -77,6 +80,9 @@ class Retries:
             raise error
         seconds = random.uniform(0.5, 1.0) * min(self._pace.longest, self._pace.first * 2 ** (self._failures - 1))  # noqa: S311
         if error.retry_after is not None:
+            if error.retry_after > self._pace.asked * (self._pace.tries - self._failures):
+                error.hint = f"It asks to be left alone for {humanize.naturaldelta(error.retry_after)}; try again then."
+                raise error
             asked = min(error.retry_after, self._pace.asked)
             self._since += asked
             seconds = asked + min(seconds, 0.25)

@@ -87,10 +87,14 @@ async def test_a_registry_is_left_alone_as_long_as_it_asks_within_bounds() -> No
 
     busy = RateLimited("busy")
     with Retries(Pace(first=0.0, asked=60.0), sleep=sleep) as retries:
-        for asked in (3.0, 9999.0):
+        for asked in (3.0, 120.0):
             busy.retry_after = asked
             await retries.after(busy)
+        busy.retry_after = 86400.0
+        with pytest.raises(RateLimited) as caught:
+            await retries.after(busy)
     assert waits == [3.0, 60.0]
+    assert "a day" in (caught.value.hint or "")
 
 
 async def test_nothing_is_begun_again_after_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
