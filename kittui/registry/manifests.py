@@ -34,12 +34,15 @@ class Manifests:
         self._present: dict[bool, Target] = {}
         """The tag and the digest that a GET found last."""
 
+    def _path(self, target: Target) -> str:
+        """Where a manifest is asked for; the target is checked once more, as it becomes part of a URL."""
+        return f"{self._name}/manifests/{parse_target(target)}"
+
     async def resolve(self, target: Target) -> Descriptor:
         """By HEAD, or by GET where the registry answers HEAD with an error or leaves out digest or size.
 
         A HEAD that finds nothing is believed once another has found something. Raises NotFound.
         """
-        target = parse_target(target)
         by_digest = isinstance(target, Digest)
         if self._heads.get(by_digest) is not False:
             found = await self._look(target)
@@ -62,7 +65,7 @@ class Manifests:
 
     async def _look(self, target: Target) -> Descriptor | int:
         """What HEAD says; its status where that is too little."""
-        path = f"{self._name}/manifests/{target}"
+        path = self._path(target)
         call = Call("HEAD", path, f"look up {target}", self._pull, {"Accept": _ACCEPT}, ok=(200, *_NO_HEAD))
         answer = await self._session.ask(call)
         digest = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
@@ -79,8 +82,7 @@ class Manifests:
 
     async def read(self, target: Target) -> Manifest:
         """Verified against the digest that was asked for, or that the registry states for the tag."""
-        target = parse_target(target)
-        path = f"{self._name}/manifests/{target}"
+        path = self._path(target)
         call = Call("GET", path, f"read the manifest {target}", self._pull, {"Accept": _ACCEPT})
         answer = await self._session.ask(call, MANIFEST_LIMIT)
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
@@ -95,12 +97,11 @@ class Manifests:
         When the answer is lost, the target is looked up: None if it holds these bytes already, else they are sent
         again. Raises TooLarge above 4 MiB, NotFound where blobs are missing, DigestMismatch.
         """
-        target = parse_target(target)
         if len(raw) > MANIFEST_WRITE_LIMIT:
             raise TooLarge(f"the manifest is over {MANIFEST_WRITE_LIMIT // 1024 // 1024} MiB: registries refuse it")
         call = Call(
             "PUT",
-            f"{self._name}/manifests/{target}",
+            self._path(target),
             f"store the manifest {target}",
             self._push,
             {"Content-Type": media_type},
@@ -159,9 +160,7 @@ class Manifests:
         scopes = frozenset({repository_scope(self._name, "delete", "pull")})
         ok = (200, 202, 204, 400, 404, 405, 409, 501)
         crash_point("registry.manifest.before-delete")
-        answer = await self._session.ask(
-            Call("DELETE", f"{self._name}/manifests/{target}", doing or f"remove {target}", scopes, ok=ok)
-        )
+        answer = await self._session.ask(Call("DELETE", self._path(target), doing or f"remove {target}", scopes, ok=ok))
         crash_point("registry.manifest.after-delete")
         return answer
 

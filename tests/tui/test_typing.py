@@ -99,15 +99,7 @@ async def test_a_dialog_that_took_long_waits_in_the_header() -> None:
     made, source = world()
     async with made.app(START).run_test(size=(120, 40)) as pilot:
         await at_tags(pilot)
-        source.slow = asyncio.Event()
-        burst(pilot, ["t"])
-        await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
-        await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
-        before = browse(pilot).tags_pane.body.cursor
-        burst(pilot, ["j"])
-        await until(pilot, lambda: browse(pilot).tags_pane.body.cursor == before + 1)
-        source.slow.set()
-        await until(pilot, lambda: any("dialog is ready" in text for text in browse(pilot).program.activities))
+        await waiting(pilot, source)
         assert not isinstance(pilot.app.screen, InputDialog)
         burst(pilot, ["exclamation_mark"])
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))

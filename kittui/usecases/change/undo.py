@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from kittui.errors import KittuiError, NotFound, TagMoved, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.state.journal import Entry, Step
 from kittui.transfer.plan import can_read
 from kittui.usecases.change.ledger import Ledger
@@ -56,34 +58,10 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
             hint="Only changes by kittui on this machine can be undone; see: kittui history REPO.",
             reference=reference,
         )
-    recent = await Recent.of(ledger, reference)
-    changes: list[TagChange] = []
-    for step in reversed([step for step in entry.steps if _happened(step)]):
-        current = await digest_at(repository, step.tag)
-        # What was moved just now may still show its former state: it is taken back all the same.
-        late = recent.is_late(step.tag, current)
-        if not late and await is_at(repository, step.tag, current, step.before):
-            continue
-        if not late and not await is_at(repository, step.tag, current, step.after):
-            raise TagMoved(
-                f"{step.tag} moved since: it points to {current.short if current else 'nothing'} now",
-                hint="Undo would overwrite someone's change; look at it and retag by hand.",
-                reference=repository.reference(step.tag),
-            )
-        before, after = (
-            await _manifest(repository, ledger, step.before),
-            await _manifest(repository, ledger, step.after),
-        )
-        if before is None and (power := await untag_power(repository)).denied:
-            raise Unsupported(
-                f"{step.tag} did not exist before, and this registry can't remove a tag alone",
-                hint="kittui rollback REPO brings the former champion back."
-                if entry.action == "promote"
-                else power.remedy or "Remove it with: kittui remove --placeholder REF.",
-                reference=repository.reference(step.tag),
-            )
-        changes.append(TagChange(step.tag, after, before))
-    return UndoPlan(entry, ChangePlan(repository, "undo", tuple(changes), read_at=time.monotonic()))
+    moves = [(step.tag, step.after, step.before) for step in reversed(entry.steps) if _happened(step)]
+    instead = "kittui rollback REPO brings the former champion back." if entry.action == "promote" else ""
+    words = "{} did not exist before, and this registry can't remove a tag alone"
+    return UndoPlan(entry, await _plan(repository, ledger, "undo", moves, words, instead))
 
 
 def _to_take_back(ledger: Ledger, reference: str) -> Entry | None:
@@ -168,31 +146,9 @@ async def plan_redo(repository: Repository, ledger: Ledger) -> UndoPlan:
             hint="Remove it anew: what goes with it is looked at again.",
             reference=reference,
         )
-    recent = await Recent.of(ledger, reference)
-    changes: list[TagChange] = []
-    for step in (step for step in entry.steps if _happened(step)):
-        current = await digest_at(repository, step.tag)
-        late = recent.is_late(step.tag, current)
-        if not late and await is_at(repository, step.tag, current, step.after):
-            continue
-        if not late and not await is_at(repository, step.tag, current, step.before):
-            raise TagMoved(
-                f"{step.tag} moved since: it points to {current.short if current else 'nothing'} now",
-                hint="Redo would overwrite someone's change; look at it and retag by hand.",
-                reference=repository.reference(step.tag),
-            )
-        if step.after is None and (power := await untag_power(repository)).denied:
-            raise Unsupported(
-                f"this registry can't remove {step.tag} alone",
-                hint=power.remedy or "Remove it with: kittui remove --placeholder REF.",
-                reference=repository.reference(step.tag),
-            )
-        before, after = (
-            await _manifest(repository, ledger, step.before),
-            await _manifest(repository, ledger, step.after),
-        )
-        changes.append(TagChange(step.tag, before, after))
-    return UndoPlan(entry, ChangePlan(repository, "redo", tuple(changes), read_at=time.monotonic()))
+    moves = [(step.tag, step.before, step.after) for step in entry.steps if _happened(step)]
+    words = "this registry can't remove {} alone"
+    return UndoPlan(entry, await _plan(repository, ledger, "redo", moves, words))
 
 
 async def apply_redo(
@@ -217,6 +173,43 @@ async def apply_redo(
         if not any(entry.action == "redo" and entry.state == "open" for entry in entries):
             await ledger.write(redo.entry)
         raise
+
+
+async def _plan(
+    repository: Repository,
+    ledger: Ledger,
+    action: Literal["undo", "redo"],
+    moves: Sequence[tuple[Tag, str | None, str | None]],
+    kept: str,
+    instead: str = "",
+) -> ChangePlan:
+    """Tags from the digest where kittui left them to another; those that are there already are left out.
+
+    `kept` says of a tag ({}) that it would have to go and can't, `instead` what to do then.
+    """
+    recent = await Recent.of(ledger, repository.reference())
+    changes: list[TagChange] = []
+    for tag, left, wanted in moves:
+        current = await digest_at(repository, tag)
+        # What was moved just now may still show its former state: it is moved all the same.
+        late = recent.is_late(tag, current)
+        if not late and await is_at(repository, tag, current, wanted):
+            continue
+        if not late and not await is_at(repository, tag, current, left):
+            raise TagMoved(
+                f"{tag} moved since: it points to {current.short if current else 'nothing'} now",
+                hint=f"{action.capitalize()} would overwrite someone's change; look at it and retag by hand.",
+                reference=repository.reference(tag),
+            )
+        if wanted is None and (power := await untag_power(repository)).denied:
+            raise Unsupported(
+                kept.format(tag),
+                hint=instead or power.remedy or "Remove it with: kittui remove --placeholder REF.",
+                reference=repository.reference(tag),
+            )
+        before = await _manifest(repository, ledger, left)
+        changes.append(TagChange(tag, before, await _manifest(repository, ledger, wanted)))
+    return ChangePlan(repository, action, tuple(changes), read_at=time.monotonic())
 
 
 def _happened(step: Step) -> bool:
