@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from kittui.usecases.trust.board import Board
     from kittui.usecases.trust.evidence import Evidence
     from kittui.usecases.trust.history import MergedHistory
-    from kittui.usecases.trust.rule import GateRule
     from kittui.usecases.trust.signer import Signer
 
 Warn = Callable[[str], None]
@@ -232,10 +231,15 @@ class Composition:
     @cached_property
     def policy(self) -> Policy:
         """What may be changed."""
+        from kittui.state.history import History
         from kittui.usecases.change.policy import Policy
+        from kittui.usecases.trust.rule import GateRule
 
         config = self.config
-        rules = (self._gates(),) if config.gates or config.gates_mistaken else ()
+        rules: tuple[GateRule, ...] = ()
+        if config.gates or config.gates_mistaken:
+            history, mistaken = History(self.state_dir), config.gates_mistaken
+            rules = (GateRule(config.gates, self.evidence, history, self.stage_tags, mistaken, siblings=self.siblings),)
         return Policy(config.read_only, frozenset(config.protected_tags), config.protect_promotions, rules)
 
     @cached_property
@@ -244,14 +248,6 @@ class Composition:
         from kittui.usecases.trust.evidence import Evidence
 
         return Evidence(lambda: self.keyring, self.inspector)
-
-    def _gates(self) -> GateRule:
-        from kittui.state.history import History
-        from kittui.usecases.trust.rule import GateRule
-
-        config = self.config
-        history = History(self.state_dir)
-        return GateRule(config.gates, self.evidence, history, self.stage_tags, config.gates_mistaken, self.siblings)
 
     def siblings(self, name: str) -> frozenset[str]:
         """The names (HOST/REPO) of the repositories in the same fleet: what people decide there counts here."""
@@ -283,8 +279,9 @@ class Composition:
 
         config = self.config
         columns = tuple(Tag.parse(stage) for stage in stages) or tuple(stage.name for stage in config.stages)
-        gates = self._gates() if config.gates else None
-        return Board(self.modelkits, self.evidence, columns, config.moves.challenger, config.moves.champion, gates)
+        moves = [(Tag(gates.origin), Tag(gates.target)) for gates in config.gates if gates.origin]
+        forward = [move for move in moves if move[0] != config.moves.rollback]
+        return Board(self.modelkits, self.evidence, columns, config.moves, self.policy, forward)
 
     @property
     def stage_tags(self) -> frozenset[Tag]:

@@ -85,9 +85,7 @@ def plan_document(plan: ChangePlan, verdicts: Sequence[Verdict] = ()) -> dict[st
         "action": plan.action,
         "repository": plan.repository.reference(),
         "changes": [change.to_json() for change in plan.changes],
-        "verdicts": [
-            {"rule": one.rule, "state": one.state, "reason": one.reason, "enforced": one.enforced} for one in verdicts
-        ],
+        "verdicts": [one.to_json() for one in verdicts],
     }
 
 

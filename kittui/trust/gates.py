@@ -145,6 +145,11 @@ COSTS: tuple[type, ...] = (
 """The kinds of gates, cheapest first."""
 
 
+def cost(gate: Gate) -> int:
+    """The place of a gate among those that are evaluated, the cheapest first."""
+    return COSTS.index(type(gate))
+
+
 @dataclass(frozen=True, slots=True)
 class GateSet:
     """Gates of one move, for the repositories that patterns over HOST/REPO name; advisory unless enforced.
@@ -163,10 +168,6 @@ class GateSet:
     def concerns(self, repository: str, tag: str) -> bool:
         """Whether it has a say when a tag of a repository moves."""
         return tag == self.target and covers(self.repositories, repository)
-
-    def cheapest_first(self) -> tuple[Gate, ...]:
-        """The gates in the order they are evaluated."""
-        return tuple(sorted(self.gates, key=lambda gate: COSTS.index(type(gate))))
 
 
 def text_of(sets: Iterable[GateSet]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from kittui.errors import ConnectionLost
 from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.tag import Tag
+from kittui.trust.gates import GateSet, LicenseIn, SignedBy
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.trust.rule import GateRule
 from tests.change.kits import CODE, TAR, Kits, on, ready, tar
 from tests.fakes.rules import Never
 from tests.tui.waiting import LARGE, SMALL, quiet, text_of, until
@@ -186,3 +190,42 @@ async def test_a_gate_that_says_no_is_shown_and_needs_a_reason_to_be_overridden(
     told = [(event.tag, event.reason, event.overridden) for event in kits.ledger.history.events()]
     stopped = ("never: nothing may move",)
     assert sorted(told) == [("champion", "override: agreed", stopped), ("rollback", "override: agreed", stopped)]
+
+
+async def test_gates_fill_in_the_cheapest_first(tmp_path: Path) -> None:
+    kits = Kits(tmp_path)
+    asked, tools, evidence = asyncio.Event(), kits.world.change_tools, kits.world.evidence
+    first = evidence.statements
+
+    async def later(*words: Any) -> Any:
+        await asked.wait()
+        return await first(*words)
+
+    sets = (GateSet("", "champion", (SignedBy(("CI",)), LicenseIn(("MIT",))), enforce=True),)
+    rule = GateRule(sets, evidence, kits.ledger.history, {"champion"})
+    assert tools is not None
+    kits.world.change_tools = replace(tools, policy=Policy(rules=(rule, Never())))
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await ready(pilot)
+        evidence.statements = later  # type: ignore[assignment]
+        await pilot.press("c")
+        await until(pilot, lambda: "✗ license  the Kitfile names no license" in text_of(pilot))
+        shown = text_of(pilot)
+        assert "· signed by CI  reads what is attached to it" in shown
+        assert "· never  reads nothing" in shown
+        assert shown.index("license") < shown.index("signed by CI") < shown.index("never")
+        assert "✗ 1  … 2 still asked" in shown
+        asked.set()
+        await until(pilot, lambda: "✗ never  nothing may move" in text_of(pilot))
+        assert "✗ signed by CI  it is not signed by CI" in text_of(pilot)
+
+
+async def test_gates_that_can_not_be_read_are_shown(tmp_path: Path) -> None:
+    kits = Kits(tmp_path)
+    tools = kits.world.change_tools
+    assert tools is not None
+    rule = GateRule((), kits.world.evidence, kits.ledger.history, {"champion"}, "gates.1: there is no such key")
+    kits.world.change_tools = replace(tools, policy=Policy(rules=(rule,)))
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "? gates  they can't be read: gates.1: there is no such key" in text_of(pilot))

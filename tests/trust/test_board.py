@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kittui.errors import Unreachable
 from kittui.oci.tag import Tag
 from kittui.state.history import History
-from kittui.trust.gates import GateSet, SignedBy
+from kittui.trust.gates import GateSet, LicenseIn, Metric, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.signing import public_key
 from kittui.usecases.browse.modelkits import ModelKits
+from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.trust.board import Board, BoardRow
 from kittui.usecases.trust.evidence import Evidence
@@ -24,16 +28,17 @@ from kittui.usecases.trust.signer import KeySigner
 from tests.fakes.command_line import Run
 from tests.fakes.docker_registry import DockerRegistry
 from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.fakes.rules import Never
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 KEYS = Path(__file__).parent.parent / "fixtures" / "signed" / "keys"
 STAGES = tuple(Tag(name) for name in ("tuning", "challenger", "champion", "rollback"))
 
 
-def board(folder: Path, *sets: GateSet) -> Board:
+def board(folder: Path, *sets: GateSet, stages: Sequence[Tag] = STAGES, mistaken: str = "", **more: Any) -> Board:
     evidence = Evidence(lambda: Keyring((TrustedKey("CI", public_key(KEY)),)), Inspector)
-    gates = GateRule(sets, evidence, History(folder), set(STAGES)) if sets else None
-    return Board(ModelKits(), evidence, STAGES, gates=gates)
+    rules = (GateRule(sets, evidence, History(folder), set(STAGES), mistaken), *more.pop("rules", ()))
+    return Board(ModelKits(), evidence, stages, policy=Policy(rules=rules), **more)
 
 
 def kit(repository: MemoryRepository, tag: str, version: str, **parameters: object) -> None:
@@ -71,6 +76,66 @@ async def test_stages_first_and_details_after_them(tmp_path: Path) -> None:
     assert challenger.differs == "version 1.0 → 1.1, auc 0.9 → 0.93"
     assert challenger.waits == "gate signed by Anna: it is not signed by Anna"
     assert (champion.word, champion.differs, champion.waits) == ("unsigned", "", "")
+
+
+async def gates(found: Board, repository: MemoryRepository, stage: str = "challenger") -> list[tuple[str, str, str]]:
+    row = (await rows(found, repository))[-1]
+    return [(one.moved, one.state, one.reason) for one in row.cells[Tag(stage)].gates]
+
+
+@pytest.fixture
+def fraud() -> MemoryRepository:
+    repository = MemorySource().repository("fraud")
+    kit(repository, "tuned", "1.2", auc=0.8)
+    kit(repository, "challenger", "1.1", auc=0.8)
+    kit(repository, "champion", "1.0", auc=0.9)
+    kit(repository, "rollback", "0.9", auc=0.7)
+    return repository
+
+
+async def test_every_rule_of_the_policy_shows_as_in_every_other_place(fraud: MemoryRepository, tmp_path: Path) -> None:
+    sets = (GateSet("", "champion", (SignedBy(("Anna",)),)), GateSet("", "rollback", (LicenseIn(("MIT",)),)))
+    found = board(tmp_path, *sets, rules=(Never(),))
+    assert await gates(found, fraud) == [
+        ("rollback", "fail", "the Kitfile names no license"),
+        ("champion", "fail", "it is not signed by Anna"),
+        ("", "fail", "nothing may move"),
+    ]
+    plan = await plan_promote(fraud)
+    everywhere = [(one.moved, one.state, one.reason) for one in await found.policy.assess(plan)]
+    assert await gates(found, fraud) == everywhere
+    assert await gates(board(tmp_path, mistaken="a: b"), fraud) == [
+        ("rollback", "unknown", "they can't be read: a: b"),
+        ("champion", "unknown", "they can't be read: a: b"),
+    ]
+
+
+async def test_what_waits_for_a_gate_before_challenger_shows_it_too(fraud: MemoryRepository, tmp_path: Path) -> None:
+    sets = (GateSet("", "challenger", (SignedBy(("Anna",)),), "tuned"),)
+
+    def found() -> Board:
+        return board(tmp_path, *sets, stages=(Tag("tuned"),), moves=[(Tag("tuned"), Tag("challenger"))])
+
+    assert await gates(found(), fraud, "tuned") == [("challenger", "fail", "it is not signed by Anna")]
+    fraud.tagged["tuned"] = fraud.tagged["challenger"]
+    assert await gates(found(), fraud, "tuned") == []
+
+
+async def test_a_column_that_is_left_out_is_still_compared_with(fraud: MemoryRepository, tmp_path: Path) -> None:
+    sets = (GateSet("", "champion", (Metric("model.parameters.auc", not_worse="higher"),)),)
+    found = board(tmp_path, *sets, stages=(Tag("challenger"),))
+    row = (await rows(found, fraud))[-1]
+    assert list(row.cells) == ["challenger"]
+    assert row.cells[Tag("challenger")].differs == "version 1.0 → 1.1, auc 0.9 → 0.8"
+    assert await gates(found, fraud) == [("champion", "fail", "0.8 is worse than 0.9 of what the tag holds now")]
+
+    def fail(repository: MemoryRepository, verb: str, what: str) -> None:
+        if what in ("champion", fraud.tagged["champion"]):
+            raise Unreachable("down")
+
+    found = board(tmp_path, *sets, stages=(Tag("challenger"),))
+    fraud.source.hooks.append(fail)
+    assert await gates(found, fraud) == [("champion", "unknown", "champion could not be read: down")]
 
 
 async def test_what_can_not_be_read_is_one_marked_row_or_cell(tmp_path: Path) -> None:

@@ -45,7 +45,6 @@ def gated(folder: Path) -> Kits:
     kits.world.keyring = Keyring((TrustedKey("ops", public_key(OPS)), TrustedKey("Anna", public_key(ANNA))))
     sets = (GateSet("", "champion", (SignedBy(("ops",)), ApprovedBy(1, ("Anna",))), "challenger", enforce=True),)
     rule = GateRule(sets, kits.world.evidence, History(folder / "state"), {stage.name for stage in STAGES})
-    kits.world.gates = rule
     tools = kits.world.change_tools
     assert tools is not None
     policy = Policy(rules=(rule,))

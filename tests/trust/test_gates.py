@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from kittui.trust.gates import (
     Metric,
     NotOlderThan,
     Reviewed,
+    Scanned,
     SignedBy,
+    cost,
     text_of,
 )
 from kittui.trust.keyring import Keyring, TrustedKey
@@ -245,6 +248,22 @@ async def test_nothing_is_read_twice_for_the_same_digests(tmp_path: Path) -> Non
     assert len(world.repository.source.requests) == asked
 
 
+async def test_the_cheapest_of_all_gates_of_a_plan_is_asked_first(tmp_path: Path) -> None:
+    world = World(tmp_path, Scanned("kittui"), SignedBy(("CI",)), LicenseIn(("MIT",)))
+    more = (GateSet("b", "champion", (KitfileHas(("model.path",)),)), GateSet("", "rollback", (LicenseIn(("MIT",)),)))
+    world.rule = replace(world.rule, sets=(*world.rule.sets, *more))
+    plan = await plan_promote(world.repository)
+    order = [
+        ("gate license", "rollback"),
+        ("gate license", "champion"),
+        ("gate Kitfile (b)", "champion"),
+        ("gate signed by CI", "champion"),
+        ("gate scanned by kittui", "champion"),
+    ]
+    assert [(one.rule, one.moved) for one in await world.policy.announced(plan)] == order
+    assert [(one.rule, one.moved) for one in await world.policy.assess(plan)] == order
+
+
 async def test_no_command_moves_the_tag_around_an_enforced_gate(tmp_path: Path) -> None:
     world = World(tmp_path, SignedBy(("CI",)))
     world.repository.tagged["v9"] = world.new
@@ -317,7 +336,7 @@ def test_the_configuration_names_them() -> None:
     assert problems == []
     (found,) = config.gates
     assert (found.name, found.origin, found.target, found.enforce) == ("production", "challenger", "champion", True)
-    assert [gate.name for gate in found.cheapest_first()] == [
+    assert [gate.name for gate in sorted(found.gates, key=cost)] == [
         "license",
         "Kitfile",
         "not older than 90 days",
@@ -351,5 +370,9 @@ async def test_gates_that_can_not_be_read_let_nothing_pass(tmp_path: Path, raw: 
     assert loaded.config.gates_mistaken
     world = World(tmp_path / "state")
     world.rule = GateRule((), world.rule.evidence, world.rule.history, {"champion"}, loaded.config.gates_mistaken)
+    plan = await plan_promote(world.repository)
+    assert [(one.rule, one.moved, one.price) for one in await world.policy.announced(plan)] == [
+        ("gates", "champion", "nothing")
+    ]
     with pytest.raises(Refused, match="gates: they can't be read: "):
-        await apply_changes(await plan_promote(world.repository), world.ledger, world.policy)
+        await apply_changes(plan, world.ledger, world.policy)

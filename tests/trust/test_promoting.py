@@ -41,6 +41,12 @@ def test_a_challenger_without_its_second_approval(run: Run, kit_registry: Docker
     ran = run("gate", repository, "--json")
     (gate,) = json.loads(ran.out)["gates"]
     assert (ran.status, gate["state"], gate["reason"]) == (1, "fail", "approved by anna; 1 more of ben must approve")
+    (row,) = run("board", repository, "--json").json["rows"]
+    (card,) = [cell for cell in row["cells"] if cell["tag"] == "challenger"]
+    assert card["gates"] == [gate]
+    assert card["waits"] == f"{gate['gate']}: {gate['reason']}"
+    planned = run("promote", repository, "--dry-run", "--json")
+    assert planned.json["plans"][0]["verdicts"] == [gate]
     before = json.loads(run("show", f"{repository}:champion", "--json").out)["digest"]
     ran = run("promote", repository, "--yes", "--json")
     assert (ran.status, ran.out) == (1, "")

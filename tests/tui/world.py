@@ -33,7 +33,6 @@ from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.trust.board import Board
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.history import MergedHistory, local_history, merged_history
-from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.signer import Signer
 from tests.fakes.memory import traits_of
 
@@ -221,7 +220,6 @@ class World:
         self.change_tools: ChangeTools | None = None
         self.keyring = Keyring(())
         self.evidence = Evidence(lambda: self.keyring, lambda: self.inspector)
-        self.gates: GateRule | None = None
         self.signer: Signer | None = None
         self.signing_key: Path | None = None
         self.sets: tuple[str, ...] = ()
@@ -283,7 +281,7 @@ class World:
             statements=self.evidence.statements,
             known=self.evidence.known,
             history=history,
-            board=lambda: Board(kits, self.evidence, stages, gates=self.gates),
+            board=lambda: Board(kits, self.evidence, stages, policy=self._change_tools().policy),
             named=named,
             signer=signer,
             signing_key=self.signing_key,

@@ -31,7 +31,7 @@ async def command(call: Call, repository: str, origin: str | None, target: str |
     found = await repository_of(call, repository, changing=False)
     plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=composition.config.moves)
     call.printer.status(f"evaluating the gates of {plan.place}")
-    verdicts = [one for one in await composition.policy.assess(plan) if not one.tag]
+    verdicts = [one async for one in composition.policy.gates(plan)]
     document = {
         "repository": plan.place,
         "changes": [change.to_json() for change in plan.changes],

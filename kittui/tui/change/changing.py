@@ -147,8 +147,8 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
     """Show which rules stop the plans, and ask why to go ahead. Returns "" where none does, None if they cancel."""
     lines: list[str] = []
     for plan in plans:
-        verdicts = await tools.policy.assess(plan)
-        if any(verdict.blocks and not verdict.tag for verdict in verdicts):
+        verdicts = [verdict async for verdict in tools.policy.gates(plan)]
+        if any(verdict.blocks for verdict in verdicts):
             lines += verdict_lines(verdicts)
     if not lines:
         return ""

@@ -96,10 +96,9 @@ class PromotionDialog(PlanDialog):
     async def _ask_gates(self) -> None:
         """Fill the gates in as they answer; the choices don't wait for them."""
         verdicts: list[Verdict] = []
-        async for verdict in self._given.ports.change_tools().policy.verdicts(self._plan):
-            if not verdict.tag:
-                verdicts.append(verdict)
-                self._answer(verdicts)
+        async for verdict in self._given.ports.change_tools().policy.gates(self._plan):
+            verdicts.append(verdict)
+            self._answer(verdicts)
 
     @property
     def _room(self) -> int:

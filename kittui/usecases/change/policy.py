@@ -121,12 +121,17 @@ class Policy:
             return
         for tag in self.guarded(plan.overwritten, plan.action):
             yield Verdict("protected", "fail", f"{tag} is protected", "type its name", tag=tag)
-        for rule in self.rules:
+        async for verdict in self.gates(plan):
+            yield verdict
+
+    async def gates(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
+        """What the rules alone say of a plan, each as it is known: what every place shows as its gates."""
+        for rule in self.rules if plan.changes else ():
             async for verdict in rule.verdicts(plan):
                 yield verdict
 
     async def announced(self, plan: ChangePlan) -> tuple[Announced, ...]:
-        """What the rules will have to say, before they say it."""
+        """What `gates` will say, before it does."""
         return tuple([one for rule in self.rules for one in await rule.announced(plan)]) if plan.changes else ()
 
     async def check(self, plan: ChangePlan, typed: Collection[str] = (), override: str = "") -> tuple[Verdict, ...]:

@@ -44,8 +44,8 @@ async def plan_promote(
             hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
             reference=repository.reference(),
         )
-    moves_rollback = target not in stages.preparing | {stages.challenger, retired}
-    wanted = [origin, target, *([fallback] if moves_rollback else []), *([retired] if retire else [])]
+    falls_back = _falls_back(target, stages)
+    wanted = [origin, target, *([fallback] if falls_back else []), *([retired] if retire else [])]
     tags = dict(zip(wanted, await together(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
     new, old = tags[origin], tags[target]
     if new is None:
@@ -56,31 +56,45 @@ async def plan_promote(
         )
     names = _names(tags, known)
     watched = {origin: new.digest}
-    if old is not None and old.raw == new.raw:
+    changes = moves_of(tags, origin, target, stages)
+    if not changes:
         current = {tag: manifest.digest if manifest else None for tag, manifest in tags.items()}
         return ChangePlan(repository, "promote", (), watched | current, names=names)
-    changes: list[TagChange] = []
     orphans: tuple[Digest, ...] = ()
     notes: tuple[str, ...] = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
-    if old is not None and moves_rollback:
-        fallen = tags[fallback]
-        if fallen is None or fallen.raw != old.raw:
-            if fallen is not None and fallen.raw != new.raw:
-                leaving = {fallback, target}
-                kept = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
-                notes += kept.notes
-                if kept.lost:
-                    orphans = (fallen.digest,)
-                elif kept.tag is not None:
-                    names[fallen.digest] = (kept.tag,)
-                shelved = tags.get(retired)
-                if retire and (shelved is None or shelved.raw != fallen.raw):
-                    changes.append(TagChange(retired, shelved, fallen))
-                    orphans = ()
-            changes.append(TagChange(fallback, fallen, old))
-    changes.append(TagChange(target, old, new))
+    fallen = changes[0].before if len(changes) > 1 else None
+    if fallen is not None and fallen.raw != new.raw:
+        leaving = {fallback, target}
+        kept = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
+        notes += kept.notes
+        if kept.lost:
+            orphans = (fallen.digest,)
+        elif kept.tag is not None:
+            names[fallen.digest] = (kept.tag,)
+        shelved = tags.get(retired)
+        if retire and (shelved is None or shelved.raw != fallen.raw):
+            changes = (TagChange(retired, shelved, fallen), *changes)
+            orphans = ()
     notes += await lasting_notes(repository, changes, "kittui rollback")
-    return ChangePlan(repository, "promote", tuple(changes), watched, orphans, names, notes, read_at=time.monotonic())
+    return ChangePlan(repository, "promote", changes, watched, orphans, names, notes, read_at=time.monotonic())
+
+
+def moves_of(
+    tags: Mapping[Tag, Manifest | None], origin: Tag, target: Tag, stages: LifecycleTags = TAGS
+) -> tuple[TagChange, ...]:
+    """The moves of a promotion by manifests that were read; none where there is nothing to promote."""
+    new, old = tags.get(origin), tags.get(target)
+    if new is None or (old is not None and old.raw == new.raw):
+        return ()
+    fallen = tags.get(stages.rollback)
+    if old is None or not _falls_back(target, stages) or (fallen is not None and fallen.raw == old.raw):
+        return (TagChange(target, old, new),)
+    return (TagChange(stages.rollback, fallen, old), TagChange(target, old, new))
+
+
+def _falls_back(target: Tag, stages: LifecycleTags) -> bool:
+    """Whether rollback becomes what the target was."""
+    return target not in stages.preparing | {stages.challenger, stages.retired}
 
 
 async def plan_rollback(

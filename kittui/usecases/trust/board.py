@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kittui.errors import KittuiError
 from kittui.modelkit.modelkit import ModelKit
+from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
@@ -18,12 +19,12 @@ from kittui.trust.documents import write_time
 from kittui.trust.moves import MOVE, Move, read_move
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.tag_names import natural_key
-from kittui.usecases.change.plan import ChangePlan, TagChange
-from kittui.usecases.change.policy import Verdict
+from kittui.usecases.change.plan import ChangePlan
+from kittui.usecases.change.policy import Policy, Verdict
+from kittui.usecases.change.promote import TAGS, moves_of
 from kittui.usecases.trust.bom import parameters_of
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.names import plain_name
-from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.verify import Verification
 from kittui.usecases.trust.words import NOT_ASKED, Word
 
@@ -104,14 +105,18 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class Board:
-    """Reads rows; `stages` are the columns in order, `gates` those that a promotion from challenger would meet."""
+    """Reads rows; `stages` are the columns in order.
+
+    A card shows what `policy` says of the move that comes next: the promotion of the challenger, and `moves` from one
+    tag to another, as gates name them.
+    """
 
     modelkits: ModelKits
     evidence: Evidence
     stages: Sequence[Tag]
-    challenger: Tag = Tag("challenger")
-    champion: Tag = Tag("champion")
-    gates: GateRule | None = None
+    lifecycle: LifecycleTags = TAGS
+    policy: Policy = field(default_factory=Policy)
+    moves: Sequence[tuple[Tag, Tag]] = ()
 
     async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
         """Each repository twice, as they get known: with its stages, then with details. One that fails is marked."""
@@ -162,24 +167,46 @@ class Board:
     async def details_of(self, row: BoardRow) -> BoardRow:
         """The row with everything known of its ModelKits."""
         tags = [cell.tag for cell in row.cells.values()]
-        kits = dict(zip(tags, await together(*(self._kit(row.repository, tag) for tag in tags)), strict=True))
-        champion = kits.get(self.champion)
+        # A column may be left out whose ModelKit the others are compared with, and their gates.
+        wanted = [*tags, *(tag for tag in self._beside(tags) if tag in row.tags and tag not in tags)]
+        kits = dict(zip(wanted, await together(*(self._kit(row.repository, tag) for tag in wanted)), strict=True))
+        champion = kits.get(self.lifecycle.champion)
         present = champion if isinstance(champion, ModelKit) else None
-        digests = list({kit.digest for kit in kits.values() if isinstance(kit, ModelKit)})
+        digests = list({kit.digest for tag in tags if isinstance(kit := kits[tag], ModelKit)})
         said = dict(zip(digests, await together(*(self._said(row, digest) for digest in digests)), strict=True))
         cells: dict[str, Cell] = {}
-        for tag, kit in kits.items():
+        for tag in tags:
+            kit = kits[tag]
             if isinstance(kit, KittuiError):
                 cells[tag] = Cell(tag, problem=kit.message)
                 continue
-            cells[tag] = self._cell(row, tag, kit, said[kit.digest], present)
-        challenger = kits.get(self.challenger)
-        if self.gates is not None and isinstance(challenger, ModelKit) and _differs(challenger, present):
-            change = TagChange(self.champion, present.manifest if present else None, challenger.manifest)
-            plan = ChangePlan(row.repository, "promote", (change,), {self.challenger: challenger.digest})
-            verdicts = tuple(await self.gates.assess(plan))
-            cells[self.challenger] = replace(cells[self.challenger], gates=verdicts)
+            cell = self._cell(row, tag, kit, said[kit.digest], present)
+            cells[tag] = replace(cell, gates=tuple([one async for one in self._gates(row.repository, tag, kits)]))
         return replace(row, cells=cells, complete=True)
+
+    def _beside(self, tags: Collection[Tag]) -> Sequence[Tag]:
+        """The tags whose ModelKits say something about those of others."""
+        beside = [self.lifecycle.champion]
+        if self.policy.rules and self.lifecycle.challenger in tags:
+            beside.append(self.lifecycle.rollback)
+        return beside + [target for origin, target in self.moves if origin in tags]
+
+    async def _gates(
+        self, repository: Repository, origin: Tag, kits: Mapping[Tag, ModelKit | KittuiError]
+    ) -> AsyncIterator[Verdict]:
+        """What the policy says of the moves that come next for the ModelKit at a tag."""
+        known = {tag: kit.manifest for tag, kit in kits.items() if isinstance(kit, ModelKit)}
+        promotion = [(self.lifecycle.challenger, self.lifecycle.champion)]
+        for start, target in dict.fromkeys([*promotion, *self.moves]):
+            if start != origin:
+                continue
+            if isinstance(failed := kits.get(target), KittuiError):
+                yield Verdict("gates", "unknown", f"{target} could not be read: {failed.message}", moved=target)
+                continue
+            changes = moves_of(known, origin, target, self.lifecycle)
+            plan = ChangePlan(repository, "promote", changes, {origin: known[origin].digest})
+            async for verdict in self.policy.gates(plan):
+                yield verdict
 
     async def _kit(self, repository: Repository, tag: Tag) -> ModelKit | KittuiError:
         try:
@@ -210,7 +237,7 @@ class Board:
             move.actor if move else "",
             write_time(move.time) if move else "",
             proof,
-            difference(kit, champion) if champion is not None and tag != self.champion else "",
+            difference(kit, champion) if champion is not None and tag != self.lifecycle.champion else "",
         )
 
 
@@ -228,10 +255,6 @@ def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[
         return None, ""
     _, move, proof = max(found, key=lambda entry: (entry[0], entry[1].time))
     return move, proof
-
-
-def _differs(challenger: ModelKit, champion: ModelKit | None) -> bool:
-    return champion is None or challenger.digest != champion.digest
 
 
 def difference(kit: ModelKit, champion: ModelKit) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.state.history import History
-from kittui.trust.gates import Gate, GateSet
+from kittui.trust.gates import Gate, GateSet, cost
 from kittui.trust.moves import MOVE, read_move
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.policy import Announced, Verdict
@@ -21,6 +21,8 @@ from kittui.usecases.trust.gating import answer, price
 from kittui.usecases.trust.names import plain_name
 
 TAKING_BACK: Final = frozenset({"rollback", "undo"})
+GATES: Final = "gates"
+"""The rule that speaks where the configuration's gates can't be read."""
 
 
 def _alone(name: str) -> frozenset[str]:
@@ -60,43 +62,45 @@ class GateRule:
         """The same, each as it is known. kit's store has no gates: nothing can be stated about a ModelKit in it."""
         if plan.repository.source.capabilities.attach.denied:
             return
-        for change in plan.changes:
-            if self.mistaken and change.tag in self.stages:
-                remedy = "correct config.yaml"
-                yield Verdict("gates", "unknown", f"they can't be read: {self.mistaken}", remedy, moved=change.tag)
-            async for gates, gate, case in self._asked(plan, change):
-                said = await answer(gate, case, self.evidence)
-                yield Verdict(
-                    _label(gates, gate),
-                    said.state,
-                    said.reason,
-                    said.remedy,
-                    gates.enforce,
-                    gate=True,
-                    moved=case.tag,
-                    evidence=said.evidence,
-                )
+        for tag in self._unreadable(plan):
+            reason = f"they can't be read: {self.mistaken}"
+            yield Verdict(GATES, "unknown", reason, "correct config.yaml", moved=tag)
+        for gates, gate, case in await self._asked(plan):
+            said = await answer(gate, case, self.evidence)
+            yield Verdict(
+                _label(gates, gate),
+                said.state,
+                said.reason,
+                said.remedy,
+                gates.enforce,
+                gate=True,
+                moved=case.tag,
+                evidence=said.evidence,
+            )
 
     async def announced(self, plan: ChangePlan) -> Sequence[Announced]:
         """The gates that a plan will meet, and what each of them reads."""
         if plan.repository.source.capabilities.attach.denied:
             return ()
-        return [
-            Announced(_label(gates, gate), case.tag, price(gate, case))
-            for change in plan.changes
-            async for gates, gate, case in self._asked(plan, change)
-        ]
+        unreadable = [Announced(GATES, tag, "nothing") for tag in self._unreadable(plan)]
+        asked = await self._asked(plan)
+        return unreadable + [Announced(_label(gates, gate), case.tag, price(gate, case)) for gates, gate, case in asked]
 
-    async def _asked(self, plan: ChangePlan, change: TagChange) -> AsyncIterator[tuple[GateSet, Gate, Case]]:
-        """The gates that a move meets, the cheapest of each set first."""
-        if change.after is None:
-            return
-        name = plain_name(plan.repository)
-        case = Case(plan.repository, self.siblings(name), change.tag, change.before, change.after, self.now())
-        for gates in self.sets:
-            if gates.concerns(name, change.tag) and not await self._exempt(gates, plan, change):
-                for gate in gates.cheapest_first():
-                    yield gates, gate, case
+    def _unreadable(self, plan: ChangePlan) -> list[str]:
+        """The tags of a plan that would meet gates which can't be read."""
+        return [change.tag for change in plan.changes if self.mistaken and change.tag in self.stages]
+
+    async def _asked(self, plan: ChangePlan) -> list[tuple[GateSet, Gate, Case]]:
+        """The gates that a plan meets, the cheapest of all first."""
+        name, asked = plain_name(plan.repository), []
+        for change in plan.changes:
+            if change.after is None:
+                continue
+            case = Case(plan.repository, self.siblings(name), change.tag, change.before, change.after, self.now())
+            for gates in self.sets:
+                if gates.concerns(name, change.tag) and not await self._exempt(gates, plan, change):
+                    asked += [(gates, gate, case) for gate in gates.gates]
+        return sorted(asked, key=lambda one: cost(one[1]))
 
     async def _exempt(self, gates: GateSet, plan: ChangePlan, change: TagChange) -> bool:
         """Whether the tag goes back to what it held before, and the gates are not those of going back."""
