@@ -43,7 +43,10 @@ async def test_a_docker_model_is_looked_into_and_compared(tmp_path: Path) -> Non
             await until(pilot, lambda: app.screen is app.browser)
             browse(pilot).go("tags")
             await pilot.press("space")
-            browse(pilot).tags_pane.look_for(Tag("kit"))
+            shown = browse(pilot).selection
+            assert shown.place is not None
+            assert shown.repository is not None
+            browse(pilot).open(shown.place, shown.repository.name, Tag("kit"))
             await quiet(pilot)
             await pilot.press("d")
             await until(pilot, lambda: isinstance(app.screen, CompareScreen))

@@ -126,7 +126,31 @@ async def test_stages_and_panes_are_those_of_the_repository_in_view() -> None:
         screen.open(REGISTRY, "b", Tag("v2"))
         await until(pilot, lambda: "rollback" in stage("v2"))
         screen.open(REGISTRY, "a", Tag("v1"))
-        await until(pilot, lambda: "champion" in stage("v1"))
+        await until(pilot, lambda: "champion" in stage("v1") and "a:v1" in details(pilot))
+        await quiet(pilot)
         pane.show_place(READY)
         await until(pilot, lambda: "a:v1" not in details(pilot))
         assert screen.layers_pane.current_layer is None
+
+
+async def test_what_was_opened_is_under_the_cursor_in_its_own_repository() -> None:
+    made, source = world(["a"])
+    source.repository("a").add(kitfile("1"), [("model", 10, "none")], "v1")
+    source.repository("b").add(kitfile("2"), [("model", 10, "none")], "v1")
+    async with made.app("remote://registry.test/a:champion").run_test(size=(160, 45)) as pilot:
+        screen = browse(pilot)
+
+        def chosen() -> str:
+            row = screen.tags_pane.current
+            return row.repository.reference(row.target) if row is not None else ""
+
+        async def shows(name: str) -> None:
+            screen.open(REGISTRY, name, Tag("v1"))
+            await until(pilot, lambda: chosen() == f"remote://registry.test/{name}:v1")
+            await quiet(pilot)
+
+        for name in ("b", "a", "b"):
+            await shows(name)
+        screen.open(REGISTRY, "a", Tag("gone"))
+        await until(pilot, lambda: "a:gone is not listed." in "".join(n.message for n in pilot.app._notifications))
+        await shows("b")

@@ -14,9 +14,11 @@ from textual.worker import Worker
 
 from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository
+from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import together
+from kittui.terminal import clean
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.queries import Query, parse
@@ -60,7 +62,7 @@ class TagsPane(TagListPane):
         super().__init__(ports, marks)
         self._reader = TagReader(ports, lambda read: self.run_worker(read, group="rows"), self._was_read)
         self._lists = TagLists(ports, self._reader)
-        self._wanted: Target | None = None
+        self._wanted: tuple[Place, str, Target] | None = None
 
     @property
     def _query(self) -> Query:
@@ -96,6 +98,7 @@ class TagsPane(TagListPane):
             self._assess()
         self._rows.reset()
         self.rebuild(first=True)
+        self._find_wanted()
         if not self._list.complete:
             self._load(self._list)
 
@@ -104,9 +107,9 @@ class TagsPane(TagListPane):
         self.repository = None
         self.set_state(CHOOSE if state.kind == "ready" else state)
 
-    def look_for(self, target: Target) -> None:
-        """Put the cursor on this tag or digest as soon as it is listed."""
-        self._wanted = target
+    def look_for(self, place: Place, name: str, target: Target) -> None:
+        """Put the cursor on this tag or digest as soon as its repository is listed."""
+        self._wanted = (place, name, target)
         self._find_wanted()
 
     def reload(self) -> None:
@@ -127,6 +130,7 @@ class TagsPane(TagListPane):
         failed = await self._lists.load(tags, self._show)
         self.set_state(failed or listed(tags))
         if failed is None:
+            self._find_wanted()
             self._assess()
             self._rows.view_again()
             self.post_message(self.Counted(tags.repository, sum(row.entry.name is not None for row in tags.rows)))
@@ -143,14 +147,21 @@ class TagsPane(TagListPane):
         self._find_wanted()
 
     def _find_wanted(self) -> None:
-        if self._wanted is None:
+        if self._wanted is None or self._list is None:
+            return
+        repository = self._list.repository
+        place, name, target = self._wanted
+        if (place, name) != (repository.source.place, repository.name):
             return
         for number, row in enumerate(self._rows.rows):
-            if row.target == self._wanted or row.digest == self._wanted:
+            if target in (row.target, row.digest):
                 self._wanted = None
                 self._rows.move_to(number)
                 self.post_message(self.Moved())
                 return
+        if self._list.complete and isinstance(target, Tag):
+            self._wanted = None
+            self.notify(f"{clean(repository.reference(target))} is not listed.", severity="warning", markup=False)
 
     def set_filter(self, text: str) -> None:
         """Show only tags that meet the filter; what it asks for is read where it is not known."""

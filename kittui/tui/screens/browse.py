@@ -358,7 +358,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         """Show a place, a repository in it, a tag or digest of that."""
         self.repositories_pane.open(place, name)
         if target is not None:
-            self.tags_pane.look_for(target)
+            self.tags_pane.look_for(place, name, target)
 
     async def save_favourites(self) -> None:
         """Keep the favourites for the next time."""
