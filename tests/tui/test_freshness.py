@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -47,6 +48,37 @@ async def test_a_stage_that_somebody_moves_is_marked_and_read_again() -> None:
         await until(pilot, lambda: "champion ↻ moved" in text_of(pilot))
         await pilot.press("r")
         await until(pilot, lambda: "↻" not in text_of(pilot))
+
+
+async def test_a_stage_that_a_command_of_ours_moves_is_not_marked() -> None:
+    world = acme(refresh=0.02)
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        pane = screen.tags_pane
+        repository: Any = pane.repository
+        asked = repository.source.asked
+        moved, told = asyncio.Event(), asyncio.Event()
+
+        async def move() -> None:
+            repository.named["champion"] = repository.named["challenger"]
+            moved.set()
+            await told.wait()
+            screen.reload(repository)
+
+        await until(pilot, lambda: asked["resolve champion"] >= 1)
+        screen.program.run_command("Promote", move())
+        await moved.wait()
+        await quiet(pilot)
+        before = asked["resolve champion"]
+        for _ in range(20):
+            await pilot.pause(0.02)
+        assert asked["resolve champion"] == before
+        told.set()
+        row = next(row for row in pane.body.rows if row.entry.name == "champion")
+        await until(pilot, lambda: row.digest == repository.named["champion"])
+        await until(pilot, lambda: asked["resolve champion"] > before)
+        assert not row.moved
 
 
 @pytest.mark.parametrize("refresh", [0, 0.02])

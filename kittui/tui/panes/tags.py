@@ -197,12 +197,14 @@ class TagsPane(TagListPane):
         self._rows.touch()
 
     def _look_quietly(self) -> None:
-        """See whether somebody moved the stages in view: not while nobody looks, nor while something is being read."""
+        """See whether somebody else moved the stages in view: not while nobody looks, while something is being read, or
+        while a command runs that may move them itself."""
         tags = self._list
         seen = self.app.app_focus and self.app.screen is self.screen and bool(self.children)
         if tags is None or not tags.complete or not seen:
             return
-        if self.state.kind != "loading" and not any(worker.group in ("tags", "check") for worker in self._busy):
+        busy = any(worker.group == "command" and not worker.is_finished for worker in self.workers)
+        if not busy and self.state.kind != "loading" and not any(w.group in ("tags", "check") for w in self._busy):
             self._check(tags)
 
     @property
