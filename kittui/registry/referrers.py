@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kittui.errors import Conflict, KittuiError, NotFound, RegistryError
+from kittui.errors import Conflict, KittuiError, Malformed, NotFound, RegistryError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import OCI_INDEX
 from kittui.oci.protocols import YES, Incomplete, Power
+from kittui.oci.tag import Tag
 from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
 from kittui.registry.manifests import Manifests
@@ -93,15 +94,23 @@ class Referrers:
         return None if unsupported else found
 
     async def _index(self, digest: Digest) -> Manifest | None:
-        """What the fallback tag holds, if that is an index."""
+        """The list under the fallback tag, if there is one. Raises Malformed where that tag holds something else."""
         try:
             held = await self._manifests.read(digest.referrers_tag)
         except NotFound:
             return None
-        return held if held.is_index else None
+        if not held.is_index:
+            raise Malformed(
+                f"the tag {digest.referrers_tag} holds something else than the list of what belongs to {digest.short}",
+                hint="Somebody put it there. Look at it, and remove the tag if nobody needs it.",
+            )
+        return held
 
     async def _from_tag(self, digest: Digest) -> list[Descriptor]:
-        index = await self._index(digest)
+        try:
+            index = await self._index(digest)
+        except Malformed as error:
+            raise Incomplete(f"list the referrers of {digest.short}", error.message) from error
         entries = list({entry.digest: entry for entry in (index.manifests if index else ())}.values())
         found: list[Descriptor] = []
         unread = [f"there are more than {_MOST}"] if len(entries) > _MOST else []
@@ -109,8 +118,6 @@ class Referrers:
         async def read(entry: Descriptor) -> Descriptor | None:
             try:
                 manifest = await self._manifests.read(entry.digest)
-            except NotFound:
-                return None
             except KittuiError as error:
                 unread.append(f"{entry.digest.short}: {error.message}")
                 return None
@@ -131,6 +138,7 @@ class Referrers:
 
         `known`: the registry said so by OCI-Subject. No registry can be asked to change the tag only where nobody else
         did: the entry is added to what was just read, and looked for a moment later, until it stays.
+        Entries of manifests that are gone are left out where the registry refuses them.
         Raises Conflict where others keep overwriting it, and what reading and storing the tag raises.
         """
         subject = manifest.subject
@@ -148,16 +156,50 @@ class Referrers:
             index = await self._index(subject.digest)
             if index is not None and any(each.digest == manifest.digest for each in index.manifests):
                 return
-            raw, seen = _merged(index, seen)
-            try:
-                await self._manifests.put(raw, OCI_INDEX, tag)
-            except RegistryError as error:
-                raise error.at(tag) from error
+            seen = await self._store(tag, index, seen)
             written = True
         raise Conflict(
             f"the list of what belongs to {subject.digest.short} is overwritten by others again and again",
             hint=f"{manifest.digest} was stored and may not be listed: run it again when nobody else writes there.",
         )
+
+    async def withdraw(self, manifest: Manifest) -> None:
+        """After a manifest with a subject was deleted: take it from the list under the fallback tag, if it is there."""
+        if manifest.subject is None:
+            return
+        index = await self._index(manifest.subject.digest)
+        if index is not None and any(each.digest == manifest.digest for each in index.manifests):
+            await self._store(manifest.subject.digest.referrers_tag, index, {}, {manifest.digest})
+
+    async def _store(
+        self, tag: Tag, index: Manifest | None, seen: Mapping[str, Any], gone: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Write the list with the entries that were seen, without those that are gone; returns what is in it."""
+        raw, entries = _merged(index, seen, gone)
+        try:
+            await self._manifests.put(raw, OCI_INDEX, tag)
+        except RegistryError as error:
+            missing = await self._missing(entries) if error.status == 400 else set()
+            if not missing:
+                raise error.at(tag) from error
+            raw, entries = _merged(index, seen, {*gone, *missing})
+            await self._manifests.put(raw, OCI_INDEX, tag)
+        return entries
+
+    async def _missing(self, entries: Collection[str]) -> set[str]:
+        """Those of the entries whose manifests are gone: some registries take no list that names one."""
+        missing: set[str] = set()
+
+        async def look(digest: str) -> None:
+            try:
+                await self._manifests.resolve(Digest.parse(digest))
+            except NotFound:
+                missing.add(digest)
+
+        entries = list(entries)
+        for start in range(0, len(entries), _AT_ONCE):
+            await together(*(look(digest) for digest in entries[start : start + _AT_ONCE]))
+        return missing
 
     async def _pause(self, attempt: int) -> None:
         """Wait a while that differs from one writer to the next, longer with every attempt."""
@@ -165,14 +207,16 @@ class Referrers:
         await asyncio.sleep(most * (0.5 + random.random()))  # noqa: S311 - no secret
 
 
-def _merged(index: Manifest | None, seen: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+def _merged(index: Manifest | None, seen: Mapping[str, Any], gone: Collection[str]) -> tuple[bytes, dict[str, Any]]:
     """The bytes of an index with every entry seen so far, everything else as it was; and those entries by digest.
 
-    What was listed a moment ago and is not any more was overwritten by somebody, as no entry goes by itself.
+    What was listed a moment ago and is not any more was overwritten by somebody, as no entry goes by itself. Those of
+    manifests that are `gone` are left out.
     """
-    new: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
-    document = load_object(index.raw, "the index") if index else new
+    empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+    document = load_object(index.raw, "the index") if index else empty
     present = {entry["digest"]: entry for entry in document.get("manifests") or ()}
-    entries = present | {digest: entry for digest, entry in seen.items() if digest not in present}
+    new = {digest: entry for digest, entry in seen.items() if digest not in present}
+    entries = {digest: entry for digest, entry in (present | new).items() if digest not in gone}
     document["manifests"] = list(entries.values())
     return json.dumps(document, separators=(",", ":")).encode("utf-8"), entries

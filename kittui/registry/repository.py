@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING
 
-from kittui.errors import NotFound, Unsupported
+from kittui.errors import KittuiError, NotFound, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -132,9 +132,19 @@ class RegistryRepository:
             await self._removal.untag(tag)
 
     async def delete(self, digest: Digest) -> None:
-        """The manifest and with it every tag on it; raises Unsupported where deletes are switched off."""
+        """The manifest and with it every tag on it; raises Unsupported where deletes are switched off.
+
+        Where lists of what belongs to a manifest are kept under tags, it is taken from the one that it is in.
+        """
         with naming(self.reference(digest)):
+            listed = None
+            if self._source.capabilities.referrers.denied:
+                # What can't be read is deleted all the same.
+                with suppress(KittuiError):
+                    listed = await self._manifests.read(digest)
             await self._removal.delete(digest)
+            if listed is not None:
+                await self._referrers.withdraw(listed)
 
     async def probe_deletes(self) -> Power:
         """Whether deletes are allowed, asked without deleting anything."""

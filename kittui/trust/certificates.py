@@ -36,7 +36,7 @@ def identity_of(certificate: bytes) -> Identity:
             read = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
             extensions = read(certificate).extensions
             return Identity(_subject(extensions)[:TEXT_LIMIT], _issuer(extensions)[:TEXT_LIMIT])
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return Identity()
 
 

@@ -22,11 +22,14 @@ TEXT_LIMIT: Final = 4096
 
 
 def load_document(raw: bytes, what: str) -> dict[str, Any]:
-    """Parse a JSON object; raises Malformed and TooLarge for anything else, NaN and deep nesting included."""
+    """Parse a JSON object; raises Malformed and TooLarge for anything else.
+
+    That includes NaN, deep nesting, and one key twice in an object: readers differ in which of the two counts.
+    """
     if len(raw) > SIZE_LIMIT:
         raise TooLarge(f"{what} is over {SIZE_LIMIT // 1024} KiB")
     try:
-        document = json.loads(raw, parse_constant=_refuse)
+        document = json.loads(raw, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise Malformed(f"{what} is not valid JSON") from None
     if not isinstance(document, dict):
@@ -49,6 +52,13 @@ def load_document(raw: bytes, what: str) -> dict[str, Any]:
 
 def _refuse(word: str) -> Any:
     raise ValueError(word)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return document
 
 
 def dump_document(document: Mapping[str, Any]) -> bytes:

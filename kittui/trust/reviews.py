@@ -70,15 +70,17 @@ def read_review(statement: Statement, owner: str) -> Review | None:
 def decisions(verdicts: Iterable[Verdict], repositories: Collection[str], tag: str, now: datetime) -> dict[str, Review]:
     """The last decision of each person about a tag, by the owners of trusted keys.
 
-    Reviews of other repositories and tags, dated in the future, or by keys that do not count are left out; of two with
-    the same time the rejection counts.
+    Reviews of other repositories and tags, or by keys that do not count, are left out, and approvals that are dated in
+    the future. A rejection counts whatever its date; of two reviews with the same time the rejection counts.
     """
     last: dict[str, Review] = {}
     for verdict in verdicts:
         if not verdict.holds or verdict.statement is None or verdict.signer is None:
             continue
         review = read_review(verdict.statement, verdict.signer.owner or verdict.signer.name)
-        if review is None or review.repository not in repositories or review.tag != tag or review.time > now + SKEW:
+        if review is None or review.repository not in repositories or review.tag != tag:
+            continue
+        if review.decision == "approved" and review.time > now + SKEW:
             continue
         known = last.get(review.owner)
         if known is None or (review.time, review.decision == "rejected") > (known.time, known.decision == "rejected"):

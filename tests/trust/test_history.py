@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,25 @@ async def test_ten_thousand_events_are_put_together_quickly(world: World) -> Non
     history = await merged_history(world.repository, ledger, KEYRING, (Tag("champion"),))
     assert len(history.events) == 10_000
     assert {event.source for event in history.events} == {"local"}
+
+
+async def test_records_that_prove_nothing_do_not_push_out_those_that_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kittui.usecases.trust.history.DIGESTS_LIMIT", 20)
+    for number in range(1, 5):
+        await world.promote(number, "one")
+    del world.repository.tagged["challenger"]
+    for tag in [tag for tag in world.repository.tagged if tag.startswith("v")]:
+        del world.repository.tagged[tag]
+    true = await world.champion()
+    for number in range(30):
+        fake = Digest.of(b"%d" % number)
+        move = replace(world.move(None, 4, id=f"f{number}"), before=fake)
+        await world.write(move, 4, MALLORY if number % 2 else None)
+    found = await world.champion()
+    assert [event for event in found if event.counted] == true
+    assert len(true) == 4
 
 
 async def test_pruning_keeps_the_newest_records_of_each_tag(world: World) -> None:

@@ -36,24 +36,34 @@ def files() -> dict[str, bytes]:
     return {str(path.relative_to(FOLDER)): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
 
 
-async def checked(
-    content: Mapping[str, bytes], keyring: Keyring = KEYRING, *, compressed: bool = False, links: Mapping[str, str] = {}
-) -> tuple[ModelCheck, ...]:
-    """Pack the files into a layer of a registry, and check them there."""
+def packed(content: Mapping[str, bytes], links: Mapping[str, str] = {}) -> bytes:
+    """The files in the folder `model` as a tar; links come first."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, raw in content.items():
-            info = tarfile.TarInfo(f"model/{name}")
-            info.size = len(raw)
-            archive.addfile(info, io.BytesIO(raw))
         for name, target in links.items():
             info = tarfile.TarInfo(f"model/{name}")
             info.type, info.linkname = tarfile.SYMTYPE, target
             archive.addfile(info)
-    packed = stream.getvalue()
+        for name, raw in content.items():
+            info = tarfile.TarInfo(name if name.startswith("/") else f"model/{name}")
+            info.size = len(raw)
+            archive.addfile(info, io.BytesIO(raw))
+    return stream.getvalue()
+
+
+async def checked(
+    content: Mapping[str, bytes],
+    keyring: Keyring = KEYRING,
+    *more: bytes,
+    compressed: bool = False,
+    links: Mapping[str, str] = {},
+) -> tuple[ModelCheck, ...]:
+    """Pack the files into a layer of a registry, with `more` layers after it, and check them there."""
+    raw = packed(content, links)
     repository = MemorySource().repository("fraud")
-    layer = (TYPE + "+gzip", gzip.compress(packed)) if compressed else (TYPE, packed)
-    repository.add_kit("fraud", "champion", layers=[layer], model={"path": "model"})
+    layer = (TYPE + "+gzip", gzip.compress(raw)) if compressed else (TYPE, raw)
+    layers = [layer, *((TYPE, one) for one in more)]
+    repository.add_kit("fraud", "champion", layers=layers, model={"path": "model"})
     kit: ModelKit = await ModelKits().open(repository, Tag("champion"))
     return await check_models(Inspector(), repository, kit, keyring)
 
@@ -80,6 +90,28 @@ async def test_a_changed_missing_or_added_file_is_named() -> None:
         {name: raw for name, raw in good.items() if name != "config.json"}, links={"config.json": "x"}
     )
     assert (check.status, "config.json is a symlink" in check.reason) == ("invalid", True), check.reason
+
+
+async def test_what_lies_over_the_signed_files_once_unpacked_is_named() -> None:
+    good, other = files(), {"weights.bin": b"other"}
+    for content, more, links, said in (
+        (good, [packed(other)], {}, "model/weights.bin is in two layers"),
+        (good, [packed({"evil.py": b"x"})], {}, "evil.py is not among the signed files"),
+        ({**good, "/model/weights.bin": b"other"}, [], {}, "is outside of the folder it is unpacked to"),
+        ({**good, "x/../weights.bin": b"other"}, [], {}, "is outside of the folder it is unpacked to"),
+        ({**good, ".git/weights.bin": b"other"}, [], {".git": "."}, "leads through model/.git"),
+        (good, [packed({".git/weights.bin": b"other"})], {".git": "."}, "leads through model/.git"),
+    ):
+        (check,) = found = await checked(content, KEYRING, *more, links=links)
+        assert (check.status, said in check.reason) == ("invalid", True), check.reason
+        assert not all_hold(found)
+
+
+async def test_the_signed_files_may_be_in_layers_of_their_own() -> None:
+    good = files()
+    first = {name: raw for name, raw in good.items() if name != "config.json"}
+    (check,) = await checked(first, KEYRING, packed({"config.json": good["config.json"]}))
+    assert (check.status, check.files) == ("verified", 3)
 
 
 async def test_what_the_signer_left_out_is_left_out() -> None:

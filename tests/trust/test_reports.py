@@ -55,6 +55,16 @@ async def test_csv_has_no_formulas() -> None:
     assert rows[1][rows[0].index("name")].startswith("'=cmd")
 
 
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", " =", "\t=", "\r\n+", "＝", "＋", "－", "＠", " ＝"])
+async def test_csv_knows_what_a_formula_begins_with(begins: str) -> None:
+    repository = MemorySource().repository("fraud")
+    repository.add_kit("fraud", "champion", package={"name": f"{begins}1+1"})
+    evidence = Evidence(Keyring, Inspector)
+    catalogue = await Cataloguer(ModelKits(), evidence, {"champion"}, "champion").read([repository])
+    header, row = csv.reader(io.StringIO(to_csv(catalogue)))
+    assert row[header.index("name")].startswith("'")
+
+
 @pytest.mark.real
 def test_the_report_of_a_registry(run: Run, kit_registry: DockerRegistry) -> None:
     repository = f"{kit_registry.host}/fraud"

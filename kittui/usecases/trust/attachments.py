@@ -14,6 +14,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE, PREDICATE
@@ -74,12 +75,13 @@ async def attachments_of(
     tagged = () if wanted else attached_tags(digest)
     if tags is not None:
         tagged = tuple(tag for tag in tagged if tag in tags)
+    by_tag: dict[Digest, Tag] = {}
     for tag, found in zip(tagged, await _each(repository, tagged), strict=True):
         if isinstance(found, Manifest):
             carriers[found.digest] = found
+            by_tag[found.digest] = tag
         elif not isinstance(found, NotFound):
             raise found.at(repository.reference(tag))
-    by_tag = set(carriers)
     referrers: Sequence[Descriptor] = ()
     incomplete = None
     if tags is None or digest.referrers_tag in tags or not repository.source.capabilities.referrers.denied:
@@ -92,7 +94,7 @@ async def attachments_of(
         if isinstance(read, KittuiError):
             parts.append((Attachment("other", "artifact", carrier, carrier, problem=read.message), None))
         else:
-            parts.extend(_parts(read, digest, tagged=carrier in by_tag))
+            parts.extend(_parts(read, digest, by_tag.get(carrier)))
     filled = await _filled(repository, parts[:ATTACHMENTS_LIMIT])
     return Attached(filled, incomplete is None and len(parts) <= ATTACHMENTS_LIMIT)
 
@@ -110,10 +112,13 @@ async def _each(repository: Repository, targets: Sequence[Target]) -> list[Manif
     return list(await together(*(read(target) for target in targets)))
 
 
-def _parts(carrier: Manifest, digest: Digest, *, tagged: bool) -> list[tuple[Attachment, Descriptor | None]]:
-    """What a manifest brings. It tells itself what it is and about which manifest: a listing's word is a claim."""
+def _parts(carrier: Manifest, digest: Digest, tag: Tag | None) -> list[tuple[Attachment, Descriptor | None]]:
+    """What a manifest brings. It tells itself what it is and about which manifest: a listing's word is a claim.
+
+    `tag` is the one of cosign's that it was found under, if any.
+    """
     kind = kind_of(carrier)
-    foreign = not tagged and (carrier.subject is None or carrier.subject.digest != digest)
+    foreign = tag is None and (carrier.subject is None or carrier.subject.digest != digest)
     found: list[tuple[Attachment, Descriptor | None]] = []
     for layer in carrier.layers:
         form = _form(layer)
@@ -135,6 +140,9 @@ def _parts(carrier: Manifest, digest: Digest, *, tagged: bool) -> list[tuple[Att
         if carrier.artifact_type == NOTATION_SIGNATURE:
             note = "kittui does not check Notation's signatures"
         found.append((Attachment("other", kind, carrier.digest, carrier.digest, note=note, foreign=foreign), None))
+    elif not found and tag is not None:
+        what = f"the tag {tag} holds something else than a signature, a statement or an SBOM"
+        found.append((Attachment("other", "artifact", carrier.digest, carrier.digest, problem=what), None))
     return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from kittui.errors import KittuiError
@@ -17,6 +18,7 @@ from kittui.oci.tag import Tag
 from kittui.tasks import stop, together
 from kittui.trust.documents import write_time
 from kittui.trust.moves import MOVE, Move, read_move
+from kittui.trust.reviews import SKEW
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.change.plan import ChangePlan
@@ -242,14 +244,20 @@ class Board:
 
 
 def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[Move | None, str]:
-    """The last recorded move of a tag to a digest, and what its record proves; verified ones beat all others."""
+    """The last recorded move of a tag to a digest, and what its record proves; verified ones beat all others.
+
+    Those that are dated in the future prove nothing, and are left out.
+    """
+    latest = datetime.now(UTC) + SKEW
     found: list[tuple[bool, Move, str]] = []
     for one in said.signatures:
         statement = one.verdict.statement
         if one.predicate_type != MOVE or statement is None or one.status in ("invalid", "error"):
             continue
         move = read_move(statement.predicate)
-        if move is not None and (move.repository, move.tag, move.after) == (name, tag, digest):
+        if move is None or move.time > latest:
+            continue
+        if (move.repository, move.tag, move.after) == (name, tag, digest):
             found.append((one.verdict.holds, move, one.status))
     if not found:
         return None, ""

@@ -16,6 +16,8 @@ COLUMNS = (
     "repository", "tags", "stages", "name", "version", "created", "licenses", "authors", "framework", "datasets",
     "metrics", "signed", "approvals", "size", "digest", "problem",
 )  # fmt: skip
+_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a formula may begin with; spreadsheets take the full-width forms for it, too."""
 _MOVES = ("time", "tag", "action", "by", "before", "after", "proof", "reason")
 
 
@@ -73,7 +75,7 @@ def to_csv(catalogue: Catalogue) -> str:
 
 def _inert(text: str) -> str:
     text = clean(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULAS) else text
 
 
 def to_markdown(catalogue: Catalogue) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from kittui.trust.documents import list_of, map_of, parse_time, text_of
 from kittui.trust.gates import ApprovedBy, Attested, SignedBy
 from kittui.trust.reviews import DETAILS, SKEW, decisions, read_review
+from kittui.trust.statements import SUMMARY
 from kittui.usecases.trust.answers import Answer, Case
 from kittui.usecases.trust.verify import Signature, Verification
 
@@ -47,11 +48,12 @@ def signed(gate: SignedBy, found: Verification) -> Answer:
     return _missing(found, f"it is not signed by {who}", f"let {who} sign it with kittui sign REF --key FILE")
 
 
-def attested(gate: Attested, found: Verification, now: datetime) -> Answer:
-    """Whether a statement of the type holds, with the result."""
+def attested(gate: Attested, found: Verification, case: Case) -> Answer:
+    """Whether a statement of the type holds, with the result. A summary of another tag or repository is none of it."""
+    now = case.now
     held = [one for one in found.signatures if one.predicate_type == gate.type and _owned(one, gate.by)]
     named = gate.short or gate.type
-    held = [one for one in held if not (one.verdict.statement and one.verdict.statement.rejects)]
+    held = [one for one in held if not _elsewhere(one, case)]
     if not held:
         who = f" by {' or '.join(gate.by)}" if gate.by else " by a trusted key"
         return _missing(
@@ -78,6 +80,17 @@ def attested(gate: Attested, found: Verification, now: datetime) -> Answer:
     said = next(iter(results.values()))
     result = ", ".join(sorted(said)) or "nothing"
     return Answer("fail", f"the {named} statement says {result} instead of {gate.result}")
+
+
+def _elsewhere(one: Signature, case: Case) -> bool:
+    """Whether it speaks against the ModelKit, or is a verification summary about another tag or repository."""
+    statement = one.verdict.statement
+    if statement is None or statement.rejects:
+        return True
+    scheme, _, resource = text_of(statement.predicate, "resourceUri").partition("://")
+    if statement.predicate_type != SUMMARY or scheme != "oci":
+        return False
+    return not any(resource in (name, f"{name}:{case.tag}", f"{name}@{case.after.digest}") for name in case.names)
 
 
 def _results(one: Signature) -> set[str]:

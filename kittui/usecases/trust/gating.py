@@ -50,7 +50,7 @@ async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
         if isinstance(gate, SignedBy):
             return signed(gate, found)
         if isinstance(gate, Attested):
-            return attested(gate, found, case.now)
+            return attested(gate, found, case)
         return approved(gate, found, case) if isinstance(gate, ApprovedBy) else reviewed(found, case)
     if isinstance(gate, Scanned):
         return await _scanned(gate, case, evidence)

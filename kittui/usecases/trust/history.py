@@ -202,15 +202,19 @@ async def _recorded(
     """The records on every digest that the tags are known to have held, and on those that these lead to."""
     waiting = [digest for digest in start if digest is not None]
     waiting += [end for event in local for end in (_digest(event.before), _digest(event.after)) if end is not None]
+    # Records that prove nothing may lead to any number of digests: those that do come first.
+    doubtful: list[Digest] = []
     seen: set[Digest] = set()
     found: list[TagEvent] = []
     notes: list[str] = []
     foreign = 0
-    while waiting:
+    while waiting or doubtful:
+        if not waiting:
+            waiting, doubtful = doubtful, []
         batch = [digest for digest in dict.fromkeys(waiting) if digest not in seen]
         if len(seen) + len(batch) > DIGESTS_LIMIT:
-            notes.append(f"records of more than {DIGESTS_LIMIT} digests: older ones are not shown")
-            batch = batch[: DIGESTS_LIMIT - len(seen)]
+            notes.append(f"records of more than {DIGESTS_LIMIT} digests: some are not shown")
+            batch, doubtful = batch[: DIGESTS_LIMIT - len(seen)], []
         seen.update(batch)
         waiting = []
         for digest, attached in zip(
@@ -231,7 +235,8 @@ async def _recorded(
                 proof = "dated in the future" if move.time > now + SKEW else verdict.status
                 signer = verdict.signer.owner or verdict.signer.name if verdict.signer else ""
                 found.append(_event(move, proof, signer, one.manifest))
-                waiting += [end for end in (move.before, move.after) if end is not None]
+                leads = waiting if proof == "verified" else doubtful
+                leads += [end for end in (move.before, move.after) if end is not None]
     if foreign:
         notes.append(f"{foreign} records are left out: they are invalid, or about other repositories or digests")
     return found, notes

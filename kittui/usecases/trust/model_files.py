@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +12,11 @@ from kittui.trust.documents import SIZE_LIMIT
 from kittui.trust.keyring import Keyring
 from kittui.trust.model_signing import HASHES, NAME, ModelSignature, Resource, read_model_signature
 from kittui.trust.verdicts import Status
-from kittui.usecases.inspect.files import list_layers
+from kittui.usecases.inspect.files import FoundFile, list_layers
 from kittui.usecases.inspect.inspector import Ask, Inspector
 
 if TYPE_CHECKING:
-    from kittui.formats.tar import FileEntry
-    from kittui.modelkit import Layer, ModelKit
+    from kittui.modelkit import ModelKit
     from kittui.oci.protocols import Repository
 
 NAMED: Final = 5
@@ -50,38 +49,62 @@ class ModelCheck:
 async def check_models(
     inspector: Inspector, repository: Repository, kit: ModelKit, keyring: Keyring, ask: Ask | None = None
 ) -> tuple[ModelCheck, ...]:
-    """Check every `model.sig` of a ModelKit against the files beside and below it, in the same layer.
+    """Check every `model.sig` of a ModelKit against the files beside and below it, as they are once it is unpacked.
 
     Files are read only where the signature itself holds. Raises the error of a layer that can't be listed, Refused
     where the price of reading is not agreed to, and the source's errors.
     """
-    checks: list[ModelCheck] = []
+    tree: dict[str, FoundFile] = {}
+    odd: dict[str, str] = {}
+    unknown = ""
     for listed in await list_layers(inspector, repository, kit.layers, ask=ask):
         if listed.error is not None:
             raise listed.error
-        listing = listed.listing
-        # Of several of one path the last one counts, as for tar.
-        entries = {entry.path: entry for entry in (listing.files if listing else ()) if entry.type != "dir"}
-        for path, entry in entries.items():
-            if posixpath.basename(path) != NAME:
-                continue
-            if listing is not None and listing.problem:
-                why = f"not every file is known: {listing.problem}"
-                checks.append(ModelCheck(path, listed.layer.digest, "error", why))
-                continue
-            checks.append(await _check(inspector, repository, listed.layer, entry, entries, keyring, ask))
+        unknown = unknown or (listed.problem or "")
+        for entry in listed.listing.files if listed.listing else ():
+            if entry.path.startswith("/") or ".." in entry.path.split("/"):
+                odd[entry.path] = f"{entry.path} is outside of the folder it is unpacked to"
+            elif entry.type != "dir":
+                # Of several of one path the last one counts, as for tar; layers may be unpacked in another order.
+                before = tree.get(entry.path)
+                if before is not None and before.layer is not listed.layer:
+                    odd[entry.path] = f"{entry.path} is in two layers"
+                tree[entry.path] = FoundFile(listed.layer, entry)
+    odd |= _through_files(tree)
+    checks: list[ModelCheck] = []
+    for path, found in tree.items():
+        if posixpath.basename(path) != NAME:
+            continue
+        if unknown:
+            why = f"not every file is known: {unknown}"
+            checks.append(ModelCheck(path, found.layer.digest, "error", why))
+            continue
+        checks.append(await _check(inspector, repository, found, tree, odd, keyring, ask))
     return tuple(checks)
+
+
+def _through_files(tree: Collection[str]) -> dict[str, str]:
+    """Paths that lead through something else than a folder: where they end up is anybody's guess."""
+    odd: dict[str, str] = {}
+    for path in tree:
+        folder = posixpath.dirname(path)
+        while folder and folder != "/":
+            if folder in tree:
+                odd[path] = f"{path} leads through {folder}, which is not a folder"
+            folder = posixpath.dirname(folder)
+    return odd
 
 
 async def _check(
     inspector: Inspector,
     repository: Repository,
-    layer: Layer,
-    signature: FileEntry,
-    entries: dict[str, FileEntry],
+    found: FoundFile,
+    tree: Mapping[str, FoundFile],
+    odd: Mapping[str, str],
     keyring: Keyring,
     ask: Ask | None,
 ) -> ModelCheck:
+    layer, signature = found.layer, found.entry
     try:
         raw = await inspector.read_file(repository, layer, signature, SIZE_LIMIT, ask=ask)
     except KittuiError as error:
@@ -93,11 +116,11 @@ async def _check(
         return ModelCheck(signature.path, layer.digest, verdict.status, verdict.reason, signer)
     folder = posixpath.dirname(signature.path)
     below = f"{folder}/" if folder else ""
-    here = {path.removeprefix(below): entry for path, entry in entries.items() if path.startswith(below)}
-    wrong = _differing(said, here)
+    here = {path.removeprefix(below): found for path, found in tree.items() if path.startswith(below)}
+    wrong = [*odd.values(), *_differing(said, here)]
     good = 0
     for resource in () if wrong else said.resources.values():
-        if await _is_signed(inspector, repository, layer, here[resource.path], resource, ask):
+        if await _is_signed(inspector, repository, here[resource.path], resource, ask):
             good += 1
         else:
             wrong.append(f"{resource.path} is not what was signed")
@@ -108,7 +131,7 @@ async def _check(
     return ModelCheck(signature.path, layer.digest, "verified", verdict.reason, signer, good)
 
 
-def _differing(said: ModelSignature, here: dict[str, FileEntry]) -> list[str]:
+def _differing(said: ModelSignature, here: Mapping[str, FoundFile]) -> list[str]:
     """Files that are missing, that nobody signed, or that can't be checked."""
     wrong = [f"{path} is missing" for path in said.resources if path not in here]
     wrong += [
@@ -117,22 +140,22 @@ def _differing(said: ModelSignature, here: dict[str, FileEntry]) -> list[str]:
         if path not in said.resources and not said.ignores(path)
     ]
     for path, resource in said.resources.items():
-        if path in here and here[path].type != "file":
-            wrong.append(f"{path} is a {here[path].type}")
+        if path in here and here[path].entry.type != "file":
+            wrong.append(f"{path} is a {here[path].entry.type}")
         elif resource.algorithm not in HASHES:
             wrong.append(f"{path} was hashed with {resource.algorithm[:40]!r}, which is not checked here")
     return wrong
 
 
 async def _is_signed(
-    inspector: Inspector, repository: Repository, layer: Layer, entry: FileEntry, resource: Resource, ask: Ask | None
+    inspector: Inspector, repository: Repository, found: FoundFile, resource: Resource, ask: Ask | None
 ) -> bool:
     hasher = HASHES[resource.algorithm]()
 
     async def take(piece: bytes) -> None:
         hasher.update(piece)
 
-    await inspector.stream_file(repository, layer, entry, take, ask=ask)
+    await inspector.stream_file(repository, found.layer, found.entry, take, ask=ask)
     return bool(hasher.hexdigest() == resource.digest)
 
 

@@ -85,8 +85,8 @@ class Verification:
 
     @property
     def status(self) -> Literal["verified", "not verified", "none"]:
-        """`none` where nothing claims to be a signature or a statement."""
-        if not self.signatures:
+        """`none` where nothing claims to be a signature or a statement, and everything attached was seen."""
+        if not self.signatures and self.complete:
             return "none"
         return "verified" if self.word == "valid" else "not verified"
 
@@ -94,7 +94,10 @@ class Verification:
     def word(self) -> Word:
         """The ModelKit's signatures in one word; `unsigned` only where everything attached was seen and read."""
         statuses = {one.status for one in self.signatures if one.kind == "signature"}
-        seen = self.complete and all(one.status != "error" for one in self.signatures)
+        # What can't be read may have been a signature, whatever the manifest that it came in calls it.
+        seen = self.complete and all(
+            one.verdict.statement is not None or one.status not in ("error", "invalid") for one in self.signatures
+        )
         return next(
             (word for status, word in _BY_RANK.items() if status in statuses), "unsigned" if seen else "not verified"
         )
