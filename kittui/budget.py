@@ -37,8 +37,8 @@ from typing import Final, Literal, TypeAlias
 from kittui.errors import TooLarge
 from kittui.terminal import size_text
 
-Kind: TypeAlias = Literal["input", "output", "items", "names", "cells", "lines", "memory"]
-"""Bytes read, bytes decompressed, values, characters of all names, cells of tables, lines, bytes allocated."""
+Kind: TypeAlias = Literal["input", "output", "items", "names", "tensors", "cells", "lines", "memory"]
+"""Bytes read, bytes decompressed, values, characters of all names, tensors, cells, lines, bytes allocated."""
 
 MIB: Final = 1024 * 1024
 EXPAND_FREELY: Final = 256 * MIB
@@ -46,7 +46,9 @@ EXPAND_FREELY: Final = 256 * MIB
 RATIO: Final = 200.0
 """Bytes of output for each byte of input above which something counts as a bomb."""
 _TICKS: Final = 512
-_UNITS: Final = {"items": "values", "names": "characters of names", "cells": "cells", "lines": "lines"}
+_UNITS: Final = {
+    "items": "values", "names": "characters of names", "tensors": "tensors", "cells": "cells", "lines": "lines",
+}  # fmt: skip
 
 
 class Budget:
@@ -63,6 +65,7 @@ class Budget:
         output: int | None = 64 * MIB,
         items: int | None = 2_000_000,
         names: int | None = 64_000_000,
+        tensors: int | None = 250_000,
         cells: int | None = 2_000_000,
         lines: int | None = 4_000_000,
         memory: int | None = 512 * MIB,
@@ -76,8 +79,8 @@ class Budget:
         self.seconds = seconds
         self.ratio = ratio
         self._limits: dict[Kind, int | None] = {
-            "input": input, "output": output, "items": items, "names": names, "cells": cells, "lines": lines,
-            "memory": memory,
+            "input": input, "output": output, "items": items, "names": names, "tensors": tensors, "cells": cells,
+            "lines": lines, "memory": memory,
         }  # fmt: skip
         self._left = {kind: float("inf") if limit is None else limit for kind, limit in self._limits.items()}
         self._taken = self._given = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed
+from kittui.formats.long_json import decode_json
 
 DEPTH = 200
 """Levels of maps and lists that are read at most."""
@@ -50,21 +51,14 @@ class Number:
         return self.text
 
 
-def count_values(text: str) -> int:
-    """How many values a document has at most: what it costs to be parsed, told without parsing it."""
-    return text.count(",") + text.count("[") + text.count("{") + 1
-
-
 def parse_json(text: str, budget: Budget | None = None) -> Any:
     """A document: fractions are Number, integers int, and a map with a key twice has both values.
 
-    Its values are counted before they are built. Raises Malformed for what is not JSON, and for more than DEPTH levels,
+    Raises Malformed for what is not JSON, and for more than DEPTH levels,
     TooLarge for more values than the budget has.
     """
-    if budget is not None:
-        budget.spend("items", count_values(text))
     try:
-        value = _DECODER.decode(text.strip(_BLANKS))
+        value = decode_json(text.strip(_BLANKS), _DECODER, budget)
     except ValueError as error:
         raise Malformed(f"not valid JSON: {error}") from None
     except RecursionError:
@@ -152,12 +146,19 @@ def _written(value: Any) -> str:
 
 def canonical_json(value: Any) -> str:
     """The same text for the same value, whatever the order of keys and the form of numbers."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except TypeError:  # numbers as they were written: a step of Python for each part
+        return _canonical(value)
+
+
+def _canonical(value: Any) -> str:
     if isinstance(value, Number):
         return value.canonical
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(key)}:{canonical_json(value[key])}" for key in sorted(value)) + "}"
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(map(canonical_json, value)) + "]"
+        return "[" + ",".join(map(_canonical, value)) + "]"
     return json.dumps(value)
 
 

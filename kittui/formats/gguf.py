@@ -9,9 +9,9 @@ from math import prod
 from typing import Any
 
 from kittui.budget import Budget
-from kittui.errors import ContentError, Malformed
+from kittui.errors import ContentError, Malformed, TooLarge
 from kittui.formats.need import Cursor, Steps
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import Tensor, Weights
 
 KEYS_LIMIT = 100_000
 """Metadata keys read at most."""
@@ -179,37 +179,41 @@ def read_gguf(size: int, budget: Budget, *, whole: Collection[str] = ()) -> Step
 
 def _header(reader: _Reader, size: int, metadata: dict[str, Any], tensors: list[Tensor]) -> Steps[None]:
     tensor_count, key_count = (yield from reader.count()), (yield from reader.count())
-    if key_count > KEYS_LIMIT or tensor_count > TENSORS_LIMIT or key_count * 12 + tensor_count * 24 > size:
+    if key_count > KEYS_LIMIT or key_count * 12 + tensor_count * 24 > size:
         raise Malformed(f"the GGUF file says it has {tensor_count} tensors and {key_count} keys, which can't be")
     for _ in range(key_count):
         key = yield from reader.text()
         kind: int = yield from reader.number("I")
         metadata[key] = yield from reader.value(kind, whole=key in reader.whole)
     listed: list[tuple[str, str, tuple[int, ...], int, int | None, str | None]] = []
-    for _ in range(tensor_count):
-        reader.budget.spend("items")
-        name = yield from reader.text()
-        dimensions: int = yield from reader.number("I")
-        if dimensions > 8:
-            raise Malformed(f"the tensor {name[:100]} has {dimensions} dimensions")
-        shape: list[int] = []
-        for _ in range(dimensions):
-            shape.append((yield from reader.count()))  # noqa: PERF401
-        kind = yield from reader.number("I")
-        offset: int = yield from reader.number("Q")
-        dtype, block, width = QUANTISATIONS.get(kind, (f"type {kind}", 0, 0))
-        problem = None if block else "its type is not known"
-        nbytes = None
-        if block:
-            numbers = prod(shape)
-            nbytes = numbers // block * width
-            if nbytes >= 1 << 63:
-                nbytes, problem = None, "its shape is one that no file can hold"
-            elif numbers % block:
-                problem = f"its shape does not fit blocks of {block}"
-        if reader.order == ">" and width > 1:
-            dtype = f">{dtype}"
-        listed.append((name, dtype, tuple(shape), offset, nbytes, problem))
+    exhausted = None
+    try:
+        for _ in range(tensor_count):
+            reader.budget.spend("tensors")
+            name = yield from reader.text()
+            dimensions: int = yield from reader.number("I")
+            if dimensions > 8:
+                raise Malformed(f"the tensor {name[:100]} has {dimensions} dimensions")
+            shape: list[int] = []
+            for _ in range(dimensions):
+                shape.append((yield from reader.count()))  # noqa: PERF401
+            kind = yield from reader.number("I")
+            offset: int = yield from reader.number("Q")
+            dtype, block, width = QUANTISATIONS.get(kind, (f"type {kind}", 0, 0))
+            problem = None if block else "its type is not known"
+            nbytes = None
+            if block:
+                numbers = prod(shape)
+                nbytes = numbers // block * width
+                if nbytes >= 1 << 63:
+                    nbytes, problem = None, "its shape is one that no file can hold"
+                elif numbers % block:
+                    problem = f"its shape does not fit blocks of {block}"
+            if reader.order == ">" and width > 1:
+                dtype = f">{dtype}"
+            listed.append((name, dtype, tuple(shape), offset, nbytes, problem))
+    except TooLarge as error:
+        exhausted = error
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:
         raise Malformed("the GGUF file has an impossible alignment")
@@ -218,5 +222,7 @@ def _header(reader: _Reader, size: int, metadata: dict[str, Any], tensors: list[
         if nbytes is not None and base + offset + nbytes > size:
             problem = problem or "its bytes lie outside of the file"
         tensors.append(Tensor(name, dtype, dims, base + offset, nbytes, problem))
+    if exhausted is not None:
+        raise exhausted
     if any(tensor.problem for tensor in tensors):
         raise Malformed("the header does not fit the file: some tensors are marked")

@@ -16,7 +16,7 @@ from kittui.errors import ContentError, Malformed
 from kittui.formats.hdf5_heap import heap_objects
 from kittui.formats.hdf5_types import DataType, dataspace, datatype, elements
 from kittui.formats.need import Need, Steps, fetch, fetch_exactly
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import Tensor, Weights
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 _NOWHERE = b"\xff" * 8
@@ -130,8 +130,7 @@ class _Reader:
         self.add(Tensor(path or "/", "?", (), None, None, f"not understood: {reason}"))
 
     def add(self, tensor: Tensor) -> None:
-        if len(self.tensors) >= TENSORS_LIMIT:
-            raise Malformed(f"more than {TENSORS_LIMIT} datasets")
+        self.budget.spend("tensors")
         self.budget.spend("names", len(tensor.name))
         self.tensors.append(tensor)
 

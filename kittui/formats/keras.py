@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import ContentError
 from kittui.formats.hdf5 import read_hdf5
+from kittui.formats.long_json import decode_json
 from kittui.formats.need import Steps, run_bytes, shifted
 from kittui.formats.weights import Tensor, Weights
 from kittui.formats.zip import Member, member_offset, open_member, read_member, read_zip
@@ -28,7 +28,7 @@ def read_keras(size: int, budget: Budget) -> Steps[Weights]:
         elif member.path in ("metadata.json", "config.json") and member.size <= _CONFIG:
             raw = yield from read_member(member, budget)
             try:
-                document = json.loads(raw)
+                document = decode_json(raw.decode(), budget=budget)
             except (ValueError, RecursionError):
                 continue
             if member.path == "metadata.json" and isinstance(document, dict):

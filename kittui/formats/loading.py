@@ -7,7 +7,6 @@ said, never left out.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from kittui.formats.hdf5 import read_hdf5
 from kittui.formats.inflate import compression_of, read_through
 from kittui.formats.keras import class_names
 from kittui.formats.lfs import read_pointer
+from kittui.formats.long_json import decode_json
 from kittui.formats.need import Cursor, Steps, run_bytes, shifted
 from kittui.formats.npy import HEADER_LIMIT, MAGIC, header_length, parse_npy_header
 from kittui.formats.pickle import follow_pickle
@@ -255,7 +255,7 @@ class _Examiner:
     def configuration(self, where: str, text: str | bytes) -> None:
         """The classes that a Keras configuration names."""
         try:
-            names = class_names(json.loads(text))
+            names = class_names(decode_json(text if isinstance(text, str) else text.decode(), budget=self.budget))
         except (ValueError, RecursionError):
             self.unread(where, "it is not valid JSON")
             return

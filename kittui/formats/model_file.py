@@ -25,7 +25,7 @@ SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".skops", ".keras"
 
 def header_budget() -> Budget:
     """What reading the header of one model file may cost."""
-    return Budget("the header", items=8_000_000, input=128 * 1024 * 1024)
+    return Budget("the header", items=8_000_000, input=128 * 1024 * 1024, seconds=10)
 
 
 def is_model_file(path: str) -> bool:
@@ -44,9 +44,9 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
     # Each parser is imported when its format comes: most runs meet one or none.
     name = path.lower()
     if is_shard_index(path):
-        return (yield from read_shard_index(size))
+        return (yield from read_shard_index(size, budget))
     if name.endswith(".safetensors"):
-        return (yield from _safetensors(size))
+        return (yield from _safetensors(size, budget))
     if name.endswith(".onnx"):
         from kittui.formats.onnx import read_onnx
 
@@ -81,11 +81,11 @@ def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS
             return (yield from read_through(read_pickles(None, budget), how, size, budget))
         return (yield from read_pytorch(size, budget, lookups=lookups))
     if first[8:9] == b"{" and int.from_bytes(first[:8], "little") < size:
-        return (yield from _safetensors(size))
+        return (yield from _safetensors(size, budget))
     raise Malformed(f"{path} is not a model file of a known format")
 
 
-def _safetensors(size: int) -> Steps[Weights]:
+def _safetensors(size: int, budget: Budget) -> Steps[Weights]:
     from kittui.formats.safetensors import read_safetensors
 
-    return (yield from read_safetensors(size))
+    return (yield from read_safetensors(size, budget))

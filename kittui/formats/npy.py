@@ -138,6 +138,7 @@ def read_npz(size: int, budget: Budget) -> Steps[Weights]:
         for member, start in zip(part, starts, strict=True):
             if not isinstance(start, Malformed) and _START < (length := header_length(start[1])) <= HEADER_LIMIT:
                 (start,) = yield from read_member_starts([member], length)
+            budget.spend("tensors")
             tensors.append(_array(member, start))
     problem = f"only the first {ARRAYS_LIMIT} arrays are listed" if len(members) > ARRAYS_LIMIT else None
     return Weights("skops" if described else "npz", tuple(tensors), {}, problem)

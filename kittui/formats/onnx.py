@@ -14,7 +14,7 @@ from typing import Any
 from kittui.budget import Budget
 from kittui.errors import ContentError, Malformed
 from kittui.formats.need import Cursor, Steps
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights, bytes_of, distinct
+from kittui.formats.weights import Tensor, Weights, bytes_of, distinct
 
 TEXT_LIMIT = 64 * 1024
 """Bytes of one text at most."""
@@ -108,8 +108,6 @@ class _Walk:
 
     def keep(self, found: Iterable[Tensor]) -> None:
         for tensor in found:
-            if len(self.tensors) >= TENSORS_LIMIT:
-                raise Malformed(f"the ONNX file lists more than {TENSORS_LIMIT} tensors")
             self.tensors.append(tensor)
 
     def pair(self, end: int, kind: int) -> Steps[None]:
@@ -266,6 +264,7 @@ class _Walk:
         return [one._replace(name=title + ".indices") if one.name == ".indices" else one for one in found]
 
     def tensor(self, end: int) -> Steps[Tensor]:
+        self.budget.spend("tensors")
         name, kind, dims = "", 0, []
         raw: tuple[int, int, str] | None = None
         external: dict[str, str] = {}

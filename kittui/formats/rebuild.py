@@ -92,7 +92,8 @@ def find_tensors(program: Program, budget: Budget) -> tuple[list[Found], str | N
     found: list[Found] = []
     try:
         for one in _walk(program.value, budget):
-            found.append(one)  # noqa: PERF402
+            budget.spend("tensors")
+            found.append(one)
     except TooLarge as error:
         return found, error.message
     return found, None

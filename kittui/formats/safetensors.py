@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from json import JSONDecoder
 from math import prod
 from typing import Any
 
-from kittui.errors import Malformed
+from kittui.budget import Budget
+from kittui.errors import Malformed, TooLarge
 from kittui.formats.exact_json import DEPTH, is_deep
+from kittui.formats.long_json import decode_map
 from kittui.formats.need import Steps, fetch_exactly
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import Tensor, Weights
 
 HEADER_LIMIT = 100_000_000
 """Bytes of a header read at most, the limit of the safetensors library itself."""
-VALUES_LIMIT = 8_000_000
-"""Values in a header at most, by its commas and brackets: those of a million tensors."""
 FIRST = 32 * 1024
 """Bytes asked for first: most headers end within."""
 
@@ -26,8 +27,11 @@ BITS = {
 """Bits of one number of each dtype."""
 
 
-def read_safetensors(size: int) -> Steps[Weights]:
-    """The header of a file of `size` bytes; raises Malformed. Tensors whose place lies are marked, not dropped."""
+def read_safetensors(size: int, budget: Budget) -> Steps[Weights]:
+    """The header of a file of `size` bytes; raises Malformed. Tensors whose place lies are marked, not dropped.
+
+    Of a header with more than the budget has, the tensors up to there are given.
+    """
     first = yield from fetch_exactly(0, min(size, FIRST), "the safetensors file")
     if len(first) < 8:
         raise Malformed("the safetensors file is too short for a header")
@@ -37,46 +41,52 @@ def read_safetensors(size: int) -> Steps[Weights]:
     raw = first[8 : 8 + length]
     if len(raw) < length:
         raw += yield from fetch_exactly(8 + len(raw), length - len(raw), "the safetensors header")
-    return parse_header(raw, size)
+    return parse_header(raw, size, budget)
 
 
-def parse_header(raw: bytes, size: int) -> Weights:
-    """The JSON of a header; `size` is the whole file's length in bytes. Raises Malformed."""
-    header = load_object(raw, "the safetensors header")
+def parse_header(raw: bytes, size: int, budget: Budget) -> Weights:
+    """The JSON of a header; `size` is the whole file's length in bytes. Raises Malformed and TooLarge."""
     base = 8 + len(raw)
     tensors: list[Tensor] = []
     metadata: dict[str, Any] = {}
     spans: list[tuple[int, int, int]] = []
-    for name, value in header.items():
-        if name == "__metadata__":
-            metadata = value if isinstance(value, dict) else {"__metadata__": value}
-            continue
-        tensor = _tensor(name, value, base, size)
-        if tensor.offset is not None and tensor.nbytes:
-            spans.append((tensor.offset, tensor.offset + tensor.nbytes, len(tensors)))
-        tensors.append(tensor)
-        if len(tensors) >= TENSORS_LIMIT:
-            raise Malformed(f"the safetensors header lists more than {TENSORS_LIMIT} tensors")
+    exhausted = None
+    try:
+        for name, value in _entries(raw, "the safetensors header", budget):
+            if name == "__metadata__":
+                metadata = value if isinstance(value, dict) else {"__metadata__": value}
+                continue
+            budget.spend("tensors")
+            tensor = _tensor(name, value, base, size)
+            if tensor.offset is not None and tensor.nbytes:
+                spans.append((tensor.offset, tensor.offset + tensor.nbytes, len(tensors)))
+            tensors.append(tensor)
+    except TooLarge as error:
+        if not tensors:
+            raise
+        exhausted = error.message
     end, holes = base, False
     for start, stop, number in sorted(spans):
         if start < end and tensors[number].problem is None:
             tensors[number] = tensors[number]._replace(problem="its bytes overlap those of another tensor")
         holes = holes or start > end
         end = max(end, stop)
-    problem = None
-    if any(tensor.problem for tensor in tensors):
+    problem = exhausted
+    if exhausted is None and any(tensor.problem for tensor in tensors):
         problem = "the header does not fit the file: some tensors are marked"
-    elif holes or end != size:
+    elif exhausted is None and (holes or end != size):
         problem = "the header leaves bytes of the file unaccounted for"
     order = sorted(range(len(tensors)), key=lambda number: (tensors[number].offset or 0, tensors[number].name))
     return Weights("safetensors", tuple(tensors[number] for number in order), metadata, problem)
 
 
-def load_object(raw: bytes, what: str) -> dict[str, Any]:
+def load_object(raw: bytes, what: str, budget: Budget) -> dict[str, Any]:
     """A JSON object without doubled keys, numbers of more than 20 digits as -1; raises Malformed naming `what`."""
+    return dict(_entries(raw, what, budget))
 
-    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > VALUES_LIMIT:
-        raise Malformed(f"{what} has more than {VALUES_LIMIT} values")
+
+def _entries(raw: bytes, what: str, budget: Budget) -> Iterator[tuple[str, Any]]:
+    """What is in such an object, one after the other."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -84,15 +94,22 @@ def load_object(raw: bytes, what: str) -> dict[str, Any]:
             raise Malformed(f"{what} names something twice")
         return found
 
+    if raw.lstrip(b" \t\r\n")[:1] == b"[":
+        raise Malformed(f"{what} is not a JSON object")
+    seen: set[str] = set()
+    deep = raw.count(b"{") + raw.count(b"[") > DEPTH
     try:
-        document = json.loads(raw.decode("utf-8"), object_pairs_hook=distinct, parse_int=_integer)
+        decoder = JSONDecoder(object_pairs_hook=distinct, parse_int=_integer)
+        for name, value in decode_map(raw.decode("utf-8"), decoder, budget):
+            if name in seen:
+                raise Malformed(f"{what} names something twice")
+            if deep and is_deep([value]):
+                raise Malformed(f"{what} is nested more than {DEPTH} deep")
+            seen.add(name)
+            budget.spend("names", len(name))
+            yield name, value
     except (ValueError, RecursionError):
         raise Malformed(f"{what} is not valid JSON") from None
-    if not isinstance(document, dict):
-        raise Malformed(f"{what} is not a JSON object")
-    if raw.count(b"{") + raw.count(b"[") > DEPTH and is_deep(document):
-        raise Malformed(f"{what} is nested more than {DEPTH} deep")
-    return document
 
 
 def _integer(digits: str) -> int:

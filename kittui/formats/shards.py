@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 from kittui.formats.need import Steps, fetch_exactly
-from kittui.formats.weights import TENSORS_LIMIT, Tensor, Weights
+from kittui.formats.weights import Tensor, Weights
 
 SUFFIXES = (".safetensors.index.json", ".bin.index.json")
 """How the names of shard indexes end."""
@@ -32,23 +33,24 @@ def is_shard_index(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def read_shard_index(size: int) -> Steps[Weights]:
+def read_shard_index(size: int, budget: Budget) -> Steps[Weights]:
     """An index of `size` bytes as tensors of which only name and shard (`file`) are known; raises Malformed."""
     if size > INDEX_LIMIT:
         raise Malformed(f"the shard index has {size} bytes; at most {INDEX_LIMIT} are read")
-    return parse_shard_index((yield from fetch_exactly(0, size, "the shard index")))
+    return parse_shard_index((yield from fetch_exactly(0, size, "the shard index")), budget)
 
 
-def parse_shard_index(raw: bytes) -> Weights:
+def parse_shard_index(raw: bytes, budget: Budget) -> Weights:
     """The JSON of an index; raises Malformed, also for names of shards that lead out of its folder."""
     from kittui.formats.safetensors import load_object
 
-    document = load_object(raw, "the shard index")
+    document = load_object(raw, "the shard index", budget)
     where, metadata = document.get("weight_map"), document.get("metadata", {})
     if not isinstance(where, dict) or not all(_is_name(value) for value in where.values()):
         raise Malformed("the shard index has no usable weight_map")
-    if len(where) > TENSORS_LIMIT or len(set(where.values())) > SHARDS_LIMIT:
-        raise Malformed(f"the shard index lists more than {TENSORS_LIMIT} tensors or {SHARDS_LIMIT} shards")
+    budget.spend("tensors", len(where))
+    if len(set(where.values())) > SHARDS_LIMIT:
+        raise Malformed(f"the shard index lists more than {SHARDS_LIMIT} shards")
     tensors = tuple(Tensor(name, "?", (), file=file) for name, file in where.items())
     return Weights(FORMAT, tensors, metadata if isinstance(metadata, dict) else {})
 

@@ -18,7 +18,8 @@ from itertools import pairwise
 from typing import Any
 
 from kittui.errors import Malformed, TooLarge
-from kittui.formats.exact_json import count_values, json_text, parse_json, unique_names
+from kittui.formats.exact_json import json_text, parse_json, unique_names
+from kittui.formats.long_json import count_values
 
 SAMPLE = 64 * 1024
 """Characters at a table's start by which its delimiter, and the fields of JSON lines, are told."""
@@ -301,7 +302,7 @@ def _looks(rows: Sequence[Sequence[str]]) -> tuple[float, float, int]:
 
 def fields_of(record: str) -> dict[str, Any] | str:
     """A JSON line's fields; its text where it is not an object."""
-    if count_values(record) > VALUES:
+    if count_values(record, 0, len(record)) > VALUES:
         return record.strip()
     try:
         value = parse_json(record)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
+from kittui.formats.long_json import decode_json, encode_json
 from kittui.terminal import size_text
 
-TENSORS_LIMIT = 1_000_000
-"""Tensors listed at most."""
 _MOST = 1 << 63
 """Bytes that no file has."""
 LOOKUPS = 64
 """Places of tensors that are looked up one by one, where no other number is asked for."""
+ALL_LOOKUPS = 1 << 30
+"""All of them: as many as a budget has tensors."""
 
 
 class Tensor(NamedTuple):
@@ -97,13 +97,13 @@ class Weights:
 
     def dump(self) -> bytes:
         """As bytes, for a cache."""
-        return json.dumps([self.format, self.tensors, self.metadata, self.problem, self.notes]).encode()
+        return encode_json([self.format, self.tensors, self.metadata, self.problem, self.notes])
 
     @classmethod
     def load(cls, content: bytes) -> Weights:
         """What `dump` wrote; raises ValueError for anything else."""
         try:
-            form, tensors, metadata, problem, notes = json.loads(content)
+            form, tensors, metadata, problem, notes = decode_json(content.decode())
             listed = tuple(Tensor(row[0], row[1], tuple(row[2]), *row[3:]) for row in tensors)
         except (TypeError, IndexError, RecursionError) as error:
             raise ValueError("not a cached header") from error

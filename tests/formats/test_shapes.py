@@ -101,9 +101,9 @@ def test_a_directory_of_many_long_names_ends_with_the_budget() -> None:
 
 @pytest.mark.parametrize("depth", [300, 985, 5000, 200_000])
 def test_deep_json_is_refused_and_never_a_fault(depth: int) -> None:
-    assert load_object(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}", "the header")
+    assert load_object(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}", "the header", Budget("it"))
     with pytest.raises(Malformed, match=r"nested more than 200 deep|not valid JSON"):
-        load_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}", "the header")
+        load_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}", "the header", Budget("it"))
 
 
 def test_a_record_of_64_bits_in_a_small_archive_is_what_torch_writes() -> None:

@@ -27,7 +27,7 @@ ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors
 
 
 def index_of(where: dict[str, str], **metadata: object) -> Weights:
-    return parse_shard_index(json.dumps({"metadata": metadata, "weight_map": where}).encode())
+    return parse_shard_index(json.dumps({"metadata": metadata, "weight_map": where}).encode(), Budget("it"))
 
 
 def shard(*names: str, problem: str | None = None, **metadata: str) -> ShardHeader:
@@ -73,7 +73,7 @@ def test_an_index_is_known_by_its_name(path: str) -> None:
 )
 def test_indexes_that_are_refused(bad: bytes) -> None:
     with pytest.raises(Malformed):
-        parse_shard_index(bad)
+        parse_shard_index(bad, Budget("it"))
 
 
 @given(st.binary(max_size=300))
@@ -81,7 +81,7 @@ def test_indexes_that_are_refused(bad: bytes) -> None:
 def test_any_bytes_are_an_index_or_refused(noise: bytes) -> None:
     for content in (noise, b'{"weight_map":{' + noise, b'{"weight_map":{"a":"x"},"metadata":' + noise + b"}"):
         try:
-            parse_shard_index(content)
+            parse_shard_index(content, Budget("it"))
         except Malformed:
             continue
 

@@ -12,7 +12,7 @@ from kittui.errors import KittuiError
 from kittui.formats.gguf import read_gguf
 from kittui.formats.model_file import PICKLES, header_budget, read_weights
 from kittui.formats.tar import FileEntry
-from kittui.formats.weights import LOOKUPS, TENSORS_LIMIT
+from kittui.formats.weights import ALL_LOOKUPS, LOOKUPS
 from kittui.tasks import together
 from kittui.usecases.inspect.spool import Spool
 from kittui.usecases.inspect.views import SliceView, drive
@@ -94,7 +94,7 @@ class Access:
 
     async def weights(self, entry: FileEntry, *, everything: bool = False) -> Weights:
         """The tensors of a model file; with `everything` also where each of a checkpoint's many storages lies."""
-        lookups = TENSORS_LIMIT if everything or self.local else LOOKUPS
+        lookups = ALL_LOOKUPS if everything or self.local else LOOKUPS
         if self.spool is None and (lookups == LOOKUPS or not entry.path.lower().endswith(PICKLES)):
             return await self.inspector.weights(self.repository, self.layer, entry)
         return await drive(

@@ -6,12 +6,12 @@ one lying registry can't fill another's view.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from kittui.disk.threads import in_thread
+from kittui.formats.long_json import decode_json, encode_json
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Weights
 
@@ -49,13 +49,13 @@ class LayerListing:
     def dump(self) -> bytes:
         """As bytes, for a cache."""
         facts = [VERSION, self.complete, self.verified, self.output, self.problem, self.frames, self.files]
-        return json.dumps(facts).encode()
+        return encode_json(facts)
 
     @classmethod
     def load(cls, content: bytes) -> LayerListing:
         """What `dump` wrote; raises ValueError for anything else."""
         try:
-            version, complete, verified, output, problem, frames, files = json.loads(content)
+            version, complete, verified, output, problem, frames, files = decode_json(content.decode())
             if version != VERSION:
                 raise ValueError("of another version")
             return cls(tuple(FileEntry(*row) for row in files), complete, verified, output, problem, frames)

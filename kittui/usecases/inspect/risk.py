@@ -165,7 +165,7 @@ async def assess(
     slots = asyncio.Semaphore(CONCURRENCY)
     local = repository.source.traits.free
     budgets = [
-        Budget("it", input=reach or (REACH if local else NEAR), output=None, items=5_000_000, seconds=30)
+        Budget("it", input=reach or (REACH if local else NEAR), output=None, items=5_000_000, seconds=15)
         for _ in candidates[:FILES_LIMIT]
     ]
 
