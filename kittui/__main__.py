@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
-import resource
-import signal
 import sys
 
-# Until there is something to interrupt, Ctrl+C ends the process without Python's traceback.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+# Until there is something to interrupt, Ctrl+C ends the process without Python's traceback. Importing `signal` would
+# import enum first, which takes long enough to be interrupted.
+_signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def main() -> None:
@@ -20,11 +20,13 @@ def main() -> None:
 
         sys.stdout.write(f"kittui {__version__}\n")
         return
+    import resource
+
     # A crash in a library must not leave a file on disk that holds passwords and tokens.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     from kittui.cli.app import main as run_command_line
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     sys.exit(run_command_line(sys.argv[1:]))
 
 

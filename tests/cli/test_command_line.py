@@ -245,6 +245,12 @@ def test_a_reader_that_leaves_is_no_error(home: Path) -> None:
         assert running.wait(20) == 0
 
 
+def test_nothing_of_python_is_imported_before_an_interrupt_is_answered() -> None:
+    seen = "import sys; before = set(sys.modules); import kittui.__main__; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"__future__", "_signal", "kittui", "kittui.__main__"}
+
+
 def test_an_interrupt_is_status_130(home: Path) -> None:
     """A registry that takes the connection and never answers."""
     import socket
