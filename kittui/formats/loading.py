@@ -186,7 +186,7 @@ class _Examiner:
             self.unread(where, f"it starts like nothing that is known ({program.problem})")
 
     def tar(self, where: str, size: int, depth: int) -> Steps[None]:
-        walk = TarWalk(size)
+        walk = TarWalk(size, budget=self.budget)
         steps = walk.steps()
         for needs in steps:
             while needs and len(walk.entries) <= MEMBERS:

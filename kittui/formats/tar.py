@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from zlib import adler32
 
-from kittui.errors import Malformed
+from kittui.budget import Budget
+from kittui.errors import Malformed, TooLarge
 from kittui.formats.lfs import POINTER_LIMIT, SMALLEST, read_pointer
 from kittui.formats.need import Need, Steps, fetch_exactly
 
 BLOCK = 512
-ENTRIES_LIMIT = 1_000_000
-"""Entries listed at most."""
-NAMES_LIMIT = 256 * 1024 * 1024
-"""Bytes of all names kept at most."""
 EXTENSION_LIMIT = 1024 * 1024
 """Bytes of one PAX or GNU long-name header read at most."""
 CHAIN_LIMIT = 16
@@ -63,6 +60,11 @@ class Pace:
     gap: int = 256 * 1024
 
 
+def walk_budget() -> Budget:
+    """For listing one archive, which may be of any size."""
+    return Budget("the archive", items=1_000_000, names=256 * 1024 * 1024, seconds=float("inf"))
+
+
 DISK = Pace(1024 * 1024, 1024 * 1024, 1024 * 1024)
 """For content on this machine, where reading ahead costs next to nothing."""
 
@@ -70,8 +72,10 @@ DISK = Pace(1024 * 1024, 1024 * 1024, 1024 * 1024)
 class TarWalk:
     """A listing that grows while `steps` is driven; what was found before a fault stays."""
 
-    def __init__(self, size: int | None, pace: Pace | None = None) -> None:
+    def __init__(self, size: int | None, pace: Pace | None = None, budget: Budget | None = None) -> None:
         """`size` is the archive's length in bytes, None where it is not known yet (a stream)."""
+        self._budget = budget or walk_budget()
+        self._counted = (0, 0)
         self.entries: list[FileEntry] = []
         self.complete = False
         self.problem: str | None = None
@@ -98,6 +102,8 @@ class TarWalk:
             self.complete = True
         except Malformed as error:
             self.problem = error.message
+        except TooLarge as error:
+            self.problem = f"{error.message}; the rest is not listed"
         finally:
             self._window = b""
         self._mark_repeated()
@@ -135,7 +141,11 @@ class TarWalk:
         return True
 
     def _refill(self) -> Steps[None]:
-        """Read a window that starts at `position`."""
+        """Read a window that starts at `position`. What was found in the one before is counted here."""
+        entries, names = self._counted
+        self._counted = len(self.entries), self._names
+        self._budget.spend("items", len(self.entries) - entries)
+        self._budget.spend("names", self._names - names)
         pace, position = self._pace, self.position
         end = self._start + len(self._window)
         if self._window and position - end > pace.gap:
@@ -210,10 +220,6 @@ class TarWalk:
                 raise Malformed(_cut_short(entries[-1]))
             if SMALLEST <= size < POINTER_LIMIT and entries[-1].type == "file" and not entries[-1].problem:
                 yield from self._look_for_pointer(entries[-1])
-            if len(entries) >= ENTRIES_LIMIT:
-                raise Malformed(f"the archive has more than {ENTRIES_LIMIT} entries; the rest is not listed")
-            if self._names > NAMES_LIMIT:
-                raise Malformed("the names in the archive are too long; the rest is not listed")
 
     def _look_for_pointer(self, entry: FileEntry) -> Steps[None]:
         """Note what a small file stands for, where it is a Git LFS pointer. Its bytes come along with the headers."""

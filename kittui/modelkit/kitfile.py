@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kittui.errors import BadReference, Malformed, TooLarge
+from kittui.budget import Budget
+from kittui.errors import BadReference, Malformed
+from kittui.oci.documents import check_document, load_json
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import Reference, parse_reference
 
 NAMES: Final = ("Kitfile", "kitfile", ".kitfile")
 """The names that kit looks for in a folder, in this order."""
-DEPTH_LIMIT: Final = 100
-"""How deeply lists and maps may be nested."""
-VALUES_LIMIT: Final = 200_000
-"""How many values a Kitfile may hold."""
-
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "code": ("code",),
     "datasets": ("datasets",),
@@ -34,14 +30,9 @@ def load_config(raw: bytes) -> dict[str, Any]:
 
     Bytes that are no UTF-8 become surrogates (`surrogateescape`), so that names stay exact.
     """
-    if len(raw) > CONFIG_LIMIT:
-        raise TooLarge(f"the config is over {CONFIG_LIMIT // 1024 // 1024} MiB")
-    try:
-        text = raw.decode("utf-8", "surrogateescape")
-        document = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise Malformed("the config is not valid JSON") from None
-    return _checked(document, "the config")
+    budget = _budget("the config")
+    text = raw.decode("utf-8", "surrogateescape")
+    return _checked(load_json(text, budget, parse_constant=_no_constant, parse_float=_finite), budget.what)
 
 
 def load_kitfile(text: str | bytes) -> dict[str, Any]:
@@ -49,32 +40,32 @@ def load_kitfile(text: str | bytes) -> dict[str, Any]:
 
     Unquoted scalars keep their source text where kit has a string. Raises Malformed and TooLarge.
     """
-    if len(text) > CONFIG_LIMIT:
-        raise TooLarge(f"the Kitfile is over {CONFIG_LIMIT // 1024 // 1024} MiB")
+    budget = _budget("the Kitfile")
+    budget.spend("input", len(text))
     # YAML takes longer to import than most of what needs a Kitfile: configs are JSON.
     from kittui.modelkit.yaml_reader import read_yaml
 
-    return _checked(read_yaml(text, DEPTH_LIMIT), "the Kitfile")
+    document = read_yaml(text, budget)
+    check_document(document, budget)
+    return _checked(document, budget.what)
+
+
+def _budget(what: str) -> Budget:
+    return Budget(what, input=CONFIG_LIMIT, items=200_000, seconds=10)
 
 
 def _checked(document: Any, what: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a map of fields")
-    count = 0
-    waiting: list[tuple[Any, int]] = [(document, 1)]
+    waiting: list[Any] = [document]
     while waiting:
-        value, depth = waiting.pop()
-        count += 1
-        if count > VALUES_LIMIT:
-            raise TooLarge(f"{what} holds more than {VALUES_LIMIT} values")
-        if depth > DEPTH_LIMIT:
-            raise Malformed(f"{what} is nested deeper than {DEPTH_LIMIT} levels")
+        value = waiting.pop()
         if isinstance(value, dict):
             if not all(isinstance(key, str) for key in value):
                 raise Malformed(f"{what} has a field whose name is not text")
-            waiting.extend((child, depth + 1) for child in value.values())
+            waiting.extend(value.values())
         elif isinstance(value, list):
-            waiting.extend((child, depth + 1) for child in value)
+            waiting.extend(value)
         elif not (value is None or isinstance(value, str | int | float)):
             raise Malformed(f"{what} holds a value of a kind that JSON has not")
     return document

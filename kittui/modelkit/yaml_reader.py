@@ -6,16 +6,17 @@ from typing import Any, Final
 
 import yaml
 
+from kittui.budget import Budget
 from kittui.errors import Malformed
 
 ALIAS_LIMIT: Final = 100
 """How many aliases a Kitfile's YAML may hold: each may repeat a large part of it."""
 
 
-def read_yaml(text: str | bytes, depth: int) -> Any:
-    """The document, nested at most `depth` levels; raises Malformed."""
+def read_yaml(text: str | bytes, budget: Budget) -> Any:
+    """The document; raises Malformed, and TooLarge beyond the budget."""
     try:
-        return _Loader.read(text, depth)
+        return _Loader.read(text, budget)
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError, UnicodeError) as error:
         problem = getattr(error, "problem", None) or "it is not valid YAML"
         mark = getattr(error, "problem_mark", None)
@@ -26,15 +27,15 @@ def read_yaml(text: str | bytes, depth: int) -> Any:
 class _Loader(yaml.SafeLoader):
     """SafeLoader that stops at many aliases or deep nesting, and takes timestamps as text."""
 
-    def __init__(self, stream: str | bytes, depth: int) -> None:
+    def __init__(self, stream: str | bytes, budget: Budget) -> None:
         super().__init__(stream)
         self._aliases = 0
         self._depth = 0
-        self._most = depth
+        self._budget = budget
 
     @classmethod
-    def read(cls, text: str | bytes, depth: int) -> Any:
-        loader = cls(text, depth)
+    def read(cls, text: str | bytes, budget: Budget) -> Any:
+        loader = cls(text, budget)
         try:
             return loader.get_single_data()
         finally:
@@ -46,9 +47,9 @@ class _Loader(yaml.SafeLoader):
             if self._aliases > ALIAS_LIMIT:
                 raise Malformed(f"the Kitfile has more than {ALIAS_LIMIT} aliases")
         self._depth += 1
-        if self._depth > self._most:
-            raise Malformed(f"the Kitfile is nested deeper than {self._most} levels")
         try:
+            self._budget.descend(self._depth)
+            self._budget.tick()
             return super().compose_node(parent, index)
         finally:
             self._depth -= 1

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
 from kittui.oci.descriptor import Descriptor, parse_annotations
 from kittui.oci.digest import Digest
+from kittui.oci.documents import load_json
 from kittui.oci.media_types import INDEXES, LAYERS_LIMIT, MANIFEST_LIMIT, OCI_INDEX, OCI_MANIFEST
 
 
@@ -94,11 +95,8 @@ class Manifest:
 
 
 def load_object(raw: bytes, what: str) -> dict[str, Any]:
-    """Parse a JSON object from hostile bytes; raises Malformed for anything else, deep nesting included."""
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Malformed(f"{what} is not valid JSON") from None
+    """Parse a JSON object from hostile bytes; raises Malformed for anything else, TooLarge for more than is read."""
+    document = load_json(raw, Budget(what, items=1_000_000))
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a JSON object")
     return document

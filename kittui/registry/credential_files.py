@@ -135,10 +135,15 @@ class CredentialFile:
         return bool(fitting_keys(_map(self.document, "auths"), host))
 
     def write(self) -> None:
-        """Replace the file, readable by its owner alone. Raises StorageError, DiskFull."""
+        """Replace the file, readable by its owner alone. Raises StorageError, DiskFull.
+
+        Where it is a link, what it leads to is replaced: other programs read it under that name, and a password that
+        was forgotten must not stay there.
+        """
         assert self.path is not None  # noqa: S101 - only files are changed
+        path = self.path.resolve()
         raw = json.dumps(self.document, indent="\t").encode() + b"\n"
-        replace_file(self.path, raw, temporary=self.path.parent, point="registry.credentials", mode=0o600)
+        replace_file(path, raw, temporary=path.parent, point="registry.credentials", mode=0o600)
 
 
 def _map(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -94,7 +94,7 @@ class CredentialStore:
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
         """The first credentials that any place has for HOST[:PORT]; None where no place has."""
-        await asyncio.to_thread(sweep, self._kit_file.parent)
+        await asyncio.to_thread(sweep, self._kit_file.resolve().parent)
         for place in self._places:
             try:
                 file = await asyncio.to_thread(self._read, place)
@@ -187,7 +187,7 @@ class CredentialStore:
         )
 
     async def _own_file(self) -> CredentialFile:
-        await asyncio.to_thread(sweep, self._kit_file.parent)
+        await asyncio.to_thread(sweep, self._kit_file.resolve().parent)
         found = await asyncio.to_thread(CredentialFile.read, self._kit_file)
         return found or CredentialFile(self._kit_file, origin=str(self._kit_file))
 

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kittui.errors import Malformed, TooLarge
+from kittui.budget import Budget
+from kittui.errors import Malformed
+from kittui.oci.documents import load_json
 
 SIZE_LIMIT: Final = 1024 * 1024
 """Bytes of one document read at most."""
-DEPTH_LIMIT: Final = 64
-"""How deeply lists and maps may be nested."""
-VALUES_LIMIT: Final = 100_000
-"""How many values a document may hold."""
 TEXT_LIMIT: Final = 4096
 """Characters of a text that are kept; names, reasons and addresses are far shorter."""
 
@@ -26,27 +24,10 @@ def load_document(raw: bytes, what: str) -> dict[str, Any]:
 
     That includes NaN, deep nesting, and one key twice in an object: readers differ in which of the two counts.
     """
-    if len(raw) > SIZE_LIMIT:
-        raise TooLarge(f"{what} is over {SIZE_LIMIT // 1024} KiB")
-    try:
-        document = json.loads(raw, parse_constant=_refuse, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise Malformed(f"{what} is not valid JSON") from None
+    budget = Budget(what, input=SIZE_LIMIT, items=100_000, depth=64)
+    document = load_json(raw, budget, parse_constant=_refuse)
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a JSON object")
-    count = 0
-    waiting: list[tuple[Any, int]] = [(document, 1)]
-    while waiting:
-        value, depth = waiting.pop()
-        count += 1
-        if count > VALUES_LIMIT:
-            raise TooLarge(f"{what} holds more than {VALUES_LIMIT} values")
-        if depth > DEPTH_LIMIT:
-            raise Malformed(f"{what} is nested deeper than {DEPTH_LIMIT} levels")
-        if isinstance(value, dict):
-            waiting.extend((child, depth + 1) for child in value.values())
-        elif isinstance(value, list):
-            waiting.extend((child, depth + 1) for child in value)
     return document
 
 

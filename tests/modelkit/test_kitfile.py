@@ -39,7 +39,7 @@ def test_dates_stay_text() -> None:
     ],
 )
 def test_what_is_no_kitfile_is_malformed(text: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises((Malformed, TooLarge)):
         load_kitfile(text)
 
 

@@ -148,6 +148,37 @@ async def test_check_36_saved_credentials_are_private_and_kits_own_form(
     assert [each.name for each in root.iterdir()] == ["credentials.json"]
 
 
+async def test_a_file_that_is_a_link_is_changed_where_it_lies(
+    root: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Login and logout through a link: it stays one, and what was forgotten is forgotten under both names."""
+    real = write(tmp_path / "dotfiles" / "credentials.json", {"auths": {"a.example": auth("ann", "pw")}}, 0o644)
+    root.mkdir()
+    link = root / "credentials.json"
+    link.symlink_to(real)
+    warnings: list[str] = []
+    store = CredentialStore(root, environ, warnings.append)
+    assert await store.find("a.example")
+    assert warnings == [f"{link} holds passwords and others on this machine may read it: chmod 600 {link}"]
+    await store.login("b.example", Credential("bob", "secret"))
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    await store.logout("a.example")
+    assert json.loads(real.read_text()) == {"auths": {"b.example": auth("bob", "secret")}}
+    assert [path.name for path in real.parent.iterdir()] == ["credentials.json"]
+
+
+async def test_a_link_to_a_file_that_is_not_there_yet_makes_it(
+    root: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    root.mkdir()
+    (root / "credentials.json").symlink_to(tmp_path / "elsewhere" / "credentials.json")
+    await CredentialStore(root, environ).login("b.example", Credential("bob", "secret"))
+    made = tmp_path / "elsewhere" / "credentials.json"
+    assert json.loads(made.read_text()) == {"auths": {"b.example": auth("bob", "secret")}}
+    assert made.parent.stat().st_mode & 0o777 == 0o700
+
+
 async def test_a_readable_file_is_warned_of_once(root: Path, environ: dict[str, str]) -> None:
     path = write(root / "credentials.json", {"auths": {"a.example": auth("ann", "pw")}}, 0o644)
     warnings: list[str] = []

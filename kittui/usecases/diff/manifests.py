@@ -10,7 +10,7 @@ from kittui.compare.changes import LayerSide, Problem, ValueChange
 from kittui.compare.comparison import Comparison, Identity, Version
 from kittui.compare.documents import compare_documents
 from kittui.compare.layers import TypedLayer, compare_layers
-from kittui.errors import Malformed
+from kittui.errors import ContentError
 from kittui.modelkit.roles import SPECIAL
 from kittui.modelkit.variants import variants_of
 from kittui.oci.manifest import Manifest, load_object
@@ -70,7 +70,7 @@ def _config(kit: ModelKit) -> Any:
     """The config as a document, where it is one."""
     try:
         return load_object(kit.config_raw, "the config")
-    except Malformed:
+    except ContentError:
         return {}
 
 
