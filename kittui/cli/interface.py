@@ -27,6 +27,7 @@ from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
 from kittui.usecases.browse.modelkits import repositories, tags
 from kittui.usecases.browse.showing import Attachments, attachments
+from kittui.usecases.inspect.programs import programs_of
 from kittui.usecases.login import login
 
 if TYPE_CHECKING:
@@ -249,6 +250,7 @@ async def build_ports(composition: Composition) -> Ports:
             concurrency=config.concurrency,
             refresh=max(config.refresh, REFRESH) if config.refresh else 0,
             problems=tuple(map(str, composition.problems)),
+            programs=programs_of(composition.environ, config.difftool),
         ),
     )
 

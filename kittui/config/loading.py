@@ -234,6 +234,7 @@ def _from_form(form: ConfigForm) -> Config:
         store=None if form.store is None else Path(form.store),
         signing_key=None if form.signing_key is None else Path(form.signing_key),
         signing_command=form.signing_command,
+        difftool=form.difftool,
         trust=tuple(_trusted(entry) for entry in form.trust),
         boards=MappingProxyType(dict(form.boards)),
         fleet=MappingProxyType(dict(form.fleet)),

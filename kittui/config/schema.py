@@ -170,3 +170,4 @@ class ConfigForm(_Part):
     gates: tuple[GateForm, ...] = ()
     record: Literal["registry", "local", "off"] = "registry"
     signing_command: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()
+    difftool: Annotated[tuple[Text, ...], BeforeValidator(_as_words)] = ()

@@ -84,6 +84,7 @@ class Config:
     store: Path | None = None
     signing_key: Path | None = None
     signing_command: tuple[str, ...] = ()
+    difftool: tuple[str, ...] = ()
     trust: tuple[Trusted, ...] = ()
     boards: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     fleet: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))

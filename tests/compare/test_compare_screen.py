@@ -651,20 +651,20 @@ def test_every_key_in_the_docs_can_be_remapped(fraud: Callable[..., KittuiApp]) 
 
 
 async def test_remapped_keys_of_the_comparison_work_and_are_shown(fraud: Callable[..., KittuiApp]) -> None:
-    """`e` steps to the next change; `d`, a key of the browse screen alone, may be one here as well."""
-    app = fraud(keymap={"compare.next": "e", "compare.swap": "d", "compare.report": "j"})
+    """`x` steps to the next change; `d`, a key of the browse screen alone, may be one here as well."""
+    app = fraud(keymap={"compare.next": "x", "compare.swap": "d", "compare.report": "j"})
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await until(pilot, lambda: "compare.report takes j, which is move.down" in " ".join(text_of(pilot).split()))
         screen = await ready(pilot)
         await until(pilot, lambda: "change 1 of 14" in text_of(pilot))
-        await pilot.press("e")
+        await pilot.press("x")
         await until(pilot, lambda: "change 2 of 14" in text_of(pilot))
-        assert " e Next  ] Hunk" in text_of(pilot)
+        assert " x Next  ] Hunk" in text_of(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpDialog))
         shown = text_of(pilot)
         assert "Comparing" in shown
-        assert re.search(r"e +Next +Next change", shown)
+        assert re.search(r"x +Next +Next change", shown)
         assert re.search(r"\] +Next hunk", shown)
         await pilot.press("escape", "d")
         await until(pilot, lambda: "challenger bc0db86d1084 → champion" in text_of(pilot), 60)

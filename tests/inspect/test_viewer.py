@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from kittui.oci.digest import Digest
 from kittui.tui.dialogs.confirm import ConfirmDialog
-from kittui.tui.inspect import asking
+from kittui.tui.frame import asking
 from kittui.tui.inspect.table_view import TableView
 from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow

@@ -48,6 +48,7 @@ _FAILED = 2
 @click.option(
     "--exit-code", is_flag=True, help="Exit with 1 where the manifests differ, and never with 1 for an error."
 )
+@click.option("--tool", metavar="PATH", help="Open both sides of the file PATH (or Kitfile) in the difftool instead.")
 @click.option("--markdown", is_flag=True, help="Print a report for a merge request, pinned to digests.")
 @click.option("--html", is_flag=True, help="Print a report as one HTML page.")
 async def command(
@@ -60,17 +61,26 @@ async def command(
     content: bool,
     sample: int | None,
     exit_code: bool,
+    tool: str | None,
     markdown: bool,
     html: bool,
 ) -> int:
     """Compare two ModelKits: Kitfile, layers, files, lines, rows and tensors.
 
     Neither is pulled: only what tells them apart is read, and a layer that is in the local store is read from there.
-    Tensor values are compared with --content. Two variants of one index are compared by naming it twice:
+    Tensor values are compared with --content. --tool PATH opens verified copies of one file in `difftool` of the
+    configuration, else in $VISUAL or $EDITOR where that can compare; what is written into them is not kept.
+    Two variants of one index are compared by naming it twice:
     diff REF REF --a-label quantization=q4_0 --b-label quantization=q8_0.
     """
     if markdown + html + call.options.json > 1:
         raise UsageError("only one of --json, --markdown and --html can be printed")
+    if tool is not None:
+        if markdown or html or call.options.json or content or sample:
+            raise UsageError("--tool prints no comparison", hint="Leave the other options away.")
+        from kittui.cli.difftool import open_difftool
+
+        return await open_difftool(call, (a, (*labels, *a_labels)), (b, (*labels, *b_labels)), tool)
     try:
         comparison = await _compare(
             call, ((a, (*labels, *a_labels)), (b, (*labels, *b_labels))), Depth(content=content, sample=sample or 0)

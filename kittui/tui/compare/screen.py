@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.cells import cell_len
 from textual import events, on
@@ -29,6 +29,9 @@ from kittui.tui.compare.wording import name_of, place_of, subject_of
 from kittui.tui.frame.program import Program, program_of
 from kittui.tui.widgets.bars import FooterBar, HeaderBar
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+
+if TYPE_CHECKING:
+    from kittui.tui.compare.handing import How
 
 TICK: Final = 0.5
 """Seconds between two reports of how far it is."""
@@ -300,6 +303,14 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Compare again, deeper; what is known stays in view meanwhile."""
         self._reading.depth = depth
         self._begin()
+
+    def action_outside(self, how: How) -> None:
+        """Open the file under the cursor, or both its sides, in another program."""
+        from kittui.tui.compare.handing import hand_over
+
+        row, comparison = self._panes.rows.current, self.comparison
+        if row is not None and comparison is not None:
+            self.program.run_command("Open", hand_over(self.program, self._reading, comparison, row.entry.key, how))
 
     def action_report(self) -> None:
         """The report: copied, or saved."""

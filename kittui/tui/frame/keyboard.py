@@ -53,6 +53,7 @@ class Keyboard:
         self._typed: deque[Typed] = deque()
         self._delivering = False
         self._commands: dict[asyncio.Task[object], float] = {}
+        self._over: dict[asyncio.Task[object], Screen[object]] = {}
         self._asking: set[asyncio.Task[object]] = set()
         self._last = 0.0
 
@@ -79,8 +80,16 @@ class Keyboard:
         return bool(self._commands.keys() - self._asking)
 
     def stop(self) -> bool:
-        """Cancel the newest command that is not waiting for the user, with what was typed after it."""
-        busy = [task for task in self._commands if task not in self._asking]
+        """Cancel the newest command that is not waiting for the user, with what was typed after it.
+
+        Over a screen that is above the panes, only what was begun there.
+        """
+        over = self._app.screen if len(self._app.screen_stack) > 1 else None
+        busy = [
+            task
+            for task in self._commands
+            if task not in self._asking and (over is None or self._over.get(task) is over)
+        ]
         if not busy:
             return False
         busy[-1].cancel()
@@ -93,10 +102,12 @@ class Keyboard:
         if task is None:
             raise RuntimeError("a command runs in a worker")
         self._commands[task] = monotonic()
+        self._over[task] = self._app.screen
         try:
             await work
         finally:
             self._commands.pop(task, None)
+            self._over.pop(task, None)
 
     async def asking(self, answer: Callable[[], Awaitable[Answer]]) -> Answer:
         """Wait for the user: later keys are for what is asked."""

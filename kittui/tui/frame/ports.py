@@ -12,6 +12,7 @@ from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tui.frame.keymap import KeyNames
+from kittui.usecases.inspect.programs import Programs
 
 if TYPE_CHECKING:
     from kittui.errors import KittuiError
@@ -62,6 +63,8 @@ class Settings:
     refresh: float = 0
     """Seconds between two quiet looks at the stages in view; 0: never."""
     problems: tuple[str, ...] = ()
+    programs: Programs = field(default_factory=Programs)
+    """Editor, pager and difftool."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.typed import ignore_what_is_no_utf8
 from kittui.tui.frame.waiting import Waiting
 from kittui.tui.style import theme
+from kittui.tui.widgets.bars import HeaderBar
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -101,6 +102,11 @@ class Program(App[None], inherit_bindings=False):
         self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
 
     @property
+    def lends_terminal(self) -> bool:
+        """Whether another program may have the terminal meanwhile."""
+        return not (self.is_headless or self.is_web)
+
+    @property
     @abstractmethod
     def browser(self) -> Browser:
         """The browse screen, under whatever is open above it."""
@@ -166,11 +172,11 @@ class Program(App[None], inherit_bindings=False):
     def stop_command(self) -> bool:
         """Drop the dialog that waits, else stop the command that is working; False where there is none.
 
-        Where something is open over the panes, Esc is for that.
+        Where a dialog is open, Esc is for that; a screen over the panes has its own commands stopped.
         """
-        if len(self.screen_stack) > 1:
+        if isinstance(self.screen, ModalScreen):
             return False
-        dropped = self._waiting.answer(opens=False)
+        dropped = len(self.screen_stack) == 1 and self._waiting.answer(opens=False)
         if not (dropped or self.keyboard.stop()):
             return False
         self.notify("Dropped; nothing was changed by it." if dropped else "Stopped.", markup=False, timeout=4)
@@ -247,6 +253,9 @@ class Program(App[None], inherit_bindings=False):
         else:
             self._activities[key] = clean(text)
         self.refresh_bars()
+        if len(self.screen_stack) > 1:
+            for header in self.screen.query(HeaderBar):
+                header.doing = tuple(self._activities.values())
 
     def notify(
         self,

@@ -58,11 +58,31 @@ async def verify_selected(context: Context) -> None:
         await prove(context, here, None)
 
 
+async def _hand_over(context: Context, how: str) -> None:
+    from kittui.tui.frame import outside
+    from kittui.usecases.inspect.copies import LayerFile
+
+    here = file_of(context.selection)
+    if here is not None:
+        original = LayerFile(context.ports.inspector(), here.repository, here.layer, here.entry)
+        await (outside.edit if how == "edit" else outside.page)(context.program, original)
+
+
+async def edit_selected(context: Context) -> None:
+    """Open a copy of the file under the cursor in the editor."""
+    await _hand_over(context, "edit")
+
+
+async def page_selected(context: Context) -> None:
+    """Pipe the file under the cursor to the pager."""
+    await _hand_over(context, "page")
+
+
 async def file_tab(ports: Ports, selection: Selection) -> Page:
     """The file under the cursor, in the details pane."""
     from kittui.errors import Refused
     from kittui.tasks import aside
-    from kittui.tui.inspect.asking import why
+    from kittui.tui.frame.asking import why
     from kittui.tui.inspect.contents import open_here
     from kittui.tui.inspect.pages import pane_page
     from kittui.tui.widgets.lines import Page
@@ -111,5 +131,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files", marks_set
     ),
+    Command(
+        "look.edit", "e", "Editor", "Open a copy in $VISUAL or $EDITOR", edit_selected, on_file, 0, "Files", marks_set
+    ),
+    Command("look.page", "vertical_line", "Pager", "Pipe it to $PAGER", page_selected, on_file, 0, "Files", marks_set),
     Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files", marks_set),
 )

@@ -14,8 +14,8 @@ from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Weights
 from kittui.oci.traffic import metered
 from kittui.terminal import size_text
+from kittui.tui.frame.asking import STREAMED, instead, why
 from kittui.tui.frame.selection import FileHere, Node, Report, TensorHere
-from kittui.tui.inspect.asking import STREAMED, instead, why
 from kittui.tui.inspect.badges import Badges, known_by
 from kittui.tui.inspect.tensors import ModuleRow, Row, TensorRow, module_tree, shape_text
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, Malformed
 from kittui.terminal import size_text
+from kittui.tui.frame.asking import agree
 from kittui.tui.frame.selection import FileHere
-from kittui.tui.inspect.asking import agree
 from kittui.usecases.inspect.viewers.registry import show
 from kittui.usecases.inspect.viewers.shown import OpenFile, Shown, Tensors, Way
 
@@ -33,7 +33,7 @@ async def prove(context: Context, here: FileHere, contents: Shown | None) -> Sho
     layer = here.layer
     name = layer.path or layer.digest.short
     price = Price(layer.size, f"layer {name}", "only the whole layer proves its digest")
-    if layer.size > FREE and not await agree(context, None, price):
+    if layer.size > FREE and not await agree(context, "", price):
         return None
     context.activity("verify", f"✓ {layer.digest.short}")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from kittui.errors import KittuiError
 from kittui.terminal import size_text
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.asking import agree
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import FileHere
-from kittui.tui.inspect.asking import agree
 from kittui.usecases.inspect.prices import Price
 from kittui.usecases.inspect.saving import save_file
 
@@ -22,7 +22,7 @@ async def save(context: Context, here: FileHere) -> None:
         return
 
     async def ask(price: Price) -> bool:
-        return await agree(context, here, price)
+        return await agree(context, here.entry.path, price)
 
     context.activity("save", f"⬇ {name}")
     try:

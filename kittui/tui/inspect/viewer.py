@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -58,6 +58,10 @@ class ViewerScreen(Screen[None]):
         Binding("m", "turn", "Other view", id="viewer.turn", tooltip="Rendered or source, tensors or metadata"),
         Binding("y", "copy", "Copy path", id="viewer.copy", tooltip="Copy the file's path"),
         Binding("w", "save", "Save", id="viewer.save", tooltip="Save the file to this machine"),
+        Binding(
+            "e", "outside('edit')", "Editor", id="viewer.edit", tooltip="Open a copy in $VISUAL or $EDITOR", show=False
+        ),
+        Binding("vertical_line", "outside('page')", "Pager", id="viewer.page", tooltip="Pipe it to $PAGER", show=False),
         Binding("V", "verify", "Verify", id="viewer.verify", tooltip="Read the whole layer and prove its digest"),
         Binding("question_mark", "app.help", "Help", id="viewer.help", tooltip="Every key that is live now"),
     ]
@@ -116,10 +120,10 @@ class ViewerScreen(Screen[None]):
 
     @work(group="viewer-load", exclusive=True)
     async def _load(self) -> None:
-        from kittui.tui.inspect.asking import agree
+        from kittui.tui.frame.asking import agree
 
         async def ask(price: object) -> bool:
-            return await agree(self._opened_by, self._here, price)  # type: ignore[arg-type]
+            return await agree(self._opened_by, self._here.entry.path, price)  # type: ignore[arg-type]
 
         try:
             with metered() as traffic:
@@ -395,6 +399,15 @@ class ViewerScreen(Screen[None]):
         from kittui.tui.inspect.saving import save
 
         self._opened_by.program.run_command("Save", save(self._opened_by, self._here))
+
+    def action_outside(self, how: Literal["edit", "page"]) -> None:
+        """Open a verified copy in the editor, or pipe it to the pager."""
+        from kittui.tui.frame import outside
+        from kittui.usecases.inspect.copies import LayerFile
+
+        here, program = self._here, self._opened_by.program
+        original = LayerFile(self._inspector, here.repository, here.layer, here.entry)
+        program.run_command("Open", (outside.edit if how == "edit" else outside.page)(program, original))
 
     def action_verify(self) -> None:
         """Prove the layer's digest and that what is shown is what it holds; nothing on the screen moves."""

@@ -18,13 +18,16 @@ class HeaderBar(Widget):
     DEFAULT_CSS = "HeaderBar { height: 1; background: $kit-surface; color: $kit-text; }"
     where: reactive[tuple[str, ...]] = reactive((), layout=False)
     facts: reactive[tuple[tuple[str, str], ...]] = reactive((), layout=False)
+    doing: reactive[tuple[str, ...]] = reactive((), layout=False)
+    """What is under way, before the facts."""
 
     def render(self) -> Content:
         """Cut the way from its left end before the facts on the right."""
         width = self.size.width
-        right = Content.assemble(
-            *(piece for text, style in self.facts for piece in ((" · ", "$kit-faint"), (text, style)))
-        )[3:]
+        facts = (*((text, "$kit-accent") for text in self.doing), *self.facts)
+        right = Content.assemble(*(piece for text, style in facts for piece in ((" · ", "$kit-faint"), (text, style))))[
+            3:
+        ]
         room = max(0, width - 10 - right.cell_length - 3)
         way = list(self.where)
         while len(way) > 1 and cell_len(" › ".join(["…", *way])) > room:

@@ -253,11 +253,47 @@ class Inspector:
                 pieces.append(piece[:left])
                 left -= len(piece)
 
+        return await self._pass(repository, layer, entry, collect, on_progress), b"".join(pieces)
+
+    async def stream_verified(
+        self,
+        repository: Repository,
+        layer: Layer,
+        entry: FileEntry,
+        emit: Emit,
+        on_progress: OnProgress | None = None,
+        *,
+        ask: Ask | None = None,
+    ) -> None:
+        """Hand a file's bytes to `emit` while the whole layer is read and its digest is proved.
+
+        Only once this returns is what was emitted known to be the file. Raises Refused where the price is not agreed
+        to, DigestMismatch, Malformed where the layer ends before the file does, and the source's errors.
+        """
+        _require_content(entry)
+        repository = await self._nearest(repository, layer)
+        if not is_local(repository):
+            await self._lister.agree(layer, layer.size, "only the whole layer proves its digest", ask)
+        passed = 0
+
+        async def counted(piece: bytes) -> None:
+            nonlocal passed
+            passed += len(piece)
+            await emit(piece)
+
+        await self._pass(repository, layer, entry, counted, on_progress)
+        if passed != entry.size:
+            raise Malformed(f"the layer holds {passed} of the {entry.size} bytes of {entry.path}")
+
+    async def _pass(
+        self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit, on_progress: OnProgress | None
+    ) -> LayerListing:
+        """Read the whole layer, emit one file's bytes, and keep the listing, which is verified then."""
         listing, _ = await self._lister.read_through(
-            repository, layer, on_progress, wanted=lambda found: found.offset == entry.offset, emit=collect
+            repository, layer, on_progress, wanted=lambda found: found.offset == entry.offset, emit=emit
         )
         await self._indexes.keep_listing(repository, layer, listing)
-        return listing, b"".join(pieces)
+        return listing
 
     async def weights(
         self,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from kittui.crashpoints import crash_point
 from kittui.disk.durable import make_folder, rename_new, set_mode, shared_mode, storage_error, sync_file
@@ -33,14 +35,31 @@ async def save_file(
 
     Raises Conflict where something is there, StorageError, and what reading raises.
     """
-    draft, handle, target = await in_thread(_begin, target, entry.path)
+
+    async def fill(file: BinaryIO) -> None:
+        async def emit(piece: bytes) -> None:
+            await in_thread(file.write, piece)
+
+        await inspector.stream_file(repository, layer, entry, emit, ask=ask)
+
+    return await _save(target, entry.path, fill)
+
+
+async def save_copy(source: Path, target: Path) -> Path:
+    """Write a file of this machine to `target`, as save_file does with one of a layer."""
+
+    async def fill(file: BinaryIO) -> None:
+        with source.open("rb") as content:
+            await in_thread(shutil.copyfileobj, content, file)
+
+    return await _save(target, source.name, fill)
+
+
+async def _save(target: Path, name: str, fill: Callable[[BinaryIO], Awaitable[None]]) -> Path:
+    draft, handle, target = await in_thread(_begin, target, name)
     try:
         with os.fdopen(handle, "wb") as file:
-
-            async def emit(piece: bytes) -> None:
-                await in_thread(file.write, piece)
-
-            await inspector.stream_file(repository, layer, entry, emit, ask=ask)
+            await fill(file)
             await in_thread(file.flush)
             await in_thread(sync_file, file.fileno())
         await in_thread(_commit, draft, target)

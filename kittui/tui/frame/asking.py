@@ -8,8 +8,8 @@ from kittui.terminal import clean, size_text
 
 if TYPE_CHECKING:
     from kittui.tui.frame.context import Context
-    from kittui.tui.frame.selection import FileHere
-    from kittui.usecases.inspect.inspector import Price
+    from kittui.tui.frame.program import Program
+    from kittui.usecases.inspect.prices import Price
 
 STREAMED = 1_000_000_000
 """Bytes that are read through at most to show something; pulling is the way for more."""
@@ -28,15 +28,15 @@ def why(price: Price) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-async def agree(context: Context, here: FileHere | None, price: Price) -> bool:
-    """Ask before much is read; what is too much is refused with what works instead."""
+async def agree(asker: Context | Program, path: str, price: Price) -> bool:
+    """Ask before much is read, for a file or (path empty) a layer; too much is refused with what works instead."""
     from kittui.tui.dialogs.confirm import ConfirmDialog
 
-    subject = clean(here.entry.path if here is not None else price.subject)
+    subject = clean(path or price.subject)
     words = [subject, "", f"{size_text(price.bytes)} to read. {why(price)}", instead(price)]
     if price.bytes > STREAMED:
         words[2] = f"{size_text(price.bytes)} would be read: too much to stream for a look. {why(price)}"
-        await context.ask(ConfirmDialog("Not without pulling", words, "Back"))
+        await asker.ask(ConfirmDialog("Not without pulling", words, "Back"))
         return False
-    answer: bool | None = await context.ask(ConfirmDialog(f"Read {size_text(price.bytes)}?", words, "Read"))
+    answer: bool | None = await asker.ask(ConfirmDialog(f"Read {size_text(price.bytes)}?", words, "Read"))
     return bool(answer)

@@ -1,0 +1,82 @@
+"""A folder that only its owner may enter, for files that other programs show; it goes when they are done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kittui.disk.durable import storage_error
+from kittui.disk.threads import in_thread
+
+NAME_LIMIT: Final = 200
+"""Bytes of a file's name that are kept: file systems allow 255."""
+_GUARD: Final = ("/bin/sh", "-c", 'read -r _; exec rm -rf -- "$1"', "sh")
+
+
+def safe_name(path: str) -> str:
+    """A name for a copy of a file in an archive, whose own name may be hostile.
+
+    It is the last part of the path, keeps its end (programs look at that), and is printable; it begins with neither a
+    dash nor a dot, as an option or a settings file of the program that is to show it would.
+    """
+    name = "".join(char if char.isprintable() else "_" for char in path.rpartition("/")[2])
+    while len(name.encode()) > NAME_LIMIT:
+        name = name[1:]
+    return f"_{name}" if not name or name[0] in "-." else name
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateFolder:
+    """`path` is the folder; a program that is handed `held`, a descriptor, keeps it alive should kittui be killed."""
+
+    path: Path
+    held: int
+
+
+@asynccontextmanager
+async def private_folder() -> AsyncIterator[PrivateFolder]:
+    """Create a folder (0700) that is removed afterwards: by a process of its own where this one is killed meanwhile.
+
+    Raises StorageError.
+    """
+    folder, guard = await in_thread(_begin)
+    try:
+        yield folder
+    finally:
+        await in_thread(_end, folder, guard)
+
+
+def _begin() -> tuple[PrivateFolder, subprocess.Popen[bytes] | None]:
+    try:
+        path = Path(tempfile.mkdtemp(prefix="kittui-"))
+    except OSError as error:
+        raise storage_error(error, f"create a folder in {tempfile.gettempdir()}") from error
+    watched, held = os.pipe()
+    guard = None
+    with suppress(OSError):
+        # It reads until nobody has the other end any more: neither this process nor a program it started.
+        guard = subprocess.Popen(
+            [*_GUARD, str(path)],
+            stdin=watched,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+    os.close(watched)
+    return PrivateFolder(path, held), guard
+
+
+def _end(folder: PrivateFolder, guard: subprocess.Popen[bytes] | None) -> None:
+    shutil.rmtree(folder.path, ignore_errors=True)
+    if guard is not None:
+        guard.kill()
+        guard.wait()
+    os.close(folder.held)

@@ -1,0 +1,135 @@
+"""Handing files to the user's own programs, in this terminal: editor, pager, difftool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+
+from kittui.disk.private import PrivateFolder, private_folder
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, Unsupported
+from kittui.terminal import clean
+from kittui.tui.dialogs.dialog import Dialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.asking import agree
+from kittui.usecases.inspect.copies import Original, PrivateCopy, copy_of
+from kittui.usecases.inspect.programs import run_program, status_words
+from kittui.usecases.inspect.saving import save_copy
+
+if TYPE_CHECKING:
+    from kittui.tui.frame.program import Program
+    from kittui.usecases.inspect.prices import Price
+
+_ACTIVITY = "copy"
+
+
+async def edit(program: Program, original: Original) -> None:
+    """Open a verified copy of a file in the editor; raises what copying and starting the editor raise."""
+    programs = program.ports.settings.programs
+    await _show(program, [original], lambda paths: programs.edit(paths[0]))
+
+
+async def page(program: Program, original: Original) -> None:
+    """Pipe the verified bytes of a file to the pager; raises as `edit` does."""
+    programs = program.ports.settings.programs
+    await _show(program, [original], lambda _: programs.page(), piped=True)
+
+
+async def compare(program: Program, old: Original, new: Original) -> None:
+    """Open verified copies of both sides of a file in the difftool; raises as `edit` does."""
+    programs = program.ports.settings.programs
+    await _show(program, [old, new], lambda paths: programs.compare(paths[0], paths[1]))
+
+
+async def _show(
+    program: Program,
+    originals: Sequence[Original],
+    command: Callable[[Sequence[Path]], list[str]],
+    *,
+    piped: bool = False,
+) -> None:
+    if not program.lends_terminal:
+        raise _not_lent()
+    command([Path("/"), Path("/")])  # whether there is one is said before anything is read
+    async with private_folder() as folder:
+        copies = await _copies(program, originals, folder)
+        words = command([copy.path for copy in copies])
+        file = await in_thread(copies[0].path.open, "rb") if piped else None
+        try:
+            status = await _lend(program, words, folder, file)
+        finally:
+            if file is not None:
+                await in_thread(file.close)
+        if status:
+            program.notify(clean(status_words(words[0], status)), severity="warning", markup=False, timeout=12)
+        if not piped:
+            for copy in copies:
+                if await in_thread(copy.changed):
+                    await _keep_changes(program, copy)
+
+
+async def _copies(program: Program, originals: Sequence[Original], folder: PrivateFolder) -> list[PrivateCopy]:
+    """Copy one after the other; the header says how far it is, and Esc stops it."""
+    copies = []
+    try:
+        for side, original in zip(("old", "new") if len(originals) > 1 else (".",), originals, strict=True):
+
+            async def ask(price: Price, path: str = original.path) -> bool:
+                return await agree(program, path, price)
+
+            def passed(read: int, size: int) -> None:
+                program.activity(_ACTIVITY, f"verifying {read * 100 // max(1, size)} %, Esc stops")
+
+            copies.append(await copy_of(original, folder.path / side, ask=ask, on_bytes=passed))
+    finally:
+        program.activity(_ACTIVITY, None)
+    return copies
+
+
+async def _lend(program: Program, words: Sequence[str], folder: PrivateFolder, stdin: IO[bytes] | None) -> int:
+    """Run a program in the terminal while the interface is suspended, drawing nothing but still at work."""
+    status, failure = 0, None
+    try:
+        with program.suspend(), program.batch_update():
+            try:
+                status = await run_program(words, held=folder.held, stdin=stdin)
+            except BaseException as error:  # noqa: BLE001 - Textual resumes only where nothing is raised inside
+                failure = error
+    except SuspendNotSupported:
+        raise _not_lent() from None
+    if failure is not None:
+        raise failure
+    return status
+
+
+def _not_lent() -> KittuiError:
+    return Unsupported(
+        "this terminal can't be lent to another program",
+        hint="Save the file, or print it with kittui cat.",
+    )
+
+
+async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
+    """Offer to save what the user wrote into a copy: it never goes back into the ModelKit."""
+    name = copy.path.name
+    words = (
+        f"You changed the copy of {clean(name)}. kittui writes nothing back into a ModelKit.",
+        "Save what you wrote as a file? Esc drops it.",
+    )
+    target = str(Path.cwd() / name)
+    while True:
+        dialog: Dialog[str] = InputDialog("Your changes", words, value=target)
+        target = await program.ask(dialog) or ""
+        if not target:
+            break
+        try:
+            saved = await save_copy(copy.path, Path(target))
+        except KittuiError as error:
+            program.fail(error)
+        else:
+            program.toast(f"Saved {saved}")
+            return
+    program.toast(f"What you wrote into the copy of {name} was dropped.")

@@ -1,0 +1,140 @@
+"""The user's own programs: what shows, pages and compares copies of files."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import shutil
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from kittui.errors import NotFound, UsageError
+
+PATIENCE: Final = 3
+"""Seconds that a program has to end when kittui does."""
+_COMPARE: Final = {
+    "vim": ("-d",),
+    "nvim": ("-d",),
+    "gvim": ("-f", "-d"),
+    "code": ("--wait", "--diff"),
+    "codium": ("--wait", "--diff"),
+}
+"""How editors compare two files."""
+_OLD, _NEW = "{old}", "{new}"
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Commands as the user wrote them; empty where there is none. They are run without a shell."""
+
+    editor: str = ""
+    pager: str = ""
+    difftool: tuple[str, ...] = ()
+
+    def edit(self, copy: Path) -> list[str]:
+        """The editor on a file; raises UsageError where none is set."""
+        words = _words(self.editor, "$VISUAL or $EDITOR")
+        if not words:
+            raise UsageError(
+                "no editor is set", hint="Set $VISUAL or $EDITOR, as in: export EDITOR=vim, and start kittui again."
+            )
+        return [*words, str(copy)]
+
+    def page(self) -> list[str]:
+        """The pager, which is to read its stdin; raises UsageError where none is set."""
+        words = _words(self.pager, "$PAGER")
+        if not words:
+            raise UsageError("no pager is set", hint="Set $PAGER, as in: export PAGER=less, and start kittui again.")
+        return words
+
+    def compare(self, old: Path, new: Path) -> list[str]:
+        """The difftool on two files: the configured one, else the editor where it is known how it compares."""
+        words = list(self.difftool)
+        if not words:
+            editor = _words(self.editor, "$VISUAL or $EDITOR")
+            options = _COMPARE.get(Path(editor[0]).name) if editor else None
+            if options is None:
+                raise UsageError(
+                    "no difftool is set",
+                    hint='Write one into config.yaml, as in: difftool: "vimdiff {old} {new}"',
+                )
+            words = [editor[0], *(word for word in editor[1:] if word not in options), *options]
+        if not any(_OLD in word or _NEW in word for word in words):
+            words += [_OLD, _NEW]
+        return [word.replace(_OLD, str(old)).replace(_NEW, str(new)) for word in words]
+
+
+def programs_of(environ: Mapping[str, str], difftool: tuple[str, ...] = ()) -> Programs:
+    """The programs that the environment names, and the configured difftool."""
+    pager = environ.get("PAGER") or next((each for each in ("less", "more") if shutil.which(each)), "")
+    return Programs(environ.get("VISUAL") or environ.get("EDITOR") or "", pager, difftool)
+
+
+def _words(command: str, where: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"the command in {where} can't be taken apart: {error}", hint=f"It is {command!r}.") from None
+
+
+async def run_program(words: Sequence[str], *, held: int, stdin: IO[bytes] | None = None) -> int:
+    """Run a program in this terminal until it ends; returns its status. It also keeps the descriptor `held` open.
+
+    Ctrl+C is for the program, not for kittui. Where this is cancelled, the program is ended. Raises NotFound, and
+    UsageError where it can't be started.
+    """
+    with _interrupts_ignored():
+        try:
+            process = await asyncio.create_subprocess_exec(*words, stdin=stdin, pass_fds=(held,))
+        except FileNotFoundError:
+            raise NotFound(
+                f"the program {words[0]} was not found",
+                hint="Install it, or name another one in $VISUAL or $EDITOR, $PAGER, or difftool in config.yaml.",
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"the program {words[0]} could not be started: {error.strerror or error}",
+                hint="Name another one in $VISUAL or $EDITOR, $PAGER, or difftool in config.yaml.",
+            ) from None
+        try:
+            return await process.wait()
+        finally:
+            await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A handler and not SIG_IGN: that would be the program's too."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)}
+    for number in kept:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def status_words(name: str, status: int) -> str:
+    """What became of a program that did not end well."""
+    if status < 0:
+        with suppress(ValueError):
+            return f"{Path(name).name} was ended by {signal.Signals(-status).name}"
+    return f"{Path(name).name} ended with status {status}"

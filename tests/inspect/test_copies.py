@@ -1,0 +1,201 @@
+"""Verified copies for other programs: names, modes, proof, price, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kittui.disk.private import NAME_LIMIT, private_folder, safe_name
+from kittui.errors import DigestMismatch, NotFound, Refused, UsageError
+from kittui.modelkit import ModelKit
+from kittui.oci.tag import Tag
+from kittui.usecases.inspect.copies import LayerFile, TextFile, copy_of
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Price
+from kittui.usecases.inspect.programs import Programs, programs_of, run_program
+from tests.compare.kits import opened, two
+from tests.demo.pack import File
+from tests.fakes.memory import MemoryRepository
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are created, empty in the beginning."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+async def original(
+    content: bytes, packing: str = "none", path: str = "src/train.py", **settings: Any
+) -> tuple[LayerFile, MemoryRepository, ModelKit]:
+    """A file in a ModelKit in memory."""
+    repository = two({path: File(content)}, {}, (packing, "none"))
+    kit = await opened(repository, Tag("a"))
+    layer = next(layer for layer in kit.layers if layer.path == "src")
+    listing = await Inspector().listing(repository, layer)
+    entry = next(entry for entry in listing.files if entry.path == path)
+    return LayerFile(Inspector(**settings), repository, layer, entry), repository, kit
+
+
+@example("../../etc/passwd")
+@example("src/..")
+@example("a/-rf")
+@example(".vimrc")
+@example("x\x1b[2Jy.py")
+@example("a\u202egnp.py")
+@example("\udcff\ud800.csv")
+@example("e" * 400 + ".safetensors")
+@given(st.text(max_size=300))
+def test_a_name_is_one_harmless_name(path: str) -> None:
+    name = safe_name(path)
+    assert name not in ("", ".", "..")
+    assert name[0] not in "-."
+    assert "/" not in name
+    assert name.isprintable()
+    assert 0 < len(os.fsencode(name)) <= NAME_LIMIT + 1
+
+
+def test_a_name_keeps_its_end_and_plain_names_stay_as_they_are() -> None:
+    assert safe_name("src/train.py") == "train.py"
+    assert safe_name("data/größe 1.csv") == "größe 1.csv"
+    assert safe_name("é" * 300 + ".csv").endswith("é.csv")
+
+
+@pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("content", [b"", b"print(1)\n", os.urandom(300_000)], ids=["empty", "small", "large"])
+async def test_a_copy_is_whole_private_and_read_only_and_goes(packing: str, content: bytes, temporary: Path) -> None:
+    wanted, _, _ = await original(content, packing)
+    async with private_folder() as folder:
+        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+        copy = await copy_of(wanted, folder.path / "new")
+        assert copy.path.read_bytes() == content
+        assert copy.path.name == "train.py"
+        assert stat.S_IMODE(copy.path.stat().st_mode) == 0o400
+        assert stat.S_IMODE(copy.path.parent.stat().st_mode) == 0o700
+        assert copy.digest == hashlib.sha256(content).hexdigest()
+        assert not copy.changed()
+        copy.path.chmod(0o600)
+        copy.path.write_bytes(b"mine")
+        assert copy.changed()
+    assert list(temporary.iterdir()) == []
+
+
+async def test_bytes_that_are_not_what_the_digest_says_are_not_kept(temporary: Path) -> None:
+    wanted, repository, _ = await original(b"print(1)\n" * 20_000)
+    digest = wanted.layer.digest
+    repository.blobs[digest] = repository.blobs[digest].replace(b"print(1)", b"print(2)", 1)
+    async with private_folder() as folder:
+        with pytest.raises(DigestMismatch):
+            await copy_of(wanted, folder.path)
+        assert list(folder.path.iterdir()) == []
+
+
+async def test_much_to_read_is_asked_for_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, _, _ = await original(os.urandom(4000), free_bytes=1000)
+    monkeypatch.setattr("kittui.usecases.inspect.inspector.is_local", lambda _: False)
+    prices: list[Price] = []
+
+    async def ask(price: Price) -> bool:
+        prices.append(price)
+        return len(prices) > 1
+
+    async with private_folder() as folder:
+        with pytest.raises(Refused, match="only the whole layer proves its digest"):
+            await copy_of(wanted, folder.path, ask=ask)
+        copy = await copy_of(wanted, folder.path, ask=ask)
+        assert len(copy.path.read_bytes()) == 4000
+    assert [price.bytes for price in prices] == [wanted.layer.size] * 2
+
+
+async def test_a_text_is_copied_as_it_is() -> None:
+    async with private_folder() as folder:
+        copy = await copy_of(TextFile("Kitfile.yaml", "name: größe\n"), folder.path / "new")
+        assert copy.path.read_text() == "name: größe\n"
+        assert stat.S_IMODE(copy.path.stat().st_mode) == 0o400
+
+
+KILLED = """
+import asyncio, os, signal, sys, tempfile
+from kittui.disk.private import private_folder
+tempfile.tempdir = sys.argv[1]
+
+async def main():
+    async with private_folder() as folder:
+        (folder.path / "secret").write_text("x")
+        print(folder.path, flush=True)
+        sys.stdin.read(1)
+
+asyncio.run(main())
+"""
+
+
+def test_the_folder_goes_also_where_the_program_is_killed(temporary: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(temporary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        path = Path(process.stdout.readline().strip())
+        assert (path / "secret").exists()
+        process.kill()
+    end = time.monotonic() + 60
+    while path.exists():
+        assert time.monotonic() < end, "the folder stays"
+
+
+@pytest.mark.parametrize(
+    ("programs", "words"),
+    [
+        (Programs(difftool=("vimdiff", "{old}", "{new}")), ["vimdiff", "/o", "/n"]),
+        (Programs(difftool=("meld",)), ["meld", "/o", "/n"]),
+        (Programs(difftool=("x", "--a={old}", "--b={new}", "-v")), ["x", "--a=/o", "--b=/n", "-v"]),
+        (Programs("vim -n"), ["vim", "-n", "-d", "/o", "/n"]),
+        (Programs("/usr/bin/code --wait"), ["/usr/bin/code", "--wait", "--diff", "/o", "/n"]),
+    ],
+)
+def test_a_difftool_gets_both_paths(programs: Programs, words: list[str]) -> None:
+    assert programs.compare(Path("/o"), Path("/n")) == words
+
+
+def test_what_is_not_set_says_what_to_set() -> None:
+    with pytest.raises(UsageError, match="no editor is set") as editor:
+        Programs().edit(Path("/n"))
+    assert "export EDITOR=" in (editor.value.hint or "")
+    with pytest.raises(UsageError, match="no pager is set"):
+        Programs().page()
+    with pytest.raises(UsageError, match="no difftool is set") as difftool:
+        Programs("nano").compare(Path("/o"), Path("/n"))
+    assert 'difftool: "vimdiff {old} {new}"' in (difftool.value.hint or "")
+    with pytest.raises(UsageError, match="can't be taken apart"):
+        Programs("vim 'x").edit(Path("/n"))
+
+
+def test_the_environment_names_editor_and_pager() -> None:
+    assert programs_of({"VISUAL": "code -w", "EDITOR": "vi"}).edit(Path("/n")) == ["code", "-w", "/n"]
+    assert programs_of({"VISUAL": "", "EDITOR": "vi"}).edit(Path("/n")) == ["vi", "/n"]
+    assert programs_of({"PAGER": "most -s"}).page() == ["most", "-s"]
+
+
+async def test_no_shell_is_run_and_what_is_missing_says_so(tmp_path: Path) -> None:
+    async with private_folder() as folder:
+        out = tmp_path / "out"
+        script = f"import sys; open({str(out)!r}, 'w').write(repr(sys.argv[1:]))"
+        words = [sys.executable, "-c", script, "$(id); `id` > x"]
+        assert await run_program(words, held=folder.held) == 0
+        assert out.read_text() == repr(["$(id); `id` > x"])
+        assert await run_program([sys.executable, "-c", "raise SystemExit(3)"], held=folder.held) == 3
+        with pytest.raises(NotFound, match="no-such-program"):
+            await run_program(["no-such-program"], held=folder.held)
+        with pytest.raises(UsageError, match="could not be started"):
+            await run_program([str(tmp_path)], held=folder.held)
