@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ def compare_files(
     second = {entry.path: entry for entry in b}
     busy_a, busy_b = _filled(first), _filled(second)
     changes: list[FileChange] = []
-    pending = [path for path in first if path not in second]
+    pending = deque(path for path in first if path not in second)
     order_a = {path: number for number, path in enumerate(first)}
     for path, new in second.items():
         old = first.get(path)
@@ -37,7 +38,7 @@ def compare_files(
                 )
             continue
         while pending and order_a[pending[0]] < order_a[path]:
-            _removed(changes, layer_type, first[pending.pop(0)], busy_a, layer)
+            _removed(changes, layer_type, first[pending.popleft()], busy_a, layer)
         status, note = assess(old, new, (proved or {}).get(path))
         if new.kind == "dir" and old.kind == "dir" and status == "same":
             continue
@@ -97,23 +98,30 @@ def find_moves(
     `a` and `b` give digests by (layer type, path) for files that were read; empty files never move. Of several
     candidates the one with the same file name, then the first, is taken.
     """
-    gone: dict[str, list[FileChange]] = {}
+    gone: dict[tuple[str, str], deque[FileChange]] = defaultdict(deque)
     for change in changes:
         digest = a.get((change.layer_type, change.path))
         if change.status == "removed" and change.size_a and digest:
-            gone.setdefault(digest, []).append(change)
+            gone[digest, ""].append(change)
+            gone[digest, change.path.rpartition("/")[2]].append(change)
     taken: set[int] = set()
     moved: dict[int, FileChange] = {}
+
+    def take(digest: str, name: str) -> FileChange | None:
+        candidates = gone.get((digest, name), ())
+        while candidates:
+            if id(old := candidates.popleft()) not in taken:
+                taken.add(id(old))
+                return old
+        return None
+
     for number, change in enumerate(changes):
         digest = b.get((change.layer_type, change.path))
         if change.status != "added" or not digest:
             continue
-        candidates = [old for old in gone.get(digest, ()) if id(old) not in taken]
-        if not candidates:
+        old = take(digest, change.path.rpartition("/")[2]) or take(digest, "")
+        if old is None:
             continue
-        name = change.path.rpartition("/")[2]
-        old = min(candidates, key=lambda entry: entry.path.rpartition("/")[2] != name)
-        taken.add(id(old))
         note = f"mode {old.mode_a:o} → {change.mode_b:o}" if _modes_differ(old, change) else ""
         moved[number] = replace(
             change, status="moved", size_a=old.size_a, mode_a=old.mode_a, path_a=old.path, note=note

@@ -12,7 +12,6 @@ from kittui.disk.private import PrivateFolder, private_folder
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Unsupported
 from kittui.terminal import clean
-from kittui.tui.dialogs.dialog import Dialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.asking import agree
 from kittui.usecases.inspect.copies import Original, PrivateCopy, copy_of
@@ -121,8 +120,8 @@ async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
     )
     target = str(Path.cwd() / name)
     while True:
-        dialog: Dialog[str] = InputDialog("Your changes", words, value=target)
-        target = await program.ask(dialog) or ""
+        typed: str | None = await program.ask(InputDialog("Your changes", words, value=target))
+        target = typed or ""
         if not target:
             break
         try:
