@@ -245,9 +245,10 @@ class Composition:
     @cached_property
     def evidence(self) -> Evidence:
         """What gates and the board rest on, read once."""
+        from kittui.state.reviews import Reviews
         from kittui.usecases.trust.evidence import Evidence
 
-        return Evidence(lambda: self.keyring, self.inspector)
+        return Evidence(lambda: self.keyring, self.inspector, reviews=Reviews(self.state_dir))
 
     def siblings(self, name: str) -> frozenset[str]:
         """The names (HOST/REPO) of the repositories in the same fleet: what people decide there counts here."""

@@ -31,6 +31,7 @@ from kittui.usecases.inspect.programs import programs_of
 from kittui.usecases.login import login
 
 if TYPE_CHECKING:
+    from kittui.compare.review import Review
     from kittui.errors import KittuiError
     from kittui.modelkit import ModelKit
     from kittui.tui.app import KittuiApp
@@ -205,8 +206,12 @@ async def build_ports(composition: Composition) -> Ports:
         if "evidence" in composition.__dict__:
             composition.evidence.forget(repository)
 
+    async def review(before: Digest, after: Digest) -> Review:
+        return await composition.evidence.review(before, after)
+
     trust = TrustPorts(
         statements=statements,
+        review=review,
         known=known,
         history=composition.history,
         board=composition.board,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from kittui.config import Config
+from kittui.disk.notices import notice
 from kittui.disk.paths import typed_path
 from kittui.errors import TerminalNeeded, UsageError
 from kittui.state.trusted import TrustedKeys
@@ -40,7 +42,9 @@ async def open_signer(
             )
         return CommandSigner(config.signing_command, load_public_key(pem, str(path)))
     password = None
-    if needs_password(pem):
+    if not needs_password(pem):
+        await asyncio.to_thread(_check_private, path)
+    else:
         password = (await _passphrase(path, environ, ask)).encode("utf-8", "surrogateescape")
     return KeySigner(await asyncio.to_thread(load_private_key, pem, password, str(path)))
 
@@ -57,6 +61,12 @@ async def _passphrase(path: Path, environ: Mapping[str, str], ask: AskSecret | N
     raise TerminalNeeded(
         f"the key {path} has a passphrase and there is no terminal to ask on", hint=f"Give it in ${PASSWORD}."
     )
+
+
+def _check_private(path: Path) -> None:
+    status = typed_path(path).stat()
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o044:
+        notice(f"others on this machine can read the private key {path}: chmod 600 takes that away")
 
 
 async def read_key(path: Path) -> bytes:

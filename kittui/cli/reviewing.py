@@ -10,8 +10,11 @@ import click
 from kittui.cli.moving import parse_tag
 from kittui.cli.run import Call
 from kittui.cli.signing import key_option, preview_attached, signer_of
+from kittui.errors import Refused
+from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.trust.reviews import Decision
-from kittui.usecases.browse.places import DEFAULT_TAG
+from kittui.usecases.browse.places import DEFAULT_TAG, Located
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -40,7 +43,8 @@ async def write_review(
 ) -> None:
     """Write one person's decision and print what was written.
 
-    `reviewed`: they went through every change against what the tag holds now; raises NotFound where there is none.
+    `reviewed`: they went through every change against what the tag holds now; raises NotFound where there is none, and
+    Refused where this machine knows of changes that are not ticked.
     """
     from kittui.usecases.trust.sign import check_attach, review
 
@@ -49,7 +53,7 @@ async def write_review(
     located = await composition.places.locate(reference, changing=True)
     call.check_write(str(located))
     check_attach(located.repository)
-    against = (await located.repository.resolve(wanted)).digest if reviewed else None
+    against = await _reviewed_against(call, located, wanted) if reviewed else None
     await preview_attached(call, located, "Approve" if decision == "approved" else "Reject", signing_key)
     signer = await signer_of(call, signing_key)
     actor = composition.ledger.actor
@@ -61,4 +65,25 @@ async def write_review(
         call.printer.line((done.reference, "bold"), "  ", (done.subject, "dim"))
         call.printer.line(f"  {decision} for {wanted}, signed by key {done.key}; attached as {done.manifest.short}")
 
-    call.printer.result({**done.to_json(), "decision": decision, "tag": wanted, "reason": reason}, show)
+    said = {"decision": decision, "tag": wanted, "reason": reason, "reviewed_against": against}
+    call.printer.result({**done.to_json(), **said}, show)
+
+
+async def _reviewed_against(call: Call, located: Located, wanted: Tag) -> Digest:
+    """What the tag holds, where nothing here contradicts that every change against it was gone through."""
+    from kittui.usecases.trust.words import left_text
+
+    repository, target = located.repository, located.target or DEFAULT_TAG
+    against = (await repository.resolve(wanted)).digest
+    review = await call.composition.evidence.review(against, (await repository.resolve(target)).digest)
+    if left := left_text(review, wanted):
+        raise Refused(
+            left,
+            hint="Tick every change in the comparison with it (d and Space in kittui), or approve without --reviewed.",
+            reference=str(located),
+        )
+    if review.empty:
+        call.printer.warning(
+            f"no change against {wanted} is ticked on this machine: that you reviewed rests on your word"
+        )
+    return against

@@ -18,11 +18,17 @@ _MOST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`seen` and the keys of `notes` are keys of the comparison's entries."""
+    """`seen` and the keys of `notes` are keys of the comparison's entries.
+
+    `changes` is how many there are and `left` how many of them are not ticked; None before the comparison was read to
+    its end.
+    """
 
     seen: frozenset[str] = frozenset()
     notes: Mapping[str, str] = field(default_factory=dict)
     verdict: Verdict = ""
+    changes: int = 0
+    left: int | None = None
 
     def ticked(self, key: str) -> Review:
         """With a change seen, or not seen any more."""
@@ -34,6 +40,18 @@ class Review:
         note = note.strip()[:NOTE_LIMIT]
         return replace(self, notes={**notes, key: note} if note else notes)
 
+    def counted(self, comparison: Comparison) -> Review:
+        """With what is left of a comparison's changes."""
+        if not comparison.complete:
+            return replace(self, changes=0, left=None)
+        keys = {entry.key for entry in changes_of(comparison)}
+        return replace(self, changes=len(keys), left=len(keys - self.seen))
+
+    @property
+    def whole(self) -> bool:
+        """Whether every change was ticked, and the verdict does not speak against it."""
+        return self.left == 0 and self.verdict != "rejected"
+
     @property
     def empty(self) -> bool:
         """Whether nobody has reviewed anything yet."""
@@ -41,7 +59,13 @@ class Review:
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""
-        return {"seen": sorted(self.seen), "notes": dict(self.notes), "verdict": self.verdict}
+        return {
+            "seen": sorted(self.seen),
+            "notes": dict(self.notes),
+            "verdict": self.verdict,
+            "changes": self.changes,
+            "left": self.left,
+        }
 
     @classmethod
     def from_json(cls, document: Any) -> Review:
@@ -49,12 +73,15 @@ class Review:
         if not isinstance(document, dict):
             return cls()
         seen, notes, verdict = document.get("seen"), document.get("notes"), document.get("verdict")
+        changes, left = document.get("changes"), document.get("left")
         return cls(
             frozenset(one for one in seen[:_MOST] if isinstance(one, str)) if isinstance(seen, list) else frozenset(),
             {
                 str(key): note[:NOTE_LIMIT] for key, note in list(notes.items())[:_MOST] if isinstance(note, str)
             } if isinstance(notes, dict) else {},
             verdict if verdict in VERDICTS else "",
+            changes if type(changes) is int else 0,
+            left if type(left) is int else None,
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})\Z")
 
 
 class Reviews:
-    """The folder they are in. Documents are whatever JSON the caller keeps. Both methods block."""
+    """The folder they are in. Documents are whatever JSON the caller keeps. Every method blocks."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -35,6 +35,11 @@ class Reviews:
         make_private_folder(self._folder, self._state)
         content = json.dumps(document, indent=1).encode()
         replace_file(path, content, temporary=self._folder, point="review")
+
+    def has_others(self, digest: str) -> bool:
+        """Whether a review was kept in which a digest is the newer side, against whatever it was."""
+        match = _DIGEST.match(digest)
+        return match is not None and any(self._folder.glob(f"*-{match[2][:64]}.json"))
 
     def _path(self, a: str, b: str) -> Path:
         found = _DIGEST.match(a), _DIGEST.match(b)

@@ -36,7 +36,10 @@ def test_what_is_kept_is_read_again_and_nothing_else(tmp_path: Path) -> None:
     assert reviews.read(B, A) is None
     (path,) = (tmp_path / "reviews").iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
-    for broken in (b"[", b"[]", b'{"seen": 1, "notes": [], "verdict": 3}', b"[" * 100_000):
+    assert reviews.has_others(B)
+    assert not reviews.has_others(A)
+    wrong = b'{"seen": 1, "notes": [], "verdict": 3, "changes": true, "left": "0"}'
+    for broken in (b"[", b"[]", wrong, b"[" * 100_000):
         path.write_bytes(broken)
         assert Review.from_json(reviews.read(A, B)).empty
     with pytest.raises(ValueError, match="two digests"):
@@ -78,6 +81,21 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         await until(pilot, lambda: "change 1 of 14 · 13 left · approved" in text_of(pilot))
         rows: Any = screen.query_one("#changes", Rows)
         assert rows.marked == {"Kitfile/package.version"}
+        for _ in range(14):
+            await pilot.press("space")
+            await quiet(pilot)
+        await until(pilot, lambda: "1 left · approved" in text_of(pilot))
+        kept = Review.from_json(Reviews(tmp_path / "state").read(comparison.a.digest, comparison.b.digest))
+        assert (kept.changes, kept.left, kept.whole) == (14, 1, False)
+        old = {key: value for key, value in kept.to_json().items() if key not in ("changes", "left")}
+        Reviews(tmp_path / "state").write(comparison.a.digest, comparison.b.digest, old)
+    app = acme().app()
+    async with app.run_test(size=LARGE) as pilot:
+        screen = await open_it(pilot, app)
+        await until(pilot, lambda: "1 left · approved" in text_of(pilot))
+        await quiet(pilot)
+    again = Review.from_json(Reviews(tmp_path / "state").read(comparison.a.digest, comparison.b.digest))
+    assert again == kept
     markdown, page, document = to_markdown(comparison, review), to_html(comparison, review), to_json(comparison, review)
     assert "**Approved. 1 of 14 changes seen.**".replace(".", "") in markdown.replace("\\", "").replace(".", "")
     assert "- `model.version`: &lt;b&gt;why&lt;/b&gt;" in markdown

@@ -26,7 +26,8 @@ class Ran:
     def error(self) -> dict[str, Any]:
         """The error object of a run with --json."""
         assert self.out == ""
-        found = json.loads(self.err)["error"]
+        *_, last = self.err.splitlines()
+        found = json.loads(last)["error"]
         assert isinstance(found, dict)
         return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kittui.compare.review import Review, changes_of
 from kittui.config.loading import load_config, parse_config
 from kittui.errors import Refused, Unreachable
 from kittui.oci.descriptor import Descriptor
@@ -19,6 +20,7 @@ from kittui.oci.protocols import Incomplete
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
 from kittui.state.history import History
+from kittui.state.reviews import Reviews
 from kittui.trust.gates import (
     ApprovedBy,
     Attested,
@@ -42,11 +44,13 @@ from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import attest, review, sign
 from kittui.usecases.trust.signer import KeySigner
+from tests.compare.kits import opened
 from tests.fakes.memory import MemoryRepository, MemorySource
 
 PEOPLE = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("Anna", "Ben", "CI", "Mallory")}
@@ -190,8 +194,53 @@ async def test_reviewed(tmp_path: Path) -> None:
     await world.decide("Ben", against=world.new)
     await world.decide("Mallory", against=world.old)
     assert (await world.only())[0] == "fail"
+    assert await world.only() == ("fail", "Ben reviewed it against another champion than the present one")
     await world.decide("Ben", against=world.old)
     assert await world.only() == ("pass", "Ben went through every change")
+    world.kit("champion", auc=0.92)
+    assert await world.only() == ("fail", "Ben reviewed it against another champion than the present one")
+    del world.repository.tagged["champion"]
+    assert await world.only() == ("pass", "there is no champion yet to compare it with")
+
+
+async def test_reviewed_by_the_ticks_on_this_machine(tmp_path: Path) -> None:
+    world = World(tmp_path, Reviewed())
+    world.rule.evidence.reviews = Reviews(tmp_path)
+    case = DiffUseCase(opened, Inspector(), (), world.rule.evidence.reviews)
+    champion, challenger = (Side(world.repository, Tag(tag)) for tag in ("champion", "challenger"))
+    comparison = await case.compare(champion, challenger)
+    (change,) = changes_of(comparison)
+
+    async def keep(review: Review, *, swapped: bool = False) -> None:
+        sides = (world.old, world.new)
+        Reviews(tmp_path).write(*(sides[::-1] if swapped else sides), review.to_json())
+
+    assert await world.only() == (
+        "fail",
+        "nobody stated that every change against the present champion was reviewed",
+    )
+    await keep(Review(verdict="approved").counted(comparison))
+    left = "1 of 1 changes against the present champion are not ticked here"
+    assert await world.only() == ("fail", left)
+    await keep(Review().ticked(change.key).counted(replace(comparison, complete=False)))
+    assert await world.only() == ("fail", "the comparison with the present champion was not read to its end here")
+    seen = Review().ticked(change.key).counted(comparison)
+    await keep(replace(seen, verdict="rejected"))
+    assert await world.only() == ("fail", "the review here rejects it")
+    await keep(seen)
+    asked = len(world.repository.source.requests)
+    plan = await plan_promote(world.repository)
+    planned = len(world.repository.source.requests)
+    assert [(one.state, one.reason) for one in await world.rule.assess(plan)] == [
+        ("pass", "all 1 changes are ticked on this machine")
+    ]
+    assert len(world.repository.source.requests) == planned > asked
+    world.kit("champion", auc=0.92)
+    assert await world.only() == ("fail", "it was reviewed here against another champion than the present one")
+    world.repository.tagged["champion"] = world.old
+    await keep(Review(verdict="approved").counted(comparison))
+    await keep(seen, swapped=True)
+    assert (await world.only())[0] == "pass"
 
 
 @pytest.mark.parametrize(

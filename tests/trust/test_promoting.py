@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from kittui.compare.review import Review
+from kittui.state.reviews import Reviews
 from kittui.trust.moves import MOVE
 from kittui.trust.statements import SUMMARY
 from tests.fakes.command_line import Run
@@ -23,6 +25,7 @@ def keys(tmp_path: Path) -> Path:
     for name in ("anna", "ben", "ops"):
         key = ec.generate_private_key(ec.SECP256R1())
         (tmp_path / f"{name}.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        (tmp_path / f"{name}.pem").chmod(0o600)
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (tmp_path / f"{name}.pub").write_bytes(public)
     trust = "".join(f"  - {{name: {name}, key: {tmp_path / name}.pub}}\n" for name in ("anna", "ben", "ops"))
@@ -66,6 +69,26 @@ def test_a_challenger_without_its_second_approval(run: Run, kit_registry: Docker
     assert (summary["verificationResult"], summary["resourceUri"]) == ("PASSED", f"oci://{repository}:champion")
     approvals = {one["digest"] for one in json.loads(verified.out)["signatures"] if one["about"] == "review"}
     assert {f"sha256:{one['digest']['sha256']}" for one in summary["inputAttestations"]} == approvals
+
+
+def test_who_says_that_they_reviewed_has_ticked_what_there_is(
+    run: Run, kit_registry: DockerRegistry, keys: Path
+) -> None:
+    repository, key = f"{kit_registry.host}/fraud", ("--key", str(keys / "anna.pem"))
+    before, after = (run("show", f"{repository}:{tag}", "--json").json["digest"] for tag in ("champion", "challenger"))
+    reviews = Reviews(keys / "home" / "STATE" / "kittui")
+    reviews.write(before, after, Review(frozenset("ab"), changes=5, left=3).to_json())
+    ran = run("approve", f"{repository}:challenger", "--reviewed", *key, "--json")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.error["message"] == "3 of 5 changes against the present champion are not ticked here"
+    assert run("approve", f"{repository}:challenger", "--reviewed", *key, "--dry-run").status == 1
+    reviews.write(before, after, Review(frozenset("ab"), changes=2, left=0).to_json())
+    ran = run("approve", f"{repository}:challenger", "--reviewed", *key, "--json")
+    assert (ran.status, ran.json["reviewed_against"], ran.err) == (0, before, "")
+    ran = run("approve", f"{repository}:challenger", "--reviewed", *key, "--json", home="elsewhere")
+    assert (ran.status, ran.json["reviewed_against"]) == (0, before)
+    assert "no change against champion is ticked on this machine" in ran.err
+    assert run("approve", f"{repository}:challenger", *key, "--json").json["reviewed_against"] is None
 
 
 def test_an_override_is_recorded(run: Run, kit_registry: DockerRegistry, keys: Path) -> None:

@@ -279,6 +279,7 @@ class World:
         stages = tuple(stage.name for stage in STAGES)
         return TrustPorts(
             statements=self.evidence.statements,
+            review=self.evidence.review,
             known=self.evidence.known,
             history=history,
             board=lambda: Board(kits, self.evidence, stages, policy=self._change_tools().policy),

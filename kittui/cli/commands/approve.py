@@ -19,5 +19,6 @@ async def command(
     """Approve of a ModelKit getting a tag, champion unless --for says otherwise; signed with your own key.
 
     The statement is about the digest, the repository and the tag. A later rejection by the same person takes it back.
+    With --reviewed it names what the tag holds now; refused where a review on this machine left changes unticked.
     """
     await write_review(call, "approved", reference, tag, signing_key, reason, reviewed=reviewed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kittui.disk.paths import typed_path
-from kittui.errors import KittuiError, UsageError
+from kittui.errors import KittuiError, NotFound, UsageError
 from kittui.terminal import clean
 from kittui.tui.change.changing import marked
 from kittui.tui.change.ticks import folders
@@ -14,6 +14,9 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kittui.oci.digest import Digest
     from kittui.trust.reviews import Decision
     from kittui.tui.frame.selection import Mark
     from kittui.usecases.trust.sign import Attestation
@@ -45,26 +48,52 @@ async def vouch(context: Context) -> None:
     what = await context.ask(ChoiceDialog("Vouch", choices, (about, "")))
     if what is None:
         return
-    said = await _said(context, what, champion)
+    against, reviewed = await _reviewed(context, marks) if what == APPROVE else ({}, "")
+    said = await _said(context, what, champion, reviewed)
     if said is None:
         return
     signer = await _signer(context, what)
     if signer is None:
         return
     for mark in marks:
-        done = await _write(context, mark, what, said, signer)
+        done = await _write(context, mark, what, said, signer, against.get(mark.reference))
         context.changed(mark.repository)
         context.toast(f"{DONE[what]} {mark.reference} with key {done.key}")
     context.clear_marks()
 
 
-async def _said(context: Context, what: str, champion: str) -> tuple[str, str] | None:
+async def _reviewed(context: Context, marks: Sequence[Mark]) -> tuple[dict[str, Digest], str]:
+    """What each ModelKit was compared with here, where every change was ticked; and a sentence about that."""
+    from kittui.usecases.trust.words import left_text
+
+    champion = context.ports.settings.lifecycle.champion
+    against: dict[str, Digest] = {}
+    left: list[str] = []
+    for mark in marks:
+        try:
+            present = (await mark.repository.resolve(champion)).digest
+        except NotFound:
+            left.append(f"there is no {champion} yet to compare with")
+            continue
+        digest = mark.digest or (await mark.repository.resolve(mark.target)).digest
+        review = await context.ports.trust.review(present, digest)
+        if review.whole:
+            against[mark.reference] = present
+        else:
+            left.append(left_text(review, champion) or f"no change against {champion} is ticked here")
+    if not left:
+        return against, f"Every change against the present {clean(champion)} is ticked: your approval says so."
+    return against, f"{clean(left[0][:1].upper() + left[0][1:])}: your approval does not call it reviewed."
+
+
+async def _said(context: Context, what: str, champion: str, reviewed: str) -> tuple[str, str] | None:
     """The reason, or the type and the file of what is attested; None where the user cancels."""
     if what == SIGN:
         return ("", "")
     if what != ATTEST:
         title = f"{'Approve' if what == APPROVE else 'Reject'} for {champion}"
-        reason = await context.ask(InputDialog(title, ("Why? It is kept in the statement.",), placeholder="reason"))
+        asked = [*filter(None, [reviewed]), "Why? It is kept in the statement."]
+        reason = await context.ask(InputDialog(title, asked, placeholder="reason"))
         return None if reason is None else (reason.strip(), "")
     words = ("The type of what is stated: a URI, or one of", "cyclonedx, provenance, spdx, svr, test-result, vsa")
     kind = await context.ask(InputDialog("Attest", words, value="test-result", check=_wrong_type))
@@ -87,10 +116,12 @@ def _wrong_type(text: str) -> str:
 
 def _wrong_file(text: str) -> str:
     try:
-        found = typed_path(text.strip()).is_file()
+        path = typed_path(text.strip())
+        if text.strip() and path.is_dir():
+            return "That is a folder; name the file."
+        return "" if text.strip() and path.exists() else "There is no such file."
     except (KittuiError, OSError, ValueError):
-        found = False
-    return "" if found else "There is no such file."
+        return "There is no such file."
 
 
 async def _signer(context: Context, what: str) -> Signer | None:
@@ -111,7 +142,9 @@ async def _signer(context: Context, what: str) -> Signer | None:
     return signer
 
 
-async def _write(context: Context, mark: Mark, what: str, said: tuple[str, str], signer: Signer) -> Attestation:
+async def _write(
+    context: Context, mark: Mark, what: str, said: tuple[str, str], signer: Signer, against: Digest | None
+) -> Attestation:
     from kittui.trust.statements import predicate_uri
     from kittui.usecases.trust.sign import attest, read_predicate, review, sign
 
@@ -125,4 +158,4 @@ async def _write(context: Context, mark: Mark, what: str, said: tuple[str, str],
     champion = context.ports.settings.lifecycle.champion
     decision: Decision = "approved" if what == APPROVE else "rejected"
     actor = context.ports.change_tools().ledger.actor
-    return await review(mark.repository, target, signer, decision, champion, actor, said[0])
+    return await review(mark.repository, target, signer, decision, champion, actor, said[0], against=against)

@@ -34,22 +34,24 @@ class Reviewing:
         self._reading = reading
         self._panes = panes
         self._pair: tuple[str, str] | None = None
+        self._loaded = False
 
     @property
     def words(self) -> str:
         """How many changes were not seen yet, and the verdict; nothing where nobody has reviewed anything."""
         if self.review.empty:
             return ""
-        left = self._left
-        words = f" · {left} left" if left else " · all seen"
+        words = f" · {self._left} left" if self._left else " · all seen"
         return words + (f" · {self.review.verdict}" if self.review.verdict else "")
 
     def follow(self, comparison: Comparison) -> None:
         """Load what was kept of this pair of digests, where it is another one than before."""
         pair = (comparison.a.digest, comparison.b.digest)
         if pair != self._pair:
-            self._pair = pair
+            self._pair, self._loaded = pair, False
             run_newest(self._screen, "review", partial(self._load, comparison))
+        elif self._loaded and comparison.complete:
+            run_newest(self._screen, "count", self._count)
 
     def tick(self) -> None:
         """Tick the change under the cursor, and continue with the next one."""
@@ -74,17 +76,31 @@ class Reviewing:
 
     @property
     def _left(self) -> int:
-        """How many changes were not ticked yet."""
+        """How many changes were not ticked yet, of those that are known."""
+        if self.review.left is not None:
+            return self.review.left
         tree = self._panes.change_tree
         return sum(tree.rows[number].entry.key not in self.review.seen for number in tree.changes)
 
     async def _load(self, comparison: Comparison) -> None:
         self._show(await load(self._reading.case, comparison))
+        self._loaded = True
+        await self._count()
+
+    async def _count(self) -> None:
+        """Keep how much is left of the comparison as it is known now, where that is news: gates ask for it."""
+        comparison = self._reading.comparison
+        if comparison is None or not comparison.complete or self.review.empty:
+            return
+        if self.review.counted(comparison) != self.review:
+            await self._keep(self.review)
 
     async def _keep(self, review: Review) -> None:
-        if self._reading.comparison is not None:
+        comparison = self._reading.comparison
+        if comparison is not None:
+            review = review.counted(comparison)
             self._show(review)
-            await keep(self._reading.case, self._reading.comparison, review)
+            await keep(self._reading.case, comparison, review)
 
     def _show(self, review: Review) -> None:
         self.review = review

@@ -15,6 +15,7 @@ from kittui.tui.frame.keymap import KeyNames
 from kittui.usecases.inspect.programs import Programs
 
 if TYPE_CHECKING:
+    from kittui.compare.review import Review
     from kittui.errors import KittuiError
     from kittui.modelkit import ModelKit, Stage
     from kittui.oci.descriptor import Descriptor
@@ -72,13 +73,14 @@ class TrustPorts:
     """Who vouches for what, and who moved it.
 
     `statements` lists and checks what is attached to a digest (the tags it is given are those with attachments, where
-    they are known); `known` is what it said last, without asking. `history` gives what this machine knows at once, then
-    the registry's records with it. `board` reads the board's rows, `named` the repositories that words name as on the
-    command line, `sets` are those that the configuration saved. `signer` opens a key, the configured one for None, and
-    asks for its passphrase.
+    they are known); `known` is what it said last, without asking. `review` is this machine's review of the second
+    digest against the first. `history` gives what this machine knows at once, then the registry's records with it.
+    `board` reads the board's rows, `named` the repositories that words name as on the command line, `sets` are those
+    that the configuration saved. `signer` opens a key, the configured one for None, and asks for its passphrase.
     """
 
     statements: Callable[[Repository, Digest, Collection[str] | None], Awaitable[Verification]]
+    review: Callable[[Digest, Digest], Awaitable[Review]]
     known: Callable[[Repository, Digest], Verification | None]
     history: Callable[[Repository, Tag | None], AsyncIterator[MergedHistory]]
     board: Callable[[], Board]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from kittui.compare.review import Review
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -19,6 +20,7 @@ from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import Verification, check_attached
 
 if TYPE_CHECKING:
+    from kittui.state.reviews import Reviews
     from kittui.usecases.inspect.risk import RiskReport
     from kittui.usecases.inspect.scan import ScanReport
 
@@ -29,11 +31,15 @@ T = TypeVar("T")
 
 @dataclass
 class Evidence:
-    """Reads what gates ask for, each thing once for the same digest; `keyring` gives the keys that count (blocks)."""
+    """Reads what gates ask for, each thing once for the same digest; `keyring` gives the keys that count (blocks).
+
+    `reviews` are those of this machine.
+    """
 
     keyring: Callable[[], Keyring]
     inspector: Callable[[], Inspector]
     clock: Callable[[], float] = time.monotonic
+    reviews: Reviews | None = None
     _known: dict[tuple[str, str, Digest], tuple[float, asyncio.Task[Any]]] = field(default_factory=dict)
 
     async def kit(self, repository: Repository, manifest: Manifest) -> ModelKit:
@@ -57,6 +63,22 @@ class Evidence:
             return await check_attached(repository, digest, keyring.for_repository(plain_name(repository)), tags=tags)
 
         return await self._once("statements", repository, digest, read, FRESH)
+
+    async def review(self, before: Digest, after: Digest) -> Review:
+        """This machine's review of what differs between two ModelKits, in whichever order they were compared."""
+
+        def read() -> Review:
+            reviews = self.reviews
+            if reviews is None:
+                return Review()
+            found = [Review.from_json(reviews.read(*pair)) for pair in ((before, after), (after, before))]
+            return max(found, key=lambda review: (review.whole, not review.empty))
+
+        return await asyncio.to_thread(read)
+
+    async def reviewed_before(self, digest: Digest) -> bool:
+        """Whether this machine has a review of a ModelKit against any other."""
+        return self.reviews is not None and await asyncio.to_thread(self.reviews.has_others, digest)
 
     def known(self, repository: Repository, digest: Digest) -> Verification | None:
         """What was found out about a digest when it was last asked for; nothing is asked now."""

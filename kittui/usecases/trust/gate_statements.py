@@ -131,10 +131,11 @@ def _is_review(one: Signature, counted: Mapping[str, object]) -> bool:
     return signer.owner in counted and read_review(statement, signer.owner) is not None
 
 
-def reviewed(found: Verification, case: Case) -> Answer:
-    """Whether somebody went through every change against what the tag holds now."""
-    if case.before is None:
-        return Answer("pass", f"there is no {case.tag} to compare it with")
+def reviewed(found: Verification, case: Case, known: str) -> Answer:
+    """Whether somebody states that they went through every change against what the tag holds now.
+
+    `known` is what this machine says otherwise.
+    """
     decided = decisions((one.verdict for one in found.signatures), case.names, case.tag, case.now)
     for one in found.signatures:
         statement, signer = one.verdict.statement, one.verdict.signer
@@ -143,7 +144,11 @@ def reviewed(found: Verification, case: Case) -> Answer:
         review = read_review(statement, signer.owner or signer.name)
         if review is None or review.decision != "approved" or decided.get(review.owner) != review:
             continue
-        if text_of(map_of(statement.predicate, DETAILS), "reviewedAgainst") == case.before.digest:
+        against = text_of(map_of(statement.predicate, DETAILS), "reviewedAgainst")
+        if case.before is not None and against == case.before.digest:
             return Answer("pass", f"{review.owner} went through every change", evidence=(one.digest,))
-    reason = f"nobody stated that every change against the present {case.tag} was reviewed"
-    return _missing(found, reason, f"run kittui approve REF --for {case.tag} --reviewed --key FILE")
+        if against and not known:
+            known = f"{review.owner} reviewed it against another {case.tag} than the present one"
+    reason = known or f"nobody stated that every change against the present {case.tag} was reviewed"
+    remedy = f"tick every change in the comparison, or run kittui approve REF --for {case.tag} --reviewed --key FILE"
+    return _missing(found, reason, remedy)

@@ -20,6 +20,7 @@ from kittui.usecases.trust.answers import Answer, Case
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.gate_kitfiles import has, licensed, measured, young
 from kittui.usecases.trust.gate_statements import approved, attested, reviewed, signed
+from kittui.usecases.trust.words import left_text
 
 
 async def answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
@@ -41,17 +42,19 @@ def price(gate: Gate, case: Case) -> str:
     if isinstance(gate, Scanned):
         size = sum(layer.size for layer in case.after.layers)
         return f"files of up to {size_text(size)}" if gate.by == "modelscan" else "parts of the layers"
-    return "what is attached to it"
+    return "ticks here, else what is attached to it" if isinstance(gate, Reviewed) else "what is attached to it"
 
 
 async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
-    if isinstance(gate, SignedBy | Attested | ApprovedBy | Reviewed):
+    if isinstance(gate, Reviewed):
+        return await _reviewed(case, evidence)
+    if isinstance(gate, SignedBy | Attested | ApprovedBy):
         found = await evidence.statements(case.repository, case.after.digest)
         if isinstance(gate, SignedBy):
             return signed(gate, found)
         if isinstance(gate, Attested):
             return attested(gate, found, case)
-        return approved(gate, found, case) if isinstance(gate, ApprovedBy) else reviewed(found, case)
+        return approved(gate, found, case)
     if isinstance(gate, Scanned):
         return await _scanned(gate, case, evidence)
     kit = await evidence.kit(case.repository, case.after)
@@ -63,6 +66,19 @@ async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
         return young(gate, kit, case.now)
     before = await evidence.kit(case.repository, case.before) if gate.not_worse and case.before else None
     return measured(gate, kit, before)
+
+
+async def _reviewed(case: Case, evidence: Evidence) -> Answer:
+    """By the ticks on this machine, which cost nothing to read; else by what somebody has signed."""
+    if case.before is None:
+        return Answer("pass", f"there is no {case.tag} yet to compare it with")
+    ticks = await evidence.review(case.before.digest, case.after.digest)
+    if ticks.whole:
+        return Answer("pass", f"all {ticks.changes} changes are ticked on this machine")
+    known = left_text(ticks, case.tag)
+    if not known and await evidence.reviewed_before(case.after.digest):
+        known = f"it was reviewed here against another {case.tag} than the present one"
+    return reviewed(await evidence.statements(case.repository, case.after.digest), case, known)
 
 
 async def _scanned(gate: Scanned, case: Case, evidence: Evidence) -> Answer:

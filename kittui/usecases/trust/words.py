@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from kittui.compare.review import Review
 
 Word = Literal["valid", "INVALID", "unknown key", "not verified", "unsigned"]
 
 NOT_ASKED: Final = "not checked"
+
+
+def left_text(review: Review, tag: str) -> str:
+    """Why a review of the changes against what a tag holds is not whole; empty where it is, or nobody began one."""
+    if review.empty or review.whole:
+        return ""
+    if review.left is None:
+        return f"the comparison with the present {tag} was not read to its end here"
+    if review.left:
+        return f"{review.left} of {review.changes} changes against the present {tag} are not ticked here"
+    return "the review here rejects it"
 
 
 def signed_text(word: Word | None, signers: Sequence[str] = ()) -> str:
