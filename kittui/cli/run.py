@@ -41,6 +41,11 @@ class Call:
         if self.options.dry_run:
             raise Planned(lines, documents, status)
 
+    @property
+    def told(self) -> bool:
+        """Whether somebody reads the plan before it is applied."""
+        return self.options.dry_run or not (self.printer.yes and self.printer.quiet)
+
     def check_write(self, reference: str) -> None:
         """Raise ReadOnly where nothing may be changed; a dry run changes nothing."""
         if not self.options.dry_run:

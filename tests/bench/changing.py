@@ -55,6 +55,7 @@ async def _measure(place: Place, registry: DockerRegistry) -> list[Row]:
         await _one_file(place, registry),
         await _retag(place, registry),
         await _promotion(place, registry),
+        await _recorded(place, registry),
     ]
 
 
@@ -73,6 +74,11 @@ async def _kittui(place: Place, *words: str) -> AsyncIterator[asyncio.subprocess
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def _run(place: Place, *words: str) -> int:
+    async with _kittui(place, *words) as process:
+        return await process.wait()
 
 
 async def _interrupted(place: Place, registry: DockerRegistry, how: signal.Signals) -> Row:
@@ -139,18 +145,46 @@ async def _one_file(place: Place, registry: DockerRegistry) -> Row:
 
 async def _retag(place: Place, registry: DockerRegistry) -> Row:
     async with FaultyProxy(registry.host) as proxy:
-        async with _kittui(place, "tag", f"remote://{proxy.host}/bench/big:v1", "again", "--yes") as process:
-            status = await process.wait()
-        requests = sum(request.path != "/v2/" for request in proxy.requests)
-    return judged("requests of a retag", f"{requests}", "5", status == 0 and requests <= 5)
+        counts, before = [], 0
+        for origin in ("bench/big:v1", "fraud:v1.0.0"):
+            repository = origin.partition(":")[0]
+            tag = "again" if repository == "bench/big" else "v1.1.0-copy"
+            if repository == "fraud":
+                await _run(place, "tag", f"remote://{proxy.host}/fraud:v1.1.0", tag, "--yes")
+                before = len(proxy.requests)
+            status = await _run(place, "tag", f"remote://{proxy.host}/{origin}", tag, "--yes")
+            counts.append(len(proxy.requests) - before)
+    shown = ", ".join(map(str, counts))
+    what = "requests of a retag (one that creates a tag, then others)"
+    return judged(what, shown, "5", status == 0 and max(counts) <= 5)
 
 
 async def _promotion(place: Place, registry: DockerRegistry) -> Row:
+    config = place.folder / "local.yaml"
+    config.write_text("record: local\n")
     async with FaultyProxy(registry.host) as proxy:
-        async with _kittui(place, "promote", f"remote://{proxy.host}/fraud", "--yes") as process:
-            status = await process.wait()
+        status = await _run(place, "--config", str(config), "promote", f"remote://{proxy.host}/fraud", "--yes")
         requests = len(proxy.requests)
-    return judged("requests of a promotion", f"{requests}", "12", status == 0 and requests <= 12)
+    _reset(registry)
+    return judged("requests of a promotion without records", f"{requests}", "12", status == 0 and requests <= 12)
+
+
+async def _recorded(place: Place, registry: DockerRegistry) -> Row:
+    """The first in a repository, which also sends what every record needs, and the same again."""
+    key, config = FIXTURES / "signed" / "keys" / "p256.pem", place.folder / "signed.yaml"
+    config.write_text(f"signing_key: {key}\n")
+    async with FaultyProxy(registry.host) as proxy:
+        counts, statuses = [], []
+        for _ in range(2):
+            before = len(proxy.requests)
+            words = ("--config", str(config), "promote", f"remote://{proxy.host}/fraud", "--yes")
+            statuses.append(await _run(place, *words))
+            counts.append(len(proxy.requests) - before)
+            _reset(registry)
+        moved = sum(request.sent + request.received for request in proxy.requests)
+    ok = not any(statuses) and max(counts) <= 24 and moved <= 300_000
+    shown = f"{counts[0]}, {counts[1]} in {moved / 1e3:.0f} kB"
+    return judged("requests of a promotion with signed records (the first, the next)", shown, "24, 300 kB", ok)
 
 
 def _killed(place: Place, registry: DockerRegistry) -> Row:

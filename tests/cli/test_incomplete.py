@@ -113,6 +113,14 @@ def test_no_digest_is_said_to_lose_its_last_tag(kittui: Run, reference: str, com
     assert "loses its last tag" not in ran.err
 
 
+def test_a_plan_that_nobody_reads_asks_for_nothing_that_only_a_reader_needs(
+    kittui: Run, reference: str, registry: ScriptedRegistry
+) -> None:
+    ran = kittui("promote", "--yes", "--quiet", reference)
+    assert (ran.status, ran.err) == (0, "")
+    assert registry.count("GET", "/tags/list") == registry.count("DELETE") == 0
+
+
 def test_untagging_needs_no_other_tag(kittui: Run, reference: str, registry: ScriptedRegistry) -> None:
     ran = kittui("remove", "--yes", f"{reference}:challenger")
     assert ran.status == 0, ran.err

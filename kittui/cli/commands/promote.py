@@ -34,7 +34,7 @@ async def command(
     composition = call.composition
     stages = composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire)
+    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire, told=call.told)
     more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
     await agree(call, plan, "Promote in", "Promote?", override, more)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)

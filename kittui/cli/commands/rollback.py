@@ -21,7 +21,7 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     """Make the ModelKit that rollback points to the champion again; rollback stays."""
     composition = call.composition
     found = await repository_of(call, repository)
-    plan = await plan_rollback(found, stages=composition.config.moves)
+    plan = await plan_rollback(found, stages=composition.config.moves, told=call.told)
     await agree(call, plan, "Roll back in", "Roll back?", override)
     typed = typed_names(call, plan.overwritten, confirm, plan.action)
     done = await apply_changes(

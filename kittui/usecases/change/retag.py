@@ -72,10 +72,12 @@ async def plan_retag(
     target: Target,
     destinations: Sequence[tuple[Repository, Tag]],
     referrers: bool | None = None,
+    *,
+    told: bool = True,
 ) -> RetagPlan:
     """Look where the tags point now, and what goes into other repositories along with the ModelKit.
 
-    Raises NotFound for the ModelKit.
+    `told`: somebody reads the plan before it is applied. Raises NotFound for the ModelKit.
     """
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
@@ -87,7 +89,8 @@ async def plan_retag(
         if old is None or old.raw != manifest.raw
     )
     watched = {} if isinstance(target, Digest) or target in own else {target: manifest.digest}
-    notes = await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
+    instead = "kittui remove --placeholder, or kittui rollback for a champion"
+    notes = await lasting_notes(repository, changes, instead) if told else ()
     here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
     moves = [
         await with_attached(await plan_move("tag", repository, manifest.digest, place, tag), referrers)

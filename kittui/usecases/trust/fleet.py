@@ -146,7 +146,7 @@ async def pass_on(
         count, notes = moved.carried, moved.left
         move = await plan_move("copy", origin.repository, digest, destination, stages.challenger)
         await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
-        plan = await plan_promote(destination, stages=stages)
+        plan = await plan_promote(destination, stages=stages, told=False)
         done = await apply_changes(plan, ledger, policy, reason=reason, typed=typed, override=override)
     except KittuiError as error:
         return Passed(target, None, count, notes, error)
