@@ -164,7 +164,7 @@ class Referrers:
         )
 
     async def withdraw(self, manifest: Manifest) -> None:
-        """After a manifest with a subject was deleted: take it from the list under the fallback tag, if it is there."""
+        """Before a manifest with a subject is deleted: take it from the list under the fallback tag, if it is there."""
         if manifest.subject is None:
             return
         index = await self._index(manifest.subject.digest)

@@ -137,14 +137,12 @@ class RegistryRepository:
         Where lists of what belongs to a manifest are kept under tags, it is taken from the one that it is in.
         """
         with naming(self.reference(digest)):
-            listed = None
-            if self._source.capabilities.referrers.denied:
-                # What can't be read is deleted all the same.
+            if self._source.capabilities.referrers.denied and not (await self._removal.probe_deletes()).denied:
+                # First the list: an entry whose manifest is gone might have been anything. What can't be read is
+                # deleted all the same.
                 with suppress(KittuiError):
-                    listed = await self._manifests.read(digest)
+                    await self._referrers.withdraw(await self._manifests.read(digest))
             await self._removal.delete(digest)
-            if listed is not None:
-                await self._referrers.withdraw(listed)
 
     async def probe_deletes(self) -> Power:
         """Whether deletes are allowed, asked without deleting anything."""

@@ -25,8 +25,9 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import held_at
-from kittui.usecases.trust.history import MergedHistory, TagEvent, merged_history
+from kittui.usecases.trust.history import MergedHistory, merged_history
 from kittui.usecases.trust.prune import old_records, prune
 from kittui.usecases.trust.recorder import Recorder
 from kittui.usecases.trust.sign import attach, attest, sealed
@@ -223,6 +224,38 @@ async def test_clocks_that_differ_make_no_gaps(world: World) -> None:
     await world.write(world.move(1, 2, id="b", time=now - timedelta(seconds=30)), 2, OPS)
     world.repository.tagged["champion"] = world.kits[2]
     assert {event.source for event in await world.champion()} == {"registry"}
+
+
+@pytest.mark.parametrize("last", [1, 2])
+@pytest.mark.parametrize("apart", [0, 2, -2])
+async def test_moves_that_crossed_are_named_and_the_one_that_stayed_is_the_last(
+    world: World, last: int, apart: int
+) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=2)
+    for number, who in ((1, "ann"), (2, "ben")):
+        when = start + timedelta(seconds=apart if number == 2 else 0)
+        await world.write(world.move(0, number, id=f"id-{number}", actor=who, time=when), number, OPS)
+    world.repository.tagged["champion"] = world.kits[last]
+    history = await world.history()
+    events = [event for event in history.events if event.tag == "champion"]
+    assert ends(world, events) == [(0, last), (0, 3 - last)]
+    assert all(event.counted for event in events)
+    (note,) = history.notes
+    names = [str(world.kits[number]).partition(":")[2][:12] for number in (0, 3 - last, last)]
+    assert f"both moved it from {names[0]}, to {names[1]} and to {names[2]}" in note
+    held = held_at(history, "champion", datetime.now(UTC))
+    assert (held.digest, held.certainty) == (world.kits[last], "certain")
+
+
+async def test_moves_from_one_digest_long_after_each_other_did_not_cross(world: World) -> None:
+    for number, minutes in ((1, 20), (2, 2)):
+        when = datetime.now(UTC) - timedelta(minutes=minutes)
+        await world.write(world.move(0, number, id=f"id-{number}", time=when), number, OPS)
+    world.repository.tagged["champion"] = world.kits[2]
+    history = await world.history()
+    assert ends(world, list(history.events)) == [(0, 2), (1, 0), (0, 1)]
+    assert [event.source for event in history.events] == ["registry", "none", "registry"]
+    assert history.notes == ()
 
 
 async def test_champion_on_a_date(world: World) -> None:

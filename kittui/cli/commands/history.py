@@ -12,8 +12,9 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.trust.documents import read_moment
+from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import Held, held_at
-from kittui.usecases.trust.history import MergedHistory, TagEvent
+from kittui.usecases.trust.history import MergedHistory
 
 
 @run.command("history")

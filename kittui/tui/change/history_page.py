@@ -12,7 +12,8 @@ from kittui.tui.frame.selection import Selection
 from kittui.tui.widgets.lines import Line, Page
 
 if TYPE_CHECKING:
-    from kittui.usecases.trust.history import MergedHistory, TagEvent
+    from kittui.usecases.trust.chain import TagEvent
+    from kittui.usecases.trust.history import MergedHistory
 
 
 async def load_history(ports: Ports, selection: Selection) -> Page:

@@ -25,8 +25,9 @@ from kittui.tui.frame.program import Program, program_of
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import Held, held_at
-from kittui.usecases.trust.history import MergedHistory, TagEvent
+from kittui.usecases.trust.history import MergedHistory
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository

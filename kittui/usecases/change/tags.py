@@ -126,9 +126,14 @@ class _Applying:
         elif recorder is not None:
             await recorder.prepare(self.plan, entry, self.verdicts)
         by_tag = {change.tag: change for change in self.plan.changes}
-        for position, step in enumerate(entry.steps):
-            if step.state != "done":
-                entry = await self._do(entry, position, by_tag[step.tag])
+        try:
+            for position, step in enumerate(entry.steps):
+                if step.state != "done":
+                    entry = await self._do(entry, position, by_tag[step.tag])
+        except TagMoved:
+            # What was done is done, whoever moved a tag then.
+            await self._deliver()
+            raise
         await close_entry(self.ledger, entry)
         await asyncio.to_thread(self.ledger.journal.prune)
         await self._deliver()

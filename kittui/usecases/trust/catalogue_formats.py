@@ -10,7 +10,7 @@ from html import escape
 from kittui.compare.markdown import escape as in_markdown
 from kittui.terminal import clean, size_text
 from kittui.usecases.trust.catalogue import Catalogue, Listed
-from kittui.usecases.trust.history import TagEvent
+from kittui.usecases.trust.chain import TagEvent
 
 COLUMNS = (
     "repository", "tags", "stages", "name", "version", "created", "licenses", "authors", "framework", "datasets",

@@ -21,7 +21,8 @@ from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.readings import digest_at
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import apply_move, plan_move
-from kittui.usecases.trust.history import MergedHistory, counts, merged_history
+from kittui.usecases.trust.chain import counts
+from kittui.usecases.trust.history import MergedHistory, merged_history
 from kittui.usecases.trust.names import plain_name
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from kittui.trust.documents import write_time
-from kittui.usecases.trust.history import MergedHistory, counts
+from kittui.usecases.trust.chain import counts
+from kittui.usecases.trust.history import MergedHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,8 @@ def held_at(history: MergedHistory, tag: str, moment: datetime) -> Held:
     `uncertain`: somebody moved the tag outside kittui around that time. `unknown`: nothing is known of that time.
     """
     at = write_time(moment)
-    oldest_first = reversed(history.events)
-    chain = [event for event in oldest_first if event.tag == tag and event.counted]
-    events = sorted(chain, key=lambda event: event.time)
+    # In their own order: by the clocks alone, of two moves that crossed the wrong one might be the last.
+    events = [event for event in reversed(history.events) if event.tag == tag and event.counted]
     past = [event for event in events if event.time <= at]
     gap = next((event for event in events if event.source == "none" and event.since <= at < event.time), None)
     if gap is not None:

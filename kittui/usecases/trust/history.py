@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
@@ -14,7 +14,7 @@ from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.tasks import together
-from kittui.trust.documents import parse_time, write_time
+from kittui.trust.documents import write_time
 from kittui.trust.keyring import Keyring
 from kittui.trust.moves import MOVE, Move, read_move
 from kittui.trust.reviews import SKEW
@@ -22,6 +22,7 @@ from kittui.usecases.browse.tag_names import attached_tag
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.readings import digest_at
 from kittui.usecases.trust.attachments import AT_ONCE, attachments_of
+from kittui.usecases.trust.chain import TagEvent, chained, in_order
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import check
 
@@ -29,67 +30,6 @@ DIGESTS_LIMIT: Final = 300
 """Digests whose records are read at most."""
 TAGS_LIMIT: Final = 200
 """Tags that are looked up for records at most."""
-CLOSE: Final = timedelta(minutes=5)
-"""Moves so close to each other may be in another order than the clocks of two machines say."""
-
-Source = Literal["local", "registry", "both", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class TagEvent:
-    """A move of a tag, newest knowledge of it put together.
-
-    `source` says where it is written down, `proof` what its record in the registry proves (a signature's status, or
-    `dated in the future`; empty where there is none), `signer` who vouches for it. With the source `none` somebody
-    moved the tag outside kittui: at some time from `since` to `time`. What is not `counted` proves nothing and fits
-    nowhere between what is certain. `record` is the digest of the manifest that its record came in.
-    """
-
-    time: str
-    actor: str
-    action: str
-    tag: str
-    before: str | None
-    after: str | None
-    reason: str = ""
-    overridden: tuple[str, ...] = ()
-    id: str = ""
-    source: Source = "local"
-    proof: str = ""
-    signer: str = ""
-    since: str = ""
-    counted: bool = True
-    record: str = ""
-
-    @property
-    def when(self) -> str:
-        """The time, or the window in which somebody moved the tag outside kittui."""
-        return f"{self.since} .. {self.time}" if self.since else self.time
-
-    @property
-    def vouched(self) -> str:
-        """What says so: a record and what it proves, or this machine alone; nothing for a move outside kittui."""
-        if self.proof:
-            return f"{self.proof} {self.signer}".strip()
-        return "this machine" if self.source == "local" else ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As contract.md has it."""
-        return {
-            "time": self.time or None,
-            "actor": self.actor,
-            "action": self.action,
-            "tag": self.tag,
-            "before": self.before,
-            "after": self.after,
-            "reason": self.reason,
-            "overridden": list(self.overridden),
-            "source": self.source,
-            "proof": self.proof,
-            "signer": self.signer,
-            "since": self.since or None,
-            "counted": self.counted,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +51,7 @@ async def local_history(repository: Repository, ledger: Ledger, tags: Collection
     reference = repository.reference()
     known = await asyncio.to_thread(ledger.history.events, reference)
     local = [_local(event) for event in known if event.tag in tags]
-    return MergedHistory(reference, tuple(reversed(_ordered(local))))
+    return MergedHistory(reference, tuple(reversed(in_order(local))))
 
 
 async def merged_history(
@@ -147,13 +87,19 @@ async def merged_history(
     except KittuiError as error:
         notes.append(f"the records in the registry could not be read: {error.message}")
     merged = _merge(local, [move for move in moves if move.tag in tags], notes)
-    events: list[TagEvent] = []
-    for tag in dict.fromkeys(tags):
-        moved = _ordered(event for event in merged if event.tag == tag)
-        gaps = _with_gaps(moved, tag, current.get(tag), write_time(now), asked=tag in current, bridged=not keyring)
-        events += reversed(gaps)
-    events.sort(key=lambda event: event.time, reverse=True)
-    return MergedHistory(reference, tuple(events), tuple(notes))
+    dated: list[tuple[str, TagEvent]] = []
+    for tag in reversed(dict.fromkeys(tags)):
+        moved = [event for event in merged if event.tag == tag]
+        end = (write_time(now), current[tag]) if tag in current else None
+        chain, crossed = chained(moved, tag, end, bridged=not keyring)
+        notes += crossed
+        latest = ""
+        for event in chain:
+            # Where clocks differ, the order in which the moves happened counts.
+            latest = max(latest, event.time) if event.counted else latest
+            dated.append((latest if event.counted else event.time, event))
+    dated.sort(key=lambda pair: pair[0])
+    return MergedHistory(reference, tuple(event for _, event in reversed(dated)), tuple(notes))
 
 
 async def _subjects(repository: Repository, known: Collection[str], notes: list[str]) -> list[Digest]:
@@ -291,69 +237,3 @@ def _same(one: TagEvent, other: TagEvent) -> bool:
         other.actor,
         other.action,
     )
-
-
-def _ordered(events: Iterable[TagEvent]) -> list[TagEvent]:
-    """Oldest first by time; two close to each other that fit only the other way round are swapped."""
-    # Several in one second: the beginnings of their ids are finer.
-    found = sorted(events, key=lambda event: (event.time, event.id))
-    for at in range(len(found) - 1):
-        first, second = found[at], found[at + 1]
-        fits = first.after == second.before
-        if not fits and second.after == first.before and _apart(first.time, second.time) < CLOSE:
-            found[at], found[at + 1] = second, first
-    return found
-
-
-def _apart(one: str, other: str) -> timedelta:
-    first, second = parse_time(one), parse_time(other)
-    return abs(second - first) if first is not None and second is not None else timedelta.max
-
-
-def _with_gaps(
-    events: Sequence[TagEvent], tag: str, current: Digest | None, now: str, *, asked: bool, bridged: bool
-) -> list[TagEvent]:
-    """The moves of one tag in a chain, with what must have happened between them.
-
-    What this machine did and what trusted keys vouch for is certain. Where no keys are trusted at all (`bridged`), a
-    record that proves nothing joins the chain if it leads from one of those to the next. Others are shown beside it.
-    """
-    certain = [event for event in events if counts(event)]
-    others = [event for event in events if not counts(event) and event.proof != "dated in the future" and bridged]
-    ends: list[tuple[str, str | None]] = [(event.time, event.before) for event in certain]
-    if asked:
-        ends.append((now, current))
-    chain: list[TagEvent] = []
-    last: tuple[str, str | None] | None = None
-    for number, (time, wanted) in enumerate(ends):
-        between = [event for event in others if (last is None or event.time >= last[0]) and event.time <= time]
-        bridge = _bridge(between, last[1] if last else (between[0].before if between else wanted), wanted)
-        if bridge is None and last is not None:
-            chain.append(_outside(tag, last[1], wanted, last[0], time))
-        chain += bridge or ()
-        if number < len(certain):
-            chain.append(certain[number])
-            last = (certain[number].time, certain[number].after)
-    joined = {event.id for event in chain}
-    return chain + [replace(event, counted=False) for event in events if event.id not in joined]
-
-
-def _bridge(between: Sequence[TagEvent], start: str | None, end: str | None) -> list[TagEvent] | None:
-    """The moves that lead from one digest to another, none where they are the same; None where nothing leads there."""
-    at, steps = start, list[TagEvent]()
-    for event in between:
-        if at == end and not steps:
-            break
-        if event.before == at:
-            steps.append(event)
-            at = event.after
-    return steps if at == end else None
-
-
-def counts(event: TagEvent) -> bool:
-    """Whether a move is known to have happened: this machine made it, or a trusted key vouches for it."""
-    return event.source in ("local", "both") or event.proof == "verified"
-
-
-def _outside(tag: str, before: str | None, after: str | None, since: str, until: str) -> TagEvent:
-    return TagEvent(until, "", "moved outside kittui", tag, before, after, source="none", since=since)

@@ -9,7 +9,8 @@ from contextlib import suppress
 from kittui.errors import NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
-from kittui.usecases.trust.history import MergedHistory, TagEvent, counts
+from kittui.usecases.trust.chain import TagEvent, counts
+from kittui.usecases.trust.history import MergedHistory
 
 
 def old_records(history: MergedHistory, keep: int) -> list[TagEvent]:

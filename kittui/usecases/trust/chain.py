@@ -1,0 +1,188 @@
+"""The moves of one tag as a chain: in the order they happened, with what must have happened between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from kittui.trust.documents import parse_time
+
+CLOSE: Final = timedelta(minutes=5)
+"""Moves so close to each other may be in another order than the clocks of two machines say."""
+
+Source = Literal["local", "registry", "both", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class TagEvent:
+    """A move of a tag, newest knowledge of it put together.
+
+    `source` says where it is written down, `proof` what its record in the registry proves (a signature's status, or
+    `dated in the future`; empty where there is none), `signer` who vouches for it. With the source `none` somebody
+    moved the tag outside kittui: at some time from `since` to `time`. What is not `counted` proves nothing and fits
+    nowhere between what is certain. `record` is the digest of the manifest that its record came in.
+    """
+
+    time: str
+    actor: str
+    action: str
+    tag: str
+    before: str | None
+    after: str | None
+    reason: str = ""
+    overridden: tuple[str, ...] = ()
+    id: str = ""
+    source: Source = "local"
+    proof: str = ""
+    signer: str = ""
+    since: str = ""
+    counted: bool = True
+    record: str = ""
+
+    @property
+    def when(self) -> str:
+        """The time, or the window in which somebody moved the tag outside kittui."""
+        return f"{self.since} .. {self.time}" if self.since else self.time
+
+    @property
+    def vouched(self) -> str:
+        """What says so: a record and what it proves, or this machine alone; nothing for a move outside kittui."""
+        if self.proof:
+            return f"{self.proof} {self.signer}".strip()
+        return "this machine" if self.source == "local" else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As contract.md has it."""
+        return {
+            "time": self.time or None,
+            "actor": self.actor,
+            "action": self.action,
+            "tag": self.tag,
+            "before": self.before,
+            "after": self.after,
+            "reason": self.reason,
+            "overridden": list(self.overridden),
+            "source": self.source,
+            "proof": self.proof,
+            "signer": self.signer,
+            "since": self.since or None,
+            "counted": self.counted,
+        }
+
+
+def counts(event: TagEvent) -> bool:
+    """Whether a move is known to have happened: this machine made it, or a trusted key vouches for it."""
+    return event.source in ("local", "both") or event.proof == "verified"
+
+
+def in_order(events: Iterable[TagEvent], *end: str | None) -> list[TagEvent]:
+    """Oldest first by time; those close to each other are put as they fit, also to where the tag is in the `end`."""
+    # Several in one second: the beginnings of their ids are finer.
+    found = sorted(events, key=lambda event: (event.time, event.id))
+    for at in range(len(found) - 1):
+        first, second = found[at], found[at + 1]
+        fits = first.after == second.before
+        if not fits and second.after == first.before and _apart(first.time, second.time) < CLOSE:
+            found[at], found[at + 1] = second, first
+    for at in range(2, len(found) + 1):
+        follows = (found[at].before,) if at < len(found) else end
+        if follows and found[at - 1].after != follows[0]:
+            _put_last(found, at, follows[0])
+    return found
+
+
+def _put_last(found: list[TagEvent], end: int, wanted: str | None) -> None:
+    """Of moves that crossed, the one that lasted was made last: the one that leads to what comes after them."""
+    for at in range(end - 2, -1, -1):
+        event = found[at]
+        if _apart(event.time, found[end - 1].time) >= CLOSE:
+            return
+        if event.after == wanted and any(other.before == event.before for other in found[at + 1 : end]):
+            found.insert(end - 1, found.pop(at))
+            return
+
+
+def _apart(one: str, other: str) -> timedelta:
+    first, second = parse_time(one), parse_time(other)
+    return abs(second - first) if first is not None and second is not None else timedelta.max
+
+
+def chained(
+    events: Sequence[TagEvent], tag: str, end: tuple[str, str | None] | None, *, bridged: bool
+) -> tuple[list[TagEvent], list[str]]:
+    """The moves of one tag in a chain, with what must have happened between them; and sentences on moves that crossed.
+
+    `end` is the time now and where the tag is, where that is known. What this machine did and what trusted keys vouch
+    for is certain. Where no keys are trusted at all (`bridged`), a record that proves nothing joins the chain if it
+    leads from one of those to the next. Others are shown beside it.
+    """
+    certain = in_order((event for event in events if counts(event)), *((end[1],) if end else ()))
+    others = in_order(event for event in events if not counts(event) and event.proof != "dated in the future")
+    ends: list[tuple[str, str | None]] = [(event.time, event.before) for event in certain]
+    ends += [end] if end else []
+    chain: list[TagEvent] = []
+    notes: list[str] = []
+    last: tuple[str, str | None] | None = None
+    for number, (time, wanted) in enumerate(ends):
+        between = [event for event in others if (last is None or event.time >= last[0]) and event.time <= time]
+        between = between if bridged else []
+        bridge = _bridge(between, last[1] if last else (between[0].before if between else wanted), wanted)
+        if bridge is None and last is not None:
+            crossed = _crossed(certain, number, wanted)
+            if crossed is None:
+                chain.append(_outside(tag, last[1], wanted, last[0], time))
+            else:
+                notes.append(_crossing(tag, crossed, certain[number]))
+        chain += bridge or ()
+        if number < len(certain):
+            chain.append(certain[number])
+            last = (certain[number].time, certain[number].after)
+    joined = {event.id for event in chain}
+    return chain + [replace(event, counted=False) for event in events if event.id not in joined], notes
+
+
+def _crossed(certain: Sequence[TagEvent], number: int, wanted: str | None) -> TagEvent | None:
+    """The move that a later one may not have seen: a moment before it, the tag was where that one found it."""
+    if number >= len(certain):
+        return None
+    for event in reversed(certain[:number]):
+        if _apart(event.time, certain[number].time) >= CLOSE:
+            return None
+        if event.before == wanted:
+            return event
+    return None
+
+
+def _crossing(tag: str, first: TagEvent, second: TagEvent) -> str:
+    """What can be said of two moves from the same digest: no registry tells which of them saw the other."""
+    return (
+        f"{tag}: {_who(first)} at {first.time} and {_who(second)} at {second.time} both moved it from "
+        f"{_short(first.before)}, to {_short(first.after)} and to {_short(second.after)}: at the same time, or it was "
+        "moved back in between"
+    )
+
+
+def _who(event: TagEvent) -> str:
+    return f"{event.actor} ({event.signer})" if event.signer else event.actor
+
+
+def _short(digest: str | None) -> str:
+    return digest.partition(":")[2][:12] if digest else "none"
+
+
+def _bridge(between: Sequence[TagEvent], start: str | None, end: str | None) -> list[TagEvent] | None:
+    """The moves that lead from one digest to another, none where they are the same; None where nothing leads there."""
+    at, steps = start, list[TagEvent]()
+    for event in between:
+        if at == end and not steps:
+            break
+        if event.before == at:
+            steps.append(event)
+            at = event.after
+    return steps if at == end else None
+
+
+def _outside(tag: str, before: str | None, after: str | None, since: str, until: str) -> TagEvent:
+    return TagEvent(until, "", "moved outside kittui", tag, before, after, source="none", since=since)
