@@ -17,7 +17,7 @@ from kittui.oci.target import Target
 from kittui.tasks import stop
 from kittui.terminal import size_text
 from kittui.transfer.progress import Progress
-from kittui.usecases.change.plan import ChangePlan
+from kittui.usecases.change.plan import Answers, Changed, ChangePlan
 from kittui.usecases.change.policy import Verdict
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move, with_attached
 from kittui.usecases.change.words import (
@@ -63,14 +63,16 @@ async def repository_of(call: Call, text: str, *, changing: bool = True) -> Repo
     return located.repository
 
 
-def typed_names(call: Call, tags: Collection[str], given: Sequence[str], action: str = "") -> list[str]:
-    """Protected tags whose names were given with --confirm, or are typed now on a terminal."""
-    typed = list(given)
+def answers_of(
+    call: Call, tags: Collection[str], confirm: Sequence[str], reason: str = "", override: str = "", action: str = ""
+) -> Answers:
+    """What the options say to a plan; names of protected tags that --confirm does not give are asked for."""
+    typed = list(confirm)
     for tag in call.composition.policy.guarded(tags, action):
         if tag not in typed and call.printer.asks:
             answer = call.printer.ask(f"{tag} is protected. Type its name to continue: ")
             typed.append(answer.strip())
-    return typed
+    return Answers(reason, typed, override, call.printer.asked)
 
 
 def plan_lines(plan: ChangePlan, verb: str, verdicts: Sequence[Verdict] = ()) -> list[str]:
@@ -103,6 +105,19 @@ def note_unseen(call: Call, tags: Sequence[str]) -> None:
     """Say which tags were moved though the registry still shows their former state."""
     if tags:
         call.printer.note(unseen_text(tags))
+
+
+def show_changed(call: Call, plan: ChangePlan, done: Changed) -> None:
+    """The result of moving tags."""
+
+    def show() -> None:
+        for line in change_lines(done.changes):
+            call.printer.line(line)
+        if not done.changes:
+            call.printer.line(nothing_to_do(plan))
+
+    call.printer.result(done.to_json(), show)
+    note_unseen(call, done.unseen)
 
 
 async def agree(
@@ -199,19 +214,12 @@ async def carry(
         raise await planned_move(call, plan)
     for line in move_lines(plan):
         call.printer.note(line)
-    typed = typed_names(call, plan.changes.overwritten, confirm)
+    answers = answers_of(call, plan.changes.overwritten, confirm, reason, override)
     progress = Progress()
     what = f"pull {source.reference(target)}" if action == "pull" else f"{action} to {plan.place}"
     async with reporting(call, progress, what):
         moved = await apply_move(
-            plan,
-            composition.ledger,
-            composition.policy,
-            progress,
-            tuning=call.composition.tuning,
-            reason=reason,
-            typed=typed,
-            override=override,
+            plan, composition.ledger, composition.policy, answers, progress, tuning=composition.tuning
         )
     for note in moved.left:
         call.printer.warning(note)

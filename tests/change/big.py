@@ -62,7 +62,7 @@ async def pull(
     heard = waits if waits is not None else []
     async with RegistrySource(proxy.host, patience=patience, on_wait=heard.append) as source:
         plan = await plan_move("pull", source.repository("big"), Tag("v1"), store, Tag("v1"))
-        return await apply_move(plan, ledger, Policy(), progress, tuning=QUICK)
+        return await apply_move(plan, ledger, Policy(), progress=progress, tuning=QUICK)
 
 
 def whole(store: LocalRepository, content: bytes) -> bool:

@@ -17,6 +17,7 @@ from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.removal import plan_remove
@@ -59,7 +60,7 @@ async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository,
     plan = await plan_promote(fraud)
     assert [change.tag for change in plan.changes] == ["rollback", "champion"]
     with metered() as traffic:
-        done = await apply_changes(plan, ledger, Policy(), reason="better recall")
+        done = await apply_changes(plan, ledger, Policy(), Answers("better recall"))
     assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
     puts = [what for verb, what in fraud.source.requests if verb == "PUT"]
     assert puts == ["fraud/rollback", "fraud/champion"]
@@ -293,7 +294,7 @@ async def test_promote_asks_for_protected_tags_like_every_other_move(fraud: Memo
     with pytest.raises(TagProtected, match="champion"):
         await apply_changes(await plan_promote(fraud), ledger, policy)
     assert tags(fraud)["champion"] == "v1.0.0"
-    await apply_changes(await plan_promote(fraud), ledger, policy, typed=["champion"])
+    await apply_changes(await plan_promote(fraud), ledger, policy, Answers(typed=["champion"]))
     assert tags(fraud)["champion"] == "v1.1.0"
     with pytest.raises(TagProtected, match="champion"):
         await apply_changes(await plan_rollback(fraud), ledger, policy)
@@ -314,7 +315,7 @@ async def test_a_rule_that_fails_stops_a_move_unless_it_is_overridden(fraud: Mem
         await apply_changes(plan, ledger, policy)
     assert "--override REASON" in str(refused.value.hint)
     assert tags(fraud)["champion"] == "v1.0.0"
-    await apply_changes(plan, ledger, policy, override="agreed in the meeting")
+    await apply_changes(plan, ledger, policy, Answers(override="agreed in the meeting"))
     assert tags(fraud)["champion"] == "v1.1.0"
 
 

@@ -13,6 +13,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.usecases.change import readings
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.retag import apply_retag, plan_retag
@@ -72,7 +73,7 @@ async def test_a_tag_that_moved_while_a_person_read_the_plan_is_noticed_at_once(
     plan = await plan_promote(fraud)
     fraud.add_kit("other", moved)
     with pytest.raises(TagMoved, match=moved):
-        await apply_changes(plan, ledger, Policy(), asked=True)
+        await apply_changes(plan, ledger, Policy(), Answers(asked=True))
     assert not [verb for verb, _ in fraud.source.requests if verb == "PUT"]
 
 

@@ -12,6 +12,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power, Repository
 from kittui.oci.tag import Tag
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.removal import plan_remove
 from kittui.usecases.change.remove import apply_remove
@@ -108,7 +109,7 @@ async def test_a_protected_tag_wants_its_name_typed(fraud: MemoryRepository, led
     plan = await plan_remove(fraud, Tag("champion"), "delete")
     with pytest.raises(TagProtected, match=r"v1\.0\.0"):
         await apply_remove(plan, ledger, policy)
-    await apply_remove(plan, ledger, policy, typed=["v1.0.0"])
+    await apply_remove(plan, ledger, policy, Answers(typed=["v1.0.0"]))
     assert sorted(fraud.tagged) == ["v1.1.0"]
 
 

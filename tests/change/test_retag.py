@@ -12,6 +12,7 @@ from kittui.oci.tag import Tag
 from kittui.oci.traffic import metered
 from kittui.usecases.change import tags as tag_changes
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.retag import apply_retag, plan_retag
@@ -114,7 +115,7 @@ async def test_refusals(fraud: MemoryRepository, ledger: Ledger) -> None:
     plan = await plan_retag(fraud, Tag("v1.0.0"), [(fraud, Tag("champion"))])
     with pytest.raises(TagProtected):
         await apply_retag(plan, ledger, policy)
-    await apply_retag(plan, ledger, policy, typed=["champion"])
+    await apply_retag(plan, ledger, policy, Answers(typed=["champion"]))
 
 
 async def test_a_plan_says_where_undo_will_not_be_possible(tmp_path: Path) -> None:

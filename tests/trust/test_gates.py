@@ -40,6 +40,7 @@ from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.signing import public_key
 from kittui.trust.statements import TEST_RESULT
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.retag import apply_retag, plan_retag
@@ -339,7 +340,7 @@ async def test_going_back_to_what_the_tag_has_held_needs_no_gates(tmp_path: Path
 async def test_an_override_takes_a_reason_and_is_recorded(tmp_path: Path) -> None:
     world = World(tmp_path, SignedBy(("CI",)), LicenseIn(("MIT", "Apache-2.0")))
     plan = await plan_promote(world.repository)
-    await apply_changes(plan, world.ledger, world.policy, reason="now", override="the key is broken")
+    await apply_changes(plan, world.ledger, world.policy, Answers("now", override="the key is broken"))
     assert world.repository.tagged["champion"] == world.new
     event = world.ledger.history.events(tag="champion")[0]
     assert event.overridden == ("gate signed by CI: it is not signed by CI",)

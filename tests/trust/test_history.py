@@ -22,6 +22,7 @@ from kittui.trust.moves import MOVE, Move, write_move
 from kittui.trust.signing import public_key
 from kittui.trust.statements import write_statement
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
@@ -58,7 +59,7 @@ class World:
 
     async def promote(self, number: int, machine: str, key: ec.EllipticCurvePrivateKey | None = OPS) -> None:
         self.repository.tagged["challenger"] = self.kits[number]
-        await apply_changes(await plan_promote(self.repository), self.ledger(machine, key), Policy(), reason="why")
+        await apply_changes(await plan_promote(self.repository), self.ledger(machine, key), Policy(), Answers("why"))
 
     async def history(self, machine: str = "looker", keyring: Keyring = KEYRING) -> MergedHistory:
         return await merged_history(self.repository, Ledger.open(self.folder / machine), keyring, TAGS)

@@ -25,7 +25,7 @@ from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.moves import MOVE, Move, read_move
 from kittui.trust.signing import public_key
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Changed
+from kittui.usecases.change.plan import Answers, Changed
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
@@ -73,7 +73,7 @@ class World:
 
     async def promote(self, reason: str = "better") -> Changed:
         plan = await plan_promote(self.repository, stages=LifecycleTags())
-        return await apply_changes(plan, self.ledger(), Policy(), reason=reason)
+        return await apply_changes(plan, self.ledger(), Policy(), Answers(reason))
 
     async def records(self) -> list[tuple[Move, Signature]]:
         keyring = Keyring((TrustedKey("ann", public_key(KEY)),))
@@ -129,7 +129,7 @@ async def test_records_are_of_the_published_form(world: World) -> None:
 async def test_rolling_back_and_undoing_are_recorded_too(world: World) -> None:
     await world.promote()
     plan = await plan_rollback(world.repository)
-    await apply_changes(plan, world.ledger(), Policy(), reason="broken")
+    await apply_changes(plan, world.ledger(), Policy(), Answers("broken"))
     undo = await plan_undo(world.repository, world.ledger())
     await apply_undo(undo, world.ledger(), Policy())
     found = [(move.action, move.tag, move.before, move.after) for move, _ in await world.records()]

@@ -12,6 +12,7 @@ from kittui.cli import run
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.trust.fleet import Member, Passed, Standing, pass_on, standings
 
 
@@ -104,9 +105,7 @@ async def _promote(
                 composition.ledger,
                 composition.policy,
                 composition.config.moves,
-                reason=reason,
-                typed=confirm,
-                override=override,
+                Answers(reason, confirm, override, call.printer.asked),
             )
         )
         if passed[-1].error is not None and origin is None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, note_unseen, plan_document, plan_lines, typed_names
+from kittui.cli.moving import agree, answers_of, note_unseen, plan_document, plan_lines
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.variants import print_variants, variant_document
@@ -209,16 +209,8 @@ async def _apply(call: Call, plan: ChangePlan, reason: str, confirm: Sequence[st
         verdicts = await composition.policy.assess(plan)
         call.preview(plan_lines(plan, "Create the index in", verdicts), plan_document(plan, verdicts))
         composition.policy.stop(verdicts, override, plan.place)
-    typed = typed_names(call, plan.overwritten, confirm)
-    done = await apply_changes(
-        plan,
-        composition.ledger,
-        composition.policy,
-        reason=reason,
-        typed=typed,
-        override=override,
-        asked=call.printer.asked,
-    )
+    answers = answers_of(call, plan.overwritten, confirm, reason, override)
+    done = await apply_changes(plan, composition.ledger, composition.policy, answers)
 
     def show() -> None:
         for change in done.changes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, note_unseen, parse_tag, repository_of, typed_names
+from kittui.cli.moving import agree, answers_of, parse_tag, repository_of, show_changed
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
 @run.command("promote", changes=True)
@@ -37,22 +36,6 @@ async def command(
     plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire, told=call.told)
     more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
     await agree(call, plan, "Promote in", "Promote?", override, more)
-    typed = typed_names(call, plan.overwritten, confirm, plan.action)
-    done = await apply_changes(
-        plan,
-        composition.ledger,
-        composition.policy,
-        reason=reason,
-        typed=typed,
-        override=override,
-        asked=call.printer.asked,
-    )
-
-    def show() -> None:
-        for line in change_lines(done.changes):
-            call.printer.line(line)
-        if not done.changes:
-            call.printer.line(nothing_to_do(plan))
-
-    call.printer.result(done.to_json(), show)
-    note_unseen(call, done.unseen)
+    answers = answers_of(call, plan.overwritten, confirm, reason, override, plan.action)
+    done = await apply_changes(plan, composition.ledger, composition.policy, answers)
+    show_changed(call, plan, done)

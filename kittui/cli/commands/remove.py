@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import for_each, note_unseen, one_or_many, typed_names
+from kittui.cli.moving import answers_of, for_each, note_unseen, one_or_many
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
 from kittui.terminal import size_text
@@ -66,13 +66,11 @@ async def command(
         lines = [line for each in plans for line in _lines(each)]
         call.preview(lines, *map(_document, plans), status=status)
         call.printer.confirm(lines, "Go on?")
-    typed = typed_names(call, [tag for each in plans for tag in each.tags], confirm)
+    answers = answers_of(call, [tag for each in plans for tag in each.tags], confirm, reason)
     by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
 
     async def apply(text: str) -> dict[str, Any]:
-        each = by_reference[text]
-        asked = call.printer.asked
-        done = await apply_remove(each, composition.ledger, composition.policy, reason=reason, typed=typed, asked=asked)
+        done = await apply_remove(by_reference[text], composition.ledger, composition.policy, answers)
         return done.to_json()
 
     done, failed = await for_each(call, list(by_reference), apply) if by_reference else ([], 0)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, note_unseen, repository_of, typed_names
+from kittui.cli.moving import agree, answers_of, repository_of, show_changed
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_rollback
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
 @run.command("rollback", changes=True)
@@ -23,22 +22,6 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     found = await repository_of(call, repository)
     plan = await plan_rollback(found, stages=composition.config.moves, told=call.told)
     await agree(call, plan, "Roll back in", "Roll back?", override)
-    typed = typed_names(call, plan.overwritten, confirm, plan.action)
-    done = await apply_changes(
-        plan,
-        composition.ledger,
-        composition.policy,
-        reason=reason,
-        typed=typed,
-        override=override,
-        asked=call.printer.asked,
-    )
-
-    def show() -> None:
-        for line in change_lines(done.changes):
-            call.printer.line(line)
-        if not done.changes:
-            call.printer.line(nothing_to_do(plan))
-
-    call.printer.result(done.to_json(), show)
-    note_unseen(call, done.unseen)
+    answers = answers_of(call, plan.overwritten, confirm, reason, override, plan.action)
+    done = await apply_changes(plan, composition.ledger, composition.policy, answers)
+    show_changed(call, plan, done)

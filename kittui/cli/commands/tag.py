@@ -6,6 +6,7 @@ import click
 
 from kittui.cli import run
 from kittui.cli.moving import (
+    answers_of,
     attached_lines,
     move_document,
     note_attached,
@@ -13,7 +14,6 @@ from kittui.cli.moving import (
     plan_document,
     referrers_option,
     reporting,
-    typed_names,
 )
 from kittui.cli.run import Call
 from kittui.errors import UsageError
@@ -81,19 +81,10 @@ async def command(
         else:
             for line in lines:
                 call.printer.note(line)
-    typed = typed_names(call, plan.overwritten, confirm)
+    answers = answers_of(call, plan.overwritten, confirm, reason, override)
     progress = Progress()
     async with reporting(call, progress, "tag"):
-        done = await apply_retag(
-            plan,
-            composition.ledger,
-            composition.policy,
-            progress,
-            reason=reason,
-            typed=typed,
-            override=override,
-            asked=call.printer.asked,
-        )
+        done = await apply_retag(plan, composition.ledger, composition.policy, answers, progress)
 
     for note in (note for moved in done.moved for note in moved.left):
         call.printer.warning(note)

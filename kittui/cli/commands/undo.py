@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, note_unseen, repository_of, typed_names
+from kittui.cli.moving import agree, answers_of, repository_of, show_changed
 from kittui.cli.run import Call
 from kittui.usecases.change.undo import apply_redo, apply_undo, plan_redo, plan_undo
-from kittui.usecases.change.words import change_lines, nothing_to_do
 
 
 @run.command("undo", changes=True)
@@ -28,22 +27,6 @@ async def command(
     undo = await plan(found, composition.ledger)
     heading = f"{verb} {undo.entry.action} of {undo.entry.time} in"
     await agree(call, undo.plan, heading, f"{verb} it?", override)
-    typed = typed_names(call, undo.plan.overwritten, confirm)
-    done = await apply(
-        undo,
-        composition.ledger,
-        composition.policy,
-        reason=reason,
-        typed=typed,
-        override=override,
-        asked=call.printer.asked,
-    )
-
-    def show() -> None:
-        for line in change_lines(done.changes):
-            call.printer.line(line)
-        if not done.changes:
-            call.printer.line(nothing_to_do(undo.plan))
-
-    call.printer.result(done.to_json(), show)
-    note_unseen(call, done.unseen)
+    answers = answers_of(call, undo.plan.overwritten, confirm, reason, override)
+    done = await apply(undo, composition.ledger, composition.policy, answers)
+    show_changed(call, undo.plan, done)

@@ -15,6 +15,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark, Selection
 from kittui.usecases.browse.variants import target_of_variant
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import done_text, verdict_lines
 
@@ -182,9 +183,7 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     if override is None:
         return
     try:
-        done = await apply_changes(
-            plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
-        )
+        done = await apply_changes(plan, tools.ledger, tools.policy, Answers(reason, typed, override, asked=True))
     finally:
         context.changed(plan.repository)
     if plan.changes:

@@ -15,6 +15,7 @@ from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import counted, removed_text, undo_text
 
@@ -154,7 +155,7 @@ async def _apply(
     from kittui.usecases.change.remove import apply_remove
 
     async def one(each: RemovePlan) -> RemovePlan:
-        await apply_remove(each, tools.ledger, tools.policy, reason=reason, typed=typed, asked=True)
+        await apply_remove(each, tools.ledger, tools.policy, Answers(reason, typed, asked=True))
         return each
 
     try:

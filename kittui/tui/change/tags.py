@@ -27,6 +27,7 @@ from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.words import FEW, attached_text, done_text, unseen_text
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ async def retag(context: Context) -> None:
         return
 
     async def apply(row: _Retag) -> tuple[_Retag, list[str]]:
-        done = await apply_retag(
-            row.plan, tools.ledger, tools.policy, reason=reason, typed=typed, override=override, asked=True
-        )
+        done = await apply_retag(row.plan, tools.ledger, tools.policy, Answers(reason, typed, override, asked=True))
         return row, [tag for changed in done.done for tag in changed.unseen]
 
     try:

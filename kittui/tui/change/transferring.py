@@ -28,6 +28,7 @@ from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import attached_text
 
@@ -222,7 +223,12 @@ def _job(
             )
             current = replace(current, attached=plan.attached, referrers=plan.referrers)
         moved = await apply_move(
-            current, tools.ledger, tools.policy, job.progress, tuning=tools.tuning, typed=typed, override=override
+            current,
+            tools.ledger,
+            tools.policy,
+            Answers("", typed, override, asked=True),
+            job.progress,
+            tuning=tools.tuning,
         )
         context.changed(current.transfer.destination)
         if verb == "Pull":
@@ -246,7 +252,7 @@ async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, jo
             destination = store.repository(f"{repository.source.place.host}/{repository.name}")
             tag = target if isinstance(target, Tag) else None
             parent = await plan_move("pull", repository, target, destination, tag)
-            await apply_move(parent, tools.ledger, tools.policy, job.progress, tuning=tools.tuning)
+            await apply_move(parent, tools.ledger, tools.policy, progress=job.progress, tuning=tools.tuning)
             context.changed(destination)
     except KittuiError as error:
         raise parent_missing(plan.transfer.destination.reference(plan.target), error) from error

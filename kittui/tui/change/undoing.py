@@ -14,6 +14,7 @@ from kittui.tui.change.wording import changes_of, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.frame.context import Context
+from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import costs_of, done_text, nothing_to_do
 
@@ -71,7 +72,7 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
     if override is None:
         return
     try:
-        done = await apply(turn, tools.ledger, tools.policy, typed=typed, override=override, asked=True)
+        done = await apply(turn, tools.ledger, tools.policy, Answers("", typed, override, asked=True))
     finally:
         context.changed(repository)
     said = done_text(plan, done.unseen)

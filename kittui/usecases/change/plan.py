@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,22 @@ class ChangePlan:
     def overwritten(self) -> tuple[str, ...]:
         """Tags that exist and would point elsewhere, or go."""
         return tuple(change.tag for change in self.changes if change.before is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the user said to a plan: the `reason` that the history keeps, the names of protected tags that were `typed`,
+    and the reason to `override` rules. `asked`: a person looked at the plan since it was made, so every tag of it is
+    read again before anything is done."""
+
+    reason: str = ""
+    typed: Collection[str] = ()
+    override: str = ""
+    asked: bool = False
+
+
+NOBODY = Answers()
+"""Nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True)

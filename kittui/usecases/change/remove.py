@@ -22,7 +22,7 @@ from kittui.oci.target import Target
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.usecases.browse.tag_names import attached_tags
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, untag_power
 from kittui.usecases.change.removal import RemovePlan, cannot_untag, check_known, delete_power
@@ -41,10 +41,7 @@ async def apply_remove(
     plan: RemovePlan,
     ledger: Ledger,
     policy: Policy,
-    *,
-    reason: str = "",
-    typed: Collection[str] = (),
-    asked: bool = False,
+    answers: Answers = NOBODY,
 ) -> Changed:
     """Remove as planned, after looking again.
 
@@ -53,19 +50,19 @@ async def apply_remove(
     """
     reference = plan.repository.reference()
     policy.check_write(reference)
-    policy.check_tags(plan.tags, typed, reference)
+    policy.check_tags(plan.tags, answers.typed, reference)
     if plan.mode == "untag":
         changes = ChangePlan(plan.repository, "remove", plan.changes, read_at=plan.read_at)
         try:
-            return await apply_changes(changes, ledger, policy, reason=reason, typed=typed, asked=asked)
+            return await apply_changes(changes, ledger, policy, answers)
         except Unsupported as error:
             deletes = await delete_power(plan.repository, ask=True)
             power = Power("no", error.message, error.hint or "")
             raise cannot_untag(replace(plan, deletes=deletes), power) from None
     async with ledger.journal.lock(reference):
         if plan.mode == "placeholder":
-            return await _displace(plan, ledger, reason)
-        return await _delete(plan, ledger, reason)
+            return await _displace(plan, ledger, answers.reason)
+        return await _delete(plan, ledger, answers.reason)
 
 
 async def finish_removal(repository: Repository, target: Target, ledger: Ledger) -> Changed | None:

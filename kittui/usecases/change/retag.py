@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import lasting_notes, manifest_at
 from kittui.usecases.change.tags import apply_changes
@@ -103,22 +103,16 @@ async def apply_retag(
     plan: RetagPlan,
     ledger: Ledger,
     policy: Policy,
+    answers: Answers = NOBODY,
     progress: Progress | None = None,
-    *,
-    reason: str = "",
-    typed: Collection[str] = (),
-    override: str = "",
-    asked: bool = False,
 ) -> Retagged:
     """Retag as planned; raises as `apply_changes` and `apply_move` do."""
     done: list[Changed] = []
     moves: list[Moved] = []
     if plan.here is not None:
-        done.append(
-            await apply_changes(plan.here, ledger, policy, reason=reason, typed=typed, override=override, asked=asked)
-        )
+        done.append(await apply_changes(plan.here, ledger, policy, answers))
     for move in plan.elsewhere:
-        moved = await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
+        moved = await apply_move(move, ledger, policy, answers, progress)
         moves.append(moved)
         done.append(Changed(move.transfer.destination, move.changes.changes, unseen=moved.unseen))
     return Retagged(tuple(done), tuple(moves))

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import operator
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from kittui.crashpoints import crash_point
 from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
@@ -21,7 +21,7 @@ from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import together
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.readings import digest_at, is_at, look_at
 from kittui.usecases.change.unfinished import close_entry, continue_open, mark_done
@@ -61,51 +61,45 @@ async def apply_changes(
     plan: ChangePlan,
     ledger: Ledger,
     policy: Policy,
-    *,
-    reason: str = "",
-    typed: Collection[str] = (),
-    override: str = "",
-    asked: bool = False,
+    answers: Answers = NOBODY,
 ) -> Changed:
-    """Do what was planned, if the policy agrees. `typed` and `override` are the user's answers to it.
+    """Do what was planned, if the policy agrees.
 
-    `asked`: a person looked at the plan since it was made, so every tag of it is read again before anything is done.
     Raises ReadOnly, TagProtected, Refused, TagMoved (naming the tag, before any PUT where it moved since the plan), and
     what the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
     """
     reference = plan.repository.reference()
-    verdicts = await policy.check(plan, typed, override)
+    verdicts = await policy.check(plan, answers.typed, answers.override)
     if policy.read_only:
         return Changed(plan.repository, ())
     async with ledger.journal.lock(reference):
-        return await _Applying(plan, ledger, reason, verdicts, override).run(asked=asked)
+        return await _Applying(plan, ledger, answers, verdicts).run()
 
 
 class _Applying:
     """One run of apply_changes, under the repository's lock."""
 
-    def __init__(
-        self, plan: ChangePlan, ledger: Ledger, reason: str, verdicts: Sequence[Verdict] = (), override: str = ""
-    ) -> None:
+    def __init__(self, plan: ChangePlan, ledger: Ledger, answers: Answers, verdicts: Sequence[Verdict] = ()) -> None:
         self.plan = plan
         self.ledger = ledger
+        self.asked = answers.asked
         self.verdicts = verdicts
         stopped = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
         self.overridden = tuple(f"{verdict.rule}: {verdict.reason}" for verdict in stopped)
-        self.reason = "; ".join(filter(None, (reason, f"override: {override}" if stopped else "")))
+        self.reason = "; ".join(filter(None, (answers.reason, f"override: {answers.override}" if stopped else "")))
         self.repository = plan.repository
         self.reference = plan.repository.reference()
         self.recent = Recent()
         self.unseen: list[str] = []
 
-    async def run(self, *, asked: bool) -> Changed:
+    async def run(self) -> Changed:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
         # First what an earlier run has done unheard: a reading that shows it is not a late one.
         entry = await continue_open(self.repository, self.ledger, self.plan.action, wanted, known=self._known())
         self.recent = await Recent.of(self.ledger, self.reference)
         await self._check_recent()
-        if wanted and (asked or time.monotonic() - self.plan.read_at > FRESH):
+        if wanted and (self.asked or time.monotonic() - self.plan.read_at > FRESH):
             await self._recheck()
         if not wanted:
             await self._deliver()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from kittui.transfer.progress import Outcome, Progress
 from kittui.usecases.browse.showing import Attachments, attachments
 from kittui.usecases.change.carry import carry_attachments
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import manifest_at
 from kittui.usecases.change.tags import apply_changes
@@ -159,12 +159,10 @@ async def apply_move(
     plan: MovePlan,
     ledger: Ledger,
     policy: Policy,
+    answers: Answers = NOBODY,
     progress: Progress | None = None,
     *,
     tuning: Tuning | None = None,
-    reason: str = "",
-    typed: Collection[str] = (),
-    override: str = "",
 ) -> Moved:
     """Move the blobs, then the manifest, then the tag.
 
@@ -173,18 +171,18 @@ async def apply_move(
     """
     destination = plan.transfer.destination
     policy.check_write(destination.reference())
-    policy.check_tags(plan.changes.overwritten, typed, destination.reference())
+    policy.check_tags(plan.changes.overwritten, answers.typed, destination.reference())
     if plan.tag is not None:
         await in_thread(ledger.journal.prepare)
     progress = progress or Progress()
     with metered() as traffic:
         outcomes = await transfer_blobs(plan.transfer, progress, tuning)
         try:
-            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed, override)
+            unseen = await _finish(plan, outcomes, ledger, policy, answers)
         except NotFound:
             again = await plan_transfer(plan.transfer.origin, plan.manifest.digest, destination)
             outcomes = {**outcomes, **await transfer_blobs(again, Progress(), tuning)}
-            unseen = await _finish(plan, outcomes, ledger, policy, reason, typed, override)
+            unseen = await _finish(plan, outcomes, ledger, policy, answers)
         carried, left = 0, tuple[str, ...]()
         if plan.referrers:
             carried, left = await carry_attachments(plan.transfer.origin, destination, plan.manifest.digest)
@@ -197,14 +195,12 @@ async def _finish(
     outcomes: Mapping[Digest, Outcome],
     ledger: Ledger,
     policy: Policy,
-    reason: str,
-    typed: Collection[str],
-    override: str,
+    answers: Answers,
 ) -> tuple[str, ...]:
     """Store the manifest and move the tag; returns the tag where that does not show yet."""
     manifest, destination = plan.manifest, plan.transfer.destination
     if plan.changes.changes:
-        return (await apply_changes(plan.changes, ledger, policy, reason=reason, typed=typed, override=override)).unseen
+        return (await apply_changes(plan.changes, ledger, policy, answers)).unseen
     if plan.tag is None or any(outcome != "present" for outcome in outcomes.values()):
         crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)

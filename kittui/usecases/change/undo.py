@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,7 +16,7 @@ from kittui.oci.tag import Tag
 from kittui.state.journal import Entry, Step
 from kittui.transfer.plan import can_read
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Changed, ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, is_at, untag_power
 from kittui.usecases.change.tags import Recent, apply_changes
@@ -79,16 +79,12 @@ async def apply_undo(
     undo: UndoPlan,
     ledger: Ledger,
     policy: Policy,
-    *,
-    reason: str = "",
-    typed: Collection[str] = (),
-    override: str = "",
-    asked: bool = False,
+    answers: Answers = NOBODY,
 ) -> Changed:
     """Take the change back and mark it as undone. Run again after it was cut short, it takes nothing else back."""
     policy.check_write(undo.plan.place)
     await asyncio.to_thread(ledger.journal.begin_undo, undo.entry)
-    done = await apply_changes(undo.plan, ledger, policy, reason=reason, typed=typed, override=override, asked=asked)
+    done = await apply_changes(undo.plan, ledger, policy, answers)
     await ledger.write(replace(undo.entry, state="undone"))
     await asyncio.to_thread(ledger.journal.end_undo, undo.entry)
     return done
@@ -155,19 +151,13 @@ async def apply_redo(
     redo: UndoPlan,
     ledger: Ledger,
     policy: Policy,
-    *,
-    reason: str = "",
-    typed: Collection[str] = (),
-    override: str = "",
-    asked: bool = False,
+    answers: Answers = NOBODY,
 ) -> Changed:
     """Do the change again. It is marked as done first: cut short, the next undo takes back this change and no other."""
     policy.check_write(redo.plan.place)
     await ledger.write(replace(redo.entry, state="done"))
     try:
-        return await apply_changes(
-            redo.plan, ledger, policy, reason=reason, typed=typed, override=override, asked=asked
-        )
+        return await apply_changes(redo.plan, ledger, policy, answers)
     except KittuiError:
         entries = await asyncio.to_thread(ledger.journal.entries, redo.plan.place)
         if not any(entry.action == "redo" and entry.state == "open" for entry in entries):

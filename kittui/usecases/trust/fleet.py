@@ -15,7 +15,7 @@ from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.trust.keyring import Keyring
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Changed
+from kittui.usecases.change.plan import NOBODY, Answers, Changed
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.readings import digest_at
@@ -125,10 +125,7 @@ async def pass_on(
     ledger: Ledger,
     policy: Policy,
     stages: LifecycleTags,
-    *,
-    reason: str = "",
-    typed: Collection[str] = (),
-    override: str = "",
+    answers: Answers = NOBODY,
     progress: Progress | None = None,
 ) -> Passed:
     """Make the origin's champion that of a later member.
@@ -143,12 +140,12 @@ async def pass_on(
         policy.check_write(destination.reference())
         digest = (await origin.repository.resolve(stages.champion)).digest
         move = await plan_move("copy", origin.repository, digest, destination)
-        moved = await apply_move(replace(move, referrers=True), ledger, policy, progress)
+        moved = await apply_move(replace(move, referrers=True), ledger, policy, progress=progress)
         count, notes = moved.carried, moved.left
         move = await plan_move("copy", origin.repository, digest, destination, stages.challenger)
-        await apply_move(move, ledger, policy, progress, reason=reason, typed=typed, override=override)
+        await apply_move(move, ledger, policy, answers, progress)
         plan = await plan_promote(destination, stages=stages, told=False)
-        done = await apply_changes(plan, ledger, policy, reason=reason, typed=typed, override=override)
+        done = await apply_changes(plan, ledger, policy, answers)
     except KittuiError as error:
         return Passed(target, None, count, notes, error)
     return Passed(target, done, count, notes)
