@@ -30,6 +30,9 @@ class Program:
             for name in ("NO_COLOR", "TMUX", "COLUMNS", "LINES"):
                 os.environ.pop(name, None)
             os.environ["PYTHONPATH"] = str(HERE.parents[1])
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+                # Where the tests run in the background these are ignored, and what a shell left behind never ends.
+                signal.signal(number, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, *arguments])
 
     def __enter__(self) -> Program:
