@@ -7,7 +7,7 @@ import gc
 import importlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from kittui.usecases.trust.verify import Verification
 
 _FAVOURITES: Final = "favourites.json"
-_FAVOURITES_LIMIT: Final = 1024 * 1024
+_SIZES: Final = "panes.json"
+_KEPT_LIMIT: Final = 1024 * 1024
 
 
 async def open_interface(call: Call, start: str | None) -> int:
@@ -150,7 +151,9 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
 async def build_ports(composition: Composition) -> Ports:
     """The use cases as the interface takes them. Nothing is asked of any source."""
     config = composition.config
-    favourites = await asyncio.to_thread(_read_favourites, composition.state_dir / _FAVOURITES)
+    favourites, sizes = await asyncio.to_thread(
+        lambda: (_read_favourites(composition.state_dir / _FAVOURITES), _read_sizes(composition.state_dir / _SIZES))
+    )
 
     async def source(place: Place) -> Source:
         return composition.places.source(place)
@@ -169,7 +172,10 @@ async def build_ports(composition: Composition) -> Ports:
         return await attachments(repository, digest)
 
     async def save(kept: Sequence[str]) -> None:
-        await asyncio.to_thread(_write_favourites, composition.state_dir / _FAVOURITES, kept)
+        await asyncio.to_thread(_write_kept, composition.state_dir / _FAVOURITES, list(kept))
+
+    async def save_sizes(kept: Mapping[str, int]) -> None:
+        await asyncio.to_thread(_write_kept, composition.state_dir / _SIZES, dict(kept))
 
     def locate(text: str) -> tuple[Place, str, Target | None]:
         found = composition.places.parse_source(text)
@@ -238,6 +244,7 @@ async def build_ports(composition: Composition) -> Ports:
         kitfile_yaml=yaml_of,
         signatures=signatures,
         save_favourites=save,
+        save_sizes=save_sizes,
         inspector=lambda: composition.change_tools.inspector,
         change_tools=lambda: composition.change_tools,
         differ=composition.differ,
@@ -254,6 +261,8 @@ async def build_ports(composition: Composition) -> Ports:
             lifecycle=config.moves,
             concurrency=config.concurrency,
             refresh=max(config.refresh, REFRESH) if config.refresh else 0,
+            columns=config.columns,
+            sizes=sizes,
             problems=tuple(map(str, composition.problems)),
             programs=programs_of(composition.environ, config.difftool),
         ),
@@ -267,18 +276,28 @@ def _entry(composition: Composition, place: Place) -> PlaceEntry:
 
 def _read_favourites(path: Path) -> tuple[str, ...] | None:
     """The favourites as the interface last kept them; None where it never did."""
+    kept = _read_kept(path)
+    return tuple(one for one in kept if isinstance(one, str)) if isinstance(kept, list) else None
+
+
+def _read_sizes(path: Path) -> dict[str, int]:
+    """The sizes of panes as the interface last kept them."""
+    kept = _read_kept(path)
+    if not isinstance(kept, dict):
+        return {}
+    return {name: size for name, size in kept.items() if isinstance(size, int) and not isinstance(size, bool)}
+
+
+def _read_kept(path: Path) -> object:
     try:
         with path.open("rb") as file:
-            kept = json.loads(file.read(_FAVOURITES_LIMIT))
+            return json.loads(file.read(_KEPT_LIMIT))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(kept, list):
-        return None
-    return tuple(one for one in kept if isinstance(one, str))
 
 
-def _write_favourites(path: Path, kept: Sequence[str]) -> None:
+def _write_kept(path: Path, kept: object) -> None:
     from kittui.disk.durable import make_folder, replace_file
 
     make_folder(path.parent)
-    replace_file(path, json.dumps(list(kept), indent=1).encode(), temporary=path.parent, point="favourites")
+    replace_file(path, json.dumps(kept, indent=1).encode(), temporary=path.parent, point="favourites")

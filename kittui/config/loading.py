@@ -228,6 +228,7 @@ def _from_form(form: ConfigForm) -> Config:
         ascii=form.ascii,
         concurrency=form.concurrency,
         refresh=form.refresh,
+        columns=form.columns,
         ask_above=form.ask_above,
         read_only=form.read_only,
         offline=form.offline,

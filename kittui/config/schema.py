@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from kittui.config.gates import GateForm
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES
+from kittui.config.values import COLUMNS, CONCURRENCY_LIMIT, THEMES
 from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError
 from kittui.oci.reference import check_host, check_repository, parse_source
@@ -38,6 +38,13 @@ def _path(text: str) -> Path:
         return typed_path(text)
     except KittuiError as error:
         raise PydanticCustomError("kittui", "{detail}", {"detail": error.message}) from None
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PydanticCustomError("kittui", "{name} is named twice", {"name": twice})
+    return names
 
 
 def _no_controls(text: str) -> str:
@@ -159,6 +166,7 @@ class ConfigForm(_Part):
     ascii: StrictBool = False
     concurrency: Annotated[StrictInt, Field(ge=1, le=CONCURRENCY_LIMIT)] = 6
     refresh: Annotated[StrictInt, Field(ge=0, le=86_400)] = 15
+    columns: Annotated[tuple[Literal[COLUMNS], ...], AfterValidator(_each_once)] = ()  # type: ignore[valid-type]
     ask_above: Annotated[StrictInt, Field(ge=0)] = 1_000_000
     read_only: StrictBool = False
     offline: StrictBool = False

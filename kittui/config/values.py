@@ -21,6 +21,8 @@ SIXTEEN: Final = THEMES[-1]
 CONCURRENCY: Final = 6
 """Requests at a time, unless configured."""
 CONCURRENCY_LIMIT: Final = 64
+COLUMNS: Final = ("digest", "size", "age", "stage", "signed", "framework", "license", "moved", "name", "author")
+"""The columns that a list of tags can have after the tag."""
 REFRESH: Final = 15
 """Seconds between two quiet looks at the stages in view, at least."""
 
@@ -78,6 +80,7 @@ class Config:
     ascii: bool = False
     concurrency: int = CONCURRENCY
     refresh: int = REFRESH
+    columns: tuple[str, ...] = ()
     ask_above: int = 1_000_000
     read_only: bool = False
     offline: bool = False

@@ -257,3 +257,23 @@ async def test_what_a_registry_says_is_cleaned_on_cards(tmp_path: Path) -> None:
         await until(pilot, lambda: "red" in text_of(pilot))
         assert "\x1b" not in text_of(pilot)
         assert "\x07" not in text_of(pilot)
+
+
+@pytest.mark.parametrize("width", [60, 80, 96, 97, 98, 99, 100, 118, 140])
+async def test_columns_are_whole_and_the_rest_is_counted(kits: Kits, width: int) -> None:
+    for tag in ("tuning", "tuned", "retired"):
+        kits.fraud.tagged.setdefault(tag, kits.fraud.tagged["v1.0.0"])
+    async with kits.app().run_test(size=(width, 30)) as pilot:
+        screen = await opened(pilot)
+        grid: Grid = screen.grid
+        await pilot.press("h", "h", "h", "h", "h", "h")
+        await quiet(pilot)
+        title = next(line for line in text_of(pilot).splitlines() if f" {grid._stages[0]} " in line)
+        names, card, shown = grid._layout()
+        assert 1 + names + len(shown) * (card + 1) + 1 <= width
+        hidden = len(grid._stages) - len(shown)
+        assert all(f" {stage} " in f"{title} " for stage in shown)
+        assert (f" {hidden} more → " in title) == bool(hidden)
+        if hidden:
+            await pilot.press(*["l"] * len(grid._stages))
+            await until(pilot, lambda: f"← {hidden} " in text_of(pilot))

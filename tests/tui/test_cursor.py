@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
+from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.panes.state import READY
-from kittui.tui.panes.tree import RepositoryRow
+from kittui.tui.panes.tree import PlaceRow, RepositoryRow
+from tests.change.kits import Kits, on, ready
 from tests.tui.waiting import browse, quiet, until
 from tests.tui.world import World, WorldSource, kitfile
 
@@ -149,8 +153,51 @@ async def test_what_was_opened_is_under_the_cursor_in_its_own_repository() -> No
             await until(pilot, lambda: chosen() == f"remote://registry.test/{name}:v1")
             await quiet(pilot)
 
+        await until(pilot, lambda: chosen() == "remote://registry.test/a:champion")
         for name in ("b", "a", "b"):
             await shows(name)
         screen.open(REGISTRY, "a", Tag("gone"))
         await until(pilot, lambda: "a:gone is not listed." in "".join(n.message for n in pilot.app._notifications))
         await shows("b")
+
+
+@pytest.mark.parametrize(("tag", "then"), [("v0.9.0", "v1.0.0"), ("champion", "challenger"), ("v1.1.0", "v1.0.0")])
+async def test_a_tag_that_was_removed_here_leaves_the_cursor_on_its_neighbour(
+    tag: str, then: str, tmp_path: Path
+) -> None:
+    kits = Kits(tmp_path)
+    async with kits.app().run_test(size=(120, 36)) as pilot:
+        await ready(pilot, tag)
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "up", "enter")
+        pane = browse(pilot).tags_pane
+        await until(pilot, lambda: tag not in [row.target for row in pane.body.rows])
+        await quiet(pilot)
+        assert pane.current is not None
+        assert pane.current.target == then
+        assert browse(pilot).selection.target == then
+        await pilot.press("z")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: tag in [row.target for row in pane.body.rows])
+        await quiet(pilot)
+        assert pane.current is not None
+        assert pane.current.target == then
+
+
+async def test_a_repository_that_went_with_its_last_tag_leaves_the_cursor_on_its_source() -> None:
+    made, _ = world(["fraud"])
+    local: Any = made.sources[LOCAL]
+    local.repository("aaa").add(kitfile("1"), [("model", 10, "none")], "v1")
+    only = local.repository("zzz")
+    only.add(kitfile("2"), [("model", 10, "none")], "v1")
+    async with made.app("local://zzz:v1").run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
+        await quiet(pilot)
+        only.named.clear()
+        del local.repositories_["zzz"]
+        browse(pilot).reload(only)
+        await until(pilot, lambda: isinstance(browse(pilot).repositories_pane.current, PlaceRow))
+        await quiet(pilot)
+        assert browse(pilot).tags_pane.repository is None

@@ -9,9 +9,13 @@ import pytest
 from textual import events
 
 from kittui.errors import Unreachable
-from kittui.oci.reference import LOCAL
-from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, to_registry, until
+from kittui.oci.digest import Digest
+from kittui.oci.reference import LOCAL, Place
+from tests.change.kits import said
+from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, text_of, to_registry, until
 from tests.tui.world import acme
+
+REGISTRY = Place("remote", "registry.acme.dev")
 
 
 async def test_a_list_says_when_it_was_read_and_what_is_wrong_since() -> None:
@@ -118,3 +122,80 @@ async def test_what_a_pull_brought_is_marked_everywhere_at_once() -> None:
         await until(pilot, lambda: row.held == "all")
         await until(pilot, lambda: screen.layers_pane._shown.held)
         await until(pilot, lambda: local.asked["repositories"] == listings + 1)
+
+
+async def test_layers_that_could_not_be_read_once_are_shown_once_they_can() -> None:
+    world = acme()
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        source: Any = screen.tags_pane.repository.source  # type: ignore[union-attr]
+        source.failing["manifest"] = Unreachable("registry.acme.dev does not answer")
+        await pilot.press("r")
+        await until(pilot, lambda: screen.layers_pane.state.kind == "failed")
+        assert not screen.layers_pane.filled
+        del source.failing["manifest"]
+        await pilot.press("r")
+        await until(pilot, lambda: screen.layers_pane.state.kind == "ready")
+        assert screen.layers_pane.filled
+
+
+async def test_a_source_that_could_not_be_listed_is_asked_again_from_every_pane() -> None:
+    world = acme()
+    source: Any = world.sources[REGISTRY]
+    source.failing["repositories"] = Unreachable("registry.acme.dev does not answer")
+    async with world.app().run_test(size=SMALL, notifications=True) as pilot:
+        await listed(pilot)
+        await pilot.press("j", "j", "j", "enter")
+        await until(pilot, lambda: source.asked["repositories"] == 1)
+        await quiet(pilot)
+        await pilot.press("2", "r")
+        await until(pilot, lambda: source.asked["repositories"] == 2)
+        await until(pilot, lambda: "Asking registry.acme.dev again: unreachable since 12:00." in said(pilot))
+        await quiet(pilot)
+        del source.failing["repositories"]
+        await pilot.press("3", "r")
+        await until(pilot, lambda: source.asked["repositories"] == 3)
+        await until(pilot, lambda: len(browse(pilot).repositories_pane.body.rows) > 5)
+
+
+@pytest.mark.parametrize("width", [60, 62, 70, 80, 100, 120, 160])
+async def test_since_when_a_source_is_unreachable_is_in_its_title_at_every_width(width: int) -> None:
+    world = acme()
+    source: Any = world.sources[REGISTRY]
+    source.failing["repositories"] = Unreachable("registry.acme.dev does not answer")
+    async with world.app().run_test(size=(width, 24)) as pilot:
+        await listed(pilot)
+        pane = browse(pilot).repositories_pane
+        await pilot.press("j", "j", "j", "enter")
+        await until(pilot, lambda: pane.title_bar.trouble)
+        await quiet(pilot)
+        title = pane.title_bar.render()
+        assert title.cell_length == pane.size.width
+        assert " 12:00 " in f"{title.plain} "
+        assert "✗" in title.plain
+        assert title.plain.startswith("▌1 Rep")
+
+
+async def test_a_word_that_was_found_out_elsewhere_is_in_the_list() -> None:
+    """The board reads signatures of all stages; the list of tags shows what is known by then, and keeps it."""
+    world = acme()
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        repository: Any = screen.tags_pane.repository
+        assert "not checked" in text_of(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "BoardScreen")
+        await until(pilot, lambda: world.evidence.known(repository, Digest(repository.named["rollback"])))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+        def lines() -> list[str]:
+            stages = ("★ champion", "◆ challenger", "↩ rollback")
+            return [line for line in text_of(pilot).splitlines() if any(stage in line for stage in stages)]
+
+        await until(pilot, lambda: len(lines()) == 3 and all("unsigned" in line for line in lines()))
+        screen.reload(repository)
+        await quiet(pilot)
+        assert all("unsigned" in line for line in lines())

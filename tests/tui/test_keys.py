@@ -493,7 +493,7 @@ async def test_login_is_not_offered_for_the_store() -> None:
 
 
 async def test_help_says_why_a_key_does_nothing_here() -> None:
-    async with acme().app().run_test(notifications=True, size=(100, 60)) as pilot:
+    async with acme().app().run_test(notifications=True, size=(100, 70)) as pilot:
         await listed(pilot)
         await pilot.press("?")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpDialog))
@@ -733,3 +733,56 @@ async def test_a_layer_that_cannot_be_read_says_so_below_it() -> None:
         assert browse(pilot).at == "layers"
         await pilot.press("h")
         await until(pilot, lambda: "keeps no blobs" not in text_of(pilot))
+
+
+async def test_at_80_columns_name_stage_and_age_stay() -> None:
+    async with acme().app().run_test(notifications=True, size=(80, 24)) as pilot:
+        await to_registry(pilot)
+        lines = text_of(pilot).splitlines()
+        titles = next(line for line in lines if " tag " in line)
+        assert all(title in titles for title in ("tag", "age", "stage"))
+        row = next(line for line in lines if " v0.9.0 " in line)
+        assert "rollback" in row
+        assert "61 d" in row
+
+
+CHANGES = ["c", "R", "t", "x", "p", "u", "z", "f", "space", "slash", "o", "colon", "enter", "escape", "at", "s"]
+
+
+async def test_keys_below_the_smallest_size_do_nothing() -> None:
+    async with acme().app().run_test(notifications=True, size=(80, 24)) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        before = screen.selection
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: "kittui needs 60 columns and 15 rows" in text_of(pilot))
+        await pilot.press(*CHANGES)
+        await quiet(pilot)
+        assert pilot.app.screen is screen
+        assert screen.selection == before
+        assert screen.tags_pane.order == "stage"
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("space")
+        await until(pilot, lambda: len(screen.marks) == 1)
+
+
+async def test_a_dialog_that_a_small_terminal_hides_takes_no_keys_and_says_why() -> None:
+    async with acme().app().run_test(notifications=True, size=(80, 24)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.resize_terminal(50, 12)
+        await pilot.press("enter")
+        await until(pilot, lambda: any("this terminal has 50" in note.message for note in pilot.app._notifications))
+        assert isinstance(pilot.app.screen, ChoiceDialog)
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+async def test_q_leaves_a_terminal_that_is_too_small() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(50, 12)) as pilot:
+        await until(pilot, lambda: "kittui needs 60 columns" in text_of(pilot))
+        await pilot.press("q")
+        await until(pilot, lambda: app._exit)

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
+from textual.events import Key
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import run_interface
 from kittui.config import Flags
 from kittui.tui.app import KittuiApp
-from kittui.tui.frame.typed import TypedText
+from kittui.tui.frame.typed import TypedText, separate
 from tests.tui.ptys import HERE, Program
 
 ODD = {
@@ -55,6 +57,40 @@ def test_utf8_comes_through_wherever_it_is_cut(text: str, one: int, other: int) 
     pieces = [typed.decode(content[:low]), typed.decode(content[low:high]), typed.decode(content[high:], final=True)]
     if "\x1b" not in text:
         assert "".join(pieces) == text * 2
+
+
+@pytest.mark.parametrize(
+    ("pieces", "keys"),
+    [
+        ([b"\x1bk"], ["escape", "k"]),
+        ([b"\x1bjj/"], ["escape", "j", "j", "slash"]),
+        ([b"\x1b/"], ["escape", "slash"]),
+        ([b"\x1b1"], ["escape", "1"]),
+        ([b"\x1bG"], ["escape", "G"]),
+        ([b"\x1b\r"], ["escape", "enter"]),
+        ([b"\x1b\x1bq"], ["escape", "escape", "q"]),
+        ([b"\x1bb"], ["escape", "b"]),
+        ([b"j\x1b", b"k"], ["j", "escape", "k"]),
+        ([b"\x1b", b"/v"], ["escape", "slash", "v"]),
+        ([b"\x1b", b"b"], ["escape", "b"]),
+        ([b"\x1b", b"[A"], ["up"]),
+        ([b"\x1b[A\x1b[1;2C"], ["up", "shift+right"]),
+        ([b"\x1bOP"], ["f1"]),
+        ([b"\x1b\x7f"], ["ctrl+w"]),
+        ([b"x", b"y"], ["x", "y"]),
+    ],
+)
+def test_escape_and_a_key_are_two_keys_however_fast(pieces: list[bytes], keys: list[str]) -> None:
+    """In one read, or the key right after: Textual alone makes Alt of both, or drops one of them."""
+    typed, parser = TypedText(), XTermParser()
+    events = [event for piece in pieces for event in parser.feed(typed.decode(piece))]
+    assert [each.key for event in events for each in separate(event, typing=False) if isinstance(each, Key)] == keys
+
+
+def test_option_and_an_arrow_go_by_words_in_an_input() -> None:
+    events = list(XTermParser().feed(TypedText().decode(b"\x1bb\x1bf")))
+    keys = [each.key for event in events for each in separate(event, typing=True) if isinstance(each, Key)]
+    assert keys == ["ctrl+left", "ctrl+right"]
 
 
 def test_the_drivers_look_for_their_decoder_by_its_name() -> None:

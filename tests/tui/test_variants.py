@@ -126,3 +126,45 @@ async def test_pulling_an_index_into_the_store_asks_which_variant() -> None:
         assert "quantization=q3_0" in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35), (160, 45)])
+@pytest.mark.parametrize(("opens", "closes"), [("right", "left"), ("l", "h")])
+async def test_right_opens_the_next_level_at_once(size: tuple[int, int], opens: str, closes: str) -> None:
+    made, _ = world()
+    async with made.app("registry.test/llm:all").run_test(size=size) as pilot:
+        await to_index(pilot)
+        screen = browse(pilot)
+        screen.go("tags")
+        await pilot.press(opens)
+        await quiet(pilot)
+        assert sum(row.variant is not None for row in screen.tags_pane.body.rows) == 4
+        await pilot.press(opens)
+        await quiet(pilot)
+        row = screen.tags_pane.current
+        assert row is not None
+        assert row.variant is not None
+        await pilot.press(opens)
+        await quiet(pilot)
+        assert screen.layers_pane.body.has_focus
+        await pilot.press(closes)
+        assert screen.tags_pane.body.has_focus
+        await pilot.press(closes, closes)
+        await quiet(pilot)
+        assert screen.selection.target == "all"
+        assert all(row.variant is None for row in screen.tags_pane.body.rows)
+        await pilot.press(closes)
+        assert screen.repositories_pane.body.has_focus
+
+
+@pytest.mark.parametrize(("right", "left"), [("shift+right", "shift+left"), ("full_stop", "comma")])
+async def test_columns_that_do_not_fit_have_keys_of_their_own(right: str, left: str) -> None:
+    made, _ = world()
+    async with made.app("registry.test/llm:all").run_test(size=(80, 24)) as pilot:
+        await to_index(pilot)
+        browse(pilot).go("tags")
+        assert "signed" not in text_of(pilot)
+        await pilot.press(*[right] * 5)
+        await until(pilot, lambda: "signed" in text_of(pilot))
+        await pilot.press(*[left] * 5)
+        await until(pilot, lambda: "signed" not in text_of(pilot))

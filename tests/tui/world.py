@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -213,6 +213,7 @@ class World:
         self.sources = {source.place: source for source in sources}
         self.cache: dict[str, ModelKit] = {}
         self.saved: list[str] = []
+        self.sizes: dict[str, int] = {}
         self.logins: list[tuple[str, str, str]] = []
         self.login_error: KittuiError | None = None
         self.held: set[str] = set()
@@ -245,6 +246,7 @@ class World:
             kitfile_yaml=lambda modelkit: kitfile_yaml(modelkit.kitfile),
             signatures=_signatures,
             save_favourites=self._save,
+            save_sizes=self._save_sizes,
             inspector=lambda: self.inspector,
             change_tools=self._change_tools,
             differ=self._differ,
@@ -331,6 +333,9 @@ class World:
 
     async def _save(self, favourites: Sequence[str]) -> None:
         self.saved = list(favourites)
+
+    async def _save_sizes(self, sizes: Mapping[str, int]) -> None:
+        self.sizes = dict(sizes)
 
     async def _find(self, text: str) -> tuple[Place, str, Target | None]:
         place, name, target = self._locate(text)

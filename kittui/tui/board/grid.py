@@ -204,15 +204,20 @@ class Grid(ScrollView, can_focus=True):
         """Cells of the names and of a card, and the stages that fit."""
         room = max(20, self.size.width)
         names = min(28, max(14, room // 5))
-        fits = max(1, (room - names - 1) // (NARROW + 1))
-        shown = self._stages[self._first : self._first + fits]
-        width = (room - names - 1) // max(1, len(shown)) - 1
-        return names, min(width, 40), shown
+        left = room - names - 2
+        shown = self._stages[self._first : self._first + self._fits]
+        return names, min(left // max(1, len(shown)) - 1, 40), shown
+
+    @property
+    def _fits(self) -> int:
+        """How many stages there is room for."""
+        room = max(20, self.size.width)
+        return max(1, (room - min(28, max(14, room // 5)) - 2) // (NARROW + 1))
 
     def _into_view(self) -> None:
         if self._stage in self._stages:
             at = self._stages.index(self._stage)
-            fits = max(1, (max(20, self.size.width) - min(28, max(14, self.size.width // 5)) - 1) // (NARROW + 1))
+            fits = self._fits
             self._first = max(0, min(self._first, at, len(self._stages) - 1))
             self._first = max(self._first, at - fits + 1)
             self._first = min(self._first, max(0, len(self._stages) - fits))
@@ -234,12 +239,12 @@ class Grid(ScrollView, can_focus=True):
             self._roles = Roles(self.app.theme_variables)
         names, width, shown = self._layout()
         if y == 0:
-            left, right = self._first > 0, self._first + len(shown) < len(self._stages)
-            cells: list[tuple[Spans, str]] = [((("‹ more" if left else "", "faint"),), "base")]
+            right = len(self._stages) - self._first - len(shown)
+            more = [f"← {self._first}" if self._first else "", f"{right} more →" if right else ""]
+            cells: list[tuple[Spans, str]] = [(((" ".join(filter(None, more)), "warn"),), "base")]
             for stage in shown:
                 on = stage == self._stage
-                more = " ›" if right and stage == shown[-1] else ""
-                cells.append((((clean(stage, limit=60) + more, "accent+bold" if on else "muted"),), "base"))
+                cells.append((((clean(stage, limit=60), "accent+bold" if on else "muted"),), "base"))
             return self._strip(cells, names, width)
         number, line = self._row_at(self.scroll_offset.y + y - 1)
         if number is None:

@@ -70,6 +70,10 @@ class KeyNames:
         keys = self._mapped.get(name) or self._binding(name).key
         return display_keys(keys)[0]
 
+    def of(self, name: str) -> list[str]:
+        """All keys of a binding, as Textual spells them."""
+        return [key.strip() for key in (self._mapped.get(name) or self._binding(name).key).split(",")]
+
     @property
     def _mapped(self) -> Mapping[str, str]:
         if not self._keymap:

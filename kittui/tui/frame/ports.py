@@ -63,6 +63,10 @@ class Settings:
     concurrency: int = 6
     refresh: float = 0
     """Seconds between two quiet looks at the stages in view; 0: never."""
+    columns: tuple[str, ...] = ()
+    """Of a list of tags, the most important first; the usual ones where none is named."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """The sizes of panes as the user left them."""
     problems: tuple[str, ...] = ()
     programs: Programs = field(default_factory=Programs)
     """Editor, pager and difftool."""
@@ -100,8 +104,8 @@ class Ports:
     `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
     a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
     target, `find` does so too and raises NotFound for what could only be in the store and is not; `kitfile_yaml` writes
-    a Kitfile as kit does; `signatures` lists what is attached to a digest; `save_favourites` keeps them for the next
-    time;
+    a Kitfile as kit does; `signatures` lists what is attached to a digest; `save_favourites` and `save_sizes`
+    keep them for the next time;
     `inspector` reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions
     it is given; `trust` has what signatures and records say; `clock` gives the time for ages; `keys` names the keys of
     commands (the program fills it in). `inspector` and `change_tools` are factories, so that the first screen waits for
@@ -123,6 +127,7 @@ class Ports:
     kitfile_yaml: Callable[[ModelKit], str]
     signatures: Callable[[Repository, Digest], Awaitable[Attachments]]
     save_favourites: Callable[[Sequence[str]], Awaitable[None]]
+    save_sizes: Callable[[Mapping[str, int]], Awaitable[None]]
     inspector: Callable[[], Inspector]
     change_tools: Callable[[], ChangeTools]
     differ: Callable[[Sequence[Side]], Awaitable[DiffUseCase]]

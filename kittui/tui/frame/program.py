@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
+from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from kittui.errors import KittuiError
@@ -28,9 +29,10 @@ from kittui.tui.frame import clipboard
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
-from kittui.tui.frame.typed import ignore_what_is_no_utf8
+from kittui.tui.frame.typed import ignore_what_is_no_utf8, separate
 from kittui.tui.frame.waiting import Waiting
 from kittui.tui.style import theme
+from kittui.tui.style.sizes import too_small
 from kittui.tui.widgets.bars import HeaderBar
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ State = TypeVar("State")
 Answer = TypeVar("Answer")
 MESSAGES = 500
 """Messages that are kept."""
+IN_THE_DARK = ("quit", "suspend", "repaint")
+"""What keys do even where the terminal is too small to show anything."""
 NOTICE = 0.3
 """Seconds after which the header says that a command is still working."""
 
@@ -126,10 +130,25 @@ class Program(App[None], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """Queue what is typed, so that it takes effect in its order; Esc stops a command that is still working."""
         key = event.key if isinstance(event, events.Key) else ""
+        if self._is_beyond_sight(event, key):
+            return
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded or key == "ctrl+c":
             await super().on_event(event)
-        elif key != "escape" or not self.stop_command():
-            self.keyboard.take(event)
+            return
+        for each in separate(event, typing=isinstance(self.focused, Input)):
+            if getattr(each, "key", "") != "escape" or not self.stop_command():
+                self.keyboard.take(each)
+
+    def _is_beyond_sight(self, event: events.Event, key: str) -> bool:
+        """Whether something was typed or clicked where the terminal is too small to show what it would do."""
+        if not isinstance(event, events.Key | events.Paste | events.MouseEvent) or event.is_forwarded:
+            return False
+        words = too_small(self.size)
+        if not words or key in {"ctrl+c", *(key for name in IN_THE_DARK for key in self.ports.keys.of(name))}:
+            return False
+        if self.screen is not self.screen_stack[0] and not isinstance(event, events.MouseEvent):
+            self.notify(words, markup=False, timeout=4)
+        return True
 
     def on_passed(self, message: Passed) -> None:
         """A key has passed through the widgets."""

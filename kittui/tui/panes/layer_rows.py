@@ -238,17 +238,17 @@ def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -
         return (name, ((size_text(row.size), "muted"),), (), (), (), ())
     if isinstance(row, NodeRow):
         return _node_cells(row, pad, roomy)
-    return _layer_cells(row, pad, openable, held, largest)
+    return _layer_cells(row, pad, openable, held, largest, roomy)
 
 
-def _layer_cells(row: LayerRow, pad: str, openable: bool, held: bool, largest: int) -> Sequence[Spans]:
+def _layer_cells(row: LayerRow, pad: str, openable: bool, held: bool, largest: int, roomy: bool) -> Sequence[Spans]:
     layer = row.layer
     fold = ("▾ " if row.unfolded else "▸ ") if openable else "  "
     title = clean(layer.name or "") or clean(layer.path or "")
-    extra = clean(layer.path) if layer.name and layer.path and layer.name != layer.path else ""
+    extra = clean(layer.path) if roomy and layer.name and layer.path and layer.name != layer.path else ""
     name = [(pad + fold, "muted")]
     if row.alone:
-        name.append((f"{row.label:<11} ", "key"))
+        name.append((f"{row.label:<{11 if roomy else 8}} ", "key"))
     name.append((title or "(no path)", "text"))
     if row.progress:
         return ([*name, (f"  {row.progress}", "accent")], (), (), (), (), ())

@@ -67,6 +67,9 @@ class LayersPane(RowsPane[TreeRow]):
     class Entered(Message):
         """Enter on a row that has nothing below it."""
 
+    class Left(Message):
+        """Left on a row that has nothing to close, and none above it."""
+
     def __init__(self, ports: Ports, provider: LayerRows | None) -> None:
         super().__init__()
         self._ports = ports
@@ -102,7 +105,7 @@ class LayersPane(RowsPane[TreeRow]):
 
     def show(self, tag: TagRow | None) -> None:
         """Show a tag's layers, or why there are none yet."""
-        modelkit = tag.modelkit if tag is not None else None
+        modelkit = tag.modelkit if tag is not None and tag.problem is None else None
         if modelkit is not None and self._shown.tag is tag and self._shown.digest == modelkit.digest:
             return
         self._leave()
@@ -214,7 +217,9 @@ class LayersPane(RowsPane[TreeRow]):
         row = self._rows.current
         if row is None or (row.unfolded != event.unfold and self._fold(row, event.unfold)):
             return
-        if not event.unfold:
+        if not event.unfold and row.depth == 0:
+            self.post_message(self.Left())
+        elif not event.unfold:
             self._rows.to_parent(lambda one: one.depth)
         elif row.unfolded:
             self._rows.action_move(1)
@@ -315,6 +320,8 @@ class LayersPane(RowsPane[TreeRow]):
             if child.unfolded and callable(child.node.children):
                 self._read(child)
         self.rebuild()
+        if not self.filter:
+            self._rows.settle()
 
     def stop(self) -> bool:
         """Stop whatever is being read; what is there stays, and says that it is not all. False where nothing is."""

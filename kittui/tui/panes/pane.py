@@ -22,6 +22,8 @@ REST: Final = 0.12
 """Seconds that a cursor rests before what depends on it is loaded."""
 PATIENCE: Final = 0.3
 """Seconds before a spinner says that something takes its time."""
+NAMED: Final = 6
+"""Cells of a pane's name that stay beside what is wrong with it."""
 FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -41,8 +43,9 @@ class PaneTitle(Widget):
         """One accent: the pane that has the keys. When it was read is said where there is room, trouble always."""
         bar = ("▌", "$kit-accent") if self.active else (" ", "")
         left = Content.assemble(bar, *self.parts)
-        pieces = [(f" ✗ {self.trouble} ", "$kit-bad")] if self.trouble else []
-        pieces += [(f" {self.right} ", "$kit-muted")] if self.right else []
+        trouble, count = self._fitting(left)
+        pieces = [(f" ✗ {trouble} ", "$kit-bad")] if trouble else []
+        pieces += [(f" {count} ", "$kit-muted")] if count else []
         right = Content.assemble(*pieces)
         if self.age and left.cell_length + right.cell_length + len(self.age) + 3 <= self.size.width:
             right = Content.assemble((f" {self.age} ", "$kit-faint"), *pieces)
@@ -50,6 +53,18 @@ class PaneTitle(Widget):
         if left.cell_length > room:
             left = left.truncate(max(1, room), ellipsis=True)
         return Content.assemble(left, " " * (self.size.width - left.cell_length - right.cell_length), right)
+
+    def _fitting(self, left: Content) -> tuple[str, str]:
+        """What is wrong and how many, as much of both as there is room for beside a piece of the name.
+
+        Since when something is wrong stays longest.
+        """
+        if not self.trouble:
+            return "", self.right
+        room = self.size.width - min(left.cell_length, NAMED)
+        words, _, moment = self.trouble.partition(" since ")
+        ways = [(self.trouble, self.right), (self.trouble, ""), (f"{words} {moment}", ""), (moment or words, "")]
+        return next((way for way in ways if sum(len(text) + 3 for text in way if text) + 2 <= room), ways[-1])
 
 
 class Note(Widget):

@@ -132,6 +132,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
             known = any(found.entry.name == repository.name for found in row.found)
             stale = row.source is not None and (row.source.traits.free or not known)
             if row.entry.place == repository.source.place and row.asked and stale:
+                row.changed = True
                 self._ask(row)
 
     def _ask(self, row: PlaceRow) -> None:
@@ -234,6 +235,10 @@ class RepositoriesPane(RowsPane[TreeRow]):
             if found and row.state.kind == "absent":
                 row.state = replace(row.state, kind="ready")
         self._take(row, found or {each.entry.name: each for each in row.found})
+        if row.changed and self._rows.current is None and not self.filter:
+            # The last tag of the repository under the cursor went, and with it the repository.
+            self._rows.show(self._rows.rows, row)
+        row.changed = False
 
     def _row(
         self, place: PlaceRow, entry: RepositoryEntry, before: RepositoryRow | None, *, typed: bool = False

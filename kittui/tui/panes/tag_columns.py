@@ -1,11 +1,20 @@
-"""The columns of the tags pane, those of variants' labels among them, and the cells of its rows. No widgets."""
+"""The columns of the tags pane, those of variants' labels among them, and the cells of its rows. No widgets.
+
+What they say was read for the row already, or lies in this machine's history: a column asks nothing of a registry.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.cells import cell_len
 
 from kittui.modelkit.variants import label_keys
+from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.panes.signed import word_spans
@@ -14,49 +23,70 @@ from kittui.tui.style.sizes import age_text
 from kittui.tui.widgets.rows import Column, Spans
 
 if TYPE_CHECKING:
-    from kittui.modelkit import Stage
-    from kittui.oci.digest import Digest
+    from kittui.modelkit import ModelKit, Stage
+    from kittui.usecases.trust.verify import Verification
 
-COLUMNS = (
-    Column("tag", 12, sticky=True, flex=True),
-    Column("", 1),
-    Column("digest", 12),
-    Column("size", 7, "right"),
-    Column("age", 5, "right"),
-    Column("stage", 10),
-    Column("signed", 14),
-)
-_BEFORE = 2
-"""Columns that stand before those of labels."""
+TAG = Column("tag", 12, sticky=True, flex=True)
+HELD = Column("", 1, rank=1)
+COLUMNS: Final[Mapping[str, Column]] = {
+    "digest": Column("digest", 12, rank=6),
+    "size": Column("size", 7, "right", rank=4),
+    "age": Column("age", 5, "right", rank=2),
+    "stage": Column("stage", 10, rank=3),
+    "signed": Column("signed", 14, rank=7),
+    "framework": Column("framework", 10, rank=8),
+    "license": Column("license", 10, rank=9),
+    "moved": Column("moved by", 16, rank=10),
+    "name": Column("name", 16, rank=11),
+    "author": Column("author", 14, rank=12),
+}
+"""What can stand after the tag: in its usual order, and the most important of them where there is room for few."""
+LABEL = 5
+"""The rank of labels."""
 _LABELS = 8
 """Labels that have columns at most."""
 _WIDEST = 18
+_MOVED = " ↻ moved"
+_NAME = 28
+"""Cells that a long name takes before columns that are not essential."""
 _SEARCHED = 2_000
-"""Tags among which those on a variant are looked for."""
+"""Tags among which those on a variant, and the longest name, are looked for."""
+Moves = Mapping[tuple[Tag, Digest], tuple[str, str]]
+"""Who put a tag on a digest, and when."""
 
 
 class TagCells:
-    """Draws the cells of rows. `stages` says where each digest stands, as the column of stages shows it."""
+    """Draws the cells of rows. `stages` says where each digest stands, as the column of stages shows it; `moves` who
+    moved tags, as far as this machine knows."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._labels: list[str] = []
         self.stages: Mapping[Digest, Stage] = {}
+        self.moves: Moves = {}
+        named = [name for name in ports.settings.columns if name in COLUMNS]
+        self._fields = {
+            name: replace(COLUMNS[name], rank=rank) if named else COLUMNS[name]
+            for rank, name in enumerate(named or COLUMNS, HELD.rank + 1)
+        }
 
-    def columns_for(self, rows: Iterable[TagRow]) -> tuple[Column, ...] | None:
-        """The columns for these rows, and cells to match from now on; None where no label has or had a column."""
-        found, labels = columns(rows)
-        if not labels and not self._labels:
-            return None
-        self._labels = labels
-        return found
+    def columns_for(self, rows: Sequence[TagRow]) -> tuple[Column, ...]:
+        """The columns for these rows, and cells to match from now on."""
+        labels, self._labels = label_columns(rows)
+        longest = max((_needed(row) for row in islice(rows, _SEARCHED)), default=0)
+        return (replace(TAG, wants=min(_NAME, longest + 2)), HELD, *labels, *self._fields.values())
 
     def of(self, row: TagRow, tags: TagList | None) -> Sequence[Spans]:
         """The cells of a row of a list."""
-        cells = self._own(row, tags)
-        return with_labels(cells, row, self._labels) if self._labels else cells
+        labels = row.variant.labels if row.variant is not None else {}
+        own: list[Spans] = [((clean(labels.get(key, ""), limit=_WIDEST), "text"),) for key in self._labels]
+        if row.problem is not None:
+            # It runs on into the cells after it, which are empty.
+            return (self._tag(row, tags), ((f"✗ {clean(row.problem)}", "bad"),), *own, *(() for _ in self._fields))
+        cells = self._cells(row)
+        return (self._tag(row, tags), ((_held(row), "good"),), *own, *(cells.get(name, ()) for name in self._fields))
 
-    def _own(self, row: TagRow, tags: TagList | None) -> Sequence[Spans]:
+    def _tag(self, row: TagRow, tags: TagList | None) -> Spans:
         stage = tags.stage_of(row) if tags else None
         plain = self._ports.settings.ascii_marks
         name = clean(row.entry.name or "(no tag)")
@@ -69,53 +99,85 @@ class TagCells:
             tag = ((f"{stage.ascii_mark if plain else stage.mark} ", stage.colour), (name, "text+bold"))
         else:
             tag = (("  ", "text"), (name, "muted" if row.entry.name is None else "text"))
-        if row.moved:
-            tag = (*tag, (" ~moved" if plain else " ↻ moved", "warn"))
-        held = ((_held(row), "good"),)
-        if row.problem is not None:
-            return (tag, (), (("✗ unreadable", "bad"),), (), (), ((clean(row.problem), "muted"),), ())
-        digest = row.digest
+        return (*tag, (" ~moved" if plain else _MOVED, "warn")) if row.moved else tag
+
+    def _cells(self, row: TagRow) -> Mapping[str, Spans]:
+        digest, kit = row.digest, row.modelkit
         if digest is None:
-            return (tag, held, (("·", "faint"),), (), (), (), ())
+            return dict.fromkeys(("digest", "age"), (("·", "faint"),))
         if row.ditto:
-            return (tag, held, (("″", "faint"),), (("″", "faint"),), (("″", "faint"),), (), ())
-        modelkit = row.modelkit
-        size = size_text(row.size)
+            return dict.fromkeys(("digest", "size", "age"), (("″", "faint"),))
         age = age_text(row.created, self._ports.clock()) if row.created else ""
+        known = self._ports.trust.known(row.repository, digest)
+        cells: dict[str, Spans] = {
+            "digest": ((digest.short, "muted"),),
+            "size": ((size_text(row.size), "text"),),
+            "age": ((age, "muted"),),
+            "stage": self._stage(digest, kit),
+            "signed": (word_spans(known),),
+            "moved": ((self._moved(row, digest, known), "muted"),),
+        }
+        for name, text in _kitfile_texts(kit).items():
+            cells[name] = ((clean(text, limit=200), "text"),)
+        return cells
+
+    def _stage(self, digest: Digest, kit: ModelKit | None) -> Spans:
+        if kit is not None and not kit.is_modelkit:
+            return ((clean(kit.label), "special"),)
         at = self.stages.get(digest)
-        if modelkit is not None and not modelkit.is_modelkit:
-            where: Spans = ((clean(modelkit.label), "special"),)
-        elif at is not None:
-            where = ((clean(at.name), at.colour),)
-        else:
-            where = ()
-        return (
-            tag,
-            held,
-            ((digest.short, "muted"),),
-            ((size, "text"),),
-            ((age, "muted"),),
-            where,
-            (word_spans(self._ports.trust.known(row.repository, digest)),),
-        )
+        return ((clean(at.name), at.colour),) if at is not None else ()
+
+    def _moved(self, row: TagRow, digest: Digest, known: Verification | None) -> str:
+        """Who put the tag there, and how long ago: from a record that was read, else from this machine's history."""
+        tag = row.entry.name
+        if tag is None:
+            return ""
+        actor, time = self.moves.get((tag, digest), ("", ""))
+        if known is not None:
+            from kittui.trust.documents import write_time
+            from kittui.usecases.trust.board import last_move
+            from kittui.usecases.trust.names import plain_name
+
+            move, _ = last_move(known, plain_name(row.repository), tag, digest)
+            actor, time = (move.actor, write_time(move.time)) if move is not None else (actor, time)
+        return " ".join(filter(None, (clean(actor, limit=60), age_text(time, self._ports.clock()))))
 
 
-def columns(rows: Iterable[TagRow]) -> tuple[tuple[Column, ...], list[str]]:
-    """The columns for these rows, and the labels that some of them are of."""
+def _needed(row: TagRow) -> int:
+    """Cells of a tag's name, and of what is said behind it."""
+    return cell_len((row.entry.name or "")[:_NAME]) + (len(_MOVED) if row.moved else 0)
+
+
+def label_columns(rows: Iterable[TagRow]) -> tuple[list[Column], list[str]]:
+    """Columns for the labels that some of these rows are of, and the labels."""
     variants = [row.variant for row in rows if row.variant is not None]
-    keys = label_keys(variants)[:_LABELS]
-    own = []
+    keys = label_keys(variants)[:_LABELS] if variants else []
+    found = []
     for key in keys:
         texts = [clean(key), *(clean(variant.labels.get(key, "")) for variant in variants)]
-        own.append(Column(clean(key, limit=_WIDEST), min(_WIDEST, max(map(len, texts)))))
-    return (*COLUMNS[:_BEFORE], *own, *COLUMNS[_BEFORE:]), keys
+        found.append(Column(clean(key, limit=_WIDEST), min(_WIDEST, max(map(len, texts))), rank=LABEL))
+    return found, keys
 
 
-def with_labels(cells: Sequence[Spans], row: TagRow, keys: Sequence[str]) -> Sequence[Spans]:
-    """A row's cells with those of its labels among them."""
-    labels = row.variant.labels if row.variant is not None else {}
-    own: list[Spans] = [((clean(labels.get(key, ""), limit=_WIDEST), "text"),) for key in keys]
-    return (*cells[:_BEFORE], *own, *cells[_BEFORE:])
+def _kitfile_texts(kit: ModelKit | None) -> Mapping[str, str]:
+    """What the Kitfile says, where it says it in the form it should have."""
+    if kit is None:
+        return {}
+    package, model = (_mapping(kit.kitfile.get(part)) for part in ("package", "model"))
+    return {
+        "name": kit.name or "",
+        "framework": _text(model.get("framework")),
+        "license": _text(package.get("license")) or _text(model.get("license")),
+        "author": ", ".join(kit.authors),
+    }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _held(row: TagRow) -> str:

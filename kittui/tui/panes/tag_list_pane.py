@@ -12,7 +12,7 @@ from kittui.terminal import clean
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.rows_pane import RowsPane
-from kittui.tui.panes.tag_columns import COLUMNS, TagCells
+from kittui.tui.panes.tag_columns import TagCells
 from kittui.tui.panes.tag_marks import TagMarks
 from kittui.tui.panes.tag_rows import Order, TagList, TagRow
 from kittui.tui.panes.tag_states import assessed
@@ -36,19 +36,27 @@ class TagListPane(RowsPane[TagRow]):
     class Entered(Message):
         """Enter on a tag."""
 
+    class Left(Message):
+        """Left on a tag that has nothing to close."""
+
     def __init__(self, ports: Ports, marks: dict[tuple[str, str, str], Mark]) -> None:
         super().__init__()
         self._ports = ports
         self._list: TagList | None = None
         self._view = TagView()
         self._drawn = TagCells(ports)
-        self._rows: Rows[TagRow] = Rows(COLUMNS, self._cells, lambda row: row.key)
+        self._rows: Rows[TagRow] = Rows(self._drawn.columns_for(()), self._cells, lambda row: row.key, tree=True)
         self._marks = TagMarks(marks, self._rows)
 
     @property
     def current(self) -> TagRow | None:
         """The row under the cursor."""
         return self._rows.current
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the list from being read, and since when."""
+        return self._list.trouble if self._list else ""
 
     @property
     def order(self) -> Order:
@@ -103,9 +111,7 @@ class TagListPane(RowsPane[TagRow]):
         if self._list is None:
             return
         shown = unfolded(self._view.rows(self._list, self.filter, self._ports.clock(), first=first))
-        columns = self._drawn.columns_for(shown)
-        if columns is not None:
-            self._rows.set_columns(columns)
+        self._rows.set_columns(self._drawn.columns_for(shown))
         self._rows.show(shown, shown[0] if first and shown else None)
         self.place_note()
         self.retitle()
@@ -149,10 +155,16 @@ class TagListPane(RowsPane[TagRow]):
         row = self.current
         if row is None:
             return
-        if not event.unfold and row.above is not None:
+        if row.unfolded != event.unfold and self._fold(row, event.unfold):
+            return
+        if event.unfold and row.unfolded:
+            self._rows.action_move(1)
+        elif event.unfold:
+            self.post_message(self.Entered())
+        elif row.above is not None:
             self._rows.to_parent(lambda one: 0 if one.above is None else 1)
-        elif row.unfolded != event.unfold:
-            self._fold(row, event.unfold)
+        else:
+            self.post_message(self.Left())
 
     def _fold(self, row: TagRow, unfold: bool) -> bool:
         """Show or hide an index's variants; False for a row that has none below it."""

@@ -13,6 +13,7 @@ from textual.reactive import var
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
@@ -63,6 +64,7 @@ class TagsPane(TagListPane):
         self._reader = TagReader(ports, lambda read: self.run_worker(read, group="rows"), self._was_read)
         self._lists = TagLists(ports, self._reader)
         self._wanted: tuple[Place, str, Target] | None = None
+        self._changed = False
 
     @property
     def _query(self) -> Query:
@@ -99,8 +101,24 @@ class TagsPane(TagListPane):
         self._rows.reset()
         self.rebuild(first=True)
         self._find_wanted()
+        self._read_moves(repository)
         if not self._list.complete:
             self._load(self._list)
+
+    @work(group="moves", exclusive=True)
+    async def _read_moves(self, repository: Repository) -> None:
+        """Read who moved which tag, as far as this machine knows: no request."""
+        self._drawn.moves = {}
+        with suppress(KittuiError):
+            # What this machine knows comes first; the records in the registry are not asked for.
+            events = (await anext(self._ports.trust.history(repository, None))).events
+            # The newest comes first, and stays.
+            self._drawn.moves = {
+                (Tag(event.tag), Digest(event.after)): (event.actor, event.time)
+                for event in reversed(events)
+                if event.after is not None
+            }
+        self._rows.touch()
 
     def show_place(self, state: State) -> None:
         """No repository is chosen: say what there is to say of the place under the cursor."""
@@ -120,9 +138,12 @@ class TagsPane(TagListPane):
             self._load(self._list)
 
     def forget(self, place: str | None = None, name: str | None = None) -> None:
-        """Drop what is remembered of a repository, or of all."""
+        """Tags of a repository, or of all, were changed: drop what is remembered of them."""
         if self._lists.forget(place, name, self._list):
+            self._changed = True
             self.reload()
+            if self._list is not None:
+                self._read_moves(self._list.repository)
 
     @work(exclusive=True, group="tags")
     async def _load(self, tags: TagList) -> None:
@@ -131,6 +152,9 @@ class TagsPane(TagListPane):
         self.set_state(failed or listed(tags))
         if failed is None:
             self._find_wanted()
+            if self._changed and not self.filter:
+                self._rows.settle()
+            self._changed = False
             self._assess()
             self._rows.view_again()
             self.post_message(self.Counted(tags.repository, sum(row.entry.name is not None for row in tags.rows)))

@@ -30,6 +30,8 @@ class PlaceRow:
     unfolded: bool = False
     depth: int = 0
     loading: Worker[None] | None = None
+    changed: bool = False
+    """Whether it is being listed because tags of it were changed here."""
     read_at: datetime | None = None
     trouble: str = ""
     """What keeps it from being read, and since when."""

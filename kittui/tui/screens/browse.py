@@ -30,24 +30,26 @@ from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.repositories import RepositoriesPane
 from kittui.tui.panes.tags import TagsPane
 from kittui.tui.panes.tree import PlaceRow, RepositoryRow
+from kittui.tui.screens.sizing import PaneSizes
+from kittui.tui.style.sizes import too_small
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
 
-WIDE, ROOMY, SMALLEST = 120, 150, (60, 15)
-"""Columns from which all panes fit, and fit well; columns and rows below which none does."""
-LAYOUTS = ("-tiny", "-narrow", "-wide", "-snug", "-roomy")
+WIDE, ROOMY, VAST = 120, 150, 190
+"""Columns from which all panes fit, fit well, and have room to spare."""
+LAYOUTS = ("-tiny", "-narrow", "-wide", "-snug", "-roomy", "-vast")
 NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
 
 
 def layout_classes(size: Size) -> tuple[str, ...]:
     """The classes of the browse screen in a terminal of this size; any two sizes' classes differ by more than fewer."""
-    if size.width < SMALLEST[0] or size.height < SMALLEST[1]:
+    if too_small(size):
         return ("-tiny",)
     if size.width < WIDE:
         return ("-narrow",)
-    return ("-wide", "-roomy" if size.width >= ROOMY else "-snug")
+    return ("-wide", "-vast" if size.width >= VAST else "-roomy" if size.width >= ROOMY else "-snug")
 
 
 class Body(Horizontal):
@@ -65,11 +67,7 @@ class TooSmall(Widget):
 
     def render(self) -> str:
         """One plain sentence."""
-        width, height = self.app.size
-        return (
-            f"kittui needs {SMALLEST[0]} columns and {SMALLEST[1]} rows; "
-            f"this terminal has {width} columns and {height} rows."
-        )
+        return too_small(self.app.size)
 
 
 class BrowseScreen(Screen[None], inherit_bindings=False):
@@ -85,6 +83,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._marks: dict[tuple[str, str, str], Mark] = {}
         self._favourites = set(ports.settings.favourites)
         self._at: PaneName = "repositories"
+        self._sizes = PaneSizes(ports.settings.sizes)
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
         self.tags_pane = TagsPane(ports, self._marks)
         self.layers_pane = LayersPane(ports, next((part.layer_rows for part in parts if part.layer_rows), None))
@@ -210,12 +209,17 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             **base,  # type: ignore[arg-type]
         )
 
+    def on_screen_resume(self) -> None:
+        """What was open above may have found out what signatures are worth."""
+        self.tags_pane.recheck()
+
     def on_resize(self, event: events.Resize) -> None:
         """Lay out for the new size; what is selected stays."""
         classes = layout_classes(event.size)
         if not self.has_class(*classes):
             self.remove_class(*LAYOUTS, update=False)
             self.add_class(*classes)
+        self._fit()
         self.call_after_refresh(self._settle)
 
     def _settle(self) -> None:
@@ -232,7 +236,20 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def zoom(self) -> None:
         """Give all the room to the pane that has the keys, wherever they go, or give it back."""
         self.toggle_class("-zoomed")
+        self._fit()
         self.refresh_bars()
+
+    async def resize(self, step: int) -> None:
+        """Give the pane that has the keys more room, or less, and keep it for the next time."""
+        self._sizes.change(self._at, step, wide=self.has_class("-wide"), now=self.pane.size.width)
+        self._fit()
+        await self._ports.save_sizes(self._sizes.kept)
+
+    def _fit(self) -> None:
+        """Give the panes their sizes; where one has all the room, there is nothing to share."""
+        names = ("zoomed", "wide", "narrow")
+        layout = next((name for name in names if self.has_class(f"-{name}")), "")
+        self._sizes.apply(self._panes, self.query_one(Middle), self._at, self.app.size.width, layout)
 
     def go_by(self, step: int) -> None:
         """Give the keys to the next or the previous pane."""
@@ -252,6 +269,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.remove_class(f"-at-{self._at}")
             self.add_class(f"-at-{name}")
             self._at = name
+            self._fit()
         self.refresh_bars()
 
     def on_descendant_focus(self) -> None:
@@ -396,6 +414,11 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.action_run("look.view")
         else:
             self.go("details")
+
+    @on(TagsPane.Left)
+    @on(LayersPane.Left)
+    def _left(self) -> None:
+        self.go_by(-1)
 
     @on(TagsPane.Rested)
     def _show_tag(self) -> None:

@@ -74,11 +74,16 @@ async def _login(context: Context) -> None:
 
 async def _refresh(context: Context) -> None:
     browse = _browse(context)
-    if context.selection.pane == "repositories":
+    asked = browse.repositories_pane.place
+    trouble = browse.tags_pane.trouble
+    if context.selection.pane == "repositories" or browse.tags_pane.repository is None:
         browse.repositories_pane.reload()
+        trouble = trouble or (asked.trouble if asked else "")
     browse.tags_pane.unmark_moved()
     browse.details_pane.forget()
     browse.tags_pane.reload()
+    if trouble and asked:
+        context.program.notify(f"Asking {asked.label} again: {trouble}.", markup=False, timeout=4)
 
 
 async def _sort(context: Context) -> None:
@@ -99,6 +104,14 @@ async def _reverse(context: Context) -> None:
 
 async def _zoom(context: Context) -> None:
     _browse(context).zoom()
+
+
+async def _wider(context: Context) -> None:
+    await _browse(context).resize(1)
+
+
+async def _narrower(context: Context) -> None:
+    await _browse(context).resize(-1)
 
 
 async def _mark(context: Context) -> None:
@@ -256,5 +269,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("tab.next", "right,l", "Next tab", "Show the next tab", _next_tab, _in_details, 0, "Panes"),
     Command("tab.previous", "left,h", "Previous tab", "Show the previous tab", _previous_tab, _in_details, 0, "Panes"),
     Command("zoom", "plus", "Zoom", "Give this pane all the room, or give it back", _zoom, always, 0, "Panes"),
+    Command("larger", "greater_than_sign", "Larger", "Give this pane more room", _wider, always, 0, "Panes"),
+    Command("smaller", "less_than_sign", "Smaller", "Give this pane less room", _narrower, always, 0, "Panes"),
     Command("help", "question_mark", "Help", "Every key that is live now", _help, always, 1000, "Program"),
 )

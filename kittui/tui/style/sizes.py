@@ -1,8 +1,20 @@
-"""Ages and bars as the screen shows them: short, aligned, never cut in the middle."""
+"""Ages and bars as the screen shows them: short, aligned, never cut in the middle. And how large a screen must be."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
+
+SMALLEST: Final = (60, 15)
+"""Columns and rows below which nothing fits."""
+
+
+def too_small(size: tuple[int, int]) -> str:
+    """What a terminal of this size says where it is too small; empty where it is not."""
+    (width, height), (columns, rows) = size, SMALLEST
+    if width >= columns and height >= rows:
+        return ""
+    return f"kittui needs {columns} columns and {rows} rows; this terminal has {width} columns and {height} rows."
 
 
 def age_text(created: str | None, now: datetime) -> str:

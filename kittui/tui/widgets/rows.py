@@ -31,16 +31,23 @@ VIEW_DELAY: Final = 0.05
 """Seconds that the view must rest before the rows in it are asked for."""
 
 
+ESSENTIAL: Final = 3
+"""The last rank of columns that are shown beside a name which is cut for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of cells. A `flex` column takes what the others leave, at least `width` cells; a `sticky` one stays at
-    the left when the others don't fit and are moved sideways."""
+    the left when the others don't fit and are moved sideways. Of those that don't all fit, the ones of the lowest
+    `rank` are shown; a flex column that `wants` more cells has them before any of a rank above ESSENTIAL."""
 
     title: str
     width: int
     align: Literal["left", "right"] = "left"
     sticky: bool = False
     flex: bool = False
+    rank: int = 0
+    wants: int = 0
 
 
 class Rows(ScrollView, Generic[Row], can_focus=True):
@@ -48,7 +55,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     `cells` gives one sequence of spans for each column; it is called for visible rows only, and again after `touch`.
     What is too long for its column continues into empty cells to its right.
-    `key` names a row for marks.
+    `key` names a row for marks. Left and right move columns that don't fit, unless the rows are a `tree`: there they
+    open and close rows, and columns have keys of their own.
     """
 
     DEFAULT_CSS = """
@@ -71,6 +79,22 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
             "right,l", "fold(1)", "Expand", id="move.expand", tooltip="Expand, or columns to the right", show=False
         ),
         Binding("left,h", "fold(-1)", "Collapse", id="move.collapse", tooltip="Collapse, or to the parent", show=False),
+        Binding(
+            "shift+right,full_stop",
+            "sideways(1)",
+            "Columns right",
+            id="move.columns-right",
+            tooltip="Columns that don't fit, to the right",
+            show=False,
+        ),
+        Binding(
+            "shift+left,comma",
+            "sideways(-1)",
+            "Columns left",
+            id="move.columns-left",
+            tooltip="Back to the columns on the left",
+            show=False,
+        ),
         Binding("enter", "open", "Open", id="move.open", tooltip="Open the row, or go to the next pane", show=False),
     ]
 
@@ -109,8 +133,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         key: Callable[[Row], Hashable],
         *,
         titles: bool = True,
+        tree: bool = False,
     ) -> None:
         super().__init__()
+        self._tree = tree
         self.mark = "✎"
         """What stands before a marked row."""
         self._columns = tuple(columns)
@@ -216,6 +242,8 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Use other columns."""
+        if self._columns == tuple(columns):
+            return
         self._columns = tuple(columns)
         self._widths = None
         self.touch()
@@ -284,17 +312,27 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.Opened(self))
 
     def action_fold(self, direction: int) -> None:
-        """Expand or collapse; where columns don't fit, move them sideways instead."""
-        if self._overflowing or self._first_column:
-            last = len([column for column in self._columns if not column.sticky]) - 1
-            first = max(0, min(last, self._first_column + direction))
-            if first != self._first_column and (direction < 0 or self._overflowing):
-                self._first_column = first
-                self._widths = None
-                self.touch()
-                return
-        if self._at_choice:
+        """Expand or collapse; where columns of a table don't fit, move them sideways instead."""
+        if (self._tree or not self.action_sideways(direction)) and self._at_choice:
             self.post_message(self.Folded(self, direction > 0))
+
+    def action_sideways(self, direction: int) -> bool:
+        """Move the columns that don't fit; False where they stay."""
+        if not (self._overflowing or self._first_column):
+            return False
+        last = len([column for column in self._columns if not column.sticky]) - 1
+        first = max(0, min(last, self._first_column + direction))
+        if first == self._first_column or (direction > 0 and not self._overflowing):
+            return False
+        self._first_column = first
+        self._widths = None
+        self.touch()
+        return True
+
+    def settle(self) -> None:
+        """Where the chosen row is gone, put the cursor on the one that is in its place."""
+        if not self._at_choice:
+            self.move_to(self._cursor)
 
     async def on_click(self, event: events.Click) -> None:
         """Click puts the cursor there, a double click opens."""
@@ -349,20 +387,28 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
 
     @property
     def _overflowing(self) -> bool:
-        return len(self._layout()) < len(self._columns) and self._layout()[-1][0] != len(self._columns) - 1
+        shown = {number for number, _ in self._layout()}
+        if not self._first_column:
+            return len(shown) < len(self._columns)
+        return len(self._columns) - 1 not in shown
 
     def _layout(self) -> list[tuple[int, int]]:
-        """Which columns are shown, and how wide: sticky ones first, then as many as fit from the first one on."""
+        """Which columns are shown, and how wide: sticky ones first, then those of the lowest ranks that fit; moved
+        sideways, as many as fit from the first one on."""
         if self._widths is not None:
             return self._widths
         room = self.size.width - 2
         sticky = [number for number, column in enumerate(self._columns) if column.sticky]
         others = [number for number, column in enumerate(self._columns) if not column.sticky][self._first_column :]
+        if not self._first_column:
+            others.sort(key=lambda number: self._columns[number].rank)
         shown = list(sticky)
         used = sum(self._columns[number].width + 1 for number in sticky)
+        wanted = sum(max(0, column.wants - column.width) for column in self._columns)
         for number in others:
             width = self._columns[number].width + 1
-            if used + width - 1 > room and shown:
+            least = wanted if self._columns[number].rank > ESSENTIAL and not self._first_column else 0
+            if used + width - 1 + least > room and shown:
                 break
             shown.append(number)
             used += width

@@ -81,7 +81,7 @@ class Evidence:
         return self.reviews is not None and await asyncio.to_thread(self.reviews.has_others, digest)
 
     def known(self, repository: Repository, digest: Digest) -> Verification | None:
-        """What was found out about a digest when it was last asked for; nothing is asked now."""
+        """What was found out about a digest when it was last asked for, forgotten or not; nothing is asked now."""
         found = self._known.get(("statements", repository.reference(), digest))
         if found is None or not found[1].done() or found[1].cancelled() or found[1].exception() is not None:
             return None
@@ -90,9 +90,9 @@ class Evidence:
 
     def forget(self, repository: Repository | None = None) -> None:
         """Ask for statements again the next time: those of a repository, or all."""
-        for key in [key for key in self._known if key[0] == "statements"]:
-            if repository is None or key[1] == repository.reference():
-                del self._known[key]
+        for key, (_, task) in self._known.items():
+            if key[0] == "statements" and (repository is None or key[1] == repository.reference()):
+                self._known[key] = (float("-inf"), task)
 
     async def risk(self, repository: Repository, manifest: Manifest) -> RiskReport:
         """kittui's own look into the files: reads the parts of layers that it needs."""
