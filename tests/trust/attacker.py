@@ -100,11 +100,15 @@ class Attacker:
     def kit(self, version: str, *tags: str) -> Manifest:
         """Store a small ModelKit under tags."""
         kitfile = {"manifestVersion": "1.0.0", "package": {"name": "fraud", "version": version}}
-        config = {**self.blob(json.dumps(kitfile).encode()).to_json(), "mediaType": KIT_CONFIG}
-        document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}
-        for tag in tags:
-            self.put(document, tag)
+        self.bare_kit(self.blob(json.dumps(kitfile).encode()), {}, *tags)
         return self.manifest(tags[0])
+
+    def bare_kit(self, config: Descriptor, annotations: Mapping[str, str], *tags: str) -> None:
+        """The same with a Kitfile that is there already."""
+        named = {**config.to_json(), "mediaType": KIT_CONFIG}
+        document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": named, "layers": []}
+        for tag in tags:
+            self.put({**document, "annotations": dict(annotations)}, tag)
 
     def delete(self, digest: str) -> None:
         """Delete a manifest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -49,9 +49,12 @@ class MergedHistory:
 async def local_history(repository: Repository, ledger: Ledger, tags: Collection[str]) -> MergedHistory:
     """What this machine moved, without asking the registry. Raises StorageError."""
     reference = repository.reference()
-    known = await asyncio.to_thread(ledger.history.events, reference)
-    local = [_local(event) for event in known if event.tag in tags]
-    return MergedHistory(reference, tuple(reversed(in_order(local))))
+
+    def read() -> MergedHistory:
+        local = [_local(event) for event in ledger.history.events(reference) if event.tag in tags]
+        return MergedHistory(reference, tuple(reversed(in_order(local))))
+
+    return await asyncio.to_thread(read)
 
 
 async def merged_history(
@@ -86,12 +89,26 @@ async def merged_history(
         notes += more
     except KittuiError as error:
         notes.append(f"the records in the registry could not be read: {error.message}")
-    merged = _merge(local, [move for move in moves if move.tag in tags], notes)
+    moves = [move for move in moves if move.tag in tags]
+    ends = {tag: (write_time(now), current[tag]) if tag in current else None for tag in reversed(dict.fromkeys(tags))}
+    # Thousands of moves take a moment, in which the interface answers keys.
+    events = await asyncio.to_thread(_put_together, local, moves, ends, notes, bridged=not keyring)
+    return MergedHistory(reference, events, tuple(notes))
+
+
+def _put_together(
+    local: Sequence[TagEvent],
+    recorded: Sequence[TagEvent],
+    ends: Mapping[Tag, tuple[str, str | None] | None],
+    notes: list[str],
+    *,
+    bridged: bool,
+) -> tuple[TagEvent, ...]:
+    """The moves of every tag as chains, the newest first; `ends` is where each tag is now. Adds to the notes."""
+    merged = _merge(local, recorded, notes)
     dated: list[tuple[str, TagEvent]] = []
-    for tag in reversed(dict.fromkeys(tags)):
-        moved = [event for event in merged if event.tag == tag]
-        end = (write_time(now), current[tag]) if tag in current else None
-        chain, crossed = chained(moved, tag, end, bridged=not keyring)
+    for tag, end in ends.items():
+        chain, crossed = chained([event for event in merged if event.tag == tag], tag, end, bridged=bridged)
         notes += crossed
         latest = ""
         for event in chain:
@@ -99,7 +116,7 @@ async def merged_history(
             latest = max(latest, event.time) if event.counted else latest
             dated.append((latest if event.counted else event.time, event))
     dated.sort(key=lambda pair: pair[0])
-    return MergedHistory(reference, tuple(event for _, event in reversed(dated)), tuple(notes))
+    return tuple(event for _, event in reversed(dated))
 
 
 async def _subjects(repository: Repository, known: Collection[str], notes: list[str]) -> list[Digest]:
