@@ -14,7 +14,8 @@ from pytest_textual_snapshot import SVGImageExtension
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SVGImageExtension.dirname = classmethod(lambda cls, *, test_location: str(SNAPSHOTS / test_location.basename))
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-settings.register_profile("kittui", deadline=None)
+# With $CI the same examples are drawn each time: what fails there fails for everybody.
+settings.register_profile("kittui", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("kittui")
 
 pytest_plugins = ["tests.fakes.docker_registry", "tests.fakes.registry_servers"]

@@ -147,7 +147,7 @@ def command(place: Place, layout: Path, path: str, words: Sequence[str]) -> Run:
         said.seek(max(0, said.tell() - 20_000))
         last = said.read()
     outcome = f"exit {process.returncode}"
-    if any(bad in last for bad in BAD) or process.returncode not in (0, 2, 3, 4, 5, 6):
+    if any(bad in last for bad in BAD) or process.returncode not in range(7):
         outcome = f"BROKEN {outcome}: {last[-300:].decode(errors='replace')}"
     return Run(seconds, usage.ru_utime + usage.ru_stime, 0, usage.ru_maxrss / 1000, outcome)
 

@@ -160,7 +160,7 @@ def _deep_tar(depth: int) -> bytes:
 
 
 def _extensions() -> bytes:
-    body = b"".join(b"%d k%07d=1\n" % (13, n) for n in range(70_000))
+    body = b"".join(b"%d k%07d=1\n" % (14, n) for n in range(70_000))
     one = tar_header(kind=b"x", size=b"%011o\0" % len(body)) + body + bytes(-len(body) % 512)
     return (one * 15 + tar_header(b"f", b"00000000000\0")) * 2 + bytes(1024)
 

@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import resource
-import signal
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kittui.compare.contents import compare_contents
 from kittui.errors import KittuiError
@@ -32,45 +28,9 @@ from kittui.formats.tar import DISK, TarWalk
 from kittui.usecases.inspect.viewers.registry import show
 from kittui.usecases.inspect.viewers.shown import OpenFile
 from kittui.usecases.inspect.views import BytesView
-from tests.fakes.hostile_files import safe
+from tests.fakes.bounds import MOST, SIZES, bounded, cut
+from tests.fakes.hostile_files import safe, tar_header
 from tests.fakes.pickles import follow
-
-MOST = 500_000
-"""Bytes of a file that is made."""
-MEMORY = 600 * 1024 * 1024
-"""Bytes of address space that a look may add to what the tests have."""
-SECONDS = 15
-"""Seconds of the processor for one look: what takes so long takes hours at ten times the size."""
-SIZES = st.sampled_from((1, 2, 9, 60, 400, 3_000, 20_000, 150_000))
-
-
-class TooSlow(BaseException):
-    """A look took too much of the processor."""
-
-
-@contextmanager
-def bounded() -> Iterator[None]:
-    """Run under a bound on memory and on processor time."""
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    before = resource.getrlimit(resource.RLIMIT_AS)
-
-    def late(*_: object) -> None:
-        raise TooSlow
-
-    former = signal.signal(signal.SIGVTALRM, late)
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, before[1]))
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        resource.setrlimit(resource.RLIMIT_AS, before)
-        signal.signal(signal.SIGVTALRM, former)
-
-
-def cut(piece: bytes, count: int) -> bytes:
-    """A piece so often that it stays within what is made."""
-    return piece * max(1, min(count, MOST // max(1, len(piece))))
 
 
 def table(delimiter: bytes) -> Callable[[int, int], bytes]:
@@ -107,6 +67,18 @@ def graph(a: int, b: int) -> bytes:
     return field(2, b"maker") + field(7, inside)
 
 
+def kinds(a: int, b: int) -> bytes:
+    """Entries of every kind, behind chains of extension headers."""
+    record = b"%d path=" + b"n" * min(a, 60_000) + b"\n"
+    length = len(record) - 2
+    while len(record % length) != length:
+        length += 1
+    body = record % length
+    chain = (tar_header(kind=b"x", size=b"%011o\0" % len(body)) + body + bytes(-len(body) % 512)) * min(b, 14)
+    one = b"".join(chain + tar_header(b"f", b"00000000000\0", bytes([kind])) for kind in b"0123456xgLKS")
+    return cut(one, b) + bytes(1024)
+
+
 def archive(a: int, b: int) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -139,6 +111,64 @@ def shards(a: int, b: int) -> bytes:
     return json.dumps({"weight_map": names}).encode()
 
 
+def png(a: int, b: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", a, b, 1, 0, 0, 0, 0))
+    notes = cut(chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(min(a, 20_000) * 50))), b)
+    return b"\x89PNG\r\n\x1a\n" + head + notes + chunk(b"IDAT", zlib.compress(bytes(MOST))) + chunk(b"IEND", b"")
+
+
+def gif(a: int, b: int) -> bytes:
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    side = min(a, 65_535)
+    return b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + bytes(6) + cut(frame, b) + b";"
+
+
+def parquet(a: int, b: int) -> bytes:
+    import pyarrow
+    from pyarrow import parquet as files
+
+    rows, columns, out = min(b, 2_000), min(a, 400), io.BytesIO()
+    kind, nested = pyarrow.int64(), pyarrow.array(range(rows))
+    for _ in range(min(a, 60)):
+        kind = pyarrow.struct([("n", kind)])
+        nested = pyarrow.StructArray.from_arrays([nested], fields=[kind.field(0)])
+    # A name is in the footer for each group of rows, and in Arrow's own schema beside it.
+    named = {f"{n}" + "n" * min(b, MOST // columns // 20): pyarrow.array(range(rows)) for n in range(columns)}
+    files.write_table(pyarrow.table({**named, "nested": nested}), out, row_group_size=max(1, rows // 9))
+    return out.getvalue()
+
+
+def hdf5(a: int, b: int) -> bytes:
+    """A group whose links lead to the group itself, and attributes of as many names."""
+    name = b"n" * min(a, 60_000)
+
+    def message(kind: int, body: bytes) -> bytes:
+        return struct.pack("<BHB", kind, len(body), 0) + body
+
+    def link(number: int) -> bytes:
+        own = b"%d" % number + name
+        return message(6, struct.pack("<BBH", 1, 1, len(own)) + own + struct.pack("<Q", 48))
+
+    note = message(
+        12, struct.pack("<BBHHHB", 3, 0, 2, 8, 4, 0) + b"a\0" + b"\x10\x08\0\0\x08\0\0\0\x01\0\0\0" + bytes(12)
+    )
+    links = b"".join(link(n) for n in range(min(b, MOST // (20 + len(name)))))
+    body = links + cut(note, a)
+    root = b"OHDR\2\2" + struct.pack("<I", len(body)) + body + bytes(4)
+    start = b"\x89HDF\r\n\x1a\n\2\x08\x08\0" + struct.pack("<QQQQ", 0, (1 << 64) - 1, 48 + len(root), 48) + bytes(4)
+    return start + root
+
+
+def memo(a: int, b: int) -> bytes:
+    """A text that is kept once and asked for again, in lists that hold each other."""
+    text = b"X" + struct.pack("<I", min(a, MOST)) + b"n" * min(a, MOST) + b"\x94"
+    doubled = b"".join(b"](" + b"h%c" % n * 9 + b"e\x94" for n in range(1, min(b, 200)))
+    return b"\x80\x04" + text + b"]" + b"\x94" + doubled + cut(b"h\x00", b) + b"."
+
+
 MADE: dict[str, Callable[[int, int], bytes]] = {
     "a.csv": table(b","),
     "quoted.csv": lambda a, b: b"a,b\n" + cut(b'"' + cut(b'x""\n', a) + b'",1\n', b),
@@ -163,6 +193,20 @@ MADE: dict[str, Callable[[int, int], bytes]] = {
     "a.pkl": named,
     "deep.pkl": lambda a, b: b"\x80\x02" + cut(b"](" * min(a, 9_000) + b"e" * min(a, 9_000) + b"0", b) + b"N.",
     "model.safetensors.index.json": shards,
+    "a.png": png,
+    "a.gif": gif,
+    "a.parquet": parquet,
+    "a.h5": hdf5,
+    "memo.pkl": memo,
+    "reduce.pkl": lambda a, b: b"\x80\x02cm\n" + b"f" * min(a, MOST) + b"\n" + cut(b")R", b) + b".",
+    "call.pkl": lambda a, b: b"\x80\x02" + cut(b"cm\nf\n(" + b"N" * min(a, MOST) + b"tR0", b) + b"N.",
+    "keys.pkl": lambda a, b: b"\x80\x02}(" + b"".join(
+        b"X" + struct.pack("<I", 9 + a % 99) + b"%09d" % n + b"k" * (a % 99) + b"N" for n in range(min(b, 3_000))
+    ) + b"u.",
+    "a.html": lambda a, b: cut(b"<table>" + b"<td>" * min(a, 9_000) + b"</table>", b),
+    "html.md": lambda a, b: cut(b"<div>" * min(a, 900) + b"\n\n# a\n", b),
+    "a.yaml": lambda a, b: b"a: &a [" + b"x," * min(a, 9_000) + b"]\n" + cut(b"- *a\n", b),
+    "deflated.npz": lambda a, b: zipped(a, min(b, 50), bytes(min(b, 20_000) * 100)),
 }  # fmt: skip
 
 
@@ -194,10 +238,11 @@ def test_a_look_at_what_multiplies_ends(path: str, a: int, b: int) -> None:
                 assert error.message  # noqa: PT017 - whatever it refuses, it says so
 
 
+@pytest.mark.parametrize("make", [archive, kinds])
 @given(SIZES, SIZES)
 @settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
-def test_a_walk_over_an_archive_that_multiplies_ends(a: int, b: int) -> None:
-    content = archive(a, b)
+def test_a_walk_over_an_archive_that_multiplies_ends(make: Callable[[int, int], bytes], a: int, b: int) -> None:
+    content = make(a, b)
     with bounded():
         walk = TarWalk(len(content), DISK)
         run_bytes(walk.steps(), content)

@@ -11,6 +11,7 @@ from textual.message import Message
 from kittui.errors import KittuiError
 from kittui.modelkit.variants import variants_of
 from kittui.oci.digest import Digest
+from kittui.tasks import aside
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
 from kittui.tui.frame.parts import Tab
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
+LARGE = 256 * 1024
+"""Bytes of a config from which on its Kitfile is laid out in a thread."""
 LETTERS = (12, 4, 3, 1)
 """How many letters of the names of tabs that aren't shown are written: as many as fit."""
 
@@ -138,7 +141,7 @@ class DetailsPane(Pane):
     async def _load(self, selection: Selection) -> None:
         try:
             if self._tab.id == "kitfile":
-                self._lines.show(self._kitfile(selection))
+                self._lines.show(await self._kitfile(selection))
                 self.set_state(READY)
                 if (_digest_name(selection) or "") in self._checked:
                     self.retitle()
@@ -152,11 +155,12 @@ class DetailsPane(Pane):
             self.set_state(of_error(error, stale=self.filled))
         self.retitle()
 
-    def _kitfile(self, selection: Selection) -> Page:
+    async def _kitfile(self, selection: Selection) -> Page:
         name = _digest_name(selection) or ""
-        return kitfile_lines(
-            self._ports, selection, signature_lines(self._signatures.get(name), self._checked.get(name))
-        )
+        signatures = signature_lines(self._signatures.get(name), self._checked.get(name))
+        if selection.modelkit is not None and len(selection.modelkit.config_raw) > LARGE:
+            return await aside(kitfile_lines, self._ports, selection, signatures)
+        return kitfile_lines(self._ports, selection, signatures)
 
     async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
         """The Kitfile tab, once it is known which signatures there are and what they are worth; asked once a digest."""
@@ -164,14 +168,14 @@ class DetailsPane(Pane):
         if repository is not None and digest is not None and name is not None:
             try:
                 listed = self._signatures[name] = await ports.signatures(repository, Digest(digest))
-                self._lines.show(self._kitfile(selection), keep=True)
+                self._lines.show(await self._kitfile(selection), keep=True)
                 tags = {one.tag for one in listed.found if one.tag}
                 tags |= {Digest(digest).referrers_tag} if len(tags) < len(listed.found) else set()
                 self._checked[name] = await ports.trust.statements(repository, Digest(digest), tags)
             except KittuiError:
                 self._signatures.pop(name, None)
             self.post_message(self.Checked())
-        return self._kitfile(selection)
+        return await self._kitfile(selection)
 
     def forget(self) -> None:
         """Ask for signatures again."""

@@ -16,7 +16,7 @@ from kittui.errors import KittuiError
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.oci.traffic import Traffic, metered
-from kittui.tasks import together
+from kittui.tasks import aside, together
 from kittui.usecases.diff.access import Allowance
 from kittui.usecases.diff.layers import LayerComparer
 from kittui.usecases.diff.manifests import compare_modelkits
@@ -93,7 +93,7 @@ class DiffUseCase:
         with metered() as traffic:
             first, second = await together(self._open(a), self._open(b))
             versions = await _version(a, first), await _version(b, second)
-            state = compare_modelkits(*versions, first, second)
+            state = await aside(compare_modelkits, *versions, first, second)
             return await _Work(self, (a, b), (first, second), state, depth or Depth(), traffic, on_update).run()
 
     async def glance(self, a: Side, b: Side) -> Comparison:
