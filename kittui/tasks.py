@@ -51,6 +51,15 @@ async def stop(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+LARGE = 256 * 1024
+"""Bytes from which on parsing them is left to a thread."""
+
+
+async def aside_if_large(size: int, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run work on so many bytes: at once, or aside where that would hold up the event loop."""
+    return await aside(work, *args, **kwargs) if size > LARGE else work(*args, **kwargs)
+
+
 async def aside(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run work in a thread of its own, which is left to itself when the caller is cancelled: nobody waits for it.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kittui.compare.changes import FileChange, Status, TensorChange, TextChange
+from kittui.compare.changes import FileChange, Problem, Status, TensorChange, TextChange
 from kittui.compare.comparison import Comparison
 from kittui.compare.tensors import heat, sum_modules
 from kittui.compare.words import change_words, figures_words, file_words, size_words, tensor_words
+
+SHOWN = 20_000
+"""Files of one layer, and tensors of one file, that have rows."""
 
 Part = Literal["heading", "value", "annotation", "layer", "file", "tensor", "module", "metadata", "problem", "note"]
 
@@ -49,7 +53,8 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
         metadata[name].append(value)
     for number, layer in enumerate(comparison.layers):
         children = []
-        for file in files.get(number, ()):
+        listed, beyond = _chosen(files.get(number, ()), "files")
+        for file in listed:
             path = f"layer/{number}/{file.path}"
             inside = [
                 Entry("metadata", f"metadata {v.path}", change_words(v), v.status, (), v, key=f"{path}//{v.path}")
@@ -60,6 +65,7 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
             children.append(
                 Entry("file", file.path, file_words(file, text), file.status, tuple(inside), file, text=text, key=path)
             )
+        children += beyond
         side = layer.b or layer.a
         detail = layer.status.replace("_", " ")
         if layer.status == "moved" and layer.a:
@@ -79,6 +85,7 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
 
 def tensor_entries(tensors: Any, path: str) -> list[Entry]:
     """Tensors of one file: modules first where values were compared (what was fine-tuned), then each, hottest first."""
+    tensors, beyond = _chosen(tensors, "tensors")
     rows = sorted(tensors, key=_order)
     entries = []
     measured = [tensor for tensor in tensors if tensor.figures is not None]
@@ -116,7 +123,17 @@ def tensor_entries(tensors: Any, path: str) -> list[Entry]:
                 key=f"{path}//{tensor.name}",
             )
         )
-    return entries
+    return entries + beyond
+
+
+def _chosen(changes: Sequence[Any], what: str) -> tuple[Sequence[Any], list[Entry]]:
+    """As many as are shown, those that differ first, and a row about the others."""
+    if len(changes) <= SHOWN:
+        return changes, []
+    chosen = [change for change in changes if change.status != "same"][:SHOWN]
+    chosen += [change for change in changes if change.status == "same"][: SHOWN - len(chosen)]
+    said = Problem(f"{len(changes) - SHOWN:,} more {what}", "too large to show: kittui diff --json lists them all")
+    return chosen, [Entry("problem", said.where, said.message, None, (), said, key=said.where)]
 
 
 def _order(tensor: TensorChange) -> tuple[int, tuple[float, float], str]:

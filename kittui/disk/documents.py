@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kittui.budget import Budget
 from kittui.disk.blobs import open_regular
 from kittui.disk.durable import storage_error
 from kittui.errors import KittuiError, Malformed, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.documents import load_json
 from kittui.oci.media_types import OCI_INDEX
 
 DOCUMENT_LIMIT = 64 * 1024 * 1024
@@ -122,10 +124,7 @@ def compact_json(document: Any) -> bytes:
 
 
 def _load(raw: bytes, what: str) -> dict[str, Any]:
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Malformed(f"{what} is not valid JSON") from None
+    document = load_json(raw, Budget(what, input=DOCUMENT_LIMIT, items=2_000_000))
     if document is None:
         return {}
     if not isinstance(document, dict):

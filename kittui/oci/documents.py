@@ -12,9 +12,12 @@ from kittui.errors import Malformed
 def load_json(raw: bytes | str, budget: Budget, **hooks: Any) -> Any:
     """A document of no more than the budget has. Raises TooLarge, and Malformed naming what the budget is for.
 
-    It is parsed in one go: for what has a few megabytes at most. `hooks` are json.loads's.
+    It is parsed in one go, so what is large is left to a thread. `hooks` are json.loads's.
     """
     budget.spend("input", len(raw))
+    text = raw.decode("latin-1") if isinstance(raw, bytes) else raw
+    if (values := sum(map(text.count, ",[{"))) > budget.left("items"):
+        budget.spend("items", values)
     try:
         document = json.loads(raw, **hooks)
     except (ValueError, RecursionError):
@@ -28,9 +31,7 @@ def check_document(document: Any, budget: Budget) -> None:
     waiting = [(document, 1)]
     while waiting:
         value, depth = waiting.pop()
-        budget.spend("items")
         budget.descend(depth)
-        if isinstance(value, dict):
-            waiting.extend((child, depth + 1) for child in value.values())
-        elif isinstance(value, list):
-            waiting.extend((child, depth + 1) for child in value)
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        budget.spend("items", 1 + len(children))
+        waiting.extend((child, depth + 1) for child in children if isinstance(child, dict | list))

@@ -74,8 +74,7 @@ async def read_bounded(response: httpx.Response, limit: int, doing: str, watch: 
     pieces = response.aiter_raw()
     try:
         while True:
-            with watch.waiting():
-                part = await anext(pieces, None)
+            part = await watch.bring(anext(pieces, None))
             if part is None:
                 return b"".join(parts)
             size += len(part)

@@ -15,6 +15,7 @@ from kittui.registry.headers import parse_length, stated_digest
 from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.refusals import NOT_TAKEN, immutable, not_taken
 from kittui.registry.session import Session
+from kittui.tasks import aside_if_large
 
 _ACCEPT = ", ".join(ACCEPT_MANIFESTS)
 _NO_HEAD = (400, 403, 404, 405, 501)
@@ -87,7 +88,8 @@ class Manifests:
         answer = await self._session.ask(call, MANIFEST_LIMIT)
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
         digest = target if isinstance(target, Digest) else stated
-        manifest = Manifest.parse(answer.body, answer.headers.get("Content-Type"), digest)
+        kind = answer.headers.get("Content-Type")
+        manifest = await aside_if_large(len(answer.body), Manifest.parse, answer.body, kind, digest)
         self._present[isinstance(target, Digest)] = target
         return manifest
 

@@ -14,6 +14,7 @@ from kittui.oci.protocols import Incomplete
 from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import next_link
 from kittui.registry.session import Session
+from kittui.tasks import aside_if_large
 
 PAGE: Final = 1000
 """Entries asked for: n=0 has some registries answer nothing, more than 1000 has others answer 400."""
@@ -45,7 +46,7 @@ async def pages(session: Session, call: Call, read: Callable[[Answer], Mapping[s
         answer = await _first_of(session, call, targets, later=number > 0)
         asked.update(map(str, [*targets, answer.url]))
         try:
-            entries = read(answer)
+            entries = await aside_if_large(len(answer.body), read, answer)
         except KittuiError as error:
             if number == 0:
                 raise

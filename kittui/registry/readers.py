@@ -55,8 +55,7 @@ class HttpBlobReader:
         if self._left == 0 or not buffer:
             return 0
         try:
-            with self._watch.waiting():
-                size = await body.readinto(buffer[: self._left])
+            size = await self._watch.bring(body.readinto(buffer[: self._left]))
         except httpx.HTTPError as error:
             raise transport_problem(error, self._host, secure=False) from error
         if size == 0:
@@ -69,8 +68,7 @@ class HttpBlobReader:
         if self._left == 0 or self._pieces is None:
             return False
         try:
-            with self._watch.waiting():
-                piece = await anext(self._pieces, b"")
+            piece = await self._watch.bring(anext(self._pieces, b""))
         except httpx.HTTPError as error:
             raise transport_problem(error, self._host, secure=False) from error
         if not piece:

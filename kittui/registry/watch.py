@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from kittui.errors import ConnectionLost
 from kittui.registry.access import Patience
+
+T = TypeVar("T")
 
 
 class Watch:
@@ -35,15 +38,31 @@ class Watch:
             alarm.cancel()
             self._waited += loop.time() - started
 
+    async def bring(self, piece: Awaitable[T]) -> T:
+        """Wait for the next piece of a body; raises ConnectionLost where a whole window brings none of it.
+
+        What is around a body, as the trailers after it, may trickle without end.
+        """
+        with self.waiting():
+            try:
+                async with asyncio.timeout(self._patience.stall):
+                    return await piece
+            except TimeoutError:
+                pass
+        raise self._stopped()
+
     def moved(self, size: int) -> None:
         """Note what the waits have brought; raises ConnectionLost when a whole window brought less than the rate."""
         self._moved += size
         if self._waited < self._patience.stall:
             return
         if self._moved < self._patience.stall_rate * self._waited:
-            raise ConnectionLost(
-                f"{self._host} has almost stopped ({self._moved} bytes in {self._waited:.0f} s)",
-                hint="Try again; what has been transferred is kept.",
-            )
+            raise self._stopped()
         self._waited = 0.0
         self._moved = 0
+
+    def _stopped(self) -> ConnectionLost:
+        return ConnectionLost(
+            f"{self._host} has almost stopped ({self._moved} bytes in {self._waited:.0f} s)",
+            hint="Try again; what has been transferred is kept.",
+        )

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,7 +174,7 @@ def interface(place: Place, layout: Path, name: str) -> Iterator[tuple[str, Run]
             file.write(FORM.pack(last, 0, 0))
             file.seek(0)
             if outcome == "ok" and any(bad in terminal.painted for bad in BAD):
-                outcome = "BROKEN: a fault"
+                outcome = f"BROKEN: a fault: {_around_fault(bytes(terminal.painted))}"
             if stall > FREEZE:
                 sys.stderr.write(Path(f"{pulse}.where").read_text()[-6000:])
             if longest > FREEZE:
@@ -191,6 +192,12 @@ def interface(place: Place, layout: Path, name: str) -> Iterator[tuple[str, Run]
             status = -1
         if status or any(bad in terminal.painted for bad in BAD):
             yield "quit", Run(0, 0, 0, 0, f"BROKEN: exit {status}")
+
+
+def _around_fault(painted: bytes) -> str:
+    """What was painted around the first word of a fault."""
+    at = min(where for bad in BAD if (where := painted.find(bad)) >= 0)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", painted[max(0, at - 1500) : at + 500].decode(errors="replace"))[-900:]
 
 
 def _idle(terminal: Terminal) -> None:

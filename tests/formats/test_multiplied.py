@@ -130,7 +130,7 @@ def parquet(a: int, b: int) -> bytes:
     import pyarrow
     from pyarrow import parquet as files
 
-    rows, columns, out = min(b, 2_000), min(a, 400), io.BytesIO()
+    rows, columns, out = min(b, 500), min(a, 100), io.BytesIO()
     kind, nested = pyarrow.int64(), pyarrow.array(range(rows))
     for _ in range(min(a, 60)):
         kind = pyarrow.struct([("n", kind)])

@@ -77,6 +77,17 @@ async def empty_chunks(writer: asyncio.StreamWriter) -> None:
     await drip(writer, b"1;" + b"x" * 60_000 + b"\r\ny\r\n")
 
 
+async def slow_trailers(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n")
+    await drip(writer, b"X: y\r\n")
+
+
+async def slow_chunk(writer: asyncio.StreamWriter) -> None:
+    """A chunk whose length never ends."""
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1;")
+    await drip(writer, b"x")
+
+
 async def ask_manifest(source: RegistrySource) -> None:
     await source.repository("fraud").manifest(Tag("v1"))
 
@@ -90,7 +101,7 @@ async def ask_blob(source: RegistrySource) -> None:
 
 
 @pytest.mark.parametrize("ask", [ask_manifest, ask_tags, ask_blob])
-@pytest.mark.parametrize("answer", [silent, slow_head, continues, slow_body, slow_error])
+@pytest.mark.parametrize("answer", [silent, slow_head, continues, slow_body, slow_error, slow_trailers, slow_chunk])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_nothing_is_waited_for_without_end(
     answer: Answer, ask: Callable[[RegistrySource], Awaitable[None]], tls: bool, tmp_path: Path

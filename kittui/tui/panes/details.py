@@ -11,7 +11,7 @@ from textual.message import Message
 from kittui.errors import KittuiError
 from kittui.modelkit.variants import variants_of
 from kittui.oci.digest import Digest
-from kittui.tasks import aside
+from kittui.tasks import aside_if_large
 from kittui.terminal import clean, size_text
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
 from kittui.tui.frame.parts import Tab
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
-LARGE = 256 * 1024
-"""Bytes of a config from which on its Kitfile is laid out in a thread."""
+LINES = 20_000
+"""Lines of a Kitfile that are shown."""
 LETTERS = (12, 4, 3, 1)
 """How many letters of the names of tabs that aren't shown are written: as many as fit."""
 
@@ -158,9 +158,8 @@ class DetailsPane(Pane):
     async def _kitfile(self, selection: Selection) -> Page:
         name = _digest_name(selection) or ""
         signatures = signature_lines(self._signatures.get(name), self._checked.get(name))
-        if selection.modelkit is not None and len(selection.modelkit.config_raw) > LARGE:
-            return await aside(kitfile_lines, self._ports, selection, signatures)
-        return kitfile_lines(self._ports, selection, signatures)
+        size = len(selection.modelkit.config_raw) if selection.modelkit is not None else 0
+        return await aside_if_large(size, kitfile_lines, self._ports, selection, signatures)
 
     async def _kitfile_page(self, ports: Ports, selection: Selection) -> Page:
         """The Kitfile tab, once it is known which signatures there are and what they are worth; asked once a digest."""
@@ -258,7 +257,10 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Line]
     if modelkit.manifest.is_index:
         lines += [heading("variants"), *(((clean(one.words), "text"),) for one in variants_of(modelkit.manifest))]
     elif text:
-        lines += [highlight_yaml(clean_line(line)) for line in text.splitlines()]
+        written = text.splitlines()
+        lines += [highlight_yaml(clean_line(line)) for line in written[:LINES]]
+        if len(written) > LINES:
+            lines.append(((f"▲ {len(written) - LINES:,} more lines: kittui show prints them", "warn"),))
     else:
         lines.append((("It carries no Kitfile.", "muted"),))
     if modelkit.annotations:

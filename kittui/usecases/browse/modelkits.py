@@ -16,7 +16,7 @@ from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry, Source, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import together
+from kittui.tasks import aside_if_large, together
 from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
 
 if TYPE_CHECKING:
@@ -194,7 +194,8 @@ class ModelKits:
                 await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
         self._present.add(repository.reference(manifest.digest))
         self._remember(manifest)
-        if unmoved is None and Manifest.parse(manifest.raw).media_type == manifest.media_type:
+        again = await aside_if_large(len(manifest.raw), Manifest.parse, manifest.raw) if unmoved is None else None
+        if again is not None and again.media_type == manifest.media_type:
             await asyncio.to_thread(self._cache.put, manifest.digest, manifest.raw)
         return manifest
 
@@ -219,7 +220,7 @@ class ModelKits:
         if raw is None:
             return None
         try:
-            manifest = Manifest.parse(raw, None, digest)
+            manifest = await aside_if_large(len(raw), Manifest.parse, raw, None, digest)
         except KittuiError:
             return None
         self._remember(manifest)
@@ -250,7 +251,8 @@ class ModelKits:
         # Parsing brings YAML along, which the first screen does without.
         from kittui.modelkit.modelkit import ModelKit
 
-        kit = ModelKit.parse(manifest, config)
+        size = len(manifest.raw) + len(config)
+        kit = await aside_if_large(size, ModelKit.parse, manifest, config)
         self._kits[manifest.digest] = kit
         while len(self._kits) > self._remembered:
             self._kits.popitem(last=False)

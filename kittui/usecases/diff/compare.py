@@ -34,6 +34,8 @@ REMOTE_BUDGET = 600_000
 """Bytes of small files that are read over the network without being asked."""
 LOCAL_BUDGET = 64 * 1024 * 1024
 """Bytes of small files that are read on this machine without being asked."""
+LARGE = 50_000
+"""Files and tensors that take a good part of a second to be gathered."""
 _AT_ONCE = 4
 _REST = 4
 
@@ -143,7 +145,17 @@ class _Work:
         self.publish(complete=not differing)
         if differing:
             await self._look_inside(differing)
+        if self._is_large:
+            # Nothing changes any more, so that a thread may gather it all.
+            return self._tell(await aside(self._gathered, complete=True))
         return self.publish(complete=True)
+
+    @property
+    def _is_large(self) -> bool:
+        """Whether gathering what is known would hold up the event loop: it is told at the end alone then."""
+        every = self._opened.values()
+        files = sum(len(access.files) for opened in every for access in opened.present)
+        return files + sum(len(changes) for opened in every for changes in opened.tensors.values()) > LARGE
 
     async def _look_inside(self, differing: Sequence[int]) -> None:
         budget = Allowance(self._depth.remote_budget, self._depth.local_budget)
@@ -223,15 +235,28 @@ class _Work:
         for what has to be told `now`.
         """
         started = time.monotonic()
-        if not complete and (self._on_update is None or (started < self._next_publish and not now)):
+        if not complete and (self._on_update is None or (started < self._next_publish and not now) or self._is_large):
             return self._state
+        found = self._tell(self._gathered(complete=complete))
+        finished = time.monotonic()
+        self._next_publish = finished + _REST * (finished - started)
+        return found
+
+    def _tell(self, state: Comparison) -> Comparison:
+        self._state = state
+        if self._on_update is not None:
+            self._on_update(state)
+        return state
+
+    def _gathered(self, *, complete: bool) -> Comparison:
+        """All that is known."""
         opened = [self._opened[number] for number in sorted(self._opened)]
         details: list[LayerDetail] = [entry.detail() for entry in opened]
         files = tuple(change for detail in details for change in detail.files)
         digests_a = {key: digest for entry in opened for key, digest in entry.digests(0).items()}
         digests_b = {key: digest for entry in opened for key, digest in entry.digests(1).items()}
         base = [problem for problem in self._state.problems if problem.where in ("a", "b")]
-        self._state = replace(
+        return replace(
             self._state,
             files=find_moves(files, digests_a, digests_b),
             texts=tuple(text for detail in details for text in detail.texts),
@@ -247,11 +272,6 @@ class _Work:
             done=0,
             total=0,
         )
-        if self._on_update is not None:
-            self._on_update(self._state)
-        finished = time.monotonic()
-        self._next_publish = finished + _REST * (finished - started)
-        return self._state
 
 
 async def _version(side: Side, kit: ModelKit) -> Version:
