@@ -31,7 +31,7 @@ from kittui.tui.style.keys import display_keys
 HERE = Path(__file__).parent
 KEYS = """\
 `?` shows the keys that do something where you are, `:` or `Ctrl+P` finds a command by its name. Every key can be given
-to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the last column."""
+to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the last column, and one key or a list of them."""
 PLACES = {
     "move": "Lists and trees",
     "text": "Texts",

@@ -257,6 +257,7 @@ async def build_ports(composition: Composition) -> Ports:
             read_only=config.read_only,
             favourites=config.favourites if favourites is None else favourites,
             keymap=config.keymap,
+            keymap_places=config.keymap_places,
             stages=config.stages,
             lifecycle=config.moves,
             concurrency=config.concurrency,

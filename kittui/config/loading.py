@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from kittui.config.keymap import written_keymap
 from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted
 from kittui.disk.paths import home_folder, open_regular, typed_path
 from kittui.errors import KittuiError, UsageError
@@ -139,9 +140,15 @@ def parse_config(raw: bytes, place: str) -> tuple[Config, list[ConfigProblem]]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         return Config(), [ConfigProblem(place, "", f"it is not valid YAML: {str(error)[:200]}")]
     except KittuiError as error:
-        allowed = ", ".join(field.name for field in fields(Config))
+        from kittui.config.schema import ConfigForm
+
+        allowed = ", ".join(ConfigForm.model_fields)
         return Config(), [ConfigProblem(place, "", f"{error.message.replace('the Kitfile', 'it')}; allowed: {allowed}")]
-    return _checked(document, node, place)
+    keymap, lines = written_keymap(node)
+    if keymap is not None:
+        document = {**document, "keymap": keymap}
+    config, problems = _checked(document, node, place)
+    return replace(config, keymap_places={name: f"{place}:{line}" for name, line in lines.items()}), problems
 
 
 def _checked(document: dict[str, Any], node: yaml.Node, place: str) -> tuple[Config, list[ConfigProblem]]:

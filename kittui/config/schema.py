@@ -53,6 +53,13 @@ def _no_controls(text: str) -> str:
     return text
 
 
+def _as_keys(value: Any) -> Any:
+    """One key, several with commas between, or a list of keys."""
+    if not isinstance(value, str):
+        return value
+    return [value] if len(value) == 1 else [key for key in value.split(",") if key.strip()]
+
+
 def _one_cell(text: str) -> str:
     if len(text) != 1 or not text.isprintable():
         raise PydanticCustomError("kittui", "one printable character is allowed")
@@ -159,7 +166,7 @@ class ConfigForm(_Part):
     moves: MovesForm = MovesForm()
     protected_tags: tuple[TagName, ...] = ()
     protect_promotions: StrictBool = True
-    keymap: dict[Text, Text] = Field(default_factory=dict)
+    keymap: dict[Text, Annotated[tuple[Text, ...], BeforeValidator(_as_keys)]] = Field(default_factory=dict)
     theme: Literal[THEMES] = THEMES[0]  # type: ignore[valid-type]
     mouse: StrictBool = True
     reduced_motion: StrictBool = False

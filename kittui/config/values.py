@@ -73,7 +73,9 @@ class Config:
     moves: LifecycleTags = field(default_factory=LifecycleTags)
     protected_tags: tuple[str, ...] = ()
     protect_promotions: bool = True
-    keymap: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    keymap: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    keymap_places: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The file and line of each command of the keymap."""
     theme: str = THEMES[0]
     mouse: bool = True
     reduced_motion: bool = False

@@ -43,7 +43,7 @@ class KittuiApp(Program):
         commands = [command for part in PARTS for command in part.commands]
         live = [*(command.binding for command in commands), *self.BINDINGS]
         scopes = {name: scope for part in PARTS for name, scope in part.scopes.items()}
-        keys = KeyNames(live, scopes, ports.settings.keymap)
+        keys = KeyNames(live, scopes, ports.settings.keymap, ports.settings.keymap_places)
         super().__init__(ports, keys, {command.id: command.heading for command in commands})
         self._start = start
         self._on_begin = on_begin

@@ -652,9 +652,12 @@ def test_every_key_in_the_docs_can_be_remapped(fraud: Callable[..., KittuiApp]) 
 
 async def test_remapped_keys_of_the_comparison_work_and_are_shown(fraud: Callable[..., KittuiApp]) -> None:
     """`x` steps to the next change; `d`, a key of the browse screen alone, may be one here as well."""
-    app = fraud(keymap={"compare.next": "x", "compare.swap": "d", "compare.report": "j"})
+    app = fraud(keymap={"compare.next": ["x"], "compare.swap": ["d"], "compare.report": ["j"]})
     async with app.run_test(size=LARGE, notifications=True) as pilot:
-        await until(pilot, lambda: "compare.report takes j, which is move.down" in " ".join(text_of(pilot).split()))
+        await until(
+            pilot,
+            lambda: "keymap.compare.report: j was move.down's; move.down has ↓" in " ".join(text_of(pilot).split()),
+        )
         screen = await ready(pilot)
         await until(pilot, lambda: "change 1 of 14" in text_of(pilot))
         await pilot.press("x")

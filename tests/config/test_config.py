@@ -45,6 +45,7 @@ store: /srv/kit
 def test_everything_that_can_be_said() -> None:
     config, problems = parse_config(WHOLE, "c")
     assert problems == []
+    assert dict(config.keymap) == {"tags.retag": ("f5",)}
     acme = config.registry("registry.acme.dev")
     assert (acme.name, acme.repositories, acme.tls_verify, acme.realms) == (
         "Acme",
@@ -85,6 +86,7 @@ def test_everything_that_can_be_said() -> None:
         ("stages:\n  - {name: x, mark: ab}", "c:2", "stages.1.mark", "one printable character"),
         ("moves: {to: x}", "c:1", "moves.to", "allowed are challenger"),
         ("keymap: [a]", "c:1", "keymap", "dictionary"),
+        ("mouse: true\nkeymap:\n  promote: {a: b}", "c:3", "keymap.promote", "tuple"),
     ],
 )
 def test_a_mistake_is_named_and_the_default_stands(text: str, place: str, key: str, said: str) -> None:
@@ -92,6 +94,49 @@ def test_a_mistake_is_named_and_the_default_stands(text: str, place: str, key: s
     assert config == Config()
     assert (problem.place, problem.key) == (place, key)
     assert said in problem.message
+
+
+def test_keys_are_texts_whatever_yaml_makes_of_them_and_have_their_lines() -> None:
+    text = """\
+mouse: true
+keymap:
+  promote: [f6, ctrl+o]
+  pane.tags: 9
+  copy: no
+  only: ~
+  sort: f7,f8
+  help: ["?", ","]
+  group: ","
+  diff:
+  move.down:
+    - 1
+    - null
+"""
+    config, problems = parse_config(text.encode(), "c.yaml")
+    assert problems == []
+    assert dict(config.keymap) == {
+        "promote": ("f6", "ctrl+o"),
+        "pane.tags": ("9",),
+        "copy": ("no",),
+        "only": ("~",),
+        "sort": ("f7", "f8"),
+        "help": ("?", ","),
+        "group": (",",),
+        "diff": (),
+        "move.down": ("1", "null"),
+    }
+    assert config.keymap_places["promote"] == "c.yaml:3"
+    assert config.keymap_places["move.down"] == "c.yaml:11"
+
+
+@pytest.mark.parametrize(
+    "text", ["keymap: {promote: @}", "keymap: {promote: *}", "keymap:\n  promote: [f6", "keymap: {a: b"]
+)
+def test_a_keymap_that_is_no_yaml_has_its_line_said(text: str) -> None:
+    config, (problem,) = parse_config(text.encode(), "c.yaml")
+    assert config == Config()
+    assert problem.place.startswith("c.yaml:")
+    assert "not valid YAML" in problem.message
 
 
 def test_one_mistake_leaves_the_rest() -> None:

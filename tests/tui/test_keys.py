@@ -21,6 +21,7 @@ from kittui.tui.panes.layer_rows import PartRow
 from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
 from kittui.tui.screens.browse import LAYOUTS
+from kittui.tui.style.keys import display_keys, parse_key
 from kittui.tui.widgets.bars import shorten_middle
 from tests.tui.waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
 from tests.tui.world import World, WorldSource, acme
@@ -547,7 +548,7 @@ async def test_quit_asks_while_a_transfer_runs() -> None:
 
 
 async def test_keymap_moves_a_key_and_the_footer_follows() -> None:
-    async with acme(keymap={"refresh": "f5"}).app().run_test(notifications=True, size=(160, 45)) as pilot:
+    async with acme(keymap={"refresh": ["f5"]}).app().run_test(notifications=True, size=(160, 45)) as pilot:
         await listed(pilot)
         assert "F5 Refresh" in text_of(pilot).replace("f5", "F5")
 
@@ -555,17 +556,132 @@ async def test_keymap_moves_a_key_and_the_footer_follows() -> None:
 @pytest.mark.parametrize(
     ("keymap", "says"),
     [
-        ({"refrehs": "f5"}, "there is no command 'refrehs'"),
-        ({"refresh": "ctrl+b"}, "can't have ctrl+b"),
-        ({"refresh": "y"}, "takes y, which is copy"),
+        ({"refrehs": ["f5"]}, "keymap.refrehs: there is no such command; did you mean refresh?"),
+        ({"reload everything": ["f5"]}, "there is no such command; docs/keys.md lists them."),
+        ({"refresh": ["ctrl+b"]}, "it can't have ctrl+b: terminals and tmux take it"),
+        ({"refresh": ["alt+x"]}, "it can't have alt+x"),
+        ({"refresh": []}, "it names no key"),
+        ({"refresh": ["pagedwn"]}, "there is no key 'pagedwn'; did you mean pagedown?"),
+        ({"refresh": ["C-d"]}, "there is no key 'C-d'; did you mean ctrl+d?"),
+        ({"refresh": ["shift+d"]}, "there is no key 'shift+d'; write 'D'"),
+        ({"refresh": ["hyper+d"]}, "there is no key 'hyper+d'"),
     ],
 )
-async def test_keymap_mistakes_are_said_and_the_defaults_stay(keymap: dict[str, str], says: str) -> None:
-    async with acme(keymap=keymap).app().run_test(notifications=True, size=(160, 45)) as pilot:
+async def test_keymap_mistakes_are_said_and_the_defaults_stay(keymap: dict[str, list[str]], says: str) -> None:
+    """A command whose keys can't be used keeps those that it has."""
+    app = acme(keymap=keymap).app()
+    async with app.run_test(notifications=True, size=(160, 45)) as pilot:
         await listed(pilot)
-        await until(pilot, lambda: says in " ".join(text_of(pilot).split()))
+        await until(pilot, lambda: any(says in each.message for each in app._notifications))
+        assert app.ports.keys["refresh"] == "r"
         await pilot.press("y")
         await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+
+
+async def test_a_command_has_several_keys_and_footer_help_and_palette_show_them_all() -> None:
+    app = acme(keymap={"copy": ["Ctrl+D", "question_mark", "F8"], "help": ["f1", "?"]}).app()
+    async with app.run_test(notifications=True, size=(160, 45)) as pilot:
+        await to_tags(pilot)
+        assert "Ctrl+D/?/F8 Copy" in text_of(pilot)
+        for key in ("ctrl+d", "question_mark", "f8"):
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+            await pilot.press("escape")
+        await pilot.press("y")
+        assert not isinstance(pilot.app.screen, ChoiceDialog), "the keys replace the former one"
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpDialog))
+        assert "Ctrl+D ? F8 Copy" in " ".join(text_of(pilot).split())
+        await pilot.press("escape")
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert "Copy  Ctrl+D ? F8" in titles
+
+
+@pytest.mark.parametrize(
+    ("keymap", "keys", "said"),
+    [
+        (
+            {"refresh": ["y"]},
+            {"refresh": "y", "copy": ""},
+            ["c.yaml:4: keymap.refresh: y was copy's; copy has no key now; the palette may have it"],
+        ),
+        (
+            {"refresh": ["j"]},
+            {"refresh": "j", "move.down": "↓", "text.down": "↓"},
+            [
+                "c.yaml:4: keymap.refresh: j was move.down's; move.down has ↓",
+                "c.yaml:4: keymap.refresh: j was text.down's; text.down has ↓",
+            ],
+        ),
+        (
+            {"refresh": ["f5", "f6"], "copy": ["F5"]},
+            {"refresh": "F6", "copy": "F5"},
+            ["c.yaml:5: keymap.copy: F5 was refresh's; refresh has F6"],
+        ),
+        ({"refresh": ["y"], "copy": ["r"]}, {"refresh": "y", "copy": "r"}, []),
+        # What all dialogs have and what one of them has can't have one key; a dialog and the panes can.
+        (
+            {"messages.copy": ["q"]},
+            {"messages.copy": "q", "dialog.cancel": "Esc", "quit": ""},
+            [
+                "c.yaml:4: keymap.messages.copy: q was quit's; quit has no key now; the palette may have it",
+                "c.yaml:4: keymap.messages.copy: q was dialog.cancel's; dialog.cancel has Esc",
+            ],
+        ),
+        ({"dialog.look": ["c", "t"]}, {"dialog.look": "c", "retag": "t", "promote": "c"}, []),
+        # Screens have q for going back beside the program's own q.
+        ({"quit": ["q", "f10"]}, {"quit": "q", "history.close": "Esc"}, []),
+    ],
+)
+def test_a_key_that_is_taken_moves_and_that_is_said_with_its_line(
+    keymap: dict[str, list[str]], keys: dict[str, str], said: list[str]
+) -> None:
+    places = {name: f"c.yaml:{number}" for number, name in enumerate(keymap, 4)}
+    names = acme(keymap=keymap, keymap_places=places).app().ports.keys
+    _, problems = names.usable()
+    assert {name: names[name] for name in keys} == keys
+    assert problems == said
+
+
+async def test_a_command_that_lost_its_key_is_in_the_palette_without_one() -> None:
+    app = acme(keymap={"refresh": ["y"]}).app()
+    async with app.run_test(notifications=True, size=(160, 45)) as pilot:
+        await to_tags(pilot)
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {"Refresh  y", "Copy"} <= titles
+        assert "unbound" not in text_of(pilot)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("?", "question_mark"),
+        ("question_mark", "question_mark"),
+        ("ctrl+d", "ctrl+d"),
+        ("Ctrl+D", "ctrl+d"),
+        ("shift+ctrl+Up", "ctrl+shift+up"),
+        ("F12", "f12"),
+        ("Esc", "escape"),
+        ("PgDn", "pagedown"),
+        ("→", "right"),
+        ("Space", "space"),
+        ("-", "minus"),
+        ("minus", "minus"),
+        (",", "comma"),
+        ("ä", "ä"),
+        ("G", "G"),
+        ("shift+tab", "shift+tab"),
+    ],
+)
+def test_keys_are_taken_as_textual_spells_them_and_as_they_are_shown(written: str, key: str) -> None:
+    assert parse_key(written) == key
+
+
+def test_every_key_that_is_shown_can_be_written() -> None:
+    for binding in acme().app().ports.keys.all.values():
+        for key in binding.key.split(","):
+            shown = display_keys(key)[0]
+            assert parse_key(shown) == parse_key(key), (key, shown)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])

@@ -93,12 +93,14 @@ class TransfersScreen(Screen[None]):
     def _tell(self) -> None:
         """Only the keys that do something for the transfer under the cursor."""
         job = self._job
+        keys = self._moving.ports.keys
         hints = []
         if job is not None and job.active:
-            hints.append(KeyHint("x", "Cancel", "screen.stop"))
+            hints.append(KeyHint(keys["transfers.cancel"], "Cancel", "screen.stop"))
         elif job is not None and job.resumable:
-            hints.append(KeyHint("r", "Resume", "screen.resume"))
-        hints += [KeyHint("?", "Help", "app.help"), KeyHint("Esc", "Back", "screen.close")]
+            hints.append(KeyHint(keys["transfers.resume"], "Resume", "screen.resume"))
+        hints.append(KeyHint(keys["transfers.help"], "Help", "app.help"))
+        hints.append(KeyHint(keys["transfers.close"], "Back", "screen.close"))
         self.query_one(FooterBar).hints = tuple(hints)
 
     @property

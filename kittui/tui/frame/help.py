@@ -46,7 +46,7 @@ def sections(screen: Screen[Any], headings: Mapping[str, str], refusal: Callable
         if not active.enabled or not binding.description or binding.system:
             continue
         name = binding.id or binding.action
-        keys.setdefault(name, []).append(display_keys(binding.key)[0])
+        keys.setdefault(name, []).extend(filter(None, display_keys(binding.key)))
         heading = headings.get(name) or _HEADINGS.get(name.partition(".")[0], "Program")
         rows[name] = (heading, binding.description, refusal(name) or binding.tooltip)
     for name, (heading, label, tooltip) in rows.items():
@@ -77,6 +77,9 @@ def legend(settings: Settings) -> list[Line]:
 def palette(app: App[None], screen: Screen[object], refusal: Callable[[str], str]) -> Iterable[SystemCommand]:
     """Commands that are enabled on the screen below the palette, then themes."""
     seen: set[str] = set()
+    keys: dict[str, list[str]] = {}
+    for active in screen.active_bindings.values():
+        keys.setdefault(active.binding.id or "", []).extend(filter(None, display_keys(active.binding.key)))
     for active in screen.active_bindings.values():
         binding = active.binding
         if not active.enabled or not binding.id or binding.system or binding.id in seen or binding.id == "palette":
@@ -86,9 +89,10 @@ def palette(app: App[None], screen: Screen[object], refusal: Callable[[str], str
         if refusal(binding.id):
             continue
         seen.add(binding.id)
-        keys = display_keys(binding.key)[0]
         yield SystemCommand(
-            f"{binding.description}  {keys}", binding.tooltip, _runner(app, active.node, binding.action)
+            f"{binding.description}  {' '.join(keys[binding.id])}".rstrip(),
+            binding.tooltip,
+            _runner(app, active.node, binding.action),
         )
     for name in theme.NAMES:
         yield SystemCommand(f"Theme: {name.removeprefix('kittui-')}", "Change the colours", _chooser(app, name))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from textual.binding import Binding, BindingType
 
-from kittui.tui.style.keys import display_keys
+from kittui.tui.style.keys import UNBOUND, display_keys, parse_key
 from kittui.tui.widgets.lines import Lines
 from kittui.tui.widgets.rows import Rows
 
@@ -44,25 +45,33 @@ _SCOPES: Final[Mapping[str, Callable[[], Sequence[BindingType]]]] = {
     "messages": _messages,
 }
 """Where keys work that no part adds, by the first part of their ids."""
-_EVERYWHERE: Final = frozenset({"move", "text", "palette", "quit"})
+_EVERYWHERE: Final = frozenset({"move", "text", "program"})
+"""Scopes whose keys work on every screen."""
+_PROGRAM: Final = frozenset({"palette", "quit", "waiting", "messages", "repaint", "suspend"})
+"""Bindings of the program itself."""
+_DIALOGS: Final = frozenset({"help", "messages", "unpack", "pick"})
+"""Scopes that are dialogs, so that those of all dialogs work in them too."""
 
 
 class KeyNames:
     """The keys of all commands and screens by id, after the user's keymap.
 
     `live` are the bindings of commands and of the application; `scopes` give those of screens by the first part of
-    their ids, and are asked only for a key that is needed, so that its screen is not imported before.
+    their ids, and are asked only for a key that is needed, so that its screen is not imported before. `places` say
+    where (file and line) the keymap has an id.
     """
 
     def __init__(
         self,
         live: Sequence[BindingType] = (),
         scopes: Mapping[str, Callable[[], Sequence[BindingType]]] | None = None,
-        keymap: Mapping[str, str] | None = None,
+        keymap: Mapping[str, Sequence[str]] | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self._live = _by_id(live)
         self._scopes = {**_SCOPES, **(scopes or {})}
         self._keymap = dict(keymap or {})
+        self._places = dict(places or {})
         self._usable: Mapping[str, str] | None = None
 
     def __getitem__(self, name: str) -> str:
@@ -74,10 +83,14 @@ class KeyNames:
         """All keys of a binding, as Textual spells them."""
         return [key.strip() for key in (self._mapped.get(name) or self._binding(name).key).split(",")]
 
+    def all_of(self, name: str) -> str:
+        """All keys that the user gave a binding, else its first one: for the footer."""
+        return "/".join(display_keys(self._mapped[name])) if name in self._mapped else self[name]
+
     @property
     def _mapped(self) -> Mapping[str, str]:
         if not self._keymap:
-            return self._keymap
+            return {}
         if self._usable is None:
             self.usable()
         return self._usable or {}
@@ -99,50 +112,72 @@ class KeyNames:
         return found
 
     def usable(self) -> tuple[dict[str, str], list[str]]:
-        """Split the keymap into what can be used and sentences on what can't: unknown ids, keys that terminals take,
-        and keys that another command has and keeps."""
+        """The keys of every binding that the keymap changes, and sentences on what was not or not only as written.
+
+        A key that another binding has moves to the one that the keymap names, and within the keymap to the later one.
+        """
         if not self._keymap:
             return {}, []
         bindings = self.all
-        usable: dict[str, str] = {}
+        defaults = {name: [key.strip() for key in binding.key.split(",")] for name, binding in bindings.items()}
         problems: list[str] = []
-        for name, keys in self._keymap.items():
-            wanted = {key.strip() for key in keys.split(",") if key.strip()}
+        wanted: dict[str, list[str]] = {}
+        for name, written in self._keymap.items():
             if name not in bindings:
-                problems.append(f"keymap: there is no command {name!r}; docs/keys.md lists them.")
-            elif not wanted:
-                problems.append(f"keymap: {name} has no key.")
-            elif refused := sorted(key for key in wanted if key in TAKEN or key.startswith("alt+")):
-                problems.append(f"keymap: {name} can't have {', '.join(refused)}; terminals and tmux take it.")
+                close = difflib.get_close_matches(name, bindings, n=1)
+                meant = f"did you mean {close[0]}?" if close else "docs/keys.md lists them."
+                problems.append(self._said(name, f"there is no such command; {meant}"))
+            elif keys := self._keys(name, written, problems):
+                wanted[name] = keys
+        now = {name: keys for name, keys in defaults.items() if name not in wanted}
+        for name, keys in wanted.items():
+            # What both have by default is meant so: the screen's goes before the program's.
+            for key in [key for key in keys if key not in defaults[name]]:
+                for other in [each for each in now if key in now[each] and self._together(name, each)]:
+                    now[other] = [each for each in now[other] if each != key]
+                    left = ", ".join(shown for each in now[other] for shown in display_keys(each))
+                    has = f"{other} has {left}" if left else f"{other} has no key now; the palette may have it"
+                    problems.append(self._said(name, f"{display_keys(key)[0]} was {other}'s; {has}"))
+            now[name] = keys
+        self._usable = {
+            name: ",".join(keys) or f"{UNBOUND}{name}" for name, keys in now.items() if keys != defaults[name]
+        }
+        return dict(self._usable), problems
+
+    def _keys(self, name: str, written: Sequence[str], problems: list[str]) -> list[str]:
+        """The keys of one line of the keymap that there are, and that terminals leave to programs."""
+        keys: list[str] = []
+        for text in written:
+            try:
+                key = parse_key(text)
+            except ValueError as error:
+                problems.append(self._said(name, str(error)))
+                continue
+            if key in TAKEN or key.startswith("alt+"):
+                problems.append(self._said(name, f"it can't have {text}: terminals and tmux take it"))
             else:
-                usable[name] = keys
-        for name in list(usable):
-            wanted = {key.strip() for key in usable[name].split(",")}
-            for other, binding in bindings.items():
-                if other == name or not self._together(name, other):
-                    continue
-                kept = usable.get(other, binding.key)
-                clash = wanted & {key.strip() for key in kept.split(",")}
-                if clash and other not in usable:
-                    problems.append(
-                        f"keymap: {name} takes {', '.join(sorted(clash))}, which is {other}; give that another key."
-                    )
-                    usable.pop(name, None)
-                    break
-        self._usable = usable
-        return usable, problems
+                keys.append(key)
+        if not written:
+            problems.append(self._said(name, "it names no key"))
+        return list(dict.fromkeys(keys))
+
+    def _said(self, name: str, what: str) -> str:
+        place = f"{self._places[name]}: " if name in self._places else ""
+        return f"{place}keymap.{name}: {what}"
 
     def _scope(self, name: str) -> str:
-        """Where a binding works: a scope, everywhere, or (empty) on the browse screen."""
+        """Where a binding works: a scope, in the whole program, or (empty) on the browse screen."""
         head, dot, _ = name.partition(".")
-        return head if (dot and head in self._scopes) or head in _EVERYWHERE else ""
+        if dot and head in self._scopes:
+            return head
+        return "program" if name in _PROGRAM else ""
 
     def _together(self, one: str, other: str) -> bool:
         """Whether two bindings can be live at once, so that they can't have one key."""
-        a, b = self._scope(one), self._scope(other)
-        if {a, b} == {"move", "text"}:
+        scopes = {self._scope(one), self._scope(other)}
+        if scopes == {"move", "text"} or one == other:
             return False
-        return a == b or a in _EVERYWHERE or b in _EVERYWHERE
+        return len(scopes) == 1 or bool(scopes & _EVERYWHERE) or ("dialog" in scopes and bool(scopes & _DIALOGS))
 
 
 def _by_id(bindings: Sequence[BindingType]) -> dict[str, Binding]:

@@ -47,8 +47,8 @@ class Settings:
     """The part of the configuration that the interface reads.
 
     `favourites` are references of repositories as `Repository.reference()` spells them; `keymap` maps command ids to
-    keys; `stages` are the lifecycle tags in their order, `lifecycle` those that promote and roll back move; `problems`
-    are sentences on mistakes in the configuration.
+    keys, `keymap_places` to the file and line that say so; `stages` are the lifecycle tags in their order, `lifecycle`
+    those that promote and roll back move; `problems` are sentences on mistakes in the configuration.
     """
 
     theme: str = "kittui-dark"
@@ -57,7 +57,8 @@ class Settings:
     ascii_marks: bool = False
     read_only: bool = False
     favourites: tuple[str, ...] = ()
-    keymap: Mapping[str, str] = field(default_factory=dict)
+    keymap: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    keymap_places: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     lifecycle: LifecycleTags = field(default_factory=LifecycleTags)
     concurrency: int = 6

@@ -320,7 +320,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def _hints(self, selection: Selection) -> list[KeyHint]:
         ranked = sorted((command for command in self._commands.values() if command.rank), key=lambda each: each.rank)
         return [
-            KeyHint(self._ports.keys[command.id], command.label, f"screen.run('{command.id}')")
+            KeyHint(self._ports.keys.all_of(command.id), command.label, f"screen.run('{command.id}')")
             for command in ranked
             if command.enabled(selection)
         ]
