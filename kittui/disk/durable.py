@@ -19,6 +19,8 @@ from kittui.errors import DiskFull, KittuiError, StorageError
 
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE: start writing what is dirty, wait for nothing."""
+_REMADE = 5
+"""How often a folder is made at most that another process removes at the same time."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _HINTS = {
     errno.EEXIST: "A file exists where a folder is needed. Move it, or choose another location.",
@@ -60,16 +62,23 @@ def make_private_folder(path: Path, top: Path | None = None) -> None:
 
     `top` is this folder or one above it: what exists from there down is closed to others too. Raises StorageError.
     """
-    try:
-        _make_private(path)
-        top = path if top is None else top
-        for folder in (path, *path.parents):
-            if folder == top or top in folder.parents:
-                status = folder.stat()
-                if status.st_uid == os.getuid() and status.st_mode & 0o077:
-                    set_mode(folder, 0o700, folder)
-    except OSError as error:
-        raise _no_folder(error, path) from error
+    for left in reversed(range(_REMADE)):
+        try:
+            _make_private(path)
+            _close_to_others(path, path if top is None else top)
+            return
+        except OSError as error:
+            # Another process that has ended its work removes the folders where they are empty.
+            if not left or not isinstance(error, FileNotFoundError):
+                raise _no_folder(error, path) from error
+
+
+def _close_to_others(path: Path, top: Path) -> None:
+    for folder in (path, *path.parents):
+        if folder == top or top in folder.parents:
+            status = folder.stat()
+            if status.st_uid == os.getuid() and status.st_mode & 0o077:
+                set_mode(folder, 0o700, folder)
 
 
 def _make_private(path: Path) -> None:

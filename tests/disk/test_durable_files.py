@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kittui.crashpoints import crashing
+from kittui.disk import durable
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import read_document
 from kittui.disk.durable import make_folder, remove_file, replace_file, storage_error
@@ -180,3 +181,22 @@ def test_a_manifest_named_as_a_layer_hides_nothing(tmp_path: Path) -> None:
     blobs.path(victim.digest).write_bytes(b"x" * victim.size)
     with pytest.raises(DigestMismatch):
         reachable(blobs, [hostile, victim])
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes write into one layout: the one that is done removes the empty folder of both."""
+    removed: list[Path] = []
+    close = durable._close_to_others
+
+    def removing(path: Path, top: Path) -> None:
+        if not removed:
+            removed.append(path)
+            path.rmdir()
+        close(path, top)
+
+    monkeypatch.setattr(durable, "_close_to_others", removing)
+    durable.make_private_folder(tmp_path / "own" / "partial", tmp_path / "own")
+    assert removed == [tmp_path / "own" / "partial"]
+    assert (tmp_path / "own" / "partial").is_dir()
