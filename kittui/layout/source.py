@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, read_documents
+from kittui.disk.holdings import hold
 from kittui.disk.listing import content_size
 from kittui.disk.room import nearest
 from kittui.disk.threads import in_thread
@@ -15,9 +16,13 @@ from kittui.errors import KittuiError, NotFound
 from kittui.layout.index import NamedEntry, named_entries
 from kittui.layout.repository import LayoutRepository
 from kittui.layout.writer import LayoutWriter
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.holdings import Holdings, Told
 from kittui.oci.manifest import load_object
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import WHOLE_LAYOUT, Place, check_host, check_repository
+from kittui.oci.tag import Tag
 
 
 def is_layout(path: str) -> bool:
@@ -151,6 +156,24 @@ class LayoutSource:
         """One line on the layout; raises NotFound where there is none, StorageError."""
         index = await self.read()
         return f"an OCI image layout in {self.directory}: {len(index.entries)} entries"
+
+    async def holdings(self, told: Told = lambda done, total: None) -> Holdings:
+        """What index.json lists; an entry that can't be read keeps everything."""
+        index = await self.read()
+        entries = named_entries(index)
+        named = {entry.descriptor.digest for entry in entries if entry.descriptor and entry.tag}
+        found: dict[tuple[str, Digest], tuple[Descriptor, list[Tag]]] = {}
+        for entry in entries:
+            # An entry without name goes with any that has one.
+            if entry.descriptor is not None and (entry.tag or entry.descriptor.digest not in named):
+                _, tags = found.setdefault((entry.repository, entry.descriptor.digest), (entry.descriptor, []))
+                tags += [entry.tag] if entry.tag else []
+        listed = [(name, descriptor, tuple(tags)) for (name, _), (descriptor, tags) in found.items()]
+        unread = any(entry.descriptor is None for entry in entries)
+        doubt = "an entry of the layout's index.json can't be read" if unread else ""
+        folders = (self.directory, self.blobs.folder, self.blobs.folder / "sha256")
+        partials = [folder / ".kittui" / "partial" for folder in folders]
+        return await hold(self.blobs, listed, told, partials=partials, doubt=doubt)
 
     async def aclose(self) -> None:
         """Nothing is held open."""

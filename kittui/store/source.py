@@ -8,11 +8,14 @@ from pathlib import Path
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, TagsDocument, read_documents
 from kittui.disk.durable import storage_error
+from kittui.disk.holdings import Listed, hold
 from kittui.disk.listing import content_size
 from kittui.disk.threads import in_thread
 from kittui.errors import BadReference, KittuiError
+from kittui.oci.holdings import Holdings, Told
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import LOCAL, Place, parse_reference
+from kittui.oci.tag import Tag
 from kittui.store.neighbours import kit_at_work
 from kittui.store.repository import LocalRepository
 from kittui.store.root import StoredName, StorePaths, stored_names
@@ -112,6 +115,27 @@ class LocalSource:
         """One line on the store: where it is, how many repositories; raises StorageError."""
         names = await in_thread(self._names)
         return f"kit's store in {self.paths.root}: {len(names)} repositories"
+
+    async def holdings(self, told: Told = lambda done, total: None) -> Holdings:
+        """What the repositories list; what only other files name is kept."""
+        names = [name for name in await in_thread(self._names) if name.store_name is not None]
+        paths = [name.store_name or "" for name in names]
+        indexes = await read_documents([self.paths.index(name) for name in paths], IndexDocument.parse)
+        tags = await read_documents([self.paths.tags(name) for name in paths], TagsDocument.parse)
+        listed: list[Listed] = []
+        doubt = ""
+        for name, index, tagged in zip(names, indexes, tags, strict=True):
+            if isinstance(index, KittuiError):
+                doubt = doubt or index.message
+            elif index is not None:
+                known = tagged if isinstance(tagged, TagsDocument) else TagsDocument()
+                found = {each.digest: each for each in index.descriptors}
+                listed += [(name.display, each, tuple(map(Tag, known.on(digest)))) for digest, each in found.items()]
+        try:
+            kept = await in_thread(self.writer.used_besides, {descriptor.digest for _, descriptor, _ in listed})
+        except KittuiError as error:
+            kept, doubt = frozenset(), doubt or error.message
+        return await hold(self.blobs, listed, told, kept=kept, partials=self.paths.partials, doubt=doubt)
 
     async def aclose(self) -> None:
         """Nothing is held open."""

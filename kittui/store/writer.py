@@ -8,7 +8,7 @@ is looked at again, a moment later while a kit is at work, and made again if kit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -259,3 +259,9 @@ class StoreWriter:
         shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
         listed = [entry for index in (*self.indexes(), shared) for entry in index.descriptors]
         return reachable(self._blobs, listed) | reachable_from_strangers(self._paths, self._blobs)
+
+    def used_besides(self, listed: Collection[Digest]) -> frozenset[Digest]:
+        """What is in use by others than the manifests that repositories list. Blocks; raises KittuiError."""
+        shared = read_document(self._paths.shared_index, IndexDocument.parse, IndexDocument())
+        lost = [entry for entry in shared.descriptors if entry.digest not in listed]
+        return frozenset(reachable(self._blobs, lost) | reachable_from_strangers(self._paths, self._blobs))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from kittui.budget import Budget
@@ -15,6 +16,8 @@ from kittui.oci.documents import load_json
 
 SIZE_LIMIT: Final = 1024 * 1024
 """Bytes of one document read at most."""
+_AGE: Final = re.compile(r"(\d{1,5})([hdwy])\Z")
+_HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 TEXT_LIMIT: Final = 4096
 """Characters of a text that are kept; names, reasons and addresses are far shorter."""
 
@@ -100,6 +103,12 @@ def read_moment(text: str) -> datetime | None:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def read_age(text: str) -> timedelta | None:
+    """How long ago: `12h`, `30d`, `6w`, `1y`; None for anything else."""
+    found = _AGE.match(text.strip().casefold())
+    return timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found is not None else None
 
 
 def write_time(moment: datetime) -> str:

@@ -68,6 +68,7 @@ CASES = {
     "undo": Case(("undo", FRAUD, "-y"), (("tag", f"{FRAUD}:v0.9.0", "kept"), ("promote", FRAUD, "-y")), ("no tag",)),
     "untag": Case(("remove", f"{FRAUD}:v0.9.0", "-y"), again=("no tag",)),
     "delete": Case(("remove", "--delete", f"{FRAUD}:tuning", "-y"), again=("no tag",)),
+    "clean": Case(("clean", FRAUD, "--stage", "rollback", "-y")),
     "evidence": Case(("evidence", f"{FRAUD}:v1.0.0", "-d", "EVIDENCE"), again=("is there already",)),
     "repair": Case(("doctor", "--repair"), harm=harm),
     "delete in a layout": Case(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -213,7 +213,14 @@ class MemoryRepository:
 
     # What tests fill it with.
 
-    def add_kit(self, name: str, *tags: str, layers: Sequence[tuple[str, bytes]] = (), **kitfile: Any) -> Manifest:
+    def add_kit(
+        self,
+        name: str,
+        *tags: str,
+        layers: Sequence[tuple[str, bytes]] = (),
+        annotations: Mapping[str, str] | None = None,
+        **kitfile: Any,
+    ) -> Manifest:
         """A ModelKit with a package name and (media type, content) layers, under the tags."""
         config = json.dumps({"manifestVersion": "1.0.0", "package": {"name": name}, **kitfile}).encode()
         blobs = [(KIT_CONFIG, config), *layers]
@@ -222,7 +229,9 @@ class MemoryRepository:
             digest = Digest.of(content)
             self.blobs[digest] = content
             documents.append({"mediaType": media_type, "digest": digest, "size": len(content)})
-        raw = json.dumps({"schemaVersion": 2, "config": documents[0], "layers": documents[1:]}).encode()
+        document: dict[str, Any] = {"schemaVersion": 2, "config": documents[0], "layers": documents[1:]}
+        document |= {"annotations": dict(annotations)} if annotations else {}
+        raw = json.dumps(document).encode()
         manifest = Manifest.parse(raw, OCI_MANIFEST)
         self.manifests[manifest.digest] = (OCI_MANIFEST, raw)
         for tag in tags:

@@ -8,9 +8,9 @@ import click
 
 from kittui.cli import run
 from kittui.cli.moving import answers_of, for_each, note_unseen, one_or_many
+from kittui.cli.removing import removal_document, removal_lines
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
-from kittui.terminal import size_text
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
 from kittui.usecases.change.removals import once_each
@@ -63,8 +63,8 @@ async def command(
     if not plans and not finished:
         return status
     if plans:
-        lines = [line for each in plans for line in _lines(each)]
-        call.preview(lines, *map(_document, plans), status=status)
+        lines = [line for each in plans for line in removal_lines(each)]
+        call.preview(lines, *map(removal_document, plans), status=status)
         call.printer.confirm(lines, "Go on?")
     answers = answers_of(call, [tag for each in plans for tag in each.tags], confirm, reason)
     by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
@@ -88,43 +88,3 @@ async def command(
         call.printer.result(one_or_many(done, len(references)), show)
         note_unseen(call, [tag for document in done for tag in document["not_visible_yet"]])
     return status or failed
-
-
-def _document(plan: RemovePlan) -> dict[str, Any]:
-    return {
-        "action": "delete" if plan.mode == "delete" else "untag",
-        "repository": plan.place,
-        "changes": [change.to_json() for change in plan.changes],
-        "deleted": [str(plan.manifest.digest)] if plan.mode == "delete" else [],
-        "freed": plan.freed,
-    }
-
-
-def _lines(plan: RemovePlan) -> list[str]:
-    """What goes and what stays; the first line names the place."""
-    digest = plan.manifest.digest.short
-    if plan.mode == "delete":
-        tags = f"with its tags {', '.join(plan.tags)}" if plan.tags else "which has no tag"
-        lines = [f"Delete {digest} from {plan.place}, {tags}"]
-        if plan.freed is None:
-            lines.append(
-                f"  the registry frees what nothing else needs, at most {size_text(plan.manifest.content_size)}"
-            )
-        else:
-            lines.append(f"  frees {size_text(plan.freed)}")
-        if attached := len(plan.attached):
-            one = attached == 1
-            go = "goes too" if one else "go too"
-            goes = go if plan.referrers else "would stay without it; --referrers removes that as well"
-            lines.append(f"  attached to it: {attached} {'manifest' if one else 'manifests'}, which {goes}")
-    else:
-        lines = [f"Untag {plan.tag} ({digest}) in {plan.place}"]
-        if plan.mode == "placeholder":
-            lines.append("  by pointing it at an empty manifest and deleting that")
-        if plan.siblings is None:
-            lines.append("  the ModelKit stays, with every other tag on it")
-        else:
-            kept = f"its other tags are not all known: {plan.doubt}" if plan.doubt else "it keeps no tag"
-            kept = f"still tagged {', '.join(plan.siblings)}" if plan.siblings else kept
-            lines.append(f"  the ModelKit stays: {kept}")
-    return lines

@@ -9,13 +9,13 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
+from kittui.trust.documents import read_age
+
 FIELDS: Final = ("stage", "digest", "signed", "older", "newer")
 """What tags can be asked for by name."""
 _LONGEST = 300
 """Characters of a regular expression."""
 _TERM = re.compile(r"!?/(?:\\.|[^/\\])+/(?=\s|\Z)|\S+")
-_AGE = re.compile(r"(\d{1,5})([hdwy])\Z")
-_HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,10 @@ def _term(said: str, tags: bool) -> Term:
     if tags and colon and field in FIELDS:
         age = timedelta()
         if field in ("older", "newer"):
-            found = _AGE.match(value)
+            found = read_age(value)
             if found is None:
                 raise ValueError(f"{field}: takes an age such as 12h, 30d, 6w or 1y")
-            age = timedelta(hours=int(found[1]) * _HOURS[found[2]])
+            age = found
         if field == "signed" and not any(word.startswith(value) for word in ("yes", "no")):
             raise ValueError("signed: takes yes or no")
         return Term(lambda _: True, field=field, value=value.removeprefix("sha256:"), age=age)

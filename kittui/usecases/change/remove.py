@@ -91,6 +91,13 @@ async def finish_removal(repository: Repository, target: Target, ledger: Ledger)
     return None
 
 
+async def finish_removals(repository: Repository, ledger: Ledger) -> None:
+    """Finish every deletion in a repository that an earlier run was cut short over."""
+    for entry in await asyncio.to_thread(ledger.journal.entries, repository.reference()):
+        if entry.state == "open" and entry.action == "delete" and entry.deleted:
+            await finish_removal(repository, Digest.parse(entry.deleted[0]), ledger)
+
+
 def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
     return ledger.journal.manifest(Digest.parse(digest)) if digest else None
 

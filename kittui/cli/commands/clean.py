@@ -1,0 +1,129 @@
+"""`kittui clean`: delete ModelKits by age, by stage, without a tag."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from kittui.cli import run
+from kittui.cli.moving import note_unseen
+from kittui.cli.removing import removal_document, removal_lines
+from kittui.cli.run import Call
+from kittui.cli.sources import repositories_of
+from kittui.errors import KittuiError, UsageError
+from kittui.oci.tag import Tag
+from kittui.trust.documents import read_age
+from kittui.usecases.change.clean import Cleaner, CleanRules, Selected
+from kittui.usecases.change.plan import Changed
+from kittui.usecases.change.removal import RemovePlan
+from kittui.usecases.change.removals import Removals, plan_removals
+from kittui.usecases.change.remove import apply_remove, finish_removals
+from kittui.usecases.change.words import removed_text, undo_text
+
+
+@run.command("clean", changes=True)
+@click.argument("sources", metavar="SOURCE|REPO...", nargs=-1, required=True)
+@click.option("--untagged", is_flag=True, help="ModelKits without a tag.")
+@click.option("--older-than", "older", metavar="AGE", help="ModelKits that were made longer ago: 12h, 30d, 6w, 1y.")
+@click.option("--stage", "stages", multiple=True, metavar="TAG", help="ModelKits at this stage and no other.")
+@click.option("--referrers", is_flag=True, help="The signatures and statements that refer to them, too.")
+@click.option("--reason", default="", help="Why; kept in the history.")
+async def command(
+    call: Call,
+    sources: tuple[str, ...],
+    untagged: bool,
+    older: str | None,
+    stages: tuple[str, ...],
+    referrers: bool,
+    reason: str,
+) -> int:
+    """Delete ModelKits with all their tags: by age, by stage, without a tag; all that is said has to hold.
+
+    What has another stage's tag or one of `protected_tags` stays, and so does what has no date when its age is asked
+    for. All that goes is one plan with what that frees, asked about once; what fails is named, and the rest is done.
+    """
+    composition = call.composition
+    rules = _rules(untagged, older, stages)
+    repositories, problems = await repositories_of(composition, sources)
+    for repository in repositories:
+        call.check_write(repository.reference())
+        if not call.options.dry_run:
+            await finish_removals(repository, composition.ledger)
+    cleaner = Cleaner(
+        composition.modelkits, composition.stage_tags, composition.config.protected_tags, datetime.now(UTC)
+    )
+    found = await cleaner.select(repositories, rules, lambda what: call.printer.status(f"looking at {what}"))
+    plan = await plan_removals(found.rows, "delete", referrers=referrers)
+    failed = [*problems, *found.failed, *plan.failed]
+    for error in failed:
+        call.printer.warning(f"{error.reference or ''}: {error.message}".removeprefix(": "))
+    status = max((error.exit_status for error in failed), default=0)
+    if not plan.plans:
+        call.preview([f"no {rules.words}", *_stays(found)], {"action": "clean", "stays": found.stays}, status=status)
+        call.printer.result(_document([], 0, found, failed), lambda: _nothing(call, rules, found))
+        return status
+    lines = [line for each in plan.plans for line in removal_lines(each)]
+    lines += [*_stays(found), removed_text(plan, done=False)]
+    lines += filter(None, [undo_text(plan.plans)])
+    call.preview(lines, *map(removal_document, plan.plans), status=status)
+    call.printer.confirm(lines, f"Delete {len(plan.plans)} of them?")
+    done: list[tuple[RemovePlan, Changed]] = []
+    for each in plan.plans:
+        call.printer.status(f"deleting {each.repository.reference(each.manifest.digest)}")
+        try:
+            done.append((each, await _apply(call, each, reason)))
+        except KittuiError as error:
+            failed.append(error.at(each.repository.reference(each.manifest.digest)))
+            call.printer.error(failed[-1])
+            status = status or error.exit_status
+    removed = Removals(tuple(each for each, _ in done))
+    changed = [one for _, one in done]
+
+    def show() -> None:
+        for one in changed:
+            for digest in one.deleted:
+                call.printer.line((f"{one.repository.reference()}@{digest}", "bold"), "  deleted")
+        call.printer.line(removed_text(removed) if done else "nothing was deleted")
+
+    call.printer.result(_document(changed, removed.freed, found, failed), show)
+    note_unseen(call, [tag for one in changed for tag in one.unseen])
+    return status
+
+
+async def _apply(call: Call, plan: RemovePlan, reason: str) -> Changed:
+    composition = call.composition
+    return await apply_remove(plan, composition.ledger, composition.policy, reason=reason, asked=call.printer.asked)
+
+
+def _rules(untagged: bool, older: str | None, stages: tuple[str, ...]) -> CleanRules:
+    age: timedelta | None = None
+    if older is not None:
+        age = read_age(older)
+        if age is None:
+            raise UsageError(f"{older!r} is not an age", hint="Write --older-than 30d: hours (h), days, weeks, years.")
+    if not (untagged or older or stages):
+        raise UsageError("it is not said what goes", hint="Give --untagged, --older-than AGE or --stage TAG.")
+    if untagged and stages:
+        raise UsageError("what has no tag is at no stage", hint="Give --untagged or --stage.")
+    return CleanRules(untagged, age, frozenset(map(Tag.parse, stages)))
+
+
+def _stays(found: Selected) -> list[str]:
+    return [f"stays, as {why}: {', '.join(names)}" for why, names in found.stays.items()]
+
+
+def _nothing(call: Call, rules: CleanRules, found: Selected) -> None:
+    call.printer.line(f"no {rules.words}; nothing was deleted")
+    for line in _stays(found):
+        call.printer.line(line)
+
+
+def _document(changed: list[Changed], freed: int | None, found: Selected, failed: list[KittuiError]) -> dict[str, Any]:
+    return {
+        "removed": [one.to_json() for one in changed],
+        "freed": freed,
+        "stays": found.stays,
+        "failed": [{"reference": one.reference, "code": one.code, "message": one.message} for one in failed],
+    }

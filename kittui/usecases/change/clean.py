@@ -1,0 +1,128 @@
+"""Which ModelKits a clean-up takes: by age, by stage, without a tag; what a stage or a protected tag holds stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from kittui.errors import KittuiError
+from kittui.oci.digest import Digest
+from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.trust.documents import parse_time
+from kittui.usecases.browse.modelkits import ModelKits, TagRow, list_tags
+from kittui.usecases.change.removals import Row
+
+Told = Callable[[str], None]
+"""Told what is being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanRules:
+    """What goes: all that is said has to hold. `stages` are tags: what has one of them, and no other stage, goes."""
+
+    untagged: bool = False
+    older: timedelta | None = None
+    stages: frozenset[Tag] = frozenset()
+
+    @property
+    def words(self) -> str:
+        """What goes, as a noun."""
+        said = ["without a tag"] if self.untagged else []
+        said += [f"at stage {' or '.join(sorted(self.stages))}"] if self.stages else []
+        said += [f"older than {_age(self.older)}"] if self.older is not None else []
+        return f"ModelKits {' and '.join(said)}"
+
+
+@dataclass
+class Selected:
+    """The rows that go, those that stay though the rules name them, by the reason, and what could not be read."""
+
+    rows: list[Row] = field(default_factory=list)
+    stays: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[KittuiError] = field(default_factory=list)
+
+    def keep(self, why: str, reference: str) -> None:
+        """Leave one where it is."""
+        self.stays.setdefault(why, []).append(reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaner:
+    """Selects by rules. `stages` and `protected` are the tags that hold a ModelKit where it is."""
+
+    modelkits: ModelKits
+    stages: frozenset[Tag]
+    protected: Collection[str]
+    now: datetime
+
+    async def select(
+        self, repositories: Sequence[Repository], rules: CleanRules, told: Told = lambda _: None
+    ) -> Selected:
+        """Read the tags of every repository, and the ModelKits whose age is asked for; nothing is changed."""
+        found = Selected()
+        for repository in repositories:
+            told(repository.reference())
+            try:
+                await self._look(repository, rules, found, told)
+            except KittuiError as error:
+                found.failed.append(error.at(repository.reference()))
+        return found
+
+    async def _look(self, repository: Repository, rules: CleanRules, found: Selected, told: Told) -> None:
+        listing = await list_tags(repository)
+        if listing.incomplete is not None:
+            raise listing.incomplete
+        tags: dict[Digest, list[Tag]] = {}
+        indexes: dict[Digest, None] = {}
+        inside: set[Digest] = set()
+        for row in await self.modelkits.rows(repository, listing):
+            if row.problem is not None or row.digest is None:
+                found.failed.append(_problem(repository, row))
+                continue
+            if row.size is None:
+                indexes[row.digest] = None
+                inside |= {one.digest for one in (await self.modelkits.manifest(repository, row.digest)).manifests}
+            tags.setdefault(row.digest, []).extend([row.tag] if row.tag else [])
+        # An index before its variants: these are its own as long as it is there.
+        for digest in [*indexes, *(each for each in tags if each not in indexes)]:
+            if digest not in inside or tags[digest]:
+                told(repository.reference(digest))
+                await self._judge(repository, digest, tags[digest], rules, found)
+
+    async def _judge(
+        self, repository: Repository, digest: Digest, tags: Sequence[Tag], rules: CleanRules, found: Selected
+    ) -> None:
+        if (rules.untagged and tags) or (rules.stages and not rules.stages & {*tags}):
+            return
+        reference = repository.reference(tags[0] if tags else digest)
+        if rules.older is not None:
+            try:
+                created = parse_time((await self.modelkits.open(repository, digest)).created)
+            except KittuiError as error:
+                found.failed.append(error.at(reference))
+                return
+            if created is None:
+                found.keep("it has no date", reference)
+                return
+            if self.now - created <= rules.older:
+                return
+        if held := sorted({*tags} & self.stages - rules.stages):
+            found.keep(f"it is {held[0]}", reference)
+        elif guarded := sorted(tag for tag in tags if tag in self.protected):
+            found.keep(f"{guarded[0]} is protected", reference)
+        else:
+            found.rows.append((repository, digest))
+
+
+def _problem(repository: Repository, row: TagRow) -> KittuiError:
+    what = row.problem or "it has neither a tag nor a digest"
+    return KittuiError(what, hint="kittui doctor says more.", reference=repository.reference(row.tag or row.digest))
+
+
+def _age(age: timedelta) -> str:
+    hours = int(age.total_seconds()) // 3600
+    days, rest = divmod(hours, 24)
+    number, noun = (hours, "hour") if rest or not days else (days, "day")
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,105 @@
+"""What takes up the disk in a source on this machine, and what becomes free if it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kittui.errors import Unsupported
+from kittui.oci.digest import Digest
+from kittui.oci.holdings import Holding, Holdings, SupportsHoldings, Told
+from kittui.oci.protocols import Repository, Source
+from kittui.oci.tag import Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A ModelKit on disk, or what is attached to one (`subject`): all its bytes, and those that its removal frees."""
+
+    repository: Repository
+    held: Holding
+    size: int
+    freed: int
+
+    @property
+    def digest(self) -> Digest:
+        """Its manifest."""
+        return self.held.digest
+
+    @property
+    def target(self) -> Tag | Digest:
+        """A tag to open it by, else its digest."""
+        return self.held.tags[0] if self.held.tags else self.held.digest
+
+    @property
+    def reference(self) -> str:
+        """What a user would type for it."""
+        return self.repository.reference(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The disk usage of a source: all ModelKits, those first whose removal frees most."""
+
+    source: Source
+    holdings: Holdings
+    used: tuple[Used, ...]
+
+    def freed(self, used: Iterable[Used]) -> int:
+        """Bytes that become free if all of these go together."""
+        return self.holdings.freed(one.held for one in used)
+
+    def shared(self, one: Used) -> list[tuple[int, list[str]]]:
+        """What it shares, the most first: bytes, and the ModelKits that have to go as well for these to be freed."""
+        names = {each.held.key: each.reference for each in self.used}
+        found = self.holdings.shared(one.held).items()
+        return sorted(((size, sorted(names[other.key] for other in others)) for others, size in found), reverse=True)
+
+    @property
+    def repositories(self) -> Mapping[str, int]:
+        """For each repository by name, the bytes that become free if all of it goes."""
+        names = sorted({one.repository.name for one in self.used})
+        return {name: self.freed(one for one in self.used if one.repository.name == name) for name in names}
+
+    def to_json(self, only: str | None = None) -> dict[str, Any]:
+        """As contract.md has it; `only` one repository's ModelKits."""
+        shown = [one for one in self.used if only in (None, one.repository.name)]
+        return {
+            "source": str(self.source.place),
+            "size": self.holdings.total,
+            "unused": self.holdings.unused,
+            "unfinished": self.holdings.leftovers,
+            "doubt": self.holdings.doubt or None,
+            "repositories": [
+                {"name": name, "frees": frees} for name, frees in self.repositories.items() if only in (None, name)
+            ],
+            "modelkits": [
+                {
+                    "repository": one.repository.reference(),
+                    "digest": one.digest,
+                    "tags": one.held.tags,
+                    "subject": one.held.subject,
+                    "size": one.size,
+                    "frees": one.freed,
+                    "shared": [{"size": size, "with": names} for size, names in self.shared(one)],
+                }
+                for one in shown
+            ],
+        }
+
+
+async def usage_of(source: Source, told: Told = lambda done, total: None) -> Usage:
+    """Read what a source on this machine holds. Raises Unsupported for a registry, which alone knows what it frees."""
+    if not isinstance(source, SupportsHoldings):
+        raise Unsupported(
+            f"{source.traits.title} does not say what is on its disk",
+            hint="Disk usage is that of local:// and of layouts, oci:DIR.",
+            reference=str(source.place),
+        )
+    holdings = await source.holdings(told)
+    used = [
+        Used(source.repository(one.repository), one, holdings.size(one), holdings.freed([one])) for one in holdings.held
+    ]
+    used.sort(key=lambda one: (-one.freed, -one.size, one.repository.name, one.digest))
+    return Usage(source, holdings, tuple(used))
