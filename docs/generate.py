@@ -31,7 +31,8 @@ from kittui.tui.style.keys import display_keys
 HERE = Path(__file__).parent
 KEYS = """\
 `?` shows the keys that do something where you are, `:` or `Ctrl+P` finds a command by its name. Every key can be given
-to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the last column, and one key or a list of them."""
+to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the last column, and one key or a
+list of them."""
 PLACES = {
     "move": "Lists and trees",
     "text": "Texts",
@@ -42,6 +43,9 @@ PLACES = {
     "pick": "Choosing what to compare",
     "board": "The board",
     "history": "The history of a repository",
+    "list": "Lists over the whole screen",
+    "usage": "Disk usage",
+    "checks": "What doctor found",
     "transfers": "Transfers",
     "unpack": "Choosing what to unpack",
     "dialog": "Dialogs",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kittui.store import LocalSource
     from kittui.transfer.fetch import Tuning
     from kittui.trust.keyring import Keyring
+    from kittui.usecases.change.clean import Cleaner
     from kittui.usecases.change.ledger import Ledger
     from kittui.usecases.change.policy import Policy
     from kittui.usecases.change.tools import ChangeTools
@@ -283,6 +284,14 @@ class Composition:
         moves = [(Tag(gates.origin), Tag(gates.target)) for gates in config.gates if gates.origin]
         forward = [move for move in moves if move[0] != config.moves.rollback]
         return Board(self.modelkits, self.evidence, columns, config.moves, self.policy, forward)
+
+    def cleaner(self) -> Cleaner:
+        """Selects what a clean-up takes."""
+        from datetime import UTC, datetime
+
+        from kittui.usecases.change.clean import Cleaner
+
+        return Cleaner(self.modelkits, self.stage_tags, self.config.protected_tags, datetime.now(UTC))
 
     @property
     def stage_tags(self) -> frozenset[Tag]:

@@ -24,7 +24,7 @@ from kittui.oci.protocols import Repository, RepositoryEntry, Source
 from kittui.oci.reference import LOCAL, Place, Reference, store_display
 from kittui.oci.target import Target
 from kittui.terminal import clean
-from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
+from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts, UpkeepPorts
 from kittui.usecases.browse.modelkits import repositories, tags
 from kittui.usecases.browse.showing import Attachments, attachments
 from kittui.usecases.inspect.programs import programs_of
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from kittui.errors import KittuiError
     from kittui.modelkit import ModelKit
     from kittui.tui.app import KittuiApp
+    from kittui.usecases.doctor import Check
+    from kittui.usecases.find import Finder, Progress
+    from kittui.usecases.find import Place as SearchPlace
     from kittui.usecases.trust.verify import Verification
 
 _FAVOURITES: Final = "favourites.json"
@@ -226,6 +229,31 @@ async def build_ports(composition: Composition) -> Ports:
         signing_key=config.signing_key,
         sets=tuple(config.boards),
     )
+
+    def finder(tell: Callable[[Progress], None]) -> Finder:
+        from kittui.usecases.find import Finder
+
+        return Finder(composition.modelkits, composition.change_tools.inspector, tell)
+
+    async def places(words: Sequence[str]) -> list[SearchPlace]:
+        from kittui.cli.sources import places_to_search
+
+        return await places_to_search(composition, words)
+
+    async def examine(registries: Sequence[Place], verify: bool) -> AsyncIterator[tuple[str, Check]]:
+        from kittui.cli.checking import examine, this_terminal
+
+        async for found in examine(composition, this_terminal(composition, tty=True), registries, verify=verify):
+            yield found
+
+    async def mend() -> list[str]:
+        from kittui.store.repair import repair_store
+
+        return [f"{one.subject}: {one.done}" for one in (await repair_store(composition.store_root)).repairs]
+
+    upkeep = UpkeepPorts(
+        finder, places, examine, mend, lambda where: composition.policy.check_write(where), composition.cleaner
+    )
     plain = config.theme == THEMES[0] and not has_many_colours(composition.environ)
     theme = SIXTEEN if plain else config.theme
     return Ports(
@@ -249,6 +277,7 @@ async def build_ports(composition: Composition) -> Ports:
         change_tools=lambda: composition.change_tools,
         differ=composition.differ,
         trust=trust,
+        upkeep=upkeep,
         settings=Settings(
             theme=theme,
             mouse=config.mouse,

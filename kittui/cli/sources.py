@@ -9,6 +9,7 @@ from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.reference import Place
 from kittui.usecases.browse.modelkits import repositories
+from kittui.usecases.find import Place as SearchPlace
 
 
 async def repositories_of(composition: Composition, words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
@@ -52,3 +53,24 @@ async def repositories_of(composition: Composition, words: Sequence[str]) -> tup
                 repository = source.repository(name)
                 found.setdefault(repository.reference(), repository)
     return list(found.values()), problems
+
+
+async def places_to_search(composition: Composition, sources: Sequence[str]) -> list[SearchPlace]:
+    """Where `find` looks: sources, repositories or ModelKits by their names; without any, everything configured."""
+    if not sources:
+        return [_whole(composition, place) for place in composition.configured()]
+    found = []
+    for text in sources:
+        parsed = composition.places.parse_source(text)
+        if isinstance(parsed, Place):
+            found.append(_whole(composition, parsed))
+        else:
+            located = await composition.places.locate(text, default=None)
+            repository = located.repository
+            found.append(SearchPlace(repository.source, repository.name, located.target))
+    return found
+
+
+def _whole(composition: Composition, place: Place) -> SearchPlace:
+    named = composition.config.registry(place.host).repositories if place.kind == "remote" else ()
+    return SearchPlace(composition.places.source(place), repositories=tuple(named))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -19,10 +19,18 @@ from kittui.tui.frame.program import Program
 from kittui.tui.inspect.part import PART as INSPECT
 from kittui.tui.screens.browse import BrowseScreen
 from kittui.tui.screens.part import PART as BROWSE
+from kittui.tui.upkeep.part import PART as UPKEEP
 from kittui.usecases.diff.compare import Side
 
-PARTS: Final = (INSPECT, COMPARE, CHANGE, BOARD, BROWSE)
+PARTS: Final = (INSPECT, COMPARE, CHANGE, BOARD, BROWSE, UPKEEP)
 """Every feature, in the order of help and palette."""
+
+
+def key_names(keymap: Mapping[str, Sequence[str]], places: Mapping[str, str]) -> KeyNames:
+    """The keys of everything, after a keymap; `places` say where it has an id."""
+    live = [*(command.binding for part in PARTS for command in part.commands), *Program.BINDINGS]
+    scopes = {name: scope for part in PARTS for name, scope in part.scopes.items()}
+    return KeyNames(live, scopes, keymap, places)
 
 
 class MainScreen(BrowseScreen):
@@ -41,9 +49,7 @@ class KittuiApp(Program):
     ) -> None:
         """`on_begin` is called once, after the first paint."""
         commands = [command for part in PARTS for command in part.commands]
-        live = [*(command.binding for command in commands), *self.BINDINGS]
-        scopes = {name: scope for part in PARTS for name, scope in part.scopes.items()}
-        keys = KeyNames(live, scopes, ports.settings.keymap, ports.settings.keymap_places)
+        keys = key_names(ports.settings.keymap, ports.settings.keymap_places)
         super().__init__(ports, keys, {command.id: command.heading for command in commands})
         self._start = start
         self._on_begin = on_begin

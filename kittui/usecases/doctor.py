@@ -29,13 +29,17 @@ _NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: how it stands, what was seen, what to do about it, and the exit status it calls for."""
+    """One thing looked at: how it stands, what was seen, what to do about it, and the exit status it calls for.
+
+    `mends` says that a repair of the store takes care of it.
+    """
 
     name: str
     state: State
     seen: str
     remedy: str = ""
     exit_status: int = 0
+    mends: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import FileEntry
@@ -16,6 +16,7 @@ from kittui.oci.protocols import Incomplete
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import stop
+from kittui.usecases.browse.exact import exact_kitfile
 from kittui.usecases.browse.modelkits import ModelKits, list_tags
 from kittui.usecases.inspect.inspector import Inspector
 
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
 CONCURRENCY = 6
 """ModelKits read at once in one repository."""
 
-What = Literal["manifest", "config", "layer", "diff_id", "file"]
+What = Literal["manifest", "config", "layer", "diff_id", "file", "value"]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: a digest, or a file by name, path or pattern (`*` and `?` as in a shell)."""
+    """What is looked for: a digest, a file by name, path or pattern (`*` and `?` as in a shell), or a Kitfile value.
+
+    `value` is the path of a value, or its end, and what it has to be: a text, a pattern, or empty for any.
+    """
 
     text: str
     digest: Digest | None = None
+    value: tuple[str, str] | None = None
 
     @classmethod
     def parse(cls, text: str) -> Query:
@@ -42,9 +47,12 @@ class Query:
         if text.startswith(("sha256:", "sha512:")):
             return cls(text, Digest.parse(text))
         if not text.strip():
-            raise UsageError("nothing to look for", hint="Name a file, a digest or a diffId.")
+            raise UsageError("nothing to look for", hint="Name a file, a digest, a diffId or PATH=VALUE.")
         if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text):
             return cls(text, Digest.parse(f"sha256:{text}"))
+        path, equals, value = text.partition("=")
+        if equals:
+            return cls(text, value=(path.strip(), value.strip()))
         return cls(posixpath.normpath(text))
 
     def fits(self, path: str) -> bool:
@@ -52,6 +60,14 @@ class Query:
         if "*" in self.text or "?" in self.text:
             return fnmatchcase(path, self.text) or fnmatchcase(path.rpartition("/")[2], self.text)
         return path == self.text or path.endswith("/" + self.text)
+
+    def values(self, kitfile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """The Kitfile's values that are looked for, each with its path."""
+        wanted, value = self.value or ("", "")
+        for path, text in _leaves(kitfile):
+            here = not wanted or path == wanted or path.endswith("." + wanted) or fnmatchcase(path, wanted)
+            if here and (not value or fnmatchcase(text.casefold(), value.casefold())):
+                yield path, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,7 @@ class Match:
     layer: Layer | None = None
     entry: FileEntry | None = None
     verified: bool = True
+    value: tuple[str, str] | None = None
 
     @property
     def reference(self) -> str:
@@ -208,6 +225,9 @@ class Finder:
         kits.listed.update(dict.fromkeys(one.digest for one in kit.manifest.manifests))
         if query.digest is not None:
             return list(_by_digest(query.digest, repository, tag, kit))
+        if query.value is not None:
+            values = query.values(exact_kitfile(kit))
+            return [Match(repository, tag, kit.digest, "value", value=each) for each in values]
         found: list[Match | Problem] = []
         for layer in kit.layers:
             found += await self._files(query, repository, tag, kit, layer)
@@ -228,6 +248,19 @@ class Finder:
             for entry in listing.files
             if entry.type != "dir" and query.fits(entry.path)
         ]
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every value in a Kitfile as text, with its path; the entries of lists have numbers from 1."""
+    pending = [(path, value)]
+    while pending:
+        at, one = pending.pop()
+        if isinstance(one, dict):
+            pending += reversed([(f"{at}.{key}" if at else str(key), each) for key, each in one.items()])
+        elif isinstance(one, list):
+            pending += reversed([(f"{at}.{number}", each) for number, each in enumerate(one, 1)])
+        elif one is not None:
+            yield at, str(one).lower() if isinstance(one, bool) else str(one)
 
 
 def _by_digest(digest: Digest, repository: Repository, tag: Tag | None, kit: ModelKit) -> list[Match]:

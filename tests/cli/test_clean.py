@@ -47,7 +47,7 @@ def fraud() -> MemoryRepository:
 async def selected(repository: MemoryRepository, rules: CleanRules) -> tuple[set[str], Selected]:
     stages = frozenset(map(Tag, ("champion", "challenger", "rollback", "retired")))
     found = await Cleaner(ModelKits(), stages, {"keep"}, NOW).select([repository], rules)
-    names = {}
+    names: dict[Digest | None, str] = {}
     for page in [page async for page in repository.tags()]:
         for entry in page:
             names.setdefault(entry.descriptor.digest if entry.descriptor else None, entry.name or "untagged")

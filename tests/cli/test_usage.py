@@ -98,7 +98,7 @@ async def test_the_variants_of_an_index_stay_when_it_goes_and_their_bytes_with_t
 ) -> None:
     layout = await layout_with_indexes(kithome, tmp_path / "layout")
     usage = await usage_of(layout)
-    named = {tag: one for one in usage.used for tag in one.held.tags}
+    named = {str(tag): one for one in usage.used for tag in one.held.tags}
     index = named["variants"]
     raw = len((await index.repository.manifest(index.digest)).raw)
     assert index.freed == raw

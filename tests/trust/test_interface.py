@@ -17,7 +17,9 @@ from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.keys import key_name
 from kittui.trust.moves import MOVE, Move, write_move
 from kittui.trust.signing import public_key
+from kittui.tui.app import KittuiApp
 from kittui.tui.change.history_screen import HistoryScreen
+from kittui.tui.dialogs.plan import PlanDialog
 from kittui.usecases.trust.sign import attest, sign
 from kittui.usecases.trust.signer import KeySigner
 from tests.change.kits import Kits, on, ready
@@ -84,6 +86,95 @@ async def test_h_shows_this_machine_and_the_records_of_others(kits: Kits, size: 
         assert "? champion" in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+async def walked(kits: Kits) -> tuple[Digest, Digest, Digest]:
+    """A past: nine, then one, then two were champion, which is two now."""
+    nine, one, two = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0", "v1.1.0"))
+    reference = kits.fraud.reference()
+    past = [("2026-03-01", None, nine), ("2026-04-01", nine, one), ("2026-05-01", one, two)]
+    for number, (day, before, after) in enumerate(past):
+        kits.ledger.history.append(
+            Event(f"mine-{number}", f"{day}T10:00:00Z", "ada@here", "tag", reference, "champion", before, after, day)
+        )
+    kits.fraud.tagged["champion"] = two
+    return nine, one, two
+
+
+async def opened(pilot: Pilot[Any]) -> Any:
+    """Press H, and wait until all of the history is there."""
+    await ready(pilot)
+    await pilot.press("H")
+    await until(pilot, on(pilot, HistoryScreen))
+    screen: Any = pilot.app.screen
+    await until(pilot, lambda: len(screen.history.events) >= 3 and "newest first" in text_of(pilot))
+    return screen
+
+
+@pytest.mark.parametrize(
+    ("keys", "sides"),
+    [
+        (("d",), ("one", "two")),
+        (("j", "d"), ("nine", "one")),
+        (("j", "j", "space", "k", "k", "d"), ("nine", "two")),
+        (("j", "j", "D"), ("nine", "two")),
+        (("j", "space", "space", "d"), ("nine", "one")),
+    ],
+)
+async def test_moves_are_compared_with_each_other_and_with_now(
+    kits: Kits, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], sides: tuple[str, str]
+) -> None:
+    digests = dict(zip(("nine", "one", "two"), await walked(kits), strict=True))
+    compared: list[tuple[str, str]] = []
+    monkeypatch.setattr(KittuiApp, "open_comparison", lambda _, a, b: compared.append((a.target, b.target)))
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await opened(pilot)
+        await pilot.press(*keys)
+        await until(pilot, lambda: compared)
+        assert compared == [(digests[sides[0]], digests[sides[1]])]
+
+
+async def test_what_is_the_same_now_is_not_compared(kits: Kits) -> None:
+    await walked(kits)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("D")
+        await until(pilot, lambda: "Both are the same." in text_of(pilot))
+
+
+@SIZES
+async def test_a_tag_is_restored_to_an_entry_by_the_ordinary_plan_and_undone(kits: Kits, size: tuple[int, int]) -> None:
+    nine, _, two = await walked(kits)
+    async with kits.app().run_test(size=size, notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("j", "j", "R")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "Restore champion" in text_of(pilot)
+        assert f"{two.short}" in text_of(pilot)
+        assert nine.short in text_of(pilot)
+        await pilot.press("escape")
+        assert kits.fraud.tagged["champion"] == two
+        await pilot.press("R")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press(*"back", "enter", "k", "enter")
+        await until(pilot, lambda: kits.fraud.tagged["champion"] == nine)
+        await until(pilot, lambda: len(screen.history.events) == 4)
+        newest = screen.history.events[0]
+        assert (newest.tag, newest.before, newest.after, newest.reason) == ("champion", two, nine, "back")
+        await pilot.press("z")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: kits.fraud.tagged["champion"] == two)
+
+
+async def test_what_is_gone_from_the_registry_is_not_restored(kits: Kits) -> None:
+    nine, _, two = await walked(kits)
+    del kits.fraud.manifests[nine]
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("j", "j", "R")
+        await until(pilot, lambda: any(each.severity == "error" for each in pilot.app._notifications))
+        assert kits.fraud.tagged["champion"] == two
 
 
 async def test_a_record_by_an_unknown_key_is_shown_and_proves_nothing(kits: Kits) -> None:

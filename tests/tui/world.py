@@ -23,12 +23,17 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.trust.keyring import Keyring
 from kittui.tui.app import KittuiApp
-from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts
+from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts, UpkeepPorts
+from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.showing import Attached, Attachments
+from kittui.usecases.change.clean import Cleaner
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.diff.compare import DiffUseCase, Side
+from kittui.usecases.doctor import Check
+from kittui.usecases.find import Finder
+from kittui.usecases.find import Place as SearchPlace
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.trust.board import Board
 from kittui.usecases.trust.evidence import Evidence
@@ -224,6 +229,7 @@ class World:
         self.signer: Signer | None = None
         self.signing_key: Path | None = None
         self.sets: tuple[str, ...] = ()
+        self.checks: list[tuple[str, Check]] = []
         self.now = NOW
         self.settings = Settings(stages=STAGES, **settings)
 
@@ -251,8 +257,43 @@ class World:
             change_tools=self._change_tools,
             differ=self._differ,
             trust=self.trust,
+            upkeep=self.upkeep,
             clock=lambda: NOW,
             settings=self.settings,
+        )
+
+    @property
+    def upkeep(self) -> UpkeepPorts:
+        """`checks` are what doctor finds, `mended` what it mends; every source is searched where none is named."""
+        kits: Any = self
+
+        async def places(words: Sequence[str]) -> list[SearchPlace]:
+            found = []
+            for word in words:
+                place, name, target = self._locate(word)
+                found.append(SearchPlace(await self._source(place), name or None, target))
+            return found
+
+        async def examine(registries: Sequence[Place], verify: bool) -> AsyncIterator[tuple[str, Check]]:
+            for section, check in self.checks:
+                yield section, check
+            for place in registries:
+                yield f"Registry {place.host}", Check("registry", "good", "answers")
+            if verify:
+                yield "Store", Check("blobs", "good", "every blob was hashed")
+
+        async def mend() -> list[str]:
+            done = [f"{check.name}: mended" for _, check in self.checks if check.mends]
+            self.checks = [(section, check) for section, check in self.checks if not check.mends]
+            return done
+
+        return UpkeepPorts(
+            finder=lambda tell: Finder(kits, self.inspector, tell),
+            places=places,
+            examine=examine,
+            mend=mend,
+            check_write=lambda where: self._change_tools().policy.check_write(where),
+            cleaner=lambda: Cleaner(ModelKits(), frozenset(stage.name for stage in STAGES), (), self.now),
         )
 
     @property

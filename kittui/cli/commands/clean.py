@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -15,8 +15,8 @@ from kittui.cli.sources import repositories_of
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.tag import Tag
 from kittui.trust.documents import read_age
-from kittui.usecases.change.clean import Cleaner, CleanRules, Selected
-from kittui.usecases.change.plan import Changed
+from kittui.usecases.change.clean import CleanRules, Selected
+from kittui.usecases.change.plan import Answers, Changed
 from kittui.usecases.change.removal import RemovePlan
 from kittui.usecases.change.removals import Removals, plan_removals
 from kittui.usecases.change.remove import apply_remove, finish_removals
@@ -51,10 +51,9 @@ async def command(
         call.check_write(repository.reference())
         if not call.options.dry_run:
             await finish_removals(repository, composition.ledger)
-    cleaner = Cleaner(
-        composition.modelkits, composition.stage_tags, composition.config.protected_tags, datetime.now(UTC)
+    found = await composition.cleaner().select(
+        repositories, rules, lambda what: call.printer.status(f"looking at {what}")
     )
-    found = await cleaner.select(repositories, rules, lambda what: call.printer.status(f"looking at {what}"))
     plan = await plan_removals(found.rows, "delete", referrers=referrers)
     failed = [*problems, *found.failed, *plan.failed]
     for error in failed:
@@ -94,7 +93,7 @@ async def command(
 
 async def _apply(call: Call, plan: RemovePlan, reason: str) -> Changed:
     composition = call.composition
-    return await apply_remove(plan, composition.ledger, composition.policy, reason=reason, asked=call.printer.asked)
+    return await apply_remove(plan, composition.ledger, composition.policy, Answers(reason, asked=call.printer.asked))
 
 
 def _rules(untagged: bool, older: str | None, stages: tuple[str, ...]) -> CleanRules:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -10,17 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from kittui.cli import run
+from kittui.cli.checking import configuration_checks, registry_checks, store_checks, store_title, this_terminal
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
-from kittui.disk.paths import is_nowhere
 from kittui.errors import UsageError
-from kittui.oci.reference import Place
-from kittui.terminal import size_text
-from kittui.usecases.doctor import Check, Terminal, check_registry, check_terminal
+from kittui.usecases.doctor import Check, check_terminal
 
 if TYPE_CHECKING:
-    from kittui.store.doctor import Problem, StoreReport
-    from kittui.store.installed import InstalledKit
+    from kittui.store.doctor import StoreReport
     from kittui.store.repair import Repair
 
 _MARKS: Final[dict[str, tuple[str, str]]] = {
@@ -31,7 +27,7 @@ _MARKS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-@run.command("doctor")
+@run.command("doctor", changes=True)
 @click.argument("host", metavar="[HOST[/REPOSITORY]]", required=False)
 @click.option("--repair", is_flag=True, help="Mend what can be mended in the local store without losing anything.")
 @click.option("--verify", is_flag=True, help="Hash every blob in the local store.")
@@ -40,24 +36,30 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
     from kittui.store.doctor import inspect_store
 
     composition = call.composition
-    terminal = check_terminal(_terminal(call))
-    configuration = [Check("configuration", "bad", str(problem)) for problem in composition.problems]
-    if not configuration:
-        path = composition.config_path
-        seen = f"{path}{'' if path.exists() else ' (not there)'}"
-        if is_nowhere(path):
-            seen = "none: no home folder is known"
-        configuration = [Check("configuration", "good", seen)]
+    terminal = check_terminal(this_terminal(composition, tty=sys.stdout.isatty()))
+    configuration = configuration_checks(composition)
     repairs: tuple[Repair, ...] = ()
     if repair:
+        call.check_write("local://")
+        planned = [one for one in (await inspect_store(composition.store_root)).problems if one.repairable]
+        call.preview(
+            [f"{one.subject}: {one.detail}" for one in planned] or ["there is nothing to mend"],
+            *({"action": "repair", "kind": one.kind, "subject": one.subject} for one in planned),
+        )
         from kittui.store.repair import repair_store
 
-        composition.policy.check_write("local://")
         call.printer.status("mending the store")
         repairs = (await repair_store(composition.store_root)).repairs
+    elif call.options.dry_run:
+        raise UsageError("doctor changes nothing without --repair", hint="Give --repair with --dry-run.")
     call.printer.status("looking at the store")
     store = await inspect_store(composition.store_root, verify=verify)
-    registry = [] if host is None else await _registry(call, host)
+    registry: list[Check] = []
+    if host is not None:
+        call.printer.status(f"asking {host}")
+        async for check in registry_checks(composition, host):
+            registry.append(check)
+            call.printer.status(f"asking {host}: {check.name}")
     document = {
         "terminal": [_check(check) for check in terminal],
         "configuration": [_check(check) for check in configuration],
@@ -69,7 +71,7 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
     def human() -> None:
         _section(call, "Terminal", terminal)
         _section(call, "Configuration", configuration)
-        _section(call, "Store" if is_nowhere(store.root) else f"Store {store.root}", _store_checks(store))
+        _section(call, store_title(store), store_checks(store))
         for one in repairs:
             call.printer.line(("  mended  ", "green"), f"{one.subject}: {one.done}")
         if host is not None:
@@ -77,60 +79,6 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
 
     call.printer.result(document, human)
     return max((check.exit_status for check in registry), default=0) or (1 if store.problems else 0)
-
-
-def _terminal(call: Call) -> Terminal:
-    size = shutil.get_terminal_size()
-    encoding = getattr(sys.stdout, "encoding", None) or ""
-    return Terminal(sys.stdout.isatty(), encoding, size.columns, size.lines, call.composition.environ)
-
-
-async def _registry(call: Call, host: str) -> list[Check]:
-    found = call.composition.places.parse_source(host)
-    place = found if isinstance(found, Place) else found.place
-    if place.kind != "remote":
-        raise UsageError(f"{host!r} is not a registry", hint="doctor takes HOST, HOST:PORT or HOST/REPOSITORY.")
-    named = [] if isinstance(found, Place) else [found.repository]
-    checks = []
-    call.printer.status(f"asking {place.host}")
-    repositories = [*named, *call.composition.config.registry(place.host).repositories]
-    async for check in check_registry(call.composition.places.source(place), repositories):
-        checks.append(check)
-        call.printer.status(f"asking {place.host}: {check.name}")
-    return checks
-
-
-def _store_checks(store: StoreReport) -> list[Check]:
-    if is_nowhere(store.root):
-        return [Check("home folder", "warn", "none is known, so there is no store", "Set KITOPS_HOME, or HOME.")]
-    holds = (
-        f"{store.repositories} repositories, {store.tags} tags, {store.manifests} ModelKits, "
-        f"{store.blobs} blobs, {size_text(store.size)}"
-    )
-    checks = [Check("holds", "good", holds), _kit(store.kit)]
-    if store.unused:
-        checks.append(Check("unused", "warn", f"{size_text(store.unused)} that no ModelKit uses", "--repair frees it."))
-    return checks + [_problem(problem) for problem in store.problems]
-
-
-def _kit(kit: InstalledKit) -> Check:
-    """Which kit is installed, and what it can't read: that does not get into the store either."""
-    if kit.path is None:
-        return Check("kit", "unknown", kit.words, "Only what every kit reads is put into the store.")
-    if not kit.misses:
-        return Check("kit", "good", kit.words)
-    return Check(
-        "kit",
-        "unknown" if kit.version is None else "warn",
-        f"{kit.words}; it is not known to read {', '.join(kit.misses)}",
-        "ModelPacks are kept out of its store, and so are indexes: use a layout, oci:DIR:TAG, or a newer kit.",
-    )
-
-
-def _problem(problem: Problem) -> Check:
-    seen = f"{problem.subject}: {problem.detail}" + (" (every `kit list` fails on it)" if problem.breaks_kit else "")
-    remedy = "kittui doctor --repair mends it." if problem.repairable else problem.remedy
-    return Check(problem.kind, "bad", seen, remedy)
 
 
 def _section(call: Call, title: str, checks: Sequence[Check]) -> None:

@@ -10,27 +10,28 @@ from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.cli.sources import places_to_search
 from kittui.oci.protocols import Incomplete
-from kittui.oci.reference import Place as SourcePlace
 from kittui.oci.traffic import Traffic, metered
 from kittui.terminal import size_text
-from kittui.usecases.find import Finder, Match, Place, Problem, Progress, Query
+from kittui.usecases.find import Finder, Match, Problem, Progress, Query
 
 
 @run.command("find")
-@click.argument("wanted", metavar="FILE|DIGEST|DIFFID")
+@click.argument("wanted", metavar="FILE|DIGEST|DIFFID|PATH=VALUE")
 @click.argument("sources", metavar="[SOURCE...]", nargs=-1)
 async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
     """Find the ModelKits and tags that hold a file, a layer, a config or content with a diffId.
 
     Digests and diffIds are answered from manifests and configs alone. FILE is a name, the end of a path or a pattern
-    like '*.pkl'; it needs the file lists of layers, which are read once and remembered. A SOURCE is local://, HOST,
+    like '*.pkl'; it needs the file lists of layers, which are read once and remembered. PATH=VALUE is a value of the
+    Kitfile: the end of its path, and a text or pattern, or nothing for any value. A SOURCE is local://, HOST,
     oci:DIR, a repository or one ModelKit; without any: the local store and all configured places. The exit status is
     1 where nothing was found, and 4 where a registry did not list all it has.
     """
     query = Query.parse(wanted)
     with metered() as traffic:
-        places = await _places(call, sources)
+        places = await places_to_search(call.composition, sources)
 
         def progress(now: Progress) -> None:
             call.printer.status(f"{now.at}: {now.repositories} repositories, {now.modelkits} ModelKits looked through")
@@ -55,34 +56,12 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
     return max((problem.error.exit_status for problem in problems if isinstance(problem.error, Incomplete)), default=0)
 
 
-async def _places(call: Call, sources: tuple[str, ...]) -> list[Place]:
-    composition = call.composition
-    if not sources:
-        return [_whole(call, place) for place in composition.configured()]
-    found = []
-    for text in sources:
-        parsed = composition.places.parse_source(text)
-        if isinstance(parsed, SourcePlace):
-            found.append(_whole(call, parsed))
-        else:
-            located = await composition.places.locate(text, default=None)
-            repository = located.repository
-            found.append(Place(repository.source, repository.name, located.target))
-    return found
-
-
-def _whole(call: Call, place: SourcePlace) -> Place:
-    composition = call.composition
-    named = composition.config.registry(place.host).repositories if place.kind == "remote" else ()
-    return Place(composition.places.source(place), repositories=tuple(named))
-
-
 def _document(
     wanted: str, query: Query, matches: list[Match], problems: list[Problem], progress: Progress, traffic: Traffic
 ) -> dict[str, Any]:
     return {
         "query": wanted,
-        "kind": "file" if query.digest is None else "digest",
+        "kind": _kind(query),
         "matches": [_match(match) for match in matches],
         "searched": {
             "sources": progress.sources,
@@ -96,6 +75,10 @@ def _document(
         ],
         "traffic": {"requests": traffic.requests, "bytes": traffic.bytes},
     }
+
+
+def _kind(query: Query) -> str:
+    return "digest" if query.digest is not None else "value" if query.value is not None else "file"
 
 
 def _match(match: Match) -> dict[str, Any]:
@@ -118,6 +101,7 @@ def _match(match: Match) -> dict[str, Any]:
             "size": layer.size,
         },
         "file": None if entry is None else {"path": entry.path, "size": entry.size, "mode": entry.mode},
+        "value": None if match.value is None else {"path": match.value[0], "value": match.value[1]},
         "verified": match.verified,
     }
 
@@ -129,9 +113,17 @@ def _print(call: Call, query: Query, matches: list[Match]) -> None:
     for match in matches:
         layer, entry = match.layer, match.entry
         where = f"{layer.type} {layer.path or layer.digest.short}" if layer is not None else ""
-        row: list[Styled] = [match.reference, match.digest.short, match.what.replace("_", ""), where]
-        if query.digest is None:
+        row: list[Styled] = [match.reference, match.digest.short]
+        if match.value is not None:
+            row += match.value
+        else:
+            row += [match.what.replace("_", ""), where]
+        if _kind(query) == "file":
             row += [entry.path if entry else "", size_text(entry.size) if entry else ""]
         rows.append(row)
-    header = ["MODELKIT", "DIGEST", "AS", "LAYER", *(("FILE", "SIZE") if query.digest is None else ())]
-    call.printer.table(header, rows, right=(5,) if query.digest is None else ())
+    headers = {
+        "file": ("MODELKIT", "DIGEST", "AS", "LAYER", "FILE", "SIZE"),
+        "digest": ("MODELKIT", "DIGEST", "AS", "LAYER"),
+        "value": ("MODELKIT", "DIGEST", "PATH", "VALUE"),
+    }
+    call.printer.table(headers[_kind(query)], rows, right=(5,) if _kind(query) == "file" else ())

@@ -45,15 +45,27 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "on_date", "On a date", id="history.date", tooltip="What the tags pointed to on a date"),
-        Binding("d", "compare", "Compare", id="history.compare", tooltip="Compare what the tag left and what it got"),
+        Binding("space", "mark", "Mark", id="history.mark", tooltip="Mark the move, to compare another one with it"),
+        Binding(
+            "d",
+            "compare",
+            "Compare",
+            id="history.compare",
+            tooltip="Compare what the tag left and what it got, or what the marked move and this one gave it",
+        ),
+        Binding("D", "compare_now", "With now", id="history.now", tooltip="Compare what it got with what it holds now"),
+        Binding("R", "restore", "Restore", id="history.restore", tooltip="Let the tag point to this again"),
+        Binding("z", "undo", "Undo", id="history.undo", tooltip="Take the last tag change here back"),
         Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy all moves, one a line"),
         Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
         Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Back to where it was opened"),
     ]
 
-    def __init__(self, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
+    def __init__(self, context: Context, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
         """`names` are tags that digests are known by."""
         super().__init__()
+        self._given = context
+        self._marked: TagEvent | None = None
         self._repository, self._tag, self._names = repository, tag, names
         self._history = MergedHistory(repository.reference(), ())
         self._by_tag: dict[str, MergedHistory] | None = None
@@ -72,7 +84,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
                 Column("who", 20, flex=True),
             ),
             self._cells,
-            lambda event: (event.id, event.tag, event.time, event.since),
+            _key,
         )
         self._lines = Lines()
         self._footer = FooterBar()
@@ -100,6 +112,8 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         self._header.where = tuple(clean(name, limit=60) for name in (self._repository.name, self._tag) if name)
         keys = self.program.ports.keys
         hints = [("date", "On a date", "screen.on_date"), ("compare", "Compare", "screen.compare")]
+        hints += [("now", "With now", "screen.compare_now"), ("restore", "Restore", "screen.restore")]
+        hints += [("mark", "Mark", "screen.mark")]
         hints += [("copy", "Copy", "screen.copy"), ("help", "Help", "app.help"), ("close", "Back", "screen.close")]
         self._footer.hints = tuple(KeyHint(keys[f"history.{name}"], label, action) for name, label, action in hints)
         self._rows.focus()
@@ -235,18 +249,61 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         self._moment, self._found = moment, self._rows.current
         self._detail()
 
+    def action_mark(self) -> None:
+        """Mark the move under the cursor, or take the mark away."""
+        event = self._rows.current
+        self._marked = None if event is None or event is self._marked else event
+        self._rows.marked.clear()
+        if self._marked is not None:
+            self._rows.marked.add(_key(self._marked))
+        self._rows.touch()
+
     @on(Rows.Opened)
     def action_compare(self) -> None:
-        """Compare what the tag pointed to before and after the move."""
+        """Compare what the tag pointed to before and after the move; with a mark, what both moves gave."""
+        event, marked = self._rows.current, self._marked
+        if event is not None and marked is not None and marked is not event:
+            self._compare(marked.after, event.after)
+        elif event is not None:
+            self._compare(event.before, event.after)
+
+    def _compare(self, a: str | None, b: str | None) -> None:
         from kittui.usecases.diff.compare import Side
 
-        event = self._rows.current
-        if event is None or event.before is None or event.after is None:
-            self.program.toast("There is nothing before or after it to compare.")
+        if a is None or b is None or a == b:
+            same = a is not None and a == b
+            self.program.toast("Both are the same." if same else "There is nothing before or after it to compare.")
             return
-        self.program.open_comparison(
-            *(Side(self._repository, Digest(digest)) for digest in (event.before, event.after))
-        )
+        self.program.open_comparison(*(Side(self._repository, Digest(digest)) for digest in (a, b)))
+
+    def action_compare_now(self) -> None:
+        """Compare what the tag got with what it points to now."""
+        self.program.run_command("Compare", self._compare_now())
+
+    async def _compare_now(self) -> None:
+        event = self._rows.current
+        if event is not None:
+            held = event.after or event.before
+            self._compare(held, (await self._repository.resolve(Tag.parse(event.tag))).digest)
+
+    def action_restore(self) -> None:
+        """Let the tag point again to what the move gave it; of a removal, to what it held until then."""
+        self.program.run_command("Restore", self._restore())
+
+    async def _restore(self) -> None:
+        from kittui.tui.change.tags import restore
+
+        event = self._rows.current
+        digest = (event.after or event.before) if event is not None else None
+        if event is None or digest is None:
+            self.program.toast("There is nothing to restore: it is not known what the tag pointed to.")
+            return
+        await restore(self._given, self._repository, Tag.parse(event.tag), Digest.parse(digest))
+        self._read()
+
+    def action_undo(self) -> None:
+        """Take the last change here back, as the panes do."""
+        self._given.browser.perform("undo", self._given.selection, self._read)
 
     def action_copy(self) -> None:
         """Copy the moves, one a line."""
@@ -262,6 +319,10 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         self.dismiss()
 
 
+def _key(event: TagEvent) -> tuple[str, ...]:
+    return (event.id, event.tag, event.time, event.since)
+
+
 async def show_history(context: Context) -> None:
     """Open the history of the repository, or of the tag under the cursor."""
     repository = context.selection.repository
@@ -271,4 +332,4 @@ async def show_history(context: Context) -> None:
     stages = {stage.name for stage in context.ports.settings.stages}
     # A version says more than a stage, which may have moved since.
     names = {str(digest): tag for tag, digest in sorted(known.items(), key=lambda one: one[0] not in stages)}
-    context.show(HistoryScreen(repository, tag_of(context.selection), names))
+    context.show(HistoryScreen(context, repository, tag_of(context.selection), names))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kittui.errors import BadReference, KittuiError
+from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
     UNDO,
+    Failed,
     clashing,
     filled,
     marked,
@@ -45,7 +47,7 @@ class _Retag:
 
 async def retag(context: Context) -> None:
     """Give the ModelKit under the cursor, or all marked ones, another tag: one name, one plan, one answer."""
-    from kittui.usecases.change.retag import apply_retag, plan_retag
+    from kittui.usecases.change.retag import plan_retag
 
     tools = context.ports.change_tools()
     marks = marked(context.selection)
@@ -60,14 +62,35 @@ async def retag(context: Context) -> None:
         return _Retag(mark, await plan_retag(mark.repository, mark.target, [(repository, tag)]), repository)
 
     rows, failed = await row_by_row(marks, plan)
+    await _carry_out(context, rows, failed, f"Retag {clean(marks[0].target)}" if len(marks) == 1 else "")
+
+
+async def restore(context: Context, repository: Repository, tag: Tag, digest: Digest) -> None:
+    """Let a tag point again to what it pointed to once: a retag, with its plan shown in any case."""
+    from kittui.usecases.change.retag import plan_retag
+
+    context.ports.change_tools().policy.check_write(repository.reference(tag))
+    mark = Mark(repository, digest, digest)
+    row = _Retag(mark, await plan_retag(repository, digest, [(repository, tag)]), repository)
+    await _carry_out(context, [row], [], f"Restore {clean(tag)}", always=True)
+
+
+async def _carry_out(
+    context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, always: bool = False
+) -> None:
+    """Show the plans of all rows, and apply them one by one."""
+    from kittui.usecases.change.retag import apply_retag
+
+    tools = context.ports.change_tools()
+    total = len(rows) + len(failed)
     rows = [row for row in rows if any(each.changes for each in row.plan.changes)]
     if not rows:
-        name_failures(context, failed, len(marks))
+        name_failures(context, failed, total)
         if not failed:
             context.toast("Nothing to do: the tag already points to this digest.")
             context.clear_marks()
         return
-    reason = await _agree(context, rows, failed)
+    reason = await _agree(context, rows, failed, title or f"Retag {total} ModelKits", always=always)
     if reason is None:
         return
     typed = await type_names(context, tools, [tag for row in rows for tag in row.plan.overwritten])
@@ -95,7 +118,7 @@ async def retag(context: Context) -> None:
         how = "undoes it" if len(plans) == 1 else "undoes the last; again, the one before"
         unseen = unseen_text([tag for _, tags in done for tag in tags])
         context.toast("; ".join(filter(None, (*words, unseen))), undo=UNDO if works else None, how=how)
-    name_failures(context, failed, len(marks))
+    name_failures(context, failed, total)
 
 
 async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
@@ -133,13 +156,15 @@ async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
     )
 
 
-async def _agree(context: Context, rows: Sequence[_Retag], failed: Sequence[tuple[Mark, KittuiError]]) -> str | None:
+async def _agree(
+    context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, always: bool = False
+) -> str | None:
     """Show what moves, where there is more to know than was just typed. Returns the reason, None for a no."""
     overwritten = [tag for row in rows for tag in row.plan.overwritten]
     missing = sum(row.plan.missing for row in rows)
     notes = [clean(note[:1].upper() + note[1:]) for row in rows for note in row.plan.notes]
     notes += [attached_note(move) for row in rows for move in row.plan.elsewhere if attached_text(move)]
-    if len(rows) == 1 and not (overwritten or missing or notes or failed):
+    if len(rows) == 1 and not (overwritten or missing or notes or failed or always):
         return ""
     if overwritten:
         notes.insert(0, "The tag exists and moves." if len(rows) == 1 else f"{listed(overwritten)} exist and move.")
@@ -148,10 +173,10 @@ async def _agree(context: Context, rows: Sequence[_Retag], failed: Sequence[tupl
     places = list(dict.fromkeys(row.destination.reference() for row in rows))
     answer = await context.ask(
         PlanDialog(
-            f"Retag {clean(rows[0].mark.target) if len(rows) == 1 else f'{len(rows)} ModelKits'}",
+            title,
             listed(places, 2),
             changes,
-            [Choice("do", "Retag")],
+            [Choice("do", title.partition(" ")[0])],
             notes=[*rest, *dict.fromkeys(notes)],
             costs=f"{size_text(missing)} are copied." if missing else "No layer is moved.",
             reason=True,

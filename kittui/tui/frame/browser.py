@@ -37,8 +37,8 @@ class Browser(Protocol):
         """Run a command as its key would, on something that is selected elsewhere; `then` is called once it is over."""
         ...
 
-    def open(self, place: Place, name: str, target: Target | None) -> None:
-        """Show a place, a repository in it, a tag or digest of that."""
+    def open(self, place: Place, name: str, target: Target | None, layer: Digest | None = None) -> None:
+        """Show a place, a repository in it, a tag or digest of that, a layer of it."""
         ...
 
     def tag_names(self, repository: Repository) -> Sequence[Tag] | None:

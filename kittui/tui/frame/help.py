@@ -21,6 +21,9 @@ _HEADINGS = {
     "timeline": "Over the versions",
     "history": "History",
     "board": "Board",
+    "list": "List",
+    "usage": "List",
+    "checks": "List",
 }
 """Where help lists the keys of lists and screens, by the first part of their ids."""
 

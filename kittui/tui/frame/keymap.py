@@ -49,8 +49,11 @@ _EVERYWHERE: Final = frozenset({"move", "text", "program"})
 """Scopes whose keys work on every screen."""
 _PROGRAM: Final = frozenset({"palette", "quit", "waiting", "messages", "repaint", "suspend"})
 """Bindings of the program itself."""
-_DIALOGS: Final = frozenset({"help", "messages", "unpack", "pick"})
-"""Scopes that are dialogs, so that those of all dialogs work in them too."""
+_KINDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("help", "messages", "unpack", "pick"), "dialog"),
+    **dict.fromkeys(("usage", "checks"), "list"),
+}
+"""Scopes that are dialogs or lists, so that the keys of all dialogs or lists work in them too."""
 
 
 class KeyNames:
@@ -177,7 +180,7 @@ class KeyNames:
         scopes = {self._scope(one), self._scope(other)}
         if scopes == {"move", "text"} or one == other:
             return False
-        return len(scopes) == 1 or bool(scopes & _EVERYWHERE) or ("dialog" in scopes and bool(scopes & _DIALOGS))
+        return len(scopes) == 1 or bool(scopes & _EVERYWHERE) or any(_KINDS.get(each) in scopes for each in scopes)
 
 
 def _by_id(bindings: Sequence[BindingType]) -> dict[str, Binding]:

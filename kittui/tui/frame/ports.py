@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository, RepositoryEntry, Source, TagEntry
     from kittui.oci.reference import Place
     from kittui.usecases.browse.showing import Attachments
+    from kittui.usecases.change.clean import Cleaner
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
+    from kittui.usecases.doctor import Check
+    from kittui.usecases.find import Finder, Progress
+    from kittui.usecases.find import Place as SearchPlace
     from kittui.usecases.inspect.inspector import Inspector
     from kittui.usecases.trust.board import Board
     from kittui.usecases.trust.history import MergedHistory
@@ -96,6 +100,24 @@ class TrustPorts:
 
 
 @dataclass(frozen=True)
+class UpkeepPorts:
+    """Finding, checking, making room.
+
+    `finder` searches and tells how far it is; `places` are those to search that words name as on the command line.
+    `examine` gives every check with the title of its section, of the registries that are named too, and hashes blobs
+    where the last is true; `mend` repairs the store and says what it did; `check_write` raises where it may not.
+    `cleaner` selects what a clean-up takes.
+    """
+
+    finder: Callable[[Callable[[Progress], None]], Finder]
+    places: Callable[[Sequence[str]], Awaitable[list[SearchPlace]]]
+    examine: Callable[[Sequence[Place], bool], AsyncIterator[tuple[str, Check]]]
+    mend: Callable[[], Awaitable[list[str]]]
+    check_write: Callable[[str], None]
+    cleaner: Callable[[], Cleaner]
+
+
+@dataclass(frozen=True)
 class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
@@ -108,9 +130,9 @@ class Ports:
     a Kitfile as kit does; `signatures` lists what is attached to a digest; `save_favourites` and `save_sizes`
     keep them for the next time;
     `inspector` reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions
-    it is given; `trust` has what signatures and records say; `clock` gives the time for ages; `keys` names the keys of
-    commands (the program fills it in). `inspector` and `change_tools` are factories, so that the first screen waits for
-    neither.
+    it is given; `trust` has what signatures and records say, `upkeep` what looks over everything; `clock` gives the
+    time for ages; `keys` names the keys of commands (the program fills it in). `inspector` and `change_tools` are
+    factories, so that the first screen waits for neither.
     """
 
     places: Sequence[PlaceEntry]
@@ -133,6 +155,7 @@ class Ports:
     change_tools: Callable[[], ChangeTools]
     differ: Callable[[Sequence[Side]], Awaitable[DiffUseCase]]
     trust: TrustPorts
+    upkeep: UpkeepPorts
     clock: Callable[[], datetime] = lambda: datetime.now().astimezone()
     settings: Settings = field(default_factory=Settings)
     keys: KeyNames = field(default_factory=KeyNames)

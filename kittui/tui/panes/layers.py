@@ -122,6 +122,16 @@ class LayersPane(RowsPane[TreeRow]):
             self._take(tag)
         self.rebuild()
 
+    def point_at(self, layer: Digest) -> None:
+        """Put the cursor on a layer, if the ModelKit that is shown has it."""
+        for part in self._shown.parts:
+            for row in layer_rows([part]):
+                if row.layer.digest == layer:
+                    part.unfolded = True
+                    self.rebuild()
+                    self._rows.show(self._rows.rows, row)
+                    return
+
     def _take(self, tag: TagRow) -> None:
         modelkit = tag.modelkit
         if modelkit is None:

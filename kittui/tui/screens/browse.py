@@ -82,6 +82,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._commands: Mapping[str, Command] = {command.id: command for part in parts for command in part.commands}
         self._marks: dict[tuple[str, str, str], Mark] = {}
         self._favourites = set(ports.settings.favourites)
+        self._wanted: tuple[Target, Digest] | None = None
         self._at: PaneName = "repositories"
         self._sizes = PaneSizes(ports.settings.sizes)
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
@@ -372,8 +373,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.tags_pane.remark()
         self.refresh_bars()
 
-    def open(self, place: Place, name: str, target: Target | None) -> None:
-        """Show a place, a repository in it, a tag or digest of that."""
+    def open(self, place: Place, name: str, target: Target | None, layer: Digest | None = None) -> None:
+        """Show a place, a repository in it, a tag or digest of that, a layer of it."""
+        self._wanted = (target, layer) if target is not None and layer is not None else None
         self.repositories_pane.open(place, name)
         if target is not None:
             self.tags_pane.look_for(place, name, target)
@@ -401,6 +403,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     def _entered_repository(self) -> None:
         self._rested_on_repository()
         self.go("tags")
+        self._find_layer()
 
     @on(TagsPane.Entered)
     def _entered_tag(self) -> None:
@@ -428,6 +431,18 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.layers_pane.show(row)
         self.details_pane.show(self._tag_selection(), row.problem if row else None)
         self.refresh_bars()
+        self._find_layer()
+
+    def _find_layer(self) -> None:
+        """Go on to the layer that was asked for, once its tag is under the cursor and read."""
+        row = self.tags_pane.current
+        if self._wanted is None or self._at != "tags" or row is None or row.modelkit is None:
+            return
+        (target, layer), self._wanted = self._wanted, None
+        if row.target == target:
+            self.layers_pane.show(row)
+            self.layers_pane.point_at(layer)
+            self.go("layers")
 
     def _tag_selection(self) -> Selection:
         """What the details are about: the tag under the cursor, and the layer and file under theirs."""

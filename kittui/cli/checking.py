@@ -1,0 +1,120 @@
+"""What `doctor` and its screen look at: terminal, configuration, store, registries."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from kittui.cli.compose import Composition
+from kittui.disk.paths import is_nowhere
+from kittui.errors import KittuiError, UsageError
+from kittui.oci.reference import Place
+from kittui.terminal import size_text
+from kittui.usecases.doctor import Check, Terminal, check_registry, check_terminal
+
+if TYPE_CHECKING:
+    from kittui.store.doctor import Problem, StoreReport
+    from kittui.store.installed import InstalledKit
+
+
+async def examine(
+    composition: Composition, terminal: Terminal, registries: Sequence[Place], *, verify: bool = False
+) -> AsyncIterator[tuple[str, Check]]:
+    """All checks as they are made, each with the title of its section; with `verify`, every blob is hashed."""
+    from kittui.store.doctor import inspect_store
+
+    for check in check_terminal(terminal):
+        yield "Terminal", check
+    for check in configuration_checks(composition):
+        yield "Configuration", check
+    report = await inspect_store(composition.store_root, verify=verify)
+    for check in store_checks(report):
+        yield store_title(report), check
+    for place in registries:
+        try:
+            async for check in registry_checks(composition, place.host):
+                yield f"Registry {place.host}", check
+        except KittuiError as error:
+            yield f"Registry {place.host}", Check("registry", "bad", error.message, error.hint or "")
+
+
+def this_terminal(composition: Composition, *, tty: bool) -> Terminal:
+    """What is known of the terminal that stdout leads to."""
+    size = shutil.get_terminal_size()
+    return Terminal(tty, getattr(sys.stdout, "encoding", None) or "", size.columns, size.lines, composition.environ)
+
+
+def configuration_checks(composition: Composition) -> list[Check]:
+    """The mistakes in config.yaml, those in its keymap too."""
+    checks = [Check("configuration", "bad", str(problem)) for problem in composition.problems]
+    if composition.config.keymap:
+        from kittui.tui.app import key_names
+
+        _, problems = key_names(composition.config.keymap, composition.config.keymap_places).usable()
+        checks += [Check("keymap", "warn", problem) for problem in problems]
+    if checks:
+        return checks
+    path = composition.config_path
+    seen = "none: no home folder is known" if is_nowhere(path) else f"{path}{'' if path.exists() else ' (not there)'}"
+    return [Check("configuration", "good", seen)]
+
+
+async def registry_checks(composition: Composition, host: str) -> AsyncIterator[Check]:
+    """What a registry can do, asked of it and of the repository that is named."""
+    found = composition.places.parse_source(host)
+    place = found if isinstance(found, Place) else found.place
+    if place.kind != "remote":
+        raise UsageError(f"{host!r} is not a registry", hint="doctor takes HOST, HOST:PORT or HOST/REPOSITORY.")
+    named = [] if isinstance(found, Place) else [found.repository]
+    repositories = [*named, *composition.config.registry(place.host).repositories]
+    async for check in check_registry(composition.places.source(place), repositories):
+        yield check
+
+
+def store_title(store: StoreReport) -> str:
+    """The title of the store's section."""
+    return "Store" if is_nowhere(store.root) else f"Store {store.root}"
+
+
+def store_checks(store: StoreReport) -> list[Check]:
+    """What stands in the store, and what is wrong with it."""
+    if is_nowhere(store.root):
+        return [Check("home folder", "warn", "none is known, so there is no store", "Set KITOPS_HOME, or HOME.")]
+    holds = (
+        f"{store.repositories} repositories, {store.tags} tags, {store.manifests} ModelKits, "
+        f"{store.blobs} blobs, {size_text(store.size)}"
+    )
+    checks = [Check("holds", "good", holds), _kit(store.kit)]
+    if store.unused:
+        checks.append(
+            Check(
+                "unused",
+                "warn",
+                f"{size_text(store.unused)} that no ModelKit uses",
+                "kittui doctor --repair frees it.",
+                mends=True,
+            )
+        )
+    return checks + [_problem(problem) for problem in store.problems]
+
+
+def _kit(kit: InstalledKit) -> Check:
+    """Which kit is installed, and what it can't read: that does not get into the store either."""
+    if kit.path is None:
+        return Check("kit", "unknown", kit.words, "Only what every kit reads is put into the store.")
+    if not kit.misses:
+        return Check("kit", "good", kit.words)
+    return Check(
+        "kit",
+        "unknown" if kit.version is None else "warn",
+        f"{kit.words}; it is not known to read {', '.join(kit.misses)}",
+        "ModelPacks are kept out of its store, and so are indexes: use a layout, oci:DIR:TAG, or a newer kit.",
+    )
+
+
+def _problem(problem: Problem) -> Check:
+    seen = f"{problem.subject}: {problem.detail}" + (" (every `kit list` fails on it)" if problem.breaks_kit else "")
+    remedy = "kittui doctor --repair mends it." if problem.repairable else problem.remedy
+    return Check(problem.kind, "bad", seen, remedy, mends=problem.repairable)

@@ -1,0 +1,1 @@
+"""Finding things in many places, checking the installation, and making room on the disk."""

@@ -1,0 +1,128 @@
+"""Clean-up: what goes by age, by stage or without a tag, one plan for all of it, one answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.trust.documents import read_age
+from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.context import Context
+from kittui.usecases.change.clean import CleanRules, Selected
+from kittui.usecases.change.plan import Answers
+from kittui.usecases.change.words import counted, removed_text, undo_text
+
+if TYPE_CHECKING:
+    from kittui.oci.protocols import Repository
+    from kittui.usecases.change.removal import RemovePlan
+    from kittui.usecases.change.removals import Removals
+
+LISTED = 12
+"""ModelKits that the plan names; more are counted."""
+
+
+async def clean_up(context: Context) -> None:
+    """Clean up the repository under the cursor, or all of the place."""
+    from kittui.usecases.change.removals import plan_removals
+
+    rules = await _ask(context)
+    if rules is None:
+        return
+    tools = context.ports.change_tools()
+    repositories = await _repositories(context)
+    for repository in repositories:
+        tools.policy.check_write(repository.reference())
+    found = await context.ports.upkeep.cleaner().select(repositories, rules)
+    plan = await plan_removals(found.rows, "delete")
+    failed = [*found.failed, *plan.failed]
+    if not plan.plans:
+        context.fail_all(failed, len(failed))
+        stays = "; ".join(_stays(found))
+        context.toast(f"There are no {rules.words}." + (f" Left: {stays}." if stays else ""))
+        return
+    if await context.ask(ConfirmDialog("Clean up", _words(rules, plan, found, failed), "Delete", danger=True)):
+        await _apply(context, plan, failed)
+
+
+async def _ask(context: Context) -> CleanRules | None:
+    stages = [stage.name for stage in context.ports.settings.stages]
+    choices: list[Choice[str]] = [
+        Choice("untagged", "Without a tag", "no tag leads to them any more"),
+        Choice("older", "Older than …", "by the date that they were made"),
+        *(Choice(f"stage {name}", f"At stage {clean(name)}", "and at no other stage") for name in stages),
+    ]
+    repository = context.selection.repository
+    about = repository.reference() if repository is not None else str(context.selection.place)
+    chosen = await context.ask(ChoiceDialog(f"Clean up {clean(about)}: which go?", choices))
+    if chosen is None:
+        return None
+    if chosen == "untagged":
+        return CleanRules(untagged=True)
+    if chosen.startswith("stage "):
+        return CleanRules(stages=frozenset(stage for stage in stages if f"stage {stage}" == chosen))
+    text = await context.ask(
+        InputDialog(
+            "Older than",
+            ("Hours, days, weeks or years: 12h, 30d, 6w, 1y.",),
+            value="90d",
+            check=lambda text: "" if read_age(text) else "Write 12h, 30d, 6w or 1y.",
+        )
+    )
+    return CleanRules(older=read_age(text)) if text is not None else None
+
+
+async def _repositories(context: Context) -> list[Repository]:
+    selection = context.selection
+    if selection.repository is not None:
+        return [selection.repository]
+    found, failed = await context.ports.trust.named([str(selection.place)])
+    if failed and not found:
+        raise failed[0]
+    return found
+
+
+def _words(rules: CleanRules, plan: Removals, found: Selected, failed: list[KittuiError]) -> list[str]:
+    words = [clean(f"{rules.words[:1].upper()}{rules.words[1:]}:")]
+    for each in plan.plans[:LISTED]:
+        tags = ", ".join(each.tags) or "no tag"
+        words.append(clean(f"  {each.manifest.digest.short}  {each.place}  {tags}"))
+    if len(plan.plans) > LISTED:
+        words.append(f"  and {len(plan.plans) - LISTED} more")
+    words += ["", clean(f"{removed_text(plan, done=False)}.")]
+    words.append(undo_text(plan.plans) or "Undo can bring them back.")
+    attached = sum(len(each.attached) for each in plan.plans)
+    words += [f"What is attached to them ({attached}) stays, without a ModelKit."] if attached else []
+    words += [clean(f"Stays, {line}.") for line in _stays(found)]
+    words += [clean(f"Left out: {error.reference or ''}: {error.message}.") for error in failed]
+    return words
+
+
+def _stays(found: Selected) -> list[str]:
+    return [f"{counted(len(names), 'ModelKit')} as {why}" for why, names in found.stays.items()]
+
+
+async def _apply(context: Context, plan: Removals, failed: list[KittuiError]) -> None:
+    """Delete one after the other; what fails is named, and the rest is done."""
+    from kittui.usecases.change.removals import Removals
+    from kittui.usecases.change.remove import apply_remove
+
+    tools = context.ports.change_tools()
+    done: list[RemovePlan] = []
+    try:
+        for number, each in enumerate(plan.plans, 1):
+            context.activity("clean-up", f"deleting {number} of {len(plan.plans)}")
+            try:
+                await apply_remove(each, tools.ledger, tools.policy, Answers("clean-up", asked=True))
+                done.append(each)
+            except KittuiError as error:
+                failed.append(error.at(each.repository.reference(each.manifest.digest)))
+    finally:
+        context.activity("clean-up", None)
+        for repository in {each.place: each.repository for each in plan.plans}.values():
+            context.changed(repository)
+    if done:
+        context.toast(removed_text(Removals(tuple(done))))
+    context.fail_all(failed, len(plan.plans) + len(failed))

@@ -1,0 +1,138 @@
+"""What doctor finds as a list: how each thing stands and what to do about it; what can be mended is, after a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from textual.binding import Binding, BindingType
+
+from kittui.oci.reference import Place
+from kittui.terminal import clean
+from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.frame.context import Context
+from kittui.tui.upkeep.list_screen import ListScreen
+from kittui.tui.widgets.lines import Line
+from kittui.tui.widgets.rows import Column, Spans
+from kittui.usecases.change.words import counted
+from kittui.usecases.doctor import Check
+
+MARKS: Final = {"good": ("✓", "good"), "warn": ("▲", "warn"), "bad": ("✗", "bad"), "unknown": ("?", "muted")}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """One check, and the section that it belongs to."""
+
+    section: str
+    check: Check
+
+
+class DoctorScreen(ListScreen[Finding]):
+    """Terminal, configuration, store and registries."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "mend", "Mend", id="checks.mend", tooltip="Mend in the store what loses nothing, after a plan"),
+        Binding("V", "verify", "Verify", id="checks.verify", tooltip="Hash every blob of the store too"),
+    ]
+    HINTS = (("checks.mend", "Mend", "screen.mend"), ("checks.verify", "Verify blobs", "screen.verify"))
+
+    def __init__(self, context: Context, registries: Sequence[Place]) -> None:
+        columns = (
+            Column("", 1, sticky=True),
+            Column("what", 18, sticky=True),
+            Column("seen", 40, flex=True),
+            Column("of", 24, flex=True),
+        )
+        super().__init__(context, "Doctor", columns)
+        self._registries = tuple(registries)
+        self._verify = False
+
+    async def read(self) -> None:
+        """Check one thing after the other."""
+        async for section, check in self.program.ports.upkeep.examine(self._registries, self._verify):
+            self.add(Finding(section, check))
+            self.say(f"{section}: {check.name}; Esc stops")
+
+    def summary(self) -> str:
+        """How many of each."""
+        states = [one.check.state for one in self.found]
+        said = [f"{counted(len(states), 'check')}: {states.count('good')} good"]
+        said += [f"{states.count('warn')} to look at"] if "warn" in states else []
+        said += [f"{states.count('bad')} wrong"] if "bad" in states else []
+        said += [f"{len(self.mendable)} can be mended"] if self.mendable else []
+        return " · ".join(said)
+
+    @property
+    def mendable(self) -> list[Finding]:
+        """What a repair takes care of."""
+        return [one for one in self.found if one.check.mends]
+
+    def cells(self, row: Finding) -> Sequence[Spans]:
+        """How it stands, what it is, what was seen."""
+        mark, role = MARKS[row.check.state]
+        return (
+            ((mark, role),),
+            ((clean(row.check.name), "text+bold"),),
+            ((clean(row.check.seen), "text" if row.check.state == "good" else role),),
+            ((clean(row.section), "muted"),),
+        )
+
+    def key(self, row: Finding) -> Hashable:
+        """Each check is its own."""
+        return row.section, row.check.name, row.check.seen
+
+    def lines(self, row: Finding | None) -> Sequence[Line]:
+        """All that was seen, and what to do."""
+        if row is None:
+            return [(("Nothing was checked yet.", "muted"),)]
+        mark, role = MARKS[row.check.state]
+        lines: list[Line] = [
+            ((f"{mark} ", role), (clean(row.check.name), "text+bold"), (f"  {clean(row.section)}", "muted")),
+            ((clean(row.check.seen), "text"),),
+        ]
+        if row.check.mends:
+            key = self.program.ports.keys["checks.mend"]
+            lines.append(((f"{key} mends it.", "accent"),))
+        elif row.check.remedy and row.check.state != "good":
+            lines.append(((clean(row.check.remedy), "accent"),))
+        return lines
+
+    def text(self, row: Finding) -> str:
+        """Section, name, state, what was seen, what to do."""
+        check = row.check
+        return "\t".join((row.section, check.name, check.state, check.seen, check.remedy))
+
+    def action_verify(self) -> None:
+        """Check again, and hash every blob."""
+        self._verify = True
+        self.action_reload()
+
+    def action_mend(self) -> None:
+        """Show what would be mended, and do it."""
+        self.program.run_command("Mend", self._mend())
+
+    async def _mend(self) -> None:
+        upkeep = self.program.ports.upkeep
+        upkeep.check_write("local://")
+        if not self.mendable:
+            self.program.toast("There is nothing to mend.")
+            return
+        words = [clean(f"{one.check.name}: {one.check.seen}") for one in self.mendable]
+        words += ["", "No ModelKit is deleted. What kit fails on is set aside; it can't be undone by a key."]
+        words += ["Best while no kit runs."]
+        if await self.program.ask(ConfirmDialog("Mend the store", words, "Mend")):
+            done = await upkeep.mend()
+            self.context.changed()
+            self.program.toast("\n".join(done) or "There was nothing left to mend.")
+            self.action_reload()
+
+
+async def show_doctor(context: Context) -> None:
+    """Open the checks: of the registry under the cursor, else of all that are listed."""
+    place = context.selection.place
+    places = [entry.place for entry in context.ports.places if entry.place.kind == "remote"]
+    if place is not None and place.kind == "remote":
+        places = [place]
+    context.show(DoctorScreen(context, places))

@@ -1,0 +1,192 @@
+"""A list over the whole screen that fills while it is read, with the row under the cursor in full below it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import ClassVar, Final, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+from textual.worker import Worker
+
+from kittui.errors import KittuiError
+from kittui.terminal import clean
+from kittui.tui.frame.context import Context
+from kittui.tui.frame.program import Program, program_of
+from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.rows import Column, Rows, Spans
+
+DRAW: Final = 0.1
+"""Seconds between two drawings while rows arrive."""
+Row = TypeVar("Row")
+
+
+class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
+    """Reads in a worker: `read` hands over what it finds with `add`. Esc stops that, and again closes."""
+
+    DEFAULT_CSS = """
+    ListScreen { background: $kit-background; color: $kit-text; layout: vertical; }
+    ListScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
+    ListScreen Lines { height: 30%; min-height: 6; border-top: solid $kit-line; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy all rows, one a line"),
+        Binding("r", "reload", "Reload", id="list.reload", tooltip="Read everything again"),
+        Binding("question_mark", "app.help", "Help", id="list.help", tooltip="Every key that is live now"),
+        Binding("escape,q", "close", "Back", id="list.close", tooltip="Stop reading, or back to the panes"),
+    ]
+    HINTS: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    """Keys of its own for the footer: id, label, action."""
+
+    def __init__(self, context: Context, title: str, columns: Sequence[Column]) -> None:
+        super().__init__()
+        self.context = context
+        self._title = title
+        self._found: list[Row] = []
+        self._stale = False
+        self._timer: Timer | None = None
+        self._worker: Worker[None] | None = None
+        self._reading = False
+        self._header, self._facts = HeaderBar(), Static(id="facts")
+        self._rows: Rows[Row] = Rows(columns, self.cells, self.key)
+        self._lines = Lines()
+        self._footer = FooterBar()
+
+    @property
+    def program(self) -> Program:
+        """The program, for its ports, toasts and clipboard."""
+        return program_of(self)
+
+    @property
+    def rows(self) -> Rows[Row]:
+        """The list."""
+        return self._rows
+
+    @property
+    def found(self) -> Sequence[Row]:
+        """All that was read."""
+        return self._found
+
+    @property
+    def reading(self) -> bool:
+        """Whether more may come."""
+        return self._reading
+
+    @abstractmethod
+    async def read(self) -> None:
+        """Find the rows; raises KittuiError where there is nothing to read."""
+
+    @abstractmethod
+    def cells(self, row: Row) -> Sequence[Spans]:
+        """A row's cells, in clean text."""
+
+    @abstractmethod
+    def key(self, row: Row) -> Hashable:
+        """What a row is known by."""
+
+    @abstractmethod
+    def lines(self, row: Row | None) -> Sequence[Line]:
+        """What stands below the list."""
+
+    @abstractmethod
+    def text(self, row: Row) -> str:
+        """A row as it is copied."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """What was found, once all of it is there."""
+
+    def arranged(self, found: Sequence[Row]) -> Sequence[Row]:
+        """The rows in the order in which they are shown."""
+        return found
+
+    def compose(self) -> ComposeResult:
+        """Header, facts, rows, the one under the cursor in full, footer."""
+        yield self._header
+        yield self._facts
+        yield self._rows
+        yield self._lines
+        yield self._footer
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self._header.where = (clean(self._title, limit=120),)
+        keys = self.program.ports.keys
+        own = [KeyHint(keys.all_of(name), label, action) for name, label, action in self.HINTS]
+        common = (
+            ("reload", "Reload", "screen.reload"),
+            ("help", "Help", "app.help"),
+            ("close", "Back", "screen.close"),
+        )
+        own += [KeyHint(keys.all_of(f"list.{name}"), label, action) for name, label, action in common]
+        self._footer.hints = tuple(own)
+        self._rows.focus()
+        self.action_reload()
+
+    def action_reload(self) -> None:
+        """Read everything again."""
+        self._found, self._reading = [], True
+        self.draw()
+        if self._timer is None:
+            self._timer = self.set_interval(DRAW, self._draw_soon)
+        self._worker = self.run_worker(self._read(), group="list", exclusive=True)
+
+    async def _read(self) -> None:
+        self.say("Reading …")
+        said = ""
+        try:
+            await self.read()
+        except KittuiError as error:
+            said = error.message
+            self.program.fail(error)
+        self._reading = False
+        self.draw()
+        self.say(said or self.summary())
+
+    def add(self, row: Row) -> None:
+        """Show one more."""
+        self._found.append(row)
+        self._stale = True
+
+    def say(self, text: str) -> None:
+        """Put a text above the list."""
+        self._facts.update(Content(clean(text)))
+
+    def _draw_soon(self) -> None:
+        if self._stale:
+            self.draw()
+
+    def draw(self) -> None:
+        """Show what was found so far."""
+        self._stale = False
+        first = None
+        rows = self.arranged(self._found)
+        if rows and not self._rows.touched:
+            first = rows[0]
+        self._rows.show(rows, first)
+        self._detail()
+
+    @on(Rows.Highlighted)
+    def _detail(self) -> None:
+        self._lines.show(Page(list(self.lines(self._rows.current))))
+
+    def action_copy(self) -> None:
+        """Copy all rows, one a line."""
+        self.program.copy("\n".join(self.text(row) for row in self._rows.rows))
+
+    def action_close(self) -> None:
+        """Stop reading, or back."""
+        if self.reading and self._worker is not None:
+            self._worker.cancel()
+            self._reading = False
+            self.draw()
+            self.say(f"Stopped; this is not all. {self.summary()}")
+            return
+        self.dismiss()
