@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kittui.disk.durable import storage_error
 from kittui.disk.threads import in_thread
-from kittui.errors import ConnectionLost, DigestMismatch, NotFound, StorageError, TooLarge
+from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NotFound, StorageError, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -132,6 +132,13 @@ class BlobFolder:
         """The manifest of a descriptor, verified. Blocks. Raises as `read`, and Malformed."""
         raw = self.read(descriptor, MANIFEST_LIMIT, "the manifest")
         return Manifest.parse(raw, descriptor.media_type or None, descriptor.digest)
+
+    def is_attached(self, descriptor: Descriptor) -> bool:
+        """Whether a manifest belongs to another one, as a signature does, and is no version of its own. Blocks."""
+        try:
+            return self.manifest(descriptor).subject is not None
+        except KittuiError:
+            return False
 
     @asynccontextmanager
     async def open(

@@ -84,17 +84,10 @@ class LayoutRepository(FolderRepository):
             if entry.tag is not None:
                 named.append(TagEntry(entry.tag, descriptor, problem))
             elif entry.problem or descriptor is None or descriptor.digest not in tagged:
-                if problem is None and descriptor is not None and self._is_attached(descriptor):
+                if problem is None and descriptor is not None and self._blobs.is_attached(descriptor):
                     continue
                 unnamed.append(TagEntry(None, descriptor, problem))
         return [*sorted(named, key=lambda entry: entry.name or ""), *unnamed]
-
-    def _is_attached(self, descriptor: Descriptor) -> bool:
-        """Whether a manifest belongs to another one, as a signature does, instead of being a version of its own."""
-        try:
-            return self._blobs.manifest(descriptor).subject is not None
-        except KittuiError:
-            return False
 
     async def _listed(self, referred: Digest) -> Sequence[Descriptor]:
         """All that index.json lists, and what the index lists that the tag `sha256-<hex>` names."""

@@ -113,6 +113,9 @@ class LayoutSource:
         grouped: dict[str, list[NamedEntry]] = {}
         for entry in entries:
             grouped.setdefault(entry.repository, []).append(entry)
+        if len(grouped) > 1 and all(map(self._is_attached, grouped.get(WHOLE_LAYOUT, ()))):
+            # What cosign or kittui attached to the ModelKits has no name, and is not a repository of its own.
+            grouped.pop(WHOLE_LAYOUT, None)
         problem = self._version_problem()
         if problem or not grouped:
             grouped.setdefault(WHOLE_LAYOUT, [])
@@ -125,6 +128,9 @@ class LayoutSource:
             )
             for name in sorted(grouped, key=lambda name: (name != WHOLE_LAYOUT, name))
         ]
+
+    def _is_attached(self, entry: NamedEntry) -> bool:
+        return entry.tag is None and entry.descriptor is not None and self.blobs.is_attached(entry.descriptor)
 
     def _version_problem(self) -> str | None:
         """What is wrong with the `oci-layout` file. Versions 1.x are read alike."""

@@ -89,6 +89,15 @@ async def test_names_make_repositories_and_tags(maker: Maker) -> None:
     )
 
 
+async def test_what_is_attached_makes_no_repository(maker: Maker) -> None:
+    image = maker.image("image")
+    maker.add(image, "team/kit:v1")
+    maker.add(maker.image("signature", subject=image))
+    assert list(await repositories(maker.directory)) == ["team/kit"]
+    maker.add(maker.image("without a name"))
+    assert list(await repositories(maker.directory)) == [".", "team/kit"]
+
+
 async def test_an_index_is_shown_as_one_and_its_manifests_are_reached_by_digest(maker: Maker) -> None:
     child = maker.image("child")
     nested = maker.index(maker.index(child))
