@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from kittui.config import Config
@@ -12,9 +13,10 @@ from kittui.disk.notices import notice
 from kittui.disk.paths import typed_path
 from kittui.errors import TerminalNeeded, UsageError
 from kittui.state.trusted import TrustedKeys
-from kittui.trust.keyring import Keyring
+from kittui.trust.keyring import Keyring, TrustedIdentity
 from kittui.trust.keys import KEY_LIMIT, load_public_key
 from kittui.trust.signing import is_public, load_private_key, needs_password
+from kittui.usecases.trust.keyless import CertificateRoot
 from kittui.usecases.trust.keys import NamedKey, keyring_of
 from kittui.usecases.trust.signer import CommandSigner, KeySigner, Signer
 
@@ -79,8 +81,13 @@ async def read_key(path: Path) -> bytes:
 
 def read_keyring(config: Config, state_dir: Path, warn: Callable[[str], None]) -> Keyring:
     """The keys that `trust` in the configuration names; what is wrong with one of them is warned of. Blocks."""
-    named = []
+    named, identities = [], []
     for entry in config.trust:
+        if entry.identity:
+            identities.append(
+                TrustedIdentity(entry.name, entry.identity, entry.issuer, entry.repositories, entry.until)
+            )
+            continue
         pem, what = entry.key.encode(), "the key"
         if "-----BEGIN" not in entry.key:
             try:
@@ -93,7 +100,11 @@ def read_keyring(config: Config, state_dir: Path, warn: Callable[[str], None]) -
     keyring, problems = keyring_of(named, TrustedKeys(state_dir))
     for problem in problems:
         warn(problem)
-    return keyring
+    root = CertificateRoot(config.trusted_root) if config.trusted_root else None
+    if root is not None and root.problem:
+        warn(f"trusted_root: {root.problem}")
+        root = None
+    return replace(keyring, identities=tuple(identities), certificates=root)
 
 
 def _read(path: Path) -> bytes:

@@ -244,6 +244,7 @@ def _from_form(form: ConfigForm) -> Config:
         signing_command=form.signing_command,
         difftool=form.difftool,
         trust=tuple(_trusted(entry) for entry in form.trust),
+        trusted_root=None if form.trusted_root is None else Path(form.trusted_root),
         boards=MappingProxyType(dict(form.boards)),
         fleet=MappingProxyType(dict(form.fleet)),
         gates=tuple(entry.value() for entry in form.gates),
@@ -252,7 +253,8 @@ def _from_form(form: ConfigForm) -> Config:
 
 
 def _trusted(form: TrustForm) -> Trusted:
-    return Trusted(form.name, form.key, form.repositories, read_moment(form.until) if form.until else None)
+    until = read_moment(form.until) if form.until else None
+    return Trusted(form.name, form.key, form.repositories, until, form.identity, form.issuer)
 
 
 def _stage(form: StageForm) -> Stage:

@@ -6,7 +6,17 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from kittui.config.gates import GateForm
@@ -148,12 +158,20 @@ def _key(text: str) -> str:
 
 
 class TrustForm(_Part):
-    """One entry of `trust`: a public key that counts, whose it is, where, and until when."""
+    """One entry of `trust`: a public key or a certificate's identity that counts, whose it is, where, until when."""
 
     name: Text
-    key: Annotated[StrictStr, Field(max_length=64 * 1024), AfterValidator(_key)]
+    key: Annotated[StrictStr, Field(max_length=64 * 1024), AfterValidator(_key)] = ""
+    identity: Text = ""
+    issuer: Text = ""
     repositories: tuple[Text, ...] = ()
     until: Annotated[StrictStr, AfterValidator(_moment)] | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> TrustForm:
+        if bool(self.key) == bool(self.identity) or bool(self.identity) != bool(self.issuer):
+            raise PydanticCustomError("kittui", "a key is needed, or identity and issuer of a certificate")
+        return self
 
 
 class ConfigForm(_Part):
@@ -180,6 +198,7 @@ class ConfigForm(_Part):
     store: File | None = None
     signing_key: File | None = None
     trust: tuple[TrustForm, ...] = ()
+    trusted_root: File | None = None
     boards: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     fleet: dict[Text, dict[Text, Favourite]] = Field(default_factory=dict)
     gates: tuple[GateForm, ...] = ()

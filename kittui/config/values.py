@@ -47,12 +47,17 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """A public key that counts: whose it is, its file or its PEM text, patterns over HOST/REPO, and until when."""
+    """A public key that counts: whose it is, its file or its PEM text, patterns over HOST/REPO, and until when.
+
+    Instead of a key there may be whom a certificate names, and the issuer that logged them in.
+    """
 
     name: str
     key: str
     repositories: tuple[str, ...] = ()
     until: datetime | None = None
+    identity: str = ""
+    issuer: str = ""
 
 
 Record = Literal["registry", "local", "off"]
@@ -91,6 +96,7 @@ class Config:
     signing_command: tuple[str, ...] = ()
     difftool: tuple[str, ...] = ()
     trust: tuple[Trusted, ...] = ()
+    trusted_root: Path | None = None
     boards: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     fleet: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     gates: tuple[GateSet, ...] = ()

@@ -10,7 +10,6 @@ from kittui.errors import Malformed
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST, SIGSTORE_BUNDLE
-from kittui.trust.certificates import Identity, identity_of
 from kittui.trust.documents import (
     decode_base64,
     dump_document,
@@ -37,14 +36,14 @@ _HINT: Final = 32
 class Envelope:
     """What was signed, and the signatures over it; `hint` is the digest of the key that made them, where it is said.
 
-    `identity` is whose certificate came with it instead of a key, as the certificate itself says: a claim.
+    `certificate` came with it instead of a key; whom it names is a claim.
     """
 
     payload_type: str
     payload: bytes
     signatures: tuple[bytes, ...]
     hint: bytes = b""
-    identity: Identity | None = None
+    certificate: bytes | None = None
 
     @property
     def message(self) -> bytes:
@@ -83,8 +82,8 @@ def parse_bundle(raw: bytes) -> Envelope | None:
     envelope = parse_envelope(document["dsseEnvelope"])
     material = map_of(document, "verificationMaterial")
     hint = decode_base64(map_of(material, "publicKey").get("hint")) or envelope.hint
-    identity = None if "publicKey" in material else identity_of(_certificate(material))
-    return Envelope(envelope.payload_type, envelope.payload, envelope.signatures, hint, identity)
+    certificate = None if "publicKey" in material else _certificate(material)
+    return Envelope(envelope.payload_type, envelope.payload, envelope.signatures, hint, certificate)
 
 
 def _certificate(material: Any) -> bytes:

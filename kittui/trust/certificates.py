@@ -1,4 +1,4 @@
-"""Whom a certificate names: read for showing, never believed."""
+"""Whom a certificate names and which key it holds: read for showing, believed only where a root vouches for it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kittui.errors import UsageError
 from kittui.trust.documents import TEXT_LIMIT
+from kittui.trust.keys import PublicKey, load_public_key
 
 _ISSUER: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 _OLD_ISSUER: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +43,26 @@ def identity_of(certificate: bytes) -> Identity:
         with warnings.catch_warnings():
             # Old or odd certificates are read with a warning that is not for the user's terminal.
             warnings.simplefilter("ignore")
-            pem = certificate.lstrip().startswith(b"-----BEGIN")
-            read = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
-            extensions = read(certificate).extensions
+            extensions = _read(certificate).extensions
             return Identity(_subject(extensions)[:TEXT_LIMIT], _issuer(extensions)[:TEXT_LIMIT])
-    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except _UNREADABLE:
         return Identity()
+
+
+def key_of(certificate: bytes) -> PublicKey | None:
+    """The public key in a certificate (DER or PEM); None where it can't be read or is of a kind that is not checked."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = _read(certificate).public_key()
+            return load_public_key(found.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    except (*_UNREADABLE, UnsupportedAlgorithm, UsageError):
+        return None
+
+
+def _read(certificate: bytes) -> x509.Certificate:
+    pem = certificate.lstrip().startswith(b"-----BEGIN")
+    return x509.load_pem_x509_certificate(certificate) if pem else x509.load_der_x509_certificate(certificate)
 
 
 def _subject(extensions: x509.Extensions) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from kittui.trust.keys import PublicKey, key_digest, name_of
 
@@ -39,11 +40,57 @@ class TrustedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedIdentity:
+    """Whom a certificate names and who logged them in, whose signatures count as `owner`'s; the rest as for keys."""
+
+    owner: str
+    identity: str
+    issuer: str
+    repositories: tuple[str, ...] = ()
+    until: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """What stands where the name of a key would."""
+        return self.identity
+
+    def counts(self, now: datetime) -> bool:
+        """Whether it counts at a time."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What came of verifying a bundle's certificate and what was signed with it.
+
+    `problem` says why it could not be verified; else `payload` was signed, by the one of the identities that is
+    `identity`, or by somebody who is none of them.
+    """
+
+    problem: str = ""
+    payload: bytes = b""
+    identity: TrustedIdentity | None = None
+
+
+class Certificates(Protocol):
+    """A root of trust for certificates. Blocks, asks no network, and never fails."""
+
+    def check(self, bundle: bytes, identities: Sequence[TrustedIdentity]) -> Vouched:
+        """Verify a Sigstore bundle around an envelope."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys that count for one repository; `named` where the user named one key alone for this check."""
+    """The keys that count for one repository; `named` where the user named one key alone for this check.
+
+    `identities` count where `certificates` verifies what is signed with certificates.
+    """
 
     keys: tuple[TrustedKey, ...] = ()
     named: bool = False
+    identities: tuple[TrustedIdentity, ...] = ()
+    certificates: Certificates | None = None
 
     @classmethod
     def of(cls, key: PublicKey, owner: str = "") -> Keyring:
@@ -52,7 +99,10 @@ class Keyring:
 
     def for_repository(self, name: str) -> Keyring:
         """Those of the keys that count for a repository, named HOST/REPO."""
-        return replace(self, keys=tuple(key for key in self.keys if covers(key.repositories, name)))
+        keys = tuple(key for key in self.keys if covers(key.repositories, name))
+        return replace(
+            self, keys=keys, identities=tuple(one for one in self.identities if covers(one.repositories, name))
+        )
 
     def candidates(self, hint: bytes) -> Sequence[TrustedKey]:
         """Keys that may have made a signature: the one its hint names, or all where it names none."""
@@ -60,10 +110,11 @@ class Keyring:
 
     def owners(self) -> tuple[str, ...]:
         """Whose keys these are, each once."""
-        return tuple(dict.fromkeys(key.owner for key in self.keys if key.owner))
+        owners = [key.owner for key in self.keys] + [identity.owner for identity in self.identities]
+        return tuple(dict.fromkeys(filter(None, owners)))
 
     def __bool__(self) -> bool:
-        return bool(self.keys)
+        return bool(self.keys or self.identities)
 
 
 def covers(patterns: Iterable[str], name: str) -> bool:

@@ -9,9 +9,9 @@ from typing import Final, Literal
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.trust.bundles import Envelope, parse_bundle, parse_envelope
-from kittui.trust.certificates import Identity, identity_of
+from kittui.trust.certificates import Identity, identity_of, key_of
 from kittui.trust.documents import decode_base64, load_document, map_of, text_of
-from kittui.trust.keyring import Keyring, TrustedKey
+from kittui.trust.keyring import Keyring, TrustedIdentity, TrustedKey
 from kittui.trust.keys import check_signature, name_of
 from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, SIGNED, Statement, parse_statement
 
@@ -38,13 +38,13 @@ SIMPLE_SIGNING: Final = "cosign container image signature"
 class Verdict:
     """What came of checking one signature, and why.
 
-    `signer` is the trusted key that made it (also where its time is over); `statement` what it signs as far as that
-    could be read, to be believed only where the status is `verified`.
+    `signer` is the trusted key or identity that made it (also where its time is over); `statement` what it signs as
+    far as that could be read, to be believed only where the status is `verified`.
     """
 
     status: Status
     reason: str
-    signer: TrustedKey | None = None
+    signer: TrustedKey | TrustedIdentity | None = None
     statement: Statement | None = None
 
     @property
@@ -61,7 +61,7 @@ def judge_bundle(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | N
         return Verdict("invalid", error.message)
     if envelope is None:
         return Verdict("not verified", "the bundle signs a message and not a statement")
-    return judge_envelope(envelope, keyring, digest, now)
+    return judge_envelope(envelope, keyring, digest, now, raw)
 
 
 def judge_raw_envelope(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
@@ -73,8 +73,10 @@ def judge_raw_envelope(raw: bytes, keyring: Keyring, digest: Digest, now: dateti
     return judge_envelope(envelope, keyring, digest, now)
 
 
-def judge_envelope(envelope: Envelope, keyring: Keyring, digest: Digest, now: datetime | None = None) -> Verdict:
-    """Assess a DSSE envelope: a statement, or a rejection."""
+def judge_envelope(
+    envelope: Envelope, keyring: Keyring, digest: Digest, now: datetime | None = None, bundle: bytes = b""
+) -> Verdict:
+    """Assess a DSSE envelope: a statement, or a rejection. `bundle` is what it came in, with a certificate."""
     if envelope.payload_type not in (PAYLOAD_TYPE, REJECTION_TYPE):
         return Verdict("not verified", f"it signs something of type {envelope.payload_type[:100]}")
     try:
@@ -85,8 +87,8 @@ def judge_envelope(envelope: Envelope, keyring: Keyring, digest: Digest, now: da
         return Verdict("invalid", "it is about another digest", statement=statement)
     if not envelope.signatures:
         return Verdict("unsigned", "the statement carries no signature", statement=statement)
-    if envelope.identity is not None:
-        return _keyless(envelope.identity, statement)
+    if envelope.certificate is not None:
+        return _keyless(envelope, envelope.certificate, bundle, keyring, statement, now or datetime.now(UTC))
     return _assess(envelope.message, envelope.signatures, envelope.hint, keyring, statement, now)
 
 
@@ -108,13 +110,32 @@ def judge_simple(
     if not made:
         return Verdict("unsigned", "the layer carries no signature", statement=statement)
     if certificate:
-        return _keyless(identity_of(certificate.encode(errors="replace")), statement)
+        return _shown(identity_of(certificate.encode(errors="replace")), statement)
     return _assess(payload, (made,), b"", keyring, statement, None)
 
 
-def _keyless(identity: Identity, statement: Statement) -> Verdict:
-    reason = f"signed with a certificate of {identity}; certificates are shown, not verified"
-    return Verdict("not verified", reason, statement=statement)
+def _shown(identity: Identity, statement: Statement, why: str = "certificates are shown, not verified") -> Verdict:
+    return Verdict("not verified", f"signed with a certificate of {identity}; {why}", statement=statement)
+
+
+def _keyless(
+    envelope: Envelope, certificate: bytes, bundle: bytes, keyring: Keyring, statement: Statement, now: datetime
+) -> Verdict:
+    """Assess what a certificate's key signed: by the root of trust, where one is configured."""
+    identity, key = identity_of(certificate), key_of(certificate)
+    made = [check_signature(key, signature, envelope.message) for signature in envelope.signatures] if key else []
+    if made and all(each.outcome == "fails" for each in made):
+        return Verdict("invalid", "the key in its certificate did not make this signature", statement=statement)
+    if keyring.certificates is None or not bundle:
+        return _shown(identity, statement)
+    found = keyring.certificates.check(bundle, keyring.identities)
+    if found.problem:
+        return _shown(identity, statement, f"it can't be verified: {found.problem}")
+    if found.payload != envelope.payload:
+        return Verdict("invalid", "the bundle can be read in two ways", statement=statement)
+    if found.identity is None:
+        return Verdict("unknown key", f"signed by {identity}, which is not a trusted identity", statement=statement)
+    return _held(found.identity, "by certificate", statement, now)
 
 
 def _assess(
@@ -153,8 +174,11 @@ def _foreign(hint: bytes, keyring: Keyring, statement: Statement) -> Verdict:
     return Verdict("unknown key", by, statement=statement)
 
 
-def _held(trusted: TrustedKey, how: str, statement: Statement, now: datetime) -> Verdict:
-    whose = f"{trusted.owner} with key {trusted.name}" if trusted.owner else f"key {trusted.name}"
+def _held(trusted: TrustedKey | TrustedIdentity, how: str, statement: Statement, now: datetime) -> Verdict:
+    if isinstance(trusted, TrustedIdentity):
+        whose = f"{trusted.owner} as {trusted.identity}, logged in by {trusted.issuer}"
+    else:
+        whose = f"{trusted.owner} with key {trusted.name}" if trusted.owner else f"key {trusted.name}"
     if trusted.until is not None and not trusted.counts(now):
         reason = f"signed by {whose}, which was trusted until {trusted.until.date().isoformat()}"
         return Verdict("no longer trusted", reason, trusted, statement)

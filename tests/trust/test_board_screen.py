@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,25 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from textual.pilot import Pilot
 
+from kittui.cli.compose import Composition
+from kittui.cli.interface import build_ports
+from kittui.config import Flags
+from kittui.demo.stage import set_up
+from kittui.demo.trusted import REPOSITORY, vouch
 from kittui.modelkit import STAGES
+from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
 from kittui.state.history import History
 from kittui.trust.gates import ApprovedBy, GateSet, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.signing import public_key
+from kittui.tui.app import KittuiApp
 from kittui.tui.board.grid import Grid
 from kittui.tui.board.screen import BoardScreen
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.ports import PlaceEntry
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.trust.rule import GateRule
@@ -29,6 +38,7 @@ from kittui.usecases.trust.sign import sign
 from kittui.usecases.trust.signer import KeySigner
 from tests.change.kits import Kits, on, ready
 from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
+from tests.tui.world import NOW
 
 OPS, ANNA = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 MIDDLE = (120, 35)
@@ -212,6 +222,33 @@ def test_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> None:
         await until(pilot, lambda: "approved by 1 of Anna" in text_of(pilot))
 
     assert snap_compare(kits.app(), terminal_size=size, run_before=walked)
+
+
+async def demo(folder: Path) -> KittuiApp:
+    """The program as `kittui demo` opens it."""
+    stage = await set_up(folder)
+    people = await vouch(stage)
+    composition = Composition(Flags(store=str(stage.store)), environ=stage.environment({"HOME": str(folder)}))
+    composition.config = people.configured(composition.config)
+    places = (PlaceEntry(LOCAL), PlaceEntry(stage.place, "demo"))
+    ports = replace(await build_ports(composition), places=places, clock=lambda: NOW)
+    return KittuiApp(ports, f"{stage.place}/{REPOSITORY}")
+
+
+@pytest.mark.snapshot
+def test_demo(snap_compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board of the demo: who moved what where, what its signatures are worth, and what waits for whom."""
+    # A folder whose name is the same every time.
+    monkeypatch.chdir(tmp_path)
+
+    async def walked(pilot: Pilot[Any]) -> None:
+        await ready(pilot, "challenger")
+        await pilot.press("b")
+        await until(pilot, on(pilot, BoardScreen))
+        await until(pilot, lambda: "3 wait for a gate" in text_of(pilot) and "reading" not in text_of(pilot))
+        await until(pilot, lambda: "1 more of dana must approve" in text_of(pilot))
+
+    assert snap_compare(asyncio.run(demo(Path("demo"))), terminal_size=LARGE, run_before=walked)
 
 
 @pytest.mark.snapshot

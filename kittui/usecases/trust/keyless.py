@@ -1,0 +1,77 @@
+"""Certificates instead of keys, verified by the sigstore library: the only module that imports it.
+
+It asks no network: the root of trust is a file that the user configures, and a bundle brings its own proofs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kittui.disk.paths import typed_path
+from kittui.trust.keyring import TrustedIdentity, Vouched
+
+
+class CertificateRoot:
+    """The root of trust in a file (trusted_root.json), read when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = typed_path(path)
+
+    @property
+    def problem(self) -> str:
+        """Why it verifies nothing, as far as that is known without reading it; empty where it may."""
+        if not self._path.is_file():
+            return f"there is no file {self._path}"
+        return "" if importlib.util.find_spec("sigstore") else "install kittui[sigstore] to verify certificates"
+
+    @cached_property
+    def _verifier(self) -> Any:
+        from sigstore.models import TrustedRoot
+        from sigstore.verify import Verifier
+
+        return Verifier(trusted_root=TrustedRoot.from_file(str(self._path)))
+
+    def check(self, bundle: bytes, identities: Sequence[TrustedIdentity]) -> Vouched:
+        """Verify a bundle: chain, time, log entry and signature, and whose identity it is."""
+        from sigstore.models import Bundle
+
+        try:
+            verifier = self._verifier
+        except Exception as error:  # noqa: BLE001 - whatever the library raises over a file that is not a root
+            return Vouched(f"{self._path.name} is not a root of trust: {_words(error)}")
+        among = _Among(identities)
+        try:
+            _, payload = verifier.verify_dsse(Bundle.from_json(bundle), among)
+        except Exception as error:  # noqa: BLE001 - the library is fed with foreign bytes
+            return Vouched(_words(error))
+        return Vouched(payload=payload, identity=among.found)
+
+
+class _Among:
+    """A policy of the library that lets every certificate pass, and remembers which of the identities it is."""
+
+    def __init__(self, identities: Sequence[TrustedIdentity]) -> None:
+        self._identities = identities
+        self.found: TrustedIdentity | None = None
+
+    def verify(self, certificate: Any) -> None:
+        """Called once the certificate is known to come from the root."""
+        from sigstore.errors import VerificationError
+        from sigstore.verify.policy import Identity
+
+        for one in self._identities:
+            try:
+                Identity(identity=one.identity, issuer=one.issuer).verify(certificate)
+            except VerificationError:
+                continue
+            self.found = one
+            return
+
+
+def _words(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:199]}…"
