@@ -28,9 +28,11 @@ CASES: dict[str, tuple[str, ...]] = {
     "promote": ("promote", "REPO", "--yes", "--reason", "better"),
     "roll back": ("rollback", "REPO", "--yes"),
     "prune": ("prune", "REPO", "--keep", "1", "--yes"),
+    "remove with a placeholder": ("remove", "--placeholder", "REPO:rollback", "--yes"),
 }
 MOVING = ("promote", "roll back", "prune")
 BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
+    "remove with a placeholder": (("promote", "REPO", "--yes"),),
     "roll back": (("promote", "REPO", "--yes"),),
     "prune": (("promote", "REPO", "--yes"), ("rollback", "REPO", "--yes"), ("promote", "REPO", "--yes")),
 }
@@ -107,7 +109,8 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(
             attacker.manifest("champion")
             with inside(root):
                 status, said = run_there(*words)
-            assert status == 0, (point, turn, said)
+            ended = name.startswith("remove") and "not found" in said
+            assert status == 0 or ended, (point, turn, said)
             assert seen(root, attacker, capsys) == expected, (point, turn)
             shutil.rmtree(root)
 

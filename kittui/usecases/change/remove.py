@@ -85,9 +85,12 @@ async def finish_removal(repository: Repository, target: Target, ledger: Ledger)
                     with suppress(NotFound):
                         await repository.delete(digest)
             await _finish(entry, ledger)
+            await _deliver(repository, ledger)
             kept = [await asyncio.to_thread(_kept, ledger, step.before) for step in entry.steps]
             pairs = zip(entry.steps, kept, strict=True)
             return Changed(repository, tuple(TagChange(step.tag, before, None) for step, before in pairs), deleted)
+        # Cut short after that, what is left is the record.
+        await _deliver(repository, ledger)
     return None
 
 
@@ -199,6 +202,7 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
             raise
     crash_point("remove.after-placeholder-delete")
     await _finish(entry, ledger)
+    await _deliver(repository, ledger)
     return Changed(repository, (TagChange(plan.tag, original, None),), (dummy.digest,))
 
 
@@ -233,8 +237,17 @@ async def _begin(
     for position, step in enumerate(entry.steps):
         if step.state == "planned":
             entry = entry.mark(position, "started")
+    if ledger.recorder is not None and action == "remove":
+        # Of a ModelKit that is deleted nothing is left that a record could be attached to.
+        changes = tuple(TagChange(tag, original, None) for tag in plan.tags)
+        await ledger.recorder.prepare(ChangePlan(plan.repository, action, changes), entry)
     await ledger.write(entry)
     return entry
+
+
+async def _deliver(repository: Repository, ledger: Ledger) -> None:
+    if ledger.recorder is not None:
+        await ledger.recorder.deliver(repository)
 
 
 async def _finish(entry: Entry, ledger: Ledger) -> None:
