@@ -13,6 +13,7 @@ from kittui.formats.long_json import decode_json
 
 DEPTH = 200
 """Levels of maps and lists that are read at most."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DIGITS = 4000
 """Digits of an integer that become a Python int; Python itself refuses somewhat more."""
 
@@ -101,6 +102,17 @@ def unique_names(names: Sequence[str]) -> list[str]:
         seen.add(own)
         result.append(own)
     return result
+
+
+def may_be_deep(raw: bytes) -> bool:
+    """Whether JSON may be nested deeper than DEPTH: cheap, and true also where strings hold lone brackets."""
+    left = raw.translate(None, _NO_BRACKETS)
+    for _ in range(DEPTH // 2):  # what is innermost goes, up to two levels at a time
+        before = len(left)
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(left) in (0, before):
+            break
+    return bool(left)
 
 
 def is_deep(value: Any) -> bool:

@@ -39,12 +39,15 @@ def decode_json(text: str, decoder: JSONDecoder = _PLAIN, budget: Budget | None 
 
 
 def decode_map(text: str, decoder: JSONDecoder, budget: Budget) -> Iterator[tuple[str, Any]]:
-    """The names and values of a document that is a map, one after the other, and as decode_json."""
+    """The names and values of a document that is a map, one after the other, and as decode_json.
+
+    A hook of the decoder has to refuse maps that name something twice: it may get many of the pairs as one map.
+    """
     reader = _Reader(text, decoder, budget)
     at = reader.blanks(0)
     if text[at : at + 1] != "{":
         raise JSONDecodeError("Expecting an object", text, at)
-    end = yield from reader.pairs(at + 1)
+    end = yield from reader.pairs(at + 1, at_once=decoder.object_pairs_hook is not None)
     if reader.blanks(end) != len(text):
         raise JSONDecodeError("Extra data", text, end)
 
@@ -128,13 +131,21 @@ class _Reader:
                 hook = self.decoder.object_pairs_hook
                 return (hook(pairs) if hook is not None else dict(pairs)), stop.value
 
-    def pairs(self, at: int) -> Generator[tuple[str, Any], None, int]:
+    def pairs(self, at: int, *, at_once: bool = False) -> Generator[tuple[str, Any], None, int]:
         """The names and values of a map, then where it ends."""
         at, first = self.blanks(at), True
+        again = 0
         while self.text[at : at + 1] != "}":
             if not first:
                 at = self.blanks(self.expect(",", at))
             first = False
+            if at_once and at >= again:
+                again = at + STRETCH
+                members, end = self.members(at)
+                if members:
+                    yield from members
+                    at = self.blanks(end)
+                    continue
             if self.text[at : at + 1] != '"':
                 raise JSONDecodeError("Expecting property name enclosed in double quotes", self.text, at)
             key, at = scanstring(self.text, at + 1, self.decoder.strict)
@@ -142,6 +153,23 @@ class _Reader:
             yield key, value
             at = self.blanks(at)
         return at + 1
+
+    def members(self, at: int) -> tuple[list[tuple[str, Any]], int]:
+        """What comes next in a map, up to the last map in it that ends in a stretch: in one go, as with numbers.
+
+        Such an end may be that of a map further down, or in a string: the stretch is not a whole map then, and
+        nothing is given.
+        """
+        stretch = self.text[at : at + STRETCH]
+        end = stretch.rfind("},") + 1
+        if not end:
+            return [], at
+        try:
+            found = self.decoder.decode(f"{{{stretch[:end]}}}")
+        except (JSONDecodeError, RecursionError):
+            return [], at
+        self.spend(count_values(stretch, 0, end))
+        return list(found.items()), at + end
 
     def read_list(self, at: int) -> tuple[list[Any], int]:
         values: list[Any] = []

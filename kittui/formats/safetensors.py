@@ -9,7 +9,7 @@ from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
-from kittui.formats.exact_json import DEPTH, is_deep
+from kittui.formats.exact_json import DEPTH, is_deep, may_be_deep
 from kittui.formats.long_json import decode_map
 from kittui.formats.need import Steps, fetch_exactly
 from kittui.formats.weights import Tensor, Weights
@@ -97,7 +97,7 @@ def _entries(raw: bytes, what: str, budget: Budget) -> Iterator[tuple[str, Any]]
     if raw.lstrip(b" \t\r\n")[:1] == b"[":
         raise Malformed(f"{what} is not a JSON object")
     seen: set[str] = set()
-    deep = raw.count(b"{") + raw.count(b"[") > DEPTH
+    deep = may_be_deep(raw)
     try:
         decoder = JSONDecoder(object_pairs_hook=distinct, parse_int=_integer)
         for name, value in decode_map(raw.decode("utf-8"), decoder, budget):
@@ -121,9 +121,9 @@ def _tensor(name: str, value: Any, base: int, size: int) -> Tensor:
         return Tensor(name, "?", (), problem="its entry is not an object")
     dtype, shape, offsets = value.get("dtype"), value.get("shape"), value.get("data_offsets")
     dtype = dtype if isinstance(dtype, str) else "?"
-    if not isinstance(shape, list) or len(shape) > 64 or not all(_is_count(number) for number in shape):
+    if not isinstance(shape, list) or len(shape) > 64 or not _are_counts(shape):
         return Tensor(name, dtype, (), problem="its shape is not a list of counts")
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_count(number) for number in offsets):
+    if not isinstance(offsets, list) or len(offsets) != 2 or not _are_counts(offsets):
         return Tensor(name, dtype, tuple(shape), problem="its offsets are not two counts")
     begin, end = offsets
     problem = None
@@ -136,5 +136,5 @@ def _tensor(name: str, value: Any, base: int, size: int) -> Tensor:
     return Tensor(name, dtype, tuple(shape), base + begin, max(0, end - begin), problem)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+def _are_counts(values: list[Any]) -> bool:
+    return not values or (set(map(type, values)) == {int} and min(values) >= 0 and max(values) < 1 << 63)

@@ -13,9 +13,10 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.metadata import NAMED, compare_arrays
 from kittui.oci.tag import Tag
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
+from kittui.usecases.diff.timeline import Subject, TimelineUseCase
 from kittui.usecases.inspect.inspector import Inspector
-from tests.compare.kits import opened, two
-from tests.demo.pack import File
+from tests.compare.kits import KITFILE, opened, put, two
+from tests.demo.pack import File, pack
 
 ZOO = Path(__file__).parents[1] / "zoo"
 HEADER = (ZOO / "onnx/external.onnx").read_bytes()
@@ -63,6 +64,26 @@ async def test_equal_external_data_is_the_same_and_missing_data_is_not() -> None
         found = await diff(lacking, {**lacking, "note.txt": b"x"}, content=True)
         said = statuses(found)
         assert said["w2"] == "not_compared", lacking.keys()
+
+
+async def test_a_tensor_in_a_file_beside_is_followed_there() -> None:
+    """The header stays the same where only the file beside it changes."""
+
+    def tree(data: bytes) -> dict[str, File]:
+        beside = {"model/external.onnx.data": File(data)} if data else {}
+        return {"model/external.onnx": File(HEADER), **beside}
+
+    repository = two(tree(DATA), tree(bytes(len(DATA))))
+    put(repository, pack(KITFILE, tree(b""), version="1"), "c")
+    put(repository, pack(KITFILE, tree(DATA[:300]), version="1"), "d")
+    case = TimelineUseCase(opened, Inspector())
+    moments = (await case.follow(repository, Subject.parse("tensor:model/external.onnx:w2"))).moments
+    assert [(moment.changed, moment.maybe) for moment in moments] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
 
 
 def tokenizer(path: Path, types: list[int], **how: Any) -> bytes:

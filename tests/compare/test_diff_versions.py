@@ -20,6 +20,7 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
 from kittui.registry import RegistrySource
 from kittui.store import LocalSource
+from kittui.tui.compare.over_versions import summary
 from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.diff.manifests import compare_modelkits
 from kittui.usecases.diff.timeline import Subject, TimelineUseCase
@@ -397,3 +398,36 @@ async def test_the_same_bytes_under_another_algorithm_are_identical() -> None:
     other = replace(kit, manifest=replace(kit.manifest, digest=Digest.of(kit.manifest.raw, "sha512")))
     version = Version("a", str(kit.digest))
     assert compare_modelkits(version, version, kit, other).identity == "identical"
+
+
+async def test_not_there_is_not_a_change() -> None:
+    with_lr, without = KITFILE, {**KITFILE, "model": {"name": "m", "path": "model"}}
+    other = {**KITFILE, "model": {**KITFILE["model"], "parameters": {"lr": 0.5}}}
+    tree = trees()[0]
+    repository = two(tree, tree)
+    repository.tagged.clear()
+    for number, document in enumerate((without, with_lr, without, with_lr, other, without)):
+        put(repository, pack(document, tree, version=str(number)), f"v{number}")
+    case = TimelineUseCase(opened, Inspector())
+    moments = (await case.follow(repository, Subject.parse("model.parameters.lr"))).moments
+    assert [(moment.found, moment.changed) for moment in moments] == [
+        (False, False),
+        (True, False),
+        (False, False),
+        (True, False),
+        (True, True),
+        (False, False),
+    ]
+    assert summary(moments).endswith("changed once, last with v4 · not there in 3")
+
+
+async def test_large_content_that_was_packed_otherwise_is_the_same() -> None:
+    """Too large to be read for a look: what the layer holds tells it apart, not how it is stored."""
+    content = random.Random(1).randbytes(2_000_000)
+    tree = {**trees()[0], "model/w.bin": File(content)}
+    repository = two(tree, tree, ("none", "gzip"))
+    put(repository, pack(KITFILE, {**tree, "model/w.bin": File(content[::-1])}, version="1", compression="gzip"), "c")
+    case = TimelineUseCase(opened, Inspector(free_bytes=1 << 30))
+    moments = (await case.follow(repository, Subject.parse("file:model/w.bin"))).moments
+    assert [(moment.changed, moment.maybe) for moment in moments] == [(False, False), (False, False), (False, True)]
+    assert moments[0].value == "2000000 bytes, content not read"

@@ -84,3 +84,30 @@ def test_nothing_long_is_handed_to_the_parser_in_c() -> None:
     value = {"names": [f"name {n}" for n in range(500)], "numbers": list(range(500)), "deep": [[[{"a": [1, 2]}] * 30]]}
     assert decode_json(json.dumps(value), Watched()) == value
     assert max(handed) <= 42
+
+
+@given(
+    st.dictionaries(
+        st.text(st.sampled_from('ab},"\\ {[')),
+        st.recursive(
+            st.none() | st.integers(0, 9) | st.text(st.sampled_from('x},"\\{[')),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("k},", max_size=2), inner, max_size=3),
+            max_leaves=8,
+        ),
+        max_size=12,
+    ),
+    st.integers(3, 60),
+    st.sampled_from([None, 1]),
+)
+def test_a_map_is_the_same_however_much_of_it_is_read_at_once(value: dict[str, Any], stretch: int, indent: Any) -> None:
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kittui.formats.long_json.STRETCH", stretch)
+        decoder = JSONDecoder(object_pairs_hook=distinct)
+        assert dict(decode_map(json.dumps(value, indent=indent), decoder, Budget("it"))) == value
+        for broken in (json.dumps(value) + "}", json.dumps(value)[:-1], json.dumps({"k": {}})[:-1] + ",}"):
+            with pytest.raises(ValueError, match=r"."):
+                list(decode_map(broken, decoder, Budget("it")))

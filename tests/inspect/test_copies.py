@@ -73,7 +73,7 @@ def test_a_name_keeps_its_end_and_plain_names_stay_as_they_are() -> None:
     assert safe_name("é" * 300 + ".csv").endswith("é.csv")
 
 
-@pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("packing", ["none", "gzip"])
 @pytest.mark.parametrize("content", [b"", b"print(1)\n", os.urandom(300_000)], ids=["empty", "small", "large"])
 async def test_a_copy_is_whole_private_and_read_only_and_goes(packing: str, content: bytes, temporary: Path) -> None:
     wanted, _, _ = await original(content, packing)

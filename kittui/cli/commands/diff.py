@@ -33,6 +33,8 @@ _STYLES: dict[Status, str] = {
 }
 _COLUMNS = 80
 _VALUES = 100
+_UNREAD = 100
+"""Tensors whose values were not read that are listed of one file: JSON has all."""
 _DIFFERENT = 1
 _FAILED = 2
 
@@ -168,8 +170,15 @@ def _lines(entry: Entry, depth: int) -> Iterator[list[Styled]]:
         f"  {entry.detail}".rstrip(),
         bar,
     ]
+    unread = 0
     for child in entry.children:
+        if child.part == "tensor" and child.status == "not_compared":
+            unread += 1
+            if unread > _UNREAD:
+                continue
         yield from _lines(child, depth + 1)
+    if unread > _UNREAD:
+        yield ["  " * (depth + 1), (f"and {unread - _UNREAD:,} more tensors not compared", "magenta")]
     same = sum(1 for child in entry.children if child.status == "same")
     if same:
         what = "tensor" if any(child.part == "tensor" for child in entry.children) else "file"

@@ -174,9 +174,9 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         self._lines.show(Page(lines))
 
     def _before(self, moment: Moment) -> Moment | None:
-        """The last version before it that could be read."""
+        """The last version before it that had it."""
         at = next((number for number, each in enumerate(self._moments) if each is moment), 0)
-        return next((each for each in reversed(self._moments[:at]) if each.problem is None), None)
+        return next((each for each in reversed(self._moments[:at]) if each.found and each.problem is None), None)
 
     def action_change(self, step: int) -> None:
         """The next or previous version that changed it, around the ends."""
@@ -223,6 +223,8 @@ def summary(moments: Sequence[Moment]) -> str:
     tail = f" · {unread} could not be read" if unread else ""
     if not any(moment.found for moment in moments):
         return f"{versions} · none has it{tail}"
+    if gone := sum(not moment.found and moment.problem is None for moment in moments):
+        tail = f" · not there in {gone}{tail}"
     if maybe := sum(moment.maybe for moment in moments):
         tail = f" · {maybe} perhaps (?): content not read{tail}"
     if not changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -21,7 +22,6 @@ from kittui.usecases.diff.manifests import without_digests
 
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
-    from kittui.formats.weights import Weights
     from kittui.modelkit import Layer
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Incomplete, Repository
@@ -36,7 +36,11 @@ _PIECE = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file or tensor is told apart by: its form in words, its sha256 where it was read, and its layer."""
+    """What a file or tensor is told apart by: its form in words, its sha256 where it was read, and its layer.
+
+    `layer` is the digest of the layer's uncompressed content, as far as that is known; empty where the bytes lie
+    somewhere that was not found, so that nothing tells two of them apart.
+    """
 
     form: str
     digest: str | None
@@ -68,7 +72,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One version. `found` is false where it has no such thing; `changed` tells whether it differs from the one before.
+    """One version. `found` is false where it has no such thing, which is not a change; `changed` tells whether it
+    differs from the last one before it that had one.
 
     `maybe`: it lies in another layer and was not read, so that it may differ and may not.
     `created` is the manifest's own annotation, as text; `identity` is what content is told apart by.
@@ -154,26 +159,42 @@ class TimelineUseCase:
             return replace(moment, problem=error.message)
 
     async def _inside(self, repository: Repository, kit: Any, subject: Subject, moment: Moment) -> Moment:
+        found = await self._file(repository, kit, subject.path)
+        if found is None:
+            return moment
+        layer, entry = found
+        if entry.oid and subject.kind == "file":
+            content = Content(entry.note, entry.oid, _content_of(layer))
+            return replace(moment, found=True, value=f"{entry.note}, sha256 {entry.oid[:12]}", identity=content)
+        form, start, size = f"{entry.size} bytes", 0, entry.size
+        known = True
+        if subject.kind == "tensor":
+            weights = await self.inspector.weights(repository, layer, entry)
+            tensor = next((each for each in weights.tensors if each.name == subject.tensor), None)
+            if tensor is None:
+                return moment
+            form = f"{tensor.dtype} {list(tensor.shape)}"
+            start, size = tensor.offset or 0, tensor.nbytes if tensor.nbytes is not None else -1
+            known = tensor.offset is not None and not tensor.problem
+            if known and tensor.file is not None:
+                # Its bytes are in a file beside, which may be in another layer and change alone.
+                beside = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), tensor.file))
+                there = await self._file(repository, kit, beside)
+                known = there is not None and start + size <= there[1].size
+                layer, entry = there or found
+        digest = await self._digest(repository, layer, entry, start, size) if known else None
+        content = Content(form, digest, _content_of(layer) if known else "")
+        value = f"{form}, {f'sha256 {digest[:12]}' if digest else 'content not read'}"
+        return replace(moment, found=True, value=value, identity=content)
+
+    async def _file(self, repository: Repository, kit: Any, path: str) -> tuple[Layer, FileEntry] | None:
         for layer in kit.layers:
             listing = await self.inspector.listing(repository, layer)
             # Of several of one path the last one counts.
             for entry in reversed(listing.files):
-                if entry.path != subject.path or entry.type != "file":
-                    continue
-                if entry.oid and subject.kind == "file":
-                    content = Content(entry.note, entry.oid, str(layer.digest))
-                    return replace(moment, found=True, value=f"{entry.note}, sha256 {entry.oid[:12]}", identity=content)
-                form, start, size = f"{entry.size} bytes", 0, entry.size
-                if subject.kind == "tensor":
-                    weights = await self.inspector.weights(repository, layer, entry)
-                    place = _place_of(weights, subject.tensor)
-                    if place is None:
-                        return moment
-                    form, start, size = place
-                content = Content(form, await self._digest(repository, layer, entry, start, size), str(layer.digest))
-                value = f"{form}, {f'sha256 {content.digest[:12]}' if content.digest else 'content not read'}"
-                return replace(moment, found=True, value=value, identity=content)
-        return moment
+                if entry.path == path and entry.type == "file":
+                    return layer, entry
+        return None
 
     async def _digest(
         self, repository: Repository, layer: Layer, entry: FileEntry, start: int, size: int
@@ -193,15 +214,9 @@ class TimelineUseCase:
         return self._digests[key]
 
 
-def _place_of(weights: Weights, name: str) -> tuple[str, int, int] | None:
-    """Type and shape of a tensor in words, where its bytes start, and how many they are (-1: that is not known)."""
-    for tensor in weights.tensors:
-        if tensor.name == name:
-            form = f"{tensor.dtype} {list(tensor.shape)}"
-            if tensor.offset is None or tensor.nbytes is None or tensor.file is not None or tensor.problem:
-                return form, 0, -1
-            return form, tensor.offset, tensor.nbytes
-    return None
+def _content_of(layer: Layer) -> str:
+    """What a layer holds, however it is compressed."""
+    return str(layer.digest if layer.compression == "none" else layer.diff_id or layer.digest)
 
 
 def in_order(moments: Sequence[Moment]) -> list[Moment]:
@@ -217,14 +232,14 @@ def _version_tag(tags: Sequence[str]) -> str:
 
 
 def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:
-    """Say of each version whether it differs from the last one before it that could be read."""
+    """Say of each version that has it whether it differs from the last one before it that had it, too."""
     result = []
     before: Moment | None = None
     for moment in moments:
         changed = maybe = False
-        if before is not None and moment.problem is None:
-            changed, maybe = _differ(before, moment)
-        if moment.problem is None:
+        if moment.found and moment.problem is None:
+            if before is not None:
+                changed, maybe = _differ(before, moment)
             before = moment
         result.append(replace(moment, changed=changed, maybe=maybe))
     return tuple(result)
@@ -232,15 +247,13 @@ def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:
 
 def _differ(a: Moment, b: Moment) -> tuple[bool, bool]:
     """Whether two versions differ in what is followed, and whether that can't be told."""
-    if a.found != b.found:
-        return True, False
     if not (isinstance(a.identity, Content) and isinstance(b.identity, Content)):
         return not same_value(_listed(a.identity), _listed(b.identity)), False
     if a.identity.form != b.identity.form:
         return True, False
     if a.identity.digest and b.identity.digest:
         return a.identity.digest != b.identity.digest, False
-    return False, a.identity.layer != b.identity.layer
+    return False, not b.identity.layer or a.identity.layer != b.identity.layer
 
 
 def _listed(value: Any) -> Any:
