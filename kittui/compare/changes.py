@@ -121,6 +121,8 @@ class Hunk:
     lines: tuple[Line, ...]
     section: str = ""
     """The notebook cell it is in."""
+    output: bool = False
+    """Whether it is of what a cell printed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kittui.compare.changes import Hunk, TextChange, ValueChange
@@ -30,56 +32,110 @@ def compare_notebooks(path: str, a: bytes, b: bytes, rules: LineRules = AS_EVER)
     hunks: list[Hunk] = []
     values: list[ValueChange] = [*compare_documents(old.about, new.about)]
     outputs = 0
-    for at_a, at_b in _paired(old.cells, new.cells):
+    pairs, moved = _paired(old.cells, new.cells)
+    for at_a, at_b in pairs:
         one = old.cells[at_a] if at_a is not None else None
         other = new.cells[at_b] if at_b is not None else None
         number = (at_b if at_b is not None else at_a or 0) + 1
-        hunks += _cell(number, one, other, rules)
+        came = at_a + 1 if at_a is not None and at_a in moved else 0
+        hunks += _cell(number, one, other, rules, came)
         if one and other:
-            outputs += one.number != other.number or not same_value(one.results, other.results)
+            outputs += not same_value(_uncounted(one.results), _uncounted(other.results))
             values += compare_documents(one.about, other.about, f"cells[{number}]")
     notes = encoding_notes(*encodings)
     if outputs:
         notes.append(f"outputs of {outputs} cell{'s' if outputs > 1 else ''} differ")
+    if not hunks and not values and not notes:
+        notes.append("the same cells: at most their ids, execution counts or the way they are written differ")
     cut = max(0, len(hunks) - HUNKS_LIMIT)
     return TextChange(
         path, "notebook", tuple(hunks[:HUNKS_LIMIT]), notes=tuple(notes), values=tuple(values), cut=cut
     )  # fmt: skip
 
 
-def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules) -> list[Hunk]:
-    """What differs between two cells, one of which may be missing."""
+def _uncounted(results: Any) -> Any:
+    """Outputs without the numbers of the run that they come from."""
+    if not isinstance(results, list):
+        return results
+    return [
+        {key: value for key, value in output.items() if key not in ("execution_count", "prompt_number")}
+        if isinstance(output, dict)
+        else output
+        for output in results
+    ]
+
+
+def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules, came: int = 0) -> list[Hunk]:
+    """What differs between two cells, one of which may be missing; `came`: the number of one that was moved."""
     kind = new.kind if new else old.kind if old else ""
     what = "added" if old is None else "removed" if new is None else "changed"
     if old and new and old.kind != new.kind:
         what = f"{old.kind} → {new.kind}"
+    if came:
+        what = f"moved from {came}" + (f", {what}" if old and new and _said(old) != _said(new) else "")
     hunks: list[Hunk] = []
 
     def lines(one: str, other: str, section: str) -> list[Hunk]:
         return compare_lines(split(one), split(other), rules.context, section, spaces=rules.spaces)
 
-    if not old or not new or (old.kind, old.source) != (new.kind, new.source):
+    if not old or not new or came or _said(old) != _said(new):
         section = f"cell {number} ({kind}), {what}"
         found = lines(old.source if old else "", new.source if new else "", section)
         hunks += found or ([Hunk(0, 0, 0, 0, (), section)] if what != "changed" else [])
     if old and new and old.outputs != new.outputs:
-        hunks += lines("\n".join(old.outputs), "\n".join(new.outputs), f"cell {number} (output), changed")
+        section = f"cell {number} (output), changed"
+        found = lines("\n".join(old.outputs), "\n".join(new.outputs), section)
+        hunks += [replace(hunk, output=True) for hunk in found]
     return hunks
 
 
-def _paired(a: Sequence[Cell], b: Sequence[Cell]) -> list[tuple[int | None, int | None]]:
-    """By id where all cells have one that is their own, else by equal sources and then by order inside each gap."""
+def _said(cell: Cell) -> tuple[str, str]:
+    return cell.kind, cell.source
+
+
+def _paired(a: Sequence[Cell], b: Sequence[Cell]) -> tuple[list[tuple[int | None, int | None]], set[int]]:
+    """Pairs of cells, and which of a's are elsewhere in b.
+
+    By id where all cells have one that is their own and some are on both sides, else by equal sources, also elsewhere,
+    and then by order inside each gap.
+    """
     names_a, names_b = [cell.name for cell in a], [cell.name for cell in b]
     named = all(names_a) and all(names_b) and len(set(names_a)) == len(a) and len(set(names_b)) == len(b)
+    # A tool that writes all of them anew names other cells.
+    named = named and not set(names_a).isdisjoint(names_b)
     keys_a: list[Any] = names_a if named else [(cell.kind, cell.source) for cell in a]
     keys_b: list[Any] = names_b if named else [(cell.kind, cell.source) for cell in b]
     blocks = matching_blocks(keys_a, keys_b)
     pairs: list[tuple[int | None, int | None]] = [
         (start_a + step, start_b + step) for start_a, start_b, size in blocks for step in range(size)
     ]
-    for a_from, a_to, b_from, b_to in between(blocks, len(a), len(b)):
-        together = 0 if named else min(a_to - a_from, b_to - b_from)
-        pairs += [(a_from + step, b_from + step) for step in range(together)]
-        pairs += [(at, None) for at in range(a_from + together, a_to)]
-        pairs += [(None, at) for at in range(b_from + together, b_to)]
-    return sorted(pairs, key=lambda pair: (pair[1] if pair[1] is not None else pair[0] or 0, pair[1] is not None))
+    gaps = between(blocks, len(a), len(b))
+    gone: dict[Any, deque[int]] = defaultdict(deque)
+    for a_from, a_to, _, _ in gaps:
+        for at in range(a_from, a_to):
+            if a[at].source.strip():
+                gone[keys_a[at]].append(at)
+    came = {
+        at: gone[keys_b[at]].popleft()
+        for _, _, b_from, b_to in gaps
+        for at in range(b_from, b_to)
+        if gone.get(keys_b[at])
+    }
+    moved = set(came.values())
+    pairs += [(at_a, at_b) for at_b, at_a in came.items()]
+    for a_from, a_to, b_from, b_to in gaps:
+        left_a = [at for at in range(a_from, a_to) if at not in moved]
+        left_b = [at for at in range(b_from, b_to) if at not in came]
+        if named:
+            sources = {_said(a[at]): at for at in left_a}
+            renamed = {at: sources.pop(_said(b[at])) for at in left_b if _said(b[at]) in sources}
+            pairs += [(at_a, at_b) for at_b, at_a in renamed.items()]
+            taken = set(renamed.values())
+            left_a = [at for at in left_a if at not in taken]
+            left_b = [at for at in left_b if at not in renamed]
+        together = 0 if named else min(len(left_a), len(left_b))
+        pairs += zip(left_a[:together], left_b[:together], strict=True)
+        pairs += [(at, None) for at in left_a[together:]]
+        pairs += [(None, at) for at in left_b[together:]]
+    order = sorted(pairs, key=lambda pair: (pair[1] if pair[1] is not None else pair[0] or 0, pair[1] is not None))
+    return order, moved

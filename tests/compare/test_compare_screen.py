@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import struct
 from collections import Counter
@@ -479,6 +480,26 @@ async def test_side_by_side_from_120_columns_and_long_lines_go_on_below() -> Non
         assert "+ a = 2" in text_of(pilot)
 
 
+async def test_outputs_of_a_notebook_are_folded_until_o_or_a_search() -> None:
+    def tree(said: str) -> dict[str, File]:
+        cell = {"cell_type": "code", "source": f"run({said!r})", "outputs": [{"output_type": "stream", "text": said}]}
+        return {"src/n.ipynb": File(json.dumps({"nbformat": 4, "cells": [cell]}).encode())}
+
+    repository = two(tree("accuracy 0.91\n"), tree("accuracy 0.97\n"))
+    app = held(Side(repository, Tag("a")), Side(repository, Tag("b")))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        screen = await ready(pilot)
+        await to_row(pilot, screen, "src/n.ipynb")
+        await until(pilot, lambda: "cell 1 (output), changed  2 lines, folded" in text_of(pilot))
+        assert text_of(pilot).count("accuracy 0.9") == 2, "the source alone"
+        await pilot.press("o")
+        await until(pilot, lambda: text_of(pilot).count("accuracy 0.9") == 4)
+        await pilot.press("o")
+        await until(pilot, lambda: "2 lines, folded" in text_of(pilot))
+        await pilot.press("slash", *"accuracy", "enter")
+        await until(pilot, lambda: text_of(pilot).count("accuracy 0.9") == 4)
+
+
 async def test_what_is_folded_stays_folded_and_n_stops_there(fraud: Callable[..., KittuiApp]) -> None:
     async with fraud().run_test(size=LARGE) as pilot:
         screen = await ready(pilot)
@@ -504,7 +525,7 @@ async def test_a_value_over_the_versions_is_one_key_away(
         shown = text_of(pilot)
         assert "model.parameters.epochs" in shown
         assert "rollback, v0.9.0" in shown
-        assert "changed 3 times, last with challenger, v1.1.0" in shown
+        assert "changed 2 times, last with challenger, v1.1.0 · not there in 1" in shown
         assert "- 12" in shown
         assert "+ 20" in shown
         await pilot.press("y")
@@ -585,8 +606,8 @@ async def test_ten_thousand_changes_cost_a_screenful_a_key(kind: str, monkeypatc
 
         return counted
 
-    def lines(*arguments: Any) -> Any:
-        for line in lines_of(*arguments):
+    def lines(*arguments: Any, **settings: Any) -> Any:
+        for line in lines_of(*arguments, **settings):
             made["lines"] += 1
             yield line
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kittui.compare.changes import Hunk
+from kittui.compare.contents import compare_contents
 from kittui.compare.excerpts import differences, excerpt
 from kittui.compare.lines import increasing, matching_blocks
 from kittui.compare.notebooks import compare_notebooks
@@ -181,7 +184,7 @@ def test_notebooks_are_compared_by_cell() -> None:
     (hunk,) = change.hunks
     assert hunk.section == "cell 2 (code), changed"
     assert [(line.op, line.text) for line in hunk.lines] == [(" ", "x = 1"), ("-", "y = 2"), ("+", "y = 5")]
-    assert change.notes == ("outputs of 1 cell differ",)
+    assert change.notes == ()
     assert [value.path for value in change.values] == ["metadata.kernel"]
     assert compare_notebooks("n.ipynb", b"{}", NOTEBOOK) is None
     assert compare_notebooks("n.ipynb", b"\xff[", NOTEBOOK) is None
@@ -196,3 +199,66 @@ def test_cells_without_ids_are_found_again_behind_a_new_one() -> None:
     change = compare_notebooks("n", notebook("a", "b", "c"), notebook("new", "a", "b!", "c"))
     assert change is not None
     assert [hunk.section for hunk in change.hunks] == ["cell 1 (code), added", "cell 3 (code), changed"]
+
+
+def notebook(*cells: tuple[str, str, list[str], int]) -> bytes:
+    """Cells of (id, source, outputs, execution count)."""
+    return json.dumps(
+        {
+            "nbformat": 4,
+            "cells": [
+                {
+                    "cell_type": "code",
+                    **({"id": name} if name else {}),
+                    "source": source,
+                    "execution_count": count,
+                    "outputs": [
+                        {"output_type": "execute_result", "execution_count": count, "data": {"text/plain": text}}
+                        for text in said
+                    ],
+                }
+                for name, source, said, count in cells
+            ],
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["ids", "no ids"])
+def test_cells_are_added_removed_moved_and_changed_and_outputs_stand_apart(named: bool) -> None:
+    def cell(name: str, source: str, said: str, count: int) -> tuple[str, str, list[str], int]:
+        return (name if named else "", source, [said], count)
+
+    old = notebook(
+        cell("a", "load()", "1", 1),
+        cell("b", "train()", "0.9", 2),
+        cell("c", "plot()", "p", 3),
+        cell("d", "old()", "", 4),
+    )
+    new = notebook(
+        cell("c", "plot()", "p", 7),
+        cell("a", "load()", "1", 8),
+        cell("b", "train()", "0.8", 9),
+        cell("e", "new()", "", 1),
+    )
+    change = compare_notebooks("n.ipynb", old, new)
+    assert change is not None
+    found = [(hunk.section, hunk.output) for hunk in change.hunks]
+    assert found[:2] == [("cell 1 (code), moved from 3", False), ("cell 3 (output), changed", True)]
+    if named:
+        assert found[2:] == [("cell 4 (code), removed", False), ("cell 4 (code), added", False)]
+    else:
+        assert found[2:] == [("cell 4 (code), changed", False)]
+    assert change.notes == ("outputs of 1 cell differ",)
+    assert change.values == ()
+
+
+def test_ids_and_execution_counts_are_not_changes() -> None:
+    old = notebook(("a", "x", ["1"], 1), ("b", "y", [], 2))
+    for names in ("cd", "ad", "cb"):
+        new = notebook((names[0], "x", ["1"], 5), (names[1], "y", [], 6))
+        change = compare_contents("n.ipynb", old, new)
+        assert change is not None
+        assert (change.kind, change.hunks, change.values) == ("notebook", (), ())
+        assert change.notes == (
+            "the same cells: at most their ids, execution counts or the way they are written differ",
+        )

@@ -418,7 +418,7 @@ async def test_not_there_is_not_a_change() -> None:
         (True, True),
         (False, False),
     ]
-    assert summary(moments).endswith("changed once, last with v4 · not there in 3")
+    assert summary(moments) == "6 versions · changed once, last with v4 · not there in 3 · the oldest first"
 
 
 async def test_large_content_that_was_packed_otherwise_is_the_same() -> None:

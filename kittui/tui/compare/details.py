@@ -25,7 +25,7 @@ from kittui.compare.text import LINE_LIMIT, compare_lines
 from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
 from kittui.formats.exact_json import indented_json
 from kittui.terminal import clean, size_text
-from kittui.tui.compare.hunks import beside, unified
+from kittui.tui.compare.hunks import Head, beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
@@ -130,8 +130,13 @@ def copied(entry: Entry) -> str:
     return "\n".join(line if isinstance(line, str) else "".join(text for text, _ in line) for line in lines)
 
 
-def lines_of(entry: Entry, width: int, side_by_side: bool, *, numbers: bool = True) -> Iterator[Line]:
-    """The lines of a row, for a pane `width` cells wide; `numbers` go before the lines of texts."""
+def lines_of(
+    entry: Entry, width: int, side_by_side: bool, *, numbers: bool = True, outputs: bool = True
+) -> Iterator[Line]:
+    """The lines of a row, for a pane `width` cells wide; `numbers` go before the lines of texts.
+
+    Without `outputs` what the cells of a notebook printed is folded.
+    """
     subject = entry.subject
     if isinstance(subject, ValueChange):
         yield _title(entry, percent_words(subject))
@@ -152,7 +157,7 @@ def lines_of(entry: Entry, width: int, side_by_side: bool, *, numbers: bool = Tr
     else:
         yield _title(entry, *([clean(entry.detail)] if entry.detail and entry.part != "heading" else []))
     if entry.text is not None:
-        yield from text_lines(entry.text, width, side_by_side, numbers=numbers)
+        yield from text_lines(entry.text, width, side_by_side, numbers=numbers, outputs=outputs)
     elif entry.children:
         yield from _below(entry, width)
 
@@ -257,7 +262,9 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.6g}"
 
 
-def text_lines(text: TextChange, width: int, side_by_side: bool, *, numbers: bool = True) -> Iterator[Line]:
+def text_lines(
+    text: TextChange, width: int, side_by_side: bool, *, numbers: bool = True, outputs: bool = True
+) -> Iterator[Line]:
     """What differs in a text; between hunks, how many lines are folded there."""
     for note in text.notes:
         yield ((clean(note), "muted"),)
@@ -270,6 +277,11 @@ def text_lines(text: TextChange, width: int, side_by_side: bool, *, numbers: boo
     path = "cell.py" if text.kind == "notebook" else text.path
     seen = 0
     for hunk in text.hunks:
+        if hunk.output and not outputs:
+            changed = sum(line.op != " " for line in hunk.lines)
+            head = Head((("▸ ", "muted"), (clean(hunk.section), "accent"), (f"  {changed:,} lines, folded", "muted")))
+            yield head
+            continue
         one_sided = not hunk.a_count or not hunk.b_count
         folded = hunk.a_start - seen - 1 if hunk.a_count and not hunk.section else 0
         if folded > 0 and numbers:

@@ -52,6 +52,9 @@ BINDINGS: Final[list[BindingType]] = [
         tooltip="Fewer unchanged lines around changes",
     ),
     Binding("z", "whole", "Fold", id="compare.fold", tooltip="Unfold the unchanged parts of texts, or fold them"),
+    Binding(
+        "o", "outputs", "Outputs", id="compare.outputs", tooltip="Unfold what a notebook's cells printed, or fold it"
+    ),
     Binding("W", "spaces", "White space", id="compare.spaces", tooltip="Ignore white space in texts, or not"),
     Binding("slash", "search", "Search", id="compare.search", tooltip="Search all of it, the Kitfile too"),
     Binding("space", "seen", "Seen", id="compare.seen", tooltip="Tick the change as seen, or not; the next one"),

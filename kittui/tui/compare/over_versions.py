@@ -217,10 +217,11 @@ def _mark(moment: Moment) -> str:
 
 def summary(moments: Sequence[Moment]) -> str:
     """How often it changed, and with which version last."""
-    versions = f"{len(moments)} version{'' if len(moments) == 1 else 's'}, the oldest first"
+    versions = f"{len(moments)} version{'' if len(moments) == 1 else 's'}"
     changed = [moment for moment in moments if moment.changed]
     unread = sum(moment.problem is not None for moment in moments)
     tail = f" · {unread} could not be read" if unread else ""
+    tail += " · the oldest first"
     if not any(moment.found for moment in moments):
         return f"{versions} · none has it{tail}"
     if gone := sum(not moment.found and moment.problem is None for moment in moments):

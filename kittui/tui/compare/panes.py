@@ -34,6 +34,7 @@ class ChangePanes(Container):
         self._detailed: Row | None = None
         self._beside: bool | None = None
         self._cut = False
+        self._outputs = False
         self._scrolled = 0
         self._placed = ""
         self._notes: Mapping[str, str] = {}
@@ -116,7 +117,9 @@ class ChangePanes(Container):
         width = max(20, self.detail.size.width - 3)
         note = self._notes.get(row.entry.key, "")
         noted = [(("✎ ", "accent+bold"), (clean(note), "accent")), ()] if note else []
-        self.detail.begin(chain(noted, lines_of(row.entry, width, self._side_by_side)), cut=self._cut)
+        # What is searched for may be in an output.
+        outputs = self._outputs or bool(self.needle)
+        self.detail.begin(chain(noted, lines_of(row.entry, width, self._side_by_side, outputs=outputs)), cut=self._cut)
         if self.needle:
             self.detail.find(self.needle)
 
@@ -134,6 +137,14 @@ class ChangePanes(Container):
         self._cut = not self._cut
         self.show_detail()
         program_of(self.screen).toast("Long lines are cut off." if self._cut else "Long lines are wrapped.")
+
+    def turn_outputs(self) -> None:
+        """Unfold what the cells of notebooks printed, or fold it."""
+        self._outputs = not self._outputs
+        self.show_detail()
+        program_of(self.screen).toast(
+            "Outputs of cells are shown." if self._outputs else "Outputs of cells are folded."
+        )
 
     def focus_other(self) -> None:
         """From the tree to the detail, or back."""

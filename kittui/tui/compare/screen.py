@@ -245,6 +245,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Cut long lines off, or wrap them."""
         self._panes.turn_cut()
 
+    def action_outputs(self) -> None:
+        """Unfold what the cells of notebooks printed, or fold it."""
+        self._panes.turn_outputs()
+
     def action_filter(self) -> None:
         """The next filter that shows something."""
         self._panes.choose_next()
