@@ -28,7 +28,7 @@ from kittui.tui.frame.ports import PlaceEntry, Ports, Settings, TrustPorts, Upke
 from kittui.usecases.browse.modelkits import repositories, tags
 from kittui.usecases.browse.showing import Attachments, attachments
 from kittui.usecases.inspect.programs import programs_of
-from kittui.usecases.login import login
+from kittui.usecases.login import login, logout
 
 if TYPE_CHECKING:
     from kittui.compare.review import Review
@@ -171,6 +171,10 @@ async def build_ports(composition: Composition) -> Ports:
         done = await login(Logins(composition), host, username, password)
         return f"Logged in to {done.host}; kept in {done.kept}."
 
+    async def log_out(host: str) -> str:
+        composition.policy.check_write(host)
+        return f"Logged out of {host}: removed from {await logout(Logins(composition), host)}."
+
     async def signatures(repository: Repository, digest: Digest) -> Attachments:
         return await attachments(repository, digest)
 
@@ -267,6 +271,7 @@ async def build_ports(composition: Composition) -> Ports:
         forget=forget,
         held=held,
         login=log_in,
+        logout=log_out,
         locate=locate,
         find=find,
         kitfile_yaml=yaml_of,

@@ -41,6 +41,7 @@ SAYS: dict[str, list[tuple[str, str]]] = {
         ("kittui diff registry.acme.dev/acme/support-bot:variants", "9 tensors"),
     ],
     "docs/guide.md: Reviewing a challenger": [
+        (f"kittui diff {REPO}:champion {REPO}:challenger --tool src/train.py", ""),
         ("kittui diff --markdown", "T000041"),
     ],
     "docs/guide.md: Operating a registry": [
@@ -181,6 +182,12 @@ def for_looking_around(world: World) -> None:
     )
 
 
+def for_reviewing(world: World) -> None:
+    """A difftool."""
+    world.config = {"difftool": "grep -q epochs {old} {new}"}
+    world.prepare()
+
+
 def for_operating(world: World) -> None:
     """Keys and files of an operator, and a fleet."""
     work = world.folder / "work"
@@ -237,6 +244,7 @@ def for_the_record(world: World) -> None:
 
 PREPARED: dict[str, Callable[[World], None]] = {
     "docs/guide.md: Looking around": for_looking_around,
+    "docs/guide.md: Reviewing a challenger": for_reviewing,
     "docs/guide.md: Operating a registry": for_operating,
     "docs/guide.md: From training to production": for_training,
     "docs/record.md: Where it is": for_the_record,
@@ -300,6 +308,8 @@ def test_the_commands_work_on_the_demo_in_place_of_the_registry(name: str, tmp_p
     models = f"oci:{tmp_path}/demo/models"
     world = World(tmp_path, {"registry.acme.dev": models, "ghcr.io": models, "oci:/mnt/disk": models})
     world.prepare()
+    if "Reviewing" in name:
+        for_reviewing(world)
     for line, (_, says) in zip(chapter(name).lines, SAYS[name], strict=True):
         ran = world.run(line, says.replace("disk", "demo"))
         assert ran.status == 0, (line, ran.err[-2000:])

@@ -19,7 +19,9 @@ from kittui.trust.moves import MOVE, Move, write_move
 from kittui.trust.signing import public_key
 from kittui.tui.app import KittuiApp
 from kittui.tui.change.history_screen import HistoryScreen
+from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
+from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.trust.sign import attest, sign
 from kittui.usecases.trust.signer import KeySigner
 from tests.change.kits import Kits, on, ready
@@ -165,6 +167,32 @@ async def test_a_tag_is_restored_to_an_entry_by_the_ordinary_plan_and_undone(kit
         await until(pilot, on(pilot, PlanDialog))
         await pilot.press("enter")
         await until(pilot, lambda: kits.fraud.tagged["champion"] == two)
+
+
+async def test_old_records_are_pruned_after_a_plan(kits: Kits) -> None:
+    nine, one, two = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0", "v1.1.0"))
+    for day, left, got in (("2026-03-01", None, nine), ("2026-04-01", nine, one), ("2026-05-01", one, two)):
+        await record(kits, f"{day}T10:00:00Z", left, got, OPS)
+    kits.fraud.tagged["champion"] = two
+    before = set(kits.fraud.manifests)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("X")
+        await until(pilot, on(pilot, InputDialog))
+        await pilot.press(*"0", "enter")
+        assert "Write a number from 1." in text_of(pilot)
+        await pilot.press("backspace", *"2", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        assert "2026-03-01  promote champion" in text_of(pilot)
+        await pilot.press("escape")
+        assert set(kits.fraud.manifests) == before
+        await pilot.press("X")
+        await until(pilot, on(pilot, InputDialog))
+        await pilot.press(*"2", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        await pilot.press("k", "enter")
+        await until(pilot, lambda: "1 record deleted." in text_of(pilot))
+        assert len(before - set(kits.fraud.manifests)) == 1
 
 
 async def test_what_is_gone_from_the_registry_is_not_restored(kits: Kits) -> None:

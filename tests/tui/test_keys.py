@@ -902,3 +902,20 @@ async def test_q_leaves_a_terminal_that_is_too_small() -> None:
         await until(pilot, lambda: "kittui needs 60 columns" in text_of(pilot))
         await pilot.press("q")
         await until(pilot, lambda: app._exit)
+
+
+async def test_log_out_asks_first_and_forgets() -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("O")
+        await until(pilot, lambda: any("Only a registry" in each.message for each in pilot.app._notifications))
+        await to_registry(pilot)
+        await pilot.press("O")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        assert world.logouts == [], "the cursor is on Cancel"
+        await pilot.press("O")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("k", "enter")
+        await until(pilot, lambda: world.logouts == ["registry.acme.dev"])

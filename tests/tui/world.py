@@ -220,6 +220,7 @@ class World:
         self.saved: list[str] = []
         self.sizes: dict[str, int] = {}
         self.logins: list[tuple[str, str, str]] = []
+        self.logouts: list[str] = []
         self.login_error: KittuiError | None = None
         self.held: set[str] = set()
         self.inspector = Inspector()
@@ -247,6 +248,7 @@ class World:
             forget=self.evidence.forget,
             held=self._held,
             login=self._login,
+            logout=self._logout,
             locate=self._locate,
             find=self._find,
             kitfile_yaml=lambda modelkit: kitfile_yaml(modelkit.kitfile),
@@ -365,6 +367,10 @@ class World:
 
     async def _held(self, blobs: Iterable[Descriptor]) -> frozenset[Digest]:
         return frozenset(blob.digest for blob in blobs if blob.digest in self.held)
+
+    async def _logout(self, host: str) -> str:
+        self.logouts.append(host)
+        return f"Logged out of {host}: removed from a file."
 
     async def _login(self, host: str, user: str, password: str) -> str:
         self.logins.append((host, user, password))

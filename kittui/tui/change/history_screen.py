@@ -25,6 +25,7 @@ from kittui.tui.frame.program import Program, program_of
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.lines import Line, Lines, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.usecases.change.words import counted
 from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import Held, held_at
 from kittui.usecases.trust.history import MergedHistory
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 CERTAINTY = {"certain": ("✓", "good"), "recorded": ("·", "muted"), "uncertain": ("?", "warn"), "unknown": ("?", "bad")}
+
+
+MOST = 100_000
+"""Records of each tag that a user may want to keep at most."""
 
 
 class HistoryScreen(Screen[None], inherit_bindings=False):
@@ -55,6 +60,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         ),
         Binding("D", "compare_now", "With now", id="history.now", tooltip="Compare what it got with what it holds now"),
         Binding("R", "restore", "Restore", id="history.restore", tooltip="Let the tag point to this again"),
+        Binding("X", "prune", "Prune", id="history.prune", tooltip="Delete old records of moves from the registry"),
         Binding("z", "undo", "Undo", id="history.undo", tooltip="Take the last tag change here back"),
         Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy all moves, one a line"),
         Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
@@ -300,6 +306,40 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
             return
         await restore(self._given, self._repository, Tag.parse(event.tag), Digest.parse(digest))
         self._read()
+
+    def action_prune(self) -> None:
+        """Delete old records from the registry; the newest of each tag stay."""
+        self.program.run_command("Prune", self._prune())
+
+    async def _prune(self) -> None:
+        from kittui.tui.dialogs.confirm import ConfirmDialog
+        from kittui.tui.dialogs.prompt import InputDialog
+        from kittui.usecases.trust.prune import old_records, prune
+
+        self.program.ports.change_tools().policy.check_write(self._repository.reference())
+        text = await self.program.ask(
+            InputDialog(
+                "Prune records",
+                ("How many records of each tag stay? The history on this machine keeps all.",),
+                value="20",
+                check=lambda text: (
+                    "" if text.strip().isdecimal() and 0 < int(text) <= MOST else "Write a number from 1."
+                ),
+            )
+        )
+        if text is None:
+            return
+        old = old_records(self._history, int(text))
+        if not old:
+            self.program.toast(f"There is nothing to prune: no tag has more than {int(text)} records that count.")
+            return
+        words = [clean(f"{event.time[:10]}  {event.action} {event.tag}  {event.record[7:19]}") for event in old[:12]]
+        words += [f"and {len(old) - 12} more"] if len(old) > 12 else []
+        words += ["", "They are deleted from the registry for everybody; undo can't bring them back."]
+        if await self.program.ask(ConfirmDialog(f"Delete {counted(len(old), 'record')}", words, "Delete", danger=True)):
+            done = await prune(self._repository, old)
+            self.program.toast(f"{counted(len(done), 'record')} deleted.")
+            self._read()
 
     def action_undo(self) -> None:
         """Take the last change here back, as the panes do."""

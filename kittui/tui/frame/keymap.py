@@ -91,6 +91,11 @@ class KeyNames:
         return "/".join(display_keys(self._mapped[name])) if name in self._mapped else self[name]
 
     @property
+    def commands(self) -> frozenset[str]:
+        """The ids of all commands and of the program's own bindings."""
+        return frozenset(self._live)
+
+    @property
     def _mapped(self) -> Mapping[str, str]:
         if not self._keymap:
             return {}

@@ -122,13 +122,12 @@ class Ports:
     """Use cases, handed in by the composition root. Errors are KittuiErrors.
 
     `source` opens a place (no request is created yet); `modelkit` reads a tag or digest, cached by digest for ever, and
-    `manifest` no more of it than its manifest;
-    `cached` answers from that cache alone; `forget` makes tags (of a repository, or all) be asked for again;
-    `held` says which blobs are in the local store; `login` checks and keeps a name and password for a host and returns
-    a sentence; `locate` reads what a user types into a place, a repository's name (empty: the whole place) and a
-    target, `find` does so too and raises NotFound for what could only be in the store and is not; `kitfile_yaml` writes
-    a Kitfile as kit does; `signatures` lists what is attached to a digest; `save_favourites` and `save_sizes`
-    keep them for the next time;
+    `manifest` no more of it than its manifest; `cached` answers from that cache alone; `forget` makes tags (of a
+    repository, or all) be asked for again; `held` says which blobs are in the local store; `login` checks and keeps
+    a name and password for a host and returns a sentence, `logout` forgets them; `locate` reads what a user types
+    into a place, a repository's name (empty: the whole place) and a target, `find` does so too and raises NotFound
+    for what could only be in the store and is not; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists
+    what is attached to a digest; `save_favourites` and `save_sizes` keep them for the next time;
     `inspector` reads layers; `change_tools` has what changes tags and moves ModelKits; `differ` compares the versions
     it is given; `trust` has what signatures and records say, `upkeep` what looks over everything; `clock` gives the
     time for ages; `keys` names the keys of commands (the program fills it in). `inspector` and `change_tools` are
@@ -145,6 +144,7 @@ class Ports:
     forget: Callable[[Repository | None], None]
     held: Callable[[Iterable[Descriptor]], Awaitable[frozenset[Digest]]]
     login: Callable[[str, str, str], Awaitable[str]]
+    logout: Callable[[str], Awaitable[str]]
     locate: Callable[[str], tuple[Place, str, Target | None]]
     find: Callable[[str], Awaitable[tuple[Place, str, Target | None]]]
     kitfile_yaml: Callable[[ModelKit], str]

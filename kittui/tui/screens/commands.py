@@ -72,6 +72,18 @@ async def _login(context: Context) -> None:
         context.changed()
 
 
+async def _logout(context: Context) -> None:
+    from kittui.tui.dialogs.confirm import ConfirmDialog
+
+    place = context.selection.place
+    if place is None:
+        return
+    words = [f"Forget the login that kittui or kit keeps for {clean(place.host)}."]
+    if await context.ask(ConfirmDialog("Log out", words, "Log out", danger=True)):
+        context.toast(await context.ports.logout(place.host))
+        context.changed()
+
+
 async def _refresh(context: Context) -> None:
     browse = _browse(context)
     asked = browse.repositories_pane.place
@@ -252,6 +264,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("refresh", "r", "Refresh", "Reload from the source", _refresh, always, 80, "Browse"),
     Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse"),
+    Command("logout", "O", "Log out", "Forget the login for this registry", _logout, _in_registry, 0, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),
     Command("back", "escape", "Back", "Clear the filter, or one pane back", _back, always, 0, "Panes"),
