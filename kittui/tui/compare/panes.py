@@ -16,6 +16,7 @@ from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
 from kittui.tui.compare.wording import nothing_words
 from kittui.tui.frame.program import program_of
+from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Column, Rows
 
 WIDE: Final = 120
@@ -38,6 +39,8 @@ class ChangePanes(Container):
         self._scrolled = 0
         self._placed = ""
         self._notes: Mapping[str, str] = {}
+        self.below: Callable[[Row, int], Iterable[Line]] = lambda _row, _width: ()
+        """What there is to see below a row's lines, for a pane so many cells wide."""
         self.needle = ""
         """What is marked in the detail."""
         self.change_tree = ChangeTree()
@@ -119,7 +122,8 @@ class ChangePanes(Container):
         noted = [(("✎ ", "accent+bold"), (clean(note), "accent")), ()] if note else []
         # What is searched for may be in an output.
         outputs = self._outputs or bool(self.needle)
-        self.detail.begin(chain(noted, lines_of(row.entry, width, self._side_by_side, outputs=outputs)), cut=self._cut)
+        lines = lines_of(row.entry, width, self._side_by_side, outputs=outputs)
+        self.detail.begin(chain(noted, lines, self.below(row, width)), cut=self._cut)
         if self.needle:
             self.detail.find(self.needle)
 

@@ -20,6 +20,7 @@ from kittui.tui.compare.depths import ask_depth
 from kittui.tui.compare.details import copied
 from kittui.tui.compare.line_rules import with_context, with_folds_turned, with_spaces_turned
 from kittui.tui.compare.panes import WIDE, ChangePanes
+from kittui.tui.compare.pictures import Pictures
 from kittui.tui.compare.reading import Reading
 from kittui.tui.compare.reviewing import Reviewing
 from kittui.tui.compare.search_input import SearchInput
@@ -70,6 +71,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             on_failure=self._show_failure,
         )
         self._panes = ChangePanes(self._update_place, self._update_all)
+        self._panes.below = Pictures(self, self._reading, self._panes.show_detail).lines
         self._reviewing = Reviewing(self, self._reading, self._panes)
         self._search_input = SearchInput(self._panes, self._update_bars, self._update_place)
         self._header = HeaderBar()

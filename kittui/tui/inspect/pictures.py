@@ -10,7 +10,8 @@ from typing import Any
 
 from textual.widget import Widget
 
-from kittui.tui.widgets.lines import Line, Page
+from kittui.tui.widgets.blocks import block_lines
+from kittui.tui.widgets.lines import Page
 from kittui.usecases.inspect.viewers.shown import Picture
 
 _WIDGETS = "textual_image.widget"
@@ -57,23 +58,4 @@ def drawn(picture: Picture, width: int) -> Widget | None:
 def picture_page(picture: Picture, width: int = 100) -> Page:
     """A picture, a cell wide and two pixels high for each line; small ones are drawn larger, in whole steps."""
     steps = max(1, min(width // max(1, picture.width), width // max(1, picture.height)))
-    columns, rows = picture.width * steps, picture.height * steps
-    lines: list[Line] = [((picture.facts, "muted"),), ""]
-    lines += [_line(picture, columns, rows, top, steps) for top in range(0, rows, 2)]
-    return Page(lines, cut=True)
-
-
-def _line(picture: Picture, columns: int, rows: int, top: int, steps: int) -> Line:
-    """One line of cells: the upper pixel in front, the lower one behind."""
-    size = picture.width * 3
-    upper = picture.pixels[top // steps * size :][:size].hex()
-    lower = picture.pixels[(top + 1) // steps * size :][:size].hex() if top + 1 < rows else ""
-    spans: list[tuple[str, str]] = []
-    for at in range(0, picture.width * 6, 6):
-        behind = f" on #{lower[at : at + 6]}" if lower else ""
-        role = f"#{upper[at : at + 6]}{behind}"
-        if spans and spans[-1][1] == role:
-            spans[-1] = (spans[-1][0] + "▀" * steps, role)
-        else:
-            spans.append(("▀" * steps, role))
-    return tuple(spans)
+    return Page([((picture.facts, "muted"),), "", *block_lines(picture, steps)], cut=True)

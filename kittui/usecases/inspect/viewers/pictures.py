@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kittui.budget import Budget
@@ -61,6 +62,59 @@ def picture_answer(content: bytes, sides: Sequence[int], background: str) -> tup
     found = [decode_picture(content, side, background) for side in sides]
     sizes = [(picture.width, picture.height) for picture in found]
     return {"facts": found[0].facts, "sizes": sizes}, b"".join(picture.pixels for picture in found)
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePair:
+    """Two images (and, where both have one size, which pixels differ: white), and what there is to say of them."""
+
+    pictures: tuple[Picture, ...]
+    words: str
+
+
+async def compare_pictures(old: bytes, new: bytes, side: int, background: str = "#000000") -> PicturePair:
+    """Two images at most `side` pixels on a side; raises as looking at one does."""
+    content = old + new
+
+    async def read(offset: int, length: int) -> bytes:
+        return content[offset : offset + length]
+
+    def parse(document: Any, pixels: bytes) -> PicturePair:
+        return PicturePair(tuple(_pictures(document, pixels)), clean(str(document["words"])))
+
+    arguments = {"split": len(old), "side": side, "background": background}
+    return await confined("pictures", "the image", len(content), read, arguments, parse, needs="PIL")
+
+
+def pair_answer(content: bytes, split: int, side: int, background: str) -> tuple[dict[str, Any], bytes]:
+    """Two images and where they differ, as the process that decodes them answers."""
+    from PIL import Image, ImageChops
+
+    found = [decode_picture(part, DRAWN, background) for part in (content[:split], content[split:])]
+    images = [Image.frombytes("RGB", (each.width, each.height), each.pixels) for each in found]
+    a, b = (each.facts for each in found)
+    words = a if a == b else f"{a} → {b}"
+    if a.split()[1:4] == b.split()[1:4] and images[0].size == images[1].size:  # "320 x 200" in both
+        bands = ImageChops.difference(*images).split()
+        most = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
+        differs = most.point([0, *[255] * 255])
+        count, box = differs.histogram()[255], differs.getbbox()
+        share = f"{count:,} of {differs.width * differs.height:,} pixels differ"
+        if max(differs.size) == DRAWN:
+            share += f" (scaled to at most {DRAWN} on a side)"
+        words += f" · {share}, within {box[2] - box[0]} x {box[3] - box[1]} at {box[0]}, {box[1]}" if box else ""
+        words += "" if box else " · every pixel is the same"
+        if box:
+            images.append(differs.convert("RGB"))
+    sizes, pixels = [], b""
+    for image in images:
+        scaled = image.copy()
+        scaled.thumbnail((side, side))
+        if image is images[-1] and len(images) == 3:
+            scaled = scaled.point([0, *[255] * 255] * 3)  # what differs stays visible, however small it is
+        sizes.append(scaled.size)
+        pixels += scaled.tobytes()
+    return {"facts": "", "sizes": sizes, "words": words}, pixels
 
 
 def decode_picture(content: bytes, most: int, background: str = "#000000") -> Picture:

@@ -42,6 +42,10 @@ def _decode(decoder: str, source: RangeFile, arguments: Any) -> tuple[Any, bytes
         from kittui.usecases.inspect.viewers.pictures import picture_answer
 
         return picture_answer(source.read(), **arguments)
+    if decoder == "pictures":
+        from kittui.usecases.inspect.viewers.pictures import pair_answer
+
+        return pair_answer(source.read(), **arguments)
     from kittui.usecases.inspect.viewers.parquet import parquet_answer
 
     return parquet_answer(source), b""
