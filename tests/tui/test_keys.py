@@ -682,6 +682,7 @@ def test_every_key_that_is_shown_can_be_written() -> None:
         for key in binding.key.split(","):
             shown = display_keys(key)[0]
             assert parse_key(shown) == parse_key(key), (key, shown)
+            assert "_" not in shown
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])

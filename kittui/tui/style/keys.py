@@ -84,8 +84,8 @@ def _named(character: str) -> str:
 
 def _character(key: str) -> str:
     """The character of a key that Textual names by it; empty for others."""
-    if len(key) == 1:
-        return key
+    if len(key) == 1 or key in _PUNCTUATION:
+        return _PUNCTUATION.get(key, key)
     replaced = next((name for name, short in KEY_NAME_REPLACEMENTS.items() if short == key), key)
     for name in (replaced.replace("_", " "), replaced.replace("_", "-")):
         try:
@@ -102,11 +102,11 @@ def _meant(text: str) -> str:
     for short, long in (("c+", "ctrl+"), ("control+", "ctrl+"), ("m+", "alt+"), ("s+", "shift+")):
         wanted = long + wanted.removeprefix(short) if wanted.startswith(short) else wanted
     head, plus, last = wanted.rpartition("+")
-    known = [*_NAMED, *_WORDS, *(key for key in _PUNCTUATION)]
+    known = [*_NAMED, *_WORDS, *_PUNCTUATION]
     close = [last] if len(last) == 1 else difflib.get_close_matches(last, known, n=1)
     if not close:
         return ""
     return f"; did you mean {head + plus + _WORDS.get(close[0], close[0])}?"
 
 
-_PUNCTUATION: Final = tuple(_named(chr(code)) for code in range(33, 127) if not chr(code).isalnum())
+_PUNCTUATION: Final = {_named(chr(code)): chr(code) for code in range(33, 127) if not chr(code).isalnum()}
