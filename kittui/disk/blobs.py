@@ -134,7 +134,7 @@ class BlobFolder:
         return Manifest.parse(raw, descriptor.media_type or None, descriptor.digest)
 
     def is_attached(self, descriptor: Descriptor) -> bool:
-        """Whether a manifest belongs to another one, as a signature does, and is no version of its own. Blocks."""
+        """Whether a manifest belongs to another one, as a signature does. Blocks."""
         try:
             return self.manifest(descriptor).subject is not None
         except KittuiError:

@@ -62,7 +62,7 @@ def parse_key(text: str) -> str:
         return _WORDS.get(text) or _named(text)
     *modifiers, last = [part.strip() for part in text.split("+")]
     modifiers = [each.lower() for each in modifiers]
-    key = last if len(last) == 1 else _WORDS.get(last.lower(), last.lower())
+    key = _WORDS.get(last.lower(), last if len(last) == 1 else last.lower())
     known = key in _NAMED or bool(_character(key)) or len(key) == 1
     if not known or not {*modifiers} <= {*_MODIFIERS}:
         raise ValueError(f"there is no key {text!r}{_meant(text)}")

@@ -199,7 +199,7 @@ async def _recorded(
                 signer = verdict.signer.owner or verdict.signer.name if verdict.signer else ""
                 found.append(_event(move, proof, signer, one.manifest))
                 leads = waiting if proof == "verified" else doubtful
-                leads += [end for end in (move.before, move.after) if end is not None]
+                leads.extend(end for end in (move.before, move.after) if end is not None)
     if foreign:
         notes.append(f"{foreign} records are left out: they are invalid, or about other repositories or digests")
     return found, notes
