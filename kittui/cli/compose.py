@@ -249,7 +249,8 @@ class Composition:
         from kittui.state.reviews import Reviews
         from kittui.usecases.trust.evidence import Evidence
 
-        return Evidence(lambda: self.keyring, self.inspector, reviews=Reviews(self.state_dir))
+        reviews, cached = Reviews(self.state_dir), self.modelkits.cached
+        return Evidence(lambda: self.keyring, self.inspector, reviews=reviews, cached=cached)
 
     def siblings(self, name: str) -> frozenset[str]:
         """The names (HOST/REPO) of the repositories in the same fleet: what people decide there counts here."""

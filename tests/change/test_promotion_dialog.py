@@ -16,10 +16,11 @@ from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.tag import Tag
 from kittui.trust.gates import GateSet, LicenseIn, SignedBy
+from kittui.tui.change.gate_lines import gate_parts
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.policy import Announced, Policy, Verdict
 from kittui.usecases.trust.rule import GateRule
 from tests.change.kits import CODE, TAR, Kits, on, ready, tar
 from tests.fakes.rules import Never
@@ -229,3 +230,14 @@ async def test_gates_that_can_not_be_read_are_shown(tmp_path: Path) -> None:
     async with kits.app().run_test(size=LARGE) as pilot:
         await opened(pilot)
         await until(pilot, lambda: "? gates  they can't be read: gates.1: there is no such key" in text_of(pilot))
+
+
+def test_why_a_gate_stops_the_move_is_there_before_its_whole_name() -> None:
+    name, reason = "gate approved by 2 of ada, dana (production)", "approved by ada; 1 more of dana must approve"
+    stopped = Verdict(name, "fail", reason, moved="champion")
+    head, line = (part.plain for part in gate_parts([Announced(name, "champion", "nothing")], [stopped], 9))
+    assert head == "Gates  ✗ 1"
+    assert line == "✗ approved by 2 of…  approved by ada; 1 more of dana must approve"
+    passed = replace(stopped, state="pass", reason="by ada and dana, who are the ones that were asked")
+    *_, line = (part.plain for part in gate_parts([Announced(name, "champion", "nothing")], [passed], 9))
+    assert line.startswith("✓ approved by 2 of ada, dana (production)  by ada")

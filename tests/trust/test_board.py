@@ -36,9 +36,10 @@ STAGES = tuple(Tag(name) for name in ("tuning", "challenger", "champion", "rollb
 
 
 def board(folder: Path, *sets: GateSet, stages: Sequence[Tag] = STAGES, mistaken: str = "", **more: Any) -> Board:
-    evidence = Evidence(lambda: Keyring((TrustedKey("CI", public_key(KEY)),)), Inspector)
+    kits = ModelKits()
+    evidence = Evidence(lambda: Keyring((TrustedKey("CI", public_key(KEY)),)), Inspector, cached=kits.cached)
     rules = (GateRule(sets, evidence, History(folder), set(STAGES), mistaken), *more.pop("rules", ()))
-    return Board(ModelKits(), evidence, stages, policy=Policy(rules=rules), **more)
+    return Board(kits, evidence, stages, policy=Policy(rules=rules), **more)
 
 
 def kit(repository: MemoryRepository, tag: str, version: str, **parameters: object) -> None:
@@ -156,6 +157,16 @@ async def test_what_can_not_be_read_is_one_marked_row_or_cell(tmp_path: Path) ->
     assert done["broken"].cells[Tag("challenger")].problem == "down"
     assert done["broken"].cells[Tag("champion")].version == "1"
     assert done["good"].cells[Tag("champion")].version == "1"
+
+
+async def test_gates_read_no_kitfile_that_the_board_has_read(fraud: MemoryRepository, tmp_path: Path) -> None:
+    worse = Metric("model.parameters.auc", not_worse="higher")
+    plain = board(tmp_path)
+    await rows(plain, fraud)
+    asked = len(fraud.source.requests)
+    fraud.source.requests.clear()
+    assert len(await gates(board(tmp_path, GateSet("", "champion", (worse,))), fraud)) == 1
+    assert len(fraud.source.requests) == asked
 
 
 async def test_again_little_is_asked(tmp_path: Path) -> None:

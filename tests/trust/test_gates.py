@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -296,6 +297,32 @@ async def test_nothing_is_read_twice_for_the_same_digests(tmp_path: Path) -> Non
     asked = len(world.repository.source.requests)
     await world.rule.assess(plan)
     assert len(world.repository.source.requests) == asked
+
+
+async def test_what_nobody_waits_for_is_not_read_to_its_end(tmp_path: Path) -> None:
+    world = World(tmp_path, LicenseIn(("MIT", "Apache-2.0")))
+    plan = await plan_promote(world.repository)
+    read, begun, ended = world.repository.read_blob, asyncio.Event(), asyncio.Event()
+
+    async def never(*_: Any) -> bytes:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    world.repository.read_blob = never  # type: ignore[assignment]
+    first, second = (asyncio.create_task(world.rule.assess(plan)) for _ in range(2))
+    await begun.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    assert not ended.is_set()
+    second.cancel()
+    await asyncio.wait([second])
+    await ended.wait()
+    world.repository.read_blob = read  # type: ignore[method-assign]
+    assert [one.state for one in await world.rule.assess(plan)] == ["pass"]
 
 
 async def test_the_cheapest_of_all_gates_of_a_plan_is_asked_first(tmp_path: Path) -> None:

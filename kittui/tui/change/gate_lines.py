@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Final
 from textual.content import Content
 
 from kittui.terminal import clean
+from kittui.tui.widgets.bars import shorten
 
 if TYPE_CHECKING:
     from kittui.usecases.change.policy import Announced, Verdict
 
 MARKS: Final = {"pass": ("✓", "$kit-good"), "fail": ("✗", "$kit-bad"), "unknown": ("?", "$kit-warn")}
+WIDTH: Final = 66
+"""Columns of a line."""
+SHORTEST: Final = 12
+"""Columns that the name of a gate keeps."""
 FIRST: Final = ("fail", "unknown", "", "pass")
 """What is shown first where there is no room for all: what stops the move, then what is still asked."""
 
@@ -45,6 +50,9 @@ def _line(gate: Announced, found: Verdict | None) -> Content:
         )
     mark, style = MARKS[found.state]
     wish = "" if found.enforced or found.state == "pass" else " (advisory)"
-    return Content.assemble(
-        (f"{mark} ", style), (name, "$kit-text"), (f"  {clean(found.reason, limit=300)}{wish}", "$kit-muted")
-    ).truncate(66, ellipsis=True)
+    reason = f"{clean(found.reason, limit=300)}{wish}"
+    if found.state != "pass":
+        # Where there is no room for both, what stops the move is worth more than how the gate is called.
+        name = shorten(name, max(SHORTEST, WIDTH - 4 - len(reason)))
+    parts = (f"{mark} ", style), (name, "$kit-text"), (f"  {reason}", "$kit-muted")
+    return Content.assemble(*parts).truncate(WIDTH, ellipsis=True)

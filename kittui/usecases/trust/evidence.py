@@ -30,22 +30,41 @@ T = TypeVar("T")
 
 
 @dataclass
+class _Reading:
+    """Something that is read, or was, and how many wait for it."""
+
+    at: float
+    task: asyncio.Task[Any]
+    waiting: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has to be read again; one that is being cancelled, too."""
+        task = self.task
+        return task.cancelling() > 0 or (task.done() and (task.cancelled() or task.exception() is not None))
+
+
+@dataclass
 class Evidence:
     """Reads what gates ask for, each thing once for the same digest; `keyring` gives the keys that count (blocks).
 
-    `reviews` are those of this machine.
+    `reviews` are those of this machine; `cached` are ModelKits that were read before.
     """
 
     keyring: Callable[[], Keyring]
     inspector: Callable[[], Inspector]
     clock: Callable[[], float] = time.monotonic
     reviews: Reviews | None = None
-    _known: dict[tuple[str, str, Digest], tuple[float, asyncio.Task[Any]]] = field(default_factory=dict)
+    cached: Callable[[Digest], ModelKit | None] = lambda _: None
+    _known: dict[tuple[str, str, Digest], _Reading] = field(default_factory=dict)
 
     async def kit(self, repository: Repository, manifest: Manifest) -> ModelKit:
-        """The ModelKit of a manifest: one request."""
+        """The ModelKit of a manifest: one request at most."""
 
         async def read() -> ModelKit:
+            known = self.cached(manifest.digest)
+            if known is not None:
+                return known
             config = b""
             if manifest.config is not None:
                 config = await repository.read_blob(manifest.config, CONFIG_LIMIT)
@@ -83,16 +102,16 @@ class Evidence:
     def known(self, repository: Repository, digest: Digest) -> Verification | None:
         """What was found out about a digest when it was last asked for, forgotten or not; nothing is asked now."""
         found = self._known.get(("statements", repository.reference(), digest))
-        if found is None or not found[1].done() or found[1].cancelled() or found[1].exception() is not None:
+        if found is None or not found.task.done() or found.failed:
             return None
-        result: Verification = found[1].result()
+        result: Verification = found.task.result()
         return result
 
     def forget(self, repository: Repository | None = None) -> None:
         """Ask for statements again the next time: those of a repository, or all."""
-        for key, (_, task) in self._known.items():
+        for key, reading in self._known.items():
             if key[0] == "statements" and (repository is None or key[1] == repository.reference()):
-                self._known[key] = (float("-inf"), task)
+                reading.at = float("-inf")
 
     async def risk(self, repository: Repository, manifest: Manifest) -> RiskReport:
         """kittui's own look into the files: reads the parts of layers that it needs."""
@@ -136,11 +155,20 @@ class Evidence:
         read: Callable[[], Coroutine[Any, Any, T]],
         lasts: float | None = None,
     ) -> T:
-        """Ask once, also where several ask at the same time; what failed is asked for again."""
+        """Ask once, also where several ask at the same time; what failed is asked for again.
+
+        What nobody waits for any more is not read to its end.
+        """
         key = (what, repository.reference(), digest)
         known = self._known.get(key)
-        stale = known is None or (lasts is not None and self.clock() - known[0] > lasts)
-        if known is None or stale or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
-            known = self._known[key] = (self.clock(), asyncio.ensure_future(read()))
-        result: T = await asyncio.shield(known[1])
-        return result
+        stale = known is None or (lasts is not None and self.clock() - known.at > lasts)
+        if known is None or stale or known.failed:
+            known = self._known[key] = _Reading(self.clock(), asyncio.create_task(read()))
+        known.waiting += 1
+        try:
+            result: T = await asyncio.shield(known.task)
+            return result
+        finally:
+            known.waiting -= 1
+            if not known.waiting:
+                known.task.cancel()
