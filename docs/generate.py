@@ -93,7 +93,7 @@ def _declared() -> Iterator[Binding]:
 def _table(bindings: list[Binding]) -> str:
     lines = ["| key | does | | id |", "| --- | --- | --- | --- |"]
     for each in bindings:
-        shown = " ".join(f"`{key}`" for key in display_keys(each.key))
+        shown = " ".join(f"`{key}`" for key in display_keys(each.key)).replace("|", r"\|")
         lines.append(f"| {shown} | {each.description} | {each.tooltip or each.description} | `{each.id}` |")
     return "\n".join(lines)
 

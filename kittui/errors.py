@@ -64,6 +64,11 @@ class KittuiError(Exception):
         return self
 
 
+def sentences(error: KittuiError) -> str:
+    """What failed and what to do, as one text for a single line."""
+    return ". ".join(filter(None, (error.message.removesuffix("."), error.hint)))
+
+
 class UsageError(KittuiError):
     """The call itself is wrong: an option, an argument, a combination."""
 

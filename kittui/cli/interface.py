@@ -148,7 +148,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
 
     composition.on_warning = composition.on_message = warn
     composition.ask_secret = secret
-    composition.on_wait = lambda wait: warn(str(wait))
+    composition.on_wait = lambda wait: app.waits_for(wait.host, str(wait))
 
 
 async def build_ports(composition: Composition) -> Ports:

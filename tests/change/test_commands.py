@@ -117,7 +117,7 @@ def test_promote_rollback_undo_and_history(run: Run, kit_registry: DockerRegistr
 def test_promotions_move_the_configured_tags(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> None:
     repository = f"remote://{kit_registry.host}/fraud"
     for stage, name in (("champion", "live"), ("challenger", "candidate")):
-        assert run("tag", f"{repository}:{stage}", name)[0] == 0
+        assert run("tag", f"{repository}:{stage}", name, "--yes")[0] == 0
     (tmp_path / "CONFIG/kittui").mkdir(parents=True)
     moves = "moves: {challenger: candidate, champion: live, rollback: previous, retired: old}\n"
     (tmp_path / "CONFIG/kittui/config.yaml").write_text(moves)
@@ -131,7 +131,7 @@ def test_promotions_move_the_configured_tags(run: Run, kit_registry: DockerRegis
 
 def test_tag_and_remove(run: Run, kit_registry: DockerRegistry) -> None:
     repository = f"remote://{kit_registry.host}/fraud"
-    status, tagged, _ = run("tag", f"{repository}:v1.0.0", "new", "newer")
+    status, tagged, _ = run("tag", f"{repository}:v1.0.0", "new", "newer", "--yes")
     assert status == 0
     assert [(change["tag"], change["before"]) for change in tagged["changes"]] == [("new", None), ("newer", None)]
     assert run("tag", f"{repository}:v1.1.0", "champion")[0] == 2

@@ -65,8 +65,8 @@ CASES = {
     "delete": Case(("remove", "--delete", "HERE/REPO:v1", "-y"), PUSHED, GONE),
     "undo a promotion": Case(
         ("undo", "HERE/REPO", "-y"),
-        (*PUSHED, ("tag", "HERE/REPO:v1", "champion"), ("tag", "HERE/REPO:v3", "challenger"),
-         ("tag", "HERE/REPO:v2", "rollback"), ("promote", "HERE/REPO", "-y")),
+        (*PUSHED, ("tag", "HERE/REPO:v1", "champion", "-y"), ("tag", "HERE/REPO:v3", "challenger", "-y"),
+         ("tag", "HERE/REPO:v2", "rollback", "-y"), ("promote", "HERE/REPO", "-y")),
     ),
     "login": Case(("login", "LOCKED", "-u", "ann", "--password-stdin")),
     "logout": Case(

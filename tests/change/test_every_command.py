@@ -65,7 +65,9 @@ CASES = {
     "tag": Case(("tag", f"{FRAUD}:v1.0.0", "one", "challenger", "-y")),
     "promote": Case(("promote", FRAUD, "-y", "--retire")),
     "rollback": Case(("rollback", FRAUD, "-y")),
-    "undo": Case(("undo", FRAUD, "-y"), (("tag", f"{FRAUD}:v0.9.0", "kept"), ("promote", FRAUD, "-y")), ("no tag",)),
+    "undo": Case(
+        ("undo", FRAUD, "-y"), (("tag", f"{FRAUD}:v0.9.0", "kept", "-y"), ("promote", FRAUD, "-y")), ("no tag",)
+    ),
     "untag": Case(("remove", f"{FRAUD}:v0.9.0", "-y"), again=("no tag",)),
     "delete": Case(("remove", "--delete", f"{FRAUD}:tuning", "-y"), again=("no tag",)),
     "clean": Case(("clean", FRAUD, "--stage", "rollback", "-y")),

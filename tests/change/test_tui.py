@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from kittui.errors import ConnectionLost
+from kittui.errors import ConnectionLost, Unreachable
 from kittui.oci.protocols import Power
 from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
@@ -299,3 +299,52 @@ async def test_an_unpack_that_asks_late_waits_in_the_header(kits: Kits, monkeypa
         await until(pilot, on(pilot, ChoiceDialog))
         await pilot.press("enter")
         await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done"])
+
+
+async def test_a_registry_that_goes_away_is_one_verdict(kits: Kits) -> None:
+    """What moved and what did not, once, however many requests fail and however often they are tried again."""
+    lost: list[str] = []
+
+    def gone(repository: MemoryRepository, asked: str, of: str) -> None:
+        if lost or (asked, of) == ("PUT", "champion"):
+            lost.append(asked)
+            raise Unreachable("registry.test refused the connection")
+
+    kits.registry.hooks.append(gone)
+    async with kits.app().run_test(size=(120, 36), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("c")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: lost)
+        program: Any = pilot.app
+        for number in range(20):
+            program.waits_for("registry.test", f"registry.test: no answer yet; trying again in {number % 3} s")
+        await until(pilot, lambda: "Moved: rollback; not moved, as far as is known: champion." in said(pilot))
+        await quiet(pilot)
+        assert len(pilot.app._notifications) == 1
+        assert "continues where it stopped" in said(pilot)
+        assert "waiting for registry.test" in text_of(pilot)
+        assert kits.tags()["rollback"] == "v1.0.0"
+
+
+async def test_a_folder_that_can_not_be_written_opens_the_choices_again(kits: Kits, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    async with kits.app().run_test(size=(120, 36), notifications=True) as pilot:
+        await ready(pilot, "v1.1.0")
+        await pilot.press("u")
+        await until(pilot, on(pilot, UnpackDialog))
+        await pilot.press("space")
+        entry = pilot.app.screen.query_one(Input)
+        entry.value = str(tmp_path / "file" / "below")
+        first = pilot.app.screen
+        await pilot.press("enter")
+        await until(pilot, lambda: on(pilot, UnpackDialog)() and pilot.app.screen is not first)
+        await until(pilot, lambda: "✗" in text_of(pilot))
+        assert pilot.app.screen.query_one(Input).value == str(tmp_path / "file" / "below")
+        assert "[ ]   Kitfile" in text_of(pilot)
+        pilot.app.screen.query_one(Input).value = str(tmp_path / "good")
+        await pilot.press("enter")
+        await until(pilot, lambda: jobs_of(pilot)[-1].state == "done")
+        assert (tmp_path / "good/src/a.py").read_bytes() == b"alpha"
+        assert not (tmp_path / "good/Kitfile").exists()

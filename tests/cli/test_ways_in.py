@@ -119,7 +119,10 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(
 
 def test_a_dry_run_of_undo_names_what_goes_back(kittui: Run, models: Path) -> None:
     reference = f"oci:{models}/{FRAUD}"
-    assert kittui("tag", f"{reference}:v1.1.0", "stable").status == 0
+    untouched = _content(models.parent)
+    assert kittui("tag", f"{reference}:v1.1.0", "stable").status == 2, "there is nobody to ask"
+    assert _content(models.parent) == untouched
+    assert kittui("tag", f"{reference}:v1.1.0", "stable", "--yes").status == 0
     before = _content(models.parent)
     ran = kittui("undo", reference, "--dry-run")
     assert (ran.status, _content(models.parent)) == (0, before)

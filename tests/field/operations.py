@@ -103,7 +103,7 @@ def push_elsewhere(world: World) -> None:
 
 def retag(world: World) -> None:
     """A new tag on the very same bytes."""
-    ran = world.kittui("tag", f"{world.repository}:v1.0", "stable")
+    ran = world.kittui("tag", "--yes", f"{world.repository}:v1.0", "stable")
     if not world.habits.writes:
         refused(ran, "unsupported")
         assert world.tags == TAGS
@@ -127,7 +127,7 @@ def move(world: World) -> None:
 def mount(world: World) -> None:
     """Into another repository of the registry, signatures and all: by mounting, or by copying where that is refused."""
     signatures = world.sign(MIDDLE)
-    ran = world.kittui("tag", f"{world.repository}:v1.0", f"remote://{world.registry.host}/team/mounted:v1")
+    ran = world.kittui("tag", "--yes", f"{world.repository}:v1.0", f"remote://{world.registry.host}/team/mounted:v1")
     if not world.habits.writes:
         refused(ran, "unsupported")
     elif world.habits.create_first:

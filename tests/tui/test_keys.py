@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from kittui.errors import NotFound
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
@@ -920,3 +921,41 @@ async def test_log_out_asks_first_and_forgets() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         await pilot.press("k", "enter")
         await until(pilot, lambda: world.logouts == ["registry.acme.dev"])
+
+
+async def test_a_source_is_closed_and_what_is_none_does_not_stay() -> None:
+    world = acme()
+    async with world.app().run_test(notifications=True, size=(120, 35)) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).repositories_pane
+        await pilot.press("space", "1", "O")
+        await until(pilot, lambda: any("Put the cursor on a source" in n.message for n in pilot.app._notifications))
+        labels = [getattr(row, "label", "") for row in pane.body.rows]
+        pane.body.move_to(labels.index("registry.acme.dev"))
+        await pilot.press("O")
+        await until(pilot, lambda: all("acme.dev" not in str(row.entry.place) for row in pane.places))
+        await quiet(pilot)
+        assert pane.current is not None
+        assert not browse(pilot).marks
+        assert "registry.acme.dev" not in text_of(pilot).splitlines()[0]
+        folder = Place("oci", directory="/etc")
+        bad = world.sources.setdefault(folder, WorldSource(folder))
+        bad.failing["repositories"] = NotFound("/etc is not an OCI image layout", hint="A layout is a folder.")
+        await pilot.press("o", *"oci:/etc", "enter")
+        await until(pilot, lambda: any("not an OCI image layout" in n.message for n in pilot.app._notifications))
+        await quiet(pilot)
+        assert all(row.entry.place != folder for row in pane.places)
+        assert pane.current is not None
+
+
+def test_keys_are_written_as_on_the_keyboard() -> None:
+    from kittui.tui.app import PARTS
+    from kittui.tui.frame.keymap import KeyNames
+    from kittui.tui.frame.program import Program
+
+    keys = KeyNames([command.binding for part in PARTS for command in part.commands] + list(Program.BINDINGS))
+    names = {
+        key.strip(): shown for each in keys.all.values() for key in each.key.split(",") for shown in display_keys(key)
+    }
+    assert not {key: shown for key, shown in names.items() if "_" in shown or shown in ("at", "comma", "plus")}
+    assert names["at"] == "@"

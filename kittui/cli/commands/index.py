@@ -232,7 +232,7 @@ async def _sizes(call: Call, repository: Repository, variants: Sequence[Variant]
                 found = await call.composition.modelkits.manifest(repository, variant.descriptor.digest)
             except KittuiError:
                 return None
-        return sum(layer.size for layer in found.layers)
+        return found.content_size
 
     slots = asyncio.Semaphore(call.composition.config.concurrency)
     sizes = await together(*map(size, variants))

@@ -74,13 +74,9 @@ async def command(
     lines += [*(f"  {note}" for note in plan.notes), *attached]
     here = [plan_document(plan.here, verdicts)] if plan.here is not None else []
     call.preview(lines, *here, *map(move_document, plan.elsewhere))
-    if plan.overwritten or plan.missing or plan.notes or attached:
+    if any(changes.changes for changes in plan.changes):
         composition.policy.stop(verdicts, override, located.repository.reference())
-        if plan.overwritten:
-            call.printer.confirm(lines, "Move the tags?")
-        else:
-            for line in lines:
-                call.printer.note(line)
+        call.printer.confirm(lines, "Move the tags?" if plan.overwritten else "Set the tags?")
     answers = answers_of(call, plan.overwritten, confirm, reason, override)
     progress = Progress()
     async with reporting(call, progress, "tag"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from kittui.errors import KittuiError
+from kittui.errors import ConnectionLost, KittuiError, Unreachable
 from kittui.modelkit.variants import needs_choice, variants_of
 from kittui.oci.digest import Digest
 from kittui.terminal import clean
@@ -108,6 +108,28 @@ async def row_by_row(
             done.append(await work(row))
         except KittuiError as error:
             failed.append((row, error))
+    return done, failed
+
+
+async def by_group(
+    groups: Iterable[Sequence[Row]], work: Callable[[Sequence[Row]], Awaitable[Done]]
+) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
+    """Do each group of rows as one change, which one undo takes back.
+
+    Where it fails for a reason of one row, the rows are done one by one, so that the rest is not stopped.
+    """
+    done: list[Done] = []
+    failed: list[tuple[Row, KittuiError]] = []
+    for group in groups:
+        try:
+            done.append(await work(group))
+        except KittuiError as error:
+            if len(group) == 1 or isinstance(error, Unreachable | ConnectionLost):
+                failed += [(row, error) for row in group]
+                continue
+            one_by_one, broken = await row_by_row(([row] for row in group), work)
+            done += one_by_one
+            failed += [(row, error) for [row], error in broken]
     return done, failed
 
 

@@ -138,7 +138,7 @@ COMMANDS = (
     Command(
         "pane.history",
         "6",
-        "History",
+        "Moves",
         "Who moved which tag, when, in the details",
         _history_tab,
         on_repository,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 AT_ONCE = 2
 """Transfers that run at the same time; the others wait."""
+MOMENT = 0.5
+"""Seconds in which failures are gathered."""
 TELL = 0.25
 """Seconds between two looks at the progress."""
 
@@ -59,6 +61,7 @@ class Jobs:
 
     jobs: list[Job] = field(default_factory=list)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _failed: list[KittuiError] = field(default_factory=list)
     _telling: bool = False
 
     def start(self, context: Context, job: Job) -> None:
@@ -86,13 +89,25 @@ class Jobs:
                 context.toast(said)
         except KittuiError as error:
             job.state, job.error = "failed", error
-            context.fail(error)
+            self._fail_together(context, error if error.reference else error.at(job.title))
         except asyncio.CancelledError:
             job.state = "stopped"
             raise
         finally:
             if job.state == "running":
                 job.state = "failed"
+
+    def _fail_together(self, context: Context, error: KittuiError) -> None:
+        """Say what failed in one message with all that fails in this moment, as it does when a registry goes away."""
+        self._failed.append(error)
+        if len(self._failed) > 1:
+            return
+
+        def say() -> None:
+            failed, self._failed = self._failed, []
+            context.fail_all(failed, len(failed))
+
+        context.program.set_timer(MOMENT, say)
 
     async def _tell(self, context: Context) -> None:
         """Keep the header up to date while anything runs; a cancel means that the program ends."""

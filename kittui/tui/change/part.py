@@ -42,6 +42,6 @@ def _unpack() -> Sequence[BindingType]:
 
 PART = Part(
     COMMANDS,
-    (Tab("history", "History", _history, lambda selection: selection.repository is not None, 1),),
+    (Tab("history", "Moves", _history, lambda selection: selection.repository is not None, 1),),
     scopes={"history": _history_keys, "transfers": _transfers, "unpack": _unpack},
 )

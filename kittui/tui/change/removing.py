@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kittui.errors import Unsupported
 from kittui.oci.tag import Tag
 from kittui.terminal import clean
-from kittui.tui.change.changing import done_undo, marked, row_by_row, type_names
+from kittui.tui.change.changing import by_group, done_undo, marked, type_names
 from kittui.tui.change.wording import few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.confirm import ConfirmDialog
@@ -150,19 +150,30 @@ async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> s
 async def _apply(
     context: Context, tools: ChangeTools, marks: Sequence[Mark], plan: Removals, reason: str, typed: Sequence[str]
 ) -> Unsupported | None:
-    """Remove row by row. Returns the refusal where the registry untags nothing after all."""
-    from kittui.usecases.change.removals import Removals
+    """Untag what is in one repository as one change, and remove the rest row by row.
+
+    Returns the refusal where the registry untags nothing after all.
+    """
+    from kittui.usecases.change.removals import Removals, untag_all
     from kittui.usecases.change.remove import apply_remove
 
-    async def one(each: RemovePlan) -> RemovePlan:
-        await apply_remove(each, tools.ledger, tools.policy, Answers(reason, typed, asked=True))
-        return each
+    async def remove_some(plans: Sequence[RemovePlan]) -> Sequence[RemovePlan]:
+        answers = Answers(reason, typed, asked=True)
+        if len(plans) > 1:
+            await untag_all(plans, tools.ledger, tools.policy, answers)
+        else:
+            await apply_remove(plans[0], tools.ledger, tools.policy, answers)
+        return plans
 
+    groups: dict[object, list[RemovePlan]] = {}
+    for each in plan.plans:
+        groups.setdefault(each.place if each.mode == "untag" else id(each), []).append(each)
     try:
-        done, failed = await row_by_row(plan.plans, one)
+        gone_together, failed = await by_group(groups.values(), remove_some)
     finally:
         for repository in {each.place: each.repository for each in plan.plans}.values():
             context.changed(repository)
+    done = [each for plans in gone_together for each in plans]
     refusal = failed[0][1] if failed else None
     if not done and isinstance(refusal, Unsupported) and plan.plans[0].mode == "untag":
         return refusal
@@ -172,7 +183,7 @@ async def _apply(
     left = [mark for mark in marks if (mark.repository.reference(), mark.target) not in gone]
     context.clear_marks(keep=left if context.selection.marks else ())
     if done:
-        key, how = await done_undo(context, tools, [each.repository for each in done])
+        key, how = await done_undo(context, tools, [plans[0].repository for plans in gone_together])
         context.toast(removed_text(Removals(tuple(done))), undo=key, how=how)
     errors = [error.at(each.repository.reference(each.tag or each.manifest.digest)) for each, error in failed]
     context.fail_all([*errors, *plan.failed], len(marks))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kittui.errors import BadReference, KittuiError
+from kittui.errors import BadReference, KittuiError, sentences
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
@@ -14,6 +14,7 @@ from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
     UNDO,
     Failed,
+    by_group,
     clashing,
     filled,
     marked,
@@ -78,7 +79,7 @@ async def restore(context: Context, repository: Repository, tag: Tag, digest: Di
 async def _carry_out(
     context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, always: bool = False
 ) -> None:
-    """Show the plans of all rows, and apply them one by one."""
+    """Show the plans of all rows, and apply them: those of one repository as one change."""
     from kittui.usecases.change.retag import apply_retag
 
     tools = context.ports.change_tools()
@@ -100,25 +101,54 @@ async def _carry_out(
     if override is None:
         return
 
-    async def apply(row: _Retag) -> tuple[_Retag, list[str]]:
-        done = await apply_retag(row.plan, tools.ledger, tools.policy, Answers(reason, typed, override, asked=True))
-        return row, [tag for changed in done.done for tag in changed.unseen]
+    async def apply(together: Sequence[_Retag]) -> tuple[RetagPlan, list[str]]:
+        plan = _one_plan(together)
+        done = await apply_retag(plan, tools.ledger, tools.policy, Answers(reason, typed, override, asked=True))
+        return plan, [tag for changed in done.done for tag in changed.unseen]
 
     try:
-        done, broken = await row_by_row(rows, apply)
+        done, broken = await by_group(_by_repository(rows), apply)
     finally:
         for repository in {row.destination.reference(): row.destination for row in rows}.values():
             context.changed(repository)
     failed += [(row.mark, error) for row, error in broken]
     context.clear_marks(keep=[mark for mark, _ in failed])
     if done:
-        plans = [each for row, _ in done for each in row.plan.changes]
-        words = [done_text(each) for each in plans] if len(plans) <= FEW else [f"{len(plans)} tags set"]
+        plans = [each for plan, _ in done for each in plan.changes]
+        count = sum(len(each.changes) for each in plans)
+        words = [done_text(each) for each in plans] if count <= FEW else [f"{count} tags set"]
         works = all(undoable(context, each) for each in plans)
         how = "undoes it" if len(plans) == 1 else "undoes the last; again, the one before"
         unseen = unseen_text([tag for _, tags in done for tag in tags])
         context.toast("; ".join(filter(None, (*words, unseen))), undo=UNDO if works else None, how=how)
     name_failures(context, failed, total)
+
+
+def _by_repository(rows: Sequence[_Retag]) -> list[list[_Retag]]:
+    """Rows whose tags stay in one repository are one change of it, which one undo takes back; the others go alone."""
+    groups: dict[object, list[_Retag]] = {}
+    for row in rows:
+        groups.setdefault(id(row) if row.plan.elsewhere else row.destination.reference(), []).append(row)
+    return list(groups.values())
+
+
+def _one_plan(rows: Sequence[_Retag]) -> RetagPlan:
+    """The plans of rows as one."""
+    first = rows[0].plan
+    plans = [row.plan.here for row in rows if row.plan.here is not None]
+    if len(rows) == 1 or not plans:
+        return first
+    changes = tuple(change for plan in plans for change in plan.changes)
+    watched = {tag: digest for plan in plans for tag, digest in plan.watched.items()}
+    own = {change.tag for change in changes}
+    here = replace(
+        plans[0],
+        changes=changes,
+        watched={tag: digest for tag, digest in watched.items() if tag not in own},
+        notes=tuple(dict.fromkeys(note for plan in plans for note in plan.notes)),
+        read_at=min(plan.read_at for plan in plans),
+    )
+    return replace(first, here=here)
 
 
 async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
@@ -195,7 +225,7 @@ def _tag_check(context: Context) -> Callable[[str], str]:
                 return "" if name and isinstance(target, Tag) else "Write REPOSITORY:TAG."
             Tag.parse(text)
         except KittuiError as error:
-            return clean(" ".join(filter(None, (error.message, error.hint))))
+            return clean(sentences(error))
         return ""
 
     return check

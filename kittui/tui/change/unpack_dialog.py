@@ -21,7 +21,6 @@ from kittui.tui.dialogs.dialog import Dialog, Words
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 if TYPE_CHECKING:
-    from kittui.modelkit import ModelKit
     from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.inspector import Inspector
 
@@ -55,11 +54,18 @@ class UnpackDialog(Dialog[Choice]):
     ]
 
     def __init__(
-        self, kit: ModelKit, repository: Repository, target: Target, inspector: Inspector, folder: str
+        self,
+        repository: Repository,
+        target: Target,
+        inspector: Inspector,
+        ticks: Ticks,
+        folder: str,
+        problem: str = "",
     ) -> None:
+        """`problem` says why it opens again with the choices made before."""
         super().__init__(f"Unpack {clean(target)}")
-        self._kit, self._repository, self._inspector = kit, repository, inspector
-        self._ticks = Ticks.of(kit)
+        self._repository, self._inspector = repository, inspector
+        self._ticks, self._problem = ticks, problem
         self._folder = folder
         self._reference = repository.reference(target)
 
@@ -72,13 +78,14 @@ class UnpackDialog(Dialog[Choice]):
         entry = Input(self._folder, select_on_focus=False)
         entry.cursor_blink = False
         yield entry
+        yield Words([Content.assemble((f"✗ {clean(self._problem)}", "$kit-bad"))] if self._problem else [])
         yield Words([""])
 
     def on_mount(self) -> None:
         """The tree has the keys."""
         rows = self.query_one(Rows)
         self._show()
-        rows.focus()
+        (self.query_one(Input) if self._problem else rows).focus()
         self._sum()
 
     def _cells(self, row: Row) -> tuple[Spans, Spans, Spans]:

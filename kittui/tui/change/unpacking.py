@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from kittui.disk.paths import typed_path
-from kittui.errors import Interrupted, KittuiError
+from kittui.errors import Interrupted, KittuiError, StorageError, sentences
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import marked, name_failures, one_each, row_by_row
@@ -45,11 +45,18 @@ async def unpack(context: Context) -> None:
     [mark] = marks
     kit = await context.ports.modelkit(mark.repository, mark.target)
     folder = str(Path.cwd() / (mark.repository.name.rpartition("/")[2] or "modelkit"))
-    chosen = await context.ask(UnpackDialog(kit, mark.repository, mark.target, tools.inspector, folder))
+    ticks = Ticks.of(kit)
+    inspector = tools.inspector
+    chosen = await context.ask(UnpackDialog(mark.repository, mark.target, inspector, ticks, folder))
     if chosen is None:
         return
-    whole = len(chosen.layers) == len(kit.layers)
-    context.program.state(Jobs).start(context, _job(context, tools, mark, chosen, whole=whole))
+
+    async def again(error: StorageError, tried: Ticked, since: float) -> Ticked | None:
+        words = sentences(error)
+        dialog = UnpackDialog(mark.repository, mark.target, inspector, ticks, str(tried.directory), words)
+        return await context.ask(dialog, since=since)
+
+    context.program.state(Jobs).start(context, _job(context, tools, mark, chosen, again))
     context.clear_marks()
 
 
@@ -94,7 +101,7 @@ async def _unpack_several(
     top = typed_path(text.strip() or ".")
     for (mark, kit), name in zip(kits, names, strict=True):
         whole = Ticks.of(kit).choice(top / name)
-        context.program.state(Jobs).start(context, _job(context, tools, mark, whole, whole=True))
+        context.program.state(Jobs).start(context, _job(context, tools, mark, whole))
     context.clear_marks(keep=[mark for mark, _ in failed])
     name_failures(context, failed, total)
 
@@ -111,8 +118,12 @@ def _folder_names(marks: Sequence[Mark]) -> list[str]:
     return found
 
 
-def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, *, whole: bool) -> Job:
-    """`whole`: every layer is taken, and so the parents come along, as with `kit unpack`."""
+Again = Callable[["StorageError", "Ticked", float], Awaitable["Ticked | None"]]
+"""Asks anew where a folder can't be written to, with the choices made; None is a no."""
+
+
+def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again: Again | None = None) -> Job:
+    """Where every layer is taken, the parents come along, as with `kit unpack`."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.unpack import apply_unpack, plan_unpack
 
@@ -122,8 +133,21 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, *, wh
         async def decide(paths: Sequence[str]) -> Answers:
             return await ask_about(context, paths, since)
 
+        nonlocal chosen
+        while True:
+            try:
+                return await unpacked(job, decide)
+            except StorageError as error:
+                other = await again(error, chosen, since) if again is not None else None
+                if other is None:
+                    raise
+                chosen, since = other, monotonic()
+
+    async def unpacked(job: Job, decide: Callable[[Sequence[str]], Awaitable[Answers]]) -> str:
         if job.progress.blobs:
             job.progress = Progress()
+        kit = await context.ports.modelkit(mark.repository, mark.digest or mark.target)
+        whole = len(chosen.layers) == len(kit.layers)
         plan = await plan_unpack(
             mark.repository,
             mark.digest or mark.target,

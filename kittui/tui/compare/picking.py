@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, sentences
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
@@ -69,7 +69,7 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
         try:
             _, name, _ = ports.locate(text)
         except KittuiError as error:
-            return " ".join(filter(None, (error.message, error.hint)))
+            return sentences(error)
         return "" if name else "This names a place, not a ModelKit: write HOST/REPOSITORY:TAG."
 
     title = f"Compare {clean(target, limit=30)} with"

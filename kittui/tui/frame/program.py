@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -45,6 +46,10 @@ _NO_COLOUR = NoColor()
 logger = logging.getLogger("kittui.tui")
 State = TypeVar("State")
 Answer = TypeVar("Answer")
+WAIT = 12.0
+"""Seconds for which the header says who is waited for: silence is reported more often."""
+WAITS = 20
+"""Messages among which a wait is not repeated."""
 MESSAGES = 500
 """Messages that are kept."""
 IN_THE_DARK = ("quit", "suspend", "repaint")
@@ -65,7 +70,7 @@ class Program(App[None], inherit_bindings=False):
         Binding(
             "exclamation_mark",
             "open_waiting",
-            "Open",
+            "Waiting",
             id="waiting",
             tooltip="Open the dialog that waits in the header",
             show=False,
@@ -91,6 +96,7 @@ class Program(App[None], inherit_bindings=False):
         self._headings = headings
         self._activities: dict[str, str] = {}
         self._states: dict[type, object] = {}
+        self._waits: dict[str, Timer] = {}
         self._said: deque[Said] = deque(maxlen=MESSAGES)
         self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
         self._waiting = Waiting(self.activity)
@@ -290,6 +296,18 @@ class Program(App[None], inherit_bindings=False):
         self._said.append(Said(self.ports.clock(), place, severity, title, message))
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
+    def waits_for(self, host: str, words: str) -> None:
+        """Say in the header who is waited for, as long as that is; why is kept among the messages, once."""
+        if not self.screen_stack:
+            return
+        if all(said.text != words for said in islice(reversed(self._said), WAITS)):
+            self._said.append(Said(self.ports.clock(), "", "warning", "", words))
+        key = f"wait {host}"
+        if (timer := self._waits.pop(key, None)) is not None:
+            timer.stop()
+        self.activity(key, f"waiting for {host}")
+        self._waits[key] = self.set_timer(WAIT, lambda: self.activity(key, None))
+
     def action_messages(self) -> None:
         """Show what was said and asked."""
         self.run_command("Messages", self._messages())
@@ -354,9 +372,14 @@ class Program(App[None], inherit_bindings=False):
             HelpDialog(sections(self.screen, self._headings, self.browser.refusal), legend(self.ports.settings))
         )
 
+    @property
+    def _under_way(self) -> list[str]:
+        """What leaving would end; that somebody is waited for is no reason to stay."""
+        return [text for key, text in self._activities.items() if not key.startswith("wait ")]
+
     async def action_leave(self) -> None:
         """Quit, at once where nothing is under way."""
-        if not self._activities:
+        if not self._under_way:
             self.exit()
             return
         self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
@@ -364,7 +387,7 @@ class Program(App[None], inherit_bindings=False):
     async def _ask_to_leave(self) -> None:
         from kittui.tui.dialogs.confirm import ConfirmDialog
 
-        under_way = list(self._activities.values())
+        under_way = self._under_way
         if await self.ask(
             ConfirmDialog(
                 "Quit",

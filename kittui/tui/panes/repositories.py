@@ -53,6 +53,13 @@ class RepositoriesPane(RowsPane[TreeRow]):
     class Entered(Message):
         """Enter on a repository."""
 
+    class Refused(Message):
+        """What was to be opened is not a source."""
+
+        def __init__(self, error: KittuiError) -> None:
+            super().__init__()
+            self.error = error
+
     def __init__(self, ports: Ports, favourites: set[str]) -> None:
         super().__init__()
         self._ports = ports
@@ -93,7 +100,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         """Put a place, and perhaps a repository in it, into the tree and under the cursor."""
         row = next((row for row in self._places if row.entry.place == place), None)
         if row is None:
-            row = PlaceRow(PlaceEntry(place), place_label(place))
+            row = PlaceRow(PlaceEntry(place), place_label(place), opened=True)
             self._places.append(row)
         self._wanted = (place, name)
         if name and all(found.entry.name != name for found in row.found):
@@ -101,6 +108,22 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self.clear_filter()
         self.unfold(row, again=bool(name) and row.asked)
         self.rebuild(row)
+
+    def close(self) -> PlaceRow | None:
+        """Take the source under the cursor out of the tree, as long as the program runs; returns it."""
+        row = self.place
+        if row is None:
+            return None
+        if row.loading is not None:
+            row.loading.cancel()
+        self._places.remove(row)
+        if self._wanted is not None and self._wanted[0] == row.entry.place:
+            self._wanted = None
+        self.rebuild()
+        self._rows.settle()
+        self._assess()
+        self.post_message(self.Rested())
+        return row
 
     def clear_filter(self) -> None:
         """Show everything again."""
@@ -228,6 +251,9 @@ class RepositoriesPane(RowsPane[TreeRow]):
             if not found:
                 row.state = _empty(row)
         except KittuiError as error:
+            if row.opened and row.read_at is None and row.entry.place.kind != "remote" and not row.found:
+                self._drop(row, error)
+                return
             row.state = of_error(error, row.entry.place.host, stale=bool(row.found))
             now = self._ports.clock()
             if row.state.kind != "absent":
@@ -239,6 +265,15 @@ class RepositoriesPane(RowsPane[TreeRow]):
             # The last tag of the repository under the cursor went, and with it the repository.
             self._rows.show(self._rows.rows, row)
         row.changed = False
+
+    def _drop(self, row: PlaceRow, error: KittuiError) -> None:
+        """Forget a folder that turned out not to be a source."""
+        if row in self._places:
+            self._places.remove(row)
+        self._wanted = None
+        self.rebuild()
+        self._rows.settle()
+        self.post_message(self.Refused(error.at(str(row.entry.place))))
 
     def _row(
         self, place: PlaceRow, entry: RepositoryEntry, before: RepositoryRow | None, *, typed: bool = False

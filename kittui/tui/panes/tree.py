@@ -30,6 +30,8 @@ class PlaceRow:
     unfolded: bool = False
     depth: int = 0
     loading: Worker[None] | None = None
+    opened: bool = False
+    """Whether it was opened by hand, and is not of the configuration."""
     changed: bool = False
     """Whether it is being listed because tags of it were changed here."""
     read_at: datetime | None = None

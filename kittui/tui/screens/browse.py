@@ -399,6 +399,19 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         elif isinstance(row, PlaceRow):
             self.tags_pane.show_place(row.state)
 
+    @on(RepositoriesPane.Refused)
+    def _refused(self, event: RepositoriesPane.Refused) -> None:
+        self.program.fail(event.error)
+        self._rested_on_repository()
+
+    def close_source(self) -> None:
+        """Take the source under the cursor out of the tree, with the marks in it."""
+        row = self.repositories_pane.close()
+        if row is not None:
+            self.clear_marks([mark for mark in self.marks if mark.repository.source.place != row.entry.place])
+            if self.repositories_pane.current is None:
+                self.tags_pane.repository = None
+
     @on(RepositoriesPane.Entered)
     def _entered_repository(self) -> None:
         self._rested_on_repository()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, sentences
 from kittui.terminal import clean
 from kittui.tui.frame.commands import Command, always, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
@@ -40,7 +40,7 @@ async def _open(context: Context) -> None:
         try:
             ports.locate(text.strip())
         except KittuiError as error:
-            return clean(" ".join(filter(None, (error.message, error.hint))))
+            return clean(sentences(error))
         return ""
 
     text = await context.ask(
@@ -57,6 +57,13 @@ async def _open(context: Context) -> None:
     )
     if text is not None:
         browse.open(*await ports.find(text.strip()))
+
+
+async def _close_source(context: Context) -> None:
+    place = context.selection.place
+    _browse(context).close_source()
+    kept = any(entry.place == place for entry in context.ports.places)
+    context.toast("Closed; it is back the next time." if kept else "Closed.")
 
 
 async def _login(context: Context) -> None:
@@ -234,6 +241,11 @@ def _in_details(selection: Selection) -> bool:
     return selection.pane == "details"
 
 
+@needs("Put the cursor on a source, in pane 1.")
+def _on_source(selection: Selection) -> bool:
+    return selection.pane == "repositories" and selection.place is not None and selection.repository is None
+
+
 @needs("Put the cursor on a repository, in pane 1.")
 def _on_favourite(selection: Selection) -> bool:
     return selection.pane == "repositories" and on_repository(selection)
@@ -251,6 +263,16 @@ def _marked(selection: Selection) -> bool:
 
 COMMANDS: tuple[Command, ...] = (
     Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse"),
+    Command(
+        "close",
+        "O",
+        "Close source",
+        "Take the source out of the tree; nothing is deleted",
+        _close_source,
+        _on_source,
+        0,
+        "Browse",
+    ),
     Command("filter", "slash", "Filter", "Filter as you type; Esc clears", _filter, always, 70, "Browse"),
     Command("sort", "s", "Sort", "Sort by stage, name, age or size", _sort, _listed, 75, "Browse"),
     Command("reverse", "I", "Reverse", "Sort the other way around", _reverse, _listed, 0, "Browse"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import humanize
@@ -63,11 +64,27 @@ class Places:
 
     def parse(self, text: str) -> Reference:
         """A reference as its text says, nothing looked up; raises BadReference."""
-        return parse_reference(text, self._is_layout)
+        with self._path_named(text):
+            return parse_reference(text, self._is_layout)
 
     def parse_source(self, text: str) -> Place | Reference:
         """A source, or a reference in one; raises BadReference."""
-        return parse_source(text, self._is_layout)
+        with self._path_named(text):
+            return parse_source(text, self._is_layout)
+
+    @contextmanager
+    def _path_named(self, text: str) -> Iterator[None]:
+        """Where a folder was written as a path, say how it is written."""
+        try:
+            yield
+        except BadReference as error:
+            if text.startswith(("/", "./", "../", "~")) and self._is_layout(text):
+                raise BadReference(
+                    f"{text} is a folder, and a reference was expected",
+                    hint=f"It holds an OCI layout, which is written oci:{text}.",
+                    reference=text,
+                ) from error
+            raise
 
     def repository(self, reference: Reference) -> Repository:
         """The repository of a reference whose place is known (`kind`); without one, of its registry or the store."""
@@ -94,7 +111,10 @@ class Places:
         located = Located(repository, target, reference)
         self.located.append(located)
         if reference.kind == "local" and not prefixed and not changing and not await _is_there(located):
-            raise _nowhere(reference, target, text)
+            error = _nowhere(reference, target, text)
+            if self._is_layout(text):
+                error.hint = f"The folder {text} holds an OCI layout, which is written oci:{text}."
+            raise error
         return located
 
     async def copy_of(self, repository: Repository, target: Target | None) -> str:

@@ -12,8 +12,12 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.usecases.change.freed import freed_by
+from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.plan import Answers, ChangePlan
+from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
 from kittui.usecases.change.siblings import Siblings, tags_by_digest
+from kittui.usecases.change.tags import apply_changes
 
 Row = tuple[Repository, Target]
 """A repository, and a tag or digest in it."""
@@ -93,6 +97,13 @@ async def plan_removals(
         sizes = await freed_by([(plan.repository, plan.manifest) for plan in plans])
         plans = [replace(plan, freed=freed) for plan, freed in zip(plans, sizes, strict=True)]
     return Removals(tuple(plans), tuple(failed), refused)
+
+
+async def untag_all(plans: Sequence[RemovePlan], ledger: Ledger, policy: Policy, answers: Answers) -> None:
+    """Untag several tags of one repository as one change, which one undo takes back."""
+    changes = tuple(change for plan in plans for change in plan.changes)
+    whole = ChangePlan(plans[0].repository, "remove", changes, read_at=min(plan.read_at for plan in plans))
+    await apply_changes(whole, ledger, policy, answers)
 
 
 def once_each(plans: Sequence[RemovePlan]) -> list[RemovePlan]:

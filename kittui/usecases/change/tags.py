@@ -128,6 +128,10 @@ class _Applying:
             # What was done is done, whoever moved a tag then.
             await self._deliver()
             raise
+        except NetworkError as error:
+            if len(entry.steps) > 1:
+                error.hint = f"{_so_far(entry)} {error.hint or ''}".rstrip()
+            raise
         await close_entry(self.ledger, entry)
         await asyncio.to_thread(self.ledger.journal.prune)
         await self._deliver()
@@ -282,6 +286,13 @@ def _may_have_landed(error: KittuiError) -> bool:
 
 def _digest(manifest: Manifest | None) -> Digest | None:
     return manifest.digest if manifest else None
+
+
+def _so_far(entry: Entry) -> str:
+    """Which tags of a change that was cut short moved, and which did not, as far as that is known."""
+    done = ", ".join(step.tag for step in entry.steps if step.state == "done") or "nothing"
+    left = ", ".join(step.tag for step in entry.steps if step.state != "done")
+    return f"Moved: {done}; not moved, as far as is known: {left}."
 
 
 def _step(change: TagChange) -> Step:
