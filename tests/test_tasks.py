@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
 from kittui.errors import Denied, KittuiError, NotFound
-from kittui.tasks import stop, together
+from kittui.tasks import LARGE, aside_if_large, stop, together
 
 
 async def value(of: int) -> int:
@@ -68,3 +69,8 @@ async def test_stopped_tasks_have_ended_and_raise_nothing() -> None:
     await stop(failed, waiting)
     assert waiting.cancelled()
     assert failed.done()
+
+
+@pytest.mark.parametrize(("size", "here"), [(LARGE, True), (LARGE + 1, False)])
+async def test_work_on_what_is_large_holds_up_nothing(size: int, here: bool) -> None:
+    assert (await aside_if_large(size, threading.get_ident) == threading.get_ident()) is here

@@ -12,7 +12,7 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.tensors import heat, sum_modules
 from kittui.compare.words import change_words, figures_words, file_words, size_words, tensor_words
 
-SHOWN = 20_000
+SHOWN = 10_000
 """Files of one layer, and tensors of one file, that have rows."""
 
 Part = Literal["heading", "value", "annotation", "layer", "file", "tensor", "module", "metadata", "problem", "note"]

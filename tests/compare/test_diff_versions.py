@@ -431,3 +431,31 @@ async def test_large_content_that_was_packed_otherwise_is_the_same() -> None:
     moments = (await case.follow(repository, Subject.parse("file:model/w.bin"))).moments
     assert [(moment.changed, moment.maybe) for moment in moments] == [(False, False), (False, False), (False, True)]
     assert moments[0].value == "2000000 bytes, content not read"
+
+
+async def test_a_large_comparison_is_told_at_its_end_alone_and_is_the_same(
+    kithome: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kittui.usecases.diff import compare
+
+    repository = LocalSource(kithome, recheck=0).repository(FRAUD)
+    sides = Side(repository, Tag("v1.0.0")), Side(repository, Tag("v1.1.0"))
+    states: list[Comparison] = []
+    expected = await DiffUseCase(opened, Inspector()).compare(*sides, Depth(content=True), states.append)
+    assert len([state for state in states if state.files]) > 1
+    monkeypatch.setattr(compare, "LARGE", 0)
+    states.clear()
+    told = await DiffUseCase(opened, Inspector()).compare(*sides, Depth(content=True), states.append)
+    assert replace(told, requests=expected.requests, bytes=expected.bytes) == expected
+    assert [state.complete for state in states if state.files] == [True]
+
+
+def test_more_rows_than_are_shown_are_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kittui.compare import outline
+    from kittui.compare.changes import TensorChange
+
+    monkeypatch.setattr(outline, "SHOWN", 3)
+    tensors = [TensorChange("m", f"t{n}", "changed" if n in (4, 7) else "same") for n in range(9)]
+    *rows, last = outline.tensor_entries(tensors, "m")
+    assert [(row.title, row.status) for row in rows] == [("t4", "changed"), ("t7", "changed"), ("t0", "same")]
+    assert (last.part, last.title) == ("problem", "6 more tensors")

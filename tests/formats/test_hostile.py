@@ -23,7 +23,7 @@ from kittui.formats.need import Feed, run_bytes
 from kittui.formats.tar import DISK, Pace, TarWalk
 from kittui.formats.weights import Weights
 from kittui.formats.zip import read_zip
-from tests.fakes.hostile_files import FILES, PICKLES, TARS, safe, tar_header
+from tests.fakes.hostile_files import FILES, PICKLES, TARS, safe, small_tar, tar_header
 from tests.fakes.pickles import follow
 
 CASES = [pytest.param(ending, name, id=f"{name}{ending}") for ending, corpus in FILES.items() for name in corpus]
@@ -92,6 +92,27 @@ def test_headers_of_many_values_are_refused() -> None:
         content = safe(header)
         with pytest.raises(TooLarge, match="more than 1,000 values in the header"):
             run_bytes(safetensors.read_safetensors(len(content), Budget("the header", items=1000)), content)
+
+
+def test_of_a_header_with_too_many_tensors_those_up_to_there_are_listed() -> None:
+    entry = {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}
+    listed = safe(json.dumps({f"t{n}": entry for n in range(9)}).encode(), b"1")
+    quantised = b"GGUF" + struct.pack("<IQQ", 3, 9, 0)
+    place = struct.pack("<IQIQ", 1, 1, 0, 0)
+    quantised += b"".join(struct.pack("<Q", 2) + b"t%d" % n + place for n in range(9)) + bytes(64)
+    for name, content in (("a.safetensors", listed), ("a.gguf", quantised)):
+        weights = run_bytes(read_weights(name, len(content), Budget("the header", tensors=3)), content)
+        assert [tensor.name for tensor in weights.tensors] == ["t0", "t1", "t2"]
+        assert weights.problem == "too large to show: more than 3 tensors in the header"
+
+
+def test_an_archive_of_more_entries_than_are_listed_says_so() -> None:
+    content = small_tar([f"f{n}" for n in range(40)])
+    walk = TarWalk(len(content), Pace(512, 512, 0), Budget("the archive", items=10))
+    run_bytes(walk.steps(), content)
+    assert walk.problem == "too large to show: more than 10 values in the archive; the rest is not listed"
+    assert [entry.path for entry in walk.entries[:3]] == ["f0", "f1", "f2"]
+    assert len(walk.entries) < 20
 
 
 def test_arrays_of_many_strings_end_where_they_are_too_many() -> None:

@@ -41,6 +41,12 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_are_named_exist(page: Path) -> None:
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{page.name} names {path}::{name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_that_are_shown_exist_with_their_options(page: Path) -> None:
     for line in re.findall(r"^    kittui ([^#|\n]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
         if not line.strip():
