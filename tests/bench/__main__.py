@@ -10,7 +10,7 @@ import kittui
 from tests.bench.rows import Row, render
 from tests.bench.terminal import Timeout
 
-BENCHES = ("startup", "keys", "asking", "moving", "changing", "looking", "comparing")
+BENCHES = ("startup", "keys", "asking", "moving", "changing", "looking", "comparing", "boards")
 
 
 def main(names: list[str]) -> int:

@@ -151,7 +151,8 @@ def test_nothing_forged_counts(run: Run, people: People, attacker: Attacker) -> 
     found = verified(run, attacker)
     assert (found["word"], found["signers"]) == ("INVALID", [])
     before = attacker.manifest("champion").digest
-    assert run("promote", name, "--yes").status == 1
+    for words in ((), ("--override", ""), ("--override", " \t")):
+        assert run("promote", name, "--yes", *words).status == 1
     assert attacker.manifest("champion").digest == before
     # The same statements, true this time.
     reference = f"{name}:challenger"

@@ -152,7 +152,7 @@ class Policy:
     def stop(self, verdicts: Sequence[Verdict], override: str, reference: str) -> None:
         """Raise Refused for the first verdict that stops a plan, unless there is a reason for going ahead."""
         stopping = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
-        if not stopping or override:
+        if not stopping or override.strip():
             return
         first = stopping[0]
         remedy = f"{first.remedy[:1].upper() + first.remedy[1:]}. " if first.remedy else ""
