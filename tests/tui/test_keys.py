@@ -928,11 +928,11 @@ async def test_a_source_is_closed_and_what_is_none_does_not_stay() -> None:
     async with world.app().run_test(notifications=True, size=(120, 35)) as pilot:
         await to_registry(pilot)
         pane = browse(pilot).repositories_pane
-        await pilot.press("space", "1", "O")
+        await pilot.press("space", "1", "Q")
         await until(pilot, lambda: any("Put the cursor on a source" in n.message for n in pilot.app._notifications))
         labels = [getattr(row, "label", "") for row in pane.body.rows]
         pane.body.move_to(labels.index("registry.acme.dev"))
-        await pilot.press("O")
+        await pilot.press("Q")
         await until(pilot, lambda: all("acme.dev" not in str(row.entry.place) for row in pane.places))
         await quiet(pilot)
         assert pane.current is not None

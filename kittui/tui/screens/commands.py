@@ -265,7 +265,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse"),
     Command(
         "close",
-        "O",
+        "Q",
         "Close source",
         "Take the source out of the tree; nothing is deleted",
         _close_source,
