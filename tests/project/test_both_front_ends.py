@@ -49,7 +49,7 @@ ONLY_COMMANDS = {
 ONLY_KEYS = {
     **dict.fromkeys(
         ("filter", "sort", "reverse", "group", "favourite", "next", "previous", "back", "zoom", "mark", "mark-all",
-         "unmark", "pane.next", "pane.previous", "tab.next", "tab.previous", "larger", "smaller"),
+         "unmark", "pane.next", "pane.previous", "tab.next", "tab.previous", "larger", "smaller", "close"),
         "it arranges, marks or moves on the screen",
     ),
     **dict.fromkeys(

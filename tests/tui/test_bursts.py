@@ -24,6 +24,7 @@ INPUTS = {
     "R": "PromotionDialog",
     "x": "PlanDialog",
     "L": "LoginDialog",
+    "F": "InputDialog",
     ":": "CommandPalette",
 }
 """Keys that open something to type into, on a tag of a registry."""
@@ -38,10 +39,13 @@ LISTS = {
     "i": "PickDialog",
     "a": "ChoiceDialog",
     "T": "TransfersScreen",
+    "C": "DoctorScreen",
+    "X": "ChoiceDialog",
+    "O": "ConfirmDialog",
     "?": "HelpDialog",
 }
 """Keys that open something to choose from or to read."""
-ELSEWHERE = {"w", "v", "S", "V", "P"}
+ELSEWHERE = {"w", "v", "S", "V", "e", "vertical_line", "P", "D"}
 """Keys that need a file, or a tag of the store, under the cursor."""
 
 
@@ -138,7 +142,7 @@ def test_every_key_that_opens_something_is_tried() -> None:
         "undo",
         "redo",
     }
-    quiet |= {"history", "reverse"}
+    quiet |= {"history", "reverse", "close"}
     missing = {name: key for name, key in opening.items() if name not in quiet}
     assert set(missing.values()) <= {*INPUTS, *LISTS, *ELSEWHERE}, missing
 
