@@ -17,7 +17,7 @@ from kittui.formats.gguf import is_summary
 from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Tensor, Weights
-from kittui.tasks import together
+from kittui.tasks import aside, together
 from kittui.usecases.diff.access import Access
 from kittui.usecases.diff.opened import Moved, Opened
 
@@ -77,8 +77,9 @@ async def _headers(opened: Opened, path: str, old: FileEntry | None, new: FileEn
     for weights in (weights_a, weights_b):
         if weights is not None and weights.problem:
             opened.fail(KittuiError(weights.problem), path)
-    inside_a, inside_b = _Inside(a, old, weights_a), _Inside(b, new, weights_b)
-    opened.tensors[path] = compare_tensors(path, inside_a.own, inside_b.own)
+    # Headers may list hundreds of thousands: they are matched in a thread.
+    inside_a, inside_b = await aside(_Inside, a, old, weights_a), await aside(_Inside, b, new, weights_b)
+    opened.tensors[path] = await aside(compare_tensors, path, inside_a.own, inside_b.own)
     if old is not None and new is not None:
         opened.model_pairs.append((old, new))
         if opened.metadata[path] or any(
