@@ -374,7 +374,7 @@ class Program(App[None], inherit_bindings=False):
 
     @property
     def _under_way(self) -> list[str]:
-        """What leaving would end; that somebody is waited for is no reason to stay."""
+        """What leaving would end; to wait for a registry does not count."""
         return [text for key, text in self._activities.items() if not key.startswith("wait ")]
 
     async def action_leave(self) -> None:
