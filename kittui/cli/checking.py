@@ -94,7 +94,7 @@ def store_checks(store: StoreReport) -> list[Check]:
                 "warn",
                 f"{size_text(store.unused)} that no ModelKit uses",
                 "kittui doctor --repair frees it.",
-                mends=True,
+                repairable=True,
             )
         )
     return checks + [_problem(problem) for problem in store.problems]
@@ -116,5 +116,5 @@ def _kit(kit: InstalledKit) -> Check:
 
 def _problem(problem: Problem) -> Check:
     seen = f"{problem.subject}: {problem.detail}" + (" (every `kit list` fails on it)" if problem.breaks_kit else "")
-    remedy = "kittui doctor --repair mends it." if problem.repairable else problem.remedy
-    return Check(problem.kind, "bad", seen, remedy, mends=problem.repairable)
+    remedy = "kittui doctor --repair repairs it." if problem.repairable else problem.remedy
+    return Check(problem.kind, "bad", seen, remedy, repairable=problem.repairable)

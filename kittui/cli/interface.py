@@ -250,13 +250,13 @@ async def build_ports(composition: Composition) -> Ports:
         async for found in examine(composition, this_terminal(composition, tty=True), registries, verify=verify):
             yield found
 
-    async def mend() -> list[str]:
+    async def repair() -> list[str]:
         from kittui.store.repair import repair_store
 
         return [f"{one.subject}: {one.done}" for one in (await repair_store(composition.store_root)).repairs]
 
     upkeep = UpkeepPorts(
-        finder, places, examine, mend, lambda where: composition.policy.check_write(where), composition.cleaner
+        finder, places, examine, repair, lambda where: composition.policy.check_write(where), composition.cleaner
     )
     plain = config.theme == THEMES[0] and not has_many_colours(composition.environ)
     theme = SIXTEEN if plain else config.theme

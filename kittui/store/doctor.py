@@ -1,4 +1,4 @@
-"""What is wrong with a store, and what of it can be mended without losing anything."""
+"""What is wrong with a store, and what of it can be repaired without losing anything."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StoreReport:
 
 @dataclass
 class Survey:
-    """A store as read once: what `inspect_store` assesses and `repair_store` mends from."""
+    """A store as read once: what `inspect_store` assesses and `repair_store` repairs from."""
 
     paths: StorePaths
     indexes: dict[str, IndexDocument] = field(default_factory=dict)

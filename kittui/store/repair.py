@@ -1,4 +1,4 @@
-"""Mending a store: what kit's races lost is listed again, what makes kit fail is set aside. No ModelKit is deleted."""
+"""Repairing a store: lists again what kit's races lost, sets aside what makes kit fail. Deletes no ModelKit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETTLED = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One thing that was mended: the kind and subject of its problem, and what was done."""
+    """One thing that was repaired: the kind and subject of its problem, and what was done."""
 
     kind: str
     subject: str
@@ -36,38 +36,38 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What was mended, and the problems that are left."""
+    """What was repaired, and the problems that are left."""
 
     repairs: tuple[Repair, ...]
     problems: tuple[Problem, ...]
 
 
 async def repair_store(root: Path) -> RepairReport:
-    """Mend a store under the lock between kittui processes; best while no kit runs. Raises StorageError.
+    """Repair a store under the lock between kittui processes; best while no kit runs. Raises StorageError.
 
     Broken index files are moved to kittui/set-aside, manifests that no repository lists come back as unnamed ones,
     index.json is completed, tags without manifest go, unused blobs and old partials go. Files whose names are not
     understood are left alone, and so is everything that they, or files set aside, may refer to.
     """
     source = LocalSource(root)
-    mender = _Mender(source.writer)
+    repairer = _Repairer(source.writer)
     if not source.paths.storage.is_dir():
         survey = await in_thread(survey_store, root)
-        await in_thread(mender.credentials, survey)
-        return RepairReport(tuple(mender.repairs), tuple((await in_thread(survey_store, root)).problems))
+        await in_thread(repairer.credentials, survey)
+        return RepairReport(tuple(repairer.repairs), tuple((await in_thread(survey_store, root)).problems))
     async with source.writer.lock():
-        left = await in_thread(mender.mend, root)
-    return RepairReport(tuple(mender.repairs), tuple(left.problems))
+        left = await in_thread(repairer.repair, root)
+    return RepairReport(tuple(repairer.repairs), tuple(left.problems))
 
 
-class _Mender:
+class _Repairer:
     """One repair of one store. Blocks throughout; the lock is held."""
 
     def __init__(self, writer: StoreWriter) -> None:
         self.repairs: list[Repair] = []
         self._writer = writer
 
-    def mend(self, root: Path) -> Survey:
+    def repair(self, root: Path) -> Survey:
         """All steps, each from a fresh look where the one before changed what it looks at."""
         self._writer.prepare()
         survey = survey_store(root)

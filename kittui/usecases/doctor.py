@@ -31,7 +31,7 @@ _NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
 class Check:
     """One thing looked at: how it stands, what was seen, what to do about it, and the exit status it calls for.
 
-    `mends` says that a repair of the store takes care of it.
+    `repairable` says that a repair of the store takes care of it.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Check:
     seen: str
     remedy: str = ""
     exit_status: int = 0
-    mends: bool = False
+    repairable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ async def test_check_26_kittui_ends_last(home: Home, registry: DockerRegistry) -
 
 
 async def test_check_26_kit_ends_last(home: Home, registry: DockerRegistry) -> None:
-    """kit writes back the index.json that it read when it began: doctor names that, and the next pull mends it."""
+    """kit writes back the index.json that it read when it began: doctor names that, and the next pull repairs it."""
     async with FaultyProxy(registry.host, rate=SLOW) as slow:
         theirs = asyncio.create_task(home.kit("pull", f"{slow.host}/alpha:v1", "--plain-http"))
         while slow.body_bytes("/blobs/") < SLOW:

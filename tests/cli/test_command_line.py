@@ -187,8 +187,8 @@ def test_doctor(kittui: Run, kithome: Path) -> None:
     broken = kittui("doctor", "--json")
     assert broken.status == 1
     assert json.loads(broken.out)["store"]["problems"]
-    mended = kittui("doctor", "--repair", "--json")
-    assert mended.json["repairs"]
+    repaired = kittui("doctor", "--repair", "--json")
+    assert repaired.json["repairs"]
     assert len(json.loads(index.read_text())["manifests"]) == 11
     assert kittui("doctor", "--repair", "--read-only").status == 1
 

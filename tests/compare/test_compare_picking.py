@@ -210,11 +210,11 @@ async def test_a_place_that_fails_says_so_on_the_screen() -> None:
     world = acme()
     async with world.app().run_test(size=SMALL) as pilot:
         await to_registry(pilot)
-        world.sources[REGISTRY].failing["manifest"] = Unsupported("registry.acme.dev is being mended", hint="Wait.")
+        world.sources[REGISTRY].failing["manifest"] = Unsupported("registry.acme.dev is being repaired", hint="Wait.")
         world.cache.clear()
         await picking(pilot)
         await pilot.press("enter")
         await compared(pilot)
-        assert "registry.acme.dev is being mended" in text_of(pilot)
+        assert "registry.acme.dev is being repaired" in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))

@@ -35,7 +35,7 @@ BOTH: dict[str, tuple[str, ...]] = {
     "board": ("board",),
     "login": ("login",),
     "logout": ("logout",),
-    "doctor": ("doctor", "checks.mend", "checks.verify"),
+    "doctor": ("doctor", "checks.repair", "checks.verify"),
 }
 """Each command with the ids of the keys that do the same."""
 ONLY_COMMANDS = {

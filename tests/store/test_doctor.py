@@ -1,4 +1,4 @@
-"""What the doctor finds in a store, and what it mends; nothing of a ModelKit is ever lost by it."""
+"""What the doctor finds in a store, and what it repairs; nothing of a ModelKit is ever lost by it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def problems(root: Path) -> dict[str, Problem]:
     return {problem.kind: problem for problem in (await inspect_store(root)).problems}
 
 
-async def mend(root: Path) -> RepairReport:
+async def repair(root: Path) -> RepairReport:
     report = await repair_store(root)
     complete(root)
     return report
@@ -55,7 +55,7 @@ async def test_a_store_that_kit_wrote_is_sound(root: Path) -> None:
     assert report.blobs == 67
     assert report.size > 0
     before = {path: path.read_bytes() for path in (root / "storage").rglob("*") if path.is_file()}
-    assert (await mend(root)).repairs == ()
+    assert (await repair(root)).repairs == ()
     assert {path: path.read_bytes() for path in (root / "storage").rglob("*") if path.is_file()} == before
 
 
@@ -73,14 +73,14 @@ async def test_every_repository_is_merged_into_index_json(root: Path) -> None:
     report = await inspect_store(root)
     assert [problem.kind for problem in report.problems] == ["not-in-index"] * 10
     assert report.unused == 0
-    mended = await mend(root)
-    assert len(mended.repairs) == 10
-    assert mended.problems == ()
+    repaired = await repair(root)
+    assert len(repaired.repairs) == 10
+    assert repaired.problems == ()
 
 
 async def test_a_lost_index_json_is_made_again(root: Path) -> None:
     (root / "storage/index.json").unlink()
-    await mend(root)
+    await repair(root)
     assert len(json.loads((root / "storage/index.json").read_bytes())["manifests"]) == 11
 
 
@@ -93,10 +93,10 @@ async def test_a_tag_gets_its_manifest_back_or_goes(root: Path) -> None:
     (root / "storage/blobs/sha256" / lost["digest"][7:]).unlink()
     found = [problem for problem in (await inspect_store(root)).problems if problem.kind == "dangling-tag"]
     assert len(found) == 5
-    mended = await mend(root)
+    repaired = await repair(root)
     rows = {tag: row["digest"] for row in kit_list(root) if row["full"] == FRAUD for tag in row["tags"] or []}  # type: ignore[attr-defined]
     assert set(rows) == {"champion", "v1.0.0", "challenger", "v1.1.0", "rollback", "v0.9.0"}
-    assert any("pull it again" in repair.done and repair.subject.endswith(":tuning") for repair in mended.repairs)
+    assert any("pull it again" in repair.done and repair.subject.endswith(":tuning") for repair in repaired.repairs)
 
 
 async def test_entries_that_make_kit_fail_go_and_are_named(root: Path) -> None:
@@ -105,9 +105,9 @@ async def test_entries_that_make_kit_fail_go_and_are_named(root: Path) -> None:
     source.blobs.path(digest).unlink()
     found = (await problems(root))["missing-manifest"]
     assert found.breaks_kit
-    mended = await mend(root)
-    assert any("champion, v1.0.0: pull them again" in repair.done for repair in mended.repairs)
-    assert mended.problems == ()
+    repaired = await repair(root)
+    assert any("champion, v1.0.0: pull them again" in repair.done for repair in repaired.repairs)
+    assert repaired.problems == ()
 
 
 async def test_a_manifest_that_nobody_lists_comes_back_unnamed(root: Path) -> None:
@@ -115,8 +115,8 @@ async def test_a_manifest_that_nobody_lists_comes_back_unnamed(root: Path) -> No
     index_file(root, "127.0.0.1:5055/refkit").unlink()
     index_file(root, "127.0.0.1:5055/refkit", "tags").unlink()
     assert (await problems(root)).keys() == {"unlisted-manifest"}
-    mended = await mend(root)
-    assert [repair.kind for repair in mended.repairs] == ["unlisted-manifest"]
+    repaired = await repair(root)
+    assert [repair.kind for repair in repaired.repairs] == ["unlisted-manifest"]
     assert len([row for row in kit_list(root) if row["full"] == "localhost/_"]) == 2
 
 
@@ -129,7 +129,7 @@ async def test_a_broken_file_is_set_aside_once_it_has_settled(root: Path, kind: 
     assert path.read_bytes() == b'{"broken'
     assert untouched.problems
     age(path, 120)
-    await mend(root)
+    await repair(root)
     aside = list((root / "kittui/set-aside").iterdir())
     assert [file.read_bytes() for file in aside] == [b'{"broken']
     rows = [row for row in kit_list(root) if row["full"] == FRAUD]
@@ -185,10 +185,10 @@ async def test_unused_blobs_go_when_they_are_old_and_nobody_pulls(root: Path) ->
     ingest = root / "storage/ingest/partial"
     ingest.parent.mkdir()
     ingest.write_bytes(b"kit is pulling")
-    await mend(root)
+    await repair(root)
     assert old.exists()
     age(ingest, 7200)
-    await mend(root)
+    await repair(root)
     assert (old.exists(), young.exists()) == (False, True)
 
 
@@ -208,7 +208,7 @@ async def test_old_partials_go(root: Path) -> None:
         (folder / name).write_bytes(b"part")
         age(folder / name, seconds)
     assert (await problems(root)).keys() == {"leftovers"}
-    await mend(root)
+    await repair(root)
     assert [path.name for path in folder.iterdir()] == ["sha256-new"]
 
 
@@ -217,7 +217,7 @@ async def test_credentials_are_closed(root: Path) -> None:
     path.write_text("{}")
     path.chmod(0o644)
     assert (await problems(root)).keys() == {"open-credentials"}
-    await mend(root)
+    await repair(root)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == "{}"
 
@@ -239,5 +239,5 @@ async def test_kit_lists_again_after_the_repair(
     (root / "storage/abc-index.json").write_text("{}")
     age(root / "storage/abc-index.json", 120)
     assert kit("list").returncode != 0
-    await mend(root)
+    await repair(root)
     assert kit("list").returncode == 0

@@ -267,19 +267,19 @@ async def test_read_only_offers_no_clean_up(tmp_path: Path) -> None:
 
 
 def checked() -> KittuiApp:
-    """A program with things to look at and to mend."""
+    """A program with things to look at and to repair."""
     world = acme()
     world.checks = [
         ("Terminal", Check("terminal", "good", "xterm-256color")),
         ("Terminal", Check("colours", "warn", "16 or fewer", "Choose theme: kittui-ansi in config.yaml.")),
-        ("Store /home/me/kit", Check("dangling-tag", "bad", "fraud:v1: its manifest is gone", mends=True)),
+        ("Store /home/me/kit", Check("dangling-tag", "bad", "fraud:v1: its manifest is gone", repairable=True)),
         ("Store /home/me/kit", Check("kit", "unknown", "no kit is installed here")),
     ]  # fmt: skip
     return world.app()
 
 
 @SIZES
-async def test_doctor_lists_what_to_do_and_mends_after_a_plan(size: tuple[int, int]) -> None:
+async def test_doctor_lists_what_to_do_and_repairs_after_a_plan(size: tuple[int, int]) -> None:
     app = checked()
     async with app.run_test(notifications=True, size=size) as pilot:
         await listed(pilot)
@@ -289,38 +289,38 @@ async def test_doctor_lists_what_to_do_and_mends_after_a_plan(size: tuple[int, i
         await until(pilot, lambda: not screen.reading)
         names = [one.check.name for one in screen.rows.rows]
         assert names == ["terminal", "colours", "dangling-tag", "kit", "registry", "registry"]
-        assert "6 checks: 3 good · 1 to look at · 1 wrong · 1 can be mended" in text_of(pilot)
+        assert "6 checks: 3 good · 1 to look at · 1 wrong · 1 can be repaired" in text_of(pilot)
         await pilot.press("j")
         assert "Choose theme: kittui-ansi in config.yaml." in text_of(pilot)
         await pilot.press("j")
-        assert "m mends it." in text_of(pilot)
-        await pilot.press("m")
+        assert "R repairs it." in text_of(pilot)
+        await pilot.press("R")
         await until(pilot, on(pilot, ConfirmDialog))
         assert "dangling-tag: fraud:v1: its manifest is gone" in text_of(pilot)
         await pilot.press("escape")
-        assert len(screen.mendable) == 1
-        await pilot.press("m")
+        assert len(screen.repairable) == 1
+        await pilot.press("R")
         await until(pilot, on(pilot, ConfirmDialog))
         await pilot.press("enter")
-        await until(pilot, lambda: not screen.mendable and not screen.reading)
-        await pilot.press("m")
-        await until(pilot, lambda: "There is nothing to mend." in text_of(pilot))
+        await until(pilot, lambda: not screen.repairable and not screen.reading)
+        await pilot.press("R")
+        await until(pilot, lambda: "There is nothing to repair." in text_of(pilot))
         await pilot.press("V")
         await until(pilot, lambda: "every blob was hashed" in text_of(pilot))
 
 
-async def test_read_only_mends_nothing(tmp_path: Path) -> None:
+async def test_read_only_repairs_nothing(tmp_path: Path) -> None:
     kits = Kits(tmp_path, read_only=True)
-    kits.world.checks = [("Store", Check("leftovers", "bad", "one", mends=True))]
+    kits.world.checks = [("Store", Check("leftovers", "bad", "one", repairable=True))]
     async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
         await ready(pilot)
         await pilot.press("C")
         await until(pilot, on(pilot, DoctorScreen))
         screen: Any = pilot.app.screen
         await until(pilot, lambda: not screen.reading)
-        await pilot.press("m")
+        await pilot.press("R")
         await until(pilot, lambda: "read-only mode" in text_of(pilot))
-        assert len(screen.mendable) == 1
+        assert len(screen.repairable) == 1
 
 
 @SIZES

@@ -266,7 +266,7 @@ class World:
 
     @property
     def upkeep(self) -> UpkeepPorts:
-        """`checks` are what doctor finds, `mended` what it mends; every source is searched where none is named."""
+        """`checks` are what doctor finds, `repaired` what it repairs; every source is searched where none is named."""
         kits: Any = self
 
         async def places(words: Sequence[str]) -> list[SearchPlace]:
@@ -284,16 +284,16 @@ class World:
             if verify:
                 yield "Store", Check("blobs", "good", "every blob was hashed")
 
-        async def mend() -> list[str]:
-            done = [f"{check.name}: mended" for _, check in self.checks if check.mends]
-            self.checks = [(section, check) for section, check in self.checks if not check.mends]
+        async def repair() -> list[str]:
+            done = [f"{check.name}: repaired" for _, check in self.checks if check.repairable]
+            self.checks = [(section, check) for section, check in self.checks if not check.repairable]
             return done
 
         return UpkeepPorts(
             finder=lambda tell: Finder(kits, self.inspector, tell),
             places=places,
             examine=examine,
-            mend=mend,
+            repair=repair,
             check_write=lambda where: self._change_tools().policy.check_write(where),
             cleaner=lambda: Cleaner(ModelKits(), frozenset(stage.name for stage in STAGES), (), self.now),
         )

@@ -29,7 +29,7 @@ _MARKS: Final[dict[str, tuple[str, str]]] = {
 
 @run.command("doctor", changes=True)
 @click.argument("host", metavar="[HOST[/REPOSITORY]]", required=False)
-@click.option("--repair", is_flag=True, help="Mend what can be mended in the local store without losing anything.")
+@click.option("--repair", is_flag=True, help="Repair the local store where nothing is lost by it.")
 @click.option("--verify", is_flag=True, help="Hash every blob in the local store.")
 async def command(call: Call, host: str | None, repair: bool, verify: bool) -> int:
     """Show what this terminal, the local store and a registry can do, and what to do about the rest."""
@@ -43,12 +43,12 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
         call.check_write("local://")
         planned = [one for one in (await inspect_store(composition.store_root)).problems if one.repairable]
         call.preview(
-            [f"{one.subject}: {one.detail}" for one in planned] or ["there is nothing to mend"],
+            [f"{one.subject}: {one.detail}" for one in planned] or ["there is nothing to repair"],
             *({"action": "repair", "kind": one.kind, "subject": one.subject} for one in planned),
         )
         from kittui.store.repair import repair_store
 
-        call.printer.status("mending the store")
+        call.printer.status("repairing the store")
         repairs = (await repair_store(composition.store_root)).repairs
     elif call.options.dry_run:
         raise UsageError("doctor changes nothing without --repair", hint="Give --repair with --dry-run.")
@@ -73,7 +73,7 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
         _section(call, "Configuration", configuration)
         _section(call, store_title(store), store_checks(store))
         for one in repairs:
-            call.printer.line(("  mended  ", "green"), f"{one.subject}: {one.done}")
+            call.printer.line(("  repaired  ", "green"), f"{one.subject}: {one.done}")
         if host is not None:
             _section(call, f"Registry {host}", registry)
 

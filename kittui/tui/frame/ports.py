@@ -105,14 +105,14 @@ class UpkeepPorts:
 
     `finder` searches and tells how far it is; `places` are those to search that words name as on the command line.
     `examine` gives every check with the title of its section, of the registries that are named too, and hashes blobs
-    where the last is true; `mend` repairs the store and says what it did; `check_write` raises where it may not.
+    where the last is true; `repair` repairs the store and says what it did; `check_write` raises where it may not.
     `cleaner` selects what a clean-up takes.
     """
 
     finder: Callable[[Callable[[Progress], None]], Finder]
     places: Callable[[Sequence[str]], Awaitable[list[SearchPlace]]]
     examine: Callable[[Sequence[Place], bool], AsyncIterator[tuple[str, Check]]]
-    mend: Callable[[], Awaitable[list[str]]]
+    repair: Callable[[], Awaitable[list[str]]]
     check_write: Callable[[str], None]
     cleaner: Callable[[], Cleaner]
 

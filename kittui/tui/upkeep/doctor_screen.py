@@ -1,4 +1,4 @@
-"""What doctor finds as a list: how each thing stands and what to do about it; what can be mended is, after a plan."""
+"""What doctor finds as a list: how each thing stands and what to do about it; what can be repaired is, after a plan."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class DoctorScreen(ListScreen[Finding]):
     """Terminal, configuration, store and registries."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "mend", "Mend", id="checks.mend", tooltip="Mend in the store what loses nothing, after a plan"),
+        Binding("R", "repair", "Repair", id="checks.repair", tooltip="Repair the store where nothing is lost by it"),
         Binding("V", "verify", "Verify", id="checks.verify", tooltip="Hash every blob of the store too"),
     ]
-    HINTS = (("checks.mend", "Mend", "screen.mend"), ("checks.verify", "Verify blobs", "screen.verify"))
+    HINTS = (("checks.repair", "Repair", "screen.repair"), ("checks.verify", "Verify blobs", "screen.verify"))
 
     def __init__(self, context: Context, registries: Sequence[Place]) -> None:
         columns = (
@@ -61,13 +61,13 @@ class DoctorScreen(ListScreen[Finding]):
         said = [f"{counted(len(states), 'check')}: {states.count('good')} good"]
         said += [f"{states.count('warn')} to look at"] if "warn" in states else []
         said += [f"{states.count('bad')} wrong"] if "bad" in states else []
-        said += [f"{len(self.mendable)} can be mended"] if self.mendable else []
+        said += [f"{len(self.repairable)} can be repaired"] if self.repairable else []
         return " · ".join(said)
 
     @property
-    def mendable(self) -> list[Finding]:
+    def repairable(self) -> list[Finding]:
         """What a repair takes care of."""
-        return [one for one in self.found if one.check.mends]
+        return [one for one in self.found if one.check.repairable]
 
     def cells(self, row: Finding) -> Sequence[Spans]:
         """How it stands, what it is, what was seen."""
@@ -92,9 +92,9 @@ class DoctorScreen(ListScreen[Finding]):
             ((f"{mark} ", role), (clean(row.check.name), "text+bold"), (f"  {clean(row.section)}", "muted")),
             ((clean(row.check.seen), "text"),),
         ]
-        if row.check.mends:
-            key = self.program.ports.keys["checks.mend"]
-            lines.append(((f"{key} mends it.", "accent"),))
+        if row.check.repairable:
+            key = self.program.ports.keys["checks.repair"]
+            lines.append(((f"{key} repairs it.", "accent"),))
         elif row.check.remedy and row.check.state != "good":
             lines.append(((clean(row.check.remedy), "accent"),))
         return lines
@@ -109,23 +109,23 @@ class DoctorScreen(ListScreen[Finding]):
         self._verify = True
         self.action_reload()
 
-    def action_mend(self) -> None:
-        """Show what would be mended, and do it."""
-        self.program.run_command("Mend", self._mend())
+    def action_repair(self) -> None:
+        """Show what would be repaired, and do it."""
+        self.program.run_command("Repair", self._repair())
 
-    async def _mend(self) -> None:
+    async def _repair(self) -> None:
         upkeep = self.program.ports.upkeep
         upkeep.check_write("local://")
-        if not self.mendable:
-            self.program.toast("There is nothing to mend.")
+        if not self.repairable:
+            self.program.toast("There is nothing to repair.")
             return
-        words = [clean(f"{one.check.name}: {one.check.seen}") for one in self.mendable]
+        words = [clean(f"{one.check.name}: {one.check.seen}") for one in self.repairable]
         words += ["", "No ModelKit is deleted. What kit fails on is set aside; it can't be undone by a key."]
         words += ["Best while no kit runs."]
-        if await self.program.ask(ConfirmDialog("Mend the store", words, "Mend")):
-            done = await upkeep.mend()
+        if await self.program.ask(ConfirmDialog("Repair the store", words, "Repair")):
+            done = await upkeep.repair()
             self.context.changed()
-            self.program.toast("\n".join(done) or "There was nothing left to mend.")
+            self.program.toast("\n".join(done) or "There was nothing left to repair.")
             self.action_reload()
 
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 Found = Match | Problem
 WORDS = (
-    "A file (its name, the end of its path, a pattern), a digest or diffId,",
-    "or PATH=VALUE: a value of the Kitfile, as license=MIT or learning_rate=",
+    "A file (its name, the end of its path, or a pattern), a digest, a diffId, or a Kitfile value, as license=MIT.",
 )
 
 

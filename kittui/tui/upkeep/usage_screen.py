@@ -78,7 +78,9 @@ class UsageScreen(ListScreen[Used]):
         if self._usage is None:
             return ""
         holdings = self._usage.holdings
-        said = [f"{size_text(holdings.total)} in {counted(len(self._usage.used), 'ModelKit')}"]
+        attached = sum(one.held.subject is not None for one in self._usage.used)
+        said = [f"{size_text(holdings.total)} in {counted(len(self._usage.used) - attached, 'ModelKit')}"]
+        said += [f"{attached} attached to them"] if attached else []
         said += [f"{size_text(holdings.unused)} that no ModelKit uses"] if holdings.unused else []
         said += [f"{size_text(holdings.leftovers)} of unfinished downloads"] if holdings.leftovers else []
         said += [f"a removal frees nothing now: {holdings.doubt}"] if holdings.doubt else []
@@ -101,7 +103,8 @@ class UsageScreen(ListScreen[Used]):
         tag = ", ".join(map(clean, row.held.tags)) or "(no tag)"
         shared = self._usage.shared(row) if self._usage is not None and row.freed < row.size else []
         others = len({one for _, names in shared for one in names})
-        said = f"{clean(shared[0][1][0])}{f' and {others - 1} more' if others > 1 else ''}" if shared else ""
+        first = clean(shared[0][1][0]).removeprefix(f"{self._source.place}/") if shared else ""
+        said = f"{first} and {others - 1} more" if others > 1 else first
         if row.held.subject is not None:
             tag, said = "attached", f"to {row.held.subject.short}"
         return (
