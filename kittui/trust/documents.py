@@ -28,7 +28,7 @@ def load_document(raw: bytes, what: str) -> dict[str, Any]:
     That includes NaN, deep nesting, and one key twice in an object: readers differ in which of the two counts.
     """
     budget = Budget(what, input=SIZE_LIMIT, items=100_000, depth=64)
-    document = load_json(raw, budget, parse_constant=_refuse)
+    document = load_json(raw, budget, parse_constant=_refuse, object_pairs_hook=_once)
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a JSON object")
     return document

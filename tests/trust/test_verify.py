@@ -19,8 +19,11 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import COSIGN_ARTIFACT, COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE, OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.tag import Tag
-from kittui.trust.keyring import Keyring
+from kittui.trust.bundles import pae, write_bundle
+from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.keys import PublicKey, key_digest, key_name, load_public_key
+from kittui.trust.signing import public_key
+from kittui.trust.statements import PAYLOAD_TYPE, SIGNED, write_statement
 from kittui.trust.verdicts import judge_bundle, judge_raw_envelope, judge_simple
 from kittui.usecases.trust.verify import verify
 from tests.fakes.memory import MemoryRepository, MemorySource
@@ -238,3 +241,30 @@ def test_noise_never_verifies(noise: bytes, text: str | None) -> None:
 def test_noise_in_an_envelope_never_verifies(envelope: dict[str, Any]) -> None:
     raw = json.dumps({"dsseEnvelope": envelope, "verificationMaterial": {"publicKey": envelope}}).encode()
     assert judge_bundle(raw, only(KEYS["ecdsa"]), Digest.of(b"")).status in ("invalid", "not verified")
+
+
+def doubled(raw: bytes, key: str) -> bytes:
+    """The JSON with one key a second time, in front of the first and with another value."""
+    name = json.dumps(key).encode()
+    assert raw.count(name + b":") == 1
+    return raw.replace(name + b":", name + b': "other", ' + name + b":")
+
+
+def sealed_by(key: ec.EllipticCurvePrivateKey, payload: bytes) -> bytes:
+    """A bundle that the key signed over the payload."""
+    return write_bundle(payload, key.sign(pae(PAYLOAD_TYPE, payload), ec.ECDSA(SHA256())), b"")
+
+
+def test_a_key_twice_is_refused_in_the_statement_and_around_it() -> None:
+    key, digest = ec.generate_private_key(ec.SECP256R1()), Digest.of(b"kit")
+    keyring = Keyring((TrustedKey("CI", public_key(key)),))
+    payload = write_statement(digest, "x", SIGNED, {})
+    bundle = sealed_by(key, payload)
+    envelope = json.dumps(json.loads(bundle)["dsseEnvelope"], separators=(",", ":")).encode()
+    assert judge_bundle(bundle, keyring, digest).status == "verified"
+    assert judge_raw_envelope(envelope, keyring, digest).status == "verified"
+    twice = judge_bundle(sealed_by(key, doubled(payload, "predicateType")), keyring, digest)
+    assert (twice.status, twice.reason) == ("invalid", "the statement is not valid JSON")
+    for name in ("payload", "payloadType"):
+        assert judge_bundle(doubled(bundle, name), keyring, digest).reason == "the bundle is not valid JSON"
+        assert judge_raw_envelope(doubled(envelope, name), keyring, digest).reason == "the envelope is not valid JSON"
