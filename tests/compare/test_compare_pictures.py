@@ -60,6 +60,7 @@ async def test_both_images_stand_beside_each_other(size: tuple[int, int]) -> Non
         screen = await ready(pilot)
         await to_row(pilot, screen, "src/plot.png")
         await until(pilot, lambda: "1 of 600 pixels differ" in text_of(pilot))
+        assert "[1 change]" in text_of(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: "\u2580" * 30 + "  " + "\u2580" * 30 in text_of(pilot))
         detail = screen._panes.detail.page.lines

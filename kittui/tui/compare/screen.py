@@ -182,7 +182,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._header.facts = ((self._search_input.words, "$kit-accent"),)
             return
         place, total = self._panes.place
-        words = f"change {place} of {total}" if place else f"{total} changes"
+        words = f"change {place} of {total}" if place else f"{total} change{'' if total == 1 else 's'}"
         self._header.facts = ((words + self._reviewing.words, "$kit-accent"),)
 
     def _update_words(self) -> None:

@@ -30,6 +30,7 @@ class Chip:
         if self.filter.statuses is None:
             text = name
         elif not self.filter.mark:
+            name = "change" if name == "changes" and self.count == 1 else name
             text = f"{self.count:,} {name}" if words else f"all {self.count:,}"
         else:
             text = f"{self.filter.mark} {self.count:,} {name}" if words else f"{self.filter.mark} {self.count:,}"
