@@ -17,6 +17,7 @@ from kittui.oci.tag import Tag
 from kittui.state.journal import Journal
 from kittui.state.outbox import Outbox
 from kittui.trust.bundles import write_referrer
+from kittui.trust.documents import write_time
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.moves import MOVE, Move, write_move
 from kittui.trust.signing import public_key
@@ -26,6 +27,7 @@ from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.trust import chain
 from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import held_at
 from kittui.usecases.trust.history import MergedHistory, merged_history
@@ -291,6 +293,36 @@ async def test_ten_thousand_events_are_put_together_quickly(world: World) -> Non
     history = await merged_history(world.repository, ledger, KEYRING, (Tag("champion"),))
     assert len(history.events) == 10_000
     assert {event.source for event in history.events} == {"local"}
+
+
+@pytest.mark.parametrize("bridged", [False, True])
+def test_forged_moves_of_one_minute_are_looked_at_a_few_times_each(
+    monkeypatch: pytest.MonkeyPatch, bridged: bool
+) -> None:
+    looks = 0
+    apart = chain._apart
+
+    def counting(one: str, other: str) -> timedelta:
+        nonlocal looks
+        looks += 1
+        return apart(one, other)
+
+    monkeypatch.setattr(chain, "_apart", counting)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    true = TagEvent(write_time(start), "ann", "promote", "champion", "a", "b")
+    forged = [
+        TagEvent(
+            write_time(start + timedelta(seconds=n % 60)), "eve", "promote", "champion", f"x{n}", f"y{n}", id=f"{n:04}",
+            source="registry", proof="unknown key",
+        )
+        for n in range(1000)
+    ]  # fmt: skip
+    now = write_time(start + timedelta(hours=1))
+    events, notes = chain.chained([true, *forged], "champion", (now, "b"), bridged=bridged)
+    assert (events[0], notes) == (true, [])
+    assert sorted(event.id for event in events[1:]) == [event.id for event in forged]
+    assert not any(event.counted for event in events[1:])
+    assert looks <= (chain.STEPS + 1) * len(forged)
 
 
 async def test_records_that_prove_nothing_do_not_push_out_those_that_do(

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from kittui.trust.documents import parse_time
 
 CLOSE: Final = timedelta(minutes=5)
 """Moves so close to each other may be in another order than the clocks of two machines say."""
+
+STEPS: Final = 50
+"""Moves looked at on the way back to one that crossed: more in so short a time come from no clocks that differ."""
+_parsed: Final = lru_cache(1 << 12)(parse_time)
 
 Source = Literal["local", "registry", "both", "none"]
 
@@ -95,7 +100,7 @@ def in_order(events: Iterable[TagEvent], *end: str | None) -> list[TagEvent]:
 
 def _put_last(found: list[TagEvent], end: int, wanted: str | None) -> None:
     """Of moves that crossed, the one that lasted was made last: the one that leads to what comes after them."""
-    for at in range(end - 2, -1, -1):
+    for at in range(end - 2, max(-1, end - 2 - STEPS), -1):
         event = found[at]
         if _apart(event.time, found[end - 1].time) >= CLOSE:
             return
@@ -105,7 +110,7 @@ def _put_last(found: list[TagEvent], end: int, wanted: str | None) -> None:
 
 
 def _apart(one: str, other: str) -> timedelta:
-    first, second = parse_time(one), parse_time(other)
+    first, second = _parsed(one), _parsed(other)
     return abs(second - first) if first is not None and second is not None else timedelta.max
 
 
@@ -119,7 +124,8 @@ def chained(
     leads from one of those to the next. Others are shown beside it.
     """
     certain = in_order((event for event in events if counts(event)), *((end[1],) if end else ()))
-    others = in_order(event for event in events if not counts(event) and event.proof != "dated in the future")
+    doubtful = (event for event in events if not counts(event) and event.proof != "dated in the future")
+    others = in_order(doubtful) if bridged else []
     ends: list[tuple[str, str | None]] = [(event.time, event.before) for event in certain]
     ends += [end] if end else []
     chain: list[TagEvent] = []
@@ -127,7 +133,6 @@ def chained(
     last: tuple[str, str | None] | None = None
     for number, (time, wanted) in enumerate(ends):
         between = [event for event in others if (last is None or event.time >= last[0]) and event.time <= time]
-        between = between if bridged else []
         bridge = _bridge(between, last[1] if last else (between[0].before if between else wanted), wanted)
         if bridge is None and last is not None:
             crossed = _crossed(certain, number, wanted)
@@ -147,7 +152,7 @@ def _crossed(certain: Sequence[TagEvent], number: int, wanted: str | None) -> Ta
     """The move that a later one may not have seen: a moment before it, the tag was where that one found it."""
     if number >= len(certain):
         return None
-    for event in reversed(certain[:number]):
+    for event in reversed(certain[max(0, number - STEPS) : number]):
         if _apart(event.time, certain[number].time) >= CLOSE:
             return None
         if event.before == wanted:
