@@ -63,11 +63,12 @@ class TrustedIdentity:
 class Vouched:
     """What came of verifying a bundle's certificate and what was signed with it.
 
-    `problem` says why it could not be verified; else `payload` was signed, by the one of the identities that is
-    `identity`, or by somebody who is none of them.
+    `problem` says why it could not be verified; else `payload` was signed as one of `payload_type`, by the one of the
+    identities that is `identity`, or by somebody who is none of them.
     """
 
     problem: str = ""
+    payload_type: str = ""
     payload: bytes = b""
     identity: TrustedIdentity | None = None
 

@@ -131,7 +131,7 @@ def _keyless(
     found = keyring.certificates.check(bundle, keyring.identities)
     if found.problem:
         return _shown(identity, statement, f"it can't be verified: {found.problem}")
-    if found.payload != envelope.payload:
+    if (found.payload_type, found.payload) != (envelope.payload_type, envelope.payload):
         return Verdict("invalid", "the bundle can be read in two ways", statement=statement)
     if found.identity is None:
         return Verdict("unknown key", f"signed by {identity}, which is not a trusted identity", statement=statement)

@@ -7,7 +7,9 @@ import copy
 import importlib.util
 import json
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.trust.bundles import write_referrer
 from kittui.trust.gates import SignedBy
-from kittui.trust.keyring import Keyring, TrustedIdentity
-from kittui.trust.statements import SIGNED
+from kittui.trust.keyring import Keyring, TrustedIdentity, Vouched
+from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, SIGNED
 from kittui.trust.verdicts import Verdict, judge_bundle
 from kittui.usecases.trust.gate_statements import signed
 from kittui.usecases.trust.keyless import CertificateRoot
@@ -167,6 +169,37 @@ def test_a_bundle_that_can_be_read_in_two_ways_is_invalid(root: CertificateRoot)
     rest = json.dumps({key: value for key, value in other.items() if key != "dsseEnvelope"})[1:]
     raw = f'{{"dsseEnvelope": {first}, "dsseEnvelope": {second}, {rest}'.encode()
     assert not judge_bundle(raw, keyring, DIGEST, NOW).holds
+
+
+@dataclass
+class Vouching:
+    """A root of trust that says of every bundle what it is told to."""
+
+    found: Vouched
+
+    def check(self, bundle: bytes, identities: Sequence[TrustedIdentity]) -> Vouched:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "status"),
+    [(PAYLOAD_TYPE, b"", "verified"), (REJECTION_TYPE, b"", "invalid"), (PAYLOAD_TYPE, b" ", "invalid")],
+)
+def test_what_was_signed_is_of_the_type_and_the_bytes_that_are_read(kind: str, other: bytes, status: str) -> None:
+    bundle = OURS.bundle(DIGEST)
+    payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    keyring = Keyring(identities=(CI,), certificates=Vouching(Vouched("", kind, payload + other, CI)))
+    assert judge_bundle(json.dumps(bundle).encode(), keyring, DIGEST, NOW).status == status
+
+
+@pytest.mark.parametrize("missing", ["sigstore.models", "sigstore.verify"])
+def test_a_sigstore_without_what_is_needed_verifies_nothing(
+    root: CertificateRoot, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    found = judged(OURS.bundle(DIGEST), root)
+    assert found.status == "not verified"
+    assert "it can't be verified: the sigstore that is installed is of no use here: " in found.reason
 
 
 @library

@@ -37,18 +37,20 @@ class CertificateRoot:
 
     def check(self, bundle: bytes, identities: Sequence[TrustedIdentity]) -> Vouched:
         """Verify a bundle: chain, time, log entry and signature, and whose identity it is."""
-        from sigstore.models import Bundle
-
         try:
+            from sigstore.models import Bundle
+
             verifier = self._verifier
+        except ImportError as error:
+            return Vouched(f"the sigstore that is installed is of no use here: {_words(error)}")
         except Exception as error:  # noqa: BLE001 - whatever the library raises over a file that is not a root
             return Vouched(f"{self._path.name} is not a root of trust: {_words(error)}")
         among = _Among(identities)
         try:
-            _, payload = verifier.verify_dsse(Bundle.from_json(bundle), among)
+            kind, payload = verifier.verify_dsse(Bundle.from_json(bundle), among)
         except Exception as error:  # noqa: BLE001 - the library is fed with foreign bytes
             return Vouched(_words(error))
-        return Vouched(payload=payload, identity=among.found)
+        return Vouched(payload_type=kind, payload=payload, identity=among.found)
 
 
 class _Among:
