@@ -53,7 +53,7 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
         metadata[name].append(value)
     for number, layer in enumerate(comparison.layers):
         children = []
-        listed, beyond = _chosen(files.get(number, ()), "files")
+        listed, beyond = _chosen(files.get(number, ()), "files", f"layer/{number}")
         for file in listed:
             path = f"layer/{number}/{file.path}"
             inside = [
@@ -85,7 +85,7 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
 
 def tensor_entries(tensors: Any, path: str) -> list[Entry]:
     """Tensors of one file: modules first where values were compared (what was fine-tuned), then each, hottest first."""
-    tensors, beyond = _chosen(tensors, "tensors")
+    tensors, beyond = _chosen(tensors, "tensors", path)
     rows = sorted(tensors, key=_order)
     entries = []
     measured = [tensor for tensor in tensors if tensor.figures is not None]
@@ -126,14 +126,16 @@ def tensor_entries(tensors: Any, path: str) -> list[Entry]:
     return entries + beyond
 
 
-def _chosen(changes: Sequence[Any], what: str) -> tuple[Sequence[Any], list[Entry]]:
-    """As many as are shown, those that differ first, and a row about the others."""
+def _chosen(changes: Sequence[Any], what: str, above: str) -> tuple[Sequence[Any], list[Entry]]:
+    """As many as are shown, those that differ first, and a row about the others: a change where one of them differs."""
     if len(changes) <= SHOWN:
         return changes, []
-    chosen = [change for change in changes if change.status != "same"][:SHOWN]
+    differ = [change for change in changes if change.status != "same"]
+    chosen = differ[:SHOWN]
     chosen += [change for change in changes if change.status == "same"][: SHOWN - len(chosen)]
     said = Problem(f"{len(changes) - SHOWN:,} more {what}", "too large to show: kittui diff --json lists them all")
-    return chosen, [Entry("problem", said.where, said.message, None, (), said, key=said.where)]
+    status: Status | None = "changed" if len(differ) > SHOWN else None
+    return chosen, [Entry("problem", said.where, said.message, status, (), said, key=f"more/{above}")]
 
 
 def _order(tensor: TensorChange) -> tuple[int, tuple[float, float], str]:

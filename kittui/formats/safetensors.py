@@ -9,7 +9,7 @@ from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
-from kittui.formats.exact_json import DEPTH, is_deep, may_be_deep
+from kittui.formats.exact_json import DEPTH, is_deep
 from kittui.formats.long_json import decode_map
 from kittui.formats.need import Steps, fetch_exactly
 from kittui.formats.weights import Tensor, Weights
@@ -97,13 +97,12 @@ def _entries(raw: bytes, what: str, budget: Budget) -> Iterator[tuple[str, Any]]
     if raw.lstrip(b" \t\r\n")[:1] == b"[":
         raise Malformed(f"{what} is not a JSON object")
     seen: set[str] = set()
-    deep = may_be_deep(raw)
     try:
         decoder = JSONDecoder(object_pairs_hook=distinct, parse_int=_integer)
         for name, value in decode_map(raw.decode("utf-8"), decoder, budget):
             if name in seen:
                 raise Malformed(f"{what} names something twice")
-            if deep and is_deep([value]):
+            if is_deep([value]):
                 raise Malformed(f"{what} is nested more than {DEPTH} deep")
             seen.add(name)
             budget.spend("names", len(name))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import pytest
 
 from kittui.cli.commands.diff import _lines
-from kittui.compare.changes import FileChange
+from kittui.compare import outline
+from kittui.compare.changes import FileChange, LayerChange, TensorChange
+from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.compare.outline import Entry
-from kittui.formats.exact_json import DEPTH, may_be_deep
+from kittui.compare.review import Review, changes_of
+from kittui.errors import Malformed
+from kittui.formats.exact_json import DEPTH
+from kittui.formats.model_file import header_budget
+from kittui.formats.safetensors import parse_header
+from kittui.oci.digest import Digest
 
 
 def test_thousands_of_equal_files_that_moved_are_joined_by_name_first() -> None:
@@ -42,12 +49,46 @@ def test_of_many_unread_tensors_a_hundred_are_listed_and_the_rest_counted() -> N
     assert len(lines) < 110
 
 
-def test_depth_is_seen_in_the_brackets_of_a_document() -> None:
-    plain = {f"t{number}": {"shape": [1, 2], "data_offsets": [0, 4]} for number in range(DEPTH)}
-    assert not may_be_deep(json.dumps(plain).encode())
-    assert not may_be_deep(b"7")
-    deep: object = 1
-    for _ in range(DEPTH + 1):
-        deep = [deep]
-    assert may_be_deep(json.dumps({**plain, "x": deep}).encode())
-    assert may_be_deep(json.dumps({**plain, "x": "a lone {"}).encode())
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("]", "["), ("}", "{"), (r"\"]", r"\"[")])
+def test_no_string_hides_how_deep_a_header_is(before: str, after: str) -> None:
+    def read(depth: int) -> object:
+        value = f'["{before}", ' * depth + "1" + f', "{after}"]' * depth
+        raw = f'{{"__metadata__": {{"x": {value}}}}}'.encode()
+        return parse_header(raw, 8 + len(raw), header_budget()).metadata["x"]
+
+    assert isinstance(read(DEPTH - 2), list)
+    for depth in (DEPTH, 300, 600):
+        with pytest.raises(Malformed, match=f"nested more than {DEPTH} deep"):
+            read(depth)
+
+
+def test_changes_that_have_no_rows_are_ticked_by_the_rows_about_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outline, "SHOWN", 3)
+    version = Version("r:t", Digest.of(b"1"))
+    files = [FileChange("code", f"{layer}/{n}.py", "changed", layer=layer) for layer in (0, 1) for n in range(10)]
+    files += [FileChange("model", f"{n}.bin", "same", layer=2) for n in range(10)]
+    tensors = [TensorChange("0/0.py", f"t{n}", "changed") for n in range(10)]
+    comparison = Comparison(
+        version,
+        version,
+        "different",
+        layers=tuple(LayerChange("code", f"l{n}", "changed", None, None) for n in range(3)),
+        files=tuple(files),
+        tensors=tuple(tensors),
+        complete=True,
+    )
+    changes = changes_of(comparison)
+    beyond = [entry for entry in changes if entry.part == "problem"]
+    assert [(entry.key, entry.title) for entry in beyond] == [
+        ("more/layer/0/0/0.py", "7 more tensors"),
+        ("more/layer/0", "7 more files"),
+        ("more/layer/1", "7 more files"),
+    ]
+    review = Review()
+    for entry in changes:
+        if entry.part != "problem":
+            review = review.ticked(entry.key)
+    assert (review.counted(comparison).left, review.counted(comparison).whole) == (3, False)
+    for entry in beyond:
+        review = review.ticked(entry.key)
+    assert review.counted(comparison).whole
