@@ -19,6 +19,8 @@ EXTENSION_LIMIT = 1024 * 1024
 """Bytes of one PAX or GNU long-name header read at most."""
 CHAIN_LIMIT = 16
 """Extension headers before one entry at most."""
+REPLACED = "replaced by a later entry of this path"
+"""The note of an entry that does not count."""
 _ZERO = bytes(BLOCK)
 _KEYS = (b"path", b"linkpath", b"size", b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.name")
 """What is read of extension headers; anything else would only fill memory."""
@@ -118,7 +120,7 @@ class TarWalk:
                 places.setdefault(entry.path, []).append(number)
         for numbers in places.values():
             for number in numbers[:-1]:
-                self._note(number, "replaced by a later entry of this path")
+                self._note(number, REPLACED)
             if len(numbers) > 1:
                 self._note(numbers[-1], f"the last of {len(numbers)} entries of this path: the one that counts")
 

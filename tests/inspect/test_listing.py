@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kittui.errors import TooLarge
+from kittui.errors import Malformed, TooLarge
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import ModelKit
 from kittui.oci.descriptor import Descriptor
@@ -162,3 +162,67 @@ async def test_the_start_of_a_long_file_comes_out_of_the_pass_that_verifies_it()
     assert start == b"0123456789" * 100
     _, short = await inspector.verified_file(repository, layer, listing.files[1], 1000, start=True)
     assert short == b"abc"
+
+
+class ForgedRanges(LayersRepository):
+    """Serves other bytes by ranges than the blob's."""
+
+    ranges = b""
+
+    @asynccontextmanager
+    async def open_blob(
+        self, descriptor: Descriptor, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[LayerReader]:
+        content = self.blobs[str(descriptor.digest)]
+        whole = offset == 0 and length in (None, len(content))
+        yield LayerReader(content if whole else self.ranges, offset, len(content) if length is None else length)
+
+
+def repeated(*files: tuple[str, bytes]) -> bytes:
+    """An archive that may hold a path more than once, too large to be read whole at once."""
+    entries = (archive({name: body})[: 512 + (len(body) + 511 & -512)] for name, body in files)
+    return b"".join(entries) + archive({"zz": bytes(100_000)})
+
+
+TRAIN, EVIL = ("train.py", b"print('good')\n" * 60), ("evil.py", b"print('evil')\n" * 60)
+
+
+@pytest.mark.parametrize(
+    ("forged", "true"),
+    [
+        ([("a", b"a"), TRAIN], [("a", b"a"), EVIL]),  # another name over the same bytes
+        ([TRAIN, EVIL], [TRAIN, TRAIN]),  # the entry that counts has another name
+        ([("train.py", b"x" * 2048)], [("train.py", b"x" * 1024)]),  # another length
+    ],
+    ids=["renamed", "hidden", "longer"],
+)
+async def test_verified_bytes_are_those_of_the_verified_name(
+    forged: list[tuple[str, bytes]], true: list[tuple[str, bytes]]
+) -> None:
+    content = repeated(*true)
+    layer = layer_of(content)
+    repository: Any = ForgedRanges({str(layer.digest): content})
+    repository.ranges = repeated(*forged)
+    inspector = Inspector()
+    (entry,) = (one for one in (await inspector.listing(repository, layer)).files if one.path == "train.py")
+
+    async def ignore(_: bytes) -> None: ...
+
+    with pytest.raises(Malformed, match=r"^train\.py is not where the list of files said$"):
+        await inspector.stream_verified(repository, layer, entry, ignore)
+    listing = await inspector.listing(repository, layer)
+    assert listing.verified
+    assert [one.path for one in listing.files] == [*(name for name, _ in true), "zz"]
+    with pytest.raises(Malformed, match=r"^train\.py is not where the list of files said$"):
+        await inspector.verified_file(repository, layer, entry, 5000, start=True)
+
+
+async def test_an_entry_that_is_said_to_be_replaced_can_be_read() -> None:
+    content = repeated(("train.py", b"old"), ("train.py", b"new"))
+    layer = layer_of(content)
+    repository: Any = ForgedRanges({str(layer.digest): content})
+    repository.ranges = content
+    inspector = Inspector()
+    old, new, _ = (await inspector.listing(repository, layer)).files
+    assert (await inspector.verified_file(repository, layer, old, 100))[1] == b"old"
+    assert (await inspector.verified_file(repository, layer, new, 100))[1] == b"new"

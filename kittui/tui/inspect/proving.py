@@ -50,6 +50,7 @@ async def prove(context: Context, here: FileHere, contents: Shown | None) -> Sho
             _, held = await inspector.verified_file(here.repository, layer, here.entry, kept, progress, start=True)
     except KittuiError as error:
         context.fail(error)
+        context.browser.relist(layer)
         return None
     finally:
         context.activity("verify", None)

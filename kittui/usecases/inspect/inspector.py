@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, Malformed, TooLarge, Unsupported
-from kittui.formats.tar import FileEntry
+from kittui.formats.tar import REPLACED, FileEntry
 from kittui.formats.weights import LOOKUPS, Weights
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import Repository
@@ -240,7 +240,7 @@ class Inspector:
         """Read the whole layer, prove its digest, and give its listing and one file's bytes (at most `limit`) from it.
 
         With `start` a longer file gives its first `limit` bytes. Raises DigestMismatch where the layer is not what its
-        digest says, TooLarge, and the source's errors.
+        digest says, Malformed where the file is not what `entry` says, TooLarge, and the source's errors.
         """
         if not start:
             _require_size(entry, limit)
@@ -268,7 +268,8 @@ class Inspector:
         """Hand a file's bytes to `emit` while the whole layer is read and its digest is proved.
 
         Only once this returns is what was emitted known to be the file. Raises Refused where the price is not agreed
-        to, DigestMismatch, Malformed where the layer ends before the file does, and the source's errors.
+        to, DigestMismatch, Malformed where the file is not what `entry` says or the layer ends before it does, and the
+        source's errors.
         """
         _require_content(entry)
         repository = await self._nearest(repository, layer)
@@ -288,11 +289,15 @@ class Inspector:
     async def _pass(
         self, repository: Repository, layer: Layer, entry: FileEntry, emit: Emit, on_progress: OnProgress | None
     ) -> LayerListing:
-        """Read the whole layer, emit one file's bytes, and keep the listing, which is verified then."""
+        """Read the whole layer, emit one file's bytes, and keep the listing, which is verified then.
+
+        The entry may come from headers that were read by ranges, so it is compared with the verified one.
+        """
         listing, _ = await self._lister.read_through(
             repository, layer, on_progress, wanted=lambda found: found.offset == entry.offset, emit=emit
         )
         await self._indexes.keep_listing(repository, layer, listing)
+        _require_same(listing, entry)
         return listing
 
     async def weights(
@@ -334,6 +339,20 @@ def frames_text(frames: int) -> str:
 def _require_content(entry: FileEntry) -> None:
     if entry.type != "file" or entry.problem:
         raise Malformed(f"{entry.path} can't be read: {entry.problem or 'it is a ' + entry.type}")
+
+
+def _require_same(listing: LayerListing, entry: FileEntry) -> None:
+    """An entry that a later one replaces will do only where the user was told of that."""
+    proven = next((each for each in listing.files if each.offset == entry.offset), None)
+    if (
+        proven is None
+        or (proven.path, proven.type, proven.size) != (entry.path, entry.type, entry.size)
+        or (REPLACED in proven.note and REPLACED not in entry.note)
+    ):
+        raise Malformed(
+            f"{entry.path} is not where the list of files said",
+            hint="The list was read by ranges, and the layer's digest proves another one: open the layer again.",
+        )
 
 
 def _require_size(entry: FileEntry, limit: int) -> None:
