@@ -40,25 +40,35 @@ class PrivateFolder:
     held: int
 
 
+_Begun = tuple[PrivateFolder, subprocess.Popen[bytes] | None]
+
+
 @asynccontextmanager
 async def private_folder() -> AsyncIterator[PrivateFolder]:
     """Create a folder (0700) that is removed afterwards: by a process of its own where this one is killed meanwhile.
 
     Raises StorageError.
     """
-    folder, guard = await in_thread(_begin)
+    begun: list[_Begun] = []
     try:
-        yield folder
+        # What a cancelled thread returns is lost: it is put where it can be ended.
+        await in_thread(lambda: begun.append(_begin()))
+        yield begun[0][0]
     finally:
-        await in_thread(_end, folder, guard)
+        for folder, guard in begun:
+            await in_thread(_end, folder, guard)
 
 
-def _begin() -> tuple[PrivateFolder, subprocess.Popen[bytes] | None]:
+def _begin() -> _Begun:
     try:
         path = Path(tempfile.mkdtemp(prefix="kittui-"))
     except OSError as error:
         raise storage_error(error, f"create a folder in {tempfile.gettempdir()}") from error
-    watched, held = os.pipe()
+    try:
+        watched, held = os.pipe()
+    except OSError as error:
+        path.rmdir()
+        raise storage_error(error, f"watch over the folder {path}") from error
     guard = None
     with suppress(OSError):
         # It reads until nobody has the other end any more: neither this process nor a program it started.

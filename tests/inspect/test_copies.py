@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import hashlib
 import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kittui.disk import private
 from kittui.disk.private import NAME_LIMIT, private_folder, safe_name
-from kittui.errors import DigestMismatch, NotFound, Refused, UsageError
+from kittui.errors import DigestMismatch, NotFound, Refused, StorageError, UsageError
 from kittui.modelkit import ModelKit
 from kittui.oci.tag import Tag
 from kittui.usecases.inspect.copies import LayerFile, TextFile, copy_of
@@ -154,6 +158,57 @@ def test_the_folder_goes_also_where_the_program_is_killed(temporary: Path) -> No
         assert time.monotonic() < end, "the folder stays"
 
 
+async def test_a_folder_that_can_not_be_watched_over_does_not_stay(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kittui.disk.private.os.pipe", full)
+        # The thread that works is started with pipes of its own, if at all.
+        patched.setattr("kittui.disk.private.in_thread", _at_once)
+        with pytest.raises(StorageError, match="Too many open files"):
+            async with private_folder():
+                pass
+    assert list(temporary.iterdir()) == []
+
+
+async def _at_once(work: Any, *args: Any) -> Any:
+    return work(*args)
+
+
+async def test_a_folder_goes_that_was_created_while_its_task_was_cancelled(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun, proceed = private._begin, threading.Event(), threading.Event()
+    created: list[Any] = []
+
+    def slow() -> Any:
+        created.append(begin())
+        begun.set()
+        proceed.wait(60)
+        return created[0]
+
+    monkeypatch.setattr(private, "_begin", slow)
+
+    async def enter() -> None:
+        async with private_folder():
+            raise AssertionError
+
+    task = asyncio.create_task(enter())
+    await asyncio.to_thread(begun.wait, 60)
+    task.cancel()
+    proceed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    ((folder, guard),) = created
+    assert list(temporary.iterdir()) == []
+    assert guard.poll() is not None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(folder.held)
+
+
 @pytest.mark.parametrize(
     ("programs", "words"),
     [
@@ -166,6 +221,13 @@ def test_the_folder_goes_also_where_the_program_is_killed(temporary: Path) -> No
 )
 def test_a_difftool_gets_both_paths(programs: Programs, words: list[str]) -> None:
     assert programs.compare(Path("/o"), Path("/n")) == words
+
+
+def test_a_path_that_holds_what_stands_for_the_other_one_stays_as_it_is() -> None:
+    assert Programs(difftool=("x", "{old}:{new}")).compare(Path("/{new}.py"), Path("/{old}.py")) == [
+        "x",
+        "/{new}.py:/{old}.py",
+    ]
 
 
 def test_what_is_not_set_says_what_to_set() -> None:

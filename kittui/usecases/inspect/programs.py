@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import shutil
 import signal
@@ -65,7 +66,9 @@ class Programs:
             words = [editor[0], *(word for word in editor[1:] if word not in options), *options]
         if not any(_OLD in word or _NEW in word for word in words):
             words += [_OLD, _NEW]
-        return [word.replace(_OLD, str(old)).replace(_NEW, str(new)) for word in words]
+        paths = {_OLD: str(old), _NEW: str(new)}
+        # In one go: a path may hold what stands for the other one.
+        return [re.sub(f"{_OLD}|{_NEW}", lambda found: paths[found[0]], word) for word in words]
 
 
 def programs_of(environ: Mapping[str, str], difftool: tuple[str, ...] = ()) -> Programs:
