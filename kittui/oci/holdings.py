@@ -79,9 +79,9 @@ class Holdings:
         leaving = Counter(digest for one in going for digest in one.needs)
         free = {digest for digest, uses in leaving.items() if uses == len(self._users[digest])} - self.kept
         for number, one in enumerate(going):
-            later = {each.digest for each in going[number + 1 :]}
+            later = {each.key for each in going[number + 1 :]}
             for child, needs in one.stays:
-                free -= needs if child not in later else frozenset()
+                free -= needs if (one.repository, child) not in later else frozenset()
         return self._size(free)
 
     def shared(self, one: Holding) -> dict[tuple[Holding, ...], int]:

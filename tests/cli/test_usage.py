@@ -11,6 +11,8 @@ import pytest
 
 from kittui.errors import Unsupported
 from kittui.layout import LayoutSource
+from kittui.oci.digest import Digest
+from kittui.oci.holdings import Holding, Holdings
 from kittui.oci.media_types import KIT_INDEX, OCI_INDEX
 from kittui.oci.protocols import Source
 from kittui.oci.tag import Tag
@@ -110,6 +112,15 @@ async def test_the_variants_of_an_index_stay_when_it_goes_and_their_bytes_with_t
     for one in (index, named["v1"]):
         await one.repository.delete(one.digest)
     assert before - on_disk(tmp_path / "layout") == together > raw
+
+
+def test_a_variant_stays_where_it_goes_from_another_repository_alone() -> None:
+    index, variant = Digest.of(b"index"), Digest.of(b"variant")
+    brings = Holding("a", index, (), frozenset({index, variant}), ((variant, frozenset({variant})),))
+    other, own = (Holding(name, variant, (), frozenset({variant})) for name in ("b", "a"))
+    sizes = {index: 1, variant: 10}
+    assert Holdings(sizes, (brings, other)).freed([brings, other]) == 1
+    assert Holdings(sizes, (brings, own)).freed([brings, own]) == 11
 
 
 async def test_what_nothing_needs_is_unused_and_unfinished_downloads_are_counted(kithome: Path) -> None:
