@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from kittui.cli.compose import Composition
@@ -18,6 +20,7 @@ from kittui.config import Flags
 from kittui.demo.stage import set_up
 from kittui.demo.trusted import REPOSITORY, vouch
 from kittui.modelkit import STAGES
+from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
 from kittui.state.history import History
@@ -25,14 +28,16 @@ from kittui.trust.gates import ApprovedBy, GateSet, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.signing import public_key
 from kittui.tui.app import KittuiApp
+from kittui.tui.board.cards import card
 from kittui.tui.board.grid import Grid
 from kittui.tui.board.screen import BoardScreen
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.ports import PlaceEntry
-from kittui.usecases.change.policy import Policy
+from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.trust.board import Cell
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import sign
 from kittui.usecases.trust.signer import KeySigner
@@ -294,6 +299,22 @@ async def test_what_a_registry_says_is_cleaned_on_cards(tmp_path: Path) -> None:
         await until(pilot, lambda: "red" in text_of(pilot))
         assert "\x1b" not in text_of(pilot)
         assert "\x07" not in text_of(pilot)
+
+
+@pytest.mark.parametrize("version", ["1", "2.0.0-rc.1+build.20261129", "模型模型模型模型模型"])
+@pytest.mark.parametrize("gates", [0, 3, 9, 30])
+@pytest.mark.parametrize("width", [14, 16, 20, 40])
+def test_a_card_keeps_its_age_whole(width: int, gates: int, version: str) -> None:
+    created = (NOW - timedelta(days=14)).isoformat()
+    failing = tuple(Verdict("gate", "fail", "why") for _ in range(gates))
+    cell = Cell(Tag("champion"), Digest.of(b"kit"), "fraud", version, created, "valid", gates=failing)
+    spans = card(cell, NOW, width)[0]
+    text = "".join(part for part, _ in spans)
+    assert cell_len(text) == width
+    assert text.endswith(" 14 d")
+    if width == 40 and gates < 9:
+        assert text.startswith(f"{version} ✓")
+        assert "✗" * gates in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 96, 97, 98, 99, 100, 118, 140])

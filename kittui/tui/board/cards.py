@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+from rich.cells import cell_len
+
 from kittui.terminal import clean
 from kittui.tui.style.sizes import age_text
+from kittui.tui.widgets.bars import shorten
 from kittui.tui.widgets.rows import Span, Spans
 from kittui.usecases.trust.words import signed_text
 
@@ -90,12 +93,15 @@ def card(cell: Cell | None, now: datetime, width: int) -> list[Spans]:
         return [(("✗ unreadable", "bad"),), ((clean(cell.problem, limit=200), "muted"),), ()]
     if cell.digest is None:
         return [((f"{clean(cell.tag, limit=40)} …", "faint"),), (), ()]
-    name = clean(cell.version or cell.digest.short, limit=60)
     age = age_text(cell.created, now)
-    left: list[Span] = [(name, "text+bold"), (" ", "text"), SIGNED[cell.word or ""]]
-    left += [("", "text"), *gate_marks(cell.gates)]
-    used = sum(len(text) for text, _ in left)
-    first = [*left, (f"{age:>{max(1, width - used)}}", "muted")] if age else left
+    # What is cut is the name, then the marks, and never the age.
+    room = width - (1 + len(age) if age else 0)
+    marks = [(" ", "text"), SIGNED[cell.word or ""], *gate_marks(cell.gates)]
+    if len(marks) >= room:
+        marks = [*marks[: max(0, room - 2)], ("…", "muted")]
+    name = shorten(clean(cell.version or cell.digest.short, limit=60), max(1, room - len(marks)))
+    used = cell_len(name) + len(marks)
+    first = [(name, "text+bold"), *marks, *([(f"{age:>{max(1, width - used)}}", "muted")] if age else [])]
     second: list[Span] = [(clean(signed_text(cell.word), limit=20), SIGNED[cell.word or ""][1])]
     moved = " ".join(filter(None, (clean(cell.moved_by, limit=60), age_text(cell.moved_at, now))))
     if moved:
