@@ -139,6 +139,38 @@ async def test_a_column_that_is_left_out_is_still_compared_with(fraud: MemoryRep
     assert await gates(found, fraud) == [("champion", "unknown", "champion could not be read: down")]
 
 
+async def test_a_move_of_ones_own_shows_the_gates_of_what_it_moves(fraud: MemoryRepository, tmp_path: Path) -> None:
+    """Of rollback only where that moves, and where it can be read."""
+    production = Tag("production")
+    sets = (GateSet("", "rollback", (SignedBy(("Anna",)),)), GateSet("", "production", (LicenseIn(("MIT",)),)))
+    fraud.tagged["production"] = fraud.tagged["champion"]
+
+    def found() -> Board:
+        return board(tmp_path, *sets, stages=(Tag("tuned"),), moves=[(Tag("tuned"), production)])
+
+    async def shown() -> set[tuple[str, str, str]]:
+        """What the card says, which is what the plan of the move says."""
+        plan = await plan_promote(fraud, Tag("tuned"), production)
+        said = set(await gates(found(), fraud, "tuned"))
+        assert said == {(one.moved, one.state, one.reason) for one in await found().policy.assess(plan)}
+        return said
+
+    unlicensed = ("production", "fail", "the Kitfile names no license")
+    assert await shown() == {("rollback", "fail", "it is not signed by Anna"), unlicensed}
+    fraud.tagged["rollback"] = fraud.tagged["production"]
+    assert await shown() == {unlicensed}
+    fraud.tagged["rollback"] = fraud.tagged["challenger"]
+
+    def fail(repository: MemoryRepository, verb: str, what: str) -> None:
+        if what in ("rollback", fraud.tagged["rollback"]):
+            raise Unreachable("down")
+
+    fraud.source.hooks.append(fail)
+    assert await gates(found(), fraud, "tuned") == [("production", "unknown", "rollback could not be read: down")]
+    del fraud.tagged["production"]
+    assert await gates(found(), fraud, "tuned") == [unlicensed]
+
+
 async def test_what_can_not_be_read_is_one_marked_row_or_cell(tmp_path: Path) -> None:
     source = MemorySource()
     good, bad, broken = (source.repository(name) for name in ("good", "bad", "broken"))

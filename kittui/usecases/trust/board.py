@@ -170,7 +170,7 @@ class Board:
         """The row with everything known of its ModelKits."""
         tags = [cell.tag for cell in row.cells.values()]
         # A column may be left out whose ModelKit the others are compared with, and their gates.
-        wanted = [*tags, *(tag for tag in self._beside(tags) if tag in row.tags and tag not in tags)]
+        wanted = list(dict.fromkeys([*tags, *(tag for tag in self._beside(tags) if tag in row.tags)]))
         kits = dict(zip(wanted, await together(*(self._kit(row.repository, tag) for tag in wanted)), strict=True))
         champion = kits.get(self.lifecycle.champion)
         present = champion if isinstance(champion, ModelKit) else None
@@ -188,24 +188,33 @@ class Board:
 
     def _beside(self, tags: Collection[Tag]) -> Sequence[Tag]:
         """The tags whose ModelKits say something about those of others."""
-        beside = [self.lifecycle.champion]
-        if self.policy.rules and self.lifecycle.challenger in tags:
-            beside.append(self.lifecycle.rollback)
-        return beside + [target for origin, target in self.moves if origin in tags]
+        targets = [target for origin, target in self._next if origin in tags]
+        fallback = [self.lifecycle.rollback] if self.policy.rules and targets else []
+        return [self.lifecycle.champion, *fallback, *targets]
+
+    @property
+    def _next(self) -> Collection[tuple[Tag, Tag]]:
+        """The moves that cards show the gates of, each once."""
+        return dict.fromkeys([(self.lifecycle.challenger, self.lifecycle.champion), *self.moves])
 
     async def _gates(
         self, repository: Repository, origin: Tag, kits: Mapping[Tag, ModelKit | KittuiError]
     ) -> AsyncIterator[Verdict]:
         """What the policy says of the moves that come next for the ModelKit at a tag."""
         known = {tag: kit.manifest for tag, kit in kits.items() if isinstance(kit, ModelKit)}
-        promotion = [(self.lifecycle.challenger, self.lifecycle.champion)]
-        for start, target in dict.fromkeys([*promotion, *self.moves]):
+        for start, target in self._next:
             if start != origin:
                 continue
-            if isinstance(failed := kits.get(target), KittuiError):
-                yield Verdict("gates", "unknown", f"{target} could not be read: {failed.message}", moved=target)
-                continue
             changes = moves_of(known, origin, target, self.lifecycle)
+            touched = dict.fromkeys([target, *(change.tag for change in changes)])
+            failed = [
+                f"{tag} could not be read: {kit.message}"
+                for tag in touched
+                if isinstance(kit := kits.get(tag), KittuiError)
+            ]
+            if failed:
+                yield Verdict("gates", "unknown", failed[0], moved=target)
+                continue
             plan = ChangePlan(repository, "promote", changes, {origin: known[origin].digest})
             async for verdict in self.policy.gates(plan):
                 yield verdict
