@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,9 +51,7 @@ class Query:
         if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text):
             return cls(text, Digest.parse(f"sha256:{text}"))
         path, equals, value = text.partition("=")
-        if equals:
-            return cls(text, value=(path.strip(), value.strip()))
-        return cls(posixpath.normpath(text))
+        return cls(posixpath.normpath(text), value=(path.strip(), value.strip()) if equals else None)
 
     def fits(self, path: str) -> bool:
         """Whether a file's path is what is looked for: the whole path, its end, or a pattern of either."""
@@ -139,7 +137,30 @@ class Finder:
     progress: Progress = field(default_factory=Progress)
 
     async def search(self, query: Query, places: Sequence[Place]) -> AsyncIterator[Match | Problem]:
-        """All finds, as they are made; what fails is a Problem and the search continues."""
+        """All finds, as they are made; what fails is a Problem and the search continues.
+
+        PATH=VALUE is looked for as a file where no Kitfile has the value: names of checkpoints are like that.
+        """
+        queries = [query]
+        if query.value is not None and query.value[1]:
+            queries.append(replace(query, value=None))
+        failed: set[tuple[str, str]] = set()
+        matched = False
+        for number, each in enumerate(queries):
+            if number:
+                self.progress.sources = self.progress.repositories = self.progress.modelkits = 0
+            async for found in self._places(each, places):
+                if isinstance(found, Match):
+                    matched = True
+                elif (failure := (found.reference, found.error.message)) in failed:
+                    continue
+                else:
+                    failed.add(failure)
+                yield found
+            if matched:
+                return
+
+    async def _places(self, query: Query, places: Sequence[Place]) -> AsyncIterator[Match | Problem]:
         for place in places:
             self.progress.sources += 1
             names, problem = await self._repositories(place)

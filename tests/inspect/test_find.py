@@ -9,6 +9,8 @@ from kittui.store import LocalSource
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.find import Finder, Match, Place, Problem, Query
 from kittui.usecases.inspect.inspector import Inspector
+from tests.compare.kits import two
+from tests.demo.pack import File
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 VALIDATION = "sha256:994e169f3e484af29fa9543df8799948c9521445c1e17682f6f4dbb0b09b099d"
@@ -64,4 +66,35 @@ async def test_one_repository_or_modelkit_can_be_searched() -> None:
     assert found == {("127.0.0.1:5055/fraud", "champion", "layer")}
     missing, problems = await find(VALIDATION, Place(source, "127.0.0.1:5055/fraud", Tag("nope")))
     assert not missing
+    assert len(problems) == 1
+
+
+async def test_a_file_is_found_whose_name_reads_as_a_value() -> None:
+    files = {"model/epoch=3-step=100.ckpt": File(b"x"), "model/plain.ckpt": File(b"y")}
+    repository = two(files, {"model/license=MIT": File(b"z")}, ("none", "gzip"))
+    places = [Place(repository.source, repository.name)]
+
+    async def names(text: str) -> list[tuple[str | None, str, str]]:
+        finder = Finder(ModelKits(), Inspector())
+        progress = finder.progress
+        found = [one async for one in finder.search(Query.parse(text), places)]
+        matches = [one for one in found if isinstance(one, Match)]
+        assert matches == found
+        assert (progress.repositories, progress.modelkits) == (1, 2)
+        return [(one.tag, one.what, one.entry.path if one.entry else "=".join(one.value or ())) for one in matches]
+
+    ckpt = ("a", "file", "model/epoch=3-step=100.ckpt")
+    assert await names("epoch=3-step=100.ckpt") == [ckpt]
+    assert await names("./model//epoch=3-step=100.ckpt") == [ckpt]
+    assert await names("epoch=*.ckpt") == [ckpt]
+    assert await names("epoch=4.ckpt") == []
+    assert await names("epoch=") == []
+    assert await names("license=MIT") == [("b", "file", "model/license=MIT")]
+    assert await names("name=") != []
+
+
+async def test_what_can_not_be_read_is_said_once_for_a_value_and_a_file() -> None:
+    source = LocalSource(FIXTURES / "kithome")
+    found, problems = await find("epoch=3.ckpt", Place(source, "127.0.0.1:5055/fraud", Tag("nope")))
+    assert not found
     assert len(problems) == 1

@@ -25,7 +25,8 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
 
     Digests and diffIds are answered from manifests and configs alone. FILE is a name, the end of a path or a pattern
     like '*.pkl'; it needs the file lists of layers, which are read once and remembered. PATH=VALUE is a value of the
-    Kitfile: the end of its path, and a text or pattern, or nothing for any value. A SOURCE is local://, HOST,
+    Kitfile: the end of its path, and a text or pattern, or nothing for any value; where no Kitfile has it, it is a
+    FILE. A SOURCE is local://, HOST,
     oci:DIR, a repository or one ModelKit; without any: the local store and all configured places. The exit status is
     1 where nothing was found, and 4 where a registry did not list all it has.
     """
