@@ -20,7 +20,7 @@ from kittui.errors import DiskFull, KittuiError, StorageError
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE: start writing what is dirty, wait for nothing."""
 _REMADE = 5
-"""How often a folder is made at most that another process removes at the same time."""
+"""How many times to recreate a folder that another process keeps removing."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _HINTS = {
     errno.EEXIST: "A file exists where a folder is needed. Move it, or choose another location.",

@@ -12,7 +12,7 @@ from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.holdings import Holding, Holdings, Told
+from kittui.oci.holdings import Holding, Holdings, Progressed
 from kittui.oci.media_types import KIT_INDEX
 from kittui.oci.tag import Tag
 
@@ -22,10 +22,10 @@ _AT_ONCE = 50
 """Manifests read between two reports."""
 
 
-async def hold(
+async def read_holdings(
     blobs: BlobFolder,
     listed: Sequence[Listed],
-    told: Told,
+    told: Progressed,
     *,
     kept: frozenset[Digest] = frozenset(),
     partials: Sequence[Path] = (),

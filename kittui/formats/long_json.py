@@ -20,7 +20,7 @@ STRETCH = 128 * 1024
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _PARTS = re.compile(r'["\[\]{}]')
 _AFTER = frozenset(",:]} \t\r\n")
-"""What may follow a value: with anything else behind it, a number continues."""
+"""What may follow a value: after anything else a number could continue past the stretch."""
 
 
 _PLAIN = JSONDecoder()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, read_documents
-from kittui.disk.holdings import hold
+from kittui.disk.holdings import read_holdings
 from kittui.disk.listing import content_size
 from kittui.disk.room import nearest
 from kittui.disk.threads import in_thread
@@ -18,7 +18,7 @@ from kittui.layout.repository import LayoutRepository
 from kittui.layout.writer import LayoutWriter
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.holdings import Holdings, Told
+from kittui.oci.holdings import Holdings, Progressed
 from kittui.oci.manifest import load_object
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import WHOLE_LAYOUT, Place, check_host, check_repository
@@ -163,7 +163,7 @@ class LayoutSource:
         index = await self.read()
         return f"an OCI image layout in {self.directory}: {len(index.entries)} entries"
 
-    async def holdings(self, told: Told = lambda done, total: None) -> Holdings:
+    async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
         """What index.json lists; an entry that can't be read keeps everything."""
         index = await self.read()
         entries = named_entries(index)
@@ -179,7 +179,7 @@ class LayoutSource:
         doubt = "an entry of the layout's index.json can't be read" if unread else ""
         folders = (self.directory, self.blobs.folder, self.blobs.folder / "sha256")
         partials = [folder / ".kittui" / "partial" for folder in folders]
-        return await hold(self.blobs, listed, told, partials=partials, doubt=doubt)
+        return await read_holdings(self.blobs, listed, told, partials=partials, doubt=doubt)
 
     async def aclose(self) -> None:
         """Nothing is held open."""

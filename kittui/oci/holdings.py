@@ -96,14 +96,14 @@ class Holdings:
         return sum(self.sizes.get(digest, 0) for digest in digests)
 
 
-Told = Callable[[int, int], None]
-"""Told how many of how many manifests were read."""
+Progressed = Callable[[int, int], None]
+"""Called with the number of manifests read so far and the total."""
 
 
 @runtime_checkable
 class SupportsHoldings(Protocol):
     """A source on this machine, which can say what of it is on disk."""
 
-    async def holdings(self, told: Told = lambda done, total: None) -> Holdings:
+    async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
         """Read every manifest; raises NotFound where there is no such source, StorageError."""
         ...

@@ -8,11 +8,11 @@ from pathlib import Path
 from kittui.disk.blobs import BlobFolder
 from kittui.disk.documents import IndexDocument, TagsDocument, read_documents
 from kittui.disk.durable import storage_error
-from kittui.disk.holdings import Listed, hold
+from kittui.disk.holdings import Listed, read_holdings
 from kittui.disk.listing import content_size
 from kittui.disk.threads import in_thread
 from kittui.errors import BadReference, KittuiError
-from kittui.oci.holdings import Holdings, Told
+from kittui.oci.holdings import Holdings, Progressed
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import LOCAL, Place, parse_reference
 from kittui.oci.tag import Tag
@@ -116,7 +116,7 @@ class LocalSource:
         names = await in_thread(self._names)
         return f"kit's store in {self.paths.root}: {len(names)} repositories"
 
-    async def holdings(self, told: Told = lambda done, total: None) -> Holdings:
+    async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
         """What the repositories list; what only other files name is kept."""
         names = [name for name in await in_thread(self._names) if name.store_name is not None]
         paths = [name.store_name or "" for name in names]
@@ -135,7 +135,7 @@ class LocalSource:
             kept = await in_thread(self.writer.used_besides, {descriptor.digest for _, descriptor, _ in listed})
         except KittuiError as error:
             kept, doubt = frozenset(), doubt or error.message
-        return await hold(self.blobs, listed, told, kept=kept, partials=self.paths.partials, doubt=doubt)
+        return await read_holdings(self.blobs, listed, told, kept=kept, partials=self.paths.partials, doubt=doubt)
 
     async def aclose(self) -> None:
         """Nothing is held open."""

@@ -14,8 +14,8 @@ from kittui.trust.documents import parse_time
 from kittui.usecases.browse.modelkits import ModelKits, TagRow, list_tags
 from kittui.usecases.change.removals import Row
 
-Told = Callable[[str], None]
-"""Told what is being read."""
+OnReading = Callable[[str], None]
+"""Called with the name of what is being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Cleaner:
     now: datetime
 
     async def select(
-        self, repositories: Sequence[Repository], rules: CleanRules, told: Told = lambda _: None
+        self, repositories: Sequence[Repository], rules: CleanRules, told: OnReading = lambda _: None
     ) -> Selected:
         """Read the tags of every repository, and the ModelKits whose age is asked for; nothing is changed."""
         found = Selected()
@@ -70,7 +70,7 @@ class Cleaner:
                 found.failed.append(error.at(repository.reference()))
         return found
 
-    async def _look(self, repository: Repository, rules: CleanRules, found: Selected, told: Told) -> None:
+    async def _look(self, repository: Repository, rules: CleanRules, found: Selected, told: OnReading) -> None:
         listing = await list_tags(repository)
         if listing.incomplete is not None:
             raise listing.incomplete
@@ -89,9 +89,9 @@ class Cleaner:
         for digest in [*indexes, *(each for each in tags if each not in indexes)]:
             if digest not in inside or tags[digest]:
                 told(repository.reference(digest))
-                await self._judge(repository, digest, tags[digest], rules, found)
+                await self._assess(repository, digest, tags[digest], rules, found)
 
-    async def _judge(
+    async def _assess(
         self, repository: Repository, digest: Digest, tags: Sequence[Tag], rules: CleanRules, found: Selected
     ) -> None:
         if (rules.untagged and tags) or (rules.stages and not rules.stages & {*tags}):

@@ -66,7 +66,7 @@ async def apply_remove(
 
 
 async def finish_removal(repository: Repository, target: Target, ledger: Ledger) -> Changed | None:
-    """Write down a removal that an earlier run did and was cut short over; None where there was none.
+    """Write down a removal that an earlier run began and did not finish; None where there was none.
 
     What a source on this machine has left of a deleted ModelKit goes now.
     """
@@ -95,7 +95,7 @@ async def finish_removal(repository: Repository, target: Target, ledger: Ledger)
 
 
 async def finish_removals(repository: Repository, ledger: Ledger) -> None:
-    """Finish every deletion in a repository that an earlier run was cut short over."""
+    """Finish every deletion in a repository that an earlier run began and did not finish."""
     for entry in await asyncio.to_thread(ledger.journal.entries, repository.reference()):
         if entry.state == "open" and entry.action == "delete" and entry.deleted:
             await finish_removal(repository, Digest.parse(entry.deleted[0]), ledger)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kittui.errors import Unsupported
 from kittui.oci.digest import Digest
-from kittui.oci.holdings import Holding, Holdings, SupportsHoldings, Told
+from kittui.oci.holdings import Holding, Holdings, Progressed, SupportsHoldings
 from kittui.oci.protocols import Repository, Source
 from kittui.oci.tag import Tag
 
@@ -89,7 +89,7 @@ class Usage:
         }
 
 
-async def usage_of(source: Source, told: Told = lambda done, total: None) -> Usage:
+async def usage_of(source: Source, told: Progressed = lambda done, total: None) -> Usage:
     """Read what a source on this machine holds. Raises Unsupported for a registry, which alone knows what it frees."""
     if not isinstance(source, SupportsHoldings):
         raise Unsupported(

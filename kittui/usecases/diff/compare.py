@@ -147,7 +147,7 @@ class _Work:
             await self._look_inside(differing)
         if self._is_large:
             # Nothing changes any more, so that a thread may gather it all.
-            return self._tell(await aside(self._gathered, complete=True))
+            return self._report(await aside(self._gathered, complete=True))
         return self.publish(complete=True)
 
     @property
@@ -237,12 +237,12 @@ class _Work:
         started = time.monotonic()
         if not complete and (self._on_update is None or (started < self._next_publish and not now) or self._is_large):
             return self._state
-        found = self._tell(self._gathered(complete=complete))
+        found = self._report(self._gathered(complete=complete))
         finished = time.monotonic()
         self._next_publish = finished + _REST * (finished - started)
         return found
 
-    def _tell(self, state: Comparison) -> Comparison:
+    def _report(self, state: Comparison) -> Comparison:
         self._state = state
         if self._on_update is not None:
             self._on_update(state)

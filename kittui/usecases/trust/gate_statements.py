@@ -49,7 +49,10 @@ def signed(gate: SignedBy, found: Verification) -> Answer:
 
 
 def attested(gate: Attested, found: Verification, case: Case) -> Answer:
-    """Whether a statement of the type holds, with the result. A summary of another tag or repository is none of it."""
+    """Whether a statement of the type holds, with the result.
+
+    A summary about another tag or repository does not count.
+    """
     now = case.now
     held = [one for one in found.signatures if one.predicate_type == gate.type and _owned(one, gate.by)]
     named = gate.short or gate.type
