@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kittui.errors import Conflict, KittuiError, Malformed, NotFound, RegistryError
+from kittui.errors import Conflict, DigestMismatch, KittuiError, Malformed, NotFound, RegistryError, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
@@ -30,6 +30,8 @@ _AT_ONCE = 8
 _LONGEST = 8
 ANNOUNCE_TRIES = 20
 """How often an entry is looked for or written again before others are said to overwrite it."""
+UNREADABLE = (Malformed, TooLarge, DigestMismatch)
+"""What reading a manifest raises that is there and is not one: reading it again tells nothing else."""
 NO_REFERRERS = Power(
     "no", "this registry has no referrers API", "Referrers are read from the tag sha256-<digest> instead."
 )
@@ -154,8 +156,11 @@ class Referrers:
                 # Whoever read the tag before this entry was in it may still write it without: give them time to.
                 await self._pause(attempt)
             index = await self._index(subject.digest)
-            if index is not None and any(each.digest == manifest.digest for each in index.manifests):
+            listed = {each.digest for each in index.manifests} if index is not None else set()
+            if manifest.digest in listed:
                 return
+            for digest in await self._missing(seen.keys() - listed - {manifest.digest}):
+                del seen[digest]
             seen = await self._store(tag, index, seen)
             written = True
         raise Conflict(
@@ -164,12 +169,27 @@ class Referrers:
         )
 
     async def withdraw(self, manifest: Manifest) -> None:
-        """Before a manifest with a subject is deleted: take it from the list under the fallback tag, if it is there."""
+        """Take a manifest that is being deleted from the list under the fallback tag, until it stays away.
+
+        Nothing is in what is there instead of a list. Raises Conflict where others keep writing it back, and what
+        reading and storing the tag raises.
+        """
         if manifest.subject is None:
             return
-        index = await self._index(manifest.subject.digest)
-        if index is not None and any(each.digest == manifest.digest for each in index.manifests):
-            await self._store(manifest.subject.digest.referrers_tag, index, {}, {manifest.digest})
+        subject = manifest.subject.digest
+        for attempt in range(ANNOUNCE_TRIES):
+            await self._pause(max(0, attempt - 1))
+            try:
+                index = await self._index(subject)
+            except UNREADABLE:
+                return
+            if index is None or all(each.digest != manifest.digest for each in index.manifests):
+                return
+            await self._store(subject.referrers_tag, index, {}, {manifest.digest})
+        raise Conflict(
+            f"the list of what belongs to {subject.short} is overwritten by others again and again",
+            hint=f"{manifest.digest} may still be listed there: run it again when nobody else writes there.",
+        )
 
     async def _store(
         self, tag: Tag, index: Manifest | None, seen: Mapping[str, Any], gone: Collection[str] = ()
@@ -210,8 +230,8 @@ class Referrers:
 def _merged(index: Manifest | None, seen: Mapping[str, Any], gone: Collection[str]) -> tuple[bytes, dict[str, Any]]:
     """The bytes of an index with every entry seen so far, everything else as it was; and those entries by digest.
 
-    What was listed a moment ago and is not any more was overwritten by somebody, as no entry goes by itself. Those of
-    manifests that are `gone` are left out.
+    What was listed a moment ago and is not any more was overwritten by somebody. Those of manifests that are `gone` are
+    left out.
     """
     empty: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
     document = load_object(index.raw, "the index") if index else empty

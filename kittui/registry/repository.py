@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING
 
-from kittui.errors import KittuiError, NotFound, Unsupported
+from kittui.errors import NotFound, Unsupported
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
@@ -19,7 +19,7 @@ from kittui.registry.calls import Call
 from kittui.registry.manifests import Manifests
 from kittui.registry.pages import names
 from kittui.registry.problems import naming
-from kittui.registry.referrers import Referrers
+from kittui.registry.referrers import UNREADABLE, Referrers
 from kittui.registry.removal import Removal
 from kittui.registry.session import Session
 from kittui.registry.uploads import Uploads
@@ -134,15 +134,21 @@ class RegistryRepository:
     async def delete(self, digest: Digest) -> None:
         """The manifest and with it every tag on it; raises Unsupported where deletes are switched off.
 
-        Where lists of what belongs to a manifest are kept under tags, it is taken from the one that it is in.
+        Where lists of what belongs to a manifest are kept under tags, it is taken from the one that it is in; nothing
+        is deleted where that fails. What can't be read is deleted all the same.
         """
         with naming(self.reference(digest)):
+            held = None
             if self._source.capabilities.referrers.denied and not (await self._removal.probe_deletes()).denied:
-                # First the list: an entry whose manifest is gone might have been anything. What can't be read is
-                # deleted all the same.
-                with suppress(KittuiError):
-                    await self._referrers.withdraw(await self._manifests.read(digest))
+                with suppress(NotFound, *UNREADABLE):
+                    held = await self._manifests.read(digest)
+            if held is not None:
+                # First the list: an entry whose manifest is gone might have been anything.
+                await self._referrers.withdraw(held)
             await self._removal.delete(digest)
+            if held is not None:
+                # Who read the list before may have written the entry back while the manifest was there.
+                await self._referrers.withdraw(held)
 
     async def probe_deletes(self) -> Power:
         """Whether deletes are allowed, asked without deleting anything."""

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
-from kittui.errors import BadReference, ConnectionLost, DigestMismatch, NotFound, TooLarge, Unsupported
+from kittui.errors import (
+    BadReference,
+    Conflict,
+    ConnectionLost,
+    DigestMismatch,
+    NotFound,
+    RegistryError,
+    TooLarge,
+    Unsupported,
+)
 from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import BlobReader, Repository
+from kittui.oci.protocols import BlobReader, Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
 from kittui.registry import uploads
+from kittui.registry.referrers import Referrers
+from kittui.registry.removal import Removal
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.registry_servers import Server, connect
 from tests.fakes.scripted_registry import INDEX, MANIFEST, digest_of, manifest_of
@@ -353,6 +366,127 @@ async def test_a_manifest_with_a_subject_is_announced_under_the_fallback_tag(ser
             await repository.put_manifest(manifest_of([], artifactType=kind, subject=subject), MANIFEST)
         found = await repository.referrers(Digest(digest))
     assert [each.artifact_type for each in found] == ["application/one", "application/two"]
+
+
+@dataclass
+class Attached:
+    """Two manifests that hang on a third, and what the fallback tag lists."""
+
+    server: Server
+    subject: Digest
+    raws: list[bytes]
+
+    @property
+    def digests(self) -> list[Digest]:
+        return [Digest.of(raw) for raw in self.raws]
+
+    def another(self) -> bytes:
+        subject = {"mediaType": MANIFEST, "digest": self.subject, "size": len(manifest_of([]))}
+        return manifest_of([], artifactType="application/another", subject=subject)
+
+    async def listed(self) -> list[str]:
+        _, _, body = await self.server.request(
+            "GET", f"/v2/fraud/manifests/{self.subject.referrers_tag}", headers={"Accept": INDEX}
+        )
+        return [entry["digest"] for entry in json.loads(body)["manifests"]]
+
+    async def write(self, *raws: bytes) -> None:
+        entries = [{"mediaType": MANIFEST, "digest": digest_of(raw), "size": len(raw)} for raw in raws]
+        index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+        await self.server.add_manifest("fraud", index, self.subject.referrers_tag, media_type=INDEX)
+
+    async def delete(self, raw: bytes) -> None:
+        status, _, _ = await self.server.request("DELETE", f"/v2/fraud/manifests/{digest_of(raw)}")
+        assert status == 202
+
+
+@pytest.fixture
+async def attached(server: Server) -> Attached:
+    digest = await server.add_kit("fraud", "v1", layers=[])
+    subject = {"mediaType": MANIFEST, "digest": digest, "size": len(manifest_of([]))}
+    raws = [manifest_of([], artifactType=f"application/{name}", subject=subject) for name in ("one", "two")]
+    found = Attached(server, Digest(digest), raws)
+    for raw in raws:
+        await server.add_manifest("fraud", raw)
+    await found.write(*raws)
+    return found
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_nothing_is_deleted_that_stays_in_its_list(attached: Attached, method: str) -> None:
+    async with FaultyProxy(attached.server.host) as proxy, connect(proxy.host) as source:
+        repository = source.repository("fraud")
+        await repository.referrers(attached.subject)
+        proxy.add(Fault(method, f"/manifests/{attached.subject.referrers_tag}", status=500, times=-1))
+        with pytest.raises(RegistryError):
+            await repository.delete(attached.digests[0])
+        assert proxy.count("DELETE", attached.digests[0]) == 0
+    assert await attached.listed() == attached.digests
+
+
+async def test_an_entry_that_others_write_back_during_a_delete_goes_again(
+    attached: Attached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connect(attached.server.host) as source:
+        repository = source.repository("fraud")
+        await repository.referrers(attached.subject)
+        delete = Removal.delete
+
+        async def late(removal: Removal, digest: Digest) -> None:
+            assert await attached.listed() == attached.digests[1:]
+            await attached.write(*attached.raws, attached.another())
+            await delete(removal, digest)
+
+        await attached.server.add_manifest("fraud", attached.another())
+        monkeypatch.setattr(Removal, "delete", late)
+        await repository.delete(attached.digests[0])
+        found = await repository.referrers(attached.subject)
+    assert [each.digest for each in found] == [attached.digests[1], Digest.of(attached.another())]
+
+
+async def test_who_keeps_writing_an_entry_back_is_told_of(attached: Attached, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def back(*_: object) -> None:
+        await attached.write(*attached.raws)
+
+    monkeypatch.setattr(Referrers, "_pause", back)
+    async with connect(attached.server.host) as source:
+        repository = source.repository("fraud")
+        await repository.referrers(attached.subject)
+        with pytest.raises(Conflict, match="is overwritten by others again and again"):
+            await repository.delete(attached.digests[0])
+        await repository.resolve(attached.digests[0])
+
+
+async def test_what_is_no_list_keeps_nobody_from_deleting(attached: Attached) -> None:
+    await attached.server.add_manifest("fraud", manifest_of([]), attached.subject.referrers_tag)
+    async with connect(attached.server.host) as source:
+        repository = source.repository("fraud")
+        with pytest.raises(Incomplete):
+            await repository.referrers(attached.subject)
+        await repository.delete(attached.digests[0])
+        with pytest.raises(NotFound):
+            await repository.resolve(attached.digests[0])
+
+
+async def test_an_entry_that_was_deleted_is_not_written_back(
+    attached: Attached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody deletes one and writes the list without it and without what was just added."""
+    pauses = 0
+
+    async def meanwhile(*_: object) -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 1:
+            await attached.delete(attached.raws[0])
+            await attached.write(attached.raws[1])
+
+    monkeypatch.setattr(Referrers, "_pause", meanwhile)
+    async with connect(attached.server.host) as source:
+        repository = source.repository("fraud")
+        await repository.put_manifest(attached.another(), MANIFEST)
+        found = await repository.referrers(attached.subject)
+    assert [each.digest for each in found] == [attached.digests[1], Digest.of(attached.another())]
 
 
 async def test_a_kit_travels_from_one_repository_to_another_unchanged(server: Server) -> None:
