@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from kittui.disk.durable import storage_error
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held
 
 NAME_LIMIT: Final = 200
 """Bytes of a file's name that are kept: file systems allow 255."""
@@ -49,14 +49,8 @@ async def private_folder() -> AsyncIterator[PrivateFolder]:
 
     Raises StorageError.
     """
-    begun: list[_Begun] = []
-    try:
-        # What a cancelled thread returns is lost: it is put where it can be ended.
-        await in_thread(lambda: begun.append(_begin()))
-        yield begun[0][0]
-    finally:
-        for folder, guard in begun:
-            await in_thread(_end, folder, guard)
+    async with held(_begin, _end) as (folder, _):
+        yield folder
 
 
 def _begin() -> _Begun:
@@ -84,7 +78,8 @@ def _begin() -> _Begun:
     return PrivateFolder(path, held), guard
 
 
-def _end(folder: PrivateFolder, guard: subprocess.Popen[bytes] | None) -> None:
+def _end(begun: _Begun) -> None:
+    folder, guard = begun
     shutil.rmtree(folder.path, ignore_errors=True)
     if guard is not None:
         guard.kill()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -27,3 +28,16 @@ async def in_thread(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
         if not task.cancelled():
             task.exception()
         raise
+
+
+@asynccontextmanager
+async def held(create: Callable[[], T], end: Callable[[T], object]) -> AsyncIterator[T]:
+    """Create something in a thread and end it in one, also where the task is cancelled while it is created."""
+    created: list[T] = []
+    try:
+        # What the thread of a cancelled task returns is lost, so it is put here.
+        await in_thread(lambda: created.append(create()))
+        yield created[0]
+    finally:
+        for each in created:
+            await in_thread(end, each)

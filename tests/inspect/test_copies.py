@@ -23,6 +23,7 @@ from kittui.disk.private import NAME_LIMIT, private_folder, safe_name
 from kittui.errors import DigestMismatch, NotFound, Refused, StorageError, UsageError
 from kittui.modelkit import ModelKit
 from kittui.oci.tag import Tag
+from kittui.usecases.inspect import saving
 from kittui.usecases.inspect.copies import LayerFile, TextFile, copy_of
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.prices import Price
@@ -166,8 +167,7 @@ async def test_a_folder_that_can_not_be_watched_over_does_not_stay(
 
     with monkeypatch.context() as patched:
         patched.setattr("kittui.disk.private.os.pipe", full)
-        # The thread that works is started with pipes of its own, if at all.
-        patched.setattr("kittui.disk.private.in_thread", _at_once)
+        patched.setattr("kittui.disk.threads.in_thread", _at_once)
         with pytest.raises(StorageError, match="Too many open files"):
             async with private_folder():
                 pass
@@ -261,3 +261,26 @@ async def test_no_shell_is_run_and_what_is_missing_says_so(tmp_path: Path) -> No
             await run_program(["no-such-program"], held=folder.held)
         with pytest.raises(UsageError, match="could not be started"):
             await run_program([str(tmp_path)], held=folder.held)
+
+
+async def test_no_draft_stays_where_saving_is_cancelled_while_it_is_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun, proceed = saving._begin, threading.Event(), threading.Event()
+
+    def slow(target: Path, name: str) -> Any:
+        created = begin(target, name)
+        begun.set()
+        proceed.wait(60)
+        return created
+
+    monkeypatch.setattr(saving, "_begin", slow)
+    (tmp_path / "source").write_bytes(b"x")
+    (tmp_path / "out").mkdir()
+    task = asyncio.create_task(saving.save_copy(tmp_path / "source", tmp_path / "out"))
+    await asyncio.to_thread(begun.wait, 60)
+    task.cancel()
+    proceed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert list((tmp_path / "out").iterdir()) == []

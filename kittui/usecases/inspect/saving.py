@@ -6,13 +6,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from kittui.crashpoints import crash_point
 from kittui.disk.durable import make_folder, rename_new, set_mode, shared_mode, storage_error, sync_file
 from kittui.disk.paths import typed_path
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held, in_thread
 from kittui.errors import Conflict
 from kittui.formats.tar import FileEntry
 from kittui.usecases.inspect.inspector import Ask, Inspector
@@ -56,22 +58,20 @@ async def save_copy(source: Path, target: Path) -> Path:
 
 
 async def _save(target: Path, name: str, fill: Callable[[BinaryIO], Awaitable[None]]) -> Path:
-    draft, handle, target = await in_thread(_begin, target, name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            await fill(file)
-            await in_thread(file.flush)
-            await in_thread(sync_file, file.fileno())
-        await in_thread(_commit, draft, target)
-    except OSError as error:
-        raise storage_error(error, f"write {target}") from error
-    finally:
-        await in_thread(draft.unlink, missing_ok=True)
+    async with held(partial(_begin, target, name), _discard) as (draft, file, target):
+        try:
+            with file:
+                await fill(file)
+                await in_thread(file.flush)
+                await in_thread(sync_file, file.fileno())
+            await in_thread(_commit, draft, target)
+        except OSError as error:
+            raise storage_error(error, f"write {target}") from error
     return target
 
 
-def _begin(target: Path, path: str) -> tuple[Path, int, Path]:
-    """The draft, its handle, and where it will be."""
+def _begin(target: Path, path: str) -> tuple[Path, BinaryIO, Path]:
+    """The draft, opened, and where it will be."""
     target = typed_path(target)
     if target.is_dir():
         name = path.rpartition("/")[2].replace("\0", "").replace(os.sep, "_")
@@ -83,7 +83,14 @@ def _begin(target: Path, path: str) -> tuple[Path, int, Path]:
         handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".kittui-")
     except OSError as error:
         raise storage_error(error, f"write {target}") from error
-    return Path(draft), handle, target
+    return Path(draft), os.fdopen(handle, "wb"), target
+
+
+def _discard(begun: tuple[Path, BinaryIO, Path]) -> None:
+    draft, file, _ = begun
+    with suppress(OSError):
+        file.close()
+    draft.unlink(missing_ok=True)
 
 
 def _commit(draft: Path, target: Path) -> None:

@@ -10,10 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held, in_thread
 from kittui.errors import Malformed, Unsupported
 from kittui.usecases.inspect.saving import save_file
 
@@ -79,8 +80,9 @@ async def scan_files(
     program = shutil.which("modelscan")
     if program is None:
         raise Unsupported("ModelScan is not installed", hint="Install it beside kittui: uv tool install modelscan")
-    folder = Path(await in_thread(tempfile.mkdtemp, prefix="kittui-scan-"))
-    try:
+    create = partial(tempfile.mkdtemp, prefix="kittui-scan-")
+    async with held(create, partial(shutil.rmtree, ignore_errors=True)) as created:
+        folder = Path(created)
         names: dict[str, str] = {}
         await in_thread((folder / "files").mkdir)
         for number, found in enumerate(files):
@@ -102,8 +104,6 @@ async def scan_files(
         if status not in (0, 1, 2, 3) or raw is None:
             raise Unsupported(f"ModelScan ended with status {status}", hint="Run modelscan by hand on unpacked files.")
         return _parse(raw, names, [found.entry.path for found in files])
-    finally:
-        await in_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _limits() -> None:
