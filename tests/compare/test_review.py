@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from kittui.compare.as_json import to_json
 from kittui.compare.html import to_html
 from kittui.compare.markdown import to_markdown
 from kittui.compare.review import Review, changes_of
+from kittui.errors import StorageError
 from kittui.oci.tag import Tag
 from kittui.state.reviews import Reviews
 from kittui.store import LocalSource
@@ -20,6 +22,7 @@ from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.widgets.rows import Rows
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
+from tests.change.kits import said
 from tests.compare.kits import opened
 from tests.tui.waiting import LARGE, quiet, text_of, until
 from tests.tui.world import acme
@@ -56,6 +59,7 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         screen = CompareScreen(case, a, b)
         await app.push_screen(screen)
         await until(pilot, lambda: screen.comparison is not None and screen.comparison.complete)
+        await quiet(pilot)
         return screen
 
     app = acme().app()
@@ -104,3 +108,72 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
     assert document["review"]["verdict"] == "approved"
     assert json.loads(json.dumps(document["review"]["notes"])) == {"Kitfile/model.version": "<b>why</b>"}
     assert "review" not in to_json(comparison)
+
+
+class HeldReviews(Reviews):
+    """Reading one waits until it may; with `full`, nothing can be written."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state)
+        self.may = threading.Event()
+        self.full = False
+
+    def read(self, a: str, b: str) -> Any:
+        assert self.may.wait(30)
+        return super().read(a, b)
+
+    def write(self, a: str, b: str, document: Any) -> None:
+        if self.full:
+            raise StorageError("the disk is full", hint="Make room.")
+        super().write(a, b, document)
+
+
+@pytest.mark.parametrize("key", ["space", "a", "v"])
+async def test_nothing_is_written_over_a_review_that_is_still_read(kithome: Path, tmp_path: Path, key: str) -> None:
+    repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
+    a, b = [str((await repository.resolve(Tag(tag))).digest) for tag in ("champion", "challenger")]
+    disk, reviews = Reviews(tmp_path), HeldReviews(tmp_path)
+    kept = Review(frozenset({"model.version"}), {"model.version": "why?"}, "approved")
+    for pair in ((a, b), (b, a)):
+        disk.write(*pair, kept.to_json())
+
+    def on_disk(*pair: str) -> Review:
+        return Review.from_json(disk.read(*pair))
+
+    case = DiffUseCase(opened, Inspector(), (), reviews)
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        await quiet(pilot)
+        screen = CompareScreen(case, Side(repository, Tag("champion")), Side(repository, Tag("challenger")))
+        await pilot.app.push_screen(screen)
+        for pair in ((a, b), (b, a)):
+            await until(pilot, lambda pair=pair: screen.comparison and screen.comparison.a.digest == pair[0])
+            await until(pilot, lambda: screen.comparison and screen.comparison.complete)
+            assert screen._reviewing.review == Review()
+            pilot.app.clear_notifications()
+            await pilot.press(key)
+            await until(pilot, lambda: "The review is still being read." in said(pilot))
+            assert pilot.app.screen is screen
+            assert on_disk(*pair) == kept
+            reviews.may.set()
+            await until(pilot, lambda pair=pair: on_disk(*pair).left is not None)
+            await pilot.press("space")
+            await until(pilot, lambda pair=pair: len(on_disk(*pair).seen) == 2)
+            assert (on_disk(*pair).verdict, on_disk(*pair).notes) == (kept.verdict, kept.notes)
+            reviews.may.clear()
+            await pilot.press("w")
+        reviews.may.set()
+
+
+async def test_a_count_that_cannot_be_kept_is_said(kithome: Path, tmp_path: Path) -> None:
+    repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
+    sides = [Side(repository, Tag(tag)) for tag in ("champion", "challenger")]
+    a, b = [str((await repository.resolve(side.target)).digest) for side in sides]
+    reviews = HeldReviews(tmp_path)
+    reviews.write(a, b, Review(verdict="approved").to_json())
+    reviews.full = True
+    reviews.may.set()
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        await quiet(pilot)
+        await pilot.app.push_screen(CompareScreen(DiffUseCase(opened, Inspector(), (), reviews), *sides))
+        await until(pilot, lambda: "the disk is full\nMake room." in said(pilot))
+        assert "fault" not in said(pilot)

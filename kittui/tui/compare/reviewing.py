@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kittui.compare.review import Review, Verdict
 from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.compare.workers import run_newest
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
@@ -35,6 +37,7 @@ class Reviewing:
         self._panes = panes
         self._pair: tuple[str, str] | None = None
         self._loaded = False
+        self._writing = asyncio.Lock()
 
     @property
     def words(self) -> str:
@@ -46,33 +49,47 @@ class Reviewing:
 
     def follow(self, comparison: Comparison) -> None:
         """Load what was kept of this pair of digests, where it is another one than before."""
-        pair = (comparison.a.digest, comparison.b.digest)
+        pair = _pair_of(comparison)
         if pair != self._pair:
             self._pair, self._loaded = pair, False
+            # What was ticked of another pair says nothing of this one.
+            self._show(Review())
             run_newest(self._screen, "review", partial(self._load, comparison))
         elif self._loaded and comparison.complete:
             run_newest(self._screen, "count", self._count)
 
     def tick(self) -> None:
         """Tick the change under the cursor, and continue with the next one."""
-        program, row = program_of(self._screen), self._panes.rows.current
+        program, row, comparison = program_of(self._screen), self._panes.rows.current, self._ready()
+        if comparison is None:
+            return
         if row is None or not row.is_change:
             program.toast("Put the cursor on a change.")
             return
         ticked = row.entry.key not in self.review.seen
-        program.run_command("Seen", self._keep(self.review.ticked(row.entry.key)))
+        program.run_command("Seen", self._keep(comparison, self.review.ticked(row.entry.key)))
         if ticked:
             self._panes.go_to_change_below()
 
     def note(self) -> None:
         """Attach a note to what the cursor is on."""
-        row = self._panes.rows.current
-        if row is not None:
-            program_of(self._screen).run_command("Note", self._note(row))
+        row, comparison = self._panes.rows.current, self._ready()
+        if row is not None and comparison is not None:
+            program_of(self._screen).run_command("Note", self._note(comparison, row))
 
     def verdict(self) -> None:
         """Approve or reject."""
-        program_of(self._screen).run_command("Verdict", self._verdict())
+        comparison = self._ready()
+        if comparison is not None:
+            program_of(self._screen).run_command("Verdict", self._verdict(comparison))
+
+    def _ready(self) -> Comparison | None:
+        """The comparison that is shown, once its review was read; None, and a word about it, before."""
+        comparison = self._reading.comparison
+        if comparison is None or not self._loaded:
+            program_of(self._screen).toast("The review is still being read. Try again in a moment.")
+            return None
+        return comparison
 
     @property
     def _left(self) -> int:
@@ -92,29 +109,42 @@ class Reviewing:
         comparison = self._reading.comparison
         if comparison is None or not comparison.complete or self.review.empty:
             return
-        if self.review.counted(comparison) != self.review:
-            await self._keep(self.review)
+        if self.review.counted(comparison) == self.review:
+            return
+        try:
+            await self._keep(comparison, self.review)
+        except KittuiError as error:
+            program_of(self._screen).fail(error)
 
-    async def _keep(self, review: Review) -> None:
-        comparison = self._reading.comparison
-        if comparison is not None:
-            review = review.counted(comparison)
+    async def _keep(self, comparison: Comparison, review: Review) -> None:
+        """Keep a review of the pair that a comparison is of, whatever is shown by now."""
+        shown = self._reading.comparison
+        if shown is not None and _pair_of(shown) == _pair_of(comparison):
+            comparison = shown
+        review = review.counted(comparison)
+        if self._pair == _pair_of(comparison):
             self._show(review)
+        # One after the other: an older review must not be written over a newer one.
+        async with self._writing:
             await keep(self._reading.case, comparison, review)
 
     def _show(self, review: Review) -> None:
         self.review = review
         self._panes.annotate(review.seen, review.notes)
 
-    async def _note(self, row: Row) -> None:
+    async def _note(self, comparison: Comparison, row: Row) -> None:
         review = await ask_note(program_of(self._screen), row, self.review)
         if review is not None:
-            await self._keep(review)
+            await self._keep(comparison, review)
 
-    async def _verdict(self) -> None:
+    async def _verdict(self, comparison: Comparison) -> None:
         verdict = await ask_verdict(program_of(self._screen), self._left)
         if verdict is not None:
-            await self._keep(replace(self.review, verdict=verdict))
+            await self._keep(comparison, replace(self.review, verdict=verdict))
+
+
+def _pair_of(comparison: Comparison) -> tuple[str, str]:
+    return comparison.a.digest, comparison.b.digest
 
 
 async def load(case: DiffUseCase, comparison: Comparison) -> Review:
