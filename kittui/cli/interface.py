@@ -169,11 +169,14 @@ async def build_ports(composition: Composition) -> Ports:
     async def log_in(host: str, username: str, password: str) -> str:
         composition.policy.check_write(host)
         done = await login(Logins(composition), host, username, password)
+        composition.places.forget_logins()
         return f"Logged in to {done.host}; kept in {done.kept}."
 
     async def log_out(host: str) -> str:
         composition.policy.check_write(host)
-        return f"Logged out of {host}: removed from {await logout(Logins(composition), host)}."
+        where = await logout(Logins(composition), host)
+        composition.places.forget_logins()
+        return f"Logged out of {host}: removed from {where}."
 
     async def signatures(repository: Repository, digest: Digest) -> Attachments:
         return await attachments(repository, digest)

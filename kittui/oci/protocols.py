@@ -286,6 +286,15 @@ class SupportsPing(Protocol):
 
 
 @runtime_checkable
+class SupportsLogin(Protocol):
+    """A source that is asked with somebody's credentials."""
+
+    def forget_login(self) -> None:
+        """Look the credentials up anew before the next request."""
+        ...
+
+
+@runtime_checkable
 class SupportsOnly(Protocol):
     """A repository that may hold one ModelKit, which is meant where none is named."""
 

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kittui.errors import Denied, RegistryError, Unauthorized
@@ -104,6 +105,14 @@ class Authenticator:
         self._also: dict[Scopes, tuple[str, ...]] = {}
         """What challenges asked for beside the scopes of the requests that they answered."""
 
+    def forget(self) -> None:
+        """Look the credentials up anew: somebody has logged in or out.
+
+        New collections: what is still being asked for with the old credentials must not come into them.
+        """
+        self._basic = None
+        self._tokens, self._pending, self._found = {}, {}, {}
+
     async def present(self) -> None:
         """Send user name and password from the first request on, as for a registry that asks nobody for them."""
         credential = await self._credential(frozenset())
@@ -183,9 +192,10 @@ class Authenticator:
 
     async def _credential(self, scopes: Scopes) -> Credential | None:
         repository = next((scope.name for scope in sorted(scopes, key=str) if scope.kind == "repository"), "")
-        if repository not in self._found:
-            self._found[repository] = await self._credentials.find(self.lookup, repository)
-        return self._found[repository]
+        found = self._found
+        if repository not in found:
+            found[repository] = await self._credentials.find(self.lookup, repository)
+        return found[repository]
 
     async def _token(self, scopes: Scopes) -> str:
         now = self._clock()
@@ -198,21 +208,21 @@ class Authenticator:
         if task is None:
             task = asyncio.create_task(self._fetch(scopes), name="kittui token")
             self._pending[scopes] = task
-            task.add_done_callback(lambda done: self._settled(scopes, done))
+            task.add_done_callback(partial(self._settled, self._pending, scopes))
         return await asyncio.shield(task)
 
-    def _settled(self, scopes: Scopes, task: asyncio.Task[str]) -> None:
-        self._pending.pop(scopes, None)
+    def _settled(self, pending: dict[Scopes, asyncio.Task[str]], scopes: Scopes, task: asyncio.Task[str]) -> None:
+        pending.pop(scopes, None)
         if not task.cancelled():
             task.exception()
 
     async def _fetch(self, scopes: Scopes) -> str:
-        realm, service = self._realm, self._service
+        realm, service, tokens = self._realm, self._service, self._tokens
         if realm is None:
             raise Unauthorized(f"{self.lookup} has not said where tokens are given out")
         credential = await self._credential(scopes)
         if credential is not None and credential.registry_token:
-            return self._keep(scopes, credential.registry_token, _SHORTEST)
+            return self._keep(tokens, scopes, credential.registry_token, _SHORTEST)
         if credential is not None and not realm.trusted:
             raise UntrustedRealm(
                 f"{self.lookup} wants the credentials for it sent to {realm.host}",
@@ -228,11 +238,11 @@ class Authenticator:
         if status != 200:
             raise self._token_problem(status, body, credential)
         token, lifetime = _parse_token(body, self.lookup)
-        return self._keep(scopes, token, lifetime)
+        return self._keep(tokens, scopes, token, lifetime)
 
-    def _keep(self, scopes: Scopes, token: str, lifetime: float) -> str:
+    def _keep(self, tokens: dict[Scopes, _Token], scopes: Scopes, token: str, lifetime: float) -> str:
         header = f"Bearer {token}"
-        self._tokens[scopes] = _Token(header, self._clock() + max(lifetime, _SHORTEST) - _EARLY)
+        tokens[scopes] = _Token(header, self._clock() + max(lifetime, _SHORTEST) - _EARLY)
         return header
 
     def _token_problem(self, status: int, body: bytes, credential: Credential | None) -> Exception:

@@ -81,6 +81,10 @@ class Session:
         """Send the credentials from the first request on, even to a registry that does not ask for them."""
         await self._auth.present()
 
+    def forget_login(self) -> None:
+        """Look the credentials up anew before the next request."""
+        self._auth.forget()
+
     async def ask(self, call: Call, limit: int = BODY_LIMIT) -> Answer:
         """Send and read the whole answer; raises TooLarge above `limit` bytes, and what http_problem says."""
 

@@ -67,6 +67,10 @@ class RegistrySource:
         """Close every connection."""
         await self._session.aclose()
 
+    def forget_login(self) -> None:
+        """Look the credentials up anew: somebody has logged in or out."""
+        self._session.forget_login()
+
     @property
     def place(self) -> Place:
         """The registry's host."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import build_ports, read_ahead
-from kittui.errors import NotFound, StorageError
+from kittui.errors import NotFound, StorageError, Unauthorized
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.tag import Tag
+from tests.fakes.scripted_registry import ScriptedRegistry
 
 REGISTRY = Place("remote", "127.0.0.1:5055")
 
@@ -62,3 +65,29 @@ async def test_what_fails_ahead_is_told_to_who_asks(home: Path, monkeypatch: pyt
         with pytest.raises(StorageError, match="the disk is gone"):
             async for _ in listed(source):
                 pass
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+async def test_who_logs_in_or_out_is_somebody_else_at_once(home: Path, auth: str) -> None:
+    async with (
+        ScriptedRegistry(auth=auth, users={"ann": "one", "bob": "two"}, anonymous=False) as registry,
+        Composition() as composition,
+    ):
+        registry.add_kit("fraud", "v1", layers=[])
+        ports = await build_ports(composition)
+        repository = (await ports.source(Place("remote", registry.host))).repository("fraud")
+        with pytest.raises(Unauthorized):
+            await repository.resolve(Tag("v1"))
+        await ports.login(registry.host, "ann", "one")
+        await repository.resolve(Tag("v1"))
+        asked = len(registry.requests)
+        await ports.logout(registry.host)
+        with pytest.raises(Unauthorized):
+            await repository.resolve(Tag("v1"))
+        assert not any(request.headers.get("authorization") for request in registry.requests[asked:])
+        await ports.login(registry.host, "bob", "two")
+        asked = len(registry.requests)
+        await repository.resolve(Tag("v1"))
+        sent = " ".join(request.headers.get("authorization", "") for request in registry.requests[asked:])
+        assert b64encode(b"bob:two").decode() in sent
+        assert b64encode(b"ann:one").decode() not in sent

@@ -353,3 +353,26 @@ async def test_waiting_for_a_token_can_be_cancelled_without_harm_to_others() -> 
     assert await second == "Bearer a"
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_a_token_that_comes_after_a_logout_is_not_used_again() -> None:
+    asked, may = asyncio.Event(), asyncio.Event()
+    sent: list[str | None] = []
+
+    async def send(request: TokenRequest) -> tuple[int, bytes]:
+        sent.append(request.authorization)
+        asked.set()
+        await may.wait()
+        return 200, json.dumps({"token": f"token-{len(sent)}", "expires_in": 300}).encode()
+
+    authenticator = Authenticator("127.0.0.1:1", "127.0.0.1:1", ANN, send)
+    authenticator.secure = False
+    scopes = frozenset({repository_scope("fraud", "pull")})
+    challenge = [Challenge("bearer", {"realm": "http://127.0.0.1:1/token", "service": "s"})]
+    first = asyncio.create_task(authenticator.answer(challenge, scopes, None))
+    await asked.wait()
+    authenticator.forget()
+    may.set()
+    assert await first == "Bearer token-1"
+    assert await authenticator.header(scopes) == "Bearer token-2"
+    assert len(sent) == 2

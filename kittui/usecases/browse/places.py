@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import humanize
 
 from kittui.errors import BadReference, KittuiError, NetworkError, NotFound
-from kittui.oci.protocols import Repository, Source, SupportsOnly
+from kittui.oci.protocols import Repository, Source, SupportsLogin, SupportsOnly
 from kittui.oci.reference import LOCAL, Place, Reference, parse_reference, parse_source, store_display
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
@@ -56,6 +56,12 @@ class Places:
         if found is None:
             found = self._opened[place] = self._open_source(place)
         return found
+
+    def forget_logins(self) -> None:
+        """Look every source's credentials up anew: somebody has logged in or out, and a registry has several names."""
+        for source in self._opened.values():
+            if isinstance(source, SupportsLogin):
+                source.forget_login()
 
     async def aclose(self) -> None:
         """Close every source that was opened."""
