@@ -290,3 +290,24 @@ async def test_an_approval_says_whether_every_change_was_ticked(desk: Open, tmp_
         assert one.verdict.statement is not None
         against = one.verdict.statement.predicate[DETAILS].get("reviewedAgainst")
         assert against == (Digest(champion) if left == 0 else None)
+
+
+async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(desk: Open, tmp_path: Path) -> None:
+    async with desk() as (made, pilot):
+        champion, challenger = [(await made.repository.resolve(Tag(tag))).digest for tag in ("champion", "challenger")]
+        review = Review(frozenset("abc"), changes=3, left=0)
+        Reviews(made.composition.state_dir).write(champion, challenger, review.to_json())
+        await pilot.press("space")
+        await ready(pilot, "rollback")
+        await pilot.press("space")
+        await choose(pilot, "approve")
+        words = "ticked here: your approval calls 1 of"
+        await until(pilot, lambda: words in text_of(pilot))
+        assert "the 2 reviewed." in text_of(pilot)
+        await answer(pilot, "Why?", "fine")
+        await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
+        await until(pilot, lambda: said(pilot).count("Approved of") == 2)
+        for tag, expected in (("challenger", Digest(champion)), ("rollback", None)):
+            (one,) = [each for each in await made.stated(tag) if each.verdict.statement]
+            assert one.verdict.statement is not None
+            assert one.verdict.statement.predicate[DETAILS].get("reviewedAgainst") == expected

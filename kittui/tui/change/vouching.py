@@ -83,7 +83,10 @@ async def _reviewed(context: Context, marks: Sequence[Mark]) -> tuple[dict[str, 
             left.append(left_text(review, champion) or f"no change against {champion} is ticked here")
     if not left:
         return against, f"Every change against the present {clean(champion)} is ticked: your approval says so."
-    return against, f"{clean(left[0][:1].upper() + left[0][1:])}: your approval does not call it reviewed."
+    why = clean(left[0][:1].upper() + left[0][1:])
+    if against:
+        return against, f"{why}: your approval calls {len(against)} of the {len(marks)} reviewed."
+    return against, f"{why}: your approval does not call {'it' if len(marks) == 1 else 'them'} reviewed."
 
 
 async def _said(context: Context, what: str, champion: str, reviewed: str) -> tuple[str, str] | None:
