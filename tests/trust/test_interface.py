@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from textual.pilot import Pilot
+from textual.widgets import Input
 
+from kittui.errors import NetworkError
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
@@ -24,7 +26,7 @@ from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.trust.sign import attest, sign
 from kittui.usecases.trust.signer import KeySigner
-from tests.change.kits import Kits, on, ready
+from tests.change.kits import Kits, on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
 
 OPS, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -193,6 +195,64 @@ async def test_old_records_are_pruned_after_a_plan(kits: Kits) -> None:
         await pilot.press("k", "enter")
         await until(pilot, lambda: "1 record deleted." in text_of(pilot))
         assert len(before - set(kits.fraud.manifests)) == 1
+
+
+async def test_a_mark_stays_with_its_move_when_the_history_is_read_again(
+    kits: Kits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nine, one, two = await walked(kits)
+    compared: list[tuple[str, str]] = []
+    monkeypatch.setattr(KittuiApp, "open_comparison", lambda _, a, b: compared.append((a.target, b.target)))
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("j", "j", "space")
+        screen._read()
+        await quiet(pilot)
+        await pilot.press("k", "k", "d", "j", "j", "d")
+        await until(pilot, lambda: compared == [(nine, two)])
+        assert "There is nothing before or after it to compare." in said(pilot)
+        await pilot.press("space")
+        assert (screen._marked, screen._rows.marked) == (None, set())
+        await pilot.press("k", "space")
+        assert [key[0] for key in screen._rows.marked] == ["mine-1"]
+        monkeypatch.setattr(kits.ledger.history, "events", lambda *_, **__: [], raising=True)
+        screen._read()
+        await until(pilot, lambda: all(event.id != "mine-1" for event in screen.history.events))
+        await quiet(pilot)
+        assert (screen._marked, screen._rows.marked) == (None, set())
+    assert one != two
+
+
+async def test_a_pruning_that_fails_shows_what_is_left(kits: Kits) -> None:
+    nine, one, two = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0", "v1.1.0"))
+    for day, left, got in (("2026-03-01", None, nine), ("2026-04-01", nine, one), ("2026-05-01", one, two)):
+        await record(kits, f"{day}T10:00:00Z", left, got, OPS)
+    kits.fraud.tagged["champion"] = two
+    delete, gone = kits.fraud.delete, []
+
+    async def once(target: Any) -> Any:
+        if gone:
+            raise NetworkError("the line went dead", hint="Try again.")
+        gone.append(target)
+        return await delete(target)
+
+    kits.fraud.delete = once  # type: ignore[method-assign]
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        screen = await opened(pilot)
+        before = len(screen.history.events)
+        await pilot.press("X")
+        await until(pilot, on(pilot, InputDialog))
+        await pilot.press("ctrl+u")
+        pilot.app.screen.query_one(Input).value = "9" * 5000
+        await pilot.press("enter")
+        await until(pilot, lambda: "Write a number from 1." in text_of(pilot))
+        pilot.app.screen.query_one(Input).value = "1"
+        await pilot.press("enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        await pilot.press("k", "enter")
+        await until(pilot, lambda: "the line went dead" in said(pilot))
+        await until(pilot, lambda: len(screen.history.events) == before - 1)
+    assert len(gone) == 1
 
 
 async def test_what_is_gone_from_the_registry_is_not_restored(kits: Kits) -> None:

@@ -133,6 +133,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
                 self._history, self._by_tag = history, None
                 first = history.events[0] if history.events and not self._rows.touched else None
                 self._rows.show(history.events, first)
+                self._find_marked()
                 self._facts.update(Content("This machine's moves; reading the registry's records …"))
                 self._detail()
         except KittuiError as error:
@@ -167,7 +168,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
 
     @on(Rows.Highlighted)
     def _moved(self) -> None:
-        if self._rows.current is not self._found:
+        if not _same(self._rows.current, self._found):
             self._moment = None
         self._detail()
 
@@ -258,17 +259,25 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
     def action_mark(self) -> None:
         """Mark the move under the cursor, or take the mark away."""
         event = self._rows.current
-        self._marked = None if event is None or event is self._marked else event
+        self._mark(None if _same(event, self._marked) else event)
+
+    def _mark(self, event: TagEvent | None) -> None:
+        self._marked = event
         self._rows.marked.clear()
-        if self._marked is not None:
-            self._rows.marked.add(_key(self._marked))
+        if event is not None:
+            self._rows.marked.add(_key(event))
         self._rows.touch()
+
+    def _find_marked(self) -> None:
+        """The marked move as it was read now; no mark where it is gone."""
+        if self._marked is not None:
+            self._mark(next((event for event in self._history.events if _same(event, self._marked)), None))
 
     @on(Rows.Opened)
     def action_compare(self) -> None:
         """Compare what the tag pointed to before and after the move; with a mark, what both moves gave."""
         event, marked = self._rows.current, self._marked
-        if event is not None and marked is not None and marked is not event:
+        if event is not None and marked is not None and not _same(event, marked):
             self._compare(marked.after, event.after)
         elif event is not None:
             self._compare(event.before, event.after)
@@ -322,9 +331,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
                 "Prune records",
                 ("How many records of each tag stay? The history on this machine keeps all.",),
                 value="20",
-                check=lambda text: (
-                    "" if text.strip().isdecimal() and 0 < int(text) <= MOST else "Write a number from 1."
-                ),
+                check=_wrong_number,
             )
         )
         if text is None:
@@ -337,9 +344,12 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         words += [f"and {len(old) - 12} more"] if len(old) > 12 else []
         words += ["", "They are deleted from the registry for everybody; undo can't bring them back."]
         if await self.program.ask(ConfirmDialog(f"Delete {counted(len(old), 'record')}", words, "Delete", danger=True)):
-            done = await prune(self._repository, old)
-            self.program.toast(f"{counted(len(done), 'record')} deleted.")
-            self._read()
+            try:
+                done = await prune(self._repository, old)
+                self.program.toast(f"{counted(len(done), 'record')} deleted.")
+            finally:
+                # What went before a deletion failed is gone all the same.
+                self._read()
 
     def action_undo(self) -> None:
         """Take the last change here back, as the panes do."""
@@ -361,6 +371,18 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
 
 def _key(event: TagEvent) -> tuple[str, ...]:
     return (event.id, event.tag, event.time, event.since)
+
+
+def _same(a: TagEvent | None, b: TagEvent | None) -> bool:
+    """Whether both are one move, read at different times."""
+    return a is not None and b is not None and _key(a) == _key(b)
+
+
+def _wrong_number(text: str) -> str:
+    text = text.strip()
+    # Python reads no number of thousands of digits.
+    fits = text.isdecimal() and len(text) <= len(str(MOST)) and 0 < int(text) <= MOST
+    return "" if fits else "Write a number from 1."
 
 
 async def show_history(context: Context) -> None:
