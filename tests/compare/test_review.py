@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +146,19 @@ async def test_nothing_is_written_over_a_review_that_is_still_read(kithome: Path
         await quiet(pilot)
         screen = CompareScreen(case, Side(repository, Tag("champion")), Side(repository, Tag("challenger")))
         await pilot.app.push_screen(screen)
+
+        def is_shown(old: str) -> bool:
+            comparison = screen.comparison
+            return comparison is not None and comparison.complete and comparison.a.digest == old
+
+        def is_counted(pair: tuple[str, str]) -> bool:
+            return on_disk(*pair).left is not None
+
+        def is_ticked(pair: tuple[str, str]) -> bool:
+            return len(on_disk(*pair).seen) == 2
+
         for pair in ((a, b), (b, a)):
-            await until(pilot, lambda pair=pair: screen.comparison and screen.comparison.a.digest == pair[0])
-            await until(pilot, lambda: screen.comparison and screen.comparison.complete)
+            await until(pilot, partial(is_shown, pair[0]))
             assert screen._reviewing.review == Review()
             pilot.app.clear_notifications()
             await pilot.press(key)
@@ -155,9 +166,9 @@ async def test_nothing_is_written_over_a_review_that_is_still_read(kithome: Path
             assert pilot.app.screen is screen
             assert on_disk(*pair) == kept
             reviews.may.set()
-            await until(pilot, lambda pair=pair: on_disk(*pair).left is not None)
+            await until(pilot, partial(is_counted, pair))
             await pilot.press("space")
-            await until(pilot, lambda pair=pair: len(on_disk(*pair).seen) == 2)
+            await until(pilot, partial(is_ticked, pair))
             assert (on_disk(*pair).verdict, on_disk(*pair).notes) == (kept.verdict, kept.notes)
             reviews.may.clear()
             await pilot.press("w")

@@ -228,13 +228,14 @@ async def test_a_pruning_that_fails_shows_what_is_left(kits: Kits) -> None:
     for day, left, got in (("2026-03-01", None, nine), ("2026-04-01", nine, one), ("2026-05-01", one, two)):
         await record(kits, f"{day}T10:00:00Z", left, got, OPS)
     kits.fraud.tagged["champion"] = two
-    delete, gone = kits.fraud.delete, []
+    delete = kits.fraud.delete
+    gone: list[Digest] = []
 
-    async def once(target: Any) -> Any:
+    async def once(digest: Digest) -> None:
         if gone:
             raise NetworkError("the line went dead", hint="Try again.")
-        gone.append(target)
-        return await delete(target)
+        gone.append(digest)
+        await delete(digest)
 
     kits.fraud.delete = once  # type: ignore[method-assign]
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
