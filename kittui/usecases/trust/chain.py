@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -102,10 +103,9 @@ def _put_last(found: list[TagEvent], end: int, wanted: str | None) -> None:
     """Of moves that crossed, the one that lasted was made last: the one that leads to what comes after them."""
     for at in range(end - 2, max(-1, end - 2 - STEPS), -1):
         event = found[at]
-        if _apart(event.time, found[end - 1].time) >= CLOSE:
-            return
         if event.after == wanted and any(other.before == event.before for other in found[at + 1 : end]):
-            found.insert(end - 1, found.pop(at))
+            if _apart(event.time, found[end - 1].time) < CLOSE:
+                found.insert(end - 1, found.pop(at))
             return
 
 
@@ -126,13 +126,16 @@ def chained(
     certain = in_order((event for event in events if counts(event)), *((end[1],) if end else ()))
     doubtful = (event for event in events if not counts(event) and event.proof != "dated in the future")
     others = in_order(doubtful) if bridged else []
+    by_time = sorted((event.time, at) for at, event in enumerate(others))
     ends: list[tuple[str, str | None]] = [(event.time, event.before) for event in certain]
     ends += [end] if end else []
     chain: list[TagEvent] = []
     notes: list[str] = []
     last: tuple[str, str | None] | None = None
     for number, (time, wanted) in enumerate(ends):
-        between = [event for event in others if (last is None or event.time >= last[0]) and event.time <= time]
+        since = bisect_left(by_time, (last[0], 0)) if last else 0
+        until = bisect_right(by_time, (time, len(others)))
+        between = [others[at] for at in sorted(at for _, at in by_time[since:until])]
         bridge = _bridge(between, last[1] if last else (between[0].before if between else wanted), wanted)
         if bridge is None and last is not None:
             crossed = _crossed(certain, number, wanted)
