@@ -43,7 +43,9 @@ async def examine(
 def this_terminal(composition: Composition, *, tty: bool) -> Terminal:
     """What is known of the terminal that stdout leads to."""
     size = shutil.get_terminal_size()
-    return Terminal(tty, getattr(sys.stdout, "encoding", None) or "", size.columns, size.lines, composition.environ)
+    # While the interface runs, sys.stdout is what it catches prints with.
+    encoding = getattr(sys.__stdout__, "encoding", None) or ""
+    return Terminal(tty, encoding, size.columns, size.lines, composition.environ)
 
 
 def configuration_checks(composition: Composition) -> list[Check]:

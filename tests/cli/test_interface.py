@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from textual.app import _PrintCapture
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import build_ports, read_ahead
@@ -16,6 +19,8 @@ from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
 from tests.fakes.scripted_registry import ScriptedRegistry
+from tests.tui.waiting import listed
+from tests.tui.world import acme
 
 REGISTRY = Place("remote", "127.0.0.1:5055")
 
@@ -91,3 +96,17 @@ async def test_who_logs_in_or_out_is_somebody_else_at_once(home: Path, auth: str
         sent = " ".join(request.headers.get("authorization", "") for request in registry.requests[asked:])
         assert b64encode(b"bob:two").decode() in sent
         assert b64encode(b"ann:one").decode() not in sent
+
+
+async def test_the_screen_of_doctor_knows_the_encoding_of_the_terminal(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the interface runs, sys.stdout has none: it catches what is printed."""
+    async with Composition() as composition, acme().app().run_test() as pilot:
+        await listed(pilot)
+        # What the interface does for its own time.
+        monkeypatch.setattr(sys, "stdout", _PrintCapture(pilot.app))
+        monkeypatch.setattr(sys, "__stdout__", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+        checks = [check async for _, check in (await build_ports(composition)).upkeep.examine([], False)]
+    (characters,) = [check for check in checks if check.name == "characters"]
+    assert (characters.state, characters.seen) == ("good", "Unicode (utf-8)")
