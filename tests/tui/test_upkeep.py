@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from kittui.errors import NetworkError
 from kittui.store import LocalSource
 from kittui.tui.app import KittuiApp
 from kittui.tui.dialogs.choice import ChoiceDialog
@@ -20,7 +22,7 @@ from kittui.tui.upkeep.usage_screen import UsageScreen
 from kittui.usecases.change.usage import usage_of
 from kittui.usecases.doctor import Check
 from kittui.usecases.find import Match, Problem
-from tests.change.kits import Kits, on, ready
+from tests.change.kits import Kits, on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, text_of, to_tags, until
 from tests.tui.world import acme
 
@@ -256,6 +258,31 @@ async def test_a_clean_up_with_nothing_to_do_says_so_and_an_age_has_to_be_one(ki
         await pilot.press(*(["backspace"] * 8), *"1d", "enter")
         await until(pilot, lambda: "There are no ModelKits older than 1 day." in text_of(pilot))
         assert "it has no date" in text_of(pilot)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["something goes", "nothing goes"])
+async def test_a_clean_up_says_what_of_the_place_was_not_listed(kits: Kits, kept: bool) -> None:
+    if kept:
+        kits.fraud.add_kit("old", "retired", "v0.1.0")
+    ports = kits.world.ports
+    named = ports.trust.named
+
+    async def cut(words: Any) -> Any:
+        return (await named(words))[0], [NetworkError("the catalog ended early", reference="registry.test")]
+
+    app = KittuiApp(replace(ports, trust=replace(ports.trust, named=cut)), "remote://registry.test")
+    async with app.run_test(notifications=True, size=LARGE) as pilot:
+        await listed(pilot)
+        browse(pilot).repositories_pane.focus()
+        await until(pilot, lambda: browse(pilot).selection.place == kits.registry.place)
+        await until(pilot, lambda: browse(pilot).selection.repository is None)
+        await pilot.press("X")
+        await choose(pilot, "At stage retired")
+        if kept:
+            await until(pilot, on(pilot, ConfirmDialog))
+            assert "Left out: registry.test: the catalog ended early." in text_of(pilot)
+        else:
+            await until(pilot, lambda: "the catalog ended early" in said(pilot))
 
 
 async def test_read_only_offers_no_clean_up(tmp_path: Path) -> None:

@@ -32,12 +32,12 @@ async def clean_up(context: Context) -> None:
     if rules is None:
         return
     tools = context.ports.change_tools()
-    repositories = await _repositories(context)
+    repositories, unlisted = await _repositories(context)
     for repository in repositories:
         tools.policy.check_write(repository.reference())
     found = await context.ports.upkeep.cleaner().select(repositories, rules)
     plan = await plan_removals(found.rows, "delete")
-    failed = [*found.failed, *plan.failed]
+    failed = [*unlisted, *found.failed, *plan.failed]
     if not plan.plans:
         context.fail_all(failed, len(failed))
         stays = "; ".join(_stays(found))
@@ -74,14 +74,15 @@ async def _ask(context: Context) -> CleanRules | None:
     return CleanRules(older=read_age(text)) if text is not None else None
 
 
-async def _repositories(context: Context) -> list[Repository]:
+async def _repositories(context: Context) -> tuple[list[Repository], list[KittuiError]]:
+    """What is cleaned up, and why that may not be all."""
     selection = context.selection
     if selection.repository is not None:
-        return [selection.repository]
+        return [selection.repository], []
     found, failed = await context.ports.trust.named([str(selection.place)])
     if failed and not found:
         raise failed[0]
-    return found
+    return found, failed
 
 
 def _words(rules: CleanRules, plan: Removals, found: Selected, failed: list[KittuiError]) -> list[str]:
