@@ -233,6 +233,24 @@ async def test_what_was_a_lie_is_replaced_by_what_the_layer_holds() -> None:
         assert "a lying range" not in text_of(pilot)
 
 
+async def test_a_list_that_was_a_lie_is_replaced_by_the_proven_one() -> None:
+    body = b"print(1)\n" * 10
+    true, false = (archive({name: body, "zz": bytes(100_000)}) for name in ("evil.py", "train.py"))
+    made, repository = kit_world({"m": true})
+    repository.lie = {str(Digest.of(true)): false}
+    async with made.app(START).run_test(size=(120, 40), notifications=True) as pilot:
+        await viewed(pilot, "train.py")
+        await read(pilot)
+        await pilot.press("V")
+        await until(pilot, lambda: "train.py is not where the list of files said" in text_of(pilot), LONG)
+        assert not contents(pilot).verified
+        await pilot.press("escape")
+        await until(pilot, lambda: "evil.py" in text_of(pilot), LONG)
+        assert not any(
+            isinstance(r, NodeRow) and r.node.name == "train.py" for r in browse(pilot).layers_pane.body.rows
+        )
+
+
 async def test_a_proven_layer_is_said_to_be_on_its_rows() -> None:
     made, _ = kit_world({"m": archive({"a.txt": b"x", "zz": bytes(100_000)})})
     async with made.app(START).run_test(size=(120, 40)) as pilot:
