@@ -24,6 +24,8 @@ from kittui.oci.tag import Tag
 State = Literal["good", "warn", "bad", "unknown"]
 _MOST_TRIED: Final = 5
 """Repositories tried until one can be looked into."""
+REPAIR_ALSO: Final = "Then tags whose ModelKit is gone, and old blobs that no ModelKit uses, are deleted."
+"""What a plan of a repair can't name beforehand: a broken index hides what else is wrong."""
 _NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
 
 

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,23 @@ def test_doctor(kittui: Run, kithome: Path) -> None:
     assert repaired.json["repairs"]
     assert len(json.loads(index.read_text())["manifests"]) == 11
     assert kittui("doctor", "--repair", "--read-only").status == 1
+    assert "there is nothing to repair" in kittui("doctor", "--repair", "--dry-run").out
+
+
+def test_the_plan_of_a_repair_says_that_more_may_go(kittui: Run, kithome: Path) -> None:
+    """A broken index hides what no ModelKit uses: no problem names it, and the repair deletes it."""
+    unused = kithome / "storage" / "blobs" / "sha256" / sha256(b"unused").hexdigest()
+    unused.write_bytes(b"unused")
+    index = kithome / "storage" / "index.json"
+    index.write_text("{")
+    for path in (unused, index):
+        os.utime(path, (0, 0))
+    planned = kittui("doctor", "--repair", "--dry-run")
+    assert "index.json" in planned.out
+    assert "old blobs that no ModelKit uses, are deleted" in planned.out
+    assert unused.exists()
+    kittui("doctor", "--repair")
+    assert not unused.exists()
 
 
 @pytest.mark.real

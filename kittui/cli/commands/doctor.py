@@ -13,7 +13,7 @@ from kittui.cli.checking import configuration_checks, registry_checks, store_che
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import UsageError
-from kittui.usecases.doctor import Check, check_terminal
+from kittui.usecases.doctor import REPAIR_ALSO, Check, check_terminal
 
 if TYPE_CHECKING:
     from kittui.store.doctor import StoreReport
@@ -43,7 +43,10 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
         call.check_write("local://")
         planned = [one for one in (await inspect_store(composition.store_root)).problems if one.repairable]
         call.preview(
-            [f"{one.subject}: {one.detail}" for one in planned] or ["there is nothing to repair"],
+            [
+                *(f"{one.subject}: {one.detail}" for one in planned),
+                REPAIR_ALSO if planned else "there is nothing to repair",
+            ],
             *({"action": "repair", "kind": one.kind, "subject": one.subject} for one in planned),
         )
         from kittui.store.repair import repair_store

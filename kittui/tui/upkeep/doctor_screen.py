@@ -16,7 +16,7 @@ from kittui.tui.upkeep.list_screen import ListScreen
 from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Column, Spans
 from kittui.usecases.change.words import counted
-from kittui.usecases.doctor import Check
+from kittui.usecases.doctor import REPAIR_ALSO, Check
 
 MARKS: Final = {"good": ("✓", "good"), "warn": ("▲", "warn"), "bad": ("✗", "bad"), "unknown": ("?", "muted")}
 
@@ -120,7 +120,11 @@ class DoctorScreen(ListScreen[Finding]):
             self.program.toast("There is nothing to repair.")
             return
         words = [clean(f"{one.check.name}: {one.check.seen}") for one in self.repairable]
-        words += ["", "No ModelKit is deleted. What kit fails on is set aside; it can't be undone by a key."]
+        words += [
+            "",
+            REPAIR_ALSO,
+            "No ModelKit is deleted. What kit fails on is set aside; it can't be undone by a key.",
+        ]
         words += ["Best while no kit runs."]
         if await self.program.ask(ConfirmDialog("Repair the store", words, "Repair")):
             done = await upkeep.repair()
