@@ -182,10 +182,10 @@ async def build_ports(composition: Composition) -> Ports:
         return await attachments(repository, digest)
 
     async def save(kept: Sequence[str]) -> None:
-        await asyncio.to_thread(_write_kept, composition.state_dir / _FAVOURITES, list(kept))
+        await asyncio.to_thread(_write_kept, composition.state_dir / _FAVOURITES, list(kept), "favourites")
 
     async def save_sizes(kept: Mapping[str, int]) -> None:
-        await asyncio.to_thread(_write_kept, composition.state_dir / _SIZES, dict(kept))
+        await asyncio.to_thread(_write_kept, composition.state_dir / _SIZES, dict(kept), "pane sizes")
 
     def locate(text: str) -> tuple[Place, str, Target | None]:
         found = composition.places.parse_source(text)
@@ -334,8 +334,8 @@ def _read_kept(path: Path) -> object:
         return None
 
 
-def _write_kept(path: Path, kept: object) -> None:
+def _write_kept(path: Path, kept: object, point: str) -> None:
     from kittui.disk.durable import make_folder, replace_file
 
     make_folder(path.parent)
-    replace_file(path, json.dumps(kept, indent=1).encode(), temporary=path.parent, point="favourites")
+    replace_file(path, json.dumps(kept, indent=1).encode(), temporary=path.parent, point=point)

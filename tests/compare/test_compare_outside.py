@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from kittui.compare.comparison import Comparison
+from kittui.errors import UsageError
 from kittui.oci.tag import Tag
 from kittui.tui.app import KittuiApp
+from kittui.tui.compare import handing
+from kittui.tui.compare.handing import How
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.diff.originals import file_of, files_of, kitfiles_of
 from kittui.usecases.inspect.copies import LayerFile, TextFile
@@ -79,6 +83,20 @@ async def test_each_row_stands_for_its_files_on_both_sides() -> None:
     assert isinstance(old, TextFile)
     assert isinstance(new, TextFile)
     assert "lr: 0.01" in new.text
+
+
+@pytest.mark.parametrize("how", ["edit", "page", "compare"])
+async def test_a_file_that_neither_side_has_is_said_to_be_on_neither(monkeypatch: pytest.MonkeyPatch, how: How) -> None:
+    case, both, comparison = await compared()
+
+    async def nothing(*_: object) -> tuple[None, None]:
+        return None, None
+
+    monkeypatch.setattr(handing, "kitfiles_of", nothing)
+    program: Any = None
+    reading: Any = SimpleNamespace(case=case, sides=both)
+    with pytest.raises(UsageError, match="neither side has a file here"):
+        await handing.hand_over(program, reading, comparison, "Kitfile/model.name", how)
 
 
 async def press(pilot: Pilot[Any], title: str, key: str) -> None:

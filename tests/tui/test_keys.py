@@ -603,7 +603,7 @@ async def test_a_command_has_several_keys_and_footer_help_and_palette_show_them_
     [
         (
             {"refresh": ["y"]},
-            {"refresh": "y", "copy": ""},
+            {"refresh": "y", "copy": "Ctrl+P Copy"},
             ["c.yaml:4: keymap.refresh: y was copy's; copy has no key now; the palette may have it"],
         ),
         (
@@ -623,7 +623,7 @@ async def test_a_command_has_several_keys_and_footer_help_and_palette_show_them_
         # What all dialogs have and what one of them has can't have one key; a dialog and the panes can.
         (
             {"messages.copy": ["q"]},
-            {"messages.copy": "q", "dialog.cancel": "Esc", "quit": ""},
+            {"messages.copy": "q", "dialog.cancel": "Esc", "quit": "Ctrl+P Quit"},
             [
                 "c.yaml:4: keymap.messages.copy: q was quit's; quit has no key now; the palette may have it",
                 "c.yaml:4: keymap.messages.copy: q was dialog.cancel's; dialog.cancel has Esc",
@@ -651,6 +651,22 @@ async def test_a_command_that_lost_its_key_is_in_the_palette_without_one() -> No
         titles = {command.title for command in app.get_system_commands(app.screen)}
         assert {"Refresh  y", "Copy"} <= titles
         assert "unbound" not in text_of(pilot)
+        footer = text_of(pilot).splitlines()[-1]
+        assert "y Refresh" in footer
+        assert "Copy" not in footer, "a key that nobody can press is no hint"
+
+
+async def test_what_takes_a_change_back_is_named_though_it_lost_its_key() -> None:
+    app = acme(keymap={"refresh": ["z"]}).app()
+    async with app.run_test(notifications=True, size=(160, 45)) as pilot:
+        await listed(pilot)
+        app.toast("1 tag removed", undo="undo")
+        assert "1 tag removed\nCtrl+P Undo undoes it" in [each.message for each in app._notifications]
+
+
+def test_without_a_key_for_the_palette_a_command_is_named_by_its_label() -> None:
+    names = acme(keymap={"refresh": ["z"], "copy": [":", "ctrl+p"]}).app().ports.keys
+    assert names["undo"] == "Undo"
 
 
 @pytest.mark.parametrize(

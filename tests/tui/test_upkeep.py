@@ -11,6 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from kittui.errors import NetworkError
+from kittui.oci.digest import Digest
+from kittui.oci.tag import Tag
 from kittui.store import LocalSource
 from kittui.tui.app import KittuiApp
 from kittui.tui.dialogs.choice import ChoiceDialog
@@ -22,7 +24,7 @@ from kittui.tui.upkeep.usage_screen import UsageScreen
 from kittui.usecases.change.usage import usage_of
 from kittui.usecases.doctor import Check
 from kittui.usecases.find import Match, Problem
-from tests.change.kits import Kits, on, ready, said
+from tests.change.kits import TAR, Kits, on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, text_of, to_tags, until
 from tests.tui.world import acme
 
@@ -95,6 +97,58 @@ async def test_a_file_is_found_and_enter_goes_to_its_layer(kits: Kits) -> None:
         layer = browse(pilot).layers_pane.current_layer
         assert layer is not None
         assert layer.digest == matches[0].layer.digest  # type: ignore[union-attr]
+
+
+async def test_a_layer_is_gone_to_though_another_row_is_read_first(kits: Kits) -> None:
+    other = kits.registry.repository("other")
+    for number, tag in enumerate(("champion", "v9")):
+        other.add_kit(f"kit {number}", tag, layers=[(TAR, b"x" * (9 + number))], model={"path": "m"})
+    tags, rest = other.tags, asyncio.Event()
+    layer = (await other.manifest(Tag("v9"))).layers[0].digest
+
+    async def in_pages() -> Any:
+        [entries] = [page async for page in tags()]
+        yield [entry for entry in entries if entry.name == "champion"]
+        await rest.wait()
+        yield [entry for entry in entries if entry.name != "champion"]
+
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await ready(pilot)
+        other.tags = in_pages  # type: ignore[method-assign]
+        browse(pilot).open(kits.registry.place, "other", Tag("v9"), layer)
+        await until(
+            pilot, lambda: (row := browse(pilot).tags_pane.current) and row.repository is other and row.modelkit
+        )
+        await until(pilot, lambda: browse(pilot).layers_pane.current_layer is not None)
+        rest.set()
+        await until(pilot, lambda: browse(pilot).at == "layers")
+        assert browse(pilot).selection.target == "v9"
+        assert browse(pilot).layers_pane.current_layer.digest == layer  # type: ignore[union-attr]
+
+
+async def test_a_digest_is_gone_to_once_a_row_turns_out_to_have_it(kits: Kits) -> None:
+    digest = Digest(kits.fraud.tagged["challenger"])
+    layer = (await kits.fraud.manifest(digest)).layers[0].digest
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await listed(pilot)
+        browse(pilot).open(kits.registry.place, "fraud", digest, layer)
+        await until(pilot, lambda: browse(pilot).at == "layers")
+        assert browse(pilot).selection.digest == digest
+        assert not browse(pilot).tags_pane.looking
+
+
+async def test_a_digest_that_no_row_has_is_said_once_and_forgotten(kits: Kits) -> None:
+    digest = Digest("sha256:" + "0" * 64)
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await listed(pilot)
+        browse(pilot).open(kits.registry.place, "fraud", digest, digest)
+        await until(pilot, lambda: f"@{digest} is not listed." in said(pilot))
+        assert not browse(pilot).tags_pane.looking
+        await quiet(pilot)
+        await pilot.press("j")
+        await quiet(pilot)
+        assert browse(pilot).at == "tags"
+        assert browse(pilot)._wanted is None
 
 
 async def test_a_digest_is_found_and_what_nothing_holds_is_said(kits: Kits) -> None:
@@ -225,10 +279,10 @@ async def test_a_clean_up_of_a_registry_is_one_plan_and_one_answer(kits: Kits) -
         await choose(pilot, "At stage retired")
         await until(pilot, on(pilot, ConfirmDialog))
         await pilot.press("k", "enter")
-        await until(pilot, lambda: "retired" not in kits.fraud.tagged)
+        await until(pilot, lambda: "z undoes it" in text_of(pilot))
         assert sorted(kits.fraud.tagged) == ["challenger", "champion", "rollback", "v0.9.0", "v1.0.0", "v1.1.0"]
         [event] = [each for each in kits.ledger.history.events() if each.tag == "retired"]
-        assert (event.action, event.after, event.reason) == ("delete", None, "clean-up")
+        assert (event.action, event.after, event.reason) == ("delete", None, "clean-up: ModelKits at stage retired")
 
 
 async def test_a_clean_up_of_the_store_by_tag_says_that_it_cannot_be_undone(kithome: Path) -> None:

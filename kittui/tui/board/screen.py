@@ -119,8 +119,8 @@ class BoardScreen(Screen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Begin to read."""
         keys = self._ports.keys
-        hints = [KeyHint(keys[f"board.{name}"], label, f"screen.{action}") for name, label, action in HINTS]
-        hints.append(KeyHint(keys["board.close"], "Back", "screen.close"))
+        hints = [KeyHint(keys.all_of(f"board.{name}"), label, f"screen.{action}") for name, label, action in HINTS]
+        hints.append(KeyHint(keys.all_of("board.close"), "Back", "screen.close"))
         self._footer.hints = tuple(hints)
         self._grid.focus()
         self._load()

@@ -12,6 +12,7 @@ from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import UNDO, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark, Selection
 from kittui.usecases.browse.variants import target_of_variant
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.usecases.change.plan import ChangePlan
 
-UNDO = "undo"
 REDO = "redo"
 Row = TypeVar("Row")
 Done = TypeVar("Done")
@@ -97,20 +97,6 @@ def clashing(texts: Sequence[str]) -> str:
     return "" if twice is None else f"Two would be {clean(twice)}: write {{tag}} where the tag of each goes."
 
 
-async def row_by_row(
-    rows: Iterable[Row], work: Callable[[Row], Awaitable[Done]]
-) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
-    """Do the work for each row in order; what fails does not stop the rest. Returns what was done and what failed."""
-    done: list[Done] = []
-    failed: list[tuple[Row, KittuiError]] = []
-    for row in rows:
-        try:
-            done.append(await work(row))
-        except KittuiError as error:
-            failed.append((row, error))
-    return done, failed
-
-
 async def by_group(
     groups: Iterable[Sequence[Row]], work: Callable[[Sequence[Row]], Awaitable[Done]]
 ) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
@@ -136,23 +122,6 @@ async def by_group(
 def name_failures(context: Context, failed: Sequence[tuple[Mark, KittuiError]], total: int) -> None:
     """Say which marked rows failed, each by its reference."""
     context.fail_all([error.at(mark.reference) for mark, error in failed], total)
-
-
-async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repository]) -> tuple[str | None, str]:
-    """The undo command and what it does, for a toast; None where it would not take back what was just done.
-
-    It works on the repository under the cursor, and the content may be gone from there.
-    """
-    from kittui.usecases.change.undo import plan_undo
-
-    here = context.selection.repository
-    rows = [each for each in changed if here is not None and each.reference() == here.reference()]
-    try:
-        works = bool(rows) and bool((await plan_undo(rows[-1], tools.ledger)).plan.changes)
-    except KittuiError:
-        works = False
-    how = "undoes it" if len(changed) == 1 else f"undoes the last; again, the one before ({len(rows)} here)"
-    return (UNDO if works else None), how
 
 
 async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], action: str = "") -> list[str] | None:

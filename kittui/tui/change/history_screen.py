@@ -121,7 +121,9 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         hints += [("now", "With now", "screen.compare_now"), ("restore", "Restore", "screen.restore")]
         hints += [("mark", "Mark", "screen.mark")]
         hints += [("copy", "Copy", "screen.copy"), ("help", "Help", "app.help"), ("close", "Back", "screen.close")]
-        self._footer.hints = tuple(KeyHint(keys[f"history.{name}"], label, action) for name, label, action in hints)
+        self._footer.hints = tuple(
+            KeyHint(keys.all_of(f"history.{name}"), label, action) for name, label, action in hints
+        )
         self._rows.focus()
         self._read()
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from kittui.errors import Unsupported
 from kittui.oci.tag import Tag
 from kittui.terminal import clean
-from kittui.tui.change.changing import by_group, done_undo, marked, type_names
+from kittui.tui.change.changing import by_group, marked, type_names
 from kittui.tui.change.wording import few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
+from kittui.tui.frame.changes import done_undo
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers

@@ -12,7 +12,6 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
-    UNDO,
     Failed,
     by_group,
     clashing,
@@ -20,7 +19,6 @@ from kittui.tui.change.changing import (
     marked,
     name_failures,
     overrule,
-    row_by_row,
     type_names,
     undoable,
 )
@@ -28,6 +26,7 @@ from kittui.tui.change.wording import attached_note, changes_of, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import UNDO, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers

@@ -11,21 +11,13 @@ from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import (
-    clashing,
-    filled,
-    marked,
-    name_failures,
-    one_each,
-    overrule,
-    row_by_row,
-    type_names,
-)
+from kittui.tui.change.changing import clashing, filled, marked, name_failures, one_each, overrule, type_names
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.wording import attached_note, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers

@@ -96,11 +96,11 @@ class TransfersScreen(Screen[None]):
         keys = self._moving.ports.keys
         hints = []
         if job is not None and job.active:
-            hints.append(KeyHint(keys["transfers.cancel"], "Cancel", "screen.stop"))
+            hints.append(KeyHint(keys.all_of("transfers.cancel"), "Cancel", "screen.stop"))
         elif job is not None and job.resumable:
-            hints.append(KeyHint(keys["transfers.resume"], "Resume", "screen.resume"))
-        hints.append(KeyHint(keys["transfers.help"], "Help", "app.help"))
-        hints.append(KeyHint(keys["transfers.close"], "Back", "screen.close"))
+            hints.append(KeyHint(keys.all_of("transfers.resume"), "Resume", "screen.resume"))
+        hints.append(KeyHint(keys.all_of("transfers.help"), "Help", "app.help"))
+        hints.append(KeyHint(keys.all_of("transfers.close"), "Back", "screen.close"))
         self.query_one(FooterBar).hints = tuple(hints)
 
     @property

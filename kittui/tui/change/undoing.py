@@ -9,10 +9,11 @@ from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.terminal import clean
-from kittui.tui.change.changing import REDO, UNDO, overrule, type_names
+from kittui.tui.change.changing import REDO, overrule, type_names
 from kittui.tui.change.wording import changes_of, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
+from kittui.tui.frame.changes import UNDO
 from kittui.tui.frame.context import Context
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools

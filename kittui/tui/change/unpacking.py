@@ -11,13 +11,14 @@ from kittui.disk.paths import typed_path
 from kittui.errors import Interrupted, KittuiError, StorageError, sentences
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import marked, name_failures, one_each, row_by_row
+from kittui.tui.change.changing import marked, name_failures, one_each
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.ticks import Ticks, folders
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.change.wording import listed
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools

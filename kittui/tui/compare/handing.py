@@ -28,13 +28,13 @@ async def hand_over(program: Program, reading: Reading, comparison: Comparison, 
         old, new = await kitfiles_of(reading.case, reading.sides, comparison)
     else:
         raise UsageError("this is not one file", hint="Put the cursor on a file, or on a value of the Kitfile.")
+    original = new or old
+    if original is None:
+        raise UsageError("neither side has a file here that can be read", hint="Put the cursor on another row.")
     if how == "compare" and old is not None and new is not None:
         await outside.compare(program, old, new)
         return
     if how == "compare":
         there, keys = "new" if old is None else "old", program.ports.keys
         raise UsageError(f"only the {there} side has this file", hint=f"{keys['compare.edit']} opens it.")
-    original = new or old
-    if original is None:
-        raise UsageError("neither side has a file here that can be read", hint="Put the cursor on another row.")
     await (outside.edit if how == "edit" else outside.page)(program, original)

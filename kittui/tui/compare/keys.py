@@ -97,6 +97,6 @@ def footer_hints(keys: KeyNames, width: int, *, unread: int, in_detail: bool, st
     more = [("swap", "Swap", "swap"), ("copy", "Copy", "copy"), ("pane", other, "other_pane")]
     hints += more + last if roomy else more[:1] + last
     return tuple(
-        KeyHint(keys[f"compare.{name}"], label, action if "." in action else f"screen.{action}")
+        KeyHint(keys.all_of(f"compare.{name}"), label, action if "." in action else f"screen.{action}")
         for name, label, action in hints
     )

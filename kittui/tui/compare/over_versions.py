@@ -111,7 +111,7 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         hints += [("copy", "Copy", "copy"), ("help", "Help", "app.help"), ("close", "Back", "close")]
         self._footer.hints = tuple(
             KeyHint(
-                self.program.ports.keys[f"timeline.{name}"],
+                self.program.ports.keys.all_of(f"timeline.{name}"),
                 label,
                 action if "." in action else f"screen.{action}",
             )

@@ -78,16 +78,20 @@ class KeyNames:
         self._usable: Mapping[str, str] | None = None
 
     def __getitem__(self, name: str) -> str:
-        """The first key of a binding as it is shown: `keys["pull"]`."""
-        keys = self._mapped.get(name) or self._binding(name).key
-        return display_keys(keys)[0]
+        """The first key of a binding as it is shown; where it lost its keys, the palette's and its name there."""
+        if key := self._shown(name)[0]:
+            return key
+        return f"{self._shown('palette')[-1]} {self._binding(name).description}".lstrip()
+
+    def _shown(self, name: str) -> list[str]:
+        return display_keys(self._mapped.get(name) or self._binding(name).key)
 
     def of(self, name: str) -> list[str]:
         """All keys of a binding, as Textual spells them."""
         return [key.strip() for key in (self._mapped.get(name) or self._binding(name).key).split(",")]
 
     def all_of(self, name: str) -> str:
-        """All keys that the user gave a binding, else its first one: for the footer."""
+        """All keys that the user gave a binding, else its first one, for the footer; empty where it lost its keys."""
         return "/".join(display_keys(self._mapped[name])) if name in self._mapped else self[name]
 
     @property

@@ -285,7 +285,7 @@ class ViewerScreen(Screen[None]):
             if binding.action == "turn":
                 label = self._names[(self._at + 1) % len(self._names)]
             action = binding.action if "." in binding.action else f"screen.{binding.action}"
-            hints.append(KeyHint(self._opened_by.ports.keys[binding.id or ""], label, action))
+            hints.append(KeyHint(self._opened_by.ports.keys.all_of(binding.id or ""), label, action))
         return hints
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

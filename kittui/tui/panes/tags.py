@@ -130,6 +130,11 @@ class TagsPane(TagListPane):
         self._wanted = (place, name, target)
         self._find_wanted()
 
+    @property
+    def looking(self) -> bool:
+        """Whether a tag or digest that was asked for may still appear."""
+        return self._wanted is not None
+
     def reload(self) -> None:
         """List again, and ask again for what the tags in view point to."""
         if self._list is not None:
@@ -183,7 +188,10 @@ class TagsPane(TagListPane):
                 self._rows.move_to(number)
                 self.post_message(self.Moved())
                 return
-        if self._list.complete and isinstance(target, Tag):
+        # Which digest a tag has is known only once its row is read, and only rows in view are.
+        view = self._rows.in_view
+        read = not self._rows.rows or (bool(view) and all(row.digest or row.problem for row in view))
+        if self._list.complete and (isinstance(target, Tag) or read):
             self._wanted = None
             self.notify(f"{clean(repository.reference(target))} is not listed.", severity="warning", markup=False)
 
@@ -284,4 +292,5 @@ class TagsPane(TagListPane):
             self.rebuild()
         if row.problem:
             self._assess()
+        self._find_wanted()
         self.post_message(self.Read(row))

@@ -82,7 +82,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._commands: Mapping[str, Command] = {command.id: command for part in parts for command in part.commands}
         self._marks: dict[tuple[str, str, str], Mark] = {}
         self._favourites = set(ports.settings.favourites)
-        self._wanted: tuple[Target, Digest] | None = None
+        self._wanted: tuple[Place, str, Target, Digest] | None = None
         self._at: PaneName = "repositories"
         self._sizes = PaneSizes(ports.settings.sizes)
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
@@ -375,7 +375,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def open(self, place: Place, name: str, target: Target | None, layer: Digest | None = None) -> None:
         """Show a place, a repository in it, a tag or digest of that, a layer of it."""
-        self._wanted = (target, layer) if target is not None and layer is not None else None
+        self._wanted = (place, name, target, layer) if target is not None and layer is not None else None
         self.repositories_pane.open(place, name)
         if target is not None:
             self.tags_pane.look_for(place, name, target)
@@ -451,11 +451,18 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         row = self.tags_pane.current
         if self._wanted is None or self._at != "tags" or row is None or row.modelkit is None:
             return
-        (target, layer), self._wanted = self._wanted, None
-        if row.target == target:
-            self.layers_pane.show(row)
-            self.layers_pane.point_at(layer)
-            self.go("layers")
+        place, name, target, layer = self._wanted
+        if (row.repository.source.place, row.repository.name) != (place, name) or target not in (
+            row.target,
+            row.digest,
+        ):
+            if not self.tags_pane.looking:
+                self._wanted = None  # It is not listed, or the user went elsewhere.
+            return
+        self._wanted = None
+        self.layers_pane.show(row)
+        self.layers_pane.point_at(layer)
+        self.go("layers")
 
     def _tag_selection(self) -> Selection:
         """What the details are about: the tag under the cursor, and the layer and file under theirs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
@@ -10,6 +11,7 @@ from kittui.trust.documents import read_age
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import done_undo, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.usecases.change.clean import CleanRules, Selected
 from kittui.usecases.change.plan import Answers
@@ -44,25 +46,25 @@ async def clean_up(context: Context) -> None:
         context.toast(f"There are no {rules.words}." + (f" Left: {stays}." if stays else ""))
         return
     if await context.ask(ConfirmDialog("Clean up", _words(rules, plan, found, failed), "Delete", danger=True)):
-        await _apply(context, plan, failed)
+        await _apply(context, rules, plan, failed)
 
 
 async def _ask(context: Context) -> CleanRules | None:
     stages = [stage.name for stage in context.ports.settings.stages]
-    choices: list[Choice[str]] = [
-        Choice("untagged", "Without a tag", "no tag leads to them any more"),
-        Choice("older", "Older than …", "by the date that they were made"),
-        *(Choice(f"stage {name}", f"At stage {clean(name)}", "and at no other stage") for name in stages),
+    by_age = CleanRules()
+    choices = [
+        Choice(CleanRules(untagged=True), "Without a tag", "no tag points to them"),
+        Choice(by_age, "Older than …", "by creation date"),
+        *(
+            Choice(CleanRules(stages=frozenset({name})), f"At stage {clean(name)}", "and at no other stage")
+            for name in stages
+        ),
     ]
     repository = context.selection.repository
     about = repository.reference() if repository is not None else str(context.selection.place)
     chosen = await context.ask(ChoiceDialog(f"Clean up {clean(about)}: which go?", choices))
-    if chosen is None:
-        return None
-    if chosen == "untagged":
-        return CleanRules(untagged=True)
-    if chosen.startswith("stage "):
-        return CleanRules(stages=frozenset(stage for stage in stages if f"stage {stage}" == chosen))
+    if chosen != by_age:
+        return chosen
     text = await context.ask(
         InputDialog(
             "Older than",
@@ -86,7 +88,7 @@ async def _repositories(context: Context) -> tuple[list[Repository], list[Kittui
 
 
 def _words(rules: CleanRules, plan: Removals, found: Selected, failed: list[KittuiError]) -> list[str]:
-    words = [clean(f"{rules.words[:1].upper()}{rules.words[1:]}:")]
+    words = [clean(f"{rules.words}:")]
     for each in plan.plans[:LISTED]:
         tags = ", ".join(each.tags) or "no tag"
         words.append(clean(f"  {each.manifest.digest.short}  {each.place}  {tags}"))
@@ -105,25 +107,28 @@ def _stays(found: Selected) -> list[str]:
     return [f"{counted(len(names), 'ModelKit')} as {why}" for why, names in found.stays.items()]
 
 
-async def _apply(context: Context, plan: Removals, failed: list[KittuiError]) -> None:
+async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: list[KittuiError]) -> None:
     """Delete one after the other; what fails is named, and the rest is done."""
     from kittui.usecases.change.removals import Removals
     from kittui.usecases.change.remove import apply_remove
 
     tools = context.ports.change_tools()
-    done: list[RemovePlan] = []
+    answers = Answers(f"clean-up: {rules.words}", asked=True)
+    numbers = count(1)
+
+    async def delete(each: RemovePlan) -> RemovePlan:
+        context.activity("clean-up", f"deleting {next(numbers)} of {len(plan.plans)}")
+        await apply_remove(each, tools.ledger, tools.policy, answers)
+        return each
+
     try:
-        for number, each in enumerate(plan.plans, 1):
-            context.activity("clean-up", f"deleting {number} of {len(plan.plans)}")
-            try:
-                await apply_remove(each, tools.ledger, tools.policy, Answers("clean-up", asked=True))
-                done.append(each)
-            except KittuiError as error:
-                failed.append(error.at(each.repository.reference(each.manifest.digest)))
+        done, broken = await row_by_row(plan.plans, delete)
     finally:
         context.activity("clean-up", None)
         for repository in {each.place: each.repository for each in plan.plans}.values():
             context.changed(repository)
     if done:
-        context.toast(removed_text(Removals(tuple(done))))
+        key, how = await done_undo(context, tools, [each.repository for each in done])
+        context.toast(removed_text(Removals(tuple(done))), undo=key, how=how)
+    failed += [error.at(each.repository.reference(each.manifest.digest)) for each, error in broken]
     context.fail_all(failed, len(plan.plans) + len(failed))

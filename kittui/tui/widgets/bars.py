@@ -67,10 +67,11 @@ class FooterBar(Widget):
     aside: reactive[KeyHint | None] = reactive(None, layout=False)
 
     def _shown(self) -> Sequence[tuple[KeyHint, int, int]]:
-        """The hints that fit, with where they start and end; the last one always fits."""
-        if not self.hints:
+        """The hints that fit, with where they start and end; the last one always fits. What has no key is left out."""
+        hints = [hint for hint in self.hints if hint.key]
+        if not hints:
             return ()
-        *others, last = self.hints
+        *others, last = hints
         room = self.size.width - 1 - _width(last) - (_width(self.aside) if self.aside else 0)
         shown: list[tuple[KeyHint, int, int]] = []
         at = 1
