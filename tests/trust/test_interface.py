@@ -171,6 +171,23 @@ async def test_a_tag_is_restored_to_an_entry_by_the_ordinary_plan_and_undone(kit
         await until(pilot, lambda: kits.fraud.tagged["champion"] == two)
 
 
+async def test_to_restore_from_the_history_leaves_the_marks_of_the_panes(kits: Kits) -> None:
+    nine, _, _ = await walked(kits)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("space")
+        marks = browse(pilot).marks
+        assert marks
+        screen = await opened(pilot)
+        await pilot.press("j", "j", "R")
+        await until(pilot, on(pilot, PlanDialog))
+        assert "Restore" in [choice.label for choice in pilot.app.screen._choices]
+        await pilot.press("enter", "k", "enter")
+        await until(pilot, lambda: kits.fraud.tagged["champion"] == nine and len(screen.history.events) == 4)
+        await quiet(pilot)
+        assert browse(pilot).marks == marks
+
+
 async def test_old_records_are_pruned_after_a_plan(kits: Kits) -> None:
     nine, one, two = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0", "v1.1.0"))
     for day, left, got in (("2026-03-01", None, nine), ("2026-04-01", nine, one), ("2026-05-01", one, two)):

@@ -7,6 +7,8 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from textual.app import ComposeResult
+from textual.screen import Screen
 
 from kittui.errors import NotFound
 from kittui.oci.protocols import RepositoryEntry
@@ -22,10 +24,19 @@ from kittui.tui.panes.layer_rows import PartRow
 from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
 from kittui.tui.screens.browse import LAYOUTS
+from kittui.tui.screens.sizing import side
 from kittui.tui.style.keys import display_keys, parse_key
-from kittui.tui.widgets.bars import shorten_middle
+from kittui.tui.widgets.bars import HeaderBar, shorten_middle
 from tests.tui.waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
 from tests.tui.world import World, WorldSource, acme
+
+
+class Below(Screen[None]):
+    """A screen over the panes that says in its header what is under way."""
+
+    def compose(self) -> ComposeResult:
+        """The header alone."""
+        yield HeaderBar()
 
 
 def many(count: int = 60) -> World:
@@ -661,7 +672,8 @@ async def test_what_takes_a_change_back_is_named_though_it_lost_its_key() -> Non
     async with app.run_test(notifications=True, size=(160, 45)) as pilot:
         await listed(pilot)
         app.toast("1 tag removed", undo="undo")
-        assert "1 tag removed\nCtrl+P Undo undoes it" in [each.message for each in app._notifications]
+        said = "1 tag removed\nCtrl+P Undo undoes it"
+        await until(pilot, lambda: said in [each.message for each in app._notifications])
 
 
 def test_without_a_key_for_the_palette_a_command_is_named_by_its_label() -> None:
@@ -975,3 +987,37 @@ def test_keys_are_written_as_on_the_keyboard() -> None:
     }
     assert not {key: shown for key, shown in names.items() if "_" in shown or shown in ("at", "comma", "plus")}
     assert names["at"] == "@"
+
+
+@pytest.mark.parametrize("width", [120, 149, 150, 189, 190, 240])
+async def test_the_sides_have_the_sizes_that_others_are_fitted_beside(width: int) -> None:
+    async with acme().app().run_test(size=(width, 40)) as pilot:
+        await listed(pilot)
+        screen = browse(pilot)
+        found = {"repositories": screen.repositories_pane.size.width, "details": screen.details_pane.size.width}
+        assert found == {name: side(name, width) for name in found}
+
+
+async def test_a_pane_that_has_all_the_room_is_not_made_larger() -> None:
+    world = acme()
+    async with world.app().run_test(size=(160, 40), notifications=True) as pilot:
+        await listed(pilot)
+        before = browse(pilot).repositories_pane.size.width
+        await pilot.press("+", ">")
+        await until(pilot, lambda: "This pane has all the room; + ends that." in text_of(pilot))
+        await pilot.press("+")
+        await until(pilot, lambda: browse(pilot).repositories_pane.size.width == before)
+        assert world.sizes == {}
+
+
+async def test_what_is_over_is_taken_from_every_screen_below_a_dialog() -> None:
+    app = acme().app()
+    async with app.run_test(size=(160, 40)) as pilot:
+        await listed(pilot)
+        below = Below()
+        await app.push_screen(below)
+        app.activity("copy", "verifying 99 %")
+        assert below.query_one(HeaderBar).doing == ("verifying 99 %",)
+        await app.push_screen(ConfirmDialog("Leave", ["Leave?"], "Leave"))
+        app.activity("copy", None)
+        assert below.query_one(HeaderBar).doing == ()

@@ -17,6 +17,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from kittui.errors import NotFound
 from kittui.tui.app import KittuiApp
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.program import Program
@@ -213,6 +214,28 @@ sys.stdout.write("\\nEDITING " + sys.argv[1] + " " + oct(stat.S_IMODE(os.stat(sy
 sys.stdout.flush()
 sys.stdin.readline()
 """
+
+
+async def test_the_header_is_written_once_for_each_percent(lent: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str | None] = []
+    activity = Program.activity
+
+    def note(self: Program, key: str, text: str | None) -> None:
+        written.extend([text] if key == "copy" else [])
+        activity(self, key, text)
+
+    async def read(*_: object, on_bytes: Callable[[int, int], None], **__: object) -> None:
+        for at in range(0, 10_001, 10):
+            on_bytes(at, 20_000)
+        raise NotFound("it is gone")
+
+    monkeypatch.setattr(Program, "activity", note)
+    monkeypatch.setattr("kittui.tui.frame.outside.copy_of", read)
+    async with app_of(Programs("vim")).run_test(size=(120, 40), notifications=True) as pilot:
+        await to_row(pilot, "README.md")
+        await pilot.press("e")
+        await until(pilot, lambda: "it is gone" in text_of(pilot))
+        assert written == [*(f"verifying {percent} %, Esc stops" for percent in range(51)), None]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from kittui.errors import NetworkError
+from kittui.errors import NetworkError, Unreachable
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.store import LocalSource
@@ -196,6 +196,41 @@ async def test_escape_stops_a_search_and_keeps_what_was_found(kits: Kits) -> Non
         assert {one.tag for one in screen.found} >= {"champion"}
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+@pytest.mark.parametrize("end", ["escape", "error"])
+async def test_reading_that_ended_early_is_not_said_to_have_found_nothing(
+    kits: Kits, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    halted = asyncio.Event()
+
+    async def halt(*_: object) -> Any:
+        if end == "error":
+            raise Unreachable("registry.test did not answer")
+        halted.set()
+        await asyncio.Event().wait()
+        yield
+
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await ready(pilot)
+        monkeypatch.setattr("kittui.usecases.find.Finder.search", halt)
+        if end == "error":
+            screen: Any = await find(pilot, "license=GPL", "This place")
+        else:
+            await pilot.press("F")
+            await until(pilot, on(pilot, InputDialog))
+            await pilot.press(*"license=GPL", "enter")
+            await choose(pilot, "This place")
+            await until(pilot, halted.is_set)
+            screen = pilot.app.screen
+            await pilot.press("escape")
+            await until(pilot, lambda: not screen.reading)
+        assert "Nothing found before reading stopped." in text_of(pilot)
+        assert "Nothing holds" not in text_of(pilot)
+        assert not screen._timer._active.is_set(), "nothing looks for rows any more"
+        monkeypatch.undo()
+        await pilot.press("r")
+        await until(pilot, lambda: "Nothing holds license=GPL." in text_of(pilot))
 
 
 async def test_what_cannot_be_looked_into_is_a_row_with_the_reason(kits: Kits) -> None:

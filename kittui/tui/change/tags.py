@@ -72,13 +72,22 @@ async def restore(context: Context, repository: Repository, tag: Tag, digest: Di
     context.ports.change_tools().policy.check_write(repository.reference(tag))
     mark = Mark(repository, digest, digest)
     row = _Retag(mark, await plan_retag(repository, digest, [(repository, tag)]), repository)
-    await _carry_out(context, [row], [], f"Restore {clean(tag)}", always=True)
+    await _carry_out(context, [row], [], f"Restore {clean(tag)}", verb="Restore", always=True)
 
 
 async def _carry_out(
-    context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, always: bool = False
+    context: Context,
+    rows: Sequence[_Retag],
+    failed: Failed,
+    title: str,
+    *,
+    verb: str = "Retag",
+    always: bool = False,
 ) -> None:
-    """Show the plans of all rows, and apply them: those of one repository as one change."""
+    """Show the plans of all rows, and apply them: those of one repository as one change.
+
+    `always` is for a row that does not come from the panes: its plan is shown in any case, and their marks stay.
+    """
     from kittui.usecases.change.retag import apply_retag
 
     tools = context.ports.change_tools()
@@ -88,9 +97,10 @@ async def _carry_out(
         name_failures(context, failed, total)
         if not failed:
             context.toast("Nothing to do: the tag already points to this digest.")
-            context.clear_marks()
+            if not always:
+                context.clear_marks()
         return
-    reason = await _agree(context, rows, failed, title or f"Retag {total} ModelKits", always=always)
+    reason = await _agree(context, rows, failed, title or f"Retag {total} ModelKits", verb=verb, always=always)
     if reason is None:
         return
     typed = await type_names(context, tools, [tag for row in rows for tag in row.plan.overwritten])
@@ -111,7 +121,8 @@ async def _carry_out(
         for repository in {row.destination.reference(): row.destination for row in rows}.values():
             context.changed(repository)
     failed += [(row.mark, error) for row, error in broken]
-    context.clear_marks(keep=[mark for mark, _ in failed])
+    if not always:
+        context.clear_marks(keep=[mark for mark, _ in failed])
     if done:
         plans = [each for plan, _ in done for each in plan.changes]
         count = sum(len(each.changes) for each in plans)
@@ -186,7 +197,7 @@ async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
 
 
 async def _agree(
-    context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, always: bool = False
+    context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, verb: str, always: bool
 ) -> str | None:
     """Show what moves, where there is more to know than was just typed. Returns the reason, None for a no."""
     overwritten = [tag for row in rows for tag in row.plan.overwritten]
@@ -205,7 +216,7 @@ async def _agree(
             title,
             listed(places, 2),
             changes,
-            [Choice("do", title.partition(" ")[0])],
+            [Choice("do", verb)],
             notes=[*rest, *dict.fromkeys(notes)],
             costs=f"{size_text(missing)} are copied." if missing else "No layer is moved.",
             reason=True,

@@ -73,6 +73,7 @@ async def _show(
 async def _copies(program: Program, originals: Sequence[Original], folder: PrivateFolder) -> list[PrivateCopy]:
     """Copy one after the other; the header says how far it is, and Esc stops it."""
     copies = []
+    shown = -1
     try:
         for side, original in zip(("old", "new") if len(originals) > 1 else (".",), originals, strict=True):
 
@@ -80,7 +81,11 @@ async def _copies(program: Program, originals: Sequence[Original], folder: Priva
                 return await agree(program, path, price)
 
             def passed(read: int, size: int) -> None:
-                program.activity(_ACTIVITY, f"verifying {read * 100 // max(1, size)} %, Esc stops")
+                nonlocal shown
+                percent = read * 100 // max(1, size)
+                if percent != shown:
+                    shown = percent
+                    program.activity(_ACTIVITY, f"verifying {percent} %, Esc stops")
 
             copies.append(await copy_of(original, folder.path / side, ask=ask, on_bytes=passed))
     finally:

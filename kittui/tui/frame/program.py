@@ -278,8 +278,8 @@ class Program(App[None], inherit_bindings=False):
         else:
             self._activities[key] = clean(text)
         self.refresh_bars()
-        if len(self.screen_stack) > 1:
-            for header in self.screen.query(HeaderBar):
+        for screen in self.screen_stack[1:]:
+            for header in screen.query(HeaderBar):
                 header.doing = tuple(self._activities.values())
 
     def notify(

@@ -30,15 +30,13 @@ from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.repositories import RepositoriesPane
 from kittui.tui.panes.tags import TagsPane
 from kittui.tui.panes.tree import PlaceRow, RepositoryRow
-from kittui.tui.screens.sizing import PaneSizes
+from kittui.tui.screens.sizing import ROOMY, VAST, WIDE, PaneSizes
 from kittui.tui.style.sizes import too_small
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
 
-WIDE, ROOMY, VAST = 120, 150, 190
-"""Columns from which all panes fit, fit well, and have room to spare."""
 LAYOUTS = ("-tiny", "-narrow", "-wide", "-snug", "-roomy", "-vast")
 NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
 
@@ -242,6 +240,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     async def resize(self, step: int) -> None:
         """Give the pane that has the keys more room, or less, and keep it for the next time."""
+        if self.has_class("-zoomed"):
+            self.notify(f"This pane has all the room; {self._ports.keys['zoom']} ends that.", markup=False, timeout=4)
+            return
         self._sizes.change(self._at, step, wide=self.has_class("-wide"), now=self.pane.size.width)
         self._fit()
         await self._ports.save_sizes(self._sizes.kept)
@@ -282,6 +283,8 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Write header and footer for what is selected now; cheap, and silent when nothing changed."""
+        if not self.children:
+            return  # The program has ended meanwhile.
         selection = self.selection
         place = self.repositories_pane.place
         way = [clean(place.label)] if place and self._at == "repositories" else []

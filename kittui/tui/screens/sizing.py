@@ -10,8 +10,13 @@ from kittui.tui.frame.selection import PaneName
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-SIDES: Final[Mapping[str, int]] = {"repositories": 26, "details": 38}
-"""Cells of the panes at the sides, where all panes are shown."""
+WIDE, ROOMY, VAST = 120, 150, 190
+"""Columns from which all panes fit, fit well, and have room to spare."""
+SIDES: Final[Mapping[str, Mapping[int, int]]] = {
+    "repositories": {VAST: 36, ROOMY: 29, WIDE: 26},
+    "details": {VAST: 50, WIDE: 38},
+}
+"""Cells of the panes at the sides from so many columns on, as the style sheet has them."""
 SHARES: Final[Mapping[str, int]] = {"layers": 40, "narrow.repositories": 40, "narrow.tags": 57, "narrow.layers": 60}
 """Percent that the layers have beside the tags; and where two panes are shown, the one that has the keys."""
 CELLS, PERCENT = 4, 5
@@ -57,7 +62,7 @@ class PaneSizes:
         for name, other in (("repositories", "details"), ("details", "repositories")):
             size = self._kept.get(name)
             if size is not None:
-                beside = min(self._kept.get(other, SIDES[other]), left // 2)
+                beside = min(self._kept.get(other, side(other, width)), left // 2)
                 panes[name].styles.width = max(LEAST, min(size, left - beside))  # type: ignore[index]
         share = self._kept.get("layers")
         if share is not None:
@@ -71,6 +76,11 @@ class PaneSizes:
         beside = {"repositories": middle, "tags": panes["layers"], "layers": panes["details"], "details": middle}[at]
         one = middle if at == "layers" else panes[at]
         one.styles.width, beside.styles.width = f"{_share(share)}fr", f"{100 - _share(share)}fr"
+
+
+def side(name: str, width: int) -> int:
+    """Cells of a pane at a side that nobody has changed, in a terminal with so many columns."""
+    return next((cells for least, cells in SIDES[name].items() if width >= least), LEAST)
 
 
 def _share(percent: int) -> int:

@@ -86,7 +86,7 @@ class DoctorScreen(ListScreen[Finding]):
     def lines(self, row: Finding | None) -> Sequence[Line]:
         """All that was seen, and what to do."""
         if row is None:
-            return [(("Nothing was checked yet.", "muted"),)]
+            return [(("Nothing was checked yet." if self.reading else self.nothing("Nothing to check."), "muted"),)]
         mark, role = MARKS[row.check.state]
         lines: list[Line] = [
             ((f"{mark} ", role), (clean(row.check.name), "text+bold"), (f"  {clean(row.section)}", "muted")),

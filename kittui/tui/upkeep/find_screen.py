@@ -85,8 +85,8 @@ class FindScreen(ListScreen[Found]):
     def lines(self, row: Found | None) -> Sequence[Line]:
         """All of the find; why something could not be looked into."""
         if row is None:
-            words = "Nothing found so far." if self.reading else f"Nothing holds {clean(self._query.text)}."
-            return [((words, "muted"),)]
+            words = self.nothing(f"Nothing holds {clean(self._query.text)}.")
+            return [(("Nothing found so far." if self.reading else words, "muted"),)]
         if isinstance(row, Problem):
             hint = [((clean(row.error.hint), "muted"),)] if row.error.hint else []
             return [((clean(row.reference), "text+bold"),), ((clean(row.error.message), "bad"),), *hint]

@@ -53,7 +53,7 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
         self._stale = False
         self._timer: Timer | None = None
         self._worker: Worker[None] | None = None
-        self._reading = False
+        self._reading = self._complete = False
         self._header, self._facts = HeaderBar(), Static(id="facts")
         self._rows: Rows[Row] = Rows(columns, self.cells, self.key)
         self._lines = Lines()
@@ -78,6 +78,10 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
     def reading(self) -> bool:
         """Whether more may come."""
         return self._reading
+
+    def nothing(self, words: str) -> str:
+        """What stands below an empty list that is no longer read: `words` only where everything was read."""
+        return words if self._complete else "Nothing found before reading stopped."
 
     @abstractmethod
     async def read(self) -> None:
@@ -132,10 +136,11 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
 
     def action_reload(self) -> None:
         """Read everything again."""
-        self._found, self._reading = [], True
+        self._found, self._reading, self._complete = [], True, False
         self.draw()
         if self._timer is None:
             self._timer = self.set_interval(DRAW, self._draw_soon)
+        self._timer.resume()
         self._worker = self.run_worker(self._read(), group="list", exclusive=True)
 
     async def _read(self) -> None:
@@ -143,12 +148,19 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
         said = ""
         try:
             await self.read()
+            self._complete = True
         except KittuiError as error:
             said = error.message
             self.program.fail(error)
+        self._end(said or self.summary())
+
+    def _end(self, said: str) -> None:
+        """Nothing more is read: draw what there is, and stop looking for more to draw."""
         self._reading = False
+        if self._timer is not None:
+            self._timer.pause()
         self.draw()
-        self.say(said or self.summary())
+        self.say(said)
 
     def add(self, row: Row) -> None:
         """Show one more."""
@@ -185,8 +197,6 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
         """Stop reading, or back."""
         if self.reading and self._worker is not None:
             self._worker.cancel()
-            self._reading = False
-            self.draw()
-            self.say(f"Stopped; this is not all. {self.summary()}")
+            self._end(f"Stopped; this is not all. {self.summary()}")
             return
         self.dismiss()

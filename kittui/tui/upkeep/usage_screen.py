@@ -122,7 +122,7 @@ class UsageScreen(ListScreen[Used]):
     def lines(self, row: Used | None) -> Sequence[Line]:
         """What its removal frees, and what else has to go for the rest."""
         if row is None or self._usage is None:
-            return [(("Nothing is here." if not self.reading else "Reading the manifests …", "muted"),)]
+            return [(("Reading the manifests …" if self.reading else self.nothing("Nothing is here."), "muted"),)]
         lines: list[Line] = [
             ((clean(row.reference), "text+bold"), (f"  {row.digest.short}", "muted")),
             ((f"{size_text(row.freed)} ", "good"), (f"of {size_text(row.size)} become free if it goes.", "text")),
