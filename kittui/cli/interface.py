@@ -237,10 +237,10 @@ async def build_ports(composition: Composition) -> Ports:
         sets=tuple(config.boards),
     )
 
-    def finder(tell: Callable[[Progress], None]) -> Finder:
+    def finder(report: Callable[[Progress], None]) -> Finder:
         from kittui.usecases.find import Finder
 
-        return Finder(composition.modelkits, composition.change_tools.inspector, tell)
+        return Finder(composition.modelkits, composition.change_tools.inspector, report)
 
     async def places(words: Sequence[str]) -> list[SearchPlace]:
         from kittui.cli.sources import places_to_search

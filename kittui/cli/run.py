@@ -42,7 +42,7 @@ class Call:
             raise Planned(lines, documents, status)
 
     @property
-    def told(self) -> bool:
+    def plan_is_shown(self) -> bool:
         """Whether somebody reads the plan before it is applied."""
         return self.options.dry_run or not (self.printer.yes and self.printer.quiet)
 

@@ -139,8 +139,8 @@ def test_a_clean_up_is_in_the_history_and_what_is_gone_cannot_be_undone(kittui: 
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("local://",), 2, "it is not said what goes"),
-        (("local://", "--untagged", "--stage", "retired"), 2, "at no stage"),
+        (("local://",), 2, "no rule is given"),
+        (("local://", "--untagged", "--stage", "retired"), 2, "--untagged and --stage exclude each other"),
         (("local://", "--older-than", "soon"), 2, "'soon' is not an age"),
         (("local://", "--untagged"), 2, "--yes"),
         (("local://", "--untagged", "--yes", "--read-only"), 1, "read-only"),

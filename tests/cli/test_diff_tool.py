@@ -30,6 +30,9 @@ def test_the_command_line_opens_the_difftool(
     assert "1.0.0" in old
     assert "1.1.0" in new
     assert kittui(*run, "src/nothing.py", "--json").error["code"] == "usage"
+    refused = kittui(*run, "src/train.py", "--exit-code")
+    assert refused.status == 2
+    assert "--tool prints no comparison" in refused.err
     assert "no file src/nothing.py" in kittui(*run, "src/nothing.py").err
     assert not list(temporary.iterdir())
 

@@ -20,13 +20,13 @@ from kittui.usecases.change.plan import Answers, Changed
 from kittui.usecases.change.removal import RemovePlan
 from kittui.usecases.change.removals import Removals, plan_removals
 from kittui.usecases.change.remove import apply_remove, finish_removals
-from kittui.usecases.change.words import removed_text, undo_text
+from kittui.usecases.change.words import counted, removed_text, undo_text
 
 
 @run.command("clean", changes=True)
 @click.argument("sources", metavar="SOURCE|REPO...", nargs=-1, required=True)
 @click.option("--untagged", is_flag=True, help="ModelKits without a tag.")
-@click.option("--older-than", "older", metavar="AGE", help="ModelKits that were made longer ago: 12h, 30d, 6w, 1y.")
+@click.option("--older-than", "older", metavar="AGE", help="ModelKits created before AGE ago: 12h, 30d, 6w, 1y.")
 @click.option("--stage", "stages", multiple=True, metavar="TAG", help="ModelKits at this stage and no other.")
 @click.option("--referrers", is_flag=True, help="The signatures and statements that refer to them, too.")
 @click.option("--reason", default="", help="Why; kept in the history.")
@@ -39,7 +39,7 @@ async def command(
     referrers: bool,
     reason: str,
 ) -> int:
-    """Delete ModelKits with all their tags: by age, by stage, without a tag; all that is said has to hold.
+    """Delete ModelKits with all their tags: by age, by stage, without a tag; every rule given must match.
 
     What has another stage's tag or one of `protected_tags` stays, and so does what has no date when its age is asked
     for. All that goes is one plan with what that frees, asked about once; what fails is named, and the rest is done.
@@ -67,7 +67,7 @@ async def command(
     lines += [*_stays(found), removed_text(plan, done=False)]
     lines += filter(None, [undo_text(plan.plans)])
     call.preview(lines, *map(removal_document, plan.plans), status=status)
-    call.printer.confirm(lines, f"Delete {len(plan.plans)} of them?")
+    call.printer.confirm(lines, f"Delete {counted(len(plan.plans), 'ModelKit')}?")
     done: list[tuple[RemovePlan, Changed]] = []
     for each in plan.plans:
         call.printer.status(f"deleting {each.repository.reference(each.manifest.digest)}")
@@ -103,9 +103,9 @@ def _rules(untagged: bool, older: str | None, stages: tuple[str, ...]) -> CleanR
         if age is None:
             raise UsageError(f"{older!r} is not an age", hint="Write --older-than 30d: hours (h), days, weeks, years.")
     if not (untagged or older or stages):
-        raise UsageError("it is not said what goes", hint="Give --untagged, --older-than AGE or --stage TAG.")
+        raise UsageError("no rule is given", hint="Give --untagged, --older-than AGE or --stage TAG.")
     if untagged and stages:
-        raise UsageError("what has no tag is at no stage", hint="Give --untagged or --stage.")
+        raise UsageError("--untagged and --stage exclude each other", hint="Give --untagged or --stage.")
     return CleanRules(untagged, age, frozenset(map(Tag.parse, stages)))
 
 

@@ -78,8 +78,8 @@ async def command(
     if markdown + html + call.options.json > 1:
         raise UsageError("only one of --json, --markdown and --html can be printed")
     if tool is not None:
-        if markdown or html or call.options.json or content or sample:
-            raise UsageError("--tool prints no comparison", hint="Leave the other options away.")
+        if markdown or html or call.options.json or content or sample or exit_code:
+            raise UsageError("--tool prints no comparison", hint="Leave out the other options.")
         from kittui.cli.difftool import open_difftool
 
         return await open_difftool(call, (a, (*labels, *a_labels)), (b, (*labels, *b_labels)), tool)

@@ -31,10 +31,10 @@ async def command(call: Call, source: str | None) -> None:
         place, name = repository.source.place, repository.name
     call.printer.status(f"reading {place}")
 
-    def told(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         call.printer.status(f"reading {place}: {done} of {counted(total, 'manifest')}")
 
-    usage = await usage_of(places.source(place), told)
+    usage = await usage_of(places.source(place), on_progress)
     if name is not None and all(one.repository.name != name for one in usage.used):
         raise NotFound(f"{name} holds nothing in {place}", hint=f"kittui ls {place} lists what there is.")
     call.printer.result(usage.to_json(name), lambda: _print(call, usage, name))

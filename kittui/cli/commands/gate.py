@@ -30,7 +30,7 @@ async def command(call: Call, repository: str, origin: str | None, target: str |
     composition = call.composition
     found = await repository_of(call, repository, changing=False)
     stages = composition.config.moves
-    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, told=False)
+    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, shown=False)
     call.printer.status(f"evaluating the gates of {plan.place}")
     verdicts = [one async for one in composition.policy.gates(plan)]
     document = {

@@ -33,7 +33,9 @@ async def command(
     composition = call.composition
     stages = composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_promote(found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire, told=call.told)
+    plan = await plan_promote(
+        found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire, shown=call.plan_is_shown
+    )
     more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
     await agree(call, plan, "Promote in", "Promote?", override, more)
     answers = answers_of(call, plan.overwritten, confirm, reason, override, plan.action)

@@ -20,7 +20,7 @@ async def command(call: Call, repository: str, reason: str, confirm: tuple[str, 
     """Make the ModelKit that rollback points to the champion again; rollback stays."""
     composition = call.composition
     found = await repository_of(call, repository)
-    plan = await plan_rollback(found, stages=composition.config.moves, told=call.told)
+    plan = await plan_rollback(found, stages=composition.config.moves, shown=call.plan_is_shown)
     await agree(call, plan, "Roll back in", "Roll back?", override)
     answers = answers_of(call, plan.overwritten, confirm, reason, override, plan.action)
     done = await apply_changes(plan, composition.ledger, composition.policy, answers)

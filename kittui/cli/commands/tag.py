@@ -60,7 +60,9 @@ async def command(
         if not isinstance(new.target, Tag):
             raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
         destinations.append((new.repository, new.target))
-    plan = await plan_retag(located.repository, located.target or DEFAULT_TAG, destinations, referrers, told=call.told)
+    plan = await plan_retag(
+        located.repository, located.target or DEFAULT_TAG, destinations, referrers, shown=call.plan_is_shown
+    )
     call.check_write(located.repository.reference())
     verdicts = await composition.policy.assess(plan.here) if plan.here is not None else ()
     attached = [line for move in plan.elsewhere for line in attached_lines(move)]

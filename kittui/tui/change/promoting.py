@@ -167,7 +167,7 @@ async def promote(context: Context) -> None:
         if answer is None:
             return
         if answer.choice == "retire":
-            plan = await plan_promote(repository, stages=stages, retire=True, known=known, told=False)
+            plan = await plan_promote(repository, stages=stages, retire=True, known=known, shown=False)
         await apply(context, tools, plan, answer.reason)
 
 

@@ -103,7 +103,7 @@ class TrustPorts:
 class UpkeepPorts:
     """Finding, checking, making room.
 
-    `finder` searches and tells how far it is; `places` are those to search that words name as on the command line.
+    `finder` searches and reports how far it is; `places` are those to search that words name as on the command line.
     `examine` gives every check with the title of its section, of the registries that are named too, and hashes blobs
     where the last is true; `repair` repairs the store and says what it did; `check_write` raises where it may not.
     `cleaner` selects what a clean-up takes.

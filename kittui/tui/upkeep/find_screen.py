@@ -46,12 +46,12 @@ class FindScreen(ListScreen[Found]):
 
     async def read(self) -> None:
         """Search, and show every find."""
-        finder = self.program.ports.upkeep.finder(self._tell)
+        finder = self.program.ports.upkeep.finder(self._report)
         self._looked = finder.progress
         async for found in finder.search(self._query, self._places):
             self.add(found)
 
-    def _tell(self, now: Progress) -> None:
+    def _report(self, now: Progress) -> None:
         self.say(f"{now.at}: {self._counts()}; Esc stops")
 
     def _counts(self) -> str:

@@ -65,10 +65,10 @@ class UsageScreen(ListScreen[Used]):
         self._usage, self._marked = None, {}
         self.rows.marked.clear()
 
-        def told(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             self.say(f"{done} of {counted(total, 'manifest')} read; Esc stops")
 
-        usage = await usage_of(self._source, told)
+        usage = await usage_of(self._source, on_progress)
         self._usage = usage
         for one in usage.used:
             self.add(one)

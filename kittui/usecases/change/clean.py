@@ -20,7 +20,7 @@ OnReading = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class CleanRules:
-    """What goes: all that is said has to hold. `stages` are tags: what has one of them, and no other stage, goes."""
+    """What goes: every rule given must match. `stages` are tags: what has one of them, and no other stage, goes."""
 
     untagged: bool = False
     older: timedelta | None = None
@@ -58,19 +58,19 @@ class Cleaner:
     now: datetime
 
     async def select(
-        self, repositories: Sequence[Repository], rules: CleanRules, told: OnReading = lambda _: None
+        self, repositories: Sequence[Repository], rules: CleanRules, on_reading: OnReading = lambda _: None
     ) -> Selected:
         """Read the tags of every repository, and the ModelKits whose age is asked for; nothing is changed."""
         found = Selected()
         for repository in repositories:
-            told(repository.reference())
+            on_reading(repository.reference())
             try:
-                await self._look(repository, rules, found, told)
+                await self._look(repository, rules, found, on_reading)
             except KittuiError as error:
                 found.failed.append(error.at(repository.reference()))
         return found
 
-    async def _look(self, repository: Repository, rules: CleanRules, found: Selected, told: OnReading) -> None:
+    async def _look(self, repository: Repository, rules: CleanRules, found: Selected, on_reading: OnReading) -> None:
         listing = await list_tags(repository)
         if listing.incomplete is not None:
             raise listing.incomplete
@@ -88,7 +88,7 @@ class Cleaner:
         # An index before its variants: these are its own as long as it is there.
         for digest in [*indexes, *(each for each in tags if each not in indexes)]:
             if digest not in inside or tags[digest]:
-                told(repository.reference(digest))
+                on_reading(repository.reference(digest))
                 await self._assess(repository, digest, tags[digest], rules, found)
 
     async def _assess(

@@ -30,12 +30,12 @@ async def plan_promote(
     retire: bool = False,
     known: Mapping[Tag, Digest] | None = None,
     lookups: int = LOOKUPS,
-    told: bool = True,
+    shown: bool = True,
 ) -> ChangePlan:
     """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
 
     Both are what `stages` calls them unless named; `retire` also tags what rollback held until now with the retired
-    tag. `told`: somebody reads the plan before it is applied; else nothing is asked for that only a reader needs.
+    tag. `shown`: somebody reads the plan before it is applied; else nothing is asked for that only a reader needs.
     Raises NotFound without an origin tag, UsageError for tags that can't be promoted from or to.
     """
     origin, target = origin or stages.challenger, target or stages.champion
@@ -66,7 +66,7 @@ async def plan_promote(
     notes: tuple[str, ...] = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
     fallen = changes[0].before if len(changes) > 1 else None
     if fallen is not None and fallen.raw != new.raw:
-        if told:
+        if shown:
             leaving = {fallback, target}
             kept = await keeps_a_tag(repository, fallen.digest, leaving, _digests(tags, known), lookups)
             notes += kept.notes
@@ -78,7 +78,7 @@ async def plan_promote(
         if retire and (shelved is None or shelved.raw != fallen.raw):
             changes = (TagChange(retired, shelved, fallen), *changes)
             orphans = ()
-    if told:
+    if shown:
         notes += await lasting_notes(repository, changes, "kittui rollback")
     return ChangePlan(repository, "promote", changes, watched, orphans, names, notes, read_at=time.monotonic())
 
@@ -108,9 +108,9 @@ async def plan_rollback(
     stages: LifecycleTags = TAGS,
     known: Mapping[Tag, Digest] | None = None,
     lookups: int = 5,
-    told: bool = True,
+    shown: bool = True,
 ) -> ChangePlan:
-    """target := rollback's digest; rollback stays, so that again is nothing to do; `told` as in `plan_promote`.
+    """target := rollback's digest; rollback stays, so that again is nothing to do; `shown` as in `plan_promote`.
 
     Raises NotFound without rollback.
     """
@@ -135,7 +135,7 @@ async def plan_rollback(
     names = _names(tags, known)
     orphans: tuple[Digest, ...] = ()
     notes: tuple[str, ...] = ()
-    if current is not None and told:
+    if current is not None and shown:
         kept = await keeps_a_tag(repository, current.digest, {target}, _digests(tags, known), lookups)
         notes = kept.notes
         if kept.tag is not None:

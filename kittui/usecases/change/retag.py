@@ -73,11 +73,11 @@ async def plan_retag(
     destinations: Sequence[tuple[Repository, Tag]],
     referrers: bool | None = None,
     *,
-    told: bool = True,
+    shown: bool = True,
 ) -> RetagPlan:
     """Look where the tags point now, and what goes into other repositories along with the ModelKit.
 
-    `told`: somebody reads the plan before it is applied. Raises NotFound for the ModelKit.
+    `shown`: somebody reads the plan before it is applied. Raises NotFound for the ModelKit.
     """
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
@@ -90,7 +90,7 @@ async def plan_retag(
     )
     watched = {} if isinstance(target, Digest) or target in own else {target: manifest.digest}
     instead = "kittui remove --placeholder, or kittui rollback for a champion"
-    notes = await lasting_notes(repository, changes, instead) if told else ()
+    notes = await lasting_notes(repository, changes, instead) if shown else ()
     here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
     moves = [
         await with_attached(await plan_move("tag", repository, manifest.digest, place, tag), referrers)

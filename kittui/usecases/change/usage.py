@@ -89,7 +89,7 @@ class Usage:
         }
 
 
-async def usage_of(source: Source, told: Progressed = lambda done, total: None) -> Usage:
+async def usage_of(source: Source, on_progress: Progressed = lambda done, total: None) -> Usage:
     """Read what a source on this machine holds. Raises Unsupported for a registry, which alone knows what it frees."""
     if not isinstance(source, SupportsHoldings):
         raise Unsupported(
@@ -97,7 +97,7 @@ async def usage_of(source: Source, told: Progressed = lambda done, total: None) 
             hint="Disk usage is that of local:// and of layouts, oci:DIR.",
             reference=str(source.place),
         )
-    holdings = await source.holdings(told)
+    holdings = await source.holdings(on_progress)
     used = [
         Used(source.repository(one.repository), one, holdings.size(one), holdings.freed([one])) for one in holdings.held
     ]

@@ -144,7 +144,7 @@ async def pass_on(
         count, notes = moved.carried, moved.left
         move = await plan_move("copy", origin.repository, digest, destination, stages.challenger)
         await apply_move(move, ledger, policy, answers, progress)
-        plan = await plan_promote(destination, stages=stages, told=False)
+        plan = await plan_promote(destination, stages=stages, shown=False)
         done = await apply_changes(plan, ledger, policy, answers)
     except KittuiError as error:
         return Passed(target, None, count, notes, error)
