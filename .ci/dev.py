@@ -38,6 +38,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("snapshots", ("pytest", "-m", "snapshot", "-n", "2")),
     ("tests", ("pytest", "-m", "not snapshot", *PARALLEL)),
 )
+DEV = ("--group", "dev")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 """What `matrix` looks for; those that are not installed are left out."""
 NO_TESTS = 5
@@ -91,13 +92,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def prepare(env: Mapping[str, str], *groups: str) -> None:
+def prepare(env: Mapping[str, str], *parts: str) -> None:
     """Make the environment of uv.lock in `.venv`; ends the program with a sentence where that fails."""
     if sys.version_info < (3, 11):  # noqa: UP036 - older ones are told so
         sys.exit(f"kittui needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: python3.11 .ci/dev.py ...")
     uv = find_uv(env)
     say("Installing what kittui needs (into .venv) ...")
-    if sync(uv, env, sys.executable, *groups):
+    if sync(uv, env, sys.executable, *parts):
         sys.exit("uv could not make the environment of uv.lock; the lines above say why.")
 
 
@@ -118,10 +119,10 @@ def find_uv(env: Mapping[str, str]) -> str:
     sys.exit("kittui is set up by uv: install it, or python3-pip to get it with, and see that the index is reachable.")
 
 
-def sync(uv: str, env: Mapping[str, str], python: str, *groups: str) -> int:
-    """Bring an environment to what uv.lock says."""
+def sync(uv: str, env: Mapping[str, str], python: str, *parts: str) -> int:
+    """Bring an environment to what uv.lock says, with groups and extras (`--group dev`)."""
     command = [uv, "sync", "--locked", "--inexact", "--quiet", "--python", python, "--no-default-groups"]
-    return run([*command, *(word for group in groups for word in ("--group", group))], env)
+    return run([*command, *parts], env)
 
 
 def install_registry(env: Mapping[str, str]) -> None:
@@ -164,7 +165,7 @@ def install_skopeo(env: Mapping[str, str]) -> None:
 
 def test(env: dict[str, str]) -> int:
     """Run every check, whatever the others said, and return 0 only where all are fine."""
-    prepare(env, "dev")
+    prepare(env, *DEV)
     install_registry(env)
     install_skopeo(env)
     failed = []
@@ -183,7 +184,7 @@ def test(env: dict[str, str]) -> int:
 
 def coverage(env: Mapping[str, str], tests: Sequence[str]) -> int:
     """Run the tests once under coverage; prints each module's share and the lines that nothing reached."""
-    prepare(env, "dev")
+    prepare(env, *DEV)
     install_registry(env)
     report = ("--cov=kittui", "--cov-report=term-missing:skip-covered")
     return run([str(VENV / "bin" / "pytest"), *PARALLEL, *report, *tests], env)
@@ -191,7 +192,7 @@ def coverage(env: Mapping[str, str], tests: Sequence[str]) -> int:
 
 def matrix(env: Mapping[str, str], tests: Sequence[str]) -> int:
     """Run the tests with each of PYTHONS that uv finds, in an environment each, and sum up at the end."""
-    prepare(env, "dev")
+    prepare(env, *DEV)
     install_registry(env)
     uv = find_uv(env)
     # pyenv's commands on PATH find only the versions that it is set to; its folders have all of them.
@@ -208,7 +209,7 @@ def matrix(env: Mapping[str, str], tests: Sequence[str]) -> int:
         folder = TOOLS / "matrix" / version
         inside = {**env, "UV_PROJECT_ENVIRONMENT": str(folder)}
         inside["PATH"] = os.pathsep.join([str(folder / "bin"), env["PATH"]])
-        status = sync(uv, inside, found.stdout.strip(), "dev") or run(
+        status = sync(uv, inside, found.stdout.strip(), *DEV) or run(
             [str(folder / "bin" / "pytest"), *PARALLEL, *tests], inside
         )
         outcomes[version] = "FAILED" if status else "ok"
@@ -227,10 +228,10 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["matrix"]:
         return matrix(env, arguments[1:])
     if arguments[:1] == ["demo"]:
-        prepare(env)
+        prepare(env, "--extra", "images")
         os.execve(VENV / "bin" / "kittui", ["kittui", *arguments], env)
     if arguments[:1] == ["run"] and len(arguments) > 1:
-        prepare(env, "dev")
+        prepare(env, *DEV)
         program = shutil.which(arguments[1], path=env["PATH"]) or arguments[1]
         os.execve(program, list(arguments[1:]), env)
     say(__doc__.strip())

@@ -646,12 +646,15 @@ def test_pairs_at_hand_come_first() -> None:
     hand = pairs_at_hand(names, Tag("v1.10.0"))
     assert [offer.pair for offer in hand] == [
         ("v1.9.0", "v1.10.0"),
+        ("champion", "v1.10.0"),
         ("champion", "challenger"),
         ("champion", "rollback"),
     ]
     assert next(offer.pair for offer in pairs_at_hand(names, Tag("rollback"))) == ("champion", "rollback")
     others = [offer.pair for offer in other_tags(names, Tag("v1.10.0"), hand)]
-    assert len(others) == len(set(others)) == 4
+    assert len(others) == len(set(others)) == 3
+    assert pairs_at_hand(names[:3], Tag("challenger"))[0].pair == ("champion", "challenger")
+    assert pairs_at_hand([*names[:3], Tag("tuned")], Tag("tuned"))[0].pair == ("champion", "tuned")
     assert not set(others) & {offer.pair for offer in hand}
     assert pairs_at_hand([Tag("only")], Tag("only")) == other_tags([Tag("only")], Tag("only")) == []
 

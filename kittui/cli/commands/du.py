@@ -44,7 +44,9 @@ async def command(call: Call, source: str | None) -> None:
 
 def _print(call: Call, usage: Usage, name: str | None) -> None:
     holdings = usage.holdings
-    said = [f"{size_text(holdings.total)} in {counted(len(usage.used), 'ModelKit')}"]
+    attached = sum(one.held.subject is not None for one in usage.used)
+    said = [f"{size_text(holdings.total)} in {counted(len(usage.used) - attached, 'ModelKit')}"]
+    said += [f"{attached} attached to them"] if attached else []
     said += [f"{size_text(holdings.unused)} that no ModelKit uses"] if holdings.unused else []
     said += [f"{size_text(holdings.leftovers)} of unfinished downloads"] if holdings.leftovers else []
     call.printer.line((str(usage.source.place), "bold"), f"  {', '.join(said)}")

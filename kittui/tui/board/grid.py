@@ -219,7 +219,8 @@ class Grid(ScrollView, can_focus=True):
             at = self._stages.index(self._stage)
             fits = self._fits
             self._first = max(0, min(self._first, at, len(self._stages) - 1))
-            self._first = max(self._first, at - fits + 1)
+            # The stage that a card would go to next is in view too.
+            self._first = min(at, max(self._first, min(at + 1, len(self._stages) - 1) - fits + 1))
             self._first = min(self._first, max(0, len(self._stages) - fits))
         height = self.size.height - 1
         top, bottom = self._offset(self._number), self._offset(self._number + 1)

@@ -149,6 +149,8 @@ def pairs_at_hand(names: Sequence[Tag], target: Target, stages: LifecycleTags | 
     ordered = sorted((name for name in names if any(map(str.isdigit, name))), key=natural_key)
     if isinstance(target, Tag) and target in ordered and (at := ordered.index(target)) > 0:
         pairs.setdefault((ordered[at - 1], target), "the version before")
+    if isinstance(target, Tag) and stages.champion in names and target != stages.champion:
+        pairs.setdefault((stages.champion, target), "what it would change in production")
     chosen = [pair for pair in pairs if target in pair] + [pair for pair in pairs if target not in pair]
     return [_offer(pair, pairs[pair]) for pair in chosen]
 
