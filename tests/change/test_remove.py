@@ -11,11 +11,13 @@ from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power, Repository
 from kittui.oci.tag import Tag
+from kittui.usecases.change import removals
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.removal import plan_remove
+from kittui.usecases.change.removal import Mode, plan_remove
 from kittui.usecases.change.remove import apply_remove
+from kittui.usecases.change.siblings import Siblings, tags_by_digest
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.fakes.registry_servers import connect
@@ -45,6 +47,24 @@ async def test_untag_leaves_siblings_and_content(fraud: MemoryRepository, ledger
     assert done.to_json()["deleted"] == []
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert fraud.tagged["champion"] == fraud.tagged["v1.0.0"]
+
+
+@pytest.mark.parametrize(("mode", "power"), [("delete", None), ("untag", CANNOT)])
+async def test_a_repository_of_many_rows_is_read_once(
+    fraud: MemoryRepository, monkeypatch: pytest.MonkeyPatch, mode: Mode, power: Power | None
+) -> None:
+    if power is not None:
+        fraud.source.powers["untag"] = power
+    read: list[str] = []
+
+    async def counted(repository: Repository) -> Siblings:
+        read.append(repository.reference())
+        return await tags_by_digest(repository)
+
+    monkeypatch.setattr(removals, "tags_by_digest", counted)
+    plan = await removals.plan_removals([(fraud, Tag(tag)) for tag in ("champion", "v1.0.0", "v1.1.0")], mode)
+    assert plan.plans
+    assert read == [fraud.reference()]
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -301,16 +301,19 @@ async def test_the_word_is_in_details_and_tags_once_it_was_asked(kits: Kits) -> 
     async with kits.app().run_test(size=(220, 45)) as pilot:
         await ready(pilot)
         tags = browse(pilot).tags_pane
-        words = {row.target: tags._cells(row)[-1][0][0] for row in tags.body.rows}
-        assert words[Tag("champion")] == words[Tag("v1.0.0")] == "valid (ops)"
-        assert words[Tag("rollback")] == "not checked"
+
+        def words(tag: str) -> set[str]:
+            row = next(row for row in tags.body.rows if row.target == Tag(tag))
+            return {text for cell in tags._cells(row) for text, _ in cell}
+
+        assert "valid (ops)" in words("champion") & words("v1.0.0")
+        assert "not checked" in words("rollback")
         assert "valid (ops)" in text_of(pilot)
         await ready(pilot, "challenger")
         await ready(pilot, "rollback")
         await quiet(pilot)
-        words = {row.target: tags._cells(row)[-1][0][0] for row in tags.body.rows}
-        assert words[Tag("challenger")] == "unknown key"
-        assert words[Tag("rollback")] == "unsigned"
+        assert "unknown key" in words("challenger")
+        assert "unsigned" in words("rollback")
 
 
 async def test_details_say_what_came_of_each_signature(kits: Kits) -> None:

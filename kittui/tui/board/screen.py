@@ -83,7 +83,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self._ports = context.ports
         self._board: Board | None = None
         self._rows: dict[str, BoardRow] = {}
-        self._total = 0
+        self._total: int | None = None
         self._problems: Sequence[KittuiError] = ()
         self._order: Order = "name"
         self._grouped = False
@@ -134,11 +134,10 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     @work(group="board", exclusive=True)
     async def _load(self) -> None:
-        self._rows, self._total, self._problems = {}, 0, ()
+        self._rows, self._total, self._problems = {}, None, ()
         labels = {str(each.place): each.label for each in self._ports.places if each.label}
         names = [clean(labels.get(word, word), limit=80) for word in self._words]
         self._header.where = ("Board", ", ".join(names) or "everything")
-        self._facts.update(Content("Listing repositories …"))
         self._draw()
         try:
             found, self._problems = await self._ports.trust.named(self._words)
@@ -149,6 +148,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
                 self._rows[row.repository.reference()] = row
                 self._draw_soon()
         except KittuiError as error:
+            self._total = self._total or 0
             self._problems = [*self._problems, error]
             self.program.fail(error)
         self._draw()
@@ -172,6 +172,9 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self._say(rows)
 
     def _say(self, rows: Sequence[BoardRow]) -> None:
+        if self._total is None:
+            self._facts.update(Content("Listing repositories …"))
+            return
         shown = [row for row in rows if row.cells or row.problem]
         done = sum(row.complete for row in rows)
         parts = [f"{len(shown)} of {self._total} repositories have a stage" if self._total else "No repositories here"]
@@ -189,6 +192,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         row = self._grid.row
         if row is None:
             nothing = "Nothing here holds it." if self._needle else "A repository with a stage tag shows here."
+            nothing = "" if self._total is None else nothing
             self._lines.show(Page([((nothing, "muted"),)]))
             return
         self._lines.show(Page(about(row, self._grid.cell, self._grid.stage, self._ports.clock())))

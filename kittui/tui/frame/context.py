@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kittui.tui.frame.selection import Mark, Selection
 
 Answer = TypeVar("Answer")
+ERRORS: Final = 5
+"""Errors of one command that are spelt out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class Context:
         if len(errors) == 1:
             self.fail(errors[0])
         elif errors:
-            lines = [f"{error.reference}: {error.message}" if error.reference else error.message for error in errors]
+            said = [f"{error.reference}: {error.message}" if error.reference else error.message for error in errors]
+            lines = list(dict.fromkeys(said))
+            lines = [*lines[:ERRORS], *([f"and {len(lines) - ERRORS} more"] if len(lines) > ERRORS else ())]
             hints = {error.hint for error in errors if error.hint}
             self.program.fail_lines(f"{len(errors)} of {total} failed", [*lines, *(hints if len(hints) == 1 else ())])
 

@@ -393,6 +393,7 @@ class Program(App[None], inherit_bindings=False):
                 "Quit",
                 ["Under way:", *under_way, "", "What was transferred is kept, and the next pull resumes it."],
                 "Quit",
+                danger=True,
             )
         ):
             self.exit()

@@ -81,10 +81,12 @@ async def plan_removals(
                     plan = await plan_remove(repository, target, found=known.get(reference))
                 except Unsupported as error:
                     refused = refused or error.message
-                    known.setdefault(reference, await tags_by_digest(repository))
+                    if reference not in known:
+                        known[reference] = await tags_by_digest(repository)
                     plan = await plan_remove(repository, target, "placeholder", found=known[reference])
             else:
-                known.setdefault(reference, await tags_by_digest(repository))
+                if reference not in known:
+                    known[reference] = await tags_by_digest(repository)
                 plan = await plan_remove(
                     repository, target, mode, referrers=referrers, found=known[reference], weigh=False
                 )
