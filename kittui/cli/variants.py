@@ -45,7 +45,7 @@ def variant_document(variant: Variant, size: int | None = None) -> dict[str, Any
         **variant.descriptor.to_json(),
         "labels": {key: plain(parse_json(raw)) for key, raw in variant.raw.items()},
     }
-    return found if size is None else {**found, "layers_size": size}
+    return found if size is None else {**found, "content_size": size}
 
 
 def print_variants(call: Call, variants: Sequence[Variant], sizes: Mapping[str, int | None] | None = None) -> None:

@@ -54,7 +54,7 @@ def test_an_index_is_shown_with_its_labels(kittui: Run, place: str) -> None:
         assert "quantization" in text
         assert '["sm_80","sm_93"]' in text
     listed = kittui("index", "list", f"{place}:all", "--json").json
-    assert [one["layers_size"] for one in listed["variants"]] == [10240] * 4
+    assert [one["content_size"] for one in listed["variants"]] == [10500, 10500, 10500, 10499]
     assert (
         kittui("index", "list", f"{place}:all", "-l", "vram=12GB", "--json").json["variants"] == listed["variants"][2:]
     )

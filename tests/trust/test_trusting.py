@@ -44,7 +44,7 @@ def test_mistakes_are_named() -> None:
     assert config.trust == ()
     told = "\n".join(str(problem) for problem in problems)
     assert "c:2: trust.1.until: a date such as 2027-01-31, or a time with its zone, is allowed" in told
-    assert "trust.2.keys: there is no such key; allowed are name, key, repositories, until" in told
+    assert "trust.2.keys: there is no such key; allowed are name, key, identity, issuer, repositories, until" in told
     assert "record: allowed are 'registry', 'local' or 'off'" in told
 
 

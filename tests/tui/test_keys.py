@@ -556,6 +556,11 @@ async def test_quit_asks_while_a_transfer_runs() -> None:
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmDialog))
+        assert not app._exit, "what is under way does not end by Enter alone"
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("up", "enter")
         await until(pilot, lambda: app._exit)
 
 

@@ -177,6 +177,8 @@ class Pane(Widget):
 
     def set_state(self, state: State) -> None:
         """Show a state; a spinner appears only when loading takes more than 300 ms, whatever is said meanwhile."""
+        if not self.children:
+            return  # The program has ended meanwhile.
         if state.kind == self._state.kind == "loading":
             self._state = self.query_one(Note).shown = state
             return
