@@ -23,6 +23,7 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.inspect.inspector import Inspector
+from tests.change.lifecycle import stages_of
 from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.tui.waiting import browse, quiet, until
 from tests.tui.world import World
@@ -62,8 +63,7 @@ class Kits:
         return self.store.repository(str(reference)), Tag("latest")
 
     def tags(self) -> dict[str, str]:
-        versions = {digest: tag for tag, digest in self.fraud.tagged.items() if tag.startswith("v")}
-        return {tag: versions.get(digest, "") for tag, digest in self.fraud.tagged.items() if not tag.startswith("v")}
+        return stages_of(self.fraud)
 
     def app(self) -> Any:
         return self.world.app("remote://registry.test/fraud")

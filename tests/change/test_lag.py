@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kittui.crashpoints import crashing
@@ -23,6 +21,7 @@ from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
+from tests.change.lifecycle import stages_of, with_stages
 from tests.fakes.memory import MemoryRepository, MemorySource
 
 FOR_EVER = 10**9
@@ -71,24 +70,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
-
-
-@pytest.fixture
 def fraud() -> Late:
     source = MemorySource()
     repository = Late(source, "fraud")
     source.found["fraud"] = repository
-    repository.add_kit("nine", "v0.9.0", "rollback")
-    repository.add_kit("one", "v1.0.0", "champion")
-    repository.add_kit("two", "v1.1.0", "challenger")
-    return repository
-
-
-def tags(repository: MemoryRepository) -> dict[str, str]:
-    versions = {repository.tagged[tag]: tag for tag in repository.tagged if tag.startswith("v")}
-    return {tag: versions[at] for tag, at in repository.tagged.items() if not tag.startswith("v")}
+    return with_stages(repository)
 
 
 def told(ledger: Ledger) -> list[tuple[str, str]]:
@@ -108,7 +94,7 @@ async def test_a_promotion_is_finished_and_written_down(
     done = await promote(fraud, ledger)
     assert done.unseen == unseen
     assert done.to_json()["not_visible_yet"] == list(unseen)
-    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
     assert told(ledger) == [("promote", "rollback"), ("promote", "champion")]
     (entry,) = ledger.journal.entries()
     assert (entry.state, [step.state for step in entry.steps]) == ("done", ["done", "done"])
@@ -134,10 +120,10 @@ async def test_a_tag_that_was_moved_just_now_is_not_promoted_from_its_former_dig
     await apply_retag(plan, ledger, Policy())
     with pytest.raises(TagMoved, match="challenger"):
         await promote(fraud, ledger)
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
     fraud.settle()
     await promote(fraud, ledger)
-    assert tags(fraud)["champion"] == "v1.2.0"
+    assert stages_of(fraud)["champion"] == "v1.2.0"
 
 
 async def test_undo_takes_back_what_does_not_show_yet(fraud: Late, ledger: Ledger) -> None:
@@ -145,17 +131,17 @@ async def test_undo_takes_back_what_does_not_show_yet(fraud: Late, ledger: Ledge
     undo = await plan_undo(fraud, ledger)
     assert [change.tag for change in undo.plan.changes] == ["champion", "rollback"]
     await apply_undo(undo, ledger, Policy())
-    assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
     assert told(ledger)[2:] == [("undo", "champion"), ("undo", "rollback")]
     assert last_change(ledger) is None
     fraud.settle()
-    assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
 
 
 async def test_a_new_tag_and_a_removed_one_show_late(fraud: Late, ledger: Ledger) -> None:
     done = await apply_retag(await plan_retag(fraud, Tag("v1.1.0"), [(fraud, Tag("new"))]), ledger, Policy())
     assert done.done[0].unseen == ("new",)
-    assert tags(fraud)["new"] == "v1.1.0"
+    assert stages_of(fraud)["new"] == "v1.1.0"
     fraud.settle()
     removed = await apply_remove(await plan_remove(fraud, Tag("new")), ledger, Policy())
     assert removed.unseen == ("new",)
@@ -248,7 +234,7 @@ async def test_bytes_are_compared_where_addresses_are_of_another_algorithm(
     monkeypatch.setattr(fraud, "resolve", resolve)
     done = await promote(fraud, ledger)
     assert done.unseen == ()
-    assert tags(fraud)["champion"] == "v1.1.0"
+    assert stages_of(fraud)["champion"] == "v1.1.0"
     assert (await promote(fraud, ledger)).changes == ()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +24,8 @@ from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_redo, apply_undo, last_change, plan_redo, plan_undo
-from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.change.lifecycle import repository_of_three, stages_of
+from tests.fakes.memory import MemoryRepository
 from tests.fakes.rules import Never
 
 
@@ -38,22 +38,8 @@ def die() -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
-
-
-@pytest.fixture
 def fraud() -> MemoryRepository:
-    repository = MemorySource().repository("fraud")
-    repository.add_kit("nine", "v0.9.0", "rollback")
-    repository.add_kit("one", "v1.0.0", "champion")
-    repository.add_kit("two", "v1.1.0", "challenger")
-    return repository
-
-
-def tags(repository: MemoryRepository) -> dict[str, str]:
-    versions = {repository.tagged[tag]: tag for tag in repository.tagged if tag.startswith("v")}
-    return {tag: versions[at] for tag, at in repository.tagged.items() if not tag.startswith("v")}
+    return repository_of_three()
 
 
 async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository, ledger: Ledger) -> None:
@@ -61,7 +47,7 @@ async def test_promote_moves_champion_to_rollback_first(fraud: MemoryRepository,
     assert [change.tag for change in plan.changes] == ["rollback", "champion"]
     with metered() as traffic:
         done = await apply_changes(plan, ledger, Policy(), Answers("better recall"))
-    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
     puts = [what for verb, what in fraud.source.requests if verb == "PUT"]
     assert puts == ["fraud/rollback", "fraud/champion"]
     assert traffic.requests == 6
@@ -89,15 +75,15 @@ async def test_again_changes_nothing(fraud: MemoryRepository, ledger: Ledger) ->
 async def test_without_champion_rollback_is_left_alone(fraud: MemoryRepository, ledger: Ledger) -> None:
     del fraud.tagged["champion"]
     await apply_changes(await plan_promote(fraud), ledger, Policy())
-    assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v0.9.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
 
 
 async def test_earlier_stages_do_not_touch_rollback(fraud: MemoryRepository, ledger: Ledger) -> None:
     fraud.tagged["tuned"] = fraud.tagged["v0.9.0"]
     await apply_changes(await plan_promote(fraud, Tag("tuned"), Tag("challenger")), ledger, Policy())
-    assert tags(fraud)["challenger"] == "v0.9.0"
-    assert tags(fraud)["rollback"] == "v0.9.0"
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["challenger"] == "v0.9.0"
+    assert stages_of(fraud)["rollback"] == "v0.9.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
 
 
 async def test_stages_may_have_other_names(fraud: MemoryRepository, ledger: Ledger) -> None:
@@ -125,7 +111,7 @@ async def test_two_stages_of_one_name_are_refused(fraud: MemoryRepository) -> No
 async def test_rollback_goes_back_and_again_is_nothing(fraud: MemoryRepository, ledger: Ledger) -> None:
     await apply_changes(await plan_promote(fraud), ledger, Policy())
     await apply_changes(await plan_rollback(fraud), ledger, Policy())
-    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v1.0.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
     assert (await plan_rollback(fraud)).changes == ()
 
 
@@ -215,13 +201,13 @@ async def test_check_37_killed_at_each_step_a_rerun_ends_in_the_same_state(
     with crashing(point, once), pytest.raises(Killed):
         await apply_changes(await plan_promote(fraud), ledger, Policy())
     await apply_changes(await plan_promote(fraud), ledger, Policy())
-    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
     assert None not in champions
     events = ledger.history.events()
     assert sorted(event.tag for event in events) == ["champion", "rollback"]
     undo = await plan_undo(fraud, ledger)
     await apply_undo(undo, ledger, Policy())
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
 
 
 async def test_check_39_a_put_whose_answer_was_lost_is_recognised(fraud: MemoryRepository, ledger: Ledger) -> None:
@@ -234,7 +220,7 @@ async def test_check_39_a_put_whose_answer_was_lost_is_recognised(fraud: MemoryR
     fraud.source.after_put.append(drop)
     await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert lost == ["rollback", "champion"]
-    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
 
 
 async def test_a_dead_connection_says_run_again_and_running_again_finishes(
@@ -252,16 +238,16 @@ async def test_a_dead_connection_says_run_again_and_running_again_finishes(
     with pytest.raises(ConnectionLost) as caught:
         await apply_changes(await plan_promote(fraud), ledger, Policy())
     assert "again" in (caught.value.hint or "")
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
     fraud.source.hooks.clear()
     await apply_changes(await plan_promote(fraud), ledger, Policy())
-    assert tags(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v1.0.0", "champion": "v1.1.0", "challenger": "v1.1.0"}
 
 
 async def test_undo_takes_the_whole_promotion_back(fraud: MemoryRepository, ledger: Ledger) -> None:
     await apply_changes(await plan_promote(fraud), ledger, Policy())
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
-    assert tags(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
+    assert stages_of(fraud) == {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0"}
     assert last_change(ledger) is None
 
 
@@ -293,9 +279,9 @@ async def test_promote_asks_for_protected_tags_like_every_other_move(fraud: Memo
     policy = Policy(protected=frozenset({"champion"}))
     with pytest.raises(TagProtected, match="champion"):
         await apply_changes(await plan_promote(fraud), ledger, policy)
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
     await apply_changes(await plan_promote(fraud), ledger, policy, Answers(typed=["champion"]))
-    assert tags(fraud)["champion"] == "v1.1.0"
+    assert stages_of(fraud)["champion"] == "v1.1.0"
     with pytest.raises(TagProtected, match="champion"):
         await apply_changes(await plan_rollback(fraud), ledger, policy)
 
@@ -304,7 +290,7 @@ async def test_promotions_can_be_configured_to_ask_for_nothing(fraud: MemoryRepo
     policy = Policy(protected=frozenset({"champion"}), protect_promotions=False)
     await apply_changes(await plan_promote(fraud), ledger, policy)
     await apply_changes(await plan_rollback(fraud), ledger, policy)
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
     assert policy.guarded(["champion"], "remove") == ("champion",)
 
 
@@ -314,9 +300,9 @@ async def test_a_rule_that_fails_stops_a_move_unless_it_is_overridden(fraud: Mem
     with pytest.raises(Refused, match="never: nothing may move") as refused:
         await apply_changes(plan, ledger, policy)
     assert "--override REASON" in str(refused.value.hint)
-    assert tags(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
     await apply_changes(plan, ledger, policy, Answers(override="agreed in the meeting"))
-    assert tags(fraud)["champion"] == "v1.1.0"
+    assert stages_of(fraud)["champion"] == "v1.1.0"
 
 
 async def test_stages_of_another_name_play_their_roles(fraud: MemoryRepository, ledger: Ledger) -> None:

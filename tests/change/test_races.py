@@ -19,7 +19,8 @@ from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
-from tests.fakes.memory import MemoryRepository, MemorySource
+from tests.change.lifecycle import repository_of_three, stages_of
+from tests.fakes.memory import MemoryRepository
 
 
 @pytest.fixture(autouse=True)
@@ -28,26 +29,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
-
-
-@pytest.fixture
 def fraud() -> MemoryRepository:
     return repository_of_three()
-
-
-def repository_of_three() -> MemoryRepository:
-    repository = MemorySource().repository("fraud")
-    repository.add_kit("nine", "v0.9.0", "rollback")
-    repository.add_kit("one", "v1.0.0", "champion")
-    repository.add_kit("two", "v1.1.0", "challenger")
-    return repository
-
-
-def named(repository: MemoryRepository) -> dict[str, str]:
-    versions = {repository.tagged[tag]: tag for tag in repository.tagged if tag.startswith("v")}
-    return {tag: versions[at] for tag, at in repository.tagged.items() if not tag.startswith("v")}
 
 
 async def test_somebody_who_moved_a_tag_right_after_us_is_noticed_and_our_move_is_recorded(
@@ -100,7 +83,7 @@ async def test_many_who_promote_at_once_do_it_once(fraud: MemoryRepository, ledg
     assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
     assert sorted(entry.state for entry in ledger.journal.entries()) == ["abandoned"] * 7 + ["done"]
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
-    assert named(fraud)["champion"] == "v1.0.0"
+    assert stages_of(fraud)["champion"] == "v1.0.0"
     assert last_change(ledger) is None
 
 
@@ -130,7 +113,7 @@ async def test_two_operators_end_in_a_state_that_some_order_gives_or_one_of_them
                 await apply_changes(await plan_promote(fraud), Ledger.open(tmp_path / str(nth)), Policy())
             except TagMoved:
                 noticed = True
-        ended = {tag: at for tag, at in named(fraud).items() if tag != "challenger"}
+        ended = {tag: at for tag, at in stages_of(fraud).items() if tag != "challenger"}
         if left[0] > 0:
             break
         one_then_other = ({"champion": "v2.0.0", "rollback": "v1.1.0"}, {"champion": "v1.1.0", "rollback": "v2.0.0"})
@@ -173,11 +156,11 @@ async def test_an_undo_that_was_killed_takes_one_change_back_however_often_it_is
             break
         await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
         expected = {"rollback": "v0.9.0", "champion": "v1.0.0", "challenger": "v1.1.0", "kept": "v0.9.0"}
-        assert named(fraud) == expected, (point, nth)
+        assert stages_of(fraud) == expected, (point, nth)
         assert [event.action for event in ledger.history.events()] == ["undo", "undo", "promote", "promote", "tag"]
     assert nth > 1
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
-    assert "kept" not in named(fraud)
+    assert "kept" not in stages_of(fraud)
 
 
 async def test_a_newer_change_is_taken_back_before_one_whose_undo_was_cut_short(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -24,11 +23,6 @@ from tests.fakes.registry_servers import connect
 from tests.fakes.scripted_registry import MANIFEST, Reply, ScriptedRegistry
 
 CANNOT = Power("no", "Distribution 2.8 cannot remove a tag alone", "")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
-
-
-@pytest.fixture
 def fraud() -> MemoryRepository:
     repository = MemorySource().repository("fraud")
     repository.add_kit("one", "v1.0.0", layers=[(TAR, b"x" * 1000)])

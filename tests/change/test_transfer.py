@@ -31,11 +31,6 @@ TAR = "application/vnd.kitops.modelkit.model.v1.tar"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "state", "tester@here")
-
-
-@pytest.fixture
 def origin() -> MemoryRepository:
     repository = MemorySource().repository("fraud")
     repository.add_kit("one", "v1", layers=[(TAR, b"x" * 5000), (TAR, b"y"), (TAR, b"y")], model={"path": "m"})
