@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,12 @@ SERVERS: Mapping[str, tuple[str, Command]] = {
     "olareg": ("olareg", _olareg),
 }
 """By the names of their personalities: the program, and how it is called."""
+
+
+def servers(*names: str) -> list[Any]:
+    """Parameters of tests that run against these, all by default: only Debian's server has to be there under CI."""
+    marks = {name: pytest.mark.real if SERVERS[name][0] == "docker-registry" else pytest.mark.peers for name in SERVERS}
+    return [pytest.param(name, marks=marks[name], id=name) for name in names or SERVERS]
 
 
 @contextmanager

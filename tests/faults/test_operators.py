@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.peers import running
+from tests.fakes.peers import running, servers
 from tests.faults.operators import Operators
 
-pytestmark = pytest.mark.real
 
-
-@pytest.fixture(params=["Distribution 2.8", "zot"])
+@pytest.fixture(params=servers("Distribution 2.8", "zot"))
 def operators(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operators]:
     with running(request.param, tmp_path / "server") as server:
         yield Operators(tmp_path, server)

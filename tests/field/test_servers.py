@@ -14,17 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.peers import SERVERS, running
+from tests.fakes.peers import SERVERS, running, servers
 from tests.fakes.scripted_registry import ScriptedRegistry, digest_of, serving
 from tests.field.operations import OPERATIONS
 from tests.field.personalities import PERSONALITIES
 from tests.field.real import Real
 from tests.field.world import LARGE, REPOSITORY, Scripted, World, fill
 
-NAMES = [
-    pytest.param(name, marks=pytest.mark.real if program == "docker-registry" else pytest.mark.peers, id=name)
-    for name, (program, _) in SERVERS.items()
-]
 HABITS = {each.name: each.habits for each in PERSONALITIES}
 
 
@@ -38,7 +34,7 @@ def world(server: str, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("server", NAMES)
+@pytest.mark.parametrize("server", servers())
 def test_operations(server: str, operation: Callable[[World], None], world: World) -> None:
     operation(world)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from kittui.cli.app import main
 from kittui.registry import Access, RegistrySource
 from tests.fakes.command_line import Ran, Run
 from tests.fakes.docker_registry import DockerRegistry
+from tests.fakes.peers import running, servers
 
 
 @pytest.fixture
@@ -37,3 +38,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Ran(status, out, err)
 
     return call
+
+
+@pytest.fixture(params=servers("Distribution 2.8", "zot"))
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DockerRegistry]:
+    """A real registry, once without and once with a referrers API."""
+    with running(request.param, tmp_path / "server") as server:
+        yield server

@@ -23,10 +23,8 @@ from kittui.trust.reviews import APPROVED, REJECTED, write_review
 from kittui.trust.statements import PAYLOAD_TYPE, REJECTION_TYPE, REVIEW, SIGNED, SUMMARY, TEST_RESULT
 from tests.fakes.command_line import Run
 from tests.fakes.docker_registry import DockerRegistry
-from tests.fakes.peers import running
+from tests.fakes.peers import servers
 from tests.trust.attacker import Attacker, People, statement
-
-pytestmark = pytest.mark.real
 
 NAMES = ("anna", "ben", "ci", "ops")
 GATES = """gates:
@@ -45,12 +43,6 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def people(tmp_path: Path) -> People:
     return People(tmp_path, NAMES, GATES)
-
-
-@pytest.fixture(params=["Distribution 2.8", "zot"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DockerRegistry]:
-    with running(request.param, tmp_path / "server") as server:
-        yield server
 
 
 @pytest.fixture
@@ -230,7 +222,7 @@ def test_what_can_not_be_read_is_not_called_unsigned(run: Run, people: People, a
     assert (found["word"], found["status"]) == ("not verified", "not verified")
 
 
-@pytest.mark.parametrize("server", ["Distribution 2.8"], indirect=True)
+@pytest.mark.parametrize("server", servers("Distribution 2.8"), indirect=True)
 def test_a_modelkit_in_the_place_of_a_list_is_not_overwritten(run: Run, people: People, attacker: Attacker) -> None:
     kit, new = attacker.manifest("champion"), attacker.manifest("challenger")
     attacker.put(kit.raw, new.digest.referrers_tag)
@@ -239,7 +231,7 @@ def test_a_modelkit_in_the_place_of_a_list_is_not_overwritten(run: Run, people: 
     assert attacker.manifest(new.digest.referrers_tag).digest == kit.digest
 
 
-@pytest.mark.parametrize("server", ["Distribution 2.8"], indirect=True)
+@pytest.mark.parametrize("server", servers("Distribution 2.8"), indirect=True)
 def test_an_entry_that_is_gone_keeps_nobody_from_signing(run: Run, people: People, attacker: Attacker) -> None:
     reference = f"{attacker.server.host}/fraud:challenger"
     new = attacker.manifest("challenger")
@@ -249,7 +241,7 @@ def test_an_entry_that_is_gone_keeps_nobody_from_signing(run: Run, people: Peopl
     assert verified(run, attacker)["complete"] is True
 
 
-@pytest.mark.parametrize("server", ["Distribution 2.8"], indirect=True)
+@pytest.mark.parametrize("server", servers("Distribution 2.8"), indirect=True)
 def test_what_is_pruned_is_taken_from_the_list(run: Run, people: People, attacker: Attacker) -> None:
     repository = f"{attacker.server.host}/fraud"
     for _ in range(2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,8 @@ from kittui.oci.media_types import OCI_MANIFEST
 from tests.fakes.command_line import Ran, Run
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
-from tests.fakes.peers import running
+from tests.fakes.peers import servers
 from tests.trust.attacker import Attacker, People
-
-pytestmark = pytest.mark.real
 
 
 @pytest.fixture
@@ -27,12 +25,6 @@ def people(tmp_path: Path) -> People:
     config = tmp_path / "home" / "CONFIG" / "kittui" / "config.yaml"
     config.write_text(f"{config.read_text()}signing_key: {people.file('ops')}\n")
     return people
-
-
-@pytest.fixture(params=["Distribution 2.8", "zot"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DockerRegistry]:
-    with running(request.param, tmp_path / "server") as server:
-        yield server
 
 
 @pytest.fixture
@@ -92,7 +84,7 @@ async def test_check_39_lost_answers_are_recognised_and_recorded_once(
     assert sorted(events(told)) == sorted(PROMOTED)
 
 
-@pytest.mark.parametrize("server", ["Distribution 2.8"], indirect=True)
+@pytest.mark.parametrize("server", servers("Distribution 2.8"), indirect=True)
 def test_check_40_removing_champion_is_warned_of_and_recorded_where_it_was(
     run: Run, people: People, attacker: Attacker
 ) -> None:
@@ -112,6 +104,7 @@ def test_check_40_removing_champion_is_warned_of_and_recorded_where_it_was(
     assert predicate["before"] == attacker.manifest("v1").digest
 
 
+@pytest.mark.real
 def test_check_41_without_deletes_nothing_is_removed_recorded_or_pruned(
     run: Run, people: People, docker_registry: StartRegistry
 ) -> None:
