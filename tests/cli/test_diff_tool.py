@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.command_line import Run
-from tests.tui.test_outside import script, seen, temporary
+from tests.tui.test_outside import script, seen
 
-__all__ = ["temporary"]
-
+pytestmark = pytest.mark.usefixtures("temporary")
 FRAUD = "local://127.0.0.1:5055/fraud"
 
 

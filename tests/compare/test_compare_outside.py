@@ -24,10 +24,11 @@ from kittui.usecases.inspect.programs import Programs
 from tests.compare.kits import opened, safetensors, two
 from tests.compare.test_compare_screen import held, ready, to_row
 from tests.demo.pack import File
-from tests.tui.test_outside import lent, seen, temporary
+from tests.tui.test_outside import lent, seen
 from tests.tui.waiting import LARGE, text_of, until
 
-__all__ = ["lent", "temporary"]
+__all__ = ["lent"]
+pytestmark = pytest.mark.usefixtures("temporary")
 
 WEIGHTS = [safetensors({"w": ("U8", [2], bytes([1, number]))}) for number in (1, 2)]
 OLD = {

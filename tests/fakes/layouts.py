@@ -6,7 +6,23 @@ import hashlib
 import json
 from pathlib import Path
 
+from kittui.oci.digest import Digest
+from tests.demo.pack import Packed
+
 CONFIG = b'{"manifestVersion":"1.0.0","package":{},"code":[{"path":"."}]}'
+
+
+def packed_layout(folder: Path, packed: Packed) -> Path:
+    """An OCI layout with one ModelKit, tagged `v1`."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    manifest = packed.descriptor
+    for digest, content in {**packed.blobs, manifest.digest: packed.manifest}.items():
+        (blobs / Digest.parse(str(digest)).hex).write_bytes(content)
+    named = manifest.to_json() | {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    return folder
 
 
 def one_layer_layout(folder: Path, media_type: str, layer: Path) -> Path:

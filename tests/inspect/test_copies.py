@@ -32,14 +32,7 @@ from tests.compare.kits import opened, two
 from tests.demo.pack import File
 from tests.fakes.memory import MemoryRepository
 
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary folders are created, empty in the beginning."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 async def original(

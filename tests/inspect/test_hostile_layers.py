@@ -16,13 +16,13 @@ from kittui import budget
 from kittui.cli.app import main
 from kittui.errors import KittuiError, TooLarge
 from kittui.formats.tar import FileEntry
-from kittui.oci.digest import Digest
 from kittui.usecases.inspect.files import list_layers
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.models import list_models
 from tests.demo.pack import File, pack
 from tests.fakes.hostile_files import FILES, TARS
 from tests.fakes.layers import archive, layer_of, repository_of
+from tests.fakes.layouts import packed_layout
 from tests.fakes.zstd_frames import seekable
 
 CORPUS = {f"m/{name}{ending}": content for ending, corpus in FILES.items() for name, (content, _) in corpus.items()}
@@ -34,16 +34,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setenv(name, str(tmp_path / name))
     kitfile: dict[str, Any] = {"manifestVersion": "1.0.0", "package": {"name": "x"}, "model": {"path": "m"}}
     packed = pack(kitfile, {name: File(content) for name, content in CORPUS.items()}, version="1.0")
-    folder = tmp_path / "layout"
-    blobs = folder / "blobs/sha256"
-    blobs.mkdir(parents=True)
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    manifest = packed.descriptor
-    for digest, content in {**packed.blobs, manifest.digest: packed.manifest}.items():
-        (blobs / Digest.parse(str(digest)).hex).write_bytes(content)
-    index = manifest.to_json() | {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
-    (folder / "index.json").write_text(f'{{"schemaVersion":2,"manifests":[{json.dumps(index)}]}}')
-    return f"oci:{folder}:v1"
+    return f"oci:{packed_layout(tmp_path / 'layout', packed)}:v1"
 
 
 def test_every_file_of_the_corpus_is_listed_with_its_reason(layout: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import json
 import lzma
 import os
 import pickle
@@ -25,13 +24,13 @@ from kittui.budget import Budget
 from kittui.formats.loading import Examined, examine
 from kittui.formats.need import run_bytes
 from kittui.layout import LayoutSource
-from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.inspect.files import list_layers
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.risk import RiskReport, assess, is_allowed
 from tests.demo.pack import File, pack
+from tests.fakes.layouts import packed_layout
 
 
 class Runs:
@@ -45,15 +44,7 @@ FINE = pickle.dumps({"a": [1, 2, 3]})
 
 async def report_of(tmp_path: Path, files: dict[str, File], kitfile: dict[str, object]) -> RiskReport:
     packed = pack(kitfile, files, version="1.0")
-    blobs = tmp_path / "blobs/sha256"
-    blobs.mkdir(parents=True)
-    (tmp_path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    manifest = packed.descriptor
-    for digest, content in {**packed.blobs, manifest.digest: packed.manifest}.items():
-        (blobs / Digest.parse(str(digest)).hex).write_bytes(content)
-    index = manifest.to_json() | {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
-    (tmp_path / "index.json").write_text(f'{{"schemaVersion":2,"manifests":[{json.dumps(index)}]}}')
-    repository = LayoutSource(tmp_path).repository(".")
+    repository = LayoutSource(packed_layout(tmp_path, packed)).repository(".")
     kit = await ModelKits().open(repository, Tag("v1"))
     inspector = Inspector()
     return await assess(inspector, repository, kit, await list_layers(inspector, repository, kit.layers))

@@ -32,13 +32,7 @@ from tests.tui.waiting import quiet, text_of, until
 README = b"# Fraud\n\nA model.\n"
 
 
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary folders are created, empty in the beginning."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def script(folder: Path, name: str, text: str) -> str:
