@@ -216,8 +216,9 @@ async def test_deleting_takes_two_steps_below_cancel_and_the_name_of_a_stage(kit
 
 
 async def test_a_delete_that_takes_its_blobs_along_is_said_to_be_for_good(kits: Kits) -> None:
-    pulled = await plan_move("pull", kits.fraud, Tag("champion"), kits.store.repository("fraud"), Tag("champion"))
-    await apply_move(pulled, kits.ledger, Policy())
+    for tag in (Tag("champion"), Tag("rollback")):
+        pulled = await plan_move("pull", kits.fraud, tag, kits.store.repository("fraud"), tag)
+        await apply_move(pulled, kits.ledger, Policy())
     async with kits.world.app("local://fraud").run_test(size=SMALL) as pilot:
         await ready(pilot)
         await pilot.press("x")
