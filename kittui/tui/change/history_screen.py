@@ -8,11 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Static
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
@@ -21,9 +18,8 @@ from kittui.terminal import clean
 from kittui.trust.documents import parse_time, read_moment, write_time
 from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.program import Program, program_of
-from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
-from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
 from kittui.usecases.change.words import counted
 from kittui.usecases.trust.chain import TagEvent
@@ -34,19 +30,24 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 CERTAINTY = {"certain": ("✓", "good"), "recorded": ("·", "muted"), "uncertain": ("?", "warn"), "unknown": ("?", "bad")}
-
-
+COLUMNS = (
+    Column("  time", 18, sticky=True),
+    Column("action", 9, sticky=True),
+    Column("tag", 11, flex=True, sticky=True),
+    Column("before", 12),
+    Column("after", 12),
+    Column("proof", 16),
+    Column("who", 20, flex=True),
+)
 MOST = 100_000
 """Records of each tag that a user may want to keep at most."""
 
 
-class HistoryScreen(Screen[None], inherit_bindings=False):
+class HistoryScreen(RowsScreen[TagEvent]):
     """The moves, the newest first; below them the one under the cursor, and what each tag pointed to then."""
 
     DEFAULT_CSS = """
-    HistoryScreen { background: $kit-background; color: $kit-text; layout: vertical; }
-    HistoryScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
-    HistoryScreen Lines { height: 45%; border-top: solid $kit-line; }
+    HistoryScreen Lines { height: 45%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "on_date", "On a date", id="history.date", tooltip="What the tags pointed to on a date"),
@@ -69,7 +70,7 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
 
     def __init__(self, context: Context, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
         """`names` are tags that digests are known by."""
-        super().__init__()
+        super().__init__(COLUMNS, self._cells, _key)
         self._given = context
         self._marked: TagEvent | None = None
         self._repository, self._tag, self._names = repository, tag, names
@@ -77,53 +78,20 @@ class HistoryScreen(Screen[None], inherit_bindings=False):
         self._by_tag: dict[str, MergedHistory] | None = None
         self._moment: datetime | None = None
         self._found: TagEvent | None = None
-        self._header = HeaderBar()
-        self._facts = Static(id="facts")
-        self._rows: Rows[TagEvent] = Rows(
-            (
-                Column("  time", 18, sticky=True),
-                Column("action", 9, sticky=True),
-                Column("tag", 11, flex=True, sticky=True),
-                Column("before", 12),
-                Column("after", 12),
-                Column("proof", 16),
-                Column("who", 20, flex=True),
-            ),
-            self._cells,
-            _key,
-        )
-        self._lines = Lines()
-        self._footer = FooterBar()
-
-    @property
-    def program(self) -> Program:
-        """The program, for its ports, toasts and clipboard."""
-        return program_of(self)
 
     @property
     def history(self) -> MergedHistory:
         """What is known so far."""
         return self._history
 
-    def compose(self) -> ComposeResult:
-        """Header, facts, moves, the one under the cursor in full, footer."""
-        yield self._header
-        yield self._facts
-        yield self._rows
-        yield self._lines
-        yield self._footer
-
     def on_mount(self) -> None:
         """What this machine knows is there at once; the registry's records join it."""
         self._header.where = tuple(clean(name, limit=60) for name in (self._repository.name, self._tag) if name)
-        keys = self.program.ports.keys
         hints = [("date", "On a date", "screen.on_date"), ("compare", "Compare", "screen.compare")]
         hints += [("now", "With now", "screen.compare_now"), ("restore", "Restore", "screen.restore")]
         hints += [("mark", "Mark", "screen.mark")]
         hints += [("copy", "Copy", "screen.copy"), ("help", "Help", "app.help"), ("close", "Back", "screen.close")]
-        self._footer.hints = tuple(
-            KeyHint(keys.all_of(f"history.{name}"), label, action) for name, label, action in hints
-        )
+        self.hint([(f"history.{name}", label, action) for name, label, action in hints])
         self._rows.focus()
         self._read()
 

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Static
 
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
 from kittui.terminal import clean
-from kittui.tui.frame.program import Program, program_of
+from kittui.tui.frame.rows_screen import RowsScreen
 from kittui.tui.style.sizes import age_text, bar_text
-from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
-from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
@@ -28,15 +24,27 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 _BAR: Final = 10
+COLUMNS: Final = (
+    Column("", 1),
+    Column("version", 16, sticky=True, flex=True),
+    Column("age", 5, "right"),
+    Column("digest", 12),
+    Column("value", 24, flex=True),
+)
+HINTS: Final = (
+    ("timeline.next", "Next change", "screen.change(1)"),
+    ("timeline.compare", "Compare with the one before", "screen.compare"),
+    ("timeline.copy", "Copy", "screen.copy"),
+    ("timeline.help", "Help", "app.help"),
+    ("timeline.close", "Back", "screen.close"),
+)
 
 
-class TimelineScreen(Screen[None], inherit_bindings=False):
+class TimelineScreen(RowsScreen[Moment]):
     """The versions of a repository, the oldest first, each with its value; Enter compares it with the one before."""
 
     DEFAULT_CSS = """
-    TimelineScreen { background: $kit-background; color: $kit-text; layout: vertical; }
-    TimelineScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
-    TimelineScreen Lines { height: 7; border-top: solid $kit-line; }
+    TimelineScreen Lines { height: 7; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "change(1)", "Next", id="timeline.next", tooltip="Next version that changed it"),
@@ -50,29 +58,14 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
     def __init__(
         self, case: DiffUseCase, repository: Repository, subject: Subject, target: Target | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(COLUMNS, self._cells, lambda moment: moment.digest or moment.tags)
+        self._lines.can_focus = False
         self._case = case
         self._repository = repository
         self._subject = subject
         self._target = target
         self._moments: Sequence[Moment] = ()
         self._largest = 0.0
-        self._header = HeaderBar()
-        self._facts = Static(id="facts")
-        self._rows: Rows[Moment] = Rows(
-            (
-                Column("", 1),
-                Column("version", 16, sticky=True, flex=True),
-                Column("age", 5, "right"),
-                Column("digest", 12),
-                Column("value", 24, flex=True),
-            ),
-            self._cells,
-            lambda moment: moment.digest or moment.tags,
-        )
-        self._lines = Lines()
-        self._lines.can_focus = False
-        self._footer = FooterBar()
 
     @property
     def moments(self) -> Sequence[Moment]:
@@ -80,43 +73,18 @@ class TimelineScreen(Screen[None], inherit_bindings=False):
         return self._moments
 
     @property
-    def program(self) -> Program:
-        """The program, for its clock, toasts and clipboard."""
-        return program_of(self)
-
-    @property
     def title_words(self) -> str:
         """What is followed."""
         subject = self._subject
         return f"{subject.tensor} in {subject.path}" if subject.kind == "tensor" else subject.path
-
-    def compose(self) -> ComposeResult:
-        """Header, facts, versions, the one under the cursor in full, footer."""
-        yield self._header
-        yield self._facts
-        yield self._rows
-        yield self._lines
-        yield self._footer
 
     def on_mount(self) -> None:
         """Begin."""
         self._header.where = (clean(self._repository.name, limit=60), clean(self.title_words, limit=80))
         self._facts.update(Content(f"reading all versions of {clean(self._repository.reference(), limit=80)} …"))
         self._rows.focus()
-        self._hint()
+        self.hint(HINTS)
         self._read()
-
-    def _hint(self) -> None:
-        hints = [("next", "Next change", "change(1)"), ("compare", "Compare with the one before", "compare")]
-        hints += [("copy", "Copy", "copy"), ("help", "Help", "app.help"), ("close", "Back", "close")]
-        self._footer.hints = tuple(
-            KeyHint(
-                self.program.ports.keys.all_of(f"timeline.{name}"),
-                label,
-                action if "." in action else f"screen.{action}",
-            )
-            for name, label, action in hints
-        )
 
     @work(group="timeline", exclusive=True)
     async def _read(self) -> None:

@@ -7,34 +7,34 @@ from collections.abc import Hashable, Sequence
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Static
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.program import Program, program_of
-from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
-from kittui.tui.widgets.lines import Line, Lines, Page
+from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Column, Rows, Spans
 
 DRAW: Final = 0.1
 """Seconds between two drawings while rows arrive."""
+COMMON: Final = (
+    ("list.reload", "Reload", "screen.reload"),
+    ("list.help", "Help", "app.help"),
+    ("list.close", "Back", "screen.close"),
+)
+"""Keys of every such screen for the footer."""
 Row = TypeVar("Row")
 
 
-class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
+class ListScreen(RowsScreen[Row], Generic[Row]):
     """Reads in a worker: `read` hands over what it finds with `add`. Esc stops that, and again closes."""
 
     DEFAULT_CSS = """
-    ListScreen { background: $kit-background; color: $kit-text; layout: vertical; }
-    ListScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
-    ListScreen Lines { height: 30%; min-height: 6; border-top: solid $kit-line; }
+    ListScreen Lines { height: 30%; min-height: 6; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy all rows, one a line"),
@@ -46,7 +46,7 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
     """Keys of its own for the footer: id, label, action."""
 
     def __init__(self, context: Context, title: str, columns: Sequence[Column]) -> None:
-        super().__init__()
+        super().__init__(columns, self.cells, self.key)
         self.context = context
         self._title = title
         self._found: list[Row] = []
@@ -54,15 +54,6 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
         self._timer: Timer | None = None
         self._worker: Worker[None] | None = None
         self._reading = self._complete = False
-        self._header, self._facts = HeaderBar(), Static(id="facts")
-        self._rows: Rows[Row] = Rows(columns, self.cells, self.key)
-        self._lines = Lines()
-        self._footer = FooterBar()
-
-    @property
-    def program(self) -> Program:
-        """The program, for its ports, toasts and clipboard."""
-        return program_of(self)
 
     @property
     def rows(self) -> Rows[Row]:
@@ -111,26 +102,10 @@ class ListScreen(Screen[None], Generic[Row], inherit_bindings=False):
         """The rows in the order in which they are shown."""
         return found
 
-    def compose(self) -> ComposeResult:
-        """Header, facts, rows, the one under the cursor in full, footer."""
-        yield self._header
-        yield self._facts
-        yield self._rows
-        yield self._lines
-        yield self._footer
-
     def on_mount(self) -> None:
         """Begin to read."""
         self._header.where = (clean(self._title, limit=120),)
-        keys = self.program.ports.keys
-        own = [KeyHint(keys.all_of(name), label, action) for name, label, action in self.HINTS]
-        common = (
-            ("reload", "Reload", "screen.reload"),
-            ("help", "Help", "app.help"),
-            ("close", "Back", "screen.close"),
-        )
-        own += [KeyHint(keys.all_of(f"list.{name}"), label, action) for name, label, action in common]
-        self._footer.hints = tuple(own)
+        self.hint((*self.HINTS, *COMMON))
         self._rows.focus()
         self.action_reload()
 
