@@ -52,6 +52,7 @@ from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import attest, review, sign
 from kittui.usecases.trust.signer import KeySigner
+from kittui.usecases.trust.verify import Verification
 from tests.compare.kits import opened
 from tests.fakes.memory import MemoryRepository, MemorySource
 
@@ -297,6 +298,29 @@ async def test_nothing_is_read_twice_for_the_same_digests(tmp_path: Path) -> Non
     asked = len(world.repository.source.requests)
     await world.rule.assess(plan)
     assert len(world.repository.source.requests) == asked
+
+
+async def test_what_was_found_is_known_while_it_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path)
+    evidence = Evidence(lambda: KEYRING, Inspector)
+    first = await evidence.statements(world.repository, world.new)
+    assert evidence.known(world.repository, world.new) is first
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: Any, **__: Any) -> Verification:
+        asked.set()
+        await answered.wait()
+        raise Unreachable("the registry does not answer")
+
+    monkeypatch.setattr("kittui.usecases.trust.evidence.check_attached", slow)
+    evidence.forget(world.repository)
+    again = asyncio.create_task(evidence.statements(world.repository, world.new))
+    await asked.wait()
+    assert evidence.known(world.repository, world.new) is first
+    answered.set()
+    with pytest.raises(Unreachable):
+        await again
+    assert evidence.known(world.repository, world.new) is None
 
 
 async def test_what_nobody_waits_for_is_not_read_to_its_end(tmp_path: Path) -> None:

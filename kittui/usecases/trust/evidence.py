@@ -57,6 +57,7 @@ class Evidence:
     reviews: Reviews | None = None
     cached: Callable[[Digest], ModelKit | None] = lambda _: None
     _known: dict[tuple[str, str, Digest], _Reading] = field(default_factory=dict)
+    _last: dict[tuple[str, Digest], Verification] = field(default_factory=dict)
 
     async def kit(self, repository: Repository, manifest: Manifest) -> ModelKit:
         """The ModelKit of a manifest: one request at most."""
@@ -78,8 +79,10 @@ class Evidence:
         """What is attached to a digest whose manifest was read, checked with the keys that count."""
 
         async def read() -> Verification:
-            keyring = await asyncio.to_thread(self.keyring)
-            return await check_attached(repository, digest, keyring.for_repository(plain_name(repository)), tags=tags)
+            keyring = (await asyncio.to_thread(self.keyring)).for_repository(plain_name(repository))
+            found = await check_attached(repository, digest, keyring, tags=tags)
+            self._last[repository.reference(), digest] = found
+            return found
 
         return await self._once("statements", repository, digest, read, FRESH)
 
@@ -100,12 +103,12 @@ class Evidence:
         return self.reviews is not None and await asyncio.to_thread(self.reviews.has_others, digest)
 
     def known(self, repository: Repository, digest: Digest) -> Verification | None:
-        """What was found out about a digest when it was last asked for, forgotten or not; nothing is asked now."""
-        found = self._known.get(("statements", repository.reference(), digest))
-        if found is None or not found.task.done() or found.failed:
-            return None
-        result: Verification = found.task.result()
-        return result
+        """What was found out about a digest when it was last read, forgotten or not; nothing is asked now.
+
+        None where that failed; while it is read again, what was found before.
+        """
+        reading = self._known.get(("statements", repository.reference(), digest))
+        return None if reading is None or reading.failed else self._last.get((repository.reference(), digest))
 
     def forget(self, repository: Repository | None = None) -> None:
         """Ask for statements again the next time: those of a repository, or all."""
