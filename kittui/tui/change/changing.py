@@ -141,7 +141,7 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
     for plan in plans:
         verdicts = [verdict async for verdict in tools.policy.gates(plan)]
         if any(verdict.blocks for verdict in verdicts):
-            lines += verdict_lines(verdicts)
+            lines += verdict_lines(sorted(verdicts, key=lambda verdict: not verdict.blocks))
     if not lines:
         return ""
     words = [*map(clean, lines), "", "To go ahead all the same, say why. It is recorded as an override."]
