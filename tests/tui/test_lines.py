@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from kittui.tui.widgets.cutting import fit
 from kittui.tui.widgets.documents import json_page
 from kittui.tui.widgets.highlight import LIMIT, highlight, highlight_json, highlight_yaml
 from kittui.tui.widgets.lines import Lines, between, wrap
-from kittui.tui.widgets.rows import _fit
 from tests.fakes.layers import archive
 from tests.inspect.kits import kit_world
 from tests.inspect.test_viewer import START, read, viewed
@@ -101,7 +101,7 @@ def test_wrapped_lines_fit_and_lose_only_blanks(text: str, width: int) -> None:
 def test_a_cell_is_exactly_as_wide_as_its_column(spans: list[tuple[str, str]], room: int) -> None:
     from rich.cells import cell_len
 
-    assert sum(cell_len(text) for text, _ in _fit(spans, room, "right")) == room
+    assert sum(cell_len(text) for text, _ in fit(spans, room, "right")) == room
 
 
 @given(st.lists(st.tuples(TEXTS, st.sampled_from("abc")), max_size=8), st.integers(0, 80), st.integers(0, 80))
@@ -136,7 +136,7 @@ async def test_of_a_title_of_a_million_characters_few_are_measured(monkeypatch: 
         measured.append(len(text))
         return cell_len(text)
 
-    monkeypatch.setattr("kittui.tui.widgets.rows.cell_len", measuring)
+    monkeypatch.setattr("kittui.tui.widgets.cutting.cell_len", measuring)
     content = b'a,"b' + "\u00e9".encode() * 200_000 + b'"\n1,2\n'
     made, _ = kit_world({"m": archive({"a.csv": content})})
     async with made.app(START).run_test(size=(100, 30)) as pilot:

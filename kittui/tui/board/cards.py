@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from kittui.terminal import clean
 from kittui.tui.style.sizes import age_text
 from kittui.tui.widgets.bars import shorten
-from kittui.tui.widgets.rows import Span, Spans
+from kittui.tui.widgets.cutting import Span, Spans
 from kittui.usecases.trust.words import signed_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from kittui.terminal import clean
 from kittui.tui.board.cards import Heading
 from kittui.tui.style.theme import Roles
 from kittui.tui.widgets.bars import shorten_middle
-from kittui.tui.widgets.rows import Spans
+from kittui.tui.widgets.cutting import Spans
 
 if TYPE_CHECKING:
     from kittui.usecases.trust.board import BoardRow, Cell

@@ -23,8 +23,8 @@ from kittui.tui.frame.program import Program, program_of
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.filtering import FilterInput
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Lines, Page
-from kittui.tui.widgets.rows import Spans
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository

@@ -19,8 +19,10 @@ from kittui.trust.documents import parse_time, read_moment, write_time
 from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 from kittui.usecases.change.words import counted
 from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import Held, held_at

@@ -18,7 +18,9 @@ from kittui.tui.change.wording import progress_text
 from kittui.tui.frame.context import Context
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.bars import FooterBar, KeyHint
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.rows import Rows
 
 ROLES = {"waiting": "muted", "running": "accent", "done": "good", "failed": "bad", "stopped": "warn"}
 MARKS = {"waiting": "…", "running": "▸", "done": "✓", "failed": "✗", "stopped": "■"}

@@ -18,7 +18,9 @@ from kittui.terminal import clean, size_text
 from kittui.tui.change.ticks import Choice, FileTick, LayerTick, Ticks, folders, in_the_way
 from kittui.tui.change.wording import listed
 from kittui.tui.dialogs.dialog import Dialog, Words
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository

@@ -29,8 +29,8 @@ from kittui.tui.compare.hunks import Head, beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Hanging, Line, Lines, Page
-from kittui.tui.widgets.rows import Spans
 
 MOST: Final = 20_000
 """Lines that are shown of one row."""

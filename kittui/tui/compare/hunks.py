@@ -11,9 +11,9 @@ from kittui.compare.changes import Hunk
 from kittui.compare.changes import Line as TextLine
 from kittui.compare.text import CONTEXT
 from kittui.terminal import clean
+from kittui.tui.widgets.cutting import Span, Spans
 from kittui.tui.widgets.highlight import highlight
 from kittui.tui.widgets.lines import Hanging, Line, between, wrap
-from kittui.tui.widgets.rows import Span, Spans
 
 ROLES: Final = {"-": "bad", "+": "good", " ": "text"}
 GROUNDS: Final = {"-": "@removed", "+": "@added", " ": ""}

@@ -15,8 +15,10 @@ from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.frame.rows_screen import RowsScreen
 from kittui.tui.style.sizes import age_text, bar_text
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
 

@@ -16,8 +16,9 @@ from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
 from kittui.tui.compare.wording import nothing_words
 from kittui.tui.frame.program import program_of
+from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.lines import Line
-from kittui.tui.widgets.rows import Column, Rows
+from kittui.tui.widgets.rows import Rows
 
 WIDE: Final = 120
 """Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""

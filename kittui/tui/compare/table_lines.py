@@ -12,8 +12,8 @@ from kittui.compare.changes import MARKS, Row, Table
 from kittui.compare.words import cells_of, change_words, table_words
 from kittui.terminal import clean
 from kittui.tui.compare.hunks import GROUNDS, ROLES, Head
+from kittui.tui.widgets.cutting import Span
 from kittui.tui.widgets.lines import Line
-from kittui.tui.widgets.rows import Span
 
 CELL: Final = 28
 """Cells that one column takes at most."""

@@ -14,7 +14,7 @@ from kittui.compare.outline import Entry, outline
 from kittui.compare.words import fraction_words, percent_words
 from kittui.terminal import clean
 from kittui.tui.style.sizes import bar_text
-from kittui.tui.widgets.rows import Spans
+from kittui.tui.widgets.cutting import Spans
 
 PROBLEM: Final = "!"
 """The mark of what could not be compared."""

@@ -11,8 +11,10 @@ from textual.widgets import Static
 
 from kittui.tui.frame.program import Program, program_of
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Lines
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 
 Row = TypeVar("Row")
 

@@ -10,10 +10,10 @@ from rich.cells import cell_len, set_cell_size
 from kittui.terminal import clean, size_text
 from kittui.tui.inspect.pictures import picture_page
 from kittui.tui.inspect.tensors import shape_text
+from kittui.tui.widgets.cutting import Span, Spans
 from kittui.tui.widgets.documents import clean_line, heading, pairs
 from kittui.tui.widgets.highlight import LIMIT, highlight, line_highlighter
 from kittui.tui.widgets.lines import Line, Page, plain
-from kittui.tui.widgets.rows import Span, Spans
 from kittui.usecases.inspect.viewers.shown import (
     Code,
     Content,

@@ -10,8 +10,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from kittui.tui.inspect.pages import CELL, fitted, is_number, row_lines, widths_of
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Lines, Page
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 from kittui.usecases.inspect.viewers.shown import Grid, Record
 
 NARROW = 4

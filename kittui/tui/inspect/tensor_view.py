@@ -17,9 +17,11 @@ from kittui.formats.weights import Weights
 from kittui.terminal import clean, size_text
 from kittui.tui.inspect.tensors import ModuleRow, Row, TensorRow, module_tree, shape_text, unfold_some, visible
 from kittui.tui.style.sizes import bar_text
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.documents import clean_line, heading
 from kittui.tui.widgets.lines import Line, Lines, Page
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 from kittui.usecases.inspect.facts import ModelFacts
 
 BAR = 18

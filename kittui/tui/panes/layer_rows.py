@@ -10,7 +10,8 @@ from kittui.terminal import clean, size_text
 from kittui.tui.frame.selection import Node
 from kittui.tui.panes.queries import Query, parse
 from kittui.tui.style.sizes import bar_text
-from kittui.tui.widgets.rows import Column, Spans
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit

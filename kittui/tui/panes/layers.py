@@ -37,7 +37,8 @@ from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
 from kittui.tui.panes.state import READY, State, of_error
 from kittui.tui.panes.tag_rows import TagRow
-from kittui.tui.widgets.rows import Rows, Spans
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer

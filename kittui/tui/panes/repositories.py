@@ -31,7 +31,9 @@ from kittui.tui.panes.tree import (
     row_key,
 )
 from kittui.tui.style.sizes import at_text
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.rows import Rows
 
 FEW = 100
 """Up to so many repositories, namespaces start unfolded."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from kittui.terminal import clean
-from kittui.tui.widgets.rows import Span
+from kittui.tui.widgets.cutting import Span
 from kittui.usecases.trust.words import Word, signed_text
 
 if TYPE_CHECKING:

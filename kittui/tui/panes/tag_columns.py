@@ -20,7 +20,8 @@ from kittui.tui.frame.ports import Ports
 from kittui.tui.panes.signed import word_spans
 from kittui.tui.panes.tag_rows import TagList, TagRow
 from kittui.tui.style.sizes import age_text
-from kittui.tui.widgets.rows import Column, Spans
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage

@@ -19,7 +19,8 @@ from kittui.tui.panes.tag_states import assessed
 from kittui.tui.panes.tag_view import TagView
 from kittui.tui.panes.variant_rows import unfolded
 from kittui.tui.style.sizes import at_text
-from kittui.tui.widgets.rows import Rows, Spans
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.rows import Rows
 
 
 class TagListPane(RowsPane[TagRow]):

@@ -13,8 +13,9 @@ from kittui.terminal import clean
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.upkeep.list_screen import ListScreen
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
-from kittui.tui.widgets.rows import Column, Spans
 from kittui.usecases.change.words import counted
 from kittui.usecases.doctor import REPAIR_ALSO, Check
 

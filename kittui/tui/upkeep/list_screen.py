@@ -16,8 +16,10 @@ from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 
 DRAW: Final = 0.1
 """Seconds between two drawings while rows arrive."""

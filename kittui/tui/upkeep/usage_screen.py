@@ -13,8 +13,10 @@ from kittui.terminal import clean, size_text
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.tui.upkeep.list_screen import ListScreen
+from kittui.tui.widgets.columns import Column
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
-from kittui.tui.widgets.rows import Column, Rows, Spans
+from kittui.tui.widgets.rows import Rows
 from kittui.usecases.change.usage import Usage, Used, usage_of
 from kittui.usecases.change.words import counted
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
-from kittui.tui.widgets.rows import Spans
 from kittui.usecases.inspect.viewers.shown import Picture
 
 

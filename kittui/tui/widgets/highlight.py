@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from kittui.tui.widgets.rows import Span, Spans
+from kittui.tui.widgets.cutting import Span, Spans
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer

@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.rows import Span, Spans
+from kittui.tui.widgets.cutting import Span, Spans
 
 Line = str | Spans
 """A line: a cleaned text to highlight, or spans that are drawn as they are."""

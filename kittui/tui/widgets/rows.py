@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Final, Generic, Literal, TypeVar, cast
+from typing import ClassVar, Final, Generic, TypeVar, cast
 
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
@@ -18,36 +16,12 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.bars import shorten_middle
+from kittui.tui.widgets.columns import Column, fitted
+from kittui.tui.widgets.cutting import Span, Spans, both_ends, fit, join
 
 Row = TypeVar("Row")
-Span = tuple[str, str]
-"""A cleaned text and the role it is drawn in."""
-Spans = Sequence[Span]
-
-_READABLE = 8
-"""Cells that a name which is cut in its middle has at least."""
 VIEW_DELAY: Final = 0.05
 """Seconds that the view must rest before the rows in it are asked for."""
-
-
-ESSENTIAL: Final = 3
-"""The last rank of columns that are shown beside a name which is cut for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of cells. A `flex` column takes what the others leave, at least `width` cells; a `sticky` one stays at
-    the left when the others don't fit and are moved sideways. Of those that don't all fit, the ones of the lowest
-    `rank` are shown; a flex column that `wants` more cells has them before any of a rank above ESSENTIAL."""
-
-    title: str
-    width: int
-    align: Literal["left", "right"] = "left"
-    sticky: bool = False
-    flex: bool = False
-    rank: int = 0
-    wants: int = 0
 
 
 class Rows(ScrollView, Generic[Row], can_focus=True):
@@ -397,29 +371,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         sideways, as many as fit from the first one on."""
         if self._widths is not None:
             return self._widths
-        room = self.size.width - 2
-        sticky = [number for number, column in enumerate(self._columns) if column.sticky]
-        others = [number for number, column in enumerate(self._columns) if not column.sticky][self._first_column :]
-        if not self._first_column:
-            others.sort(key=lambda number: self._columns[number].rank)
-        shown = list(sticky)
-        used = sum(self._columns[number].width + 1 for number in sticky)
-        wanted = sum(max(0, column.wants - column.width) for column in self._columns)
-        for number in others:
-            width = self._columns[number].width + 1
-            least = wanted if self._columns[number].rank > ESSENTIAL and not self._first_column else 0
-            if used + width - 1 + least > room and shown:
-                break
-            shown.append(number)
-            used += width
-        shown.sort()
-        spare = max(0, room - used + 1)
-        flexible = [number for number in shown if self._columns[number].flex]
-        widths = {number: self._columns[number].width for number in shown}
-        for place, number in enumerate(flexible):
-            share = spare // len(flexible) + (1 if place < spare % len(flexible) else 0)
-            widths[number] += share
-        self._widths = [(number, min(widths[number], max(1, room))) for number in shown]
+        self._widths = fitted(self._columns, self.size.width - 2, self._first_column)
         return self._widths
 
     def render_line(self, y: int) -> Strip:
@@ -473,61 +425,9 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
                 while place < len(layout) and not any(text.strip() for text, _ in cells[layout[place][0]]):
                     room += 1 + layout[place][1]
                     place += 1
-            shown = _both_ends(cells[number], room) if self._columns[number].sticky else cells[number]
-            pieces.extend(_fit(shown, room, align))
-        return _join(pieces, roles, ground, width)
-
-
-def _join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Strip:
-    """Make one strip of exactly `width` cells with as few style changes as can be; blanks take the style before."""
-    segments: list[Segment] = []
-    text, role, length = "", "", 0
-    for piece, piece_role in pieces:
-        if piece_role == role or (piece.isspace() and role and "+" not in role):
-            text += piece
-        else:
-            if text:
-                segments.append(Segment(text, roles.style(role, ground)))
-            text, role = piece, piece_role
-        length += cell_len(piece)
-    segments.append(Segment(text, roles.style(role, ground)))
-    strip = Strip(segments, length)
-    return strip if length == width else strip.adjust_cell_length(width, roles.style("text", ground))
-
-
-def _both_ends(spans: Spans, room: int) -> Spans:
-    """Cut the longest text of a cell in its middle where that is enough: the ends of names tell them apart.
-
-    A sentence loses its end.
-    """
-    over = sum(cell_len(text) for text, _ in spans) - room
-    if over <= 0:
-        return spans
-    longest = max(range(len(spans)), key=lambda number: cell_len(spans[number][0]))
-    text, role = spans[longest]
-    left = cell_len(text) - over
-    if left < _READABLE or any(stop in text for stop in (", ", ". ", ": ")):
-        return spans
-    return (*spans[:longest], (shorten_middle(text, left), role), *spans[longest + 1 :])
-
-
-def _fit(spans: Spans, room: int, align: str) -> list[Span]:
-    """Cut or pad the spans to exactly `room` cells; a cut ends in an ellipsis."""
-    length = sum(cell_len(text) for text, _ in spans)
-    if length <= room:
-        blank = (" " * (room - length), "text")
-        return [blank, *spans] if align == "right" else [*spans, blank]
-    fitted: list[Span] = []
-    left = room - 1
-    for text, role in spans:
-        size = cell_len(text)
-        if size <= left:
-            fitted.append((text, role))
-            left -= size
-            continue
-        fitted.append((set_cell_size(text, left) + "…", role))
-        return fitted
-    return fitted
+            shown = both_ends(cells[number], room) if self._columns[number].sticky else cells[number]
+            pieces.extend(fit(shown, room, align))
+        return join(pieces, roles, ground, width)
 
 
 def _index(rows: Sequence[Row], wanted: Row, near: int, key: Callable[[Row], Hashable]) -> int | None:
