@@ -33,6 +33,7 @@ async def test_what_was_said_is_read_copied_and_saved(tmp_path: Path, monkeypatc
         await pilot.press("at")
         await until(pilot, lambda: isinstance(app.screen, MessagesDialog))
         await until(pilot, lambda: "registry.acme.dev does not answer" in text_of(pilot))
+        assert not list(app._notifications)
         shown = text_of(pilot)
         assert (
             "12:00:00 ✗ registry.acme.dev does not answer  (registry.acme.dev › acme/fraud-detector › champion)"

@@ -35,11 +35,11 @@ CERTAINTY = {"certain": ("✓", "good"), "recorded": ("·", "muted"), "uncertain
 COLUMNS = (
     Column("  time", 18, sticky=True),
     Column("action", 9, sticky=True),
-    Column("tag", 11, flex=True, sticky=True),
+    Column("tag", 12, sticky=True),
     Column("before", 12),
     Column("after", 12),
     Column("proof", 16),
-    Column("who", 20, flex=True),
+    Column("who: why", 20, flex=True),
 )
 MOST = 100_000
 """Records of each tag that a user may want to keep at most."""

@@ -318,6 +318,7 @@ class Program(App[None], inherit_bindings=False):
         from kittui.usecases.diff.report import save_report
 
         lines = message_lines(tuple(self._said), tuple(LATEST))
+        self.clear_notifications()
         wish = await self.ask(MessagesDialog(lines))
         text = "\n".join(line if isinstance(line, str) else "".join(piece for piece, _ in line) for line in lines)
         if wish == "copy":
