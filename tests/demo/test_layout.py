@@ -7,6 +7,7 @@ import json
 import tarfile
 import zlib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,14 @@ from kittui.oci.digest import Digest
 from tests.demo import build
 from tests.demo.kits import Kit
 
-MADE = build.kits()
+
+@cache
+def made() -> list[Kit]:
+    return build.kits()
 
 
 def find(tag: str, repository: str = "acme/fraud-detector") -> Kit:
-    [found] = [kit for kit in MADE if kit.repository == repository and tag in kit.tags]
+    [found] = [kit for kit in made() if kit.repository == repository and tag in kit.tags]
     return found
 
 
@@ -40,7 +44,7 @@ def config(kit: Kit) -> dict[str, object]:
 
 @pytest.mark.skipif("zlib_ng" in zlib.ZLIB_RUNTIME_VERSION, reason="another deflate: the gzip layers differ")
 def test_the_shipped_layout_is_what_the_generator_writes() -> None:
-    written = build.layout_files(MADE)
+    written = build.layout_files(made())
     shipped = {str(p.relative_to(LAYOUT)): p.read_bytes() for p in LAYOUT.rglob("*") if p.is_file()}
 
     assert sorted(shipped) == sorted(written)
@@ -63,7 +67,7 @@ def test_the_shipped_layout_is_whole_and_small() -> None:
     for path in blobs:
         assert Digest.of(path.read_bytes()).hex == path.name
     assert sum(path.stat().st_size for path in blobs) < 900_000
-    for kit in MADE:
+    for kit in made():
         for digest in (*kit.packed.blobs, kit.packed.descriptor.digest):
             assert (LAYOUT / "blobs" / "sha256" / digest.hex).is_file()
 
@@ -100,7 +104,7 @@ def test_the_gzip_kit_holds_what_the_uncompressed_one_holds() -> None:
 
 def test_every_model_file_is_read_by_its_formats_own_library(tmp_path: Path) -> None:
     read = Counter[str]()
-    for kit in MADE:
+    for kit in made():
         for path, content in files(kit).items():
             suffix = Path(path).suffix
             if suffix == ".safetensors":

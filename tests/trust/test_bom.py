@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,12 +23,20 @@ from kittui.usecases.trust.bom import bom_of
 from tests.fakes.command_line import Run
 from tests.fakes.docker_registry import DockerRegistry
 
-VALIDATOR = JsonStrictValidator(SchemaVersion.V1_7)
 KEYS = Path(__file__).parent.parent / "fixtures" / "signed" / "keys"
 
 
+@cache
+def validator() -> Callable[[str], object]:
+    # Importing it takes seconds, which every worker would pay that collects this file.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    return JsonStrictValidator(SchemaVersion.V1_7).validate_str
+
+
 def check(document: dict[str, Any]) -> None:
-    problem = VALIDATOR.validate_str(json.dumps(document))
+    problem = validator()(json.dumps(document))
     assert problem is None, str(problem)[:2000]
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -115,6 +114,9 @@ async def test_a_promotion_is_recorded_on_both_digests(world: World) -> None:
 
 
 async def test_records_are_of_the_published_form(world: World) -> None:
+    # Importing it takes seconds, which every worker would pay that collects this file.
+    import jsonschema
+
     schema = json.loads((Path(__file__).parents[2] / "docs" / "record.schema.json").read_text())
     await world.promote()
     found = [one.verdict.statement for _, one in await world.records()]

@@ -214,7 +214,7 @@ def test_a_hostile_key_file_of_cosign_is_damaged(changes: dict[str, object]) -> 
         b"",
         b"\xff" * 100,
         public_pem(PRIVATE["p256"]),
-        pem(dsa.generate_private_key(2048)),
+        pem(dsa.generate_private_key(1024)),
         pem(rsa.generate_private_key(65537, 1024)),
         pem(ec.generate_private_key(ec.SECP256K1())),
         b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n!!\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
