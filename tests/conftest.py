@@ -66,6 +66,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 10, 10)
 
 
+@pytest.fixture(autouse=True)
+def _pilots_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pilot answers a dialog as soon as it is there; what a fast typist may not do is tried in a terminal."""
+    monkeypatch.setattr("kittui.tui.frame.keyboard.Keyboard.unseen", lambda *_: False)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Under CI a test against a real registry that skips has failed; the kit CLI may be missing."""

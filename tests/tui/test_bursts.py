@@ -160,15 +160,39 @@ def test_a_move_never_overtakes_a_command(terminal: Terminal) -> None:
     assert not state["marks"]
 
 
-def test_a_whole_promotion_in_one_burst(terminal: Terminal) -> None:
-    terminal.burst("cjust because\r\r")
+def seen(state: State) -> bool:
+    """Whether the dialog has been there long enough to be read."""
+    return not (state["waits"] or state["unseen"])
+
+
+EARLY = "That was typed before you could read this. Enter again does it."
+
+
+def test_a_plan_is_not_agreed_to_before_it_is_seen(terminal: Terminal) -> None:
+    terminal.burst("cjust because\r\r\rj\r")
+    state = terminal.until(lambda now: EARLY in now["said"], "the refusal")
+    assert (state["screen"], state["reasons"]) == ("PromotionDialog", [])
+    terminal.until(seen, "the dialog")
+    terminal.burst("\r")
     state = terminal.until(lambda now: len(now["reasons"]) == 2, "the promotion")
     assert state["reasons"] == ["just because"] * 2
     assert state["tags"]["champion"] == state["tags"]["challenger"]
 
 
-def test_a_filter_a_mark_and_a_removal_in_one_burst(terminal: Terminal) -> None:
-    terminal.burst("/v1\r*xold\rk\r")
+def test_an_enter_held_down_agrees_to_nothing(terminal: Terminal) -> None:
+    terminal.burst("cwhy\r")
+    for _ in range(20):
+        terminal.burst("\r")
+        terminal.program.read(0.05)
+    state = terminal.until(lambda now: EARLY in now["said"], "the refusal")
+    assert (state["screen"], state["reasons"]) == ("PromotionDialog", [])
+    assert state["tags"]["champion"] != state["tags"]["challenger"]
+
+
+def test_a_filter_a_mark_and_the_plan_of_a_removal_in_one_burst(terminal: Terminal) -> None:
+    terminal.burst("/v1\r*xold\rk")
+    terminal.until(lambda now: now["screen"] == "PlanDialog" and seen(now), "the plan")
+    terminal.burst("\r")
     state = terminal.until(lambda now: "v1.0.0" not in now["tags"] and "v1.1.0" not in now["tags"], "the removal")
     assert set(state["tags"]) == {"champion", "challenger", "rollback", "v0.9.0"}
     assert set(terminal.until(lambda now: len(now["reasons"]) == 2, "the history")["reasons"]) == {"old"}

@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from textual.widgets import Input
@@ -35,6 +36,7 @@ def state(app: KittuiApp, kits: Kits) -> dict[str, Any]:
         "tags": kits.fraud.tagged,
         "reasons": [event.reason for event in kits.ledger.history.events()],
         "waits": app.keyboard.waits,
+        "unseen": app.keyboard.unseen(monotonic()),
     }
 
 

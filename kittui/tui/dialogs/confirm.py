@@ -27,6 +27,13 @@ class ConfirmDialog(Dialog[bool]):
         super().__init__(title)
         self._words, self._confirm, self._danger, self._typed = list(words), confirm, danger, typed
 
+    @property
+    def decides(self) -> bool:
+        """What is dangerous or protected would be done."""
+        return (self._danger or self._typed is not None) and any(
+            each.highlighted == 0 for each in self.query(OptionList)
+        )
+
     def body(self) -> ComposeResult:
         """Words, the name to type, the two choices."""
         yield Words(self._words)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from time import monotonic
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -65,6 +67,19 @@ class Dialog(ModalScreen[Answer | None]):
     def __init__(self, title: str) -> None:
         super().__init__()
         self._title = title
+        self.shown = math.inf
+
+    @property
+    def decides(self) -> bool:
+        """Whether Enter would change something now; only once the dialog was seen."""
+        return False
+
+    def on_screen_resume(self) -> None:
+        """It is seen after the next painting."""
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        self.shown = min(self.shown, monotonic())
 
     def body(self) -> ComposeResult:
         """The widgets in the box."""

@@ -71,6 +71,11 @@ class PlanDialog(Dialog[PlanAnswer]):
         self._notes, self._costs, self._reason = list(notes), costs, reason
         self._typed, self._danger, self._look = typed, danger, look
 
+    @property
+    def decides(self) -> bool:
+        """A choice other than Cancel is under the cursor."""
+        return any(each.has_focus and each.highlighted != self._cancel for each in self.query(OptionList))
+
     def body(self) -> ComposeResult:
         """Place, changes, notes, what a subclass adds, costs, the reason, the name to type, choices."""
         notes: list[Part] = ["", *self._notes] if self._notes else []

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from textual import events
 from textual.app import App
@@ -21,6 +21,8 @@ from textual.screen import Screen
 
 PATIENCE: Final = 1.0
 """Seconds that later keys wait for a command."""
+REACTION: Final = 0.4
+"""Seconds that a user needs to see what opened: an Enter before that was typed for something else."""
 STUCK: Final = 1.0
 """Seconds after which a key that has not passed through is given up: its widget may be gone."""
 TICK: Final = 0.005
@@ -28,6 +30,20 @@ LEVELS: Final = 3
 """How often it is waited for what a key has led to: its widget posts a message, whose handler posts another."""
 
 Answer = TypeVar("Answer")
+
+
+@runtime_checkable
+class Decides(Protocol):
+    """A screen on which Enter can change something."""
+
+    shown: float
+    """When it was painted (time.monotonic); infinite before that."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether Enter would change something now."""
+
+
 Typed = events.Key | events.Paste
 
 
@@ -46,7 +62,7 @@ class Keyboard:
     ahead for a command which takes long: they are not run as commands of what is on the screen instead.
     """
 
-    def __init__(self, app: App[None], deliver: Callable[[Typed], Awaitable[None]], dropped: Callable[[], None]):
+    def __init__(self, app: App[None], deliver: Callable[[Typed], Awaitable[None]], dropped: Callable[[str], None]):
         self._app = app
         self._deliver = deliver
         self._dropped = dropped
@@ -55,7 +71,7 @@ class Keyboard:
         self._commands: dict[asyncio.Task[object], float] = {}
         self._over: dict[asyncio.Task[object], Screen[object]] = {}
         self._asking: set[asyncio.Task[object]] = set()
-        self._last = 0.0
+        self._last = self._early = 0.0
 
     def take(self, event: Typed) -> None:
         """Put what was typed into the queue."""
@@ -129,12 +145,26 @@ class Keyboard:
         began = since if began is None else began
         return began is not None and monotonic() - began > PATIENCE and self._last > began
 
+    def unseen(self, time: float) -> bool:
+        """Whether an Enter of this time would change something that the user had not seen when it was typed.
+
+        Each that comes too early begins the wait anew: whoever types on has not looked.
+        """
+        screen = self._app.screen
+        return isinstance(screen, Decides) and screen.decides and time < max(screen.shown, self._early) + REACTION
+
     async def _run(self) -> None:
         try:
             while self._typed and self._app.screen_stack:
                 screen = self._app.screen
                 target = self._app.focused or screen
-                await self._deliver(self._typed.popleft())
+                event = self._typed.popleft()
+                if isinstance(event, events.Key) and event.key == "enter" and self.unseen(event.time):
+                    self._early = event.time
+                    self.clear()
+                    self._dropped("That was typed before you could read this. Enter again does it.")
+                    continue
+                await self._deliver(event)
                 for _ in range(LEVELS):
                     await self._through(target)
                 await self._take_effect(screen)
@@ -162,7 +192,7 @@ class Keyboard:
                 await self._through(self._app.focused or self._app.screen)
         elif self.busy and self._typed:
             self.clear()
-            self._dropped()
+            self._dropped("Still working: what was typed meanwhile is dropped. Esc stops it.")
 
 
 async def _at_most(event: asyncio.Event, possible: Callable[[], bool]) -> None:

@@ -160,8 +160,8 @@ class Program(App[None], inherit_bindings=False):
         """A key has passed through the widgets."""
         message.arrived.set()
 
-    def _say_dropped(self) -> None:
-        self.notify("Still working: what was typed meanwhile is dropped. Esc stops it.", markup=False, timeout=4)
+    def _say_dropped(self, words: str) -> None:
+        self.notify(words, markup=False, timeout=4)
 
     def run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
         """Run a command in a worker: keys typed after it wait for it, and the header says what takes its time."""
