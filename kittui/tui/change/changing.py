@@ -147,7 +147,13 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
     words = [*map(clean, lines), "", "To go ahead all the same, say why. It is recorded as an override."]
     missing = "An override needs a reason. Esc changes nothing."
     return await context.ask(
-        InputDialog("A gate says no", words, check=lambda text: "" if text.strip() else missing, placeholder="why")
+        InputDialog(
+            "A gate says no",
+            words,
+            check=lambda text: "" if text.strip() else missing,
+            placeholder="why",
+            decides=True,
+        )
     )
 
 

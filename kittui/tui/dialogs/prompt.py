@@ -40,13 +40,23 @@ class InputDialog(Dialog[str]):
         complete: Callable[[str], Iterable[str]] = lambda _: (),
         password: bool = False,
         edit: bool = False,
+        decides: bool = False,
     ) -> None:
-        """With `edit` the cursor is at the end of the value, else what is typed replaces it."""
+        """With `edit` the cursor is at the end of the value, else what is typed replaces it.
+
+        `decides`: the answer changes something at once.
+        """
         super().__init__(title)
+        self._decides = decides
         self._words = list(words)
         self._value, self._placeholder = value, placeholder
         self._check, self._complete, self._password, self._edit = check, complete, password, edit
         self._offers: list[str] = []
+
+    @property
+    def decides(self) -> bool:
+        """Whether the answer changes something at once."""
+        return self._decides
 
     def body(self) -> ComposeResult:
         """Words, the line, completions, what is wrong."""

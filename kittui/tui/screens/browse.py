@@ -83,6 +83,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._wanted: tuple[Place, str, Target, Digest] | None = None
         self._at: PaneName = "repositories"
         self._sizes = PaneSizes(ports.settings.sizes)
+        self._header, self._footer = HeaderBar(), FooterBar()
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
         self.tags_pane = TagsPane(ports, self._marks)
         self.layers_pane = LayersPane(ports, next((part.layer_rows for part in parts if part.layer_rows), None))
@@ -98,7 +99,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         """Header, panes, footer."""
-        yield HeaderBar()
+        yield self._header
         with Body():
             yield self.repositories_pane
             with Middle():
@@ -106,7 +107,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
                 yield self.layers_pane
             yield self.details_pane
         yield TooSmall()
-        yield FooterBar()
+        yield self._footer
 
     def on_mount(self) -> None:
         """Go on once something is painted."""
@@ -120,7 +121,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     @property
     def where(self) -> tuple[str, ...]:
         """The header's path to what is selected, cleaned."""
-        return self.query_one(HeaderBar).where
+        return self._header.where
 
     @property
     def repositories(self) -> Sequence[Repository]:
@@ -283,8 +284,6 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Write header and footer for what is selected now; cheap, and silent when nothing changed."""
-        if not self.children:
-            return  # The program has ended meanwhile.
         selection = self.selection
         place = self.repositories_pane.place
         way = [clean(place.label)] if place and self._at == "repositories" else []
@@ -294,17 +293,14 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             way.append(clean(selection.repository.name))
         if selection.target is not None:
             way.append(clean(selection.target.short if isinstance(selection.target, Digest) else selection.target))
-        header = self.query_one(HeaderBar)
-        header.where = tuple(way)
-        header.facts = self._facts()
-        self.query_one(FooterBar).hints = tuple(self._hints(selection))
+        self._header.where = tuple(way)
+        self._header.facts = self._facts()
+        self._footer.hints = tuple(self._hints(selection))
 
     def aside(self, command_id: str, text: str) -> None:
         """Say at the right end of the footer what runs in the background, with the key that shows more of it."""
-        if not self.children:
-            return
         hint = KeyHint(self._ports.keys[command_id], text, f"screen.run('{command_id}')") if text else None
-        self.query_one(FooterBar).aside = hint
+        self._footer.aside = hint
 
     def _label(self, place: Place) -> str:
         return next((row.label for row in self.repositories_pane.places if row.entry.place == place), str(place))
