@@ -76,12 +76,43 @@ async def test_configured_columns_come_in_their_order_and_the_first_stay() -> No
 
 async def test_a_long_name_has_its_room_before_what_is_not_essential() -> None:
     name = "v2.10.0-release-candidate.1"
-    made = World(local := WorldSource(LOCAL))
+    made = World(local := WorldSource(LOCAL), columns=("age", "stage", "signed", "license"))
     local.repository("kit").add(kitfile("1"), [("model", 10, "none")], name, "champion", created="2026-11-11T09:00:00Z")
     async with made.app().run_test(size=(120, 30)) as pilot:
         await to_tags(pilot)
         assert name in text_of(pilot)
         assert titles(pilot) == ["age", "stage"]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (60, ["age"]),
+        (80, ["age", "stage"]),
+        (120, ["digest", "age", "stage"]),
+        (160, ["digest", "size", "age", "stage"]),
+    ],
+)
+@pytest.mark.parametrize("length", [27, 60, 128])
+async def test_however_long_a_name_is_the_digest_stays(width: int, length: int, shown: list[str]) -> None:
+    name = f"v2-{'release-candidate-' * 8}"[:length]
+    made = World(local := WorldSource(LOCAL))
+    local.repository("kit").add(kitfile("1"), [("model", 10, "none")], name, "champion", created="2026-11-11T09:00:00Z")
+    async with made.app().run_test(size=(width, 30)) as pilot:
+        await to_tags(pilot)
+        assert set(titles(pilot)) >= set(shown)
+        assert "12 d" in text_of(pilot)
+        assert f"…{name[-6:]}" in text_of(pilot) or name[-6:] in text_of(pilot)
+
+
+@pytest.mark.parametrize("width", [120, 160, 200])
+async def test_names_of_repositories_and_when_they_were_read_have_room(width: int) -> None:
+    async with acme().app().run_test(size=(width, 35)) as pilot:
+        await to_registry(pilot)
+        pane = browse(pilot).repositories_pane
+        left = [line[: pane.size.width] for line in text_of(pilot).splitlines()]
+        assert any(" fraud-detector " in line for line in left)
+        assert "as of 12:00" in pane.title_bar.render().plain
 
 
 async def test_who_moved_a_tag_is_known_from_this_machine_at_once(tmp_path: Path) -> None:

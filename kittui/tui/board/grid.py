@@ -17,8 +17,7 @@ from textual.strip import Strip
 from kittui.terminal import clean
 from kittui.tui.board.cards import Heading
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.bars import shorten_middle
-from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.cutting import Spans, apart
 
 if TYPE_CHECKING:
     from kittui.usecases.trust.board import BoardRow, Cell
@@ -29,7 +28,7 @@ TALL: Final = 4
 """Lines of a row of cards, with the one that parts it from the next."""
 
 
-class Grid(ScrollView, can_focus=True):
+class Grid(ScrollView, can_focus=True, inherit_bindings=False):
     """Repositories down, stages across. `card` gives a cell's lines for a width; compact rows show the first alone."""
 
     DEFAULT_CSS = """
@@ -68,6 +67,7 @@ class Grid(ScrollView, can_focus=True):
         self._first = 0
         self.compact = False
         self._roles: Roles | None = None
+        self._labels: tuple[range, int, dict[int, str]] | None = None
 
     @property
     def row(self) -> BoardRow | None:
@@ -95,7 +95,7 @@ class Grid(ScrollView, can_focus=True):
 
     def show(self, rows: Sequence[BoardRow | Heading], stages: Sequence[str], wanted: str = "") -> None:
         """Show these; the cursor stays on its repository and stage, else it is on the first one and `wanted`."""
-        self._rows, self._stages = rows, stages
+        self._rows, self._stages, self._labels = rows, stages, None
         name = self._at.repository.reference() if self._at is not None else ""
         same = next((n for n, row in enumerate(rows) if _reference(row) == name), None)
         if same is None:
@@ -114,7 +114,7 @@ class Grid(ScrollView, can_focus=True):
 
     def toggle(self) -> None:
         """One line a repository, or cards."""
-        self.compact = not self.compact
+        self.compact, self._labels = not self.compact, None
         self.virtual_size = Size(0, self._offset(len(self._rows)) + 1)
         self._into_view()
         self.refresh()
@@ -255,7 +255,7 @@ class Grid(ScrollView, can_focus=True):
             text = f"▾ {clean(row.name or 'here', limit=200)}  {row.count}"
             return self._strip([(((text, "accent"),), "base")], self.size.width - 1, width)
         here = number == self._number
-        name: Spans = ((shorten_middle(self._label(row), names), "text+bold" if here else "text"),)
+        name: Spans = ((self._label(number, names), "text+bold" if here else "text"),)
         host = row.name.partition("/")[0]
         below: Spans = ((clean(host, limit=80) if line == 1 else "", "faint"),)
         if row.problem and not row.cells:
@@ -269,9 +269,18 @@ class Grid(ScrollView, can_focus=True):
             cells.append((lines[line] if line < len(lines) else (), ground))
         return self._strip(cells, names, width)
 
-    @staticmethod
-    def _label(row: BoardRow) -> str:
-        return clean(row.repository.name, limit=200)
+    def _label(self, number: int, width: int) -> str:
+        """A repository's name in so many cells; different ones in view don't look alike."""
+        first = self._row_at(int(self.scroll_offset.y))[0] or 0
+        view = range(first, min(len(self._rows), first + self.size.height + 1))
+        if self._labels is None or self._labels[:2] != (view, width):
+            shown = [(place, row) for place in view if not isinstance(row := self._rows[place], Heading)]
+            # Cards have the host below the name.
+            hosts = {row.name.partition("/")[0] for _, row in shown} if self.compact else set()
+            texts = [row.name if len(hosts) > 1 else row.repository.name for _, row in shown]
+            cut = apart([(clean(text, limit=300), width) for text in texts])
+            self._labels = (view, width, dict(zip((place for place, _ in shown), cut, strict=True)))
+        return self._labels[2][number]
 
     def _row_at(self, line: int) -> tuple[int | None, int]:
         """The row that a line belongs to, and which of its lines it is."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TAG = Column("tag", 12, sticky=True, flex=True)
 HELD = Column("", 1, rank=1)
 COLUMNS: Final[Mapping[str, Column]] = {
-    "digest": Column("digest", 12, rank=6),
+    "digest": Column("digest", 12, rank=6, beside=20),
     "size": Column("size", 7, "right", rank=4),
     "age": Column("age", 5, "right", rank=2),
     "stage": Column("stage", 10, rank=3),
@@ -49,7 +49,7 @@ _LABELS = 8
 _WIDEST = 18
 _MOVED = " ↻ moved"
 _NAME = 28
-"""Cells that a long name takes before columns that are not essential."""
+"""Cells that a long name takes before columns that are not essential; beside the digest it is cut earlier."""
 _SEARCHED = 2_000
 """Tags among which those on a variant, and the longest name, are looked for."""
 Moves = Mapping[tuple[Tag, Digest], tuple[str, str]]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 WIDE, ROOMY, VAST = 120, 150, 190
 """Columns from which all panes fit, fit well, and have room to spare."""
 SIDES: Final[Mapping[str, Mapping[int, int]]] = {
-    "repositories": {VAST: 36, ROOMY: 29, WIDE: 26},
-    "details": {VAST: 50, WIDE: 38},
+    "repositories": {VAST: 36, ROOMY: 33, WIDE: 31},
+    "details": {VAST: 50, ROOMY: 34, WIDE: 33},
 }
 """Cells of the panes at the sides from so many columns on, as the style sheet has them."""
 SHARES: Final[Mapping[str, int]] = {"layers": 40, "narrow.repositories": 40, "narrow.tags": 57, "narrow.layers": 60}

@@ -14,7 +14,8 @@ ESSENTIAL: Final = 3
 class Column:
     """A column of cells. A `flex` column takes what the others leave, at least `width` cells; a `sticky` one stays at
     the left when the others don't fit and are moved sideways. Of those that don't all fit, the ones of the lowest
-    `rank` are shown; a flex column that `wants` more cells has them before any of a rank above ESSENTIAL."""
+    `rank` are shown; a flex column that `wants` more cells has them before any of a rank above ESSENTIAL, or so many of
+    them that it has `beside` cells next to a column that says so."""
 
     title: str
     width: int
@@ -23,6 +24,7 @@ class Column:
     flex: bool = False
     rank: int = 0
     wants: int = 0
+    beside: int = 0
 
 
 def fitted(columns: Sequence[Column], room: int, first: int = 0) -> list[tuple[int, int]]:
@@ -34,12 +36,17 @@ def fitted(columns: Sequence[Column], room: int, first: int = 0) -> list[tuple[i
         others.sort(key=lambda number: columns[number].rank)
     shown = list(sticky)
     used = sum(columns[number].width + 1 for number in sticky)
-    wanted = sum(max(0, column.wants - column.width) for column in columns)
+    crowded = False
     for number in others:
         width = columns[number].width + 1
-        least = wanted if columns[number].rank > ESSENTIAL and not first else 0
-        if used + width - 1 + least > room and shown:
+        if used + width - 1 > room and shown:
             break
+        if columns[number].rank > ESSENTIAL and not first and shown:
+            bound = columns[number].beside
+            wanted = sum(max(0, min(column.wants, bound or column.wants) - column.width) for column in columns)
+            if used + width - 1 + wanted > room or (crowded and not bound):
+                crowded = True
+                continue
         shown.append(number)
         used += width
     shown.sort()

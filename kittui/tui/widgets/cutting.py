@@ -1,15 +1,15 @@
-"""Texts in roles, cut and padded to the cells that there are."""
+"""Texts in roles, cut and padded to the cells that there are; names are cut so that they can be told apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.strip import Strip
 
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.bars import shorten_middle
+from kittui.tui.widgets.bars import shorten, shorten_middle
 
 Span = tuple[str, str]
 """A cleaned text and the role it is drawn in."""
@@ -36,20 +36,94 @@ def join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Strip
     return strip if length == width else strip.adjust_cell_length(width, roles.style("text", ground))
 
 
-def both_ends(spans: Spans, room: int) -> Spans:
-    """Cut the longest text of a cell in its middle where that is enough: the ends of names tell them apart.
+def cut_names(cells: Sequence[tuple[Spans, int]]) -> list[Spans]:
+    """Cut the longest text of each cell to the cell's room, so that different ones stay different."""
+    places: list[tuple[int, int]] = []
+    names: list[tuple[str, int]] = []
+    for number, (spans, room) in enumerate(cells):
+        if spans:
+            longest = max(range(len(spans)), key=lambda place: cell_len(spans[place][0]))
+            beside = sum(cell_len(text) for place, (text, _) in enumerate(spans) if place != longest)
+            places.append((number, longest))
+            names.append((spans[longest][0], room - beside))
+    found = [spans for spans, _ in cells]
+    for (number, longest), text in zip(places, apart(names), strict=True):
+        spans = found[number]
+        if text != spans[longest][0]:
+            found[number] = (*spans[:longest], (text, spans[longest][1]), *spans[longest + 1 :])
+    return found
 
-    A sentence loses its end.
-    """
-    over = sum(cell_len(text) for text, _ in spans) - room
-    if over <= 0:
-        return spans
-    longest = max(range(len(spans)), key=lambda number: cell_len(spans[number][0]))
-    text, role = spans[longest]
-    left = cell_len(text) - over
-    if left < _READABLE or any(stop in text for stop in (", ", ". ", ": ")):
-        return spans
-    return (*spans[:longest], (shorten_middle(text, left), role), *spans[longest + 1 :])
+
+def apart(names: Sequence[tuple[str, int]]) -> list[str]:
+    """Cut each name to its room in its middle, as ends tell names apart; where different ones would look alike, cut
+    them so that each shows where it begins to differ. What has hardly any room is cut at its end."""
+    shown = [_cut(text, room) for text, room in names]
+    waiting = [(alike, -1) for alike in _alike(names, shown, range(len(names)))]
+    while waiting:
+        alike, before = waiting.pop()
+        common = _common([names[number][0] for number in alike])
+        if common <= before:
+            continue
+        # They begin at one place, so that their first difference is in the same one.
+        ends = max(cell_len(names[number][0][common:]) for number in alike)
+        for number in alike:
+            shown[number] = _cut_from(*names[number], common, ends)
+        waiting += [(rest, common) for rest in _alike(names, shown, alike)]
+    taken = set(shown)
+    for alike in _alike(names, shown, range(len(names))):
+        marked: dict[str, str] = {}
+        for number in alike:
+            text, room = names[number]
+            tried = len(marked) + 1
+            while text not in marked and (mark := f"{_cut(text, room - len(str(tried)) - 1)}~{tried}") in taken:
+                tried += 1
+            taken.add(marked.setdefault(text, mark))
+            if room >= _READABLE:
+                shown[number] = marked[text]
+    return shown
+
+
+def _alike(names: Sequence[tuple[str, int]], shown: Sequence[str], among: Iterable[int]) -> list[list[int]]:
+    """Those that are shown by one text though they are different names."""
+    groups: dict[str, list[int]] = {}
+    for number in among:
+        groups.setdefault(shown[number], []).append(number)
+    return [group for group in groups.values() if len(group) > 1 and len({names[number][0] for number in group}) > 1]
+
+
+def _common(texts: Sequence[str]) -> int:
+    """How many characters all begin with."""
+    first, last = min(texts), max(texts)
+    return next((place for place, both in enumerate(zip(first, last, strict=False)) if both[0] != both[1]), len(first))
+
+
+def _cut(text: str, room: int) -> str:
+    """Cut a name in its middle; a sentence, and what has hardly any room, loses its end."""
+    if cell_len(text) <= room:
+        return text
+    if room < _READABLE or any(stop in text for stop in (", ", ". ", ": ")):
+        return shorten(text, room) if room > 0 else ""
+    return shorten_middle(text, room)
+
+
+def _cut_from(text: str, room: int, common: int, ends: int) -> str:
+    """Cut a name so that what follows its first `common` characters shows, which others share; of those that share
+    them, `ends` cells follow at most."""
+    if cell_len(text) <= room or room < _READABLE:
+        return _cut(text, room)
+    head = text[: min(common, room // 3)]
+    while cell_len(head) > room // 3:
+        head = head[:-1]
+    if common <= len(head) + 1:
+        head = text[:common]
+    else:
+        start = common
+        spare = room - cell_len(head) - 1 - ends
+        while start > len(head) + 1 and spare >= (step := cell_len(text[start - 1])):
+            start, spare = start - 1, spare - step
+        head, common = f"{head}…", start
+    left = room - cell_len(head)
+    return head + (_cut(text[common:], left) if left > 4 else shorten(text[common:], left))
 
 
 def fit(spans: Spans, room: int, align: str) -> list[Span]:

@@ -81,7 +81,7 @@ class _Drawn:
         return Strip(segments).adjust_cell_length(width, roles.style(self.after, self.ground))
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows a Page; long lines wrap, and `find` walks through lines that hold a text."""
 
     DEFAULT_CSS = """

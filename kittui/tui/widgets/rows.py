@@ -17,14 +17,14 @@ from textual.timer import Timer
 
 from kittui.tui.style.theme import Roles
 from kittui.tui.widgets.columns import Column, fitted
-from kittui.tui.widgets.cutting import Span, Spans, both_ends, fit, join
+from kittui.tui.widgets.cutting import Span, Spans, cut_names, fit, join
 
 Row = TypeVar("Row")
 VIEW_DELAY: Final = 0.05
 """Seconds that the view must rest before the rows in it are asked for."""
 
 
-class Rows(ScrollView, Generic[Row], can_focus=True):
+class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     """A list or an unfolded tree of rows with a cursor; rows are compared by identity.
 
     `cells` gives one sequence of spans for each column; it is called for visible rows only, and again after `touch`.
@@ -124,6 +124,9 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         self._first_column = 0
         self._marked: set[Hashable] = set()
         self._strips: LRUCache[tuple[int, str, bool], Strip] = LRUCache(1000)
+        self._texts: LRUCache[int, Sequence[Spans]] = LRUCache(1000)
+        self._cut = range(0)
+        self._shown_names: dict[tuple[int, int], Spans] = {}
         self._widths: list[tuple[int, int]] | None = None
         self._drawn_width = 0
         self._roles: Roles | None = None
@@ -189,7 +192,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if found is None else found
         if found is not None:
             self._choice = (rows[found],)
-        self._strips.clear()
+        self._forget_all()
         self.virtual_size = Size(0, len(rows) + self._titles)
         self._scroll_to_cursor()
         self.refresh()
@@ -205,14 +208,19 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
     def touch(self, row: Row | None = None) -> None:
         """Draw a row again (all, if None) because what its cells say has changed."""
         if row is None:
-            self._strips.clear()
+            self._forget_all()
             self.refresh()
             return
-        top = self.scroll_offset.y
-        for number, visible in enumerate(self.in_view, top):
-            if visible is row:
+        for number in self._cut:
+            if self._rows[number] is row:
+                before = self._names(number)
                 self._forget(number)
-                self.refresh_line(number + self._titles)
+                self._texts.discard(number)
+                if before != self._names(number):
+                    self._cut = range(0)
+                    self.refresh()
+                else:
+                    self.refresh_line(number + self._titles)
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Use other columns."""
@@ -244,6 +252,11 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
             if depth(self._rows[number]) < deep:
                 self.move_to(number)
                 return
+
+    def _forget_all(self) -> None:
+        self._strips.clear()
+        self._texts.clear()
+        self._cut, self._shown_names = range(0), {}
 
     def _forget(self, number: int) -> None:
         for ground in ("base", "cursor", "blurred"):
@@ -382,9 +395,10 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         if width != self._drawn_width:
             self._drawn_width = width
             self._widths = None
-            self._strips.clear()
+            self._forget_all()
         if y < self._titles:
             return self._title_strip(width)
+        self._cut_names()
         number = self.scroll_offset.y + y - self._titles
         if number >= len(self._rows):
             return Strip.blank(width, self._roles.style("text"))
@@ -394,40 +408,79 @@ class Rows(ScrollView, Generic[Row], can_focus=True):
         marked = bool(self._marked) and self._key(row) in self._marked
         cached = self._strips.get((number, ground, marked))
         if cached is None or cached.cell_length != width:
-            cached = self._row_strip(row, ground, marked, width)
+            cached = self._row_strip(number, ground, marked, width)
             self._strips[number, ground, marked] = cached
         return cached
 
     def _title_strip(self, width: int) -> Strip:
         roles = cast("Roles", self._roles)
-        cells = [((column.title, "muted"),) for column in self._columns]
+        cells = [((column.title[: 16 * width], "muted"),) for column in self._columns]
         return self._strip(cells, roles, "base", " ", width)
 
-    def _row_strip(self, row: Row, ground: str, marked: bool, width: int) -> Strip:
+    def _row_strip(self, number: int, ground: str, marked: bool, width: int) -> Strip:
         roles = cast("Roles", self._roles)
-        return self._strip(self._cells(row), roles, ground, self.mark if marked else " ", width)
+        cells = [self._shown_names.get((number, column), spans) for column, spans in enumerate(self._whole(number))]
+        return self._strip(cells, roles, ground, self.mark if marked else " ", width)
 
-    def _strip(self, whole: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
-        # To measure a text takes a step for each character, and a cell may hold millions: no more of it can show.
-        cells = [[(text[: 16 * width], role) for text, role in spans] for spans in whole]
+    def _strip(self, cells: Sequence[Spans], roles: Roles, ground: str, lead: str, width: int) -> Strip:
         pieces: list[Span] = [(lead, "accent+bold" if lead != " " else "text")]
+        for place, (number, room) in enumerate(self._placed(cells)):
+            if place:
+                pieces.append((" ", "text"))
+            pieces.extend(fit(cells[number], room, self._columns[number].align))
+        return join(pieces, roles, ground, width)
+
+    def _placed(self, cells: Sequence[Spans]) -> list[tuple[int, int]]:
+        """The columns of a row, and the room of each: what is too long continues into empty cells to its right."""
         layout = self._layout()
         if not any(text.strip() for number, _ in layout[1:] for text, _ in cells[number]):
-            layout = [(layout[0][0], max(1, width - 2))]
+            return [(layout[0][0], max(1, self.size.width - 2))]
+        placed: list[tuple[int, int]] = []
         place = 0
         while place < len(layout):
             number, room = layout[place]
-            if place:
-                pieces.append((" ", "text"))
             place += 1
-            align = self._columns[number].align
-            if align == "left" and place < len(layout) and sum(cell_len(text) for text, _ in cells[number]) > room:
+            left = self._columns[number].align == "left"
+            if left and place < len(layout) and sum(cell_len(text) for text, _ in cells[number]) > room:
                 while place < len(layout) and not any(text.strip() for text, _ in cells[layout[place][0]]):
                     room += 1 + layout[place][1]
                     place += 1
-            shown = both_ends(cells[number], room) if self._columns[number].sticky else cells[number]
-            pieces.extend(fit(shown, room, align))
-        return join(pieces, roles, ground, width)
+            placed.append((number, room))
+        return placed
+
+    def _whole(self, number: int) -> Sequence[Spans]:
+        """The cells of a row, with the names as they are."""
+        found = self._texts.get(number)
+        if found is None:
+            # To measure a text takes a step for each character, and a cell may hold millions: no more of it can show.
+            most = 16 * max(1, self.size.width)
+            found = [[(text[:most], role) for text, role in spans] for spans in self._cells(self._rows[number])]
+            self._texts[number] = found
+        return found
+
+    def _names(self, number: int) -> list[tuple[int, Spans, int]]:
+        """The cells of a row that name it, with the column and the room of each."""
+        cells = self._whole(number)
+        return [(column, cells[column], room) for column, room in self._placed(cells) if self._columns[column].sticky]
+
+    def _cut_names(self) -> None:
+        """Cut the names in view, and a page around them, so that different ones don't look alike."""
+        top, height = int(self.scroll_offset.y), max(1, self.size.height)
+        if self._cut.start <= top and min(top + height, len(self._rows)) <= self._cut.stop:
+            return
+        self._cut = range(max(0, top - height), min(len(self._rows), top + 2 * height))
+        columns: dict[int, list[tuple[int, Spans, int]]] = {}
+        for number in self._cut:
+            for column, spans, room in self._names(number):
+                columns.setdefault(column, []).append((number, spans, room))
+        before, self._shown_names = self._shown_names, {}
+        for column, names in columns.items():
+            for (number, spans, _), cut in zip(names, cut_names([each[1:] for each in names]), strict=True):
+                if cut is not spans:
+                    self._shown_names[number, column] = cut
+        for number, column in before.keys() | self._shown_names.keys():
+            if before.get((number, column)) != self._shown_names.get((number, column)):
+                self._forget(number)
 
 
 def _index(rows: Sequence[Row], wanted: Row, near: int, key: Callable[[Row], Hashable]) -> int | None:
