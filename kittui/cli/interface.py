@@ -54,11 +54,13 @@ async def open_interface(call: Call, start: str | None) -> int:
     return await run_interface(call.composition, named)
 
 
-async def run_interface(composition: Composition, start: str | None, places: Sequence[PlaceEntry] = ()) -> int:
-    """Show the interface until it is left; `places` replace those of the configuration."""
+async def run_interface(
+    composition: Composition, start: str | None, places: Sequence[PlaceEntry] = (), welcome: str = ""
+) -> int:
+    """Show the interface until it is left; `places` replace those of the configuration, `welcome` is said first."""
     ports = await build_ports(composition)
     if places:
-        ports = replace(ports, places=tuple(places))
+        ports = replace(ports, places=tuple(places), settings=replace(ports.settings, welcome=welcome))
     else:
         ports = replace(ports, repositories=read_ahead(composition))
         if start is not None:

@@ -38,6 +38,10 @@ _APPROVED: Final = (
     ("v1.1.0", "ada", "2026-11-17T16:25:00Z", "one label corrected, the metrics hold"),
 )
 """Who approved of which version for champion, when, and why. Dana, whom the demo is played as, has one to go."""
+WELCOME: Final = """\
+You are Dana; nothing you do here stays. Try {promote} on the challenger: it lacks your approval, which {vouch} gives.
+{board} every stage, {diff} compare, {help} help, {messages} this again"""
+"""Who the user is in the demo, and what there is to try first, with the keys of commands by their ids."""
 _GATES: Final = GateSet(
     "production",
     "champion",

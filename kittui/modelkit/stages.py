@@ -62,6 +62,19 @@ def lifecycle_of(stages: Iterable[Stage]) -> LifecycleTags:
     return LifecycleTags(**tags, preparing=preparing)
 
 
+FIRST: Final = ("champion", "challenger", "rollback")
+"""Roles that people look for first; what is retired comes last."""
+
+
+def ranks(stages: Iterable[Stage]) -> dict[str, int]:
+    """Stages in the order that people look for them: production first, what is retired last."""
+    stages = tuple(stages)
+    first = [stage.name for role in FIRST for stage in stages if stage.role == role]
+    last = [stage.name for stage in stages if stage.role == "retired"]
+    between = [stage.name for stage in reversed(stages) if stage.name not in (*first, *last)]
+    return {name: rank for rank, name in enumerate([*first, *between, *last])}
+
+
 def stage_of(tag: str, stages: Iterable[Stage] = STAGES) -> Stage | None:
     """The stage that a tag is; None for a tag that is not one."""
     return next((stage for stage in stages if stage.name == tag), None)

@@ -90,6 +90,8 @@ class KittuiApp(Program):
         self._on_begin()
         for problem in (*self.ports.settings.problems, *self.set_keys()):
             self.notify(clean(problem), severity="warning", markup=False, timeout=15)
+        if self.ports.settings.welcome:
+            self.notify(self.ports.settings.welcome.format_map(self.ports.keys), title="Demo", markup=False, timeout=15)
         if self._start:
             try:
                 place, name, target = self.ports.locate(self._start)

@@ -105,8 +105,8 @@ def test_a_pipe_gets_plain_text_and_stderr_the_rest(kittui: Run) -> None:
     assert "\x1b" not in ran.out
     assert ran.err == ""
     lines = ran.out.splitlines()
-    assert lines[0].split() == ["TAG", "DIGEST", "SIZE", "SIGNED"]
-    assert [line.split()[-6] for line in lines[1:]][-3:] == ["v0.9.0", "v1.0.0", "v1.1.0"]
+    assert lines[0].split() == ["TAG", "DIGEST", "SIZE", "AGE", "STAGE", "SIGNED"]
+    assert [line.split()[0] for line in lines[-3:]] == ["v0.9.0", "v1.0.0", "v1.1.0"]
 
 
 def test_tags_are_in_natural_order(kittui: Run) -> None:
@@ -288,3 +288,14 @@ def test_an_interrupt_is_status_130(home: Path) -> None:
             out, err = running.communicate(timeout=20)
     assert (running.returncode, out) == (130, b"")
     assert json.loads(err)["error"]["code"] == "interrupted"
+
+
+def test_tags_have_a_stage_and_an_age_for_no_further_request(kittui: Run, shared_kit_registry: DockerRegistry) -> None:
+    reference = f"{shared_kit_registry.host}/fraud"
+    rows = {row["tag"]: row for row in kittui("ls", "--json", reference).json["tags"]}
+    champion = rows["champion"]["digest"]
+    assert {row["stage"] for row in rows.values() if row["digest"] == champion} == {"champion"}
+    assert all("created" in row for row in rows.values())
+    long = kittui("ls", "-l", "--json", reference)
+    assert {row["tag"]: row["stage"] for row in long.json["tags"]} == {tag: row["stage"] for tag, row in rows.items()}
+    assert "STAGE" in kittui("ls", reference).out

@@ -27,8 +27,8 @@ async def command(call: Call, keep: Path | None) -> int:
     """Open the interface on ModelKits that kittui brings along, beside a store of their own.
 
     A fraud detector with its lifecycle (champion, challenger, rollback, retired ...), a sharded and a quantised
-    model, a language model with prompts, data sets. It is a copy: whatever you do, nothing of it stays, and your own
-    store, registries and configuration are not touched.
+    model, a language model with prompts, data sets. You play Dana, whose approval the challenger still needs. It is a
+    copy: whatever you do, nothing of it stays, and your own store, registries and configuration are not touched.
     """
     if call.options.json:
         raise TerminalNeeded("the demo is the interface: it has no JSON", hint="kittui ls --json lists a source.")
@@ -46,7 +46,7 @@ async def _play(call: Call, folder: Path) -> int:
     from kittui.cli.interface import run_interface
     from kittui.cli.leaving import leaving_on_signals
     from kittui.demo.stage import set_up
-    from kittui.demo.trusted import vouch
+    from kittui.demo.trusted import WELCOME, vouch
     from kittui.oci.reference import LOCAL
     from kittui.tui.frame.ports import PlaceEntry
 
@@ -59,7 +59,7 @@ async def _play(call: Call, folder: Path) -> int:
     async with Composition(flags, environ=stage.environment(os.environ)) as composition:
         composition.config = people.configured(composition.config)
         with leaving_on_signals():
-            return await run_interface(composition, start, places)
+            return await run_interface(composition, start, places, WELCOME)
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -14,12 +16,20 @@ from kittui.cli.run import Call
 from kittui.cli.signed import NOT_CHECKED, Signed, check_all
 from kittui.cli.stages import staged
 from kittui.errors import AuthError, KittuiError, NotFound, Unsupported, UsageError
+from kittui.modelkit.kinds import MODELS
+from kittui.modelkit.stages import ranks
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
+from kittui.oci.tag import Tag
+from kittui.tasks import together
 from kittui.terminal import size_text
+from kittui.tui.style.sizes import age_text
 from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repositories
 from kittui.usecases.browse.tag_names import natural_key
+
+_DATED = MODELS - {"modelkit"}
+"""Kinds whose config may say when they were created; a ModelKit's manifest says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +58,12 @@ class _Listed:
 @run.command("ls")
 @click.argument("source", required=False)
 @click.option("--check", is_flag=True, help="Check the signatures of every ModelKit listed: reads what is attached.")
-async def command(call: Call, source: str | None, check: bool) -> None:
+@click.option("-l", "--long", is_flag=True, help="Show every age: reads the config where the manifest does not say it.")
+async def command(call: Call, source: str | None, check: bool, long: bool) -> None:
     """List the repositories of SOURCE (local://, HOST, oci:DIR), or the tags of SOURCE/REPO.
 
-    Without an argument: the local store, and the registries and layouts of the configuration.
+    Without an argument: the local store, and the registries and layouts of the configuration. A tag has the stage that
+    its ModelKit stands at, by the first stage tag on it.
     """
     if source is None:
         await _all(call)
@@ -64,7 +76,7 @@ async def command(call: Call, source: str | None, check: bool) -> None:
         if listed.problem is not None:
             raise listed.problem.at(source)
     else:
-        await _tags(call, source, found, check=check)
+        await _tags(call, source, found, check=check, long=long)
 
 
 async def _all(call: Call) -> None:
@@ -132,7 +144,7 @@ def _print_repositories(call: Call, listed: _Listed) -> None:
     call.printer.table(header, rows, right=(1, 2) if counted else ())
 
 
-async def _tags(call: Call, text: str, reference: Reference, *, check: bool) -> None:
+async def _tags(call: Call, text: str, reference: Reference, *, check: bool, long: bool) -> None:
     if reference.target is not None:
         raise UsageError(
             "ls lists the tags of a repository, and this names one ModelKit",
@@ -153,6 +165,9 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool) -> 
             )
     call.printer.status(f"{repository.reference()}: reading {len(listing.tags)} manifests")
     rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
+    if long or repository.source.traits.free:
+        rows = await _with_ages(call, repository, rows)
+    stages = _stages(call, rows)
     digests = list(dict.fromkeys(row.digest for row in rows if row.digest))
     signed = {row.digest: Signed("unsigned") for row in rows if row.digest and _unsigned(repository, row, listing)}
     if check:
@@ -161,7 +176,7 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool) -> 
     document = {
         "source": str(repository.source.place),
         "repository": repository.name,
-        "tags": [_document(row, signed) for row in rows],
+        "tags": [_document(row, signed, stages) for row in rows],
         "complete": listing.incomplete is None,
         "attached": [
             {"tag": one.tag, "kind": one.kind, "subject": digest}
@@ -169,7 +184,7 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool) -> 
             for one in found
         ],
     }
-    call.printer.result(document, lambda: _print_tags(call, repository, rows, listing, signed))
+    call.printer.result(document, lambda: _print_tags(call, repository, rows, listing, signed, stages, long=long))
     if listing.incomplete is not None:
         raise listing.incomplete.at(text)
 
@@ -179,13 +194,38 @@ def _unsigned(repository: Repository, row: TagRow, listing: TagListing) -> bool:
     return repository.source.capabilities.referrers.denied and listing.incomplete is None and not row.attached
 
 
-def _document(row: TagRow, signed: Mapping[Digest, Signed]) -> dict[str, Any]:
+async def _with_ages(call: Call, repository: Repository, rows: Sequence[TagRow]) -> list[TagRow]:
+    """The rows with the creation dates that configs alone say: one request for each ModelKit that is new here."""
+    modelkits, limit = call.composition.modelkits, Semaphore(call.composition.config.concurrency)
+
+    async def dated(row: TagRow) -> TagRow:
+        if row.created is not None or row.digest is None or row.problem is not None:
+            return row
+        try:
+            async with limit:
+                return replace(row, created=(await modelkits.open(repository, row.digest)).created)
+        except KittuiError as error:
+            return replace(row, problem=error.message)
+
+    return list(await together(*map(dated, rows)))
+
+
+def _stages(call: Call, rows: Sequence[TagRow]) -> dict[Digest, Tag]:
+    """Where each ModelKit stands: of its stage tags the one that people look for first."""
+    order = ranks(call.composition.config.stages)
+    held = sorted((row for row in rows if row.tag in order), key=lambda row: -order[row.tag or ""])
+    return {row.digest: row.tag for row in held if row.digest is not None and row.tag is not None}
+
+
+def _document(row: TagRow, signed: Mapping[Digest, Signed], stages: Mapping[Digest, Tag]) -> dict[str, Any]:
     known = signed.get(row.digest, NOT_CHECKED) if row.digest else NOT_CHECKED
     return {
         "tag": row.tag,
         "digest": row.digest,
         "size": row.size,
         "kind": row.kind,
+        "stage": stages.get(row.digest) if row.digest else None,
+        "created": row.created,
         "signatures": [one.tag for one in row.attached] if row.attached or known.word == "unsigned" else None,
         **known.to_json(),
         "problem": row.problem,
@@ -193,12 +233,19 @@ def _document(row: TagRow, signed: Mapping[Digest, Signed]) -> dict[str, Any]:
 
 
 def _print_tags(
-    call: Call, repository: Repository, rows: Sequence[TagRow], listing: TagListing, signed: Mapping[Digest, Signed]
+    call: Call,
+    repository: Repository,
+    rows: Sequence[TagRow],
+    listing: TagListing,
+    signed: Mapping[Digest, Signed],
+    stages: Mapping[Digest, Tag],
+    *,
+    long: bool,
 ) -> None:
     if not rows:
         call.printer.note(f"{repository.reference()} has no tags")
         return
-    config = call.composition.config
+    config, now = call.composition.config, datetime.now(UTC)
     cells: list[Sequence[Styled]] = []
     for row in rows:
         mark, style = staged(row.tag, config)
@@ -210,11 +257,16 @@ def _print_tags(
                 (row.tag or "<none>", style or ("" if row.tag else "dim")),
                 (row.digest.short if row.digest else "", "dim"),
                 size_text(row.size),
+                age_text(row.created, now),
+                (at := stages.get(row.digest, "") if row.digest else "", staged(at, config)[1]),
                 signed.get(row.digest, NOT_CHECKED).styled if row.digest else "",
                 (row.problem, "red") if row.problem else ", ".join(filter(None, about)),
             )
         )
-    call.printer.table(("", "TAG", "DIGEST", "SIZE", "SIGNED", ""), cells, right=(3,))
+    call.printer.table(("", "TAG", "DIGEST", "SIZE", "AGE", "STAGE", "SIGNED", ""), cells, right=(3, 4))
+    undated = sum(row.created is None and row.kind in _DATED for row in rows)
+    if undated and not (long or repository.source.traits.free):
+        call.printer.note(f"the age of {undated} is in their configs alone: ls -l reads it")
     seen = {row.digest for row in rows}
     orphans = sum(len(found) for digest, found in listing.attached.items() if digest not in seen)
     if orphans:

@@ -73,6 +73,8 @@ class Settings:
     sizes: Mapping[str, int] = field(default_factory=dict)
     """The sizes of panes as the user left them."""
     problems: tuple[str, ...] = ()
+    welcome: str = ""
+    """What is said at the start; `{id}` stands for the key of a command."""
     programs: Programs = field(default_factory=Programs)
     """Editor, pager and difftool."""
 

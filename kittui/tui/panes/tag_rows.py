@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+from kittui.modelkit.stages import ranks
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, TagEntry
 from kittui.oci.target import Target
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 Order = Literal["stage", "name", "newest", "largest"]
 ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
 Held = Literal["", "all", "part"]
-
-FIRST: Final = ("champion", "challenger", "rollback")
-"""Roles that people look for first; what is retired comes last."""
 
 _VERSION = re.compile(r"v?\d")
 
@@ -111,12 +109,12 @@ class TagList:
         """Where each digest stands: the first stage tag that points to it."""
         tags = {stage.name: stage for stage in reversed(self.stages)}
         found: dict[Digest, Stage] = {}
-        ranks = self._ranks()
+        order = ranks(self.stages)
         for row in self.rows:
             stage = tags.get(row.entry.name) if row.entry.name else None
             if stage is not None and row.digest is not None:
                 before = found.get(row.digest)
-                if before is None or ranks[stage.name] < ranks[before.name]:
+                if before is None or order[stage.name] < order[before.name]:
                     found[row.digest] = stage
         return found
 
@@ -129,22 +127,15 @@ class TagList:
                 found.setdefault(row.digest, []).append(row.entry.name or "")
         return found
 
-    def _ranks(self) -> dict[str, int]:
-        """Stages in the order that people look for them: production first, what is retired last."""
-        first = [stage.name for role in FIRST for stage in self.stages if stage.role == role]
-        last = [stage.name for stage in self.stages if stage.role == "retired"]
-        between = [stage.name for stage in reversed(self.stages) if stage.name not in (*first, *last)]
-        return {name: rank for rank, name in enumerate([*first, *between, *last])}
-
     def ordered(self, order: Order, *, grouped: bool) -> list[TagRow]:
         """The rows in an order; grouped, tags known to share a digest come one after the other."""
-        rows = _sort(self.rows, order, self._ranks())
+        rows = _sort(self.rows, order, ranks(self.stages))
         for row in rows:
             row.ditto = False
         return _group(rows) if grouped else rows
 
 
-def _sort(rows: Iterable[TagRow], order: Order, ranks: dict[str, int]) -> list[TagRow]:
+def _sort(rows: Iterable[TagRow], order: Order, ranks: Mapping[str, int]) -> list[TagRow]:
     if order == "name":
         return sorted(rows, key=lambda row: row.order)
     if order == "largest":

@@ -12,7 +12,7 @@ from kittui.errors import KittuiError
 from kittui.modelkit.kinds import MODELS, Kind, kind_of, label_of
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.oci.media_types import CONFIG_LIMIT, CREATED
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry, Source, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
@@ -114,7 +114,10 @@ async def list_tags(repository: Repository) -> TagListing:
 
 @dataclass(frozen=True, slots=True)
 class TagRow:
-    """A tag with what its manifest says: `size` is bytes of config and layers. `problem`: why it can't be read."""
+    """A tag with what its manifest says: `size` is bytes of config and layers. `problem`: why it can't be read.
+
+    `created` is known where the manifest says it, or the config was read before.
+    """
 
     tag: Tag | None
     digest: Digest | None
@@ -123,6 +126,7 @@ class TagRow:
     label: str | None = None
     problem: str | None = None
     attached: tuple[AttachedTag, ...] = ()
+    created: str | None = None
 
 
 class ModelKits:
@@ -286,7 +290,9 @@ class ModelKits:
         kind = kind_of(manifest)
         size = None if manifest.is_index else manifest.content_size
         about = attached.get(manifest.digest, ())
-        return TagRow(entry.name, manifest.digest, size, kind, label_of(kind, manifest), None, about)
+        known = self._kits.get(manifest.digest)
+        created = known.created if known is not None else manifest.annotations.get(CREATED)
+        return TagRow(entry.name, manifest.digest, size, kind, label_of(kind, manifest), None, about, created)
 
 
 def _tag_name(repository: Repository, tag: Tag) -> str:
