@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kittui.errors import Unreachable
+from kittui.oci.protocols import Incomplete, TagEntry
 from kittui.oci.tag import Tag
 from kittui.state.history import History
 from kittui.trust.gates import GateSet, LicenseIn, Metric, SignedBy
@@ -233,3 +234,38 @@ def test_the_command(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> 
     assert shown.status == 0
     assert "champion" in shown.out
     assert "rollback" not in shown.out
+
+
+async def test_a_stage_that_a_cut_listing_does_not_reach_is_not_absent(tmp_path: Path) -> None:
+    source = MemorySource()
+    cut, lost = source.repository("cut"), source.repository("lost")
+    for repository in (cut, lost):
+        for tag in ("challenger", "champion", "rollback"):
+            kit(repository, tag, "1")
+
+    class Cut:
+        """A listing that ends after its first tag."""
+
+        def __init__(self, found: MemoryRepository) -> None:
+            self.found = found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.found, name)
+
+        async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
+            yield [TagEntry(Tag("challenger"))]
+            raise Incomplete("list the tags", "the listing ended early")
+
+    def fail(repository: MemoryRepository, verb: str, what: str) -> None:
+        if repository is lost and what == "rollback":
+            raise Unreachable("down")
+
+    source.hooks.append(fail)
+    found: Any = [row async for row in board(tmp_path).rows([Cut(cut), Cut(lost)])]
+    done = {row.name.rpartition("/")[2]: row for row in found if row.complete}
+    assert list(done["cut"].cells) == ["challenger", "champion", "rollback"]
+    assert all(cell.version == "1" and not cell.problem for cell in done["cut"].cells.values())
+    assert "the listing ended early" in done["cut"].problem
+    assert not done["cut"].listed
+    assert done["lost"].cells["rollback"].problem == "down"
+    assert done["lost"].cells["champion"].version == "1"

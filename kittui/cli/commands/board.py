@@ -45,7 +45,8 @@ async def command(call: Call, sources: tuple[str, ...], stages: tuple[str, ...])
         call.printer.warning(f"{problem.reference}: {problem.message}")
     if any(not isinstance(problem, Incomplete) for problem in problems) and not shown:
         raise problems[0]
-    return max((problem.exit_status for problem in problems), default=0)
+    unlisted = [Incomplete.exit_status] if any(not row.listed for row in shown) else []
+    return max([*unlisted, *(problem.exit_status for problem in problems)], default=0)
 
 
 def _print(call: Call, rows: Sequence[BoardRow]) -> None:
@@ -60,7 +61,8 @@ def _lines(row: BoardRow) -> list[Sequence[Styled]]:
     name: Styled = (row.name, "bold")
     if not row.cells:
         return [(name, ("cannot be read", "bold red"), "", "", "", "", "", row.problem)]
-    return [(name, *_cells(cell)) for cell in row.cells.values()]
+    lines: list[Sequence[Styled]] = [(name, *_cells(cell)) for cell in row.cells.values()]
+    return [*lines, (name, ("not all listed", "yellow"), "", "", "", "", "", row.problem)] if row.problem else lines
 
 
 def _cells(cell: Cell) -> Sequence[Styled]:

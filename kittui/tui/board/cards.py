@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from rich.cells import cell_len
 
 from kittui.terminal import clean
+from kittui.tui.panes.queries import parse
 from kittui.tui.style.sizes import age_text
 from kittui.tui.widgets.bars import shorten
 from kittui.tui.widgets.cutting import Span, Spans
@@ -31,6 +32,15 @@ SIGNED: Final = {
 }
 """The word for signatures as a mark and its role; the details say the word."""
 STATES: Final = {"pass": ("✓", "good"), "fail": ("✗", "bad"), "unknown": ("?", "warn")}
+MARKS: Final = (
+    ("✓", "good", "signed by a key you trust; a gate that passes"),
+    ("✗", "bad", "an invalid signature; a gate that does not pass; what could not be read"),
+    ("?", "warn", "an unknown key, or not verified; a gate that can't tell; who moved it is not proven"),
+    ("∅", "muted", "unsigned"),
+    ("·", "faint", "signatures not checked"),
+    ("▲", "warn", "the next move waits for this gate"),
+)
+"""What the marks of a card say: first its signatures, then one for each gate in the order of the details below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,8 @@ def waits(row: BoardRow) -> bool:
 
 def arranged(rows: Iterable[BoardRow], order: Order, needle: str, *, grouped: bool) -> list[BoardRow | Heading]:
     """The rows that have a stage or a problem and hold the text, in an order; grouped by what they share."""
-    wanted = needle.casefold()
-    found = [row for row in rows if (row.cells or row.problem) and wanted in _text(row)]
+    query = parse(needle)
+    found = [row for row in rows if (row.cells or row.problem) and query.matches(_text(row))]
     found.sort(key=lambda row: row.name)
     if order == "waiting":
         found.sort(key=lambda row: not waits(row))
@@ -76,7 +86,7 @@ def _text(row: BoardRow) -> str:
     parts = [row.name, row.problem]
     for cell in row.cells.values():
         parts += [cell.tag, cell.name, cell.version, cell.moved_by, cell.waits, signed_text(cell.word, cell.signers)]
-    return "\n".join(parts).casefold()
+    return "\n".join(parts)
 
 
 def stages_of(rows: Iterable[BoardRow], stages: Sequence[str]) -> list[str]:

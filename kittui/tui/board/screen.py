@@ -15,13 +15,14 @@ from textual.widgets import Static
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.board.cards import ORDERS, Order, about, arranged, card, stages_of, waits
+from kittui.tui.board.cards import MARKS, ORDERS, Order, about, arranged, card, stages_of, waits
 from kittui.tui.board.grid import Grid
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.program import Program, program_of
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.filtering import FilterInput
+from kittui.tui.panes.queries import parse
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Lines, Page
@@ -53,7 +54,9 @@ class BoardScreen(Screen[None], inherit_bindings=False):
     DEFAULT_CSS = """
     BoardScreen { background: $kit-background; color: $kit-text; layout: vertical; }
     BoardScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
-    BoardScreen FilterInput { display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; }
+    BoardScreen FilterInput, BoardScreen FilterInput:focus {
+        display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; color: $kit-text;
+    }
     BoardScreen.-filtering FilterInput { display: block; }
     BoardScreen Lines { height: 9; border-top: solid $kit-line; }
     """
@@ -101,6 +104,11 @@ class BoardScreen(Screen[None], inherit_bindings=False):
     def program(self) -> Program:
         """The program, for its keys and toasts."""
         return program_of(self)
+
+    @property
+    def marks_of_help(self) -> Sequence[tuple[str, str, str]]:
+        """The marks of cards, for help."""
+        return MARKS
 
     @property
     def grid(self) -> Grid:
@@ -268,6 +276,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
     @on(FilterInput.Typed)
     def _typed(self, event: FilterInput.Typed) -> None:
         self._needle = event.text.strip()
+        self._filter.problem = parse(self._needle).problem
         self._draw()
 
     @on(FilterInput.Left)
@@ -277,6 +286,8 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self.remove_class("-filtering")
         self._grid.focus()
         self._draw()
+        if event.keep and self._needle:
+            self._grid.action_edge(0)
 
     def action_sort(self) -> None:
         """Take the next order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -26,6 +26,18 @@ _HEADINGS = {
     "checks": "List",
 }
 """Where help lists the keys of lists and screens, by the first part of their ids."""
+
+
+MARKS: Final = (
+    ("●", "good", "every layer is in the local store"),
+    ("◐", "good", "some layers are in the local store"),
+    ("✎", "accent", "marked"),
+    ("″", "muted", "the same digest as the row above"),
+    ("↻", "warn", "moved by somebody else since it was shown"),
+    ("✗", "bad", "could not be read; the details say why"),
+    ("▲", "warn", "a place that could not be listed, or wants a login"),
+)
+"""The marks of the panes."""
 
 
 def sections(screen: Screen[Any], headings: Mapping[str, str], refusal: Callable[[str], str]) -> dict[str, Section]:
@@ -57,8 +69,8 @@ def sections(screen: Screen[Any], headings: Mapping[str, str], refusal: Callable
     return found
 
 
-def legend(settings: Settings) -> list[Line]:
-    """What the marks mean."""
+def legend(settings: Settings, marks: Iterable[tuple[str, str, str]] | None = None) -> list[Line]:
+    """What the marks mean: those of the panes, or a screen's own."""
     lines: list[Line] = [
         (
             (f"  {stage.ascii_mark if settings.ascii_marks else stage.mark} ", stage.colour),
@@ -66,13 +78,7 @@ def legend(settings: Settings) -> list[Line]:
         )
         for stage in settings.stages
     ]
-    for mark, role, words in (
-        ("●", "good", "every layer is in the local store"),
-        ("◐", "good", "some layers are in the local store"),
-        ("✎", "accent", "marked"),
-        ("″", "muted", "the same digest as the row above"),
-        ("✗", "bad", "could not be read; the details say why"),
-    ):
+    for mark, role, words in MARKS if marks is None else marks:
         lines.append(((f"  {mark} ", role), (words, "muted")))
     return lines
 

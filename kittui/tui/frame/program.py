@@ -33,6 +33,7 @@ from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.typed import ignore_what_is_no_utf8, separate
 from kittui.tui.frame.waiting import Waiting
 from kittui.tui.style import theme
+from kittui.tui.style.ascii_only import AsciiOnly
 from kittui.tui.style.sizes import too_small
 from kittui.tui.widgets.bars import HeaderBar
 
@@ -345,8 +346,13 @@ class Program(App[None], inherit_bindings=False):
         self.notify(text, title=title, severity="error", markup=False, timeout=12 + 2 * len(lines))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """With NO_COLOR the terminal's own colours are dropped; greys made of them would be black on black."""
-        filters = super().get_line_filters()
+        """With NO_COLOR the terminal's own colours are dropped; greys made of them would be black on black.
+
+        Where there is no Unicode, every sign is written in ASCII.
+        """
+        filters = list(super().get_line_filters())
+        if self.ports.settings.ascii_marks:
+            filters.append(AsciiOnly())
         if not (self.no_color and self.native_ansi_color):
             return filters
         return [_NO_COLOUR if isinstance(each, Monochrome) else each for each in filters]
@@ -369,9 +375,8 @@ class Program(App[None], inherit_bindings=False):
         from kittui.tui.dialogs.help import HelpDialog
         from kittui.tui.frame.help import legend, sections
 
-        self.push_screen(
-            HelpDialog(sections(self.screen, self._headings, self.browser.refusal), legend(self.ports.settings))
-        )
+        marks = legend(self.ports.settings, getattr(self.screen, "marks_of_help", None))
+        self.push_screen(HelpDialog(sections(self.screen, self._headings, self.browser.refusal), marks))
 
     @property
     def _under_way(self) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, NotFound
 from kittui.modelkit.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
@@ -83,13 +83,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A repository and its cells by stage; `complete` once nothing more is to come. `problem`: why it can't be read."""
+    """A repository and its cells by stage; `complete` once nothing more is to come. `problem`: why it can't be read, or
+    why its tags may not all be `listed`; its stages are known then too."""
 
     repository: Repository
     cells: Mapping[str, Cell] = field(default_factory=dict, hash=False)
     tags: frozenset[str] = frozenset()
     problem: str = ""
     complete: bool = False
+    listed: bool = True
 
     @property
     def name(self) -> str:
@@ -161,10 +163,14 @@ class Board:
                 tags.update(entry.name for entry in page if entry.name is not None)
         except Incomplete as error:
             problem = error.message
+            # What was not listed is asked for: nothing is said to be absent that may be there.
+            missing = [tag for tag in self._of_interest if tag not in tags]
+            there = await together(*(_may_be_there(repository, tag) for tag in missing))
+            tags.update(tag for tag, found in zip(missing, there, strict=True) if found)
         except KittuiError as error:
             return BoardRow(repository, problem=error.message, complete=True)
         cells: dict[str, Cell] = {stage: Cell(stage) for stage in self.stages if stage in tags}
-        return BoardRow(repository, cells, frozenset(tags), problem, complete=not cells)
+        return BoardRow(repository, cells, frozenset(tags), problem, complete=not cells, listed=not problem)
 
     async def details_of(self, row: BoardRow) -> BoardRow:
         """The row with everything known of its ModelKits."""
@@ -191,6 +197,11 @@ class Board:
         targets = [target for origin, target in self._next if origin in tags]
         fallback = [self.lifecycle.rollback] if self.policy.rules and targets else []
         return [self.lifecycle.champion, *fallback, *targets]
+
+    @property
+    def _of_interest(self) -> Sequence[Tag]:
+        """The stages that are shown, and the tags that say something about them."""
+        return list(dict.fromkeys([*self.stages, *self._beside(self.stages), self.lifecycle.rollback]))
 
     @property
     def _next(self) -> Collection[tuple[Tag, Tag]]:
@@ -250,6 +261,17 @@ class Board:
             proof,
             difference(kit, champion) if champion is not None and tag != self.lifecycle.champion else "",
         )
+
+
+async def _may_be_there(repository: Repository, tag: Tag) -> bool:
+    """Whether a repository has a tag, or can't tell."""
+    try:
+        await repository.resolve(tag)
+    except NotFound:
+        return False
+    except KittuiError:
+        return True
+    return True
 
 
 def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[Move | None, str]:
