@@ -345,8 +345,7 @@ async def test_a_clean_up_with_nothing_to_do_says_so_and_an_age_has_to_be_one(ki
         await pilot.press(*"soon", "enter")
         assert "Write 12h, 30d, 6w or 1y." in text_of(pilot)
         await pilot.press(*(["backspace"] * 8), *"1d", "enter")
-        await until(pilot, lambda: "There are no ModelKits older than 1 day." in text_of(pilot))
-        assert "it has no date" in text_of(pilot)
+        await until(pilot, lambda: "None goes. 3 ModelKits stay: it has no date." in " ".join(said(pilot).split()))
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["something goes", "nothing goes"])
@@ -480,3 +479,29 @@ def test_find_picture(snap_compare: Any, tmp_path: Path, size: tuple[int, int]) 
         await pilot.pause()
 
     assert snap_compare(Kits(tmp_path).app(), terminal_size=size, run_before=found)
+
+
+async def test_a_clean_up_of_production_says_so_comes_last_and_wants_its_name(kits: Kits) -> None:
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await ready(pilot)
+        await pilot.press("X")
+        await until(pilot, on(pilot, ChoiceDialog))
+        dialog: Any = pilot.app.screen
+        assert dialog._choices[-1].label == "At stage champion"
+        assert "in production" in dialog._choices[-1].detail
+        await choose(pilot, "At stage champion")
+        await until(pilot, on(pilot, ConfirmDialog))
+        assert "champion is in production." in " ".join(text_of(pilot).split())
+        await pilot.press("enter")
+        await quiet(pilot)
+        assert "champion" in kits.fraud.tagged
+
+
+async def test_a_clean_up_that_leaves_what_its_rule_names_does_not_say_there_is_nothing(kits: Kits) -> None:
+    kits.fraud.tagged["challenger"] = kits.fraud.tagged["champion"]
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await ready(pilot)
+        await pilot.press("X")
+        await choose(pilot, "At stage challenger")
+        await until(pilot, lambda: "1 ModelKit stays: it is champion" in " ".join(text_of(pilot).split()))
+        assert "There are no" not in text_of(pilot)

@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
+from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.trust.documents import read_age
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
@@ -42,21 +43,36 @@ async def clean_up(context: Context) -> None:
     failed = [*unlisted, *found.failed, *plan.failed]
     if not plan.plans:
         context.fail_all(failed, len(failed))
-        stays = "; ".join(_stays(found))
-        context.toast(f"There are no {rules.words}." + (f" Left: {stays}." if stays else ""))
+        stays = ". ".join(_stays(found))
+        context.toast(f"None goes. {stays}." if stays else f"There are no {rules.words}.")
         return
-    if await context.ask(ConfirmDialog("Clean up", _words(rules, plan, found, failed), "Delete", danger=True)):
+    words = _words(rules, plan, found, failed)
+    production = rules.stages & _production(context)
+    if production:
+        words.insert(0, clean(f"{min(production)} is in production. What runs there is deleted."))
+    typed = min(production, default=None)
+    if await context.ask(ConfirmDialog("Clean up", words, "Delete", danger=True, typed=typed)):
         await _apply(context, rules, plan, failed)
 
 
+def _production(context: Context) -> frozenset[Tag]:
+    """The stages that are in production."""
+    return frozenset(stage.name for stage in context.ports.settings.stages if stage.role == "champion")
+
+
 async def _ask(context: Context) -> CleanRules | None:
-    stages = [stage.name for stage in context.ports.settings.stages]
+    production = _production(context)
+    stages = sorted((stage.name for stage in context.ports.settings.stages), key=lambda name: name in production)
     by_age = CleanRules()
     choices = [
         Choice(CleanRules(untagged=True), "Without a tag", "no tag points to them"),
         Choice(by_age, "Older than …", "by creation date"),
         *(
-            Choice(CleanRules(stages=frozenset({name})), f"At stage {clean(name)}", "and at no other stage")
+            Choice(
+                CleanRules(stages=frozenset({name})),
+                f"At stage {clean(name)}",
+                "in production; its name has to be typed" if name in production else "and at no other stage",
+            )
             for name in stages
         ),
     ]
@@ -98,13 +114,16 @@ def _words(rules: CleanRules, plan: Removals, found: Selected, failed: list[Kitt
     words.append(undo_text(plan.plans) or "Undo can bring them back.")
     attached = sum(len(each.attached) for each in plan.plans)
     words += [f"What is attached to them ({attached}) stays, without a ModelKit."] if attached else []
-    words += [clean(f"Stays, {line}.") for line in _stays(found)]
+    words += [clean(f"{line}.") for line in _stays(found)]
     words += [clean(f"Left out: {error.reference or ''}: {error.message}.") for error in failed]
     return words
 
 
 def _stays(found: Selected) -> list[str]:
-    return [f"{counted(len(names), 'ModelKit')} as {why}" for why, names in found.stays.items()]
+    return [
+        f"{counted(len(names), 'ModelKit')} {'stays' if len(names) == 1 else 'stay'}: {why}"
+        for why, names in found.stays.items()
+    ]
 
 
 async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: list[KittuiError]) -> None:
