@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.reference import LOCAL
 from kittui.tui.panes.queries import parse
+from kittui.tui.panes.tree import RepositoryRow
 from kittui.usecases.browse.tag_names import natural_key
-from tests.tui.waiting import LARGE, browse, quiet, text_of, to_registry, until
-from tests.tui.world import acme
+from tests.tui.waiting import LARGE, browse, listed, quiet, text_of, to_registry, until
+from tests.tui.world import World, WorldSource, acme
 
 
 @pytest.mark.parametrize(
@@ -115,3 +118,59 @@ async def test_the_order_is_turned_around() -> None:
         await pilot.press("I")
         await until(pilot, lambda: [row.entry.name for row in pane.body.rows] == names[::-1])
         assert "↑" in text_of(pilot)
+
+
+@pytest.mark.parametrize(
+    ("pane", "typed", "problem"),
+    [
+        ("tags", "foo:x", "there is no foo:"),
+        ("tags", "/(/", "not a regular expression"),
+        ("repositories", "/(/", "not a regular expression"),
+        ("repositories", "stage:champion", "only tags can be asked for by stage:"),
+        ("layers", "/(/", "not a regular expression"),
+    ],
+)
+@pytest.mark.parametrize("width", [80, 160])
+async def test_what_is_wrong_with_a_filter_is_in_its_line(pane: str, typed: str, problem: str, width: int) -> None:
+    async with acme().app().run_test(size=(width, 30)) as pilot:
+        await to_registry(pilot)
+        browse(pilot).go(pane)  # type: ignore[arg-type]
+        await quiet(pilot)
+        await pilot.press("slash", *typed)
+        start = f"✗ {problem[:8]}"
+        await until(pilot, lambda: any(typed in line and start in line for line in text_of(pilot).splitlines()))
+        await pilot.press(*["backspace"] * len(typed))
+        await until(pilot, lambda: start not in text_of(pilot))
+
+
+async def test_thousands_of_repositories_are_filtered_without_going_through_their_cells() -> None:
+    source = WorldSource(LOCAL)
+    for number in range(5000):
+        source.repository(f"team-{number % 40}/model-{number:04}")
+    async with World(source).app().run_test(size=LARGE) as pilot:
+        await listed(pilot)
+        pane = browse(pilot).repositories_pane
+        drawn: list[object] = []
+        cells = pane.body._cells
+        pane.body._cells = lambda row: drawn.append(row) or cells(row)  # type: ignore[func-returns-value]
+        await pilot.press("slash", *"~md49 !team-3", "enter")
+        await until(pilot, lambda: isinstance(pane.current, RepositoryRow))
+        wanted = parse("~md49 !team-3")
+        found = [row for row in pane.body.rows if isinstance(row, RepositoryRow)]
+        assert len(found) == sum(wanted.matches(name) for name in source.repositories_)
+        assert pane.current is found[0]
+        assert len(drawn) < 14 * 3 * 45, "of each of the keys a few pages"
+
+
+async def test_the_board_is_filtered_as_lists_are() -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: "of 4" in text_of(pilot) and "reading" not in text_of(pilot))
+        await pilot.press("j", "j", "slash", *"acme !rollback /bot|model/")
+        screen: Any = pilot.app.screen
+        await until(pilot, lambda: len(screen.grid.rows) == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.grid.row is screen.grid.rows[0])
+        await pilot.press("slash", *" /(/")
+        await until(pilot, lambda: "✗ not a regular expression" in text_of(pilot))

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
 from textual.widgets import Input
+
+from kittui.tui.style.theme import Roles
+from kittui.tui.widgets.bars import shorten
 
 
 class FilterInput(Input):
-    """Filters as you type; Enter and down keep the filter, Esc drops it."""
+    """Filters as you type; Enter and down keep the filter, Esc drops it. `problem` says why it can't be used."""
+
+    problem: reactive[str] = reactive("", layout=False)
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "drop", "Clear", id="filter.clear", tooltip="Clear the filter"),
@@ -35,6 +45,17 @@ class FilterInput(Input):
     def __init__(self) -> None:
         super().__init__(placeholder="filter", select_on_focus=False)
         self.cursor_blink = False
+
+    def render_line(self, y: int) -> Strip:
+        """What is typed, and at the right end what is wrong with it."""
+        strip = super().render_line(y)
+        room = self.size.width - len(self.value) - 2
+        if not self.problem or y or room < 3:
+            return strip
+        said = f" {shorten(f'✗ {self.problem}', room)}"
+        style = Style(color=Roles(self.app.theme_variables).style("bad").color, bgcolor=self.rich_style.bgcolor)
+        left = self.size.width - cell_len(said)
+        return Strip.join([strip.adjust_cell_length(left, self.rich_style), Strip([Segment(said, style)])])
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -47,8 +47,8 @@ class PaneTitle(Widget):
         pieces = [(f" ✗ {trouble} ", "$kit-bad")] if trouble else []
         pieces += [(f" {count} ", "$kit-muted")] if count else []
         right = Content.assemble(*pieces)
-        if self.age and left.cell_length + right.cell_length + len(self.age) + 3 <= self.size.width:
-            right = Content.assemble((f" {self.age} ", "$kit-faint"), *pieces)
+        if self.age and left.cell_length + right.cell_length + len(self.age) + 1 <= self.size.width:
+            right = Content.assemble((f" {self.age}", "$kit-faint"), *(pieces or [(" ", "")]))
         room = self.size.width - right.cell_length
         if left.cell_length > room:
             left = left.truncate(max(1, room), ellipsis=True)
@@ -106,6 +106,7 @@ class Pane(Widget):
     DEFAULT_CSS = """
     Pane { background: $kit-background; layout: vertical; layers: under over; }
     Pane > * { layer: under; }
+    Pane.-filtering Note.panel { margin: 2 0 0 0; }
     """
     NUMBER: ClassVar[int] = 0
     FILTER_HINT: ClassVar[str] = "words, !not, /regex/, ~fuzzy"
@@ -221,6 +222,11 @@ class Pane(Widget):
         """Show what holds the text."""
         raise NotImplementedError
 
+    @property
+    def filter_problem(self) -> str:
+        """Why the filter can't be used."""
+        return ""
+
     def find_next(self, step: int) -> None:
         """Go to the next or previous match."""
         raise NotImplementedError
@@ -236,8 +242,10 @@ class Pane(Widget):
         self._filtered_by = self.filter
         entry.placeholder = self.FILTER_HINT
         entry.value = self.filter
+        entry.problem = self.filter_problem
         entry.cursor_position = len(entry.value)
         entry.add_class("open")
+        self.add_class("-filtering")
         entry.focus()
 
     def close_filter(self) -> None:
@@ -250,6 +258,7 @@ class Pane(Widget):
         event.stop()
         if event.text != self.filter:
             self.set_filter(event.text)
+        self.query_one("FilterInput").problem = self.filter_problem  # type: ignore[attr-defined]
 
     def on_filter_input_left(self, event: FilterInput.Left) -> None:
         """Back to the rows."""
@@ -259,6 +268,7 @@ class Pane(Widget):
         else:
             self.close_filter()
         self.query("FilterInput").remove_class("open")
+        self.remove_class("-filtering")
         self.body.focus()
 
     def settle_on_match(self) -> None:

@@ -84,7 +84,11 @@ def _term(said: str, tags: bool) -> Term:
     if len(word) > 1 and word[0] == "~":
         return Term(_fuzzy(word[1:]))
     field, colon, value = word.partition(":")
-    if tags and colon and field in FIELDS:
+    if colon and field in FIELDS and not tags:
+        raise ValueError(f"only tags can be asked for by {field}:")
+    if tags and colon and field.isalpha() and field not in FIELDS:
+        raise ValueError(f"there is no {field}: but {', '.join(f'{each}:' for each in FIELDS)}")
+    if colon and field in FIELDS:
         age = timedelta()
         if field in ("older", "newer"):
             found = read_age(value)

@@ -318,8 +318,9 @@ class RepositoriesPane(RowsPane[TreeRow]):
     def _assess(self) -> None:
         """The note says when a filter leaves nothing; what a place says is shown beside it."""
         if self.filter and not self._rows.rows:
-            text = clean(self.filter)
-            self.set_state(State("empty", f"No repository holds “{text}”.", "", "`Esc` clears the filter."))
+            problem = self.filter_problem
+            said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"No repository holds “{clean(self.filter)}”."
+            self.set_state(State("empty", said, "", "`Esc` clears the filter."))
         elif self.state.kind != "ready":
             self.set_state(READY)
         if isinstance(self.current, PlaceRow):

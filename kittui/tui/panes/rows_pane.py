@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Generic
+from typing import ClassVar, Generic
 
 from textual.message import Message
 
 from kittui.tui.panes.pane import Pane
+from kittui.tui.panes.queries import parse
 from kittui.tui.widgets.rows import Row, Rows
 
 
@@ -14,6 +15,8 @@ class RowsPane(Pane, Generic[Row]):
     """Shows rows that the subclass makes; it says how they fold, and what is to be said of the one under the cursor."""
 
     _rows: Rows[Row]
+    _asks_tags: ClassVar[bool] = False
+    """Whether the filter may ask for what only tags have."""
 
     def make_body(self) -> Rows[Row]:
         """The rows."""
@@ -28,6 +31,11 @@ class RowsPane(Pane, Generic[Row]):
     def filled(self) -> bool:
         """Whether a row is shown."""
         return bool(self._rows.rows)
+
+    @property
+    def filter_problem(self) -> str:
+        """Why the filter can't be used."""
+        return parse(self.filter, tags=self._asks_tags).problem
 
     def is_match(self, row: Row) -> bool:
         """Whether the filter found the row itself, not only something below it."""
