@@ -71,6 +71,7 @@ async def test_configured_columns_come_in_their_order_and_the_first_stay() -> No
         await to_registry(pilot)
         assert titles(pilot) == ["license", "stage", "framework", "author", "age", "digest"]
         await pilot.resize_terminal(*SMALL)
+        await until(pilot, lambda: pilot.app.screen._compositor.size == SMALL)
         await until(pilot, lambda: titles(pilot) == ["license", "stage"])
 
 
