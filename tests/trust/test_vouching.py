@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import _listen, build_ports
@@ -98,9 +100,15 @@ async def choose(pilot: Pilot[Any], way: str) -> None:
 
 
 async def answer(pilot: Pilot[Any], words: str, text: str) -> None:
-    """Type into the dialog that says something."""
+    """Type into the dialog that says something; a path is pasted, because a test's is long."""
     await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog) and words in text_of(pilot))
-    await pilot.press("ctrl+u", *text, "enter")
+    await pilot.press("ctrl+u")
+    if text.startswith("/"):
+        pilot.app.post_message(Paste(text))
+        await until(pilot, lambda: pilot.app.screen.query_one(Input).value == text)
+    else:
+        await pilot.press(*text)
+    await pilot.press("enter")
 
 
 async def test_sign_approve_reject_and_attest(desk: Open, tmp_path: Path) -> None:
