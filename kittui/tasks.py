@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
@@ -13,6 +13,7 @@ from kittui.errors import KittuiError
 P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
+Row = TypeVar("Row")
 B = TypeVar("B")
 
 
@@ -29,6 +30,53 @@ async def together(*calls: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:
     except BaseExceptionGroup as errors:
         error = first_error(errors)
     raise error
+
+
+AT_ONCE = 8
+"""Rows that are worked on at the same time."""
+
+
+async def spread(
+    rows: Sequence[Row],
+    work: Callable[[Row], Awaitable[T]],
+    *,
+    at_once: int = AT_ONCE,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[T]:
+    """The results for all rows, in their order, a few at a time. The first failure ends the others and is raised.
+
+    `on_done` hears after each row how many are done.
+    """
+    done: dict[int, T] = {}
+    waiting = iter(enumerate(rows))
+
+    async def take_rows() -> None:
+        for position, row in waiting:
+            done[position] = await work(row)
+            on_done(len(done))
+
+    await together(*(take_rows() for _ in range(min(at_once, len(rows)))))
+    return [done[position] for position in range(len(rows))]
+
+
+async def spread_all(
+    rows: Sequence[Row],
+    work: Callable[[Row], Awaitable[T]],
+    *,
+    at_once: int = AT_ONCE,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> tuple[list[T], list[tuple[Row, KittuiError]]]:
+    """As `spread`, but a row that fails does not end the others: what succeeded, and the rows that failed with why."""
+
+    async def attempt(row: Row) -> tuple[T, None] | tuple[None, KittuiError]:
+        try:
+            return await work(row), None
+        except KittuiError as error:
+            return None, error
+
+    found = await spread(rows, attempt, at_once=at_once, on_done=on_done)
+    failed = [(row, error) for row, (_, error) in zip(rows, found, strict=True) if error is not None]
+    return [cast("T", result) for result, error in found if error is None], failed
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:

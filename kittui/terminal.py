@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -98,3 +98,9 @@ def size_text(size: int | None) -> str:
         return f"{size} B"
     number, unit = naturalsize(size, format="%.3f").split()
     return f"{float(number):.{0 if float(number) >= 99.95 else 1}f} {unit}"
+
+
+def some_of(names: Sequence[str], limit: int = 8) -> str:
+    """Names in a sentence; of many, the rest is counted."""
+    more = len(names) - limit
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:limit])} and {more} more"

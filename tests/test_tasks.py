@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from kittui.errors import Denied, KittuiError, NotFound
-from kittui.tasks import LARGE, aside_if_large, stop, together
+from kittui.tasks import LARGE, aside_if_large, spread, spread_all, stop, together
 
 
 async def value(of: int) -> int:
@@ -74,3 +74,48 @@ async def test_stopped_tasks_have_ended_and_raise_nothing() -> None:
 @pytest.mark.parametrize(("size", "here"), [(LARGE, True), (LARGE + 1, False)])
 async def test_work_on_what_is_large_holds_up_nothing(size: int, here: bool) -> None:
     assert (await aside_if_large(size, threading.get_ident) == threading.get_ident()) is here
+
+
+async def test_rows_are_spread_in_their_order_a_few_at_a_time() -> None:
+    now = most = 0
+    heard: list[int] = []
+
+    async def work(row: int) -> int:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(5 - row % 5):
+            await asyncio.sleep(0)
+        now -= 1
+        return row * 10
+
+    assert await spread(range(20), work, at_once=3, on_done=heard.append) == [row * 10 for row in range(20)]
+    assert most == 3
+    assert heard == list(range(1, 21))
+    assert await spread([], work) == []
+
+
+async def test_the_first_row_that_fails_ends_the_spread() -> None:
+    begun: list[int] = []
+
+    async def work(row: int) -> int:
+        begun.append(row)
+        return await (fails(NotFound("second")) if row == 1 else value(row))
+
+    with pytest.raises(NotFound, match="second"):
+        await spread(range(100), work, at_once=2)
+    assert len(begun) < 10
+
+
+async def test_a_row_that_fails_loses_no_other_row() -> None:
+    errors = {1: NotFound("one"), 3: Denied("three")}
+
+    async def work(row: int) -> int:
+        return await (fails(errors[row]) if row in errors else value(row))
+
+    assert await spread_all(range(5), work) == ([0, 2, 4], list(errors.items()))
+
+
+async def test_a_bug_in_a_row_is_no_failed_row() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await spread_all(range(3), lambda row: fails(ZeroDivisionError()))

@@ -28,6 +28,7 @@ from kittui.cli.interface import _listen, build_ports
 from kittui.compare.review import Review
 from kittui.config import Flags
 from kittui.demo.stage import Stage, set_up
+from kittui.errors import Denied
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.state.reviews import Reviews
@@ -36,6 +37,7 @@ from kittui.trust.statements import REVIEW, SIGNED, TEST_RESULT
 from kittui.tui.app import KittuiApp
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.usecases.trust import sign as signing
 from kittui.usecases.trust.verify import Signature
 from tests.change.kits import on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, text_of, until
@@ -314,8 +316,32 @@ async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(de
         assert "the 2 reviewed." in text_of(pilot)
         await answer(pilot, "Why?", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
-        await until(pilot, lambda: said(pilot).count("Approved of") == 2)
+        await until(pilot, lambda: "Approved of 2 ModelKits" in said(pilot))
         for tag, expected in (("challenger", Digest(champion)), ("rollback", None)):
             (one,) = [each for each in await made.stated(tag) if each.verdict.statement]
             assert one.verdict.statement is not None
             assert one.verdict.statement.predicate[DETAILS].get("reviewedAgainst") == expected
+
+
+async def test_marked_modelkits_are_signed_in_one_go_and_those_that_fail_are_named(
+    desk: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(size=LARGE) as (_, pilot):
+        for tag in ("challenger", "champion", "rollback"):
+            await ready(pilot, tag)
+            await pilot.press("space")
+        sign = signing.sign
+
+        async def refused(repository: Any, target: Any, signer: Any) -> Any:
+            if target == browse(pilot).known_digests(repository)[Tag("champion")]:
+                raise Denied("you may not write there")
+            return await sign(repository, target, signer)
+
+        monkeypatch.setattr(signing, "sign", refused)
+        await choose(pilot, "sign")
+        await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
+        await until(pilot, lambda: "you may not" in said(pilot))
+        assert said(pilot).count("Signed") == 1
+        assert "Signed 2 ModelKits with key" in said(pilot)
+        assert "champion\nyou may not write there" in said(pilot)
+        assert [mark.target for mark in browse(pilot).marks] == ["champion"]

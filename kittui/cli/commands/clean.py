@@ -54,8 +54,14 @@ async def command(
     found = await composition.cleaner().select(
         repositories, rules, lambda what: call.printer.status(f"looking at {what}")
     )
-    plan = await plan_removals(found.rows, "delete", referrers=referrers)
-    failed = [*problems, *found.failed, *plan.failed]
+    total = len(found.rows)
+    plan = await plan_removals(
+        found.rows,
+        "delete",
+        referrers=referrers,
+        on_planned=lambda number: call.printer.status(f"{number} of {total} looked at"),
+    )
+    failed = [*problems, *found.failed, *(error.at(reference) for reference, error in plan.failed)]
     for error in failed:
         call.printer.warning(f"{error.reference or ''}: {error.message}".removeprefix(": "))
     status = max((error.exit_status for error in failed), default=0)

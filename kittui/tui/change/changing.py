@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from kittui.errors import ConnectionLost, KittuiError, Unreachable
+from kittui.errors import KittuiError
 from kittui.modelkit.variants import needs_choice, variants_of
 from kittui.oci.digest import Digest
 from kittui.terminal import clean
@@ -14,6 +14,7 @@ from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.changes import UNDO, row_by_row
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark, Selection
 from kittui.usecases.browse.variants import target_of_variant
 from kittui.usecases.change.plan import Answers
@@ -21,12 +22,11 @@ from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import done_text, verdict_lines
 
 if TYPE_CHECKING:
+    from kittui.modelkit import ModelKit
     from kittui.oci.protocols import Repository
     from kittui.usecases.change.plan import ChangePlan
 
 REDO = "redo"
-Row = TypeVar("Row")
-Done = TypeVar("Done")
 
 
 def marked(selection: Selection) -> Sequence[Mark]:
@@ -47,11 +47,14 @@ async def one_each(context: Context, marks: Sequence[Mark]) -> tuple[list[Mark],
     None where the user cancels.
     """
 
+    async def read(mark: Mark) -> tuple[Mark, ModelKit]:
+        return mark, await context.ports.modelkit(mark.repository, mark.target)
+
     found: list[Mark] = []
-    failed: Failed = []
-    for mark in marks:
+    kits, failed = await row_by_row(context, marks, read)
+    for mark, kit in kits:
         try:
-            picked = await _one(context, mark)
+            picked = await _one(context, mark, kit)
         except KittuiError as error:
             failed.append((mark, error))
             continue
@@ -61,8 +64,7 @@ async def one_each(context: Context, marks: Sequence[Mark]) -> tuple[list[Mark],
     return found, failed
 
 
-async def _one(context: Context, mark: Mark) -> Mark | None:
-    kit = await context.ports.modelkit(mark.repository, mark.target)
+async def _one(context: Context, mark: Mark, kit: ModelKit) -> Mark | None:
     if not kit.manifest.is_index:
         return mark
     choices = [Choice(one, clean(one.words), one.descriptor.digest.short) for one in variants_of(kit.manifest)]
@@ -97,31 +99,14 @@ def clashing(texts: Sequence[str]) -> str:
     return "" if twice is None else f"Two would be {clean(twice)}: write {{tag}} where the tag of each goes."
 
 
-async def by_group(
-    groups: Iterable[Sequence[Row]], work: Callable[[Sequence[Row]], Awaitable[Done]]
-) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
-    """Do each group of rows as one change, which one undo takes back.
-
-    Where it fails for a reason of one row, the rows are done one by one, so that the rest is not stopped.
-    """
-    done: list[Done] = []
-    failed: list[tuple[Row, KittuiError]] = []
-    for group in groups:
-        try:
-            done.append(await work(group))
-        except KittuiError as error:
-            if len(group) == 1 or isinstance(error, Unreachable | ConnectionLost):
-                failed += [(row, error) for row in group]
-                continue
-            one_by_one, broken = await row_by_row(([row] for row in group), work)
-            done += one_by_one
-            failed += [(row, error) for [row], error in broken]
-    return done, failed
-
-
 def name_failures(context: Context, failed: Sequence[tuple[Mark, KittuiError]], total: int) -> None:
     """Say which marked rows failed, each by its reference."""
-    context.fail_all([error.at(mark.reference) for mark, error in failed], total)
+    context.fail_all([(mark.reference, error) for mark, error in failed], total)
+
+
+def left_out_notes(failed: Sequence[tuple[Mark, KittuiError]]) -> list[str]:
+    """What a plan says of the marked rows that are not in it, cleaned."""
+    return [clean(note) for note in left_out([(mark.target, error) for mark, error in failed])]
 
 
 async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], action: str = "") -> list[str] | None:

@@ -105,7 +105,7 @@ class Jobs:
 
         def say() -> None:
             failed, self._failed = self._failed, []
-            context.fail_all(failed, len(failed))
+            context.fail_all([(error.reference or "", error) for error in failed], len(failed))
 
         context.program.set_timer(MOMENT, say)
 

@@ -19,13 +19,15 @@ from kittui.tui.change.wording import changes_of, notes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.dialog import Part, Words
 from kittui.tui.dialogs.plan import PlanAnswer, PlanDialog
+from kittui.tui.frame.changes import row_by_row
 from kittui.tui.frame.context import Context
 from kittui.usecases.change.words import costs_of, nothing_to_do
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kittui.oci.digest import Digest
+    from kittui.oci.protocols import Repository
     from kittui.usecases.change.plan import ChangePlan
     from kittui.usecases.change.policy import Announced, Verdict
 
@@ -152,9 +154,12 @@ async def promote(context: Context) -> None:
 
     tools = context.ports.change_tools()
     stages = context.ports.settings.lifecycle
-    for repository in repositories(context.selection):
+
+    async def read(repository: Repository) -> tuple[Repository, ChangePlan]:
         known = context.browser.known_digests(repository)
-        plan = await plan_promote(repository, stages=stages, known=known)
+        return repository, await plan_promote(repository, stages=stages, known=known)
+
+    for repository, plan in await _plans(context, read):
         retired = clean(stages.retired)
         retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held gets the tag {retired}")]
         answer = await _ask(
@@ -167,6 +172,7 @@ async def promote(context: Context) -> None:
         if answer is None:
             return
         if answer.choice == "retire":
+            known = context.browser.known_digests(repository)
             plan = await plan_promote(repository, stages=stages, retire=True, known=known, shown=False)
         await apply(context, tools, plan, answer.reason)
 
@@ -177,13 +183,27 @@ async def roll_back(context: Context) -> None:
 
     tools = context.ports.change_tools()
     stages = context.ports.settings.lifecycle
-    for repository in repositories(context.selection):
-        plan = await plan_rollback(repository, stages=stages, known=context.browser.known_digests(repository))
+
+    async def read(repository: Repository) -> tuple[Repository, ChangePlan]:
+        known = context.browser.known_digests(repository)
+        return repository, await plan_rollback(repository, stages=stages, known=known)
+
+    for repository, plan in await _plans(context, read):
         title = f"Roll back {clean(repository.name)}"
         answer = await _ask(context, plan, title, [Choice("do", "Roll back")], (stages.champion, stages.rollback))
         if answer is None:
             return
         await apply(context, tools, plan, answer.reason)
+
+
+async def _plans(
+    context: Context, read: Callable[[Repository], Awaitable[tuple[Repository, ChangePlan]]]
+) -> list[tuple[Repository, ChangePlan]]:
+    """The plans of all repositories that are meant; those that can't be planned are named."""
+    rows = repositories(context.selection)
+    plans, failed = await row_by_row(context, rows, read)
+    context.fail_all([(repository.reference(), error) for repository, error in failed], len(rows))
+    return plans
 
 
 async def _ask(

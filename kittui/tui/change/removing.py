@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 from kittui.errors import Unsupported
 from kittui.oci.tag import Tag
 from kittui.terminal import clean
-from kittui.tui.change.changing import by_group, marked, type_names
+from kittui.tui.change.changing import marked, type_names
 from kittui.tui.change.wording import few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
-from kittui.tui.frame.changes import done_undo
+from kittui.tui.frame.changes import Batch, say_removed
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import counted, removed_text, undo_text
 
 if TYPE_CHECKING:
+    from kittui.usecases.change.plan import OnMoved
     from kittui.usecases.change.removal import RemovePlan
     from kittui.usecases.change.removals import Removals
 
@@ -35,9 +37,14 @@ async def remove(context: Context) -> None:
         tools.policy.check_write(mark.reference)
     rows = [(mark.repository, mark.target) for mark in marks]
     tagged = [(repository, target) for repository, target in rows if isinstance(target, Tag)]
-    untag = await plan_removals(tagged) if tagged else Removals(())
+
+    def far(number: int) -> None:
+        context.progress(f"{number} of {len(rows)} read")
+
+    untag = await plan_removals(tagged, on_planned=far) if tagged else Removals(())
     if untag.failed and not untag.plans and len(tagged) == len(rows):
-        raise untag.failed[0]
+        context.fail_all(untag.failed, len(rows))
+        return
     while True:
         answer = await _ask(context, marks, untag)
         if answer is None:
@@ -46,9 +53,10 @@ async def remove(context: Context) -> None:
         plan = untag
         typed: list[str] = []
         if choice != "untag":
-            plan = await plan_removals(rows, "delete", referrers=choice == "referrers")
+            plan = await plan_removals(rows, "delete", referrers=choice == "referrers", on_planned=far)
             if not plan.plans:
-                raise plan.failed[0]
+                context.fail_all(plan.failed, len(rows))
+                return
             name = await _confirm(context, marks, plan)
             if name is None:
                 return
@@ -60,7 +68,7 @@ async def remove(context: Context) -> None:
         if refused is None:
             return
         # The registry said only now that a tag can't go alone: the other ways are offered.
-        untag = await plan_removals(tagged, "placeholder", refused=refused.message)
+        untag = await plan_removals(tagged, "placeholder", refused=refused.message, on_planned=far)
 
 
 async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tuple[str, str] | None:
@@ -95,7 +103,7 @@ async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tupl
         notes.append(f"Other tags may be on it too: {clean(doubt)}.")
     if bare:
         notes.append(f"{counted(bare, 'ModelKit')} without a tag can only be deleted.")
-    notes += [f"Left out: {clean(error.reference or '')}: {clean(error.message)}." for error in untag.failed]
+    notes += map(clean, left_out(untag.failed))
     changes, rest = few([Change(plan.tag or "", plan.manifest.digest.short, None) for plan in plans], "tag")
     title = f"Remove {clean(marks[0].target)}" if not many else f"Remove {len(marks)} ModelKits"
     places = list(dict.fromkeys(mark.repository.reference() for mark in marks))
@@ -140,7 +148,7 @@ async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> s
     elif attached:
         words.append(f"What is attached ({attached}) stays, without a ModelKit.")
     words.append(clean(undo_text(plan.plans) or "Undo can bring it back."))
-    words += [f"Left out: {clean(error.reference or '')}: {clean(error.message)}." for error in plan.failed]
+    words += map(clean, left_out(plan.failed))
     typed = heavy[0] if heavy else None
     title = f"Delete {digests[0] if len(digests) == 1 else counted(len(digests), 'ModelKit')}"
     if not await context.ask(ConfirmDialog(title, words, "Delete", danger=True, typed=typed)):
@@ -155,37 +163,35 @@ async def _apply(
 
     Returns the refusal where the registry untags nothing after all.
     """
-    from kittui.usecases.change.removals import Removals, untag_all
+    from kittui.usecases.change.removals import untag_all
     from kittui.usecases.change.remove import apply_remove
 
-    async def remove_some(plans: Sequence[RemovePlan]) -> Sequence[RemovePlan]:
-        answers = Answers(reason, typed, asked=True)
+    answers = Answers(reason, typed, asked=True)
+    batch: Batch[RemovePlan] = Batch(
+        context, "removed", len(plan.plans), lambda each: (each.repository, each.tag or each.manifest.digest)
+    )
+
+    async def remove_some(plans: Sequence[RemovePlan], on_moved: OnMoved) -> None:
         if len(plans) > 1:
-            await untag_all(plans, tools.ledger, tools.policy, answers)
+            await untag_all(plans, tools.ledger, tools.policy, answers, on_moved)
         else:
             await apply_remove(plans[0], tools.ledger, tools.policy, answers)
-        return plans
 
     groups: dict[object, list[RemovePlan]] = {}
     for each in plan.plans:
         groups.setdefault(each.place if each.mode == "untag" else id(each), []).append(each)
     try:
-        gone_together, failed = await by_group(groups.values(), remove_some)
+        await batch.run(groups.values(), remove_some)
     finally:
         for repository in {each.place: each.repository for each in plan.plans}.values():
             context.changed(repository)
-    done = [each for plans in gone_together for each in plans]
-    refusal = failed[0][1] if failed else None
+        done = [each for plans in batch.done for each in plans]
+        gone = {(each.place, name) for each in done for name in (*each.tags, each.manifest.digest)}
+        left = [mark for mark in marks if (mark.repository.reference(), mark.target) not in gone]
+        context.clear_marks(keep=left if context.selection.marks else ())
+        await say_removed(context, tools, batch.done)
+    refusal = batch.failed[0][1] if batch.failed else None
     if not done and isinstance(refusal, Unsupported) and plan.plans[0].mode == "untag":
         return refusal
-    gone = {(each.place, tag) for each in done for tag in each.tags} | {
-        (each.place, each.manifest.digest) for each in done
-    }
-    left = [mark for mark in marks if (mark.repository.reference(), mark.target) not in gone]
-    context.clear_marks(keep=left if context.selection.marks else ())
-    if done:
-        key, how = await done_undo(context, tools, [plans[0].repository for plans in gone_together])
-        context.toast(removed_text(Removals(tuple(done))), undo=key, how=how)
-    errors = [error.at(each.repository.reference(each.tag or each.manifest.digest)) for each, error in failed]
-    context.fail_all([*errors, *plan.failed], len(marks))
+    context.fail_all([*batch.named, *plan.failed], len(marks))
     return None

@@ -13,26 +13,28 @@ from kittui.oci.tag import Tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
     Failed,
-    by_group,
     clashing,
     filled,
+    left_out_notes,
     marked,
     name_failures,
     overrule,
     type_names,
     undoable,
 )
-from kittui.tui.change.wording import attached_note, changes_of, few, listed
+from kittui.tui.change.wording import attached_notes, changes_of, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.frame.changes import UNDO, row_by_row
+from kittui.tui.frame.changes import UNDO, Batch, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers
-from kittui.usecases.change.words import FEW, attached_text, done_text, unseen_text
+from kittui.usecases.change.words import FEW, done_text, unseen_text
 
 if TYPE_CHECKING:
+    from kittui.oci.target import Target
+    from kittui.usecases.change.plan import OnMoved
     from kittui.usecases.change.retag import RetagPlan
 
 
@@ -43,6 +45,11 @@ class _Retag:
     mark: Mark
     plan: RetagPlan
     destination: Repository
+
+    @property
+    def place(self) -> tuple[Repository, Target]:
+        """What it changes."""
+        return self.destination, next(change.tag for each in self.plan.changes for change in each.changes)
 
 
 async def retag(context: Context) -> None:
@@ -59,9 +66,10 @@ async def retag(context: Context) -> None:
 
     async def plan(mark: Mark) -> _Retag:
         repository, tag = await _destination(context, mark.repository, filled(name, mark))
-        return _Retag(mark, await plan_retag(mark.repository, mark.target, [(repository, tag)]), repository)
+        made = await plan_retag(mark.repository, mark.target, [(repository, tag)], shown=False)
+        return _Retag(mark, made, repository)
 
-    rows, failed = await row_by_row(marks, plan)
+    rows, failed = await row_by_row(context, marks, plan)
     await _carry_out(context, rows, failed, f"Retag {clean(marks[0].target)}" if len(marks) == 1 else "")
 
 
@@ -71,7 +79,7 @@ async def restore(context: Context, repository: Repository, tag: Tag, digest: Di
 
     context.ports.change_tools().policy.check_write(repository.reference(tag))
     mark = Mark(repository, digest, digest)
-    row = _Retag(mark, await plan_retag(repository, digest, [(repository, tag)]), repository)
+    row = _Retag(mark, await plan_retag(repository, digest, [(repository, tag)], shown=False), repository)
     await _carry_out(context, [row], [], f"Restore {clean(tag)}", verb="Restore", always=True)
 
 
@@ -110,28 +118,37 @@ async def _carry_out(
     if override is None:
         return
 
-    async def apply(together: Sequence[_Retag]) -> tuple[RetagPlan, list[str]]:
-        plan = _one_plan(together)
-        done = await apply_retag(plan, tools.ledger, tools.policy, Answers(reason, typed, override, asked=True))
-        return plan, [tag for changed in done.done for tag in changed.unseen]
+    answers = Answers(reason, typed, override, asked=True)
+    late: list[str] = []
+    batch: Batch[_Retag] = Batch(context, "set", len(rows), lambda row: row.place)
+
+    async def apply(together: Sequence[_Retag], on_moved: OnMoved) -> None:
+        done = await apply_retag(_one_plan(together), tools.ledger, tools.policy, answers, on_moved=on_moved)
+        late.extend(tag for changed in done.done for tag in changed.unseen)
 
     try:
-        done, broken = await by_group(_by_repository(rows), apply)
+        await batch.run(_by_repository(rows), apply)
     finally:
         for repository in {row.destination.reference(): row.destination for row in rows}.values():
             context.changed(repository)
-    failed += [(row.mark, error) for row, error in broken]
-    if not always:
-        context.clear_marks(keep=[mark for mark, _ in failed])
-    if done:
-        plans = [each for plan, _ in done for each in plan.changes]
-        count = sum(len(each.changes) for each in plans)
-        words = [done_text(each) for each in plans] if count <= FEW else [f"{count} tags set"]
-        works = all(undoable(context, each) for each in plans)
-        how = "undoes it" if len(plans) == 1 else "undoes the last; again, the one before"
-        unseen = unseen_text([tag for _, tags in done for tag in tags])
-        context.toast("; ".join(filter(None, (*words, unseen))), undo=UNDO if works else None, how=how)
-    name_failures(context, failed, total)
+        if not always:
+            moved = {id(row) for together in batch.done for row in together}
+            context.clear_marks(
+                keep=[*(mark for mark, _ in failed), *(row.mark for row in rows if id(row) not in moved)]
+            )
+        _say_done(context, batch.done, late)
+    name_failures(context, [*failed, *((row.mark, error) for row, error in batch.failed)], total)
+
+
+def _say_done(context: Context, done: Sequence[Sequence[_Retag]], late: Sequence[str]) -> None:
+    plans = [each for together in done for each in _one_plan(together).changes]
+    if not plans:
+        return
+    count = sum(len(each.changes) for each in plans)
+    words = [done_text(each) for each in plans] if count <= FEW else [f"{count} tags set"]
+    works = all(undoable(context, each) for each in plans)
+    how = "undoes it" if len(plans) == 1 else "undoes the last; again, the one before"
+    context.toast("; ".join(filter(None, (*words, unseen_text(late)))), undo=UNDO if works else None, how=how)
 
 
 def _by_repository(rows: Sequence[_Retag]) -> list[list[_Retag]]:
@@ -202,13 +219,13 @@ async def _agree(
     """Show what moves, where there is more to know than was just typed. Returns the reason, None for a no."""
     overwritten = [tag for row in rows for tag in row.plan.overwritten]
     missing = sum(row.plan.missing for row in rows)
-    notes = [clean(note[:1].upper() + note[1:]) for row in rows for note in row.plan.notes]
-    notes += [attached_note(move) for row in rows for move in row.plan.elsewhere if attached_text(move)]
+    notes = await _lasting(rows)
+    notes += attached_notes([move for row in rows for move in row.plan.elsewhere])
     if len(rows) == 1 and not (overwritten or missing or notes or failed or always):
         return ""
     if overwritten:
         notes.insert(0, "The tag exists and moves." if len(rows) == 1 else f"{listed(overwritten)} exist and move.")
-    notes += [f"Left out: {clean(mark.target)}: {clean(error.message)}." for mark, error in failed]
+    notes += left_out_notes(failed)
     changes, rest = few([change for row in rows for each in row.plan.changes for change in changes_of(each)], "tag")
     places = list(dict.fromkeys(row.destination.reference() for row in rows))
     answer = await context.ask(
@@ -217,13 +234,24 @@ async def _agree(
             listed(places, 2),
             changes,
             [Choice("do", verb)],
-            notes=[*rest, *dict.fromkeys(notes)],
+            notes=[*rest, *notes],
             costs=f"{size_text(missing)} are copied." if missing else "No layer is moved.",
             reason=True,
             danger=bool(overwritten),
         )
     )
     return None if answer is None else answer.reason
+
+
+async def _lasting(rows: Sequence[_Retag]) -> list[str]:
+    """What undo can't take back, once for each repository."""
+    from kittui.usecases.change.retag import lasting_retag_notes
+
+    notes: list[str] = []
+    for together in _by_repository([row for row in rows if row.plan.here is not None]):
+        changes = [change for row in together for plan in row.plan.changes for change in plan.changes]
+        notes += await lasting_retag_notes(together[0].destination, changes)
+    return [clean(note[:1].upper() + note[1:]) for note in notes]
 
 
 def _tag_check(context: Context) -> Callable[[str], str]:

@@ -11,9 +11,18 @@ from kittui.oci.reference import LOCAL, WHOLE_LAYOUT
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import clashing, filled, marked, name_failures, one_each, overrule, type_names
+from kittui.tui.change.changing import (
+    clashing,
+    filled,
+    left_out_notes,
+    marked,
+    name_failures,
+    one_each,
+    overrule,
+    type_names,
+)
 from kittui.tui.change.jobs import Job, Jobs
-from kittui.tui.change.wording import attached_note, few, listed
+from kittui.tui.change.wording import attached_notes, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -48,7 +57,7 @@ async def pull(context: Context) -> None:
     async def plan(mark: Mark) -> MovePlan:
         return await _plan("pull", mark, store.repository(names[mark.repository.reference()]))
 
-    plans, failed = await row_by_row(marks, plan)
+    plans, failed = await row_by_row(context, marks, plan)
     await _confirm_and_start(context, plans, [*unread, *failed], "Pull", "⬇")
 
 
@@ -75,7 +84,7 @@ async def push(context: Context) -> None:
         place, name, target = context.ports.locate(filled(typed, mark))
         return await _plan("push", mark, (await context.ports.source(place)).repository(name), target)
 
-    await _confirm_and_start(context, *await row_by_row(marks, plan), "Push", "⬆")
+    await _confirm_and_start(context, *await row_by_row(context, marks, plan), "Push", "⬆")
 
 
 async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | None:
@@ -153,15 +162,14 @@ async def _confirm_and_start(
         for plan in plans
     ]
     changes, rest = few(changes, "ModelKit")
-    notes = [attached_note(plan) for plan in plans if attached_text(plan)]
-    notes += [f"Left out: {clean(one.target)}: {clean(error.message)}." for one, error in failed]
+    notes = [*attached_notes(plans), *left_out_notes(failed)]
     answer = await context.ask(
         PlanDialog(
             f"{verb} {len(plans)} ModelKits" if len(plans) > 1 else f"{verb} {clean(plans[0].target)}",
             listed(list(dict.fromkeys(plan.place for plan in plans)), 2),
             changes,
             _choices(verb, plans),
-            notes=[*rest, *dict.fromkeys(notes)],
+            notes=[*rest, *notes],
             costs=_costs(missing, whole),
             danger=verb == "Push" and any(plan.changes.overwritten for plan in plans),
         )

@@ -11,7 +11,7 @@ from kittui.disk.paths import typed_path
 from kittui.errors import Interrupted, KittuiError, StorageError, sentences
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, size_text
-from kittui.tui.change.changing import marked, name_failures, one_each
+from kittui.tui.change.changing import left_out_notes, marked, name_failures, one_each
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.ticks import Ticks, folders
 from kittui.tui.change.unpack_dialog import UnpackDialog
@@ -69,7 +69,7 @@ async def _unpack_several(
     async def read(mark: Mark) -> tuple[Mark, ModelKit]:
         return mark, await context.ports.modelkit(mark.repository, mark.target)
 
-    kits, broken = await row_by_row(marks, read)
+    kits, broken = await row_by_row(context, marks, read)
     failed, total = [*unread, *broken], len(marks) + len(unread)
     if not kits:
         name_failures(context, failed, total)
@@ -77,7 +77,7 @@ async def _unpack_several(
     names = _folder_names([mark for mark, _ in kits])
     size = sum(layer.size for _, kit in kits for layer in kit.layers)
     words = [f"{counted(len(kits), 'ModelKit')}, {size_text(size)}, each whole in a folder of its own below this one:"]
-    words += [f"Left out: {clean(mark.target)}: {clean(error.message)}." for mark, error in failed]
+    words += left_out_notes(failed)
 
     def taken(text: str) -> str:
         try:

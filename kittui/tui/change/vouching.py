@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError, NotFound, UsageError
 from kittui.terminal import clean
-from kittui.tui.change.changing import marked
+from kittui.tui.change.changing import marked, name_failures
 from kittui.tui.change.ticks import folders
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import Batch, row_by_row
 from kittui.tui.frame.context import Context
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kittui.oci.digest import Digest
     from kittui.trust.reviews import Decision
     from kittui.tui.frame.selection import Mark
+    from kittui.usecases.change.plan import OnMoved
     from kittui.usecases.trust.sign import Attestation
     from kittui.usecases.trust.signer import Signer
 
@@ -55,11 +57,25 @@ async def vouch(context: Context) -> None:
     signer = await _signer(context, what)
     if signer is None:
         return
-    for mark in marks:
+    keys: dict[str, None] = {}
+    batch: Batch[Mark] = Batch(context, DONE[what].lower(), len(marks), lambda mark: (mark.repository, mark.target))
+
+    async def write(one: Sequence[Mark], _: OnMoved) -> None:
+        [mark] = one
         done = await _write(context, mark, what, said, signer, against.get(mark.reference))
-        context.changed(mark.repository)
-        context.toast(f"{DONE[what]} {mark.reference} with key {done.key}")
-    context.clear_marks()
+        keys[done.key] = None
+
+    try:
+        await batch.run([[mark] for mark in marks], write)
+    finally:
+        done = [mark for [mark] in batch.done]
+        for repository in {mark.repository.reference(): mark.repository for mark in done}.values():
+            context.changed(repository)
+        context.clear_marks(keep=[mark for mark in marks if mark not in done])
+        if done:
+            names = clean(done[0].reference) if len(done) == 1 else f"{len(done)} ModelKits"
+            context.toast(f"{DONE[what]} {names} with key {', '.join(keys)}")
+    name_failures(context, batch.failed, len(marks))
 
 
 async def _reviewed(context: Context, marks: Sequence[Mark]) -> tuple[dict[str, Digest], str]:
@@ -67,20 +83,23 @@ async def _reviewed(context: Context, marks: Sequence[Mark]) -> tuple[dict[str, 
     from kittui.usecases.trust.words import left_text
 
     champion = context.ports.settings.lifecycle.champion
-    against: dict[str, Digest] = {}
-    left: list[str] = []
-    for mark in marks:
+
+    async def look(mark: Mark) -> tuple[str, Digest | None, str]:
         try:
             present = (await mark.repository.resolve(champion)).digest
         except NotFound:
-            left.append(f"there is no {champion} yet to compare with")
-            continue
+            return mark.reference, None, f"there is no {champion} yet to compare with"
         digest = mark.digest or (await mark.repository.resolve(mark.target)).digest
         review = await context.ports.trust.review(present, digest)
         if review.whole:
-            against[mark.reference] = present
-        else:
-            left.append(left_text(review, champion) or f"no change against {champion} is ticked here")
+            return mark.reference, present, ""
+        return mark.reference, None, left_text(review, champion) or f"no change against {champion} is ticked here"
+
+    looked, failed = await row_by_row(context, marks, look)
+    if failed:
+        raise failed[0][1].at(failed[0][0].reference)
+    against = {reference: present for reference, present, _ in looked if present is not None}
+    left = [why for _, _, why in looked if why]
     if not left:
         return against, f"Every change against the present {clean(champion)} is ticked: your approval says so."
     why = clean(left[0][:1].upper() + left[0][1:])

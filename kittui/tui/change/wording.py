@@ -27,10 +27,15 @@ def notes_of(plan: ChangePlan) -> list[str]:
     return [clean(note) for note in words.notes_of(plan)]
 
 
-def attached_note(plan: MovePlan) -> str:
-    """What refers to a ModelKit that is moved, and whether it goes along."""
-    goes = "is taken along" if plan.referrers else "stays where it is"
-    return clean(f"Attached to it: {words.attached_text(plan)}, which {goes}.")
+def attached_notes(plans: Sequence[MovePlan]) -> list[str]:
+    """What refers to the ModelKits that are moved, and whether it goes along: counted over all of them."""
+    notes = []
+    for goes in (True, False):
+        text = words.attached_text(*(plan for plan in plans if plan.referrers == goes))
+        if text:
+            to = "it" if len(plans) == 1 else "them"
+            notes.append(clean(f"Attached to {to}: {text}, which {'is taken along' if goes else 'stays where it is'}."))
+    return notes
 
 
 def moment_text(written: str) -> str:

@@ -1,34 +1,145 @@
-"""What every command shares that changes several rows: one after the other, and the key that takes it back."""
+"""What every command shares that works on several rows: reading them, changing them, and the key that takes it back."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kittui.errors import KittuiError
+from kittui.errors import ConnectionLost, KittuiError, NetworkError, RateLimited, Unreachable, Unsupported
+from kittui.tasks import spread_all
 from kittui.tui.frame.context import Context
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
+    from kittui.oci.target import Target
+    from kittui.usecases.change.plan import OnMoved
+    from kittui.usecases.change.removal import RemovePlan
     from kittui.usecases.change.tools import ChangeTools
 
 UNDO = "undo"
+FAULTS = 3
+"""Rows of one change that may fail before the rest are changed one by one."""
+HOPELESS = (Unreachable, ConnectionLost, RateLimited, Unsupported)
+"""Errors that every other row in the same place would have too."""
 Row = TypeVar("Row")
 Done = TypeVar("Done")
 
 
 async def row_by_row(
-    rows: Iterable[Row], work: Callable[[Row], Awaitable[Done]]
+    context: Context, rows: Sequence[Row], work: Callable[[Row], Awaitable[Done]], *, verb: str = "read"
 ) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
-    """Do the work for each row in order; what fails does not stop the rest. Returns what was done and what failed."""
-    done: list[Done] = []
-    failed: list[tuple[Row, KittuiError]] = []
-    for row in rows:
+    """Do the work for each row, a few at a time, and say how far it is; what fails does not stop the rest.
+
+    Returns what was done and what failed, in the rows' order. Nothing may be changed by it: for that there is `Batch`.
+    """
+    return await spread_all(rows, work, on_done=lambda number: context.progress(f"{number} of {len(rows)} {verb}"))
+
+
+class Batch(Generic[Row]):
+    """Rows that are changed in groups: each is one change of the history, which one undo takes back.
+
+    `at` says where a row changes something. `done` are the rows that were changed, those of one change together, and
+    `failed` the others with why: that is true at every moment, also when the command is stopped.
+    """
+
+    def __init__(self, context: Context, verb: str, total: int, at: Callable[[Row], tuple[Repository, Target]]) -> None:
+        self.done: list[list[Row]] = []
+        self.failed: list[tuple[Row, KittuiError]] = []
+        self._context, self._verb, self._total, self._at = context, verb, total, at
+
+    async def run(
+        self, groups: Iterable[Sequence[Row]], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
+    ) -> None:
+        """Change each group. A row that fails is left out, and the rest of its group is changed without it.
+
+        `work` tells which rows have been changed while it runs. Where a place can't be reached, it is not asked again.
+        """
+        lost: dict[object, KittuiError] = {}
+        for group in groups:
+            place = self._at(group[0])[0].source.place
+            if place in lost:
+                self.failed += [(row, lost[place]) for row in group]
+            elif (error := await self._change(group, work)) is not None:
+                lost[place] = error
+
+    async def _change(
+        self, group: Sequence[Row], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
+    ) -> KittuiError | None:
+        """Change one group; returns why its place can't be reached any more."""
+        left, faults, troubled = list(group), 0, False
+        while left:
+            # What stops the whole group is not repeated for the rest: then each row has its own answer.
+            tried = left if faults < FAULTS else left[:1]
+            moved, error = await self._attempt(tried, work)
+            left = [row for row in left if not any(row is one for one in moved)]
+            if error is None:
+                continue
+            trouble = isinstance(error, NetworkError) and error.passing
+            troubled = troubled and not moved
+            if (trouble and troubled) or isinstance(error, HOPELESS) or isinstance(error.__cause__, HOPELESS):
+                self.failed += [(row, error) for row in left]
+                return error
+            troubled = trouble
+            guilty = [row for row in left if self._name(row) == error.reference] or (tried if len(tried) == 1 else [])
+            faults = faults + 1 if guilty else FAULTS
+            self.failed += [(row, error) for row in guilty]
+            left = [row for row in left if not any(row is one for one in guilty)]
+        return None
+
+    async def _attempt(
+        self, rows: Sequence[Row], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
+    ) -> tuple[Sequence[Row], KittuiError | None]:
+        """Change some rows as one change; returns those that were, and why the others were not."""
+        moved: list[Row] = []
+        names = {self._name(row): row for row in rows}
+
+        def tell(reference: str) -> None:
+            if reference in names:
+                moved.append(names[reference])
+                self._say(len(moved))
+
+        self._say(0)
         try:
-            done.append(await work(row))
+            await work(rows, tell)
+            moved = list(rows)
         except KittuiError as error:
-            failed.append((row, error))
-    return done, failed
+            return moved, error
+        finally:
+            if moved:
+                self.done.append(moved)
+        return moved, None
+
+    @property
+    def named(self) -> list[tuple[str, KittuiError]]:
+        """The rows that failed, by what they were to change."""
+        return [(self._name(row), error) for row, error in self.failed]
+
+    def _say(self, now: int) -> None:
+        number = sum(map(len, self.done)) + now
+        self._context.progress(f"{number} of {self._total} {self._verb}")
+
+    def _name(self, row: Row) -> str:
+        repository, target = self._at(row)
+        return repository.reference(target)
+
+
+async def say_removed(context: Context, tools: ChangeTools, done: Sequence[Sequence[RemovePlan]]) -> None:
+    """Say what was removed, those of one change together, and whether undo brings it back.
+
+    That is not asked any more for a command that is stopped.
+    """
+    from kittui.usecases.change.removals import Removals
+    from kittui.usecases.change.words import removed_text
+
+    if not done:
+        return
+    task = asyncio.current_task()
+    key, how = None, ""
+    if task is None or not task.cancelling():
+        key, how = await done_undo(context, tools, [plans[0].repository for plans in done])
+    plans = tuple(plan for together in done for plan in together)
+    context.toast(removed_text(Removals(plans)), undo=key, how=how)
 
 
 async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repository]) -> tuple[str | None, str]:
@@ -36,13 +147,10 @@ async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repo
 
     It works on the repository under the cursor, and the content may be gone from there.
     """
-    from kittui.usecases.change.undo import plan_undo
+    from kittui.usecases.change.undo import can_undo
 
     here = context.selection.repository
     rows = [each for each in changed if here is not None and each.reference() == here.reference()]
-    try:
-        works = bool(rows) and bool((await plan_undo(rows[-1], tools.ledger)).plan.changes)
-    except KittuiError:
-        works = False
+    works = bool(rows) and await can_undo(rows[-1], tools.ledger)
     how = "undoes it" if len(changed) == 1 else f"undoes the last; again, the one before ({len(rows)} here)"
     return (UNDO if works else None), how

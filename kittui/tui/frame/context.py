@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kittui.tui.frame.failures import reasons
+from kittui.tui.frame.progress import HowFar
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from textual.screen import ModalScreen, Screen
 
     from kittui.errors import KittuiError
     from kittui.oci.protocols import Repository
     from kittui.tui.frame.browser import Browser
+    from kittui.tui.frame.failures import Failures
     from kittui.tui.frame.ports import Ports
     from kittui.tui.frame.program import Program
     from kittui.tui.frame.selection import Mark, Selection
 
 Answer = TypeVar("Answer")
 ERRORS: Final = 5
-"""Errors of one command that are spelt out."""
+"""Reasons of one command that are spelt out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Context:
     program: Program
     browser: Browser
     selection: Selection
+    far: HowFar = field(default_factory=HowFar)
 
     @property
     def ports(self) -> Ports:
@@ -51,20 +56,24 @@ class Context:
         """Say what failed and what to do."""
         self.program.fail(error)
 
-    def fail_all(self, errors: Sequence[KittuiError], total: int) -> None:
-        """Say which of several rows failed, and why: each by its name, in one message."""
-        if len(errors) == 1:
-            self.fail(errors[0])
-        elif errors:
-            said = [f"{error.reference}: {error.message}" if error.reference else error.message for error in errors]
-            lines = list(dict.fromkeys(said))
+    def fail_all(self, failed: Failures, total: int) -> None:
+        """Say which of several rows failed, and why, in one message: a reason that several share is said once."""
+        if len(failed) == 1:
+            [(reference, error)] = failed
+            self.fail(error.at(reference) if reference else error)
+        elif failed:
+            lines = reasons(failed)
             lines = [*lines[:ERRORS], *([f"and {len(lines) - ERRORS} more"] if len(lines) > ERRORS else ())]
-            hints = {error.hint for error in errors if error.hint}
-            self.program.fail_lines(f"{len(errors)} of {total} failed", [*lines, *(hints if len(hints) == 1 else ())])
+            hints = {error.hint for _, error in failed if error.hint}
+            self.program.fail_lines(f"{len(failed)} of {total} failed", [*lines, *(hints if len(hints) == 1 else ())])
 
     def changed(self, repository: Repository | None = None) -> None:
         """Tags of the repository (of all, if None) were changed: panes that show them read them again."""
         self.browser.reload(repository)
+
+    def progress(self, words: str) -> None:
+        """Say how far the command is (`34 of 300 read`): the header shows it where the command takes its time."""
+        self.far.words = words
 
     def activity(self, key: str, text: str | None) -> None:
         """Put a short text (`⬇ 1 pull 62 %`) into the header under a key of yours, or take it away."""

@@ -30,6 +30,7 @@ from kittui.tui.frame import clipboard
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
+from kittui.tui.frame.progress import HowFar
 from kittui.tui.frame.typed import ignore_what_is_no_utf8, separate
 from kittui.tui.frame.waiting import Waiting
 from kittui.tui.style import theme
@@ -164,14 +165,17 @@ class Program(App[None], inherit_bindings=False):
     def _say_dropped(self, words: str) -> None:
         self.notify(words, markup=False, timeout=4)
 
-    def run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
-        """Run a command in a worker: keys typed after it wait for it, and the header says what takes its time."""
-        self.run_worker(self._run_command(label, work), group="command", exclusive=False)
+    def run_command(self, label: str, work: Coroutine[object, object, None], far: HowFar | None = None) -> None:
+        """Run a command in a worker: keys typed after it wait for it, and the header says what takes its time.
 
-    async def _run_command(self, label: str, work: Coroutine[object, object, None]) -> None:
+        `far` says how far it is.
+        """
+        self.run_worker(self._run_command(label, work, far or HowFar()), group="command", exclusive=False)
+
+    async def _run_command(self, label: str, work: Coroutine[object, object, None], far: HowFar) -> None:
         key = f"command {id(work)}"
         with metered() as traffic:
-            timer = self.set_interval(NOTICE, lambda: self._say_working(key, label, traffic))
+            timer = self.set_interval(NOTICE, lambda: self._say_working(key, label, traffic, far))
             await self._report_of(work, timer, key)
 
     async def _report_of(self, work: Coroutine[object, object, None], timer: Timer, key: str) -> None:
@@ -183,10 +187,13 @@ class Program(App[None], inherit_bindings=False):
             timer.stop()
             self.activity(key, None)
 
-    def _say_working(self, key: str, label: str, traffic: Traffic) -> None:
-        """Say in the header what a command waits for: whom it asks, and how much it has asked."""
+    def _say_working(self, key: str, label: str, traffic: Traffic, far: HowFar) -> None:
+        """Say in the header how far a command is, else what it waits for: whom it asks, and how much it has asked."""
         if not self.keyboard.busy:
             self.activity(key, None)
+            return
+        if far.words:
+            self.activity(key, f"{label}: {far.words}; Esc stops")
             return
         asked = ""
         if traffic.requests and LATEST:

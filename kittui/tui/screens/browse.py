@@ -345,13 +345,15 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             said = f"It works on what is under the cursor: the marks ({len(self._marks)}) are left out, and stay."
             self.notify(said, title=found.label, markup=False, timeout=4)
 
+        context = Context(self.program, self, selection)
+
         async def work() -> None:
             try:
-                await found.run(Context(self.program, self, selection))
+                await found.run(context)
             finally:
                 then()
 
-        self.program.run_command(found.label, work())
+        self.program.run_command(found.label, work(), context.far)
 
     def reload(self, repository: Repository | None = None) -> None:
         """Tags were changed: list them again where they are shown."""

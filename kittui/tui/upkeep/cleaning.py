@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
@@ -12,14 +11,19 @@ from kittui.trust.documents import read_age
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.frame.changes import done_undo, row_by_row
+from kittui.tui.frame.changes import Batch, say_removed
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.failures import left_out
 from kittui.usecases.change.clean import CleanRules, Selected
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.words import counted, removed_text, undo_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kittui.oci.protocols import Repository
+    from kittui.tui.frame.failures import Failures
+    from kittui.usecases.change.plan import OnMoved
     from kittui.usecases.change.removal import RemovePlan
     from kittui.usecases.change.removals import Removals
 
@@ -38,9 +42,13 @@ async def clean_up(context: Context) -> None:
     repositories, unlisted = await _repositories(context)
     for repository in repositories:
         tools.policy.check_write(repository.reference())
-    found = await context.ports.upkeep.cleaner().select(repositories, rules)
-    plan = await plan_removals(found.rows, "delete")
-    failed = [*unlisted, *found.failed, *plan.failed]
+    cleaner = context.ports.upkeep.cleaner()
+    found = await cleaner.select(repositories, rules, lambda what: context.progress(f"looking at {what}"))
+    total = len(found.rows)
+    plan = await plan_removals(
+        found.rows, "delete", on_planned=lambda number: context.progress(f"{number} of {total} read")
+    )
+    failed = [*((error.reference or "", error) for error in (*unlisted, *found.failed)), *plan.failed]
     if not plan.plans:
         context.fail_all(failed, len(failed))
         stays = ". ".join(_stays(found))
@@ -103,7 +111,7 @@ async def _repositories(context: Context) -> tuple[list[Repository], list[Kittui
     return found, failed
 
 
-def _words(rules: CleanRules, plan: Removals, found: Selected, failed: list[KittuiError]) -> list[str]:
+def _words(rules: CleanRules, plan: Removals, found: Selected, failed: Failures) -> list[str]:
     words = [clean(f"{rules.words}:")]
     for each in plan.plans[:LISTED]:
         tags = ", ".join(each.tags) or "no tag"
@@ -115,7 +123,7 @@ def _words(rules: CleanRules, plan: Removals, found: Selected, failed: list[Kitt
     attached = sum(len(each.attached) for each in plan.plans)
     words += [f"What is attached to them ({attached}) stays, without a ModelKit."] if attached else []
     words += [clean(f"{line}.") for line in _stays(found)]
-    words += [clean(f"Left out: {error.reference or ''}: {error.message}.") for error in failed]
+    words += map(clean, left_out(failed))
     return words
 
 
@@ -126,28 +134,23 @@ def _stays(found: Selected) -> list[str]:
     ]
 
 
-async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: list[KittuiError]) -> None:
+async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Failures) -> None:
     """Delete one after the other; what fails is named, and the rest is done."""
-    from kittui.usecases.change.removals import Removals
     from kittui.usecases.change.remove import apply_remove
 
     tools = context.ports.change_tools()
     answers = Answers(f"clean-up: {rules.words}", asked=True)
-    numbers = count(1)
+    batch: Batch[RemovePlan] = Batch(
+        context, "deleted", len(plan.plans), lambda each: (each.repository, each.manifest.digest)
+    )
 
-    async def delete(each: RemovePlan) -> RemovePlan:
-        context.activity("clean-up", f"deleting {next(numbers)} of {len(plan.plans)}")
-        await apply_remove(each, tools.ledger, tools.policy, answers)
-        return each
+    async def delete(one: Sequence[RemovePlan], _: OnMoved) -> None:
+        await apply_remove(one[0], tools.ledger, tools.policy, answers)
 
     try:
-        done, broken = await row_by_row(plan.plans, delete)
+        await batch.run([[each] for each in plan.plans], delete)
     finally:
-        context.activity("clean-up", None)
         for repository in {each.place: each.repository for each in plan.plans}.values():
             context.changed(repository)
-    if done:
-        key, how = await done_undo(context, tools, [each.repository for each in done])
-        context.toast(removed_text(Removals(tuple(done))), undo=key, how=how)
-    failed += [error.at(each.repository.reference(each.manifest.digest)) for each, error in broken]
-    context.fail_all(failed, len(plan.plans) + len(failed))
+        await say_removed(context, tools, batch.done)
+    context.fail_all([*failed, *batch.named], len(plan.plans) + len(failed))

@@ -10,6 +10,7 @@ from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
+from kittui.tasks import spread
 from kittui.trust.documents import parse_time
 from kittui.usecases.browse.modelkits import ModelKits, TagRow, list_tags
 from kittui.usecases.change.removals import Row
@@ -46,6 +47,13 @@ class Selected:
     def keep(self, why: str, reference: str) -> None:
         """Leave one where it is."""
         self.stays.setdefault(why, []).append(reference)
+
+    def take(self, other: Selected) -> None:
+        """Add what was selected of another ModelKit."""
+        self.rows += other.rows
+        self.failed += other.failed
+        for why, references in other.stays.items():
+            self.stays.setdefault(why, []).extend(references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +94,39 @@ class Cleaner:
                 inside |= {one.digest for one in (await self.modelkits.manifest(repository, row.digest)).manifests}
             tags.setdefault(row.digest, []).extend([row.tag] if row.tag else [])
         # An index before its variants: these are its own as long as it is there.
-        for digest in [*indexes, *(each for each in tags if each not in indexes)]:
-            if digest not in inside or tags[digest]:
-                on_reading(repository.reference(digest))
-                await self._assess(repository, digest, tags[digest], rules, found)
+        digests = [*indexes, *(each for each in tags if each not in indexes)]
+        digests = [digest for digest in digests if digest not in inside or tags[digest]]
 
-    async def _assess(
-        self, repository: Repository, digest: Digest, tags: Sequence[Tag], rules: CleanRules, found: Selected
-    ) -> None:
+        async def assess(digest: Digest) -> Selected:
+            on_reading(repository.reference(digest))
+            return await self._assess(repository, digest, tags[digest], rules)
+
+        for one in await spread(digests, assess):
+            found.take(one)
+
+    async def _assess(self, repository: Repository, digest: Digest, tags: Sequence[Tag], rules: CleanRules) -> Selected:
+        found = Selected()
         if (rules.untagged and tags) or (rules.stages and not rules.stages & {*tags}):
-            return
+            return found
         reference = repository.reference(tags[0] if tags else digest)
         if rules.older is not None:
             try:
                 created = parse_time((await self.modelkits.open(repository, digest)).created)
             except KittuiError as error:
                 found.failed.append(error.at(reference))
-                return
+                return found
             if created is None:
                 found.keep("it has no date", reference)
-                return
+                return found
             if self.now - created <= rules.older:
-                return
+                return found
         if held := sorted({*tags} & self.stages - rules.stages):
             found.keep(f"it is {held[0]}", reference)
         elif guarded := sorted(tag for tag in tags if tag in self.protected):
             found.keep(f"{guarded[0]} is protected", reference)
         else:
             found.rows.append((repository, digest))
+        return found
 
 
 def _problem(repository: Repository, row: TagRow) -> KittuiError:

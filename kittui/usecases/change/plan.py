@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,14 @@ class Answers:
 
 NOBODY = Answers()
 """Nobody was asked."""
+
+
+OnMoved = Callable[[str], None]
+"""Hears the reference of each tag as it is moved or removed, so that it is known when the rest fails or is stopped."""
+
+
+def unheard(_: str) -> None:
+    """For whoever waits for the end alone."""
 
 
 @dataclass(frozen=True, slots=True)

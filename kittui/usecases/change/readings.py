@@ -10,6 +10,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Power, Repository, SupportsUntagProbe
 from kittui.oci.tag import Tag
+from kittui.terminal import some_of
 from kittui.usecases.change.plan import TagChange
 
 LAG = (0.1, 0.2, 0.4, 0.8, 1.5)
@@ -43,7 +44,7 @@ async def lasting_notes(repository: Repository, changes: Sequence[TagChange], in
         return ()
     if not power.denied:
         return ()
-    new = f"{', '.join(created)} {'is' if len(created) == 1 else 'are'} new"
+    new = f"{some_of(created)} {'is' if len(created) == 1 else 'are'} new"
     return (f"undo will not be possible: {new}, and {power.reason}; instead: {instead}",)
 
 

@@ -19,6 +19,7 @@ from kittui.usecases.change.readings import untag_power
 from kittui.usecases.change.siblings import Siblings, tags_by_digest
 
 Mode = Literal["untag", "delete", "placeholder"]
+CANT_UNTAG = "this registry can't remove a tag alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,9 @@ async def delete_power(repository: Repository, *, ask: bool) -> Power:
 def check_known(repository: Repository, digest: Digest, found: Siblings) -> None:
     """Raise Incomplete where not all tags on a digest are known: deleting it would take some that no plan has shown."""
     if found.doubt:
-        error = Incomplete(f"list the tags on {digest.short}", found.doubt)
+        error = Incomplete(f"list the tags of {repository.name}", found.doubt)
         error.hint = "Nothing was deleted: that takes every tag on the digest, and they are not all known."
-        raise error.at(repository.reference(digest))
+        raise error.at(repository.reference(digest)) from (found.incomplete and found.incomplete.__cause__)
 
 
 def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
@@ -161,7 +162,7 @@ def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
     others = f" and with it {', '.join(plan.siblings)}" if plan.siblings else ""
     others += " and perhaps other tags" if plan.doubt else " and every tag on it" if plan.siblings is None else ""
     return Unsupported(
-        power.reason or "this registry can't remove a tag alone",
+        power.reason or CANT_UNTAG,
         hint=(
             f"--placeholder points {plan.tag} at an empty manifest and deletes that: other tags stay. "
             f"--delete removes {plan.manifest.digest.short}{others}."

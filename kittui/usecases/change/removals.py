@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kittui.errors import KittuiError, Unsupported
+from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
+from kittui.tasks import spread, spread_all
 from kittui.usecases.change.freed import freed_by
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Answers, ChangePlan
+from kittui.usecases.change.plan import Answers, ChangePlan, OnMoved, unheard
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
+from kittui.usecases.change.readings import untag_power
+from kittui.usecases.change.removal import CANT_UNTAG, Mode, RemovePlan, delete_power, plan_remove
 from kittui.usecases.change.siblings import Siblings, tags_by_digest
 from kittui.usecases.change.tags import apply_changes
 
@@ -27,10 +29,13 @@ Stays = Literal["shared", "bare", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The plans of all rows that can be planned, and the errors of the others; `refused`: why tags can't go alone."""
+    """The plans of all rows that can be planned; `refused`: why tags can't go alone.
+
+    `failed` are the other rows by their references, with why.
+    """
 
     plans: tuple[RemovePlan, ...]
-    failed: tuple[KittuiError, ...] = ()
+    failed: tuple[tuple[str, KittuiError], ...] = ()
     refused: str = ""
 
     @property
@@ -63,49 +68,69 @@ class Removals:
         return {why: list(found.values()).count(why) for why in found.values()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the plans of all rows of a repository share: how a tag goes there, why not alone, and all tags."""
+
+    mode: Mode
+    refused: str = ""
+    siblings: Siblings | None = None
+
+
+async def _look_around(repository: Repository, mode: Mode) -> _Around | KittuiError:
+    """Read what all rows of a repository need, once."""
+    try:
+        power = await untag_power(repository) if mode == "untag" else None
+        if power is not None and not power.denied and not repository.source.traits.lists_digests:
+            return _Around(mode)
+        refused = (power.reason or CANT_UNTAG) if power is not None and power.denied else ""
+        await delete_power(repository, ask=bool(refused) or mode == "placeholder")
+        return _Around("placeholder" if refused else mode, refused, await tags_by_digest(repository))
+    except KittuiError as error:
+        return error
+
+
 async def plan_removals(
-    rows: Sequence[Row], mode: Mode = "untag", *, referrers: bool = False, refused: str = ""
+    rows: Sequence[Row],
+    mode: Mode = "untag",
+    *,
+    referrers: bool = False,
+    refused: str = "",
+    on_planned: Callable[[int], None] = lambda _: None,
 ) -> Removals:
     """Plan every row; what can't be planned is named and left out, and a digest is deleted once.
 
-    To untag is to displace by a placeholder where a tag can't go alone: `refused` then says why.
+    To untag is to displace by a placeholder where a tag can't go alone: `refused` then says why. `on_planned` hears how
+    many rows are planned. A repository's tags are read once.
     """
-    plans: list[RemovePlan] = []
-    failed: list[KittuiError] = []
-    known: dict[str, Siblings] = {}
-    for repository, target in rows:
-        reference = repository.reference()
-        try:
-            if mode == "untag":
-                try:
-                    plan = await plan_remove(repository, target, found=known.get(reference))
-                except Unsupported as error:
-                    refused = refused or error.message
-                    if reference not in known:
-                        known[reference] = await tags_by_digest(repository)
-                    plan = await plan_remove(repository, target, "placeholder", found=known[reference])
-            else:
-                if reference not in known:
-                    known[reference] = await tags_by_digest(repository)
-                plan = await plan_remove(
-                    repository, target, mode, referrers=referrers, found=known[reference], weigh=False
-                )
-        except KittuiError as error:
-            failed.append(error.at(repository.reference(target)))
-            continue
-        plans.append(plan)
+    places = {repository.reference(): repository for repository, _ in rows}
+    looked = await spread(list(places.values()), lambda repository: _look_around(repository, mode))
+    around = dict(zip(places, looked, strict=True))
+
+    async def plan(row: Row) -> RemovePlan:
+        repository, target = row
+        here = around[repository.reference()]
+        if isinstance(here, KittuiError):
+            raise here
+        return await plan_remove(repository, target, here.mode, referrers=referrers, found=here.siblings, weigh=False)
+
+    plans, failed = await spread_all(rows, plan, on_done=on_planned)
     if mode == "delete":
         plans = once_each(plans)
         sizes = await freed_by([(plan.repository, plan.manifest) for plan in plans])
         plans = [replace(plan, freed=freed) for plan, freed in zip(plans, sizes, strict=True)]
-    return Removals(tuple(plans), tuple(failed), refused)
+    refused = next(filter(None, (refused, *(one.refused for one in looked if isinstance(one, _Around)))), "")
+    named = tuple((repository.reference(target), error) for (repository, target), error in failed)
+    return Removals(tuple(plans), named, refused)
 
 
-async def untag_all(plans: Sequence[RemovePlan], ledger: Ledger, policy: Policy, answers: Answers) -> None:
+async def untag_all(
+    plans: Sequence[RemovePlan], ledger: Ledger, policy: Policy, answers: Answers, on_moved: OnMoved = unheard
+) -> None:
     """Untag several tags of one repository as one change, which one undo takes back."""
     changes = tuple(change for plan in plans for change in plan.changes)
     whole = ChangePlan(plans[0].repository, "remove", changes, read_at=min(plan.read_at for plan in plans))
-    await apply_changes(whole, ledger, policy, answers)
+    await apply_changes(whole, ledger, policy, answers, on_moved)
 
 
 def once_each(plans: Sequence[RemovePlan]) -> list[RemovePlan]:

@@ -15,7 +15,7 @@ from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import lasting_notes, manifest_at
 from kittui.usecases.change.tags import apply_changes
@@ -89,8 +89,7 @@ async def plan_retag(
         if old is None or old.raw != manifest.raw
     )
     watched = {} if isinstance(target, Digest) or target in own else {target: manifest.digest}
-    instead = "kittui remove --placeholder, or kittui rollback for a champion"
-    notes = await lasting_notes(repository, changes, instead) if shown else ()
+    notes = await lasting_retag_notes(repository, changes) if shown else ()
     here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
     moves = [
         await with_attached(await plan_move("tag", repository, manifest.digest, place, tag), referrers)
@@ -99,18 +98,24 @@ async def plan_retag(
     return RetagPlan(manifest, here, tuple(moves))
 
 
+async def lasting_retag_notes(repository: Repository, changes: Sequence[TagChange]) -> tuple[str, ...]:
+    """What a plan that sets tags has to say where undo can't take them away again."""
+    return await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
+
+
 async def apply_retag(
     plan: RetagPlan,
     ledger: Ledger,
     policy: Policy,
     answers: Answers = NOBODY,
     progress: Progress | None = None,
+    on_moved: OnMoved = unheard,
 ) -> Retagged:
     """Retag as planned; raises as `apply_changes` and `apply_move` do."""
     done: list[Changed] = []
     moves: list[Moved] = []
     if plan.here is not None:
-        done.append(await apply_changes(plan.here, ledger, policy, answers))
+        done.append(await apply_changes(plan.here, ledger, policy, answers, on_moved))
     for move in plan.elsewhere:
         moved = await apply_move(move, ledger, policy, answers, progress)
         moves.append(moved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,11 +10,9 @@ from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
-from kittui.tasks import together
+from kittui.tasks import spread_all
 from kittui.usecases.change.readings import digest_at
 
-AT_ONCE = 8
-"""Tags resolved at the same time where a source lists names alone."""
 _FALLBACK = re.compile(r"sha256-[0-9a-f]{64}(?:\..*)?\Z")
 _VERSION = re.compile(r"v?\d")
 
@@ -65,21 +62,13 @@ class Kept:
 async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | None = None) -> Siblings:
     """All tags of a repository with their digests; `known` are tags that need not be read again."""
     found, unread, incomplete = await _listed(repository, known or {})
-    gate = asyncio.Semaphore(AT_ONCE)
-    failed: list[str] = []
 
     async def read(tag: Tag) -> tuple[Tag, Digest | None]:
-        async with gate:
-            try:
-                return tag, await digest_at(repository, tag)
-            except KittuiError:
-                failed.append(tag)
-                return tag, None
+        return tag, await digest_at(repository, tag)
 
-    for tag, digest in await together(*(read(tag) for tag in unread)):
-        if digest is not None:
-            found[tag] = digest
-    return Siblings(_grouped(found), tuple(sorted(failed)), incomplete)
+    looked, failed = await spread_all(unread, read)
+    found.update({tag: digest for tag, digest in looked if digest is not None})
+    return Siblings(_grouped(found), tuple(sorted(tag for tag, _ in failed)), incomplete)
 
 
 async def keeps_a_tag(
@@ -124,7 +113,9 @@ async def _listed(
     except NotFound:
         return {}, [], None
     except KittuiError as error:
-        return found, unread, Incomplete(f"list the tags of {repository.name}", error.message)
+        incomplete = Incomplete(f"list the tags of {repository.name}", error.message)
+        incomplete.__cause__ = error
+        return found, unread, incomplete
     return found, unread, None
 
 

@@ -19,9 +19,10 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
-from kittui.tasks import together
+from kittui.tasks import spread
+from kittui.terminal import some_of
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.readings import digest_at, is_at, look_at
 from kittui.usecases.change.unfinished import close_entry, continue_open, mark_done
@@ -62,6 +63,7 @@ async def apply_changes(
     ledger: Ledger,
     policy: Policy,
     answers: Answers = NOBODY,
+    on_moved: OnMoved = unheard,
 ) -> Changed:
     """Do what was planned, if the policy agrees.
 
@@ -73,14 +75,17 @@ async def apply_changes(
     if policy.read_only:
         return Changed(plan.repository, ())
     async with ledger.journal.lock(reference):
-        return await _Applying(plan, ledger, answers, verdicts).run()
+        return await _Applying(plan, ledger, answers, verdicts, on_moved).run()
 
 
 class _Applying:
     """One run of apply_changes, under the repository's lock."""
 
-    def __init__(self, plan: ChangePlan, ledger: Ledger, answers: Answers, verdicts: Sequence[Verdict] = ()) -> None:
+    def __init__(
+        self, plan: ChangePlan, ledger: Ledger, answers: Answers, verdicts: Sequence[Verdict], on_moved: OnMoved
+    ) -> None:
         self.plan = plan
+        self.on_moved = on_moved
         self.ledger = ledger
         self.asked = answers.asked
         self.verdicts = verdicts
@@ -168,7 +173,7 @@ class _Applying:
         expected: dict[Tag, Digest | None] = dict(self.plan.watched)
         expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes[1:]))
         targets = {change.tag: _digest(change.after) for change in self.plan.changes}
-        found = await together(*(digest_at(self.repository, tag) for tag in expected))
+        found = await spread(list(expected), lambda tag: digest_at(self.repository, tag))
         for (tag, digest), current in zip(expected.items(), found, strict=True):
             if self.recent.is_late(tag, current):
                 continue
@@ -194,7 +199,7 @@ class _Applying:
             return await mark_done(self.ledger, entry, position) if begun else entry.mark(position, "planned")
         if not late and not await is_at(self.repository, tag, current, before):
             await close_entry(self.ledger, entry.mark(position, "planned"))
-            done = ", ".join(step.tag for step in entry.steps if step.state == "done")
+            done = some_of([step.tag for step in entry.steps if step.state == "done"])
             hint = f"{done} was moved already; " if done else "Nothing was changed; "
             raise self._moved(tag, before, current, hint + "look at the tags and plan again.")
         crash_point("tags.before-put")
@@ -207,6 +212,7 @@ class _Applying:
         crash_point("tags.after-put")
         entry = await mark_done(self.ledger, entry, position)
         await self._verify(entry, change)
+        self.on_moved(self.repository.reference(tag))
         return entry
 
     async def _verify(self, entry: Entry, change: TagChange) -> None:
@@ -290,8 +296,8 @@ def _digest(manifest: Manifest | None) -> Digest | None:
 
 def _so_far(entry: Entry) -> str:
     """Which tags of a change that was cut short moved, and which did not, as far as that is known."""
-    done = ", ".join(step.tag for step in entry.steps if step.state == "done") or "nothing"
-    left = ", ".join(step.tag for step in entry.steps if step.state != "done")
+    done = some_of([step.tag for step in entry.steps if step.state == "done"]) or "nothing"
+    left = some_of([step.tag for step in entry.steps if step.state != "done"])
     return f"Moved: {done}; not moved, as far as is known: {left}."
 
 

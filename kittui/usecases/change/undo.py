@@ -14,6 +14,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.state.journal import Entry, Step
+from kittui.tasks import spread
 from kittui.transfer.plan import can_read
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
@@ -62,6 +63,17 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
     instead = "kittui rollback REPO brings the former champion back." if entry.action == "promote" else ""
     words = "{} did not exist before, and this registry can't remove a tag alone"
     return UndoPlan(entry, await _plan(repository, ledger, "undo", moves, words, instead))
+
+
+async def can_undo(repository: Repository, ledger: Ledger) -> bool:
+    """Whether undo would take back the newest change there; of many tags in a registry, the last one is looked at."""
+    try:
+        entry = await asyncio.to_thread(_to_take_back, ledger, repository.reference())
+        if entry is not None and not repository.source.traits.free:
+            entry = replace(entry, steps=tuple(step for step in entry.steps if _happened(step))[-1:])
+        return bool((await plan_undo(repository, ledger, entry)).plan.changes)
+    except KittuiError:
+        return False
 
 
 def _to_take_back(ledger: Ledger, reference: str) -> Entry | None:
@@ -178,13 +190,14 @@ async def _plan(
     `kept` says of a tag ({}) that it would have to go and can't, `instead` what to do then.
     """
     recent = await Recent.of(ledger, repository.reference())
-    changes: list[TagChange] = []
-    for tag, left, wanted in moves:
+
+    async def change_of(move: tuple[Tag, str | None, str | None]) -> TagChange | None:
+        tag, left, wanted = move
         current = await digest_at(repository, tag)
         # What was moved just now may still show its former state: it is moved all the same.
         late = recent.is_late(tag, current)
         if not late and await is_at(repository, tag, current, wanted):
-            continue
+            return None
         if not late and not await is_at(repository, tag, current, left):
             raise TagMoved(
                 f"{tag} moved since: it points to {current.short if current else 'nothing'} now",
@@ -198,8 +211,11 @@ async def _plan(
                 reference=repository.reference(tag),
             )
         before = await _manifest(repository, ledger, left)
-        changes.append(TagChange(tag, before, await _manifest(repository, ledger, wanted)))
-    return ChangePlan(repository, action, tuple(changes), read_at=time.monotonic())
+        return TagChange(tag, before, await _manifest(repository, ledger, wanted))
+
+    found = await spread(moves, change_of)
+    changes = tuple(change for change in found if change is not None)
+    return ChangePlan(repository, action, changes, read_at=time.monotonic())
 
 
 def _happened(step: Step) -> bool:

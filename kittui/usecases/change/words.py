@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kittui.terminal import size_text
+from kittui.terminal import size_text, some_of
 
 if TYPE_CHECKING:
     from kittui.oci.digest import Digest
@@ -84,7 +84,7 @@ def nothing_to_do(plan: ChangePlan) -> str:
 
 def unseen_text(tags: Sequence[str]) -> str:
     """What to say of tags that were moved and do not show it; empty without any."""
-    return f"{', '.join(tags)}: not visible yet, though the registry accepted it" if tags else ""
+    return f"{some_of(tags)}: not visible yet, though the registry accepted it" if tags else ""
 
 
 def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
@@ -139,9 +139,9 @@ def undo_text(plans: Sequence[RemovePlan]) -> str:
     return " ".join(said)
 
 
-def attached_text(plan: MovePlan) -> str:
-    """What refers to a ModelKit that is moved, counted by kind: `1 sbom, 2 signature`; empty where nothing is known."""
-    kinds = Counter(one.kind for one in plan.attached.found) if plan.attached else {}
+def attached_text(*plans: MovePlan) -> str:
+    """What refers to ModelKits that are moved, counted by kind: `1 sbom, 2 signature`; empty where nothing is known."""
+    kinds = Counter(one.kind for plan in plans if plan.attached for one in plan.attached.found)
     return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
 
 

@@ -1,0 +1,12 @@
+"""How far a command is, for the header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class HowFar:
+    """How far a command is, in words: `34 of 300 read`; empty where it does not say."""
+
+    words: str = ""
