@@ -38,6 +38,7 @@ an exit status, the interface into a marked row or a panel.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -67,6 +68,23 @@ class KittuiError(Exception):
 def sentences(error: KittuiError) -> str:
     """What failed and what to do, as one text for a single line."""
     return ". ".join(filter(None, (error.message.removesuffix("."), error.hint)))
+
+
+_AGAIN = re.compile(r"(?:try|run (?:it|this)) again(?: later| in a moment| then)?[.;:]", re.IGNORECASE)
+
+
+def without_again(hint: str | None) -> str:
+    """A hint without its advice to try again, for where better advice on that follows."""
+    kept: list[str] = []
+    for clause in re.split(r"(?<=[.;:]) ", hint or ""):
+        if _AGAIN.fullmatch(clause):
+            if kept:
+                kept[-1] = f"{kept[-1][:-1]}."
+        elif not kept or kept[-1].endswith("."):
+            kept.append(f"{clause[:1].upper()}{clause[1:]}")
+        else:
+            kept.append(clause)
+    return " ".join(kept)
 
 
 class UsageError(KittuiError):

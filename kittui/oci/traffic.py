@@ -13,11 +13,14 @@ from typing import Final
 
 @dataclass
 class Traffic:
-    """Requests sent (redirects and token requests are requests too), body bytes received, body bytes sent."""
+    """Requests sent (redirects and token requests are requests too), body bytes received, body bytes sent, and which
+    host answered last.
+    """
 
     requests: int = 0
     bytes: int = 0
     sent: int = 0
+    host: str = ""
 
 
 _METERS: ContextVar[tuple[Traffic, ...]] = ContextVar("kittui_traffic", default=())
@@ -66,6 +69,9 @@ def record(method: str, url: str, status: int, size: str | None, seconds: float)
     address = url.partition("?")[0].partition("#")[0]
     scheme, separator, rest = address.partition("://")
     host, slash, path = rest.partition("/")
-    address = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    host = host.rpartition("@")[2]
+    address = f"{scheme}{separator}{host}{slash}{path}"
+    for meter in _METERS.get():
+        meter.host = host
     length = int(size) if method != "HEAD" and size is not None and size.isascii() and size.isdigit() else None
     LATEST.append(Request(time.time() - seconds, method, address, status, length, seconds))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kittui.crashpoints import crash_point
 from kittui.disk.buffers import read_buffer
 from kittui.disk.threads import in_thread
-from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, Unsupported
+from kittui.errors import ConnectionLost, DigestMismatch, NetworkError, Unsupported, without_again
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobFiles, Repository
 from kittui.retry import Pace, Retries, Sleep
@@ -295,5 +295,5 @@ class _Fetch:
         except NetworkError:
             if done:
                 kept = f"The {done} bytes here are kept: run it again to continue."
-                error.hint = kept if error.hint is None else f"{error.hint} {kept}"
+                error.hint = f"{without_again(error.hint)} {kept}".lstrip()
             raise

@@ -73,7 +73,7 @@ def test_unpack(snap_compare: Compare, kits: Kits, size: tuple[int, int], monkey
 
     async def tick(pilot: Pilot[Any]) -> None:
         await walk("u", UnpackDialog, lambda shown: "Folder" in shown)(pilot)
-        await pilot.press("a", "down", "down", "right")
+        await pilot.press("up", "a", "down", "down", "right")
         await until(pilot, lambda: "src/a.py" in text_of(pilot))
         await pilot.press("down", "space")
         await until(pilot, lambda: "can't be verified" in text_of(pilot))

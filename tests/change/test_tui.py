@@ -171,9 +171,10 @@ async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
         await ready(pilot)
         await pilot.press("u")
         await until(pilot, on(pilot, UnpackDialog))
-        await pilot.press("a", "down", "down", "right")
+        await pilot.press("up", "a", "down", "down", "right")
         await until(pilot, lambda: "src/a.py" in text_of(pilot))
         await pilot.press("down", "space", "tab")
+        assert pilot.app.focused is pilot.app.screen.query_one(Input)
         pilot.app.screen.query_one(Input).value = str(out)
         await pilot.press("enter")
         await until(
@@ -335,7 +336,7 @@ async def test_a_folder_that_can_not_be_written_opens_the_choices_again(kits: Ki
         await ready(pilot, "v1.1.0")
         await pilot.press("u")
         await until(pilot, on(pilot, UnpackDialog))
-        await pilot.press("space")
+        await pilot.press("up", "space")
         entry = pilot.app.screen.query_one(Input)
         entry.value = str(tmp_path / "file" / "below")
         first = pilot.app.screen

@@ -72,7 +72,7 @@ async def test_the_champion_in_the_registry_with_the_copy_in_the_store(size: tup
         await to_registry(pilot)
         await picking(pilot)
         assert "its copy in the local store" in text_of(pilot)
-        await pilot.press("j", "j", "enter")
+        await pilot.press("down", "down", "enter")
         assert await compared(pilot) == [(str(LOCAL), "champion"), (str(REGISTRY), "champion")]
         shown = text_of(pilot)
         assert "champion (store)" in shown
@@ -193,7 +193,7 @@ async def test_layers_that_cannot_be_read_say_so_and_the_rest_is_there() -> None
     async with acme().app().run_test(size=LARGE) as pilot:
         await to_registry(pilot)
         await picking(pilot)
-        await pilot.press("j", "enter")
+        await pilot.press("down", "enter")
         await compared(pilot)
         screen = pilot.app.screen
         assert isinstance(screen, CompareScreen)

@@ -26,6 +26,9 @@ INPUTS = {
     "L": "LoginDialog",
     "F": "InputDialog",
     ":": "CommandPalette",
+    "u": "UnpackDialog",
+    "d": "PickDialog",
+    "i": "PickDialog",
 }
 """Keys that open something to type into, on a tag of a registry."""
 LISTS = {
@@ -34,9 +37,6 @@ LISTS = {
     "@": "MessagesDialog",
     "y": "ChoiceDialog",
     "p": "PlanDialog",
-    "u": "UnpackDialog",
-    "d": "PickDialog",
-    "i": "PickDialog",
     "a": "ChoiceDialog",
     "T": "TransfersScreen",
     "C": "DoctorScreen",
@@ -145,6 +145,23 @@ def test_every_key_that_opens_something_is_tried() -> None:
     quiet |= {"history", "reverse", "close"}
     missing = {name: key for name, key in opening.items() if name not in quiet}
     assert set(missing.values()) <= {*INPUTS, *LISTS, *ELSEWHERE}, missing
+
+
+def test_what_asks_for_a_text_says_so() -> None:
+    """So that what is typed while its dialog is being prepared is kept for it."""
+    asks = {command.keys for part in PARTS for command in part.commands if command.text}
+    assert asks == {*INPUTS, "P", "w", "a", "X"} - {"/", ":"}
+
+
+def test_an_unpack_in_one_burst(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.burst(f"ju{tmp_path}/out\r")
+    terminal.until(lambda _: (tmp_path / "out" / "Kitfile").exists(), "the folder")
+
+
+def test_a_comparison_is_picked_by_its_letters_in_one_burst(terminal: Terminal) -> None:
+    terminal.burst("dv0.9\r")
+    state = terminal.until(partial(opened, "CompareScreen", False), "the comparison")
+    assert not state["marks"]
 
 
 def test_a_move_never_overtakes_a_command(terminal: Terminal) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from textual import events
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
+from kittui.errors import NotFound
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.help import HelpDialog
@@ -118,6 +119,87 @@ async def waiting(pilot: Pilot[Any], source: WorldSource) -> None:
     await until(pilot, lambda: any("dialog is ready" in text for text in browse(pilot).program.activities))
 
 
+async def preparing(pilot: Pilot[Any], source: WorldSource, early: str = "") -> asyncio.Event:
+    """Let a retag prepare its dialog for longer than keys wait."""
+    may = source.slow = asyncio.Event()
+    burst(pilot, ["t", *early])
+    await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
+    await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+    return may
+
+
+@pytest.mark.parametrize(("early", "late"), [("", "just bx"), ("just bx", ""), ("ju", "st bx")], ids=str)
+async def test_a_text_typed_while_its_dialog_is_prepared_is_kept_for_it(early: str, late: str) -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        may = await preparing(pilot, source, early)
+        burst(pilot, late)
+        await until(pilot, lambda: browse(pilot).program.keyboard.keeps)
+        await until(pilot, lambda: any("wait for its dialog" in text for text in browse(pilot).program.activities))
+        may.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await until(pilot, lambda: pilot.app.screen.query_one(Input).value == "just bx")
+        assert browse(pilot).marks == ()
+
+
+async def test_escape_drops_the_text_with_its_dialog() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        may = await preparing(pilot, source)
+        burst(pilot, "bx")
+        await until(pilot, lambda: browse(pilot).program.keyboard.keeps)
+        burst(pilot, ["escape"])
+        await until(pilot, lambda: not list(browse(pilot).program.activities))
+        may.set()
+        burst(pilot, ["y"])
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+
+
+async def test_a_text_for_a_dialog_that_does_not_open_is_dropped_and_said() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40), notifications=True) as pilot:
+        await at_tags(pilot)
+        may = await preparing(pilot, source)
+        burst(pilot, "bx")
+        await until(pilot, lambda: browse(pilot).program.keyboard.keeps)
+        source.failing["tags"] = NotFound("gone")
+        may.set()
+        await until(pilot, lambda: "What was typed for the dialog is dropped." in text_of(pilot))
+        assert pilot.app.screen is browse(pilot)
+
+
+async def test_over_another_screen_keys_are_for_that() -> None:
+    """A user who turned to something else meanwhile uses it; the dialog waits in the header."""
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        may = await preparing(pilot, source)
+        browse(pilot).action_run("copy")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        burst(pilot, ["q"])
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        may.set()
+        await until(pilot, lambda: any("dialog is ready" in text for text in browse(pilot).program.activities))
+        assert not any("Retag" in text for text in browse(pilot).program.activities)
+
+
+async def test_what_waits_for_the_user_is_not_said_to_work_while_another_command_does() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        await waiting(pilot, source)
+        source.slow = asyncio.Event()
+        browse(pilot).action_run("retag")
+        await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
+        first, second = browse(pilot).program.activities
+        assert first == "Retag … Esc stops"
+        assert "dialog is ready" in second
+        burst(pilot, ["escape", "escape"])
+        await until(pilot, lambda: not list(browse(pilot).program.activities))
+
+
 async def test_escape_closes_what_is_open_and_then_drops_the_dialog_that_waits() -> None:
     made, source = world()
     async with made.app(START).run_test(size=(120, 40), notifications=True) as pilot:
@@ -145,7 +227,7 @@ async def test_escape_stops_the_command_that_works_though_another_was_run_since(
         burst(pilot, ["t"])
         await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
         await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
-        burst(pilot, ["equals_sign"])
+        browse(pilot).action_run("group")
         await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
         assert any("Retag" in text for text in browse(pilot).program.activities)
         burst(pilot, ["escape"])
@@ -174,7 +256,7 @@ async def test_half_and_whole_pages(where: str) -> None:
         else:
             await pilot.press("question_mark" if where == "text" else "d")
             await until(pilot, lambda: len(pilot.app.screen_stack) > 1)
-            widget: Any = pilot.app.focused
+            widget: Any = pilot.app.focused if where == "text" else pilot.app.screen.query_one(OptionList)
 
             def at() -> int:
                 return int(widget.scroll_offset.y if where == "text" else widget.highlighted)
@@ -221,3 +303,20 @@ async def test_q_goes_back_before_it_quits() -> None:
         await pilot.press("q")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
         assert pilot.app.is_running
+
+
+async def test_letters_choose_what_begins_with_them() -> None:
+    """Where nothing begins with what was typed, Enter does not take the first line instead."""
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        burst(pilot, ["y", *"xyz", "enter"])
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+        options = pilot.app.screen.query_one(OptionList)
+        assert options.highlighted is None
+        await pilot.press("down")
+        assert options.highlighted == 0
+        burst(pilot, "dig")
+        await until(pilot, lambda: options.highlighted)
+        assert str(options.get_option_at_index(options.highlighted or 0).prompt).startswith("digest")

@@ -14,7 +14,8 @@ from kittui.cli.run import Call
 from kittui.compare.as_json import plain
 from kittui.compare.words import value_words
 from kittui.oci.traffic import metered
-from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
+from kittui.usecases.change.words import counted
+from kittui.usecases.diff.timeline import Following, Moment, Subject, TimelineUseCase
 
 
 @run.command("timeline")
@@ -30,8 +31,12 @@ async def command(call: Call, repository: str, subject: str) -> None:
     located = await composition.places.locate(repository, default=None)
     call.printer.status(f"reading the versions of {located}")
     case = TimelineUseCase(composition.modelkits.open, composition.inspector(agreed(call)))
+
+    def report(now: Following) -> None:
+        call.printer.status(f"{now.done} of {counted(now.total, 'version')} of {located} read")
+
     with metered() as traffic:
-        timeline = await case.follow(located.repository, followed)
+        timeline = await case.follow(located.repository, followed, report)
     document = {
         "repository": located.repository.reference(),
         "subject": subject,

@@ -112,17 +112,39 @@ async def _history_tab(context: Context) -> None:
 
 COMMANDS = (
     Command("pull", "p", "Pull", "Pull into the local store", _pull, _pullable, 10, HEADING),
-    Command("push", "P", "Push", "Push into a registry", _push, _pushable, 11, HEADING),
-    Command("unpack", "u", "Unpack", "Choose layers and files, then a folder", _unpack, _tags, 12, HEADING),
-    Command("retag", "t", "Retag", "Give it another tag; no layer is moved", _retag, _changeable, 14, HEADING),
+    Command("push", "P", "Push", "Push into a registry", _push, _pushable, 11, HEADING, text=True),
+    Command("unpack", "u", "Unpack", "Choose layers and files, then a folder", _unpack, _tags, 12, HEADING, text=True),
     Command(
-        "promote", "c", "Promote", "Challenger to champion, champion to rollback", _promote, _promotable, 15, HEADING
+        "retag", "t", "Retag", "Give it another tag; no layer is moved", _retag, _changeable, 14, HEADING, text=True
     ),
-    Command("rollback", "R", "Roll back", "Champion back to what rollback holds", _roll_back, _promotable, 0, HEADING),
-    Command("remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING),
+    Command(
+        "promote",
+        "c",
+        "Promote",
+        "Challenger to champion, champion to rollback",
+        _promote,
+        _promotable,
+        15,
+        HEADING,
+        text=True,
+    ),
+    Command(
+        "rollback",
+        "R",
+        "Roll back",
+        "Champion back to what rollback holds",
+        _roll_back,
+        _promotable,
+        0,
+        HEADING,
+        text=True,
+    ),
+    Command(
+        "remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING, text=True
+    ),
     Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING, marks_set),
     Command("redo", "Z", "Redo", "Do again what undo took back last", _redo, _promotable, 0, HEADING, marks_set),
-    Command("vouch", "a", "Vouch", "Sign, approve, reject or attest", _vouch, _changeable, 0, HEADING),
+    Command("vouch", "a", "Vouch", "Sign, approve, reject or attest", _vouch, _changeable, 0, HEADING, text=True),
     Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
     Command(
         "history",

@@ -44,7 +44,7 @@ class UnpackDialog(Dialog[Choice]):
         ("unpack.tick", "Tick"),
         ("unpack.all", "All"),
         ("→", "Files"),
-        ("Tab", "Folder"),
+        ("unpack.turn", "Layers"),
         ("Enter", "Unpack"),
         ("dialog.cancel", "Cancel"),
     )
@@ -52,7 +52,10 @@ class UnpackDialog(Dialog[Choice]):
         Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Take it, or leave it"),
         Binding("a", "tick_all", "All", id="unpack.all", tooltip="Take everything, or nothing"),
         Binding("v", "verify", "Verify", id="unpack.verify", tooltip="Read whole layers, so that files are verified"),
-        Binding("tab", "turn", "Folder", id="unpack.turn", tooltip="To the folder and its completions", priority=True),
+        Binding(
+            "tab", "turn", "Folder", id="unpack.turn", tooltip="Complete the folder, else to the layers", priority=True
+        ),
+        Binding("up", "layers", "Layers", id="unpack.layers", tooltip="From the folder to the layers", show=False),
     ]
 
     def __init__(
@@ -77,17 +80,16 @@ class UnpackDialog(Dialog[Choice]):
         columns = [Column("", 3, sticky=True), Column("", 30, flex=True, sticky=True), Column("", 9, "right")]
         yield Rows[Row](columns, self._cells, id, titles=False)
         yield Words([Content.assemble(("Folder", "$kit-muted"))])
-        entry = Input(self._folder, select_on_focus=False)
+        entry = Input(self._folder)
         entry.cursor_blink = False
         yield entry
         yield Words([Content.assemble((f"✗ {clean(self._problem)}", "$kit-bad"))] if self._problem else [])
         yield Words([""])
 
     def on_mount(self) -> None:
-        """The tree has the keys."""
-        rows = self.query_one(Rows)
+        """The folder is asked for: what is typed takes its place."""
         self._show()
-        (self.query_one(Input) if self._problem else rows).focus()
+        self.query_one(Input).focus()
         self._sum()
 
     def _cells(self, row: Row) -> tuple[Spans, Spans, Spans]:
@@ -165,17 +167,21 @@ class UnpackDialog(Dialog[Choice]):
         self._redraw()
 
     def action_turn(self) -> None:
-        """To the folder; there, take the first completion."""
+        """To the folder; there, take the first completion of what was typed, or back to the layers."""
         entry = self.query_one(Input)
         if not entry.has_focus:
             entry.focus()
             return
-        offers = folders(entry.value)
+        offers = folders(entry.value) if entry.value != self._folder else []
         if offers:
             entry.value = offers[0]
             entry.cursor_position = len(entry.value)
         else:
-            self.query_one(Rows).focus()
+            self.action_layers()
+
+    def action_layers(self) -> None:
+        """To the layers."""
+        self.query_one(Rows).focus()
 
     @on(Rows.Opened)
     def _opened(self, event: Rows.Opened) -> None:
@@ -218,6 +224,6 @@ class UnpackDialog(Dialog[Choice]):
         if taken:
             parts.append(Content.assemble((f"in the way: {listed(taken)}; you will be asked", "$kit-warn")))
         entry = self.query_one(Input)
-        if entry.has_focus and (offers := folders(entry.value)):
+        if entry.has_focus and entry.value != self._folder and (offers := folders(entry.value)):
             parts.append(Content.assemble((f"Tab: {listed(offers, 3)}", "$kit-muted")))
         self.query(Words).last().show(parts)

@@ -92,7 +92,6 @@ async def _unpack_several(
             f"Unpack {counted(len(kits), 'ModelKit')}",
             [*words, clean(listed(names, 6))],
             value=str(Path.cwd()),
-            edit=True,
             check=taken,
             complete=folders,
         )

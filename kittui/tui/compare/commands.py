@@ -43,6 +43,7 @@ COMMANDS = (
         _comparable,
         rank=25,
         alone=_too_many,
+        text=True,
     ),
     Command(
         "timeline",
@@ -53,5 +54,6 @@ COMMANDS = (
         _followed,
         rank=26,
         alone=marks_set,
+        text=True,
     ),
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.timer import Timer
+from textual.worker import Worker
 
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
@@ -19,13 +21,16 @@ from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Rows
+from kittui.usecases.change.words import counted
 from kittui.usecases.diff.compare import DiffUseCase, Side
-from kittui.usecases.diff.timeline import Moment, Subject, TimelineUseCase
+from kittui.usecases.diff.timeline import Following, Moment, Subject, TimelineUseCase
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 _BAR: Final = 10
+DRAW: Final = 0.1
+"""Seconds between two drawings while versions arrive."""
 COLUMNS: Final = (
     Column("", 1),
     Column("version", 16, sticky=True, flex=True),
@@ -54,7 +59,7 @@ class TimelineScreen(RowsScreen[Moment]):
         Binding("d", "compare", "Compare", id="timeline.compare", tooltip="Compare it with the version before"),
         Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy all versions and values"),
         Binding("question_mark", "app.help", "Help", id="timeline.help", tooltip="Every key that is live now"),
-        Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Back to where it was opened"),
+        Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Stop reading, or back"),
     ]
 
     def __init__(
@@ -68,6 +73,9 @@ class TimelineScreen(RowsScreen[Moment]):
         self._target = target
         self._moments: Sequence[Moment] = ()
         self._largest = 0.0
+        self._following: Following | None = None
+        self._reading: Worker[None] | None = None
+        self._timer: Timer | None = None
 
     @property
     def moments(self) -> Sequence[Moment]:
@@ -86,26 +94,48 @@ class TimelineScreen(RowsScreen[Moment]):
         self._facts.update(Content(f"reading all versions of {clean(self._repository.reference(), limit=80)} …"))
         self._rows.focus()
         self.hint(HINTS)
-        self._read()
+        self._timer = self.set_interval(DRAW, self._draw_so_far)
+        self._reading = self.run_worker(self._read(), group="timeline", exclusive=True)
 
-    @work(group="timeline", exclusive=True)
+    def _report(self, following: Following) -> None:
+        self._following = following
+
+    def _draw_so_far(self) -> None:
+        """Show what has arrived since; which versions changed something is known once all are there."""
+        following, self._following = self._following, None
+        if following is not None:
+            self._facts.update(Content(f"{following.done} of {counted(following.total, 'version')} read; Esc stops"))
+            self._show(following.moments)
+
+    def _show(self, moments: Sequence[Moment], current: Moment | None = None) -> None:
+        self._moments = moments
+        numbers = [abs(moment.value) for moment in moments if _is_number(moment.value)]
+        self._largest = float(max(numbers, default=0))
+        self._rows.show(moments, current)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._draw_so_far()
+        self._reading = None
+
     async def _read(self) -> None:
         try:
             case = TimelineUseCase(self._case.modelkit, self._case.inspector)
-            timeline = await case.follow(self._repository, self._subject)
+            timeline = await case.follow(self._repository, self._subject, self._report)
         except KittuiError as error:
+            self._end()
             self._facts.update(Content(clean(error.message)))
             self._lines.show(Page([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text]))
             self.program.fail(error)
             return
-        self._moments = timeline.moments
+        self._end()
         more = f"  ▲ {timeline.incomplete.message}" if timeline.incomplete else ""
-        numbers = [abs(moment.value) for moment in self._moments if _is_number(moment.value)]
-        self._largest = float(max(numbers, default=0))
-        self._facts.update(Content(clean(summary(self._moments) + more)))
-        here = [moment for moment in self._moments if self._target in (moment.digest, *moment.tags)]
-        changed = [moment for moment in self._moments if moment.changed]
-        self._rows.show(self._moments, here[0] if here else changed[-1] if changed else None)
+        self._facts.update(Content(clean(summary(timeline.moments) + more)))
+        here = [moment for moment in timeline.moments if self._target in (moment.digest, *moment.tags)]
+        changed = [moment for moment in timeline.moments if moment.changed]
+        first = here[0] if here else changed[-1] if changed else None
+        self._show(timeline.moments, None if self._rows.touched else first)
 
     def _cells(self, moment: Moment) -> Sequence[Spans]:
         value = clean(moment.problem or (value_words(moment.value) if moment.found else "not there"), limit=400)
@@ -176,8 +206,13 @@ class TimelineScreen(RowsScreen[Moment]):
         self.program.copy("\n".join([self.title_words, *rows]))
 
     def action_close(self) -> None:
-        """Back."""
-        self.dismiss()
+        """Stop reading, or back."""
+        if self._reading is None:
+            self.dismiss()
+            return
+        self._reading.cancel()
+        self._end()
+        self._facts.update(Content(f"Stopped; this is not all: {counted(len(self._moments), 'version')} read"))
 
 
 def _mark(moment: Moment) -> str:

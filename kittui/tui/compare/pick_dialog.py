@@ -55,13 +55,14 @@ class PickDialog(Dialog[Offer]):
     PickDialog Input { margin: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", "Down", id="pick.down", show=False),
-        Binding("k", "move(-1)", "Up", id="pick.up", show=False),
         Binding("down", "move(1)", "Down", id="pick.next", show=False, priority=True),
         Binding("up", "move(-1)", "Up", id="pick.previous", show=False, priority=True),
-        Binding("slash,o", "type", "Type", id="pick.type", tooltip="Filter, or type a reference of any place"),
+        Binding("pagedown,ctrl+f", "page('page_down')", "Page down", id="pick.page-down", show=False, priority=True),
+        Binding("pageup,ctrl+b", "page('page_up')", "Page up", id="pick.page-up", show=False, priority=True),
+        Binding("ctrl+d", "page('half(1)')", "Half down", id="pick.half-down", show=False, priority=True),
+        Binding("ctrl+u", "page('half(-1)')", "Half up", id="pick.half-up", show=False, priority=True),
         Binding("tab", "complete", "Complete", id="pick.complete", tooltip="Take the first completion", priority=True),
-        Binding("q", "cancel", "Cancel", id="pick.quit", show=False),
+        Binding("slash", "type", "Type", id="pick.type", tooltip="As elsewhere, before a filter", priority=True),
     ]
 
     def __init__(
@@ -83,24 +84,30 @@ class PickDialog(Dialog[Offer]):
         self._tags: dict[str, Sequence[str]] = {}
         self._shown: list[Offer] = []
 
-    def keys(self) -> str:
+    def hints(self) -> Sequence[tuple[str, str]]:
         """The keys that the frame names."""
-        typed = "Filter" if self._check is None else "Filter, or any reference · Tab Complete"
-        return f"Enter {self._verb} · / {typed} · Esc Cancel"
+        complete = (("pick.complete", "Complete"),) if self._check is not None else ()
+        return (("Enter", self._verb), ("↑↓", "Move"), *complete, ("dialog.cancel", "Cancel"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash is part of a reference, where one has been begun."""
+        return action != "type" or not any(entry.value for entry in self.query(Input))
 
     def body(self) -> ComposeResult:
         """The line, the list, what is wrong."""
-        words = "HOST/REPOSITORY:TAG, oci:DIR:TAG, local://… or part of a tag" if self._check else "part of a name"
+        words = "type HOST/REPOSITORY:TAG, oci:DIR:TAG, local://… or part of a tag" if self._check else "type to filter"
         entry = Input(placeholder=words)
         entry.cursor_blink = False
         yield entry
-        yield Choices()
+        choices = Choices()
+        choices.can_focus = False
+        yield choices
         yield Words([""])
 
     def on_mount(self) -> None:
-        """The list has the keys until something is typed."""
+        """The line has the keys: what is typed filters at once."""
         self._show("")
-        (self.query_one(OptionList) if self._shown else self.query_one(Input)).focus()
+        self.query_one(Input).focus()
 
     def _show(self, text: str) -> None:
         self._shown = self._matching(text)
@@ -156,11 +163,14 @@ class PickDialog(Dialog[Offer]):
         self.query(Words).last().show([Content.assemble((f"✗ {clean(text)}", "$kit-bad"))])
 
     def action_type(self) -> None:
-        """To the line."""
-        self.query_one(Input).focus()
+        """What follows is typed into the line as it is."""
+
+    async def action_page(self, action: str) -> None:
+        """Move the cursor of the list by a page, or half of one."""
+        await self.query_one(Choices).run_action(action)
 
     def action_move(self, step: int) -> None:
-        """Move the cursor of the list, from the line too."""
+        """Move the cursor of the list."""
         options = self.query_one(OptionList)
         if step > 0:
             options.action_cursor_down()
@@ -169,12 +179,9 @@ class PickDialog(Dialog[Offer]):
 
     def action_complete(self) -> None:
         """What the list's cursor is on, into the line."""
-        entry, offer = self.query_one(Input), self._current
-        if entry.has_focus and offer is not None and offer.reference:
-            entry.value = offer.reference
-            entry.cursor_position = len(entry.value)
-        else:
-            entry.focus()
+        offer = self._current
+        if offer is not None and offer.reference:
+            self._write(offer.reference)
 
     @property
     def _current(self) -> Offer | None:
@@ -206,10 +213,12 @@ class PickDialog(Dialog[Offer]):
         if offer.whole:
             self.dismiss(offer)
             return
+        self._write(offer.reference)
+
+    def _write(self, text: str) -> None:
         entry = self.query_one(Input)
-        entry.value = offer.reference
-        entry.focus()
-        entry.cursor_position = len(entry.value)
+        entry.value = text
+        entry.cursor_position = len(text)
 
 
 def _line(offer: Offer, width: int) -> Content:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -39,6 +39,25 @@ class Choices(OptionList):
         Binding("ctrl+d", "half(1)", "Half down", id="dialog.half-down", show=False),
         Binding("ctrl+u", "half(-1)", "Half up", id="dialog.half-up", show=False),
     ]
+
+    def __init__(self, *choices: Option) -> None:
+        super().__init__(*choices)
+        self._typed = ""
+
+    def on_key(self, event: events.Key) -> None:
+        """What is typed goes to the choice that begins with it; where none does, Enter chooses nothing."""
+        letter = (event.character or "").casefold()
+        if not letter.isalnum() or (not self._typed and event.key in self.screen.active_bindings):
+            self._typed = ""
+            return
+        event.stop()
+        event.prevent_default()
+        self._typed += letter
+        self.highlighted = next((n for n in range(self.option_count) if self._begins(n)), None)
+
+    def _begins(self, number: int) -> bool:
+        option = self.get_option_at_index(number)
+        return not option.disabled and str(option.prompt).casefold().startswith(self._typed)
 
     def action_half(self, step: int) -> None:
         """Half a page on or back, to a choice that can be taken."""

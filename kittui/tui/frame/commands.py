@@ -66,7 +66,8 @@ class Command:
     footer; `tooltip` a sentence for help and palette. `run` may wait for dialogs: it runs in a worker of its own, and
     a KittuiError from it is shown with its hint. `enabled` must be cheap and pure: it is asked at each cursor move.
     `rank` orders the footer (lower comes first, 0 is not in the footer), `heading` groups the help screen. `alone`
-    holds where it leaves marks out that are set, which it then says.
+    holds where it leaves marks out that are set, which it then says. `text`: it opens a dialog that asks for one, and
+    what is typed before that is open is kept for it.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Command:
     rank: int = 0
     heading: str = "ModelKit"
     alone: Condition = never
+    text: bool = False
 
     def refusal(self, selection: Selection) -> str:
         """Why it does nothing for the selection; empty where it does something."""

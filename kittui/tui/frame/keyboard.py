@@ -2,6 +2,10 @@
 
 A key is delivered only after the one before took effect: after it passed through the widgets, and after the command it
 ran has finished, opened something, or taken so long that it continues in the background.
+
+While a dialog is being prepared that will ask for a text, however long that takes, what is typed is kept for it: it
+never runs commands of what is on the screen instead. Moves take effect meanwhile; a user who only moves has turned to
+something else, and the dialog waits.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widgets import Input
 
 PATIENCE: Final = 1.0
 """Seconds that later keys wait for a command."""
@@ -28,6 +33,10 @@ STUCK: Final = 1.0
 TICK: Final = 0.005
 LEVELS: Final = 3
 """How often it is waited for what a key has led to: its widget posts a message, whose handler posts another."""
+
+_ACROSS: Final = ("left", "right", "expand", "collapse", "columns-left", "columns-right")
+MOVES: Final = frozenset({"down", "up", "first", "last", "top", "bottom", *_ACROSS})
+"""The last parts of the ids of keys that only move, beside those of panes and tabs."""
 
 Answer = TypeVar("Answer")
 
@@ -58,8 +67,8 @@ class Passed(Message):
 class Keyboard:
     """The queue of what was typed, and the commands that it waits for.
 
-    `deliver` hands an event to the program as Textual does; `dropped` is called when keys are dropped that were typed
-    ahead for a command which takes long: they are not run as commands of what is on the screen instead.
+    `deliver` hands an event to the program as Textual does; `dropped` says that keys are dropped which were typed
+    ahead, and why: they are not run as commands of what is on the screen instead.
     """
 
     def __init__(self, app: App[None], deliver: Callable[[Typed], Awaitable[None]], dropped: Callable[[str], None]):
@@ -71,19 +80,30 @@ class Keyboard:
         self._commands: dict[asyncio.Task[object], float] = {}
         self._over: dict[asyncio.Task[object], Screen[object]] = {}
         self._asking: set[asyncio.Task[object]] = set()
-        self._last = self._early = 0.0
+        self._preparing: set[asyncio.Task[object]] = set()
+        self._kept: deque[Typed] = deque()
+        self._text = False
+        self._last = self._early = self._moved = 0.0
 
     def take(self, event: Typed) -> None:
         """Put what was typed into the queue."""
         self._typed.append(event)
         self._last = monotonic()
         if not self._delivering:
-            self._delivering = True
-            self._app.run_worker(self._run(), group="keys", exclusive=False)
+            self._deliver_all()
+
+    def _deliver_all(self) -> None:
+        self._delivering = True
+        self._app.run_worker(self._run(), group="keys", exclusive=False)
 
     def clear(self) -> None:
         """Forget what was typed and not delivered yet."""
         self._typed.clear()
+        self._forget_kept()
+
+    def _forget_kept(self) -> None:
+        self._kept.clear()
+        self._text = False
 
     @property
     def waits(self) -> bool:
@@ -91,9 +111,22 @@ class Keyboard:
         return self._delivering
 
     @property
-    def busy(self) -> bool:
-        """Whether a command runs that is not waiting for the user."""
-        return bool(self._commands.keys() - self._asking)
+    def keeps(self) -> bool:
+        """Whether what is typed waits for a dialog that is being prepared."""
+        return self._text and self._awaited
+
+    @property
+    def _awaited(self) -> bool:
+        """Whether a dialog that will ask for a text is being prepared for the screen that is shown."""
+        return any(self._over.get(task) is self._app.screen for task in self._preparing)
+
+    def works(self, task: asyncio.Task[object] | None) -> bool:
+        """Whether this command runs, and is not waiting for the user."""
+        return task in self._commands and task not in self._asking
+
+    @property
+    def _busy(self) -> set[asyncio.Task[object]]:
+        return self._commands.keys() - self._asking
 
     def stop(self) -> bool:
         """Cancel the newest command that is not waiting for the user, with what was typed after it.
@@ -112,16 +145,19 @@ class Keyboard:
         self.clear()
         return True
 
-    async def command(self, work: Coroutine[object, object, None]) -> None:
-        """Run a command that later keys wait for."""
+    async def command(self, work: Coroutine[object, object, None], *, text: bool = False) -> None:
+        """Run a command that later keys wait for; `text`: its dialog asks for one, and gets what is typed before."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a command runs in a worker")
         self._commands[task] = monotonic()
         self._over[task] = self._app.screen
+        if text:
+            self._preparing.add(task)
         try:
             await work
         finally:
+            self._no_dialog(task)
             self._commands.pop(task, None)
             self._over.pop(task, None)
 
@@ -131,6 +167,10 @@ class Keyboard:
         if task is None:
             return await answer()
         self._asking.add(task)
+        if self._is_for(task):
+            self._app.run_worker(self._hand_over(task, self._app.screen), group="keys", exclusive=False)
+        else:
+            self._no_dialog(task)
         try:
             return await answer()
         finally:
@@ -141,6 +181,8 @@ class Keyboard:
     def late(self, since: float | None = None) -> bool:
         """Whether the running command, or work since a moment, took long while the user turned to something else."""
         task = asyncio.current_task()
+        if task is not None and self._is_for(task):
+            return False
         began = self._commands.get(task) if task is not None else None
         began = since if began is None else began
         return began is not None and monotonic() - began > PATIENCE and self._last > began
@@ -153,12 +195,66 @@ class Keyboard:
         screen = self._app.screen
         return isinstance(screen, Decides) and screen.decides and time < max(screen.shown, self._early) + REACTION
 
+    def _is_for(self, task: asyncio.Task[object]) -> bool:
+        """Whether a text was typed for the dialog that a command opens now."""
+        return self._text and task in self._preparing and self._over.get(task) is self._app.screen
+
+    def _no_dialog(self, task: asyncio.Task[object]) -> None:
+        """What was typed for a command's dialog is not delivered: the dialog waits, or there is none."""
+        self._preparing.discard(task)
+        if not self._preparing:
+            said = self._text
+            self._forget_kept()
+            if said:
+                self._dropped("What was typed for the dialog is dropped.")
+
+    async def _hand_over(self, task: asyncio.Task[object], before: Screen[object]) -> None:
+        """Deliver what was kept to the dialog that opens."""
+        end = monotonic() + STUCK
+        while self._app.screen is before and monotonic() < end:
+            await self._through(before)
+        if self._app.screen is before or task not in self._preparing:
+            self._no_dialog(task)
+            return
+        await self._opened()
+        self._preparing.discard(task)
+        self._typed.extendleft(reversed(self._kept))
+        self._forget_kept()
+        if self._typed and not self._delivering:
+            self._deliver_all()
+
+    def _keep(self, event: Typed) -> bool:
+        """Keep what is typed for a dialog that is being prepared. Returns whether it does nothing else.
+
+        What begins with letters that move is a text as well, if others follow them at once.
+        """
+        printable = isinstance(event, events.Paste) or event.is_printable
+        if not self._awaited or not (printable or self._text) or isinstance(self._app.focused, Input):
+            return False
+        if not self._text and event.time - self._moved > PATIENCE:
+            self._kept.clear()
+        self._moved = event.time
+        # A move is delivered as well, and an event only once.
+        self._kept.append(events.Key(event.key, event.character) if isinstance(event, events.Key) else event)
+        self._text = self._text or not self._moves(event)
+        return self._text
+
+    def _moves(self, event: Typed) -> bool:
+        """Whether a key only moves, and does nothing that a user would have to take back."""
+        if isinstance(event, events.Paste):
+            return False
+        live = self._app.screen.active_bindings.get(event.key)
+        place, _, name = (live.binding.id or "" if live is not None else "").partition(".")
+        return not event.is_printable or place in ("pane", "tab") or name in MOVES
+
     async def _run(self) -> None:
         try:
             while self._typed and self._app.screen_stack:
-                screen = self._app.screen
-                target = self._app.focused or screen
                 event = self._typed.popleft()
+                if self._keep(event):
+                    continue
+                screen, working = self._app.screen, self._busy
+                target = self._app.focused or screen
                 if isinstance(event, events.Key) and event.key == "enter" and self.unseen(event.time):
                     self._early = event.time
                     self.clear()
@@ -167,7 +263,7 @@ class Keyboard:
                 await self._deliver(event)
                 for _ in range(LEVELS):
                     await self._through(target)
-                await self._take_effect(screen)
+                await self._take_effect(screen, working)
         finally:
             self._delivering = False
 
@@ -181,18 +277,24 @@ class Keyboard:
         if self._app.call_later(called.set):
             await _at_most(called, lambda: True)
 
-    async def _take_effect(self, before: Screen[object]) -> None:
+    async def _take_effect(self, before: Screen[object], working: set[asyncio.Task[object]]) -> None:
+        """Wait for what a key has begun; `working` are the commands that worked before."""
         end = monotonic() + PATIENCE
-        while self.busy and self._app.screen is before and (left := end - monotonic()) > 0:
+        while (begun := self._busy - working) and self._app.screen is before and (left := end - monotonic()) > 0:
             # A dialog opens without a task of its own that could be waited for.
-            await asyncio.wait(self._commands, timeout=min(TICK, left), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(begun, timeout=min(TICK, left), return_when=asyncio.FIRST_COMPLETED)
         if self._app.screen is not before:
-            # What was opened takes its focus before it gets a key.
-            for _ in range(LEVELS - 1):
-                await self._through(self._app.focused or self._app.screen)
-        elif self.busy and self._typed:
+            await self._opened()
+        elif begun and self._typed and self._awaited:
+            self._text = self._text or not all(map(self._moves, self._typed))
+        elif begun and self._typed:
             self.clear()
             self._dropped("Still working: what was typed meanwhile is dropped. Esc stops it.")
+
+    async def _opened(self) -> None:
+        """What was opened takes its focus before it gets a key."""
+        for _ in range(LEVELS - 1):
+            await self._through(self._app.focused or self._app.screen)
 
 
 async def _at_most(event: asyncio.Event, possible: Callable[[], bool]) -> None:

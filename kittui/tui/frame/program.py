@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import traceback
@@ -165,42 +166,42 @@ class Program(App[None], inherit_bindings=False):
     def _say_dropped(self, words: str) -> None:
         self.notify(words, markup=False, timeout=4)
 
-    def run_command(self, label: str, work: Coroutine[object, object, None], far: HowFar | None = None) -> None:
+    def run_command(
+        self, label: str, work: Coroutine[object, object, None], far: HowFar | None = None, *, text: bool = False
+    ) -> None:
         """Run a command in a worker: keys typed after it wait for it, and the header says what takes its time.
 
-        `far` says how far it is.
+        `far` says how far it is; `text` is of a command whose dialog asks for one.
         """
-        self.run_worker(self._run_command(label, work, far or HowFar()), group="command", exclusive=False)
+        self.run_worker(self._run_command(label, work, far or HowFar(), text=text), group="command", exclusive=False)
 
-    async def _run_command(self, label: str, work: Coroutine[object, object, None], far: HowFar) -> None:
-        key = f"command {id(work)}"
+    async def _run_command(self, label: str, work: Coroutine[object, object, None], far: HowFar, *, text: bool) -> None:
+        task = asyncio.current_task()
         with metered() as traffic:
-            timer = self.set_interval(NOTICE, lambda: self._say_working(key, label, traffic, far))
-            await self._report_of(work, timer, key)
+            timer = self.set_interval(NOTICE, lambda: self._say_working(task, label, traffic, far))
+            try:
+                await self.keyboard.command(work, text=text)
+            except KittuiError as error:
+                self.fail(error)
+            finally:
+                timer.stop()
+                self.activity(_activity(task), None)
 
-    async def _report_of(self, work: Coroutine[object, object, None], timer: Timer, key: str) -> None:
-        try:
-            await self.keyboard.command(work)
-        except KittuiError as error:
-            self.fail(error)
-        finally:
-            timer.stop()
-            self.activity(key, None)
-
-    def _say_working(self, key: str, label: str, traffic: Traffic, far: HowFar) -> None:
+    def _say_working(self, task: asyncio.Task[object] | None, label: str, traffic: Traffic, far: HowFar) -> None:
         """Say in the header how far a command is, else what it waits for: whom it asks, and how much it has asked."""
-        if not self.keyboard.busy:
-            self.activity(key, None)
+        if not self.keyboard.works(task):
+            self.activity(_activity(task), None)
             return
+        stops = "keys wait for its dialog; Esc drops it" if self.keyboard.keeps else "Esc stops"
         if far.words:
-            self.activity(key, f"{label}: {far.words}; Esc stops")
+            self.activity(_activity(task), f"{label}: {far.words}; {stops}")
             return
         asked = ""
-        if traffic.requests and LATEST:
-            host = LATEST[-1].address.partition("://")[2].partition("/")[0]
+        if traffic.requests:
             received = f", {size_text(traffic.bytes)}" if traffic.bytes else ""
-            asked = f" {host}: {traffic.requests:,} request{'s' if traffic.requests != 1 else ''}{received}"
-        self.activity(key, f"{label} …{asked} Esc stops")
+            host = f"{traffic.host}: " if traffic.host else ""
+            asked = f" {host}{traffic.requests:,} request{'s' if traffic.requests != 1 else ''}{received};"
+        self.activity(_activity(task), f"{label} …{asked} {stops}")
 
     def stop_command(self) -> bool:
         """Drop the dialog that waits, else stop the command that is working; False where there is none.
@@ -221,12 +222,11 @@ class Program(App[None], inherit_bindings=False):
         One that took long to prepare does not open over what the user does now: it waits in the header. `since` is when
         work other than a command began (time.monotonic).
         """
+        self.activity(_activity(asyncio.current_task()), None)
         if self.keyboard.late(since):
             words = f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops"
             if not await self.keyboard.asking(lambda: self._waiting.wanted(words)):
                 return None
-        for key in [key for key in self._activities if key.startswith("command ")]:
-            self.activity(key, None)
         return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
 
     def _handle_exception(self, error: Exception) -> None:
@@ -276,8 +276,8 @@ class Program(App[None], inherit_bindings=False):
 
     @property
     def activities(self) -> Iterable[str]:
-        """What is under way, for the header."""
-        return self._activities.values()
+        """What is under way, for the header, the newest first."""
+        return reversed(self._activities.values())
 
     def activity(self, key: str, text: str | None) -> None:
         """Put a text into the header, or take it away."""
@@ -288,7 +288,7 @@ class Program(App[None], inherit_bindings=False):
         self.refresh_bars()
         for screen in self.screen_stack[1:]:
             for header in screen.query(HeaderBar):
-                header.doing = tuple(self._activities.values())
+                header.doing = tuple(self.activities)
 
     def notify(
         self,
@@ -416,6 +416,11 @@ class Program(App[None], inherit_bindings=False):
         from kittui.tui.frame.help import palette
 
         yield from palette(self, screen, self.browser.refusal)
+
+
+def _activity(task: asyncio.Task[object] | None) -> str:
+    """What the activity of a command is known by."""
+    return f"command {id(task)}"
 
 
 def program_of(screen: Screen[Any]) -> Program:

@@ -127,7 +127,18 @@ def has_modelkit(selection: Selection) -> bool:
 
 COMMANDS: tuple[Command, ...] = (
     Command("look.view", "v", "View", "View the file without pulling it", view, on_file, 5, "Files", marks_set),
-    Command("look.save", "w", "Save", "Save the file to this machine", save_selected, on_file, 6, "Files", marks_set),
+    Command(
+        "look.save",
+        "w",
+        "Save",
+        "Save the file to this machine",
+        save_selected,
+        on_file,
+        6,
+        "Files",
+        marks_set,
+        text=True,
+    ),
     Command(
         "look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files", marks_set
     ),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from kittui.errors import AuthError, ConnectionLost, Denied, KittuiError, RateLimited, Unauthorized, Unreachable
+from kittui.errors import (
+    AuthError,
+    ConnectionLost,
+    Denied,
+    KittuiError,
+    RateLimited,
+    Unauthorized,
+    Unreachable,
+    without_again,
+)
 from kittui.terminal import clean
 
 Kind = Literal["ready", "loading", "empty", "failed", "login", "absent", "partial", "stale"]
@@ -57,6 +66,4 @@ def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool 
         return State("login", message, hint, f"Press `L` to log in as someone else, or `{key}` to ask again.")
     if error.code == "unsupported":
         return State("absent", message, hint, "Press `o` to type a repository, or add it to config.yaml.")
-    if isinstance(error, Unreachable | ConnectionLost | RateLimited):
-        return State("stale" if stale else "failed", message, hint, f"Press `{key}` to try again.")
-    return State("stale" if stale else "failed", message, hint, f"Press `{key}` to try again.")
+    return State("stale" if stale else "failed", message, without_again(hint), f"Press `{key}` to try again.")

@@ -295,6 +295,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             way.append(clean(selection.target.short if isinstance(selection.target, Digest) else selection.target))
         self._header.where = tuple(way)
         self._header.facts = self._facts()
+        self._header.doing = tuple(self.program.activities)
         self._footer.hints = tuple(self._hints(selection))
 
     def aside(self, command_id: str, text: str) -> None:
@@ -314,7 +315,6 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             facts.append((f"zoomed, {self._ports.keys['zoom']} ends it", "$kit-accent"))
         if self._marks:
             facts.append((f"✎ {len(self._marks)} marked", "$kit-accent"))
-        facts += [(text, "$kit-accent") for text in self.program.activities]
         return tuple(facts)
 
     def _hints(self, selection: Selection) -> list[KeyHint]:
@@ -353,7 +353,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             finally:
                 then()
 
-        self.program.run_command(found.label, work(), context.far)
+        self.program.run_command(found.label, work(), context.far, text=found.text)
 
     def reload(self, repository: Repository | None = None) -> None:
         """Tags were changed: list them again where they are shown."""

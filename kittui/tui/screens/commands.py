@@ -262,7 +262,7 @@ def _marked(selection: Selection) -> bool:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse"),
+    Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse", text=True),
     Command(
         "close",
         "Q",
@@ -285,7 +285,7 @@ COMMANDS: tuple[Command, ...] = (
         "favourite", "f", "Favourite", "Keep it at the top of the tree, or not", _favourite, _on_favourite, 72, "Browse"
     ),
     Command("refresh", "r", "Refresh", "Reload from the source", _refresh, always, 80, "Browse"),
-    Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse"),
+    Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse", text=True),
     Command("logout", "O", "Log out", "Forget the login for this registry", _logout, _in_registry, 0, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),

@@ -44,8 +44,20 @@ async def _doctor(context: Context) -> None:
 
 
 COMMANDS = (
-    Command("find", "F", "Find", "A file, digest, diffId or Kitfile value, in many places", _find, always, 0, HEADING),
+    Command(
+        "find",
+        "F",
+        "Find",
+        "A file, digest, diffId or Kitfile value, in many places",
+        _find,
+        always,
+        0,
+        HEADING,
+        text=True,
+    ),
     Command("usage", "D", "Disk usage", "What takes up the disk, what removals free", _usage, _on_disk, 0, HEADING),
-    Command("clean", "X", "Clean up", "Delete by age, by stage, without a tag", _clean, _cleanable, 0, HEADING),
+    Command(
+        "clean", "X", "Clean up", "Delete by age, by stage, without a tag", _clean, _cleanable, 0, HEADING, text=True
+    ),
     Command("doctor", "C", "Doctor", "What works here, what does not, what to do", _doctor, always, 0, HEADING),
 )

@@ -54,7 +54,7 @@ class FindScreen(ListScreen[Found]):
             self.add(found)
 
     def _report(self, now: Progress) -> None:
-        self.say(f"{now.at}: {self._counts()}; Esc stops")
+        self.say(f"{self._counts()}; Esc stops · {now.at}")
 
     def _counts(self) -> str:
         looked = self._looked

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 from textual import events
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
+
+_NAME: Final = " kittui  "
+_LEAST: Final = 16
+"""Cells that where you are is given before what is under way, or lasts, takes them."""
 
 
 class HeaderBar(Widget):
@@ -19,32 +24,57 @@ class HeaderBar(Widget):
     where: reactive[tuple[str, ...]] = reactive((), layout=False)
     facts: reactive[tuple[tuple[str, str], ...]] = reactive((), layout=False)
     doing: reactive[tuple[str, ...]] = reactive((), layout=False)
-    """What is under way, before the facts."""
+    """What is under way, the newest first; it stands before the facts."""
 
     def render(self) -> Content:
-        """Cut the way from its left end before the facts on the right."""
-        width = self.size.width
-        facts = (*((text, "$kit-accent") for text in self.doing), *self.facts)
-        right = Content.assemble(*(piece for text, style in facts for piece in ((" · ", "$kit-faint"), (text, style))))[
-            3:
-        ]
-        room = max(0, width - 10 - right.cell_length - 3)
+        """Where room is short, the way is cut: its left end, then the middle of its last part.
+
+        While something is under way, what never changes goes before that; what is under way is kept, with the key that
+        stops it.
+        """
+        room = self.size.width - cell_len(_NAME) - 1
+        doing = [(text, "$kit-accent") for text in _newest(self.doing, room)]
+        lasting = [fact for fact in self.facts if fact[1] != "$kit-muted"]
+        whole = cell_len(" › ".join(self.where))
+        for facts, enough in (
+            ([*doing, *self.facts], whole if doing else 0),
+            ([*doing, *lasting], min(whole, _LEAST)),
+            (doing, 0),
+        ):
+            right = Content.assemble(*(piece for fact in facts for piece in ((" · ", "$kit-faint"), fact)))[3:]
+            left = room - right.cell_length - 2
+            if left >= enough:
+                break
+        pieces: list[tuple[str, str]] = [(_NAME, "$kit-accent bold")]
+        way = self._way(left)
+        for number, part in enumerate(way):
+            if number:
+                pieces.append((" › ", "$kit-faint"))
+            pieces.append((part, "$kit-text bold" if number == len(way) - 1 else "$kit-muted"))
+        start = Content.assemble(*pieces)
+        return Content.assemble(start, " " * max(1, self.size.width - start.cell_length - right.cell_length - 1), right)
+
+    def _way(self, room: int) -> list[str]:
+        """Where you are, in so many cells."""
         way = list(self.where)
         while len(way) > 1 and cell_len(" › ".join(["…", *way])) > room:
             way.pop(0)
         if len(way) < len(self.where):
             way.insert(0, "…")
-        pieces: list[tuple[str, str]] = []
-        for number, part in enumerate(way):
-            if number:
-                pieces.append((" › ", "$kit-faint"))
-            pieces.append((part, "$kit-text bold" if number == len(way) - 1 else "$kit-muted"))
-        left = Content.assemble((" kittui  ", "$kit-accent bold"), *pieces)
-        space = width - left.cell_length - right.cell_length - 1
-        if space < 1:
-            left, space = left.truncate(max(0, width - right.cell_length - 2), ellipsis=True), 1
-            space = max(1, width - left.cell_length - right.cell_length - 1)
-        return Content.assemble(left, " " * space, right)
+        room -= cell_len(" › ".join([*way[:-1], ""]))
+        return [*way[:-1], shorten_middle(way[-1], room)] if way and room > 2 else []
+
+
+def _newest(texts: Sequence[str], room: int) -> list[str]:
+    """As many of the texts as there is room for, the first of them in any case, and how many more there are."""
+    shown = list(texts)
+    while len(shown) > 1 and cell_len(" · ".join(shown)) > room - _LEAST:
+        shown.pop()
+    more = len(texts) - len(shown)
+    tail = [f"+{more}"] if more else []
+    if len(shown) == 1:
+        shown = [shorten_middle(shown[0], room - cell_len("".join(tail)) - 3)]
+    return [*shown, *tail]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved
+from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved, without_again
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.tag import Tag
@@ -275,7 +275,7 @@ class _Applying:
             except KittuiError:
                 landed = False
             if not landed:
-                error.hint = f"{error.hint + ' ' if error.hint else ''}Run it again: it continues where it stopped."
+                error.hint = f"{without_again(error.hint)} Run it again: it continues where it stopped.".lstrip()
                 raise error.at(self.repository.reference(change.tag)) from None
 
     def _moved(self, tag: Tag, expected: Digest | None, current: Digest | None, hint: str) -> TagMoved:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kittui.crashpoints import crash_point
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarge
+from kittui.errors import KittuiError, NotFound, ParentMissing, Refused, TooLarge, without_again
 from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest, load_object
@@ -252,6 +252,6 @@ def parent_missing(child: str, error: KittuiError) -> ParentMissing:
     """The error of a pull that got the ModelKit itself but not what its model.path leads to."""
     return ParentMissing(
         f"{child} is in the store, but not what its model.path leads to: {error.message}",
-        hint=f"{error.hint + ' ' if error.hint else ''}Then pull it again: only what is missing is fetched.",
+        hint=f"{without_again(error.hint)} Then pull it again: only what is missing is fetched.".lstrip(),
         reference=error.reference or child,
     )

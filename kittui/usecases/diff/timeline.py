@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,6 +99,27 @@ class Timeline:
 
 
 @dataclass(slots=True)
+class Following:
+    """How far a timeline is: tags whose version was read, of how many, and the versions so far."""
+
+    total: int
+    done: int = 0
+    read: dict[Digest, Moment | None] = field(default_factory=dict)
+    tags: dict[Digest, list[Tag]] = field(default_factory=dict)
+    unread: list[Moment] = field(default_factory=list)
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The versions read so far, the oldest first; which of them changed is known once all are."""
+        found = [
+            replace(moment, tags=tuple(sorted(self.tags[digest], key=natural_key)))
+            for digest, moment in self.read.items()
+            if moment is not None
+        ]
+        return in_order([*found, *self.unread])
+
+
+@dataclass(slots=True)
 class TimelineUseCase:
     """Reads every version of a repository, each manifest once."""
 
@@ -106,46 +127,41 @@ class TimelineUseCase:
     inspector: Inspector
     _digests: dict[tuple[str, str, int, int], str] = field(default_factory=dict, init=False, repr=False)
 
-    async def follow(self, repository: Repository, subject: Subject) -> Timeline:
+    async def follow(
+        self, repository: Repository, subject: Subject, report: Callable[[Following], None] = lambda _: None
+    ) -> Timeline:
         """The versions from the oldest: by their creation times where all have one, else in the order of their tags.
 
-        A version that can't be read has a problem; raises what listing the tags raises.
+        A version that can't be read has a problem; raises what listing the tags raises. `report` is called after each.
         """
         from kittui.usecases.browse.modelkits import list_tags
 
         listing = await list_tags(repository)
+        named = [(each.name, each.descriptor) for each in listing.tags if each.name]
+        following = Following(len(named))
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def resolve(name: Tag, descriptor: Descriptor | None) -> tuple[Tag, Digest | KittuiError]:
-            if descriptor is not None:
-                return name, descriptor.digest
+        async def one(name: Tag, descriptor: Descriptor | None) -> None:
             async with slots:
                 try:
-                    return name, (await repository.resolve(name)).digest
+                    digest = (descriptor or await repository.resolve(name)).digest
                 except KittuiError as error:
-                    return name, error
+                    following.unread.append(Moment((name,), None, None, False, problem=error.message))
+                else:
+                    known = digest in following.tags
+                    following.tags.setdefault(digest, []).append(name)
+                    if not known:
+                        following.read[digest] = await self._moment(repository, digest, subject)
+            following.done += 1
+            report(following)
 
-        tags: dict[Digest, list[Tag]] = {}
-        unread: list[Moment] = []
-        for name, found in await together(*(resolve(each.name, each.descriptor) for each in listing.tags if each.name)):
-            if isinstance(found, KittuiError):
-                unread.append(Moment((name,), None, None, False, problem=found.message))
-            else:
-                tags.setdefault(found, []).append(name)
+        report(following)
+        await together(*(one(name, descriptor) for name, descriptor in named))
+        return Timeline(mark_changes(following.moments), listing.incomplete)
 
-        async def one(digest: Digest, names: Sequence[Tag]) -> Moment | None:
-            async with slots:
-                return await self._moment(repository, digest, tuple(sorted(names, key=natural_key)), subject)
-
-        every = await together(*(one(digest, names) for digest, names in tags.items()))
-        moments = [moment for moment in every if moment is not None]
-        return Timeline(mark_changes(in_order([*moments, *unread])), listing.incomplete)
-
-    async def _moment(
-        self, repository: Repository, digest: Digest, tags: tuple[Tag, ...], subject: Subject
-    ) -> Moment | None:
-        """One version; None for an index, which is none itself."""
-        moment = Moment(tags, digest, None, False)
+    async def _moment(self, repository: Repository, digest: Digest, subject: Subject) -> Moment | None:
+        """One version, without its tags; None for an index, which is none itself."""
+        moment = Moment((), digest, None, False)
         try:
             kit = await self.modelkit(repository, digest)
             if kit.manifest.is_index:

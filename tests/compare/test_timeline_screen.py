@@ -1,0 +1,70 @@
+"""The timeline says how far it is, and shows versions as they are read; Esc stops that and keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from kittui.oci.reference import LOCAL, Place
+from kittui.tui.compare.over_versions import TimelineScreen
+from kittui.tui.compare.pick_dialog import PickDialog
+from tests.tui.waiting import browse, quiet, text_of, until
+from tests.tui.world import World, WorldSource, kitfile
+
+
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[World, asyncio.Event]:
+    """A registry of five versions that does not answer for one of them until it may."""
+    source = WorldSource(Place("remote", host="registry.test"))
+    for number in range(5):
+        source.repository("fraud").add(kitfile(f"{number}"), [("model", 10, "none")], f"v{number}")
+    ask, may = WorldSource.ask, asyncio.Event()
+
+    async def slow(self: WorldSource, what: str, about: str) -> None:
+        if (what, about) == ("resolve", "v3"):
+            await may.wait()
+        await ask(self, what, about)
+
+    monkeypatch.setattr(WorldSource, "ask", slow)
+    return World(WorldSource(LOCAL), source), may
+
+
+async def followed(pilot: Pilot[Any]) -> TimelineScreen:
+    """Open the timeline of the version."""
+    await until(pilot, lambda: browse(pilot).tags_pane.current is not None)
+    await quiet(pilot)
+    browse(pilot).go("tags")
+    await quiet(pilot)
+    await pilot.press("i")
+    await until(pilot, lambda: isinstance(pilot.app.screen, PickDialog))
+    await pilot.press(*"package.version", "enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, TimelineScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, TimelineScreen)
+    return screen
+
+
+async def test_versions_appear_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, may = held(monkeypatch)
+    async with made.app("registry.test/fraud:v1").run_test(size=(80, 24)) as pilot:
+        screen = await followed(pilot)
+        await until(pilot, lambda: "4 of 5 versions read; Esc stops" in text_of(pilot))
+        assert [moment.tags for moment in screen.moments] == [("v0",), ("v1",), ("v2",), ("v4",)]
+        assert not any(moment.changed for moment in screen.moments), "it is not known before all are read"
+        may.set()
+        await until(pilot, lambda: "5 versions · changed 4 times" in text_of(pilot))
+        assert [moment.changed for moment in screen.moments] == [False, True, True, True, True]
+
+
+async def test_escape_stops_reading_and_keeps_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = held(monkeypatch)
+    async with made.app("registry.test/fraud:v1").run_test(size=(80, 24)) as pilot:
+        screen = await followed(pilot)
+        await until(pilot, lambda: "4 of 5 versions read" in text_of(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped; this is not all: 4 versions read" in text_of(pilot))
+        assert len(screen.moments) == 4
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
