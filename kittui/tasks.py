@@ -99,6 +99,17 @@ async def stop(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def to_its_end(work: Coroutine[Any, Any, T], patience: float) -> T:
+    """Await work that should not be cut short: a caller that is cancelled waits for it first, for so many seconds."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=patience)
+        await stop(task)
+        raise
+
+
 LARGE = 256 * 1024
 """Bytes from which on parsing them is left to a thread."""
 

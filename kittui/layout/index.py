@@ -16,6 +16,9 @@ from kittui.oci.media_types import REF_NAME
 from kittui.oci.reference import WHOLE_LAYOUT, check_host, check_repository
 from kittui.oci.tag import Tag
 
+HOME = "io.kittui.repository"
+"""Annotation of an entry that has lost its last tag: the repository that it stays in, without a tag."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedEntry:
@@ -43,7 +46,7 @@ def named_entries(index: IndexDocument) -> Sequence[NamedEntry]:
             continue
         name = entry.descriptor.annotations.get(REF_NAME)
         if not name:
-            found.append(NamedEntry(number, WHOLE_LAYOUT, None, entry))
+            found.append(NamedEntry(number, _home(entry.descriptor), None, entry))
             continue
         try:
             repository, tag = split_name(name)
@@ -59,6 +62,15 @@ def named_entries(index: IndexDocument) -> Sequence[NamedEntry]:
             taken.add((repository, tag))
         found.append(NamedEntry(number, repository, tag, entry))
     return found
+
+
+def _home(descriptor: Descriptor) -> str:
+    """Where a manifest without a name belongs: the repository that its last tag was in, where that is known."""
+    home = descriptor.annotations.get(HOME)
+    try:
+        return split_name(f"{home}:tag")[0] if home else WHOLE_LAYOUT
+    except BadReference:
+        return WHOLE_LAYOUT
 
 
 def split_name(name: str) -> tuple[str, Tag | None]:

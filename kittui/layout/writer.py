@@ -17,10 +17,11 @@ from kittui.disk.files import FolderFiles
 from kittui.disk.locks import file_lock
 from kittui.disk.reach import collect, reachable
 from kittui.errors import Conflict, Malformed
-from kittui.layout.index import join_name, named_entries
+from kittui.layout.index import HOME, join_name, named_entries
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import REF_NAME
+from kittui.oci.reference import WHOLE_LAYOUT
 from kittui.oci.tag import Tag
 
 
@@ -115,13 +116,14 @@ def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: T
     for number, existing in enumerate(index.entries):
         found = existing.descriptor
         if found is not None and found.digest == descriptor.digest and REF_NAME not in found.annotations:
-            kept = IndexEntry.of(_annotated(found, {**found.annotations, REF_NAME: join_name(repository, tag)}))
+            annotations = {key: value for key, value in found.annotations.items() if key != HOME}
+            kept = IndexEntry.of(_annotated(found, {**annotations, REF_NAME: join_name(repository, tag)}))
             return _with(index, [*index.entries[:number], _keeping(existing, kept), *index.entries[number + 1 :]])
     return _with(index, [*index.entries, named])
 
 
 def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
-    """The index without a tag; its manifest stays listed, without name if it has no other."""
+    """The index without a tag; its manifest stays listed, in its repository without a tag if it has no other."""
     result: list[IndexEntry] = []
     for entry in named_entries(index):
         if entry.repository != repository or entry.tag != tag:
@@ -132,6 +134,8 @@ def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
         if descriptor is None or any(o.descriptor and o.descriptor.digest == descriptor.digest for o in others):
             continue
         bare = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
+        if repository != WHOLE_LAYOUT:
+            bare[HOME] = repository
         result.append(_keeping(entry.entry, IndexEntry.of(_annotated(descriptor, bare))))
     return _with(index, result)
 

@@ -65,6 +65,8 @@ class Traits:
     free: bool = False
     lists_digests: bool = False
     is_store: bool = False
+    kit_options: tuple[str, ...] = ()
+    """What kit has to be told to reach it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,13 @@ class Session:
         """Whether TLS is spoken; None while nothing was asked yet."""
         return None if self._base is None else self._base.scheme == "https"
 
+    @property
+    def kit_options(self) -> tuple[str, ...]:
+        """The options with which kit reaches the registry as it is reached here, as far as that is known."""
+        plain = self._access.plain_http or self.secure is False
+        unverified = not plain and not self._access.tls_verify
+        return ("--plain-http",) * plain + ("--tls-verify=false",) * unverified
+
     async def base(self) -> httpx.URL:
         """`https://API-HOST/v2/`; HTTP where the user allows it, or on loopback when TLS is not spoken there."""
         async with self._locating:

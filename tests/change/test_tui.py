@@ -322,7 +322,8 @@ async def test_a_registry_that_goes_away_is_one_verdict(kits: Kits) -> None:
         program: Any = pilot.app
         for number in range(20):
             program.waits_for("registry.test", f"registry.test: no answer yet; trying again in {number % 3} s")
-        await until(pilot, lambda: "Moved: rollback; not moved, as far as is known: champion." in said(pilot))
+        await until(pilot, lambda: "not known whether it was done: champion." in said(pilot))
+        assert f"Done: rollback → {kits.fraud.tagged['v1.0.0'].short};" in said(pilot)
         await quiet(pilot)
         assert len(pilot.app._notifications) == 1
         assert "continues where it stopped" in said(pilot)

@@ -113,6 +113,32 @@ async def test_untag_keeps_the_manifest(source: LayoutSource, directory: Path) -
         await repository.untag(Tag("v2"))
 
 
+async def test_what_loses_its_last_tag_stays_in_its_repository(source: LayoutSource, directory: Path) -> None:
+    repository = source.repository("team/x")
+    digest = await take(repository, "champion", "v1")
+    before = (directory / "index.json").read_bytes()
+    raw, media_type = (await repository.manifest(Tag("v1"))).raw, (await repository.manifest(Tag("v1"))).media_type
+    await repository.untag(Tag("v1"))
+    assert [(entry.name, entry.tag_count) async for page in source.repositories() for entry in page] == [("team/x", 0)]
+    [listed] = [entry async for page in repository.tags() for entry in page]
+    assert listed.name is None
+    assert listed.descriptor is not None
+    assert listed.descriptor.digest == digest
+    await repository.put_manifest(raw, media_type, Tag("v1"))
+    assert (directory / "index.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("home", ["", "../x", "a b", "UPPER", 7])
+async def test_a_home_that_is_no_repository_is_the_whole_layout(
+    source: LayoutSource, directory: Path, home: str | int
+) -> None:
+    await take(source.repository("."), "champion", None)
+    document = json.loads((directory / "index.json").read_bytes())
+    document["manifests"][0]["annotations"] = {"io.kittui.repository": home}
+    (directory / "index.json").write_text(json.dumps(document))
+    assert [entry.name async for page in source.repositories() for entry in page] == ["."]
+
+
 async def test_fields_that_kittui_does_not_know_stay(source: LayoutSource, directory: Path) -> None:
     repository = source.repository(".")
     await take(repository, "champion", "v1")

@@ -314,6 +314,8 @@ async def test_a_clean_up_of_a_registry_is_one_plan_and_one_answer(kits: Kits) -
         await choose(pilot, "At stage retired")
         await until(pilot, on(pilot, ConfirmDialog))
         await pilot.press("k", "enter")
+        assert "retired" in kits.fraud.tagged
+        await pilot.press(*"retired", "enter")
         await until(pilot, lambda: "z undoes it" in text_of(pilot))
         assert sorted(kits.fraud.tagged) == ["challenger", "champion", "rollback", "v0.9.0", "v1.0.0", "v1.1.0"]
         [event] = [each for each in kits.ledger.history.events() if each.tag == "retired"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import socket
 import ssl
 from typing import Final
@@ -46,6 +49,8 @@ def transport_problem(
         return _proxy_problem(str(error), host, proxy)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         who = host if proxy is None else f"{proxy}, by which {host} is asked,"
+        if _numbers(error) == {errno.ECONNREFUSED}:
+            return Unreachable(f"{who} refused the connection", hint=_CHECK)
         reason = "no answer" if isinstance(error, httpx.TimeoutException) else _reason(error)
         return Unreachable(f"{who} can't be reached: {reason}", hint=_CHECK)
     if isinstance(error, httpx.TimeoutException):
@@ -104,7 +109,14 @@ def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
     return None
 
 
+def _numbers(error: BaseException) -> set[int]:
+    """The system's numbers in an error: one for each address that was tried."""
+    return {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
+
+
 def _reason(error: BaseException) -> str:
     resolving = error.__cause__ if isinstance(error.__cause__, socket.gaierror) else None
     text = (resolving.strerror if resolving else "") or str(error) or "the connection was closed"
+    if numbers := _numbers(error):
+        return ", ".join(sorted(os.strerror(number).lower() for number in numbers))
     return text.replace("All connection attempts failed", "connection refused, or no route")[:200]

@@ -65,6 +65,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         Binding("R", "perform('rollback')", "Roll back", id="board.rollback", tooltip="Champion back to rollback"),
         Binding("t", "perform('retag')", "Retag", id="board.retag", tooltip="Move the card: give it another stage"),
         Binding("z", "perform('undo')", "Undo", id="board.undo", tooltip="Take the last change here back"),
+        Binding("Z", "perform('redo')", "Redo", id="board.redo", tooltip="Do again what undo took back last"),
         Binding("a", "perform('vouch')", "Vouch", id="board.vouch", tooltip="Sign, approve, reject or attest"),
         Binding("H", "perform('history')", "History", id="board.history", tooltip="Who moved which tag, when"),
         Binding("d", "compare", "Compare", id="board.compare", tooltip="Compare the card with the champion"),
@@ -222,13 +223,22 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         )
 
     def action_perform(self, command: str) -> None:
-        """Do what a key of the panes does, to this card; then read the repository again."""
+        """Do what a key of the panes does, to this card."""
         selection = self._selection
         if selection is None or selection.repository is None:
             self.program.toast("Put the cursor on a repository first.")
             return
         repository = selection.repository
-        self._given.browser.perform(command, selection, lambda: self._read_again(repository))
+        # Tags that move are heard of, wherever they are moved; what somebody vouches for is not.
+        vouches = command == "vouch"
+        self._given.browser.perform(command, selection, lambda: self._read_again(repository) if vouches else None)
+
+    def tags_changed(self, repository: Repository | None) -> None:
+        """Tags were changed, here or on a screen above: read what they are now."""
+        if repository is None:
+            self.action_reload()
+        else:
+            self._read_again(repository)
 
     @work(group="board.row")
     async def _read_again(self, repository: Repository) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,7 @@ def undoable(context: Context, plan: ChangePlan) -> str | None:
 
 async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: str) -> None:
     """Apply a promotion or a roll-back, and say what was done."""
-    from kittui.usecases.change.tags import apply_changes
+    from kittui.usecases.change.tags import NOTHING, apply_changes
 
     typed = await type_names(context, tools, plan.overwritten, plan.action)
     if typed is None:
@@ -166,6 +167,12 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
         return
     try:
         done = await apply_changes(plan, tools.ledger, tools.policy, Answers(reason, typed, override, asked=True))
+    except asyncio.CancelledError as stopped:
+        keys = context.ports.keys
+        if [*getattr(stopped, "__notes__", ())] not in ([], [NOTHING]):
+            back = f" {keys[UNDO]} takes back what was done." if undoable(context, plan) else ""
+            stopped.add_note(f"{keys[plan.action]} again finishes it.{back}")
+        raise
     finally:
         context.changed(plan.repository)
     if plan.changes:

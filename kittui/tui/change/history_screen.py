@@ -65,6 +65,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         Binding("R", "restore", "Restore", id="history.restore", tooltip="Let the tag point to this again"),
         Binding("X", "prune", "Prune", id="history.prune", tooltip="Delete old records of moves from the registry"),
         Binding("z", "undo", "Undo", id="history.undo", tooltip="Take the last tag change here back"),
+        Binding("Z", "redo", "Redo", id="history.redo", tooltip="Do again what undo took back last"),
         Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy all moves, one a line"),
         Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
         Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Back to where it was opened"),
@@ -326,6 +327,10 @@ class HistoryScreen(RowsScreen[TagEvent]):
     def action_undo(self) -> None:
         """Take the last change here back, as the panes do."""
         self._given.browser.perform("undo", self._given.selection, self._read)
+
+    def action_redo(self) -> None:
+        """Do again what undo took back last, as the panes do."""
+        self._given.browser.perform("redo", self._given.selection, self._read)
 
     def action_copy(self) -> None:
         """Copy the moves, one a line."""

@@ -61,7 +61,7 @@ class PromotionDialog(PlanDialog):
             plan.place,
             changes_of(plan),
             choices,
-            notes=notes_of(plan),
+            notes=notes_of(plan, context.ports.keys),
             costs=costs_of(plan),
             reason=True,
             look=self._open_comparison if self._ends else None,
@@ -69,7 +69,7 @@ class PromotionDialog(PlanDialog):
         self._given, self._repository, self._names = context, plan.repository, names
         self._summary = Words([])
         self._plan, self._gates, self._answers = plan, gates, Words([])
-        self._said, self._ways, self._moving = notes_of(plan), choices, len(plan.changes)
+        self._said, self._ways, self._moving = notes_of(plan, context.ports.keys), choices, len(plan.changes)
 
     def more(self) -> ComposeResult:
         """Gates, and what changes; their room is kept while they are read, so that nothing moves under the cursor."""

@@ -11,10 +11,10 @@ from kittui.terminal import clean
 from kittui.tui.change.changing import marked, type_names
 from kittui.tui.change.wording import few, listed
 from kittui.tui.dialogs.choice import Choice
-from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import Change, PlanDialog
 from kittui.tui.frame.changes import Batch, say_removed
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.deleting import agree_to_delete
 from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers
@@ -57,10 +57,10 @@ async def remove(context: Context) -> None:
             if not plan.plans:
                 context.fail_all(plan.failed, len(rows))
                 return
-            name = await _confirm(context, marks, plan)
-            if name is None:
+            names = await _confirm(context, marks, plan)
+            if names is None:
                 return
-            typed = [name]
+            typed = names
         more = await type_names(context, tools, [tag for tag in plan.tags if tag not in typed])
         if more is None:
             return
@@ -130,15 +130,8 @@ def _shared(plans: Sequence[RemovePlan]) -> list[str]:
     return []
 
 
-async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> str | None:
-    """The second step of a delete: all that goes, and whether undo can bring it back there.
-
-    Where a stage or a tag that nobody pointed at goes too, its name is to be typed. Returns it (else "") or None.
-    """
-    stages = {stage.name for stage in context.ports.settings.stages}
-    pointed = {(mark.repository.reference(), mark.target) for mark in marks}
-    going = [(each.place, tag) for each in plan.plans for tag in each.tags]
-    heavy = [tag for _, tag in going if tag in stages] + [tag for place, tag in going if (place, tag) not in pointed]
+async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> list[str] | None:
+    """The second step of a delete: all that goes, and whether undo can bring it back there."""
     digests = [each.manifest.digest.short for each in plan.plans]
     words = [clean(f"{listed(digests)} with {listed(plan.tags, 12) or 'no tag'}"), ""]
     words.append(clean(f"{removed_text(plan, done=False)}."))
@@ -149,11 +142,9 @@ async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> s
         words.append(f"What is attached ({attached}) stays, without a ModelKit.")
     words.append(clean(undo_text(plan.plans) or "Undo can bring it back."))
     words += map(clean, left_out(plan.failed))
-    typed = heavy[0] if heavy else None
     title = f"Delete {digests[0] if len(digests) == 1 else counted(len(digests), 'ModelKit')}"
-    if not await context.ask(ConfirmDialog(title, words, "Delete", danger=True, typed=typed)):
-        return None
-    return typed or ""
+    pointed = {(mark.repository.reference(), mark.target) for mark in marks}
+    return await agree_to_delete(context, title, words, plan.plans, pointed)
 
 
 async def _apply(

@@ -29,6 +29,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.changes import UNDO, Batch, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
+from kittui.tui.frame.ways import with_keys
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.words import FEW, done_text, unseen_text
 
@@ -105,8 +106,6 @@ async def _carry_out(
         name_failures(context, failed, total)
         if not failed:
             context.toast("Nothing to do: the tag already points to this digest.")
-            if not always:
-                context.clear_marks()
         return
     reason = await _agree(context, rows, failed, title or f"Retag {total} ModelKits", verb=verb, always=always)
     if reason is None:
@@ -219,7 +218,7 @@ async def _agree(
     """Show what moves, where there is more to know than was just typed. Returns the reason, None for a no."""
     overwritten = [tag for row in rows for tag in row.plan.overwritten]
     missing = sum(row.plan.missing for row in rows)
-    notes = await _lasting(rows)
+    notes = [with_keys(note, context.ports.keys) for note in await _lasting(rows)]
     notes += attached_notes([move for row in rows for move in row.plan.elsewhere])
     if len(rows) == 1 and not (overwritten or missing or notes or failed or always):
         return ""

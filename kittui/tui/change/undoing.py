@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
-from kittui.terminal import clean
+from kittui.terminal import clean, some_of
 from kittui.tui.change.changing import REDO, overrule, type_names
 from kittui.tui.change.wording import changes_of, moment_text
 from kittui.tui.dialogs.choice import Choice
@@ -17,7 +17,7 @@ from kittui.tui.frame.changes import UNDO
 from kittui.tui.frame.context import Context
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import costs_of, done_text, nothing_to_do
+from kittui.usecases.change.words import FEW, costs_of, done_text, nothing_to_do
 
 if TYPE_CHECKING:
     from kittui.usecases.change.undo import UndoPlan
@@ -53,7 +53,8 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
     plan = replace(turn.plan, names=_names(context, repository))
     if not plan.changes:
         await apply(turn, tools.ledger, tools.policy)
-        context.toast(nothing_to_do(plan))
+        tags = some_of([step.tag for step in turn.entry.steps], FEW)
+        context.toast(f"{nothing_to_do(plan)}\n{turn.entry.action} of {moment_text(turn.entry.time)}: {tags}")
         return
     answer = await context.ask(
         PlanDialog(

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from kittui.terminal import clean, size_text
 from kittui.tui.dialogs.plan import Change
+from kittui.tui.frame.ways import with_keys
 from kittui.usecases.change import words
 from kittui.usecases.change.words import moved_tags
 
 if TYPE_CHECKING:
     from kittui.transfer.progress import Progress
+    from kittui.tui.frame.keymap import KeyNames
     from kittui.usecases.change.plan import ChangePlan
     from kittui.usecases.change.transfer import MovePlan
 
@@ -22,9 +24,9 @@ def changes_of(plan: ChangePlan) -> list[Change]:
     return [Change(*row) for row in moved_tags(plan.changes, plan.names)]
 
 
-def notes_of(plan: ChangePlan) -> list[str]:
+def notes_of(plan: ChangePlan, keys: KeyNames) -> list[str]:
     """What else there is to know before saying yes, cleaned."""
-    return [clean(note) for note in words.notes_of(plan)]
+    return [clean(with_keys(note, keys)) for note in words.notes_of(plan)]
 
 
 def attached_notes(plans: Sequence[MovePlan]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.oci.reference import Place
     from kittui.tui.frame.selection import Mark, Selection
+
+
+@runtime_checkable
+class FollowsTags(Protocol):
+    """A screen over the panes that shows what tags point to."""
+
+    def tags_changed(self, repository: Repository | None) -> None:
+        """Tags of a repository (of all, if None) were changed: read them again."""
+        ...
 
 
 class Browser(Protocol):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 from textual.app import App
+
+TMUX: Final = "in tmux, set -g set-clipboard on."
+"""What tmux has to be told before it hands a copy on to the terminal."""
 
 
 def through_tmux(text: str) -> str:

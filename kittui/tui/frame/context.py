@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kittui.tui.frame.browser import FollowsTags
 from kittui.tui.frame.failures import reasons
 from kittui.tui.frame.progress import HowFar
 
@@ -70,6 +71,9 @@ class Context:
     def changed(self, repository: Repository | None = None) -> None:
         """Tags of the repository (of all, if None) were changed: panes that show them read them again."""
         self.browser.reload(repository)
+        for screen in self.program.screen_stack:
+            if isinstance(screen, FollowsTags):
+                screen.tags_changed(repository)
 
     def progress(self, words: str) -> None:
         """Say how far the command is (`34 of 300 read`): the header shows it where the command takes its time."""

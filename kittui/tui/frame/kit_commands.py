@@ -57,9 +57,10 @@ def kit_commands(repository: Repository, target: Target, kind: Kind | None = Non
             ("push", f"kit push {reference}"),
         ]
     if place.kind == "remote":
+        options = "".join(f"{option} " for option in repository.source.traits.kit_options)
         return [
-            ("pull", f"kit pull {reference}"),
-            ("unpack", f"kit unpack {reference} -d ."),
-            ("show", f"kit inspect -r {reference}"),
+            ("pull", f"kit pull {options}{reference}"),
+            ("unpack", f"kit unpack {options}{reference} -d ."),
+            ("show", f"kit inspect -r {options}{reference}"),
         ]
     return [("copy it into the store", f"kittui pull {own}")]

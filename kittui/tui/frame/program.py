@@ -34,6 +34,7 @@ from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.progress import HowFar
 from kittui.tui.frame.typed import ignore_what_is_no_utf8, separate
 from kittui.tui.frame.waiting import Waiting
+from kittui.tui.frame.ways import with_keys
 from kittui.tui.style import theme
 from kittui.tui.style.ascii_only import AsciiOnly
 from kittui.tui.style.sizes import too_small
@@ -103,6 +104,7 @@ class Program(App[None], inherit_bindings=False):
         self._said: deque[Said] = deque(maxlen=MESSAGES)
         self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
         self._waiting = Waiting(self.activity)
+        self._told_of_tmux = False
         self.catches_faults = False
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
@@ -183,6 +185,10 @@ class Program(App[None], inherit_bindings=False):
                 await self.keyboard.command(work, text=text)
             except KittuiError as error:
                 self.fail(error)
+            except asyncio.CancelledError as stopped:
+                if self.is_running and self.screen_stack:
+                    self._say_stopped(stopped)
+                raise
             finally:
                 timer.stop()
                 self.activity(_activity(task), None)
@@ -213,8 +219,14 @@ class Program(App[None], inherit_bindings=False):
         dropped = len(self.screen_stack) == 1 and self._waiting.answer(opens=False)
         if not (dropped or self.keyboard.stop()):
             return False
-        self.notify("Dropped; nothing was changed by it." if dropped else "Stopped.", markup=False, timeout=4)
+        if dropped:
+            self.notify("Dropped; nothing was changed by it.", markup=False, timeout=4)
         return True
+
+    def _say_stopped(self, stopped: asyncio.CancelledError) -> None:
+        """Say that a command was stopped; one that changes something has noted what is done and what is not."""
+        notes = [clean(note) for note in getattr(stopped, "__notes__", ())]
+        self.notify("\n".join(["Stopped.", *notes]), markup=False, timeout=12 if notes else 4)
 
     async def ask(self, dialog: ModalScreen[Answer], *, since: float | None = None) -> Answer | None:
         """Show a dialog and wait for its answer; None is cancelled.
@@ -338,12 +350,21 @@ class Program(App[None], inherit_bindings=False):
 
     def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say what was done, and with which key it is taken back."""
-        tail = f"\n{self.ports.keys[undo]} {how}" if undo else ""
-        self.notify(clean(text) + tail, markup=False, timeout=6)
+        key = self._key_here(undo) if undo else ""
+        self.notify(clean(text) + (f"\n{key} {how}" if key else ""), markup=False, timeout=6)
+
+    def _key_here(self, command: str) -> str:
+        """The key that runs a command of the panes on the screen that is shown; empty where none does."""
+        screen = next((one for one in reversed(self.screen_stack) if not isinstance(one, ModalScreen)), None)
+        if screen is None or screen is self.screen_stack[0]:
+            return self.ports.keys[command]
+        names = [each.id for each in type(screen).BINDINGS if isinstance(each, Binding) and each.id]
+        return next((self.ports.keys[name] for name in names if name.endswith(f".{command}")), "")
 
     def fail(self, error: KittuiError) -> None:
         """Say what failed and what to do."""
-        text = "\n".join(clean(part) for part in (error.message, error.hint) if part)
+        hint = with_keys(error.hint, self.ports.keys) if error.hint else ""
+        text = "\n".join(clean(part) for part in (error.message, hint) if part)
         title = clean(error.reference) if error.reference else ""
         self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False, timeout=12)
 
@@ -368,7 +389,11 @@ class Program(App[None], inherit_bindings=False):
         """Copy by OSC 52, and always show the text: no terminal says whether it took it."""
         self.copy_to_clipboard(text)
         shown = text if len(text) <= 600 else f"{text[:600]}…"
-        self.notify(f"Copied\n{clean(shown)}", markup=False, timeout=8)
+        lines = ["Copied", clean(shown)]
+        if os.environ.get("TMUX") and not self._told_of_tmux:
+            self._told_of_tmux = True
+            lines.append(f"If it does not paste: {clipboard.TMUX}")
+        self.notify("\n".join(lines), markup=False, timeout=8)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Send it by OSC 52, inside tmux also wrapped so that it passes through to the terminal."""

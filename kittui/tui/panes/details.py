@@ -56,6 +56,7 @@ class DetailsPane(Pane):
         self._tab = self._tabs[0]
         self._selection = Selection()
         self._problem: str | None = None
+        self._instead: State | None = None
         self._found: tuple[int, int] = (0, 0)
         self._lines = Lines()
 
@@ -105,7 +106,7 @@ class DetailsPane(Pane):
             self._tab = tab
             self.filter = ""
             self._lines.show(Page())
-            self.show(self._selection, self._problem)
+            self.show(self._selection, self._problem, self._instead)
             self.post_message(self.Turned())
         return True
 
@@ -120,13 +121,14 @@ class DetailsPane(Pane):
             self.show(selection, self._problem)
         self.retitle()
 
-    def show(self, selection: Selection, problem: str | None = None) -> None:
-        """Show what the tab says of a selection, or why it says nothing."""
-        self._selection, self._problem = selection, problem
+    def show(self, selection: Selection, problem: str | None = None, instead: State | None = None) -> None:
+        """Show what the tab says of a selection, or why it says nothing; without a tag, what to say `instead`."""
+        self.workers.cancel_group(self, "details")
+        self._selection, self._problem, self._instead = selection, problem, instead
         self.filter, self._found = "", (0, 0)
         if not selection.is_tag:
             self._lines.show(Page())
-            self.set_state(State("empty", "Choose a tag.", "Its Kitfile, manifest and more show here."))
+            self.set_state(instead or State("empty", "Choose a tag.", "Its Kitfile, manifest and more show here."))
         elif problem is not None:
             self._lines.show(Page())
             self.set_state(State("failed", clean(problem), "", "Press `r` to ask again."))

@@ -104,8 +104,13 @@ class LayersPane(RowsPane[TreeRow]):
         self._roomy = len(columns) > 3
         self._rows.set_columns(columns)
 
-    def show(self, tag: TagRow | None) -> None:
-        """Show a tag's layers, or why there are none yet."""
+    @property
+    def tag(self) -> TagRow | None:
+        """The tag whose layers are shown."""
+        return self._shown.tag
+
+    def show(self, tag: TagRow | None, instead: State | None = None) -> None:
+        """Show a tag's layers, or why there are none yet; without a tag, what to say `instead`."""
         modelkit = tag.modelkit if tag is not None and tag.problem is None else None
         if modelkit is not None and self._shown.tag is tag and self._shown.digest == modelkit.digest:
             return
@@ -114,7 +119,7 @@ class LayersPane(RowsPane[TreeRow]):
         self.filter = ""
         self._rows.reset()
         if tag is None:
-            self.set_state(State("empty", "Choose a tag.", "What its ModelKit is made of shows here."))
+            self.set_state(instead or State("empty", "Choose a tag.", "What its ModelKit is made of shows here."))
         elif tag.problem is not None:
             self.set_state(State("failed", clean(tag.problem), "", "Press `r` to ask again."))
         elif tag.modelkit is None:

@@ -105,6 +105,11 @@ class TagList:
         """The stage that the row's tag is."""
         return next((stage for stage in self.stages if stage.name == row.entry.name), None)
 
+    def stage_rows(self) -> list[TagRow]:
+        """The rows of the stages' tags."""
+        names = {stage.name for stage in self.stages}
+        return [row for row in self.rows if row.entry.name in names]
+
     def stages_by_digest(self) -> dict[Digest, Stage]:
         """Where each digest stands: the first stage tag that points to it."""
         tags = {stage.name: stage for stage in reversed(self.stages)}

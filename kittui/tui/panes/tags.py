@@ -84,6 +84,7 @@ class TagsPane(TagListPane):
     def watch_repository(self, repository: Repository | None) -> None:
         """Show another repository: from memory if it was listed before."""
         self._reader.stop()
+        self.workers.cancel_group(self, "tags")
         self._view.changed()
         self.filter = ""
         if repository is None:
@@ -104,6 +105,8 @@ class TagsPane(TagListPane):
         self._read_moves(repository)
         if not self._list.complete:
             self._load(self._list)
+        if self.current is None:
+            self.post_message(self.Rested())
 
     @work(group="moves", exclusive=True)
     async def _read_moves(self, repository: Repository) -> None:
@@ -155,6 +158,8 @@ class TagsPane(TagListPane):
         self.set_state(loading(tags.repository))
         failed = await self._lists.load(tags, self._show)
         self.set_state(failed or listed(tags))
+        if self.current is None:
+            self.post_message(self.Rested())
         if failed is None:
             self._find_wanted()
             if self._changed and not self.filter:
@@ -265,7 +270,9 @@ class TagsPane(TagListPane):
         While names still arrive, rows move: only stages, which stay at the top, are read before the last page.
         """
         event.stop()
-        visible = list(self._rows.in_view)
+        # What a stage holds is shown on every tag of its digest: stages are read wherever they stand.
+        stages = self._list.stage_rows() if self._list is not None else []
+        visible = [*self._rows.in_view, *stages]
         self._reader.stop_others(visible)
         for row in visible:
             if self._list is not None and (self._list.complete or self._list.stage_of(row) is not None):
@@ -278,9 +285,7 @@ class TagsPane(TagListPane):
     def _was_read(self, row: TagRow) -> None:
         if self._list is None or row.repository is not self._list.repository:
             return
-        digest = row.digest
-        stage = self._list.stage_of(row)
-        if stage is not None and digest is not None and digest not in self._drawn.stages:
+        if self._list.stage_of(row) is not None:
             self._drawn.stages = self._list.stages_by_digest()
             self._rows.touch()
         else:

@@ -143,6 +143,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             row.entry.name: row.modelkit.digest
             for row in self.tags_pane.body.rows
             if row.modelkit is not None
+            and (row.asked or row.entry.descriptor is not None)
             and row.entry.name is not None
             and row.variant is None
             and row.repository.reference() == repository.reference()
@@ -196,7 +197,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
                 **base,  # type: ignore[arg-type]
             )
         repository, tag = self.tags_pane.repository, self.tags_pane.current
-        below = self._at == "layers"
+        below = self._at == "layers" and self.layers_pane.tag is tag
         return Selection(
             place=repository.source.place,
             source=repository.source,
@@ -442,8 +443,10 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         row = self.tags_pane.current
         if row is not None:
             self.tags_pane.read(row, chosen=True)
-        self.layers_pane.show(row)
-        self.details_pane.show(self._tag_selection(), row.problem if row else None)
+        state = self.tags_pane.state
+        unread = state if row is None and state.kind in ("failed", "login", "absent") else None
+        self.layers_pane.show(row, unread)
+        self.details_pane.show(self._tag_selection(), row.problem if row else None, unread)
         self.refresh_bars()
         self._find_layer()
 
@@ -478,8 +481,8 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             target=row.target,
             digest=row.digest,
             modelkit=row.modelkit,
-            layer=self.layers_pane.current_layer,
-            node=self.layers_pane.current_node,
+            layer=self.layers_pane.current_layer if self.layers_pane.tag is row else None,
+            node=self.layers_pane.current_node if self.layers_pane.tag is row else None,
         )
 
     @on(LayersPane.Rested)

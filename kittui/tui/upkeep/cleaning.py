@@ -9,10 +9,10 @@ from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.trust.documents import read_age
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
-from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.changes import Batch, say_removed
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.deleting import agree_to_delete
 from kittui.tui.frame.failures import left_out
 from kittui.usecases.change.clean import CleanRules, Selected
 from kittui.usecases.change.plan import Answers
@@ -58,9 +58,9 @@ async def clean_up(context: Context) -> None:
     production = rules.stages & _production(context)
     if production:
         words.insert(0, clean(f"{min(production)} is in production. What runs there is deleted."))
-    typed = min(production, default=None)
-    if await context.ask(ConfirmDialog("Clean up", words, "Delete", danger=True, typed=typed)):
-        await _apply(context, rules, plan, failed)
+    typed = await agree_to_delete(context, "Clean up", words, plan.plans)
+    if typed is not None:
+        await _apply(context, rules, plan, failed, typed)
 
 
 def _production(context: Context) -> frozenset[Tag]:
@@ -134,12 +134,12 @@ def _stays(found: Selected) -> list[str]:
     ]
 
 
-async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Failures) -> None:
+async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Failures, typed: Sequence[str]) -> None:
     """Delete one after the other; what fails is named, and the rest is done."""
     from kittui.usecases.change.remove import apply_remove
 
     tools = context.ports.change_tools()
-    answers = Answers(f"clean-up: {rules.words}", asked=True)
+    answers = Answers(f"clean-up: {rules.words}", typed, asked=True)
     batch: Batch[RemovePlan] = Batch(
         context, "deleted", len(plan.plans), lambda each: (each.repository, each.manifest.digest)
     )

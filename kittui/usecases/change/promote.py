@@ -43,7 +43,8 @@ async def plan_promote(
     if origin == target or fallback in (origin, target) or (retire and retired in (origin, target, fallback)):
         raise UsageError(
             f"{origin} can't be promoted to {target}",
-            hint="Promote from one tag to another; to bring rollback back, use: kittui rollback REPO.",
+            hint="Promote from one tag to another; to bring rollback back, use: "
+            f"kittui rollback {repository.reference()}.",
             reference=repository.reference(),
         )
     falls_back = _falls_back(target, stages)
@@ -125,7 +126,7 @@ async def plan_rollback(
     if stored is None:
         raise NotFound(
             f"there is no tag {fallback} to go back to",
-            hint=f"Tag the ModelKit that should be {target} again: kittui tag REPO:TAG {target}.",
+            hint=f"Tag the ModelKit that should be {target} again: kittui tag {repository.reference()}:TAG {target}.",
             reference=repository.reference(fallback),
         )
     tags = {fallback: stored, target: current}

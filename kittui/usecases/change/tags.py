@@ -19,7 +19,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
-from kittui.tasks import spread
+from kittui.tasks import spread, to_its_end
 from kittui.terminal import some_of
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
@@ -29,6 +29,9 @@ from kittui.usecases.change.unfinished import close_entry, continue_open, mark_d
 
 FRESH = 0.25
 """Seconds for which a plan's reading of a tag needs no second look before the first PUT: nobody was asked in them."""
+STOPPING = 2.0
+"""Seconds that a change which is stopped waits for the answer to what it has asked for."""
+NOTHING = "Nothing was changed."
 RECENT = 120.0
 """Seconds for which a reading that contradicts what kittui itself has written is taken for a late one."""
 
@@ -96,12 +99,14 @@ class _Applying:
         self.reference = plan.repository.reference()
         self.recent = Recent()
         self.unseen: list[str] = []
+        self.entry: Entry | None = None
+        self.told: set[Tag] = set()
 
     async def run(self) -> Changed:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
         # First what an earlier run has done unheard: a reading that shows it is not a late one.
-        entry = await continue_open(self.repository, self.ledger, self.plan.action, wanted, known=self._known())
+        found = await continue_open(self.repository, self.ledger, self.plan.action, wanted, known=self._known())
         self.recent = await Recent.of(self.ledger, self.reference)
         await self._check_recent()
         if wanted and (self.asked or time.monotonic() - self.plan.read_at > FRESH):
@@ -110,20 +115,22 @@ class _Applying:
             await self._deliver()
             return Changed(self.repository, ())
         recorder = self.ledger.recorder
-        if entry is None:
+        if found is None:
             for change in self.plan.changes:
                 for manifest in (change.before, change.after):
                     if manifest is not None:
                         await asyncio.to_thread(self.ledger.journal.keep, manifest)
             actor, action = self.ledger.actor, self.plan.action
-            entry = Entry(
+            entry = self.entry = Entry(
                 new_id(), now(), actor, action, self.reference, wanted, self.reason, overridden=self.overridden
             )
             if recorder is not None:
                 await recorder.prepare(self.plan, entry, self.verdicts)
             await self.ledger.write(entry)
-        elif recorder is not None:
-            await recorder.prepare(self.plan, entry, self.verdicts)
+        else:
+            entry = self.entry = found
+            if recorder is not None:
+                await recorder.prepare(self.plan, entry, self.verdicts)
         by_tag = {change.tag: change for change in self.plan.changes}
         try:
             for position, step in enumerate(entry.steps):
@@ -133,9 +140,17 @@ class _Applying:
             # What was done is done, whoever moved a tag then.
             await self._deliver()
             raise
+        except asyncio.CancelledError as stopped:
+            reached = self.entry or entry
+            stopped.add_note(so_far(reached))
+            for step in reached.steps:
+                if step.state == "done":
+                    self._tell(step.tag)
+            await self.ledger.write(reached)
+            raise
         except NetworkError as error:
             if len(entry.steps) > 1:
-                error.hint = f"{_so_far(entry)} {error.hint or ''}".rstrip()
+                error.hint = f"{so_far(self.entry or entry)} {error.hint or ''}".rstrip()
             raise
         await close_entry(self.ledger, entry)
         await asyncio.to_thread(self.ledger.journal.prune)
@@ -203,17 +218,30 @@ class _Applying:
             hint = f"{done} was moved already; " if done else "Nothing was changed; "
             raise self._moved(tag, before, current, hint + "look at the tags and plan again.")
         crash_point("tags.before-put")
+        entry = await to_its_end(self._move(entry, position, change), STOPPING)
+        await self._verify(entry, change)
+        self._tell(tag)
+        return entry
+
+    def _tell(self, tag: Tag) -> None:
+        """Report a tag that has moved, once."""
+        if tag not in self.told:
+            self.told.add(tag)
+            self.on_moved(self.repository.reference(tag))
+
+    async def _move(self, entry: Entry, position: int, change: TagChange) -> Entry:
+        """Move a tag, and write that down."""
+        self.entry = entry
         try:
             await self._put(change)
         except KittuiError as error:
             if not _may_have_landed(error):
-                await close_entry(self.ledger, entry.mark(position, "planned"))
+                self.entry = entry.mark(position, "planned")
+                await close_entry(self.ledger, self.entry)
             raise
         crash_point("tags.after-put")
-        entry = await mark_done(self.ledger, entry, position)
-        await self._verify(entry, change)
-        self.on_moved(self.repository.reference(tag))
-        return entry
+        self.entry = await mark_done(self.ledger, entry, position)
+        return self.entry
 
     async def _verify(self, entry: Entry, change: TagChange) -> None:
         """Look whether a move that the source accepted shows. Only a digest of neither side is somebody else's."""
@@ -294,11 +322,22 @@ def _digest(manifest: Manifest | None) -> Digest | None:
     return manifest.digest if manifest else None
 
 
-def _so_far(entry: Entry) -> str:
-    """Which tags of a change that was cut short moved, and which did not, as far as that is known."""
-    done = some_of([step.tag for step in entry.steps if step.state == "done"]) or "nothing"
-    left = some_of([step.tag for step in entry.steps if step.state != "done"])
-    return f"Moved: {done}; not moved, as far as is known: {left}."
+def so_far(entry: Entry) -> str:
+    """Which tags of a change that was cut short moved and where, which did not, and of which that is not known."""
+    done = [f"{step.tag} {_at(step)}" for step in entry.steps if step.state == "done"]
+    asked = [step.tag for step in entry.steps if step.state == "started"]
+    left = [step.tag for step in entry.steps if step.state == "planned"]
+    if not (done or asked):
+        return NOTHING
+    said = [f"Done: {some_of(done)}"] if done else []
+    said += [f"not known whether it was done: {some_of(asked)}"] if asked else []
+    said += [f"not done: {some_of(left)}"] if left else []
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _at(step: Step) -> str:
+    return f"→ {Digest.parse(step.after).short}" if step.after else "removed"
 
 
 def _step(change: TagChange) -> Step:

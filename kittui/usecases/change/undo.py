@@ -20,7 +20,7 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, is_at, untag_power
-from kittui.usecases.change.tags import Recent, apply_changes
+from kittui.usecases.change.tags import Recent, apply_changes, so_far
 
 TURNS = frozenset({"undo", "redo"})
 """Actions that undo passes over: they take back, or do again, what another entry says."""
@@ -50,41 +50,62 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
     created tag can't be removed alone or the content behind the former digest is gone.
     """
     reference = repository.reference()
-    entry = entry or await asyncio.to_thread(_to_take_back, ledger, reference)
-    if entry is not None and entry.state == "undone":
-        return UndoPlan(entry, ChangePlan(repository, "undo", ()))
-    if entry is None:
-        raise NotFound(
-            "kittui has changed no tag here that could be undone",
-            hint="Only changes by kittui on this machine can be undone; see: kittui history REPO.",
-            reference=reference,
-        )
+    for found in [entry] if entry is not None else await asyncio.to_thread(_to_take_back, ledger, reference):
+        if found.state == "undone":
+            return UndoPlan(found, ChangePlan(repository, "undo", ()))
+        plan = await _plan_back(repository, ledger, found)
+        # What was asked for and never took effect is not there to be taken back: the change before it is.
+        if plan.changes or any(step.state == "done" for step in found.steps):
+            return UndoPlan(found, plan)
+    raise NotFound(
+        "kittui has changed no tag here that could be undone",
+        hint=f"Only changes by kittui on this machine can be undone; see: kittui history {reference}.",
+        reference=reference,
+    )
+
+
+async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> ChangePlan:
     moves = [(step.tag, step.after, step.before) for step in reversed(entry.steps) if _happened(step)]
-    instead = "kittui rollback REPO brings the former champion back." if entry.action == "promote" else ""
-    words = "{} did not exist before, and this registry can't remove a tag alone"
-    return UndoPlan(entry, await _plan(repository, ledger, "undo", moves, words, instead))
+    instead = ""
+    if entry.action == "promote":
+        reference = repository.reference()
+        instead = f"kittui rollback {reference} brings the former champion back."
+        if len({step.state for step in entry.steps}) > 1:
+            instead = f"{so_far(entry)} kittui promote {reference} finishes it."
+    words = "it can't be undone: {} did not exist before, and this registry can't remove a tag alone"
+    return await _plan(repository, ledger, "undo", moves, words, instead)
 
 
 async def can_undo(repository: Repository, ledger: Ledger) -> bool:
     """Whether undo would take back the newest change there; of many tags in a registry, the last one is looked at."""
     try:
-        entry = await asyncio.to_thread(_to_take_back, ledger, repository.reference())
-        if entry is not None and not repository.source.traits.free:
-            entry = replace(entry, steps=tuple(step for step in entry.steps if _happened(step))[-1:])
+        found = await asyncio.to_thread(_to_take_back, ledger, repository.reference())
+        if repository.source.traits.free or not found:
+            return bool((await plan_undo(repository, ledger)).plan.changes)
+        entry = found[-1]
+        entry = replace(entry, steps=tuple(step for step in entry.steps if _happened(step))[-1:])
         return bool((await plan_undo(repository, ledger, entry)).plan.changes)
     except KittuiError:
         return False
 
 
-def _to_take_back(ledger: Ledger, reference: str) -> Entry | None:
-    """The change that an undo which was cut short was taking back, unless there is a newer one; else the newest."""
+def _to_take_back(ledger: Ledger, reference: str) -> list[Entry]:
+    """The change that an undo which was cut short was taking back, unless there is a newer one; else the newest first.
+
+    Of those that nobody has answered for, it is not known whether they took effect: the last one returned is known to.
+    """
     interrupted = ledger.journal.undoing(reference)
+    found: list[Entry] = []
     for entry in ledger.journal.entries(reference):
-        if entry.action not in TURNS and any(_happened(step) for step in entry.steps):
-            if entry.id == interrupted:
-                return entry
-            break
-    return last_change(ledger, reference)
+        if entry.action in TURNS or not any(_happened(step) for step in entry.steps):
+            continue
+        if not found and entry.id == interrupted:
+            return [entry]
+        if entry.state in ("done", "open"):
+            found.append(entry)
+            if any(step.state == "done" for step in entry.steps):
+                break
+    return found
 
 
 async def apply_undo(
