@@ -19,9 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from textual.events import Paste
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import _listen, build_ports
@@ -40,7 +38,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.trust import sign as signing
 from kittui.usecases.trust.verify import Signature
 from tests.change.kits import on, ready, said
-from tests.tui.waiting import LARGE, SMALL, browse, text_of, until
+from tests.tui.waiting import LARGE, SMALL, browse, fill_in, text_of, until
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 FRAUD = "acme/fraud-detector"
@@ -102,14 +100,10 @@ async def choose(pilot: Pilot[Any], way: str) -> None:
 
 
 async def answer(pilot: Pilot[Any], words: str, text: str) -> None:
-    """Type into the dialog that says something; a path is pasted, because a test's is long."""
+    """Type into the dialog that says something."""
     await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog) and words in text_of(pilot))
     await pilot.press("ctrl+u")
-    if text.startswith("/"):
-        pilot.app.post_message(Paste(text))
-        await until(pilot, lambda: pilot.app.screen.query_one(Input).value == text)
-    else:
-        await pilot.press(*text)
+    await fill_in(pilot, text)
     await pilot.press("enter")
 
 

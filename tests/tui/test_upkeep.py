@@ -25,7 +25,7 @@ from kittui.usecases.change.usage import usage_of
 from kittui.usecases.doctor import Check
 from kittui.usecases.find import Match, Problem
 from tests.change.kits import TAR, Kits, on, ready, said
-from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, text_of, to_tags, until
+from tests.tui.waiting import LARGE, SMALL, browse, fill_in, listed, quiet, text_of, to_tags, until
 from tests.tui.world import acme
 
 MIDDLE = (120, 35)
@@ -58,7 +58,8 @@ async def find(pilot: Pilot[Any], text: str, where: str = "Everywhere") -> FindS
     """Find a text, and wait for the end of it."""
     await pilot.press("F")
     await until(pilot, on(pilot, InputDialog))
-    await pilot.press(*text, "enter")
+    await fill_in(pilot, text)
+    await pilot.press("enter")
     await choose(pilot, where)
     await until(pilot, on(pilot, FindScreen))
     screen = pilot.app.screen

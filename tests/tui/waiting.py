@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from kittui.tui.app import KittuiApp
 from kittui.tui.screens.browse import BrowseScreen
@@ -65,6 +67,15 @@ async def to_registry(pilot: Pilot[Any]) -> None:
     await pilot.press("j", "j", "enter")
     await until(pilot, lambda: browse(pilot).at == "tags" and browse(pilot).tags_pane.current is not None)
     await quiet(pilot)
+
+
+async def fill_in(pilot: Pilot[Any], text: str) -> None:
+    """Type a text into an empty input; paste a long one, because after each key the pilot waits for the screen."""
+    if len(text) < 30:
+        await pilot.press(*text)
+        return
+    pilot.app.post_message(Paste(text))
+    await until(pilot, lambda: pilot.app.screen.query_one(Input).value == text)
 
 
 def text_of(pilot: Pilot[Any]) -> str:
