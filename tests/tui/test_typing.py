@@ -320,3 +320,16 @@ async def test_letters_choose_what_begins_with_them() -> None:
         burst(pilot, "dig")
         await until(pilot, lambda: options.highlighted)
         assert str(options.get_option_at_index(options.highlighted or 0).prompt).startswith("digest")
+
+
+async def test_reading_again_says_what_came_of_it() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40), notifications=True) as pilot:
+        await at_tags(pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: "Read again: 5 tags, the same names" in text_of(pilot))
+        repository = source.repository("fraud")
+        repository.add(kitfile("new"), [("model", 10, "none")], "omega")
+        del repository.named["beta"]
+        await pilot.press("r")
+        await until(pilot, lambda: "Read again: 5 tags, new: omega; gone: beta" in text_of(pilot))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from kittui.modelkit.stages import ranks
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, TagEntry
+from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tui.panes.queries import Query, Term
 from kittui.tui.style.sizes import parse_time
@@ -100,6 +101,11 @@ class TagList:
     read_at: datetime | None = None
     trouble: str = ""
     """What keeps it from being read, and since when."""
+
+    @property
+    def names(self) -> frozenset[Tag]:
+        """The names of all tags."""
+        return frozenset(row.entry.name for row in self.rows if row.entry.name is not None)
 
     def stage_of(self, row: TagRow) -> Stage | None:
         """The stage that the row's tag is."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.state import READY, State
@@ -13,6 +15,10 @@ from kittui.tui.panes.tag_rows import TagList
 CHOOSE: Final = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
 _COUNTED: Final = 20_000
 """Tags of which at most it is counted how many could not be read."""
+
+
+NAMED: Final = 3
+"""Tags that a sentence names; more are counted."""
 
 
 def loading(repository: Repository) -> State:
@@ -49,3 +55,14 @@ def assessed(tags: TagList, before: State, text: str, *, found: bool) -> State |
     if bad:
         return State("partial", f"{bad} of {total:,} tags could not be read.", "", "Rows say why.")
     return READY if before.kind in ("empty", "partial") and tags.rows else None
+
+
+def reread_words(before: Collection[Tag], now: Collection[Tag]) -> str:
+    """What came of listing again: how many tags there are, and which are new or gone."""
+    changes = [
+        f"{word}: {', '.join(found[:NAMED])}{f' and {len(found) - NAMED} more' if len(found) > NAMED else ''}"
+        for word, one, other in (("new", now, before), ("gone", before, now))
+        if (found := sorted(set(one) - set(other)))
+    ]
+    count = f"{len(now):,} tag{'' if len(now) == 1 else 's'}"
+    return f"Read again: {count}, {'; '.join(changes) or 'the same names'}"

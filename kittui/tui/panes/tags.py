@@ -29,7 +29,7 @@ from kittui.tui.panes.tag_list_pane import TagListPane
 from kittui.tui.panes.tag_lists import TagLists
 from kittui.tui.panes.tag_reader import TagReader
 from kittui.tui.panes.tag_rows import TagList, TagRow, unknown
-from kittui.tui.panes.tag_states import CHOOSE, listed, loading
+from kittui.tui.panes.tag_states import CHOOSE, listed, loading, reread_words
 from kittui.tui.widgets.rows import Rows
 
 LEARN_AFTER = 0.3
@@ -65,6 +65,7 @@ class TagsPane(TagListPane):
         self._lists = TagLists(ports, self._reader)
         self._wanted: tuple[Place, str, Target] | None = None
         self._changed = False
+        self._before: frozenset[Tag] | None = None
 
     @property
     def _query(self) -> Query:
@@ -86,6 +87,7 @@ class TagsPane(TagListPane):
         self._reader.stop()
         self.workers.cancel_group(self, "tags")
         self._view.changed()
+        self._before = None
         self.filter = ""
         if repository is None:
             self._list = None
@@ -138,9 +140,10 @@ class TagsPane(TagListPane):
         """Whether a tag or digest that was asked for may still appear."""
         return self._wanted is not None
 
-    def reload(self) -> None:
-        """List again, and ask again for what the tags in view point to."""
+    def reload(self, *, says: bool = False) -> None:
+        """List again, and ask again for what the tags in view point to; `says` what came of it."""
         if self._list is not None:
+            self._before = self._list.names if says else None
             self._reader.stop()
             self._ports.forget(self._list.repository)
             self._load(self._list)
@@ -167,6 +170,9 @@ class TagsPane(TagListPane):
             self._changed = False
             self._assess()
             self._rows.view_again()
+            if self._before is not None:
+                self.notify(clean(reread_words(self._before, tags.names)), markup=False, timeout=4)
+                self._before = None
             self.post_message(self.Counted(tags.repository, sum(row.entry.name is not None for row in tags.rows)))
 
     def _show(self, tags: TagList, rows: list[TagRow]) -> None:

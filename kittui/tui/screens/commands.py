@@ -100,7 +100,7 @@ async def _refresh(context: Context) -> None:
         trouble = trouble or (asked.trouble if asked else "")
     browse.tags_pane.unmark_moved()
     browse.details_pane.forget()
-    browse.tags_pane.reload()
+    browse.tags_pane.reload(says=context.selection.pane != "repositories")
     if trouble and asked:
         context.program.notify(f"Asking {asked.label} again: {trouble}.", markup=False, timeout=4)
 
