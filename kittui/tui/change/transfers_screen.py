@@ -40,7 +40,7 @@ class TransferRow:
     """Which of the transfer's rows it is: empty for the first, a layer's digest."""
 
 
-class TransfersScreen(Screen[None]):
+class TransfersScreen(Screen[None], inherit_bindings=False):
     """One list, redrawn a few times a second while something runs."""
 
     DEFAULT_CSS = """
@@ -112,12 +112,16 @@ class TransfersScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Cancel the transfer under the cursor."""
-        if self._job is not None:
+        if self._job is None:
+            self.notify("No transfer is under the cursor.", markup=False, timeout=4)
+        else:
             self._jobs.stop(self._job)
 
     def action_resume(self) -> None:
         """Go on with the transfer under the cursor."""
-        if self._job is not None and self._job.resumable:
+        if self._job is None or not self._job.resumable:
+            self.notify("No transfer that stopped is under the cursor.", markup=False, timeout=4)
+        else:
             self._jobs.start(self._moving, self._job)
 
     def action_close(self) -> None:

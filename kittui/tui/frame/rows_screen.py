@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
@@ -52,6 +53,10 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
         yield self._rows
         yield self._lines
         yield self._footer
+
+    @on(Rows.Folded)
+    def _folded(self) -> None:
+        self.notify("Rows don't open here, and every column is in sight.", markup=False, timeout=4)
 
     def hint(self, hints: Sequence[tuple[str, str, str]]) -> None:
         """Name keys in the footer, by the command's id, with a label and the action of a click."""

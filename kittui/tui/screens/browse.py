@@ -267,6 +267,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.pane.close_filter()
         elif self._at != "repositories":
             self.go_by(-1)
+        else:
+            key = self._ports.keys["quit"]
+            self.notify(f"This is the first pane, without a filter; {key} quits.", markup=False, timeout=4)
 
     def _slide(self, name: PaneName) -> None:
         if name != self._at:

@@ -6,7 +6,7 @@ from kittui.errors import KittuiError, sentences
 from kittui.terminal import clean
 from kittui.tui.frame.commands import Command, always, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.selection import Selection
+from kittui.tui.frame.selection import PaneName, Selection
 from kittui.tui.screens.browse import BrowseScreen
 
 
@@ -156,12 +156,20 @@ async def _favourite(context: Context) -> None:
     await _browse(context).save_favourites()
 
 
+def _find_next(browse: BrowseScreen, step: int) -> None:
+    if browse.pane.filter:
+        browse.pane.find_next(step)
+    else:
+        key = browse.program.ports.keys["filter"]
+        browse.notify(f"It goes through what a filter found; {key} opens one.", markup=False, timeout=4)
+
+
 async def _next(context: Context) -> None:
-    _browse(context).pane.find_next(1)
+    _find_next(_browse(context), 1)
 
 
 async def _previous(context: Context) -> None:
-    _browse(context).pane.find_next(-1)
+    _find_next(_browse(context), -1)
 
 
 async def _back(context: Context) -> None:
@@ -184,16 +192,22 @@ async def _previous_tab(context: Context) -> None:
     _browse(context).details_pane.turn_by(-1)
 
 
+def _go(browse: BrowseScreen, pane: PaneName) -> None:
+    if browse.at == pane:
+        browse.notify("The keys are in this pane already.", markup=False, timeout=4)
+    browse.go(pane)
+
+
 async def _repositories(context: Context) -> None:
-    _browse(context).go("repositories")
+    _go(_browse(context), "repositories")
 
 
 async def _tags(context: Context) -> None:
-    _browse(context).go("tags")
+    _go(_browse(context), "tags")
 
 
 async def _layers(context: Context) -> None:
-    _browse(context).go("layers")
+    _go(_browse(context), "layers")
 
 
 async def _kitfile(context: Context) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from textual import on
 from textual.binding import Binding, BindingType
 
 from kittui.oci.reference import Place
@@ -16,6 +17,7 @@ from kittui.tui.upkeep.list_screen import ListScreen
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
+from kittui.tui.widgets.rows import Rows
 from kittui.usecases.change.words import counted
 from kittui.usecases.doctor import REPAIR_ALSO, Check
 
@@ -104,6 +106,10 @@ class DoctorScreen(ListScreen[Finding]):
         """Section, name, state, what was seen, what to do."""
         check = row.check
         return "\t".join((row.section, check.name, check.state, check.seen, check.remedy))
+
+    @on(Rows.Opened)
+    def _opened(self) -> None:
+        self.notify("What was found and what to do is below the list.", markup=False, timeout=4)
 
     def action_verify(self) -> None:
         """Check again, and hash every blob."""

@@ -55,7 +55,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         Binding("left,h", "fold(-1)", "Collapse", id="move.collapse", tooltip="Collapse, or to the parent", show=False),
         Binding(
             "shift+right,full_stop",
-            "sideways(1)",
+            "columns(1)",
             "Columns right",
             id="move.columns-right",
             tooltip="Columns that don't fit, to the right",
@@ -63,7 +63,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         ),
         Binding(
             "shift+left,comma",
-            "sideways(-1)",
+            "columns(-1)",
             "Columns left",
             id="move.columns-left",
             tooltip="Back to the columns on the left",
@@ -277,12 +277,21 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self.scroll_to(y=target, animate=False, force=True, immediate=True)
         return True
 
+    def _says_empty(self) -> bool:
+        if not self._rows:
+            self.notify("Nothing is listed here.", markup=False, timeout=4)
+        return not self._rows
+
     def action_move(self, step: int) -> None:
         """Move the cursor by rows; where none is current, to the one that is in the place of it."""
+        if self._says_empty():
+            return
         self.move_to(self._cursor + step if self._at_choice else self._cursor)
 
     def action_page(self, step: int) -> None:
         """Move the cursor by a page, keeping one line of it."""
+        if self._says_empty():
+            return
         self.move_to(self._cursor + step * max(1, self.size.height - self._titles - 1))
 
     def action_half(self, step: int) -> None:
@@ -291,17 +300,29 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
 
     def action_edge(self, end: int) -> None:
         """Go to the first or the last row."""
+        if self._says_empty():
+            return
         self.move_to(len(self._rows) - 1 if end else 0)
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
+        if self._says_empty():
+            return
         if self._at_choice:
             self.post_message(self.Opened(self))
 
     def action_fold(self, direction: int) -> None:
         """Expand or collapse; where columns of a table don't fit, move them sideways instead."""
+        if self._says_empty():
+            return
         if (self._tree or not self.action_sideways(direction)) and self._at_choice:
             self.post_message(self.Folded(self, direction > 0))
+
+    def action_columns(self, direction: int) -> None:
+        """Move the columns that don't fit, or say that there are none that way."""
+        if not self.action_sideways(direction):
+            where = "right" if direction > 0 else "left"
+            self.notify(f"No column is out of sight on the {where}.", markup=False, timeout=4)
 
     def action_sideways(self, direction: int) -> bool:
         """Move the columns that don't fit; False where they stay."""
@@ -309,6 +330,9 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             return False
         last = len([column for column in self._columns if not column.sticky]) - 1
         first = max(0, min(last, self._first_column + direction))
+        others = [column for column in self._columns if not column.sticky]
+        if 0 < first < last and not others[first - 1].title:
+            first += direction  # Nobody sees such a column go.
         if first == self._first_column or (direction > 0 and not self._overflowing):
             return False
         self._first_column = first
