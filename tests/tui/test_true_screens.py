@@ -143,3 +143,21 @@ async def test_in_tmux_a_copy_says_once_what_it_may_need(kits: Kits, monkeypatch
         program.copy("two")
         await until(pilot, lambda: "two" in said(pilot))
         assert said(pilot).count("set -g set-clipboard on") == 1
+
+
+async def test_rows_come_into_order_as_they_are_read_and_the_title_counts_them(kits: Kits) -> None:
+    for number in range(60):
+        kits.fraud.tagged[f"n-{number:02}"] = kits.fraud.tagged["v1.0.0" if number % 7 else "v0.9.0"]
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await ready(pilot)
+        pane: Any = browse(pilot).tags_pane
+        while pane.order != "largest":
+            pane.cycle_sort()
+        await quiet(pilot)
+        pane.body.action_edge(1)
+        await until(pilot, lambda: sum(row.modelkit is not None for row in pane.body.rows) > 20)
+        await quiet(pilot)
+        sizes = [row.modelkit.size if row.modelkit else -1 for row in pane.body.rows]
+        assert sizes == sorted(sizes, reverse=True)
+        read = sum(size >= 0 for size in sizes)
+        assert pane.title_bar.right in (f"largest {read} of 66 read", "largest 66")

@@ -123,6 +123,8 @@ class TagListPane(RowsPane[TagRow]):
         rows = self._list.rows if self._list else []
         tags = sum(row.variant is None for row in self._rows.rows) if self.filter else 0
         right = f"{tags:,} of {len(rows):,}" if self.filter else f"{len(rows):,}" if rows else ""
+        if self._view.by_details and (read := sum(row.modelkit is not None for row in rows)) < len(rows):
+            right = f"{read:,} of {len(rows):,} read"
         right += "+" if right and self._list and self._list.partial else ""
         right = " ".join(note for note in (*self._view.notes, right) if note)
         about = clean(self._list.repository.name) if self._list else ""

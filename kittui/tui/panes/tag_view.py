@@ -19,6 +19,11 @@ class TagView:
         self._ordered: list[TagRow] | None = None
 
     @property
+    def by_details(self) -> bool:
+        """Whether the order goes by what only a manifest says: rows come into order as they are read."""
+        return self.order in ("newest", "largest")
+
+    @property
     def notes(self) -> list[str]:
         """How the order differs from the usual one, for the title."""
         notes = ["" if self.order == "stage" else self.order, "↑" if self.reversed else ""]

@@ -296,7 +296,7 @@ class TagsPane(TagListPane):
             self._rows.touch()
         else:
             self._rows.touch(row)
-        if self._view.grouped or self._query.fields:
+        if self._view.grouped or self._view.by_details or self._query.fields:
             self._view.changed()
             self.rebuild()
         elif row.unfolded:
