@@ -30,9 +30,10 @@ class Review:
     changes: int = 0
     left: int | None = None
 
-    def ticked(self, key: str) -> Review:
-        """With a change seen, or not seen any more."""
-        return replace(self, seen=self.seen ^ {key})
+    def ticked(self, *keys: str) -> Review:
+        """With changes seen; where all of them were, with none of them seen any more."""
+        wanted = frozenset(keys)
+        return replace(self, seen=self.seen - wanted if wanted <= self.seen else self.seen | wanted)
 
     def noted(self, key: str, note: str) -> Review:
         """With a note to a change; an empty one takes it away."""
@@ -51,6 +52,15 @@ class Review:
     def whole(self) -> bool:
         """Whether every change was ticked, and the verdict does not speak against it."""
         return self.left == 0 and self.verdict != "rejected"
+
+    @property
+    def words(self) -> str:
+        """The verdict, how much was seen, how many notes there are."""
+        seen = f"{len(self.seen)}" if self.left is None else f"{self.changes - self.left} of {self.changes}"
+        count = self.changes if self.left is not None else len(self.seen)
+        words = f"{self.verdict or 'no verdict'}, {seen} change{'' if count == 1 else 's'} seen"
+        notes = len(self.notes)
+        return words + (f", {notes} note{'' if notes == 1 else 's'}" if notes else "")
 
     @property
     def empty(self) -> bool:

@@ -27,7 +27,7 @@ Decision = Literal["approved", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class SignedReview:
     """What one person decided; `owner` is whose key signed it, `time` what the statement claims."""
 
     decision: Decision
@@ -51,7 +51,7 @@ def write_review(
     }
 
 
-def read_review(statement: Statement, owner: str) -> Review | None:
+def read_review(statement: Statement, owner: str) -> SignedReview | None:
     """What a statement decides; None for what is not a review of kittui's kind, and for contradictions."""
     if statement.predicate_type != REVIEW:
         return None
@@ -64,16 +64,18 @@ def read_review(statement: Statement, owner: str) -> Review | None:
     repository, tag = text_of(details, "repository"), text_of(details, "tag")
     if time is None or not repository or not tag:
         return None
-    return Review(wanted, owner, time, repository, tag, text_of(details, "reason"))
+    return SignedReview(wanted, owner, time, repository, tag, text_of(details, "reason"))
 
 
-def decisions(verdicts: Iterable[Verdict], repositories: Collection[str], tag: str, now: datetime) -> dict[str, Review]:
+def decisions(
+    verdicts: Iterable[Verdict], repositories: Collection[str], tag: str, now: datetime
+) -> dict[str, SignedReview]:
     """The last decision of each person about a tag, by the owners of trusted keys.
 
     Reviews of other repositories and tags, or by keys that do not count, are left out, and approvals that are dated in
     the future. A rejection counts whatever its date; of two reviews with the same time the rejection counts.
     """
-    last: dict[str, Review] = {}
+    last: dict[str, SignedReview] = {}
     for verdict in verdicts:
         if not verdict.holds or verdict.statement is None or verdict.signer is None:
             continue

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
+from kittui.compare.review import Review
 from kittui.errors import ConnectionLost
 from kittui.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.tag import Tag
-from kittui.trust.gates import GateSet, LicenseIn, SignedBy
+from kittui.state.reviews import Reviews
+from kittui.trust.gates import GateSet, LicenseIn, Reviewed, SignedBy
 from kittui.tui.change.gate_lines import gate_parts
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
+from kittui.tui.dialogs.dialog import Box
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.change.policy import Announced, Policy, Verdict
 from kittui.usecases.trust.rule import GateRule
@@ -232,12 +236,82 @@ async def test_gates_that_can_not_be_read_are_shown(tmp_path: Path) -> None:
         await until(pilot, lambda: "? gates  they can't be read: gates.1: there is no such key" in text_of(pilot))
 
 
-def test_why_a_gate_stops_the_move_is_there_before_its_whole_name() -> None:
+def test_gates_are_shown_in_whole_words_and_what_stops_the_move_first() -> None:
     name, reason = "gate approved by 2 of ada, dana (production)", "approved by ada; 1 more of dana must approve"
     stopped = Verdict(name, "fail", reason, moved="champion")
-    head, line = (part.plain for part in gate_parts([Announced(name, "champion", "nothing")], [stopped], 9))
-    assert head == "Gates  ✗ 1"
-    assert line == "✗ approved by 2 of…  approved by ada; 1 more of dana must approve"
-    passed = replace(stopped, state="pass", reason="by ada and dana, who are the ones that were asked")
-    *_, line = (part.plain for part in gate_parts([Announced(name, "champion", "nothing")], [passed], 9))
-    assert line.startswith("✓ approved by 2 of ada, dana (production)  by ada")
+    passed = Verdict("gate license", "pass", "MIT", moved="champion")
+    gates = [Announced(each, "champion", "nothing") for each in ("gate license", "gate scanned", name)]
+    lines = [part.plain for part in gate_parts(gates, [stopped, passed], 50)]
+    assert lines == [
+        "Gates  ✓ 1  ✗ 1  … 1 still asked",
+        "✗ approved by 2 of ada, dana (production)",
+        "  approved by ada; 1 more of dana must approve",
+        "· scanned  reads nothing",
+        "✓ license  MIT",
+    ]
+    assert [line.plain for line in gate_parts(gates, [stopped], 200)][1].endswith(
+        "(production)  approved by ada; 1 more of dana must approve"
+    )
+
+
+def held_back(kits: Kits, count: int) -> None:
+    """As many gates as that say no, each with a reason of two lines."""
+    tools = kits.world.change_tools
+    assert tools is not None
+    people = [f"person{number} of the department that answers for what this model decides" for number in range(count)]
+    sets = (GateSet("", "champion", tuple(SignedBy((each,)) for each in people), enforce=True),)
+    rule = GateRule(sets, kits.world.evidence, kits.ledger.history, {"champion"})
+    kits.world.change_tools = replace(tools, policy=Policy(rules=(rule,)))
+
+
+@pytest.mark.parametrize(("size", "wide"), [(SMALL, 80), ((120, 35), 110), (LARGE, 110)], ids=str)
+async def test_every_gate_that_says_no_can_be_read(kits: Kits, size: tuple[int, int], wide: int) -> None:
+    held_back(kits, 9)
+    async with kits.app().run_test(size=size) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "✗ 9" in text_of(pilot))
+        await quiet(pilot)
+        assert pilot.app.screen.query_one(Box).region.width == wide
+        seen = set(re.findall(r"✗ signed by person(\d)", text_of(pilot)))
+        for _ in range(5):
+            assert inside(pilot)
+            if "PgDn More" in text_of(pilot):
+                await pilot.press("pagedown")
+                await quiet(pilot)
+                seen |= set(re.findall(r"✗ signed by person(\d)", text_of(pilot)))
+        assert seen == set("012345678")
+        await pilot.press(*"why", "pageup", "pageup", "pageup")
+        await quiet(pilot)
+        assert "remote://registry.test/fraud" in text_of(pilot)
+        assert pilot.app.screen.query_one(Input).value == "why"
+
+
+async def test_the_review_of_the_two_is_shown_and_read_again_after_comparing(tmp_path: Path) -> None:
+    kits = Kits(tmp_path)
+    reviews = kits.world.evidence.reviews = Reviews(tmp_path / "reviews")
+    tools = kits.world.change_tools
+    assert tools is not None
+    sets = (GateSet("", "champion", (Reviewed(),), enforce=True),)
+    rule = GateRule(sets, kits.world.evidence, kits.ledger.history, {"champion"})
+    kits.world.change_tools = replace(tools, policy=Policy(rules=(rule,)))
+    pair = str(kits.fraud.tagged["champion"]), str(kits.fraud.tagged["challenger"])
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "Not reviewed by you; Ctrl+O compares the two." in text_of(pilot))
+        await until(pilot, lambda: "✗ reviewed" in text_of(pilot))
+        await pilot.press("ctrl+o")
+        await until(pilot, on(pilot, CompareScreen))
+        half = Review(frozenset({"a", "b"}), {"Kitfile/model.path": "why [b]this[/b]?"}, "rejected", 14, 12)
+        reviews.write(*pair, half.to_json())
+        await pilot.press("escape")
+        await until(pilot, on(pilot, PromotionDialog))
+        said = "You reviewed these two: rejected, 2 of 14 changes seen, 1 note"
+        await until(pilot, lambda: said in text_of(pilot))
+        assert "✎ Kitfile/model.path: why [b]this[/b]?" in text_of(pilot)
+        await until(pilot, lambda: "12 of 14 changes against the present champion are not ticked" in text_of(pilot))
+        reviews.write(*pair, replace(half, verdict="approved", left=0, notes={}).to_json())
+        await pilot.press("ctrl+o")
+        await until(pilot, on(pilot, CompareScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: "You reviewed these two: approved, 14 of 14 changes seen" in text_of(pilot))
+        await until(pilot, lambda: "✓ reviewed  all 14 changes are ticked on this machine" in text_of(pilot))

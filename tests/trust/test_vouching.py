@@ -284,9 +284,12 @@ async def test_an_approval_says_whether_every_change_was_ticked(desk: Open, tmp_
         words = {
             0: "Every change against the present champion is ticked: your approval",
             3: "3 of 6 changes against the present champion are not ticked here:",
-            None: "No change against champion is ticked here: your approval does not",
+            None: "You have not reviewed it against champion (d compares them):",
         }[left]
         await until(pilot, lambda: words in text_of(pilot))
+        if left is not None:
+            reviewed = f"You reviewed it against champion: no verdict, 3 of {left + 3} changes seen."
+            assert reviewed in text_of(pilot)
         await answer(pilot, "Why?", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Approved of" in said(pilot))
@@ -294,6 +297,17 @@ async def test_an_approval_says_whether_every_change_was_ticked(desk: Open, tmp_
         assert one.verdict.statement is not None
         against = one.verdict.statement.predicate[DETAILS].get("reviewedAgainst")
         assert against == (Digest(champion) if left == 0 else None)
+
+
+async def test_a_rejection_shows_the_review_it_may_rest_on(desk: Open) -> None:
+    async with desk() as (made, pilot):
+        champion, challenger = [(await made.repository.resolve(Tag(tag))).digest for tag in ("champion", "challenger")]
+        review = Review(frozenset("abc"), {"a": "why?"}, "rejected", changes=4, left=1)
+        Reviews(made.composition.state_dir).write(champion, challenger, review.to_json())
+        await choose(pilot, "reject")
+        words = "You reviewed it against champion: rejected, 3 of 4 changes seen, 1"
+        await until(pilot, lambda: words in text_of(pilot))
+        assert "your approval" not in text_of(pilot)
 
 
 async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(desk: Open, tmp_path: Path) -> None:
@@ -305,9 +319,10 @@ async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(de
         await ready(pilot, "rollback")
         await pilot.press("space")
         await choose(pilot, "approve")
-        words = "ticked here: your approval calls 1 of"
-        await until(pilot, lambda: words in text_of(pilot))
-        assert "the 2 reviewed." in text_of(pilot)
+        await until(pilot, lambda: "You have not reviewed" in text_of(pilot))
+        said_so = " ".join(text_of(pilot).replace("│", " ").split())
+        assert "your approval calls 1 of the 2 reviewed." in said_so
+        assert "You reviewed acme/fraud-detector:challenger against champion:" in said_so
         await answer(pilot, "Why?", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Approved of 2 ModelKits" in said(pilot))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,7 +14,7 @@ from kittui.oci.target import Target
 from kittui.terminal import clean
 from kittui.tui.change.changing import apply, repositories
 from kittui.tui.change.differences import difference_lines
-from kittui.tui.change.gate_lines import gate_parts
+from kittui.tui.change.gate_lines import gate_parts, hanging
 from kittui.tui.change.wording import changes_of, notes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.dialog import Part, Words
@@ -26,17 +26,20 @@ from kittui.usecases.change.words import costs_of, nothing_to_do
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from kittui.compare.review import Review
     from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository
     from kittui.usecases.change.plan import ChangePlan
     from kittui.usecases.change.policy import Announced, Verdict
 
-LINES = 7
-"""Lines for what changes, where the terminal has the room."""
-FRAME = 13
-"""Rows of the dialog besides tags, notes, choices and what changes."""
-WIDTH = 68
-"""Columns of a line."""
+LINES: Final = 7
+"""Lines for what changes."""
+NOTES: Final = 5
+"""Notes of a review that are shown."""
+WIDTH: Final = 110
+"""Columns of the dialog, where the terminal has them."""
+MARGIN: Final = 5
+"""Columns of its frame and scrollbar."""
 
 
 class PromotionDialog(PlanDialog):
@@ -44,6 +47,8 @@ class PromotionDialog(PlanDialog):
 
     `names` are the tags that both are known by; a key opens the comparison over this dialog.
     """
+
+    DEFAULT_CSS = f"PromotionDialog Box {{ width: {WIDTH}; }}"
 
     def __init__(
         self,
@@ -67,53 +72,85 @@ class PromotionDialog(PlanDialog):
             look=self._open_comparison if self._ends else None,
         )
         self._given, self._repository, self._names = context, plan.repository, names
-        self._summary = Words([])
-        self._plan, self._gates, self._answers = plan, gates, Words([])
-        self._said, self._ways, self._moving = notes_of(plan, context.ports.keys), choices, len(plan.changes)
+        self._plan, self._gates = plan, gates
+        self._verdicts: list[Verdict] = []
+        self._review: Review | None = None
+        self._answers, self._reviewed, self._summary = Words([]), Words([]), Words([])
+        notes = notes_of(plan, context.ports.keys)
+        self.reserved = 2 + len(plan.changes) + (1 + len(notes) if notes else 0)
+        self.reserved += 2 + len(gates) if gates else 0
+        self.reserved += 2 + 1 + LINES if self._ends else 0
 
     def more(self) -> ComposeResult:
-        """Gates, and what changes; their room is kept while they are read, so that nothing moves under the cursor."""
+        """Gates, this machine's review of the two, and what changes."""
         if self._gates:
             yield self._answers
         if self._ends is not None:
+            yield self._reviewed
             yield self._summary
 
     def on_mount(self) -> None:
         """Begin to read what changes; the choices don't wait for it."""
         if self._gates:
-            self._answer([])
             self._ask_gates()
         if self._ends is not None:
             self._say([Content.assemble(("Reading what changes …", "$kit-muted"))])
             self._read_changes(*self._ends)
 
-    def _say(self, parts: Sequence[Part]) -> None:
-        self._summary.show(["", *parts, *[""] * (self._lines - len(parts))])
+    def on_resize(self) -> None:
+        """Wrap in the new width."""
+        self._show_answers()
+        self._show_review()
 
-    def _answer(self, verdicts: Sequence[Verdict]) -> None:
-        parts = gate_parts(self._gates, verdicts, self._room)
-        self._answers.show(["", *parts, *[""] * (min(self._room, 1 + len(self._gates)) - len(parts))])
+    def on_screen_resume(self) -> None:
+        """Read the review, also after the comparison was open above this dialog."""
+        if self._ends is not None:
+            self._read_review(*self._ends)
+
+    @property
+    def _width(self) -> int:
+        return min(WIDTH, self.app.size.width) - MARGIN
+
+    def _say(self, parts: Sequence[Part]) -> None:
+        self._summary.show(["", *parts])
+
+    def _show_answers(self) -> None:
+        if self._gates:
+            self._answers.show(["", *gate_parts(self._gates, self._verdicts, self._width)])
 
     @work(group="gates", exclusive=True)
     async def _ask_gates(self) -> None:
         """Fill the gates in as they answer; the choices don't wait for them."""
-        verdicts: list[Verdict] = []
+        self._verdicts = []
+        self._show_answers()
         async for verdict in self._given.ports.change_tools().policy.gates(self._plan):
-            verdicts.append(verdict)
-            self._answer(verdicts)
+            self._verdicts.append(verdict)
+            self._show_answers()
 
-    @property
-    def _room(self) -> int:
-        """Lines for gates: all of them, or where the terminal is small what leaves room for the choices."""
-        return max(2, min(1 + len(self._gates), self.app.size.height - FRAME - len(self._ways) - self._moving - 4))
+    @work(group="review", exclusive=True)
+    async def _read_review(self, before: Digest, after: Digest) -> None:
+        """Show this machine's review; gates that may rest on it are asked again where it is another one."""
+        known, self._review = self._review, await self._given.ports.trust.review(before, after)
+        self._show_review()
+        if self._gates and known is not None and known != self._review:
+            self._ask_gates()
 
-    @property
-    def _lines(self) -> int:
-        """As many as fit without scrolling."""
-        notes = sum(1 + len(note) // WIDTH for note in self._said)
-        taken = FRAME + len(self._ways) + self._moving + (1 + notes if notes else 0)
-        taken += 1 + self._room if self._gates else 0
-        return max(2, min(LINES, self.app.size.height - taken))
+    def _show_review(self) -> None:
+        review = self._review
+        if review is None:
+            return
+        if review.empty:
+            words = f"Not reviewed by you; {self.key('dialog.look')} compares the two."
+            self._reviewed.show(["", Content.assemble((words, "$kit-muted"))])
+            return
+        style = "$kit-good" if review.whole else "$kit-bad" if review.verdict == "rejected" else "$kit-warn"
+        parts = [Content.assemble((f"You reviewed these two: {review.words}", style))]
+        for key, note in list(review.notes.items())[:NOTES]:
+            text = Content.assemble((f"{clean(key, limit=200)}: ", "$kit-muted"), (clean(note, limit=500), "$kit-text"))
+            parts += hanging(Content.assemble(("✎ ", "$kit-accent")), text, self._width)
+        if len(review.notes) > NOTES:
+            parts.append(Content.assemble((f"and {len(review.notes) - NOTES} more notes", "$kit-muted")))
+        self._reviewed.show(["", *parts])
 
     @work(group="changes", exclusive=True)
     async def _read_changes(self, before: Digest, after: Digest) -> None:
@@ -126,7 +163,7 @@ class PromotionDialog(PlanDialog):
         except KittuiError as error:
             self._say([Content.assemble((f"What changes can't be shown: {clean(error.message)}", "$kit-warn"))])
             return
-        self._say(difference_lines(comparison, self._lines))
+        self._say(difference_lines(comparison, LINES))
 
     def _open_comparison(self) -> None:
         if self._ends is not None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SIGN, APPROVE, REJECT, ATTEST = "sign", "approve", "reject", "attest"
 DONE: Final = {SIGN: "Signed", APPROVE: "Approved of", REJECT: "Rejected", ATTEST: "Attested"}
+SHOWN: Final = 6
+"""Reviews that are named."""
 
 
 async def vouch(context: Context) -> None:
@@ -50,7 +52,7 @@ async def vouch(context: Context) -> None:
     what = await context.ask(ChoiceDialog("Vouch", choices, (about, "")))
     if what is None:
         return
-    against, reviewed = await _reviewed(context, marks) if what == APPROVE else ({}, "")
+    against, reviewed = await _reviewed(context, marks, what) if what in (APPROVE, REJECT) else ({}, [])
     said = await _said(context, what, champion, reviewed)
     if said is None:
         return
@@ -78,43 +80,51 @@ async def vouch(context: Context) -> None:
     name_failures(context, batch.failed, len(marks))
 
 
-async def _reviewed(context: Context, marks: Sequence[Mark]) -> tuple[dict[str, Digest], str]:
-    """What each ModelKit was compared with here, where every change was ticked; and a sentence about that."""
+async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple[dict[str, Digest], list[str]]:
+    """What each ModelKit was compared with here, where every change was ticked; and sentences about the reviews."""
     from kittui.usecases.trust.words import left_text
 
     champion = context.ports.settings.lifecycle.champion
 
-    async def look(mark: Mark) -> tuple[str, Digest | None, str]:
+    async def look(mark: Mark) -> tuple[str, Digest | None, str, str]:
+        about = "it" if len(marks) == 1 else clean(f"{mark.repository.name}:{mark.target}", limit=60)
         try:
             present = (await mark.repository.resolve(champion)).digest
         except NotFound:
-            return mark.reference, None, f"there is no {champion} yet to compare with"
+            return mark.reference, None, f"there is no {champion} yet to compare with", ""
         digest = mark.digest or (await mark.repository.resolve(mark.target)).digest
         review = await context.ports.trust.review(present, digest)
-        if review.whole:
-            return mark.reference, present, ""
-        return mark.reference, None, left_text(review, champion) or f"no change against {champion} is ticked here"
+        if review.empty:
+            key = context.ports.keys["diff"]
+            return mark.reference, None, f"you have not reviewed {about} against {champion} ({key} compares them)", ""
+        reviewed = f"You reviewed {about} against {clean(champion)}: {review.words}."
+        return mark.reference, present if review.whole else None, left_text(review, champion), reviewed
 
     looked, failed = await row_by_row(context, marks, look)
+    said = [words for *_, words in looked if words]
+    if len(said) > SHOWN:
+        said[SHOWN:] = [f"and {len(said) - SHOWN} more of them."]
+    if what != APPROVE:
+        return {}, said
     if failed:
         raise failed[0][1].at(failed[0][0].reference)
-    against = {reference: present for reference, present, _ in looked if present is not None}
-    left = [why for _, _, why in looked if why]
+    against = {reference: present for reference, present, *_ in looked if present is not None}
+    left = [why for _, _, why, _ in looked if why]
     if not left:
-        return against, f"Every change against the present {clean(champion)} is ticked: your approval says so."
+        return against, [*said, f"Every change against the present {clean(champion)} is ticked: your approval says so."]
     why = clean(left[0][:1].upper() + left[0][1:])
     if against:
-        return against, f"{why}: your approval calls {len(against)} of the {len(marks)} reviewed."
-    return against, f"{why}: your approval does not call {'it' if len(marks) == 1 else 'them'} reviewed."
+        return against, [*said, f"{why}: your approval calls {len(against)} of the {len(marks)} reviewed."]
+    return against, [*said, f"{why}: your approval does not call {'it' if len(marks) == 1 else 'them'} reviewed."]
 
 
-async def _said(context: Context, what: str, champion: str, reviewed: str) -> tuple[str, str] | None:
+async def _said(context: Context, what: str, champion: str, reviewed: Sequence[str]) -> tuple[str, str] | None:
     """The reason, or the type and the file of what is attested; None where the user cancels."""
     if what == SIGN:
         return ("", "")
     if what != ATTEST:
         title = f"{'Approve' if what == APPROVE else 'Reject'} for {champion}"
-        asked = [*filter(None, [reviewed]), "Why? It is kept in the statement."]
+        asked = [*reviewed, "Why? It is kept in the statement."]
         reason = await context.ask(InputDialog(title, asked, placeholder="reason"))
         return None if reason is None else (reason.strip(), "")
     words = ("The type of what is stated: a URI, or one of", "cyclonedx, provenance, spdx, svr, test-result, vsa")

@@ -98,9 +98,15 @@ class Dialog(ModalScreen[Answer | None]):
         """The box around the body."""
         with Box() as box:
             box.border_title = Content(self._title)
-            hints = (f"{self.key(key) if '.' in key else key} {label}" for key, label in self.hints())
-            box.border_subtitle = Content(" · ".join(hints))
+            box.border_subtitle = Content(self._hint_words())
             yield from self.body()
+
+    def show_hints(self) -> None:
+        """Name the keys that are live now."""
+        self.query_one(Box).border_subtitle = Content(self._hint_words())
+
+    def _hint_words(self) -> str:
+        return " · ".join(f"{self.key(key) if '.' in key else key} {label}" for key, label in self.hints())
 
     def action_cancel(self) -> None:
         """Close without an answer."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice, Choices
-from kittui.tui.dialogs.dialog import Dialog, Part, Words
+from kittui.tui.dialogs.dialog import Box, Dialog, Part, Words
+
+LEAST: Final = 3
+"""Lines that a plan has on the smallest terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,12 @@ class PlanAnswer:
     reason: str = ""
 
 
+class Plan(VerticalScroll, can_focus=False):
+    """What would be done. It scrolls where the terminal is too small, so that the choices below it stay in view."""
+
+    DEFAULT_CSS = "Plan { height: auto; scrollbar-size-vertical: 1; }"
+
+
 class PlanDialog(Dialog[PlanAnswer]):
     """A plan with one or more ways to apply it; answers a PlanAnswer, or None.
 
@@ -48,6 +58,8 @@ class PlanDialog(Dialog[PlanAnswer]):
         Binding(
             "down", "choices", "Choices", id="dialog.choices", tooltip="From the reason to the choices", show=False
         ),
+        Binding("pagedown", "page(1)", "More", id="dialog.plan-down", tooltip="More of the plan", priority=True),
+        Binding("pageup", "page(-1)", "Back up", id="dialog.plan-up", tooltip="Back up in the plan", priority=True),
     ]
 
     def __init__(
@@ -70,6 +82,9 @@ class PlanDialog(Dialog[PlanAnswer]):
         self._choices = [*choices, Choice("", "Cancel"), *after]
         self._notes, self._costs, self._reason = list(notes), costs, reason
         self._typed, self._danger, self._look = typed, danger, look
+        self._plan_box = Plan()
+        self.reserved = 0
+        """Lines that are kept for the plan, for what is still read, where the terminal has them."""
 
     @property
     def decides(self) -> bool:
@@ -79,8 +94,9 @@ class PlanDialog(Dialog[PlanAnswer]):
     def body(self) -> ComposeResult:
         """Place, changes, notes, what a subclass adds, costs, the reason, the name to type, choices."""
         notes: list[Part] = ["", *self._notes] if self._notes else []
-        yield Words([Content.assemble((clean(self._place), "$kit-muted")), "", *self._table(), *notes])
-        yield from self.more()
+        with self._plan_box:
+            yield Words([Content.assemble((clean(self._place), "$kit-muted")), "", *self._table(), *notes])
+            yield from self.more()
         if self._costs:
             yield Words(["", Content.assemble((clean(self._costs), "$kit-muted"))])
         if self._reason:
@@ -125,7 +141,9 @@ class PlanDialog(Dialog[PlanAnswer]):
 
     def hints(self) -> Sequence[tuple[str, str]]:
         """The key for the changes is named where there are some."""
-        return self.HINTS if self._look is None else (("dialog.look", "See the changes"), *self.HINTS)
+        more = [("dialog.plan-down", "More")] if self._plan_box.show_vertical_scrollbar else []
+        look = [] if self._look is None else [("dialog.look", "See the changes")]
+        return (*more, *look, *self.HINTS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The key for the changes is live only where there are some."""
@@ -133,6 +151,7 @@ class PlanDialog(Dialog[PlanAnswer]):
 
     def on_mount(self) -> None:
         """What is asked for is typed first: a name, a reason. The cursor is on the first choice, or on Cancel."""
+        self.watch(self._plan_box, "show_vertical_scrollbar", self.show_hints, init=False)
         options = self.query_one(OptionList)
         self._guard("")
         if self._typed is not None:
@@ -143,6 +162,24 @@ class PlanDialog(Dialog[PlanAnswer]):
             options.focus()
         safe = self._danger or self._typed is not None or bool(self._choices[0].refused)
         options.highlighted = self._cancel if safe else 0
+
+    def on_resize(self) -> None:
+        """Give the plan what the rest leaves."""
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        box = self.query_one(Box)
+        rest = sum(each.virtual_region_with_margin.height for each in box.children if each is not self._plan_box)
+        room = max(LEAST, self.size.height - box.gutter.height - rest)
+        self._plan_box.styles.max_height = room
+        self._plan_box.styles.min_height = min(room, self.reserved)
+
+    def action_page(self, step: int) -> None:
+        """More of the plan, or back up in it."""
+        if step > 0:
+            self._plan_box.scroll_page_down(animate=False)
+        else:
+            self._plan_box.scroll_page_up(animate=False)
 
     def _guard(self, text: str) -> None:
         options = self.query_one(OptionList)
