@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,9 +11,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from kittui.errors import Unauthorized, Unsupported
+from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.reference import LOCAL, Place
+from kittui.oci.tag import Tag
 from kittui.tui.compare.pick_dialog import PickDialog
+from kittui.tui.compare.picking import in_order
 from kittui.tui.compare.screen import CompareScreen
+from kittui.usecases.diff.compare import Side
+from tests.fakes.memory import MemorySource
 from tests.tui.waiting import LARGE, MIDDLE, SMALL, browse, quiet, text_of, to_registry, to_tags
 from tests.tui.waiting import until as until_within
 from tests.tui.world import WorldSource, acme, fill
@@ -105,7 +111,7 @@ async def test_two_registries_by_a_typed_reference() -> None:
         await picking(pilot)
         await type_in(pilot, "other.example.org/team/fraud:v1.1.0")
         await pilot.press("enter")
-        assert await compared(pilot) == [(str(OTHER), "v1.1.0"), (str(REGISTRY), "champion")]
+        assert await compared(pilot) == [(str(REGISTRY), "champion"), (str(OTHER), "v1.1.0")], "the older one first"
 
 
 async def test_a_repository_without_a_tag_is_compared_at_the_same_tag() -> None:
@@ -143,8 +149,8 @@ async def test_typing_filters_the_tags() -> None:
         await to_registry(pilot)
         dialog = await picking(pilot)
         await pilot.press("slash", *"v0.8")
-        await until(pilot, lambda: "v0.8.0 → champion" in text_of(pilot))
-        assert "v0.9.0 → champion" not in text_of(pilot)
+        await until(pilot, lambda: "v0.8.0 ↔ champion" in text_of(pilot))
+        assert "v0.9.0 ↔ champion" not in text_of(pilot)
         await pilot.press("enter")
         assert await compared(pilot) == [(str(REGISTRY), "v0.8.0"), (str(REGISTRY), "champion")]
         assert dialog not in pilot.app.screen_stack
@@ -218,3 +224,47 @@ async def test_a_place_that_fails_says_so_on_the_screen() -> None:
         assert "registry.acme.dev is being repaired" in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "times", "turned"),
+    [
+        ("v1.1.0", "v1.0.0", (None, None), True),
+        ("v1.9.0", "v1.10.0", (None, None), False),
+        ("2.0.0", "2.0.0-rc.1", ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), True),
+        ("v1.0.0", "v1.1.0", ("2026-03-01T00:00:00Z", "2026-02-01T00:00:00Z"), True),
+        ("nightly", "best", ("2026-01-01T00:00:00+02:00", "2025-12-31T23:00:00Z"), False),
+        ("nightly", "best", ("2026-01-01T00:00:00Z", "no time"), False),
+        ("challenger", "champion", ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"), True),
+        ("champion", "rollback", ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"), True),
+        ("champion", "v1.0.0", ("2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"), True),
+    ],
+)
+async def test_what_is_older_is_the_old_side(
+    a: str, b: str, times: tuple[str | None, str | None], turned: bool
+) -> None:
+    repository, created = MemorySource().repository("kits"), dict(zip((a, b), times, strict=True))
+
+    async def modelkit(_: Any, target: str) -> Any:
+        return SimpleNamespace(created=created[target])
+
+    ports = SimpleNamespace(settings=SimpleNamespace(lifecycle=LifecycleTags()), modelkit=modelkit)
+    context: Any = SimpleNamespace(ports=ports, browser=SimpleNamespace(known_digests=lambda _: {}))
+    pair = await in_order(context, (Side(repository, Tag(a)), Side(repository, Tag(b))))
+    assert [side.target for side in pair] == ([b, a] if turned else [a, b])
+
+
+async def test_marks_are_compared_old_with_new_whatever_was_marked_first() -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        await pilot.press("g")
+        await quiet(pilot)
+        names = [browse(pilot).selection.target]
+        await pilot.press("j")
+        await quiet(pilot)
+        names.append(browse(pilot).selection.target)
+        assert names == ["champion", "challenger"]
+        await pilot.press("space", "g", "space", "d")
+        assert [target for _, target in await compared(pilot)] == names
+        await until(pilot, lambda: "old champion" in text_of(pilot))
+        assert "new challenger" in text_of(pilot)

@@ -266,7 +266,7 @@ async def test_the_challenger_is_reviewed_with_a_few_keys(fraud: Callable[..., K
     app = fraud()
     async with app.run_test(size=LARGE) as pilot:
         screen = await ready(pilot)
-        assert "champion afd90276678c → challenger bc0db86d1084" in text_of(pilot)
+        assert "champion afd90276678c → new challenger bc0db86d1084" in text_of(pilot)
         assert "1.0.0 → 1.1.0" in text_of(pilot)
         seen = []
         for _ in range(14):
@@ -276,10 +276,10 @@ async def test_the_challenger_is_reviewed_with_a_few_keys(fraud: Callable[..., K
         assert {"dense2.weight", "src/features.py", "data/train.csv", "docs/MODEL_CARD.md"} <= set(seen)
         await pilot.press("w")
         await ready(pilot)
-        await until(pilot, lambda: "challenger bc0db86d1084 → champion afd90276678c" in text_of(pilot))
+        await until(pilot, lambda: "challenger bc0db86d1084 → new champion afd90276678c" in text_of(pilot))
         first = screen.comparison
         await pilot.press("w")
-        assert "champion afd90276678c → challenger bc0db86d1084" in text_of(pilot), "shown at once, it was compared"
+        assert "champion afd90276678c → new challenger bc0db86d1084" in text_of(pilot), "shown at once, it was compared"
         assert screen.comparison is not first
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.browser)
@@ -532,7 +532,7 @@ async def test_a_value_over_the_versions_is_one_key_away(
         await until(pilot, lambda: app.clipboard.startswith("model.parameters.epochs\n"))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen is not screen)
-        await until(pilot, lambda: "→ challenger bc0db86d1084" in text_of(pilot), 60)
+        await until(pilot, lambda: "new challenger" in text_of(pilot), 60)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: app.screen is screen)
 
@@ -694,7 +694,7 @@ async def test_remapped_keys_of_the_comparison_work_and_are_shown(fraud: Callabl
         assert re.search(r"x +Next +Next change", shown)
         assert re.search(r"\] +Next hunk", shown)
         await pilot.press("escape", "d")
-        await until(pilot, lambda: "challenger bc0db86d1084 → champion" in text_of(pilot), 60)
+        await until(pilot, lambda: "challenger bc0db86d1084 → new champion" in text_of(pilot), 60)
         assert app.screen is screen
 
 

@@ -188,3 +188,76 @@ async def test_a_count_that_cannot_be_kept_is_said(kithome: Path, tmp_path: Path
         await pilot.app.push_screen(CompareScreen(DiffUseCase(opened, Inspector(), (), reviews), *sides))
         await until(pilot, lambda: "the disk is full\nMake room." in said(pilot))
         assert "fault" not in said(pilot)
+
+
+@pytest.fixture
+def reviewed(kithome: Path, tmp_path: Path) -> CompareScreen:
+    repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
+    sides = Side(repository, Tag("champion")), Side(repository, Tag("challenger"))
+    return CompareScreen(DiffUseCase(opened, Inspector(), (), Reviews(tmp_path / "state")), *sides)
+
+
+async def shown(pilot: Any, screen: CompareScreen) -> Any:
+    """Open the comparison, and wait until all of it and its review were read; its rows."""
+    await quiet(pilot)
+    await pilot.app.push_screen(screen)
+    await until(pilot, lambda: screen.comparison is not None and screen.comparison.complete)
+    await until(pilot, lambda: screen._reviewing._loaded)
+    await quiet(pilot)
+    return screen.query_one("#changes", Rows)
+
+
+async def test_a_row_with_changes_below_it_ticks_them_all(reviewed: CompareScreen) -> None:
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        rows = await shown(pilot, reviewed)
+        tree = reviewed.change_tree
+        await pilot.press("g")
+        await quiet(pilot)
+        heading = rows.current
+        assert not heading.is_least
+        below = [row.entry.key for row in tree.below(0) if row.is_least]
+        assert len(below) > 2
+        await pilot.press("space")
+        await until(pilot, lambda: f"{len(below)} changes below {heading.title} ticked." in said(pilot))
+        assert reviewed._reviewing.review.seen == set(below)
+        assert rows.marked == {*below, heading.entry.key}
+        assert rows.current.is_change
+        assert rows.current.entry.key not in below
+        await pilot.press("g", "h")
+        await until(pilot, lambda: heading.folded)
+        await pilot.press("space")
+        await until(pilot, lambda: f"{len(below)} changes below {heading.title} not ticked any more." in said(pilot))
+        assert not reviewed._reviewing.review.seen
+        assert rows.marked == set()
+
+
+async def test_the_last_tick_says_that_all_were_seen_or_what_is_left(reviewed: CompareScreen) -> None:
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        rows = await shown(pilot, reviewed)
+        changes = reviewed.change_tree.changes
+        rows.move_to(changes[1])
+        for _ in changes[1:]:
+            await pilot.press("space")
+            await quiet(pilot)
+        await until(pilot, lambda: "That was the last change. 1 above is not seen yet." in said(pilot))
+        rows.move_to(changes[0])
+        await pilot.press("space")
+        await until(pilot, lambda: "All 14 changes are seen. v approves or rejects." in said(pilot))
+
+
+@pytest.mark.parametrize(("ascii_marks", "note", "tick"), [(False, "✎ ", "✓"), (True, "# ", "x")])
+async def test_notes_leave_a_mark(reviewed: CompareScreen, ascii_marks: bool, note: str, tick: str) -> None:
+    async with acme(ascii_marks=ascii_marks).app().run_test(size=LARGE) as pilot:
+        rows = await shown(pilot, reviewed)
+        name = rows.current.title
+        assert f"{note}{name}" not in text_of(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "An empty note" in text_of(pilot))
+        await pilot.press(*"why", "enter")
+        await until(pilot, lambda: "14 left" in text_of(pilot) and "1 note" in text_of(pilot))
+        lines = text_of(pilot).splitlines()
+        assert any(f"{note}{name}" in line for line in lines)
+        assert any(f"{note}why" in line for line in lines)
+        await pilot.press("space")
+        await until(pilot, lambda: "13 left" in text_of(pilot))
+        assert any(line.startswith(tick) and f"{note}{name}" in line for line in text_of(pilot).splitlines())

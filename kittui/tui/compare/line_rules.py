@@ -17,7 +17,8 @@ def with_context(rules: LineRules, step: int) -> tuple[LineRules, str]:
     """More (`step` 1) or fewer (-1) unchanged lines around changes."""
     at = min(range(len(CONTEXTS)), key=lambda place: abs(CONTEXTS[place] - rules.context))
     wanted = CONTEXTS[max(0, min(len(CONTEXTS) - 1, at + step))]
-    return replace(rules, context=wanted), f"Context: {wanted} lines."
+    ends = {CONTEXTS[0]: ", the fewest", CONTEXTS[-1]: ", the most"}
+    return replace(rules, context=wanted), f"Context: {wanted} lines{ends.get(wanted, '')}."
 
 
 def with_folds_turned(rules: LineRules) -> tuple[LineRules, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -17,11 +17,17 @@ from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, nei
 from kittui.tui.compare.wording import nothing_words
 from kittui.tui.frame.program import program_of
 from kittui.tui.widgets.columns import Column
-from kittui.tui.widgets.lines import Line
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.lines import Hanging, Line
 from kittui.tui.widgets.rows import Rows
 
 WIDE: Final = 120
 """Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
+SEEN: Final = ("✓", "x")
+"""What stands before a change that was ticked, and in ASCII, where + says that something was added."""
+NOTED: Final = ("✎ ", "# ")
+"""What stands before a name with a note, and in ASCII."""
+NOTHING: Final = "Nothing differs, or nothing was read yet."
 _MEASURED = 2_000
 
 
@@ -39,6 +45,7 @@ class ChangePanes(Container):
         self._outputs = False
         self._scrolled = 0
         self._placed = ""
+        self._seen: Collection[str] = ()
         self._notes: Mapping[str, str] = {}
         self.below: Callable[[Row, int], Iterable[Line]] = lambda _row, _width: ()
         """What there is to see below a row's lines, for a pane so many cells wide."""
@@ -48,12 +55,11 @@ class ChangePanes(Container):
         self.chosen_filter = FILTERS[0]
         self.rows: Rows[Row] = Rows(
             (Column("", 18, flex=True, sticky=True), Column("", 14, flex=True)),
-            cells,
+            self._cells,
             lambda row: row.entry.key,
             titles=False,
         )
         self.rows.id = "changes"
-        self.rows.mark = "✓"
         self.detail = Detail()
         self.detail.id = "detail"
 
@@ -61,6 +67,17 @@ class ChangePanes(Container):
         """The tree, then the detail."""
         yield self.rows
         yield self.detail
+
+    def on_mount(self) -> None:
+        """Marks of what was seen, as the terminal can show them."""
+        self.rows.mark = SEEN[self._plain]
+
+    @property
+    def _plain(self) -> bool:
+        return program_of(self.screen).ports.settings.ascii_marks
+
+    def _cells(self, row: Row) -> Sequence[Spans]:
+        return cells(row, NOTED[self._plain] if row.entry.key in self._notes else "")
 
     @property
     def place(self) -> tuple[int, int]:
@@ -81,20 +98,24 @@ class ChangePanes(Container):
         """Another comparison is on its way: the one shown says nothing more."""
         self._comparison = None
 
-    def annotate(self, seen: Iterable[str], notes: Mapping[str, str]) -> None:
+    def annotate(self, seen: Collection[str], notes: Mapping[str, str]) -> None:
         """Show which changes were ticked, and the notes."""
-        self._notes = notes
-        self.rows.marked.clear()
-        self.rows.marked.update(seen)
-        self.rows.touch()
+        self._seen, self._notes = seen, notes
+        self._mark()
         self._on_place()
         if self.detail.page.lines:
             self.show_detail()
 
+    def _mark(self) -> None:
+        """A row with changes below it is marked where all of these are."""
+        self.rows.marked.clear()
+        self.rows.marked.update(self._seen, self.change_tree.whole(self._seen) if self._seen else ())
+        self.rows.touch()
+
     def fit(self) -> None:
         """Give the names what they need, the rest to what is said of them."""
         width = self.rows.size.width
-        wanted = max(map(title_width, self.change_tree.rows[:_MEASURED]), default=0)
+        wanted = max(map(title_width, self.change_tree.rows[:_MEASURED]), default=0) + (2 if self._notes else 0)
         names = max(18, min(wanted, width - 20 if width < 60 else width * 3 // 5))
         self.rows.set_columns((Column("", names, sticky=True), Column("", 14, flex=True)))
         self.show_detail()
@@ -120,7 +141,10 @@ class ChangePanes(Container):
             return
         width = max(20, self.detail.size.width - 3)
         note = self._notes.get(row.entry.key, "")
-        noted = [(("✎ ", "accent+bold"), (clean(note), "accent")), ()] if note else []
+        noted: list[Line] = []
+        if note:
+            mark = ((NOTED[self._plain], "accent+bold"),)
+            noted = [*(Hanging.after(mark, ((clean(line), "accent"),)) for line in note.splitlines()), ()]
         # What is searched for may be in an output.
         outputs = self._outputs or bool(self.needle)
         lines = lines_of(row.entry, width, self._side_by_side, outputs=outputs)
@@ -136,6 +160,8 @@ class ChangePanes(Container):
         """Side by side, or one below the other, whatever the width."""
         self._beside = not self._side_by_side
         self.show_detail()
+        said = "Old and new are side by side." if self._beside else "Old and new are one below the other."
+        program_of(self.screen).toast(said)
 
     def turn_cut(self) -> None:
         """Cut long lines off, or wrap them."""
@@ -158,14 +184,19 @@ class ChangePanes(Container):
     def go_to_change(self, step: int) -> None:
         """Go to the next or previous change, around the ends."""
         number = neighbour(self.change_tree.changes, self.rows.cursor, step)
-        if number is not None:
+        if number is None:
+            program_of(self.screen).toast(NOTHING)
+        else:
             self._go(number, step)
 
-    def go_to_change_below(self) -> None:
-        """Go to the next change, but not around the end."""
-        number = neighbour(self.change_tree.changes, self.rows.cursor, 1)
-        if number is not None and number > self.rows.cursor:
-            self.rows.move_to(number)
+    def go_to_change_below(self) -> bool:
+        """Go to the next change after what is below this row; false where there is none, and not around the end."""
+        end = self.change_tree.end(self.rows.cursor)
+        number = neighbour(self.change_tree.changes, end - 1, 1)
+        if number is None or number < end:
+            return False
+        self.rows.move_to(number)
+        return True
 
     def go_to_hunk(self, step: int) -> None:
         """The next or previous hunk of this change, else the next change; what is folded is unfolded on the way."""
@@ -174,7 +205,7 @@ class ChangePanes(Container):
         self._unfold()
         number = neighbour(self.change_tree.changes, self.rows.cursor, step)
         if number is None:
-            program_of(self.screen).toast("Nothing differs, or nothing was read yet.")
+            program_of(self.screen).toast(NOTHING)
             return
         self._go(number, step)
         self.show_detail()
@@ -245,6 +276,7 @@ class ChangePanes(Container):
         if self.chosen_filter.statuses is not None and not tree.counts[self.chosen_filter] and not tree.problems:
             self.chosen_filter = FILTERS[0]
         tree.load(self.chosen_filter, tree.folded_keys if folded is None else folded)
+        self._mark()
         self.rows.show(tree.rows, next((row for row in tree.rows if row.entry.key == key), None))
         self._on_rows()
 
@@ -278,8 +310,11 @@ class ChangePanes(Container):
             return
         if row.entry.children and event.unfold == row.folded:
             self._turn(row)
-        elif not event.unfold:
+            return
+        if not event.unfold:
             self.rows.to_parent(lambda each: each.depth)
+        if self.rows.current is row:
+            program_of(self.screen).toast("Nothing to unfold here." if event.unfold else "Nothing to fold here.")
 
     @on(Rows.Opened)
     def _opened(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from kittui.errors import KittuiError, sentences
 from kittui.modelkit.stages import LifecycleTags
@@ -12,20 +13,23 @@ from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
+from kittui.tasks import together
 from kittui.terminal import clean
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
+from kittui.tui.style.sizes import parse_time
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import Side
+from kittui.usecases.diff.order import by_stage, by_time, by_version
 
 
 async def diff(context: Context) -> None:
     """Open the comparison of what is marked and under the cursor; where that isn't two, ask for the other one."""
     both = marked(context.selection)
-    pair = both or await _pick(context)
+    pair = await in_order(context, both) if both is not None else await _pick(context)
     if pair is None:
         return
     context.show(CompareScreen(await context.ports.differ(pair), *pair))
@@ -40,6 +44,32 @@ def marked(selection: Selection) -> tuple[Side, Side] | None:
     if len(sides) == 1 and here is not None and here.reference != sides[0].reference:
         sides.append(here)
     return (sides[0], sides[1]) if len(sides) == 2 else None
+
+
+async def in_order(context: Context, pair: tuple[Side, Side]) -> tuple[Side, Side]:
+    """The older one first, by stage, time or version; where none of them says it, as they are."""
+    (a, b), ports = pair, context.ports
+    older = by_stage(a.target, b.target, ports.settings.lifecycle)
+    if older is None:
+        older = by_time(*await _created(context, pair))
+    if older is None:
+        older = by_version(a.target, b.target)
+    return (b, a) if older is False else (a, b)
+
+
+async def _created(context: Context, pair: tuple[Side, Side]) -> tuple[datetime | None, datetime | None]:
+    """When both were created; what was listed already is asked for by its digest, which costs nothing."""
+
+    async def created(side: Side) -> datetime | None:
+        known = context.browser.known_digests(side.repository)
+        target = known.get(side.target, side.target) if isinstance(side.target, Tag) else side.target
+        return parse_time((await context.ports.modelkit(side.repository, target)).created)
+
+    try:
+        return await together(created(pair[0]), created(pair[1]))
+    except KittuiError:
+        # The comparison says what is wrong with a side.
+        return None, None
 
 
 def _here(selection: Selection) -> Side | None:
@@ -60,7 +90,7 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     known = _known(context)
     others = [each for each in known.values() if each.reference() != repository.reference()]
     hand = pairs_at_hand(names, target, stages)
-    offers = [*hand, *await _copies(ports, others, here), *other_tags(names, target, hand)]
+    offers = [*hand, *await _copies(ports, others, here), *other_tags(names, target, hand, stages)]
 
     async def tags_of(reference: str) -> Sequence[str]:
         return await _tags(ports, known[reference])
@@ -77,10 +107,12 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     if answer is None:
         return None
     if answer.pair is not None:
-        return Side(repository, answer.pair[0]), Side(repository, answer.pair[1])
+        pair = Side(repository, answer.pair[0]), Side(repository, answer.pair[1])
+        # What is often compared says itself what it compares with what.
+        return pair if answer in hand else await in_order(context, pair)
     place, name, typed = ports.locate(answer.reference)
     source = await ports.source(place)
-    return Side(source.repository(name), typed or target), here
+    return await in_order(context, (Side(source.repository(name), typed or target), here))
 
 
 async def _tags(ports: Ports, repository: Repository) -> list[Tag]:
@@ -155,11 +187,24 @@ def pairs_at_hand(names: Sequence[Tag], target: Target, stages: LifecycleTags | 
     return [_offer(pair, pairs[pair]) for pair in chosen]
 
 
-def other_tags(names: Sequence[Tag], target: Target, hand: Sequence[Offer] = ()) -> list[Offer]:
-    """The version under the cursor with every other tag that is not among the pairs available."""
+def other_tags(
+    names: Sequence[Tag], target: Target, hand: Sequence[Offer] = (), stages: LifecycleTags | None = None
+) -> list[Offer]:
+    """The version under the cursor with every other tag that is not among the pairs available, the older one first.
+
+    A double arrow says that which one is older is found out by when they were created.
+    """
+    stages = stages or LifecycleTags()
+
+    def offer(name: Tag) -> Offer:
+        older = by_stage(name, target, stages)
+        older = by_version(name, target) if older is None else older
+        pair = (target, name) if older is False else (name, target)
+        return _offer(pair, "") if older is not None else Offer(f"{name} ↔ {target}", "", pair)
+
     taken = {offer.pair for offer in hand}
-    pairs = [(name, target) for name in sorted(names, key=natural_key, reverse=True) if name != target]
-    return [_offer(pair, "") for pair in pairs if pair not in taken and pair[::-1] not in taken]
+    others = [offer(name) for name in sorted(names, key=natural_key, reverse=True) if name != target]
+    return [each for each in others if each.pair and not {each.pair, each.pair[::-1]} & taken]
 
 
 def _offer(pair: tuple[Target, Target], words: str) -> Offer:

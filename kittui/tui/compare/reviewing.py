@@ -45,7 +45,9 @@ class Reviewing:
         if self.review.empty:
             return ""
         words = f" · {self._left} left" if self._left else " · all seen"
-        return words + (f" · {self.review.verdict}" if self.review.verdict else "")
+        notes = len(self.review.notes)
+        words += f" · {self.review.verdict}" if self.review.verdict else ""
+        return words + (f" · {notes} note{'' if notes == 1 else 's'}" if notes else "")
 
     def follow(self, comparison: Comparison) -> None:
         """Load what was kept of this pair of digests, where it is another one than before."""
@@ -59,23 +61,42 @@ class Reviewing:
             run_newest(self._screen, "count", self._count)
 
     def tick(self) -> None:
-        """Tick the change under the cursor, and continue with the next one."""
+        """Tick the change under the cursor, or all changes below a heading, and continue with the next one."""
         program, row, comparison = program_of(self._screen), self._panes.rows.current, self._ready()
         if comparison is None:
             return
-        if row is None or not row.is_change:
-            program.toast("Put the cursor on a change.")
+        tree, number = self._panes.change_tree, self._panes.rows.cursor
+        keys = [row.entry.key] if row is not None and row.is_least else []
+        if row is not None and (row.folded or not keys):
+            keys += [each.entry.key for each in tree.below(number) if each.is_least]
+        if row is None or not keys:
+            program.toast("Put the cursor on a change, or on a row with changes below it.")
             return
-        ticked = row.entry.key not in self.review.seen
-        program.run_command("Seen", self._keep(comparison, self.review.ticked(row.entry.key)))
-        if ticked:
-            self._panes.go_to_change_below()
+        review = self.review.ticked(*keys).counted(comparison)
+        ticked = keys[0] in review.seen
+        program.run_command("Seen", self._keep(comparison, review))
+        if keys != [row.entry.key]:
+            name, count = clean(row.title, limit=60), f"{len(keys)} change{'' if len(keys) == 1 else 's'}"
+            program.toast(f"{count} below {name} {'ticked' if ticked else 'not ticked any more'}.")
+        if not ticked:
+            return
+        gone = self._panes.go_to_change_below()
+        if review.left == 0:
+            key = program.ports.keys["compare.verdict"]
+            program.toast(f"All {review.changes} changes are seen. {key} approves or rejects.")
+        elif not gone:
+            left = f"{review.left} above" if review.left else "Those above"
+            program.toast(f"That was the last change. {left} {'is' if review.left == 1 else 'are'} not seen yet.")
 
     def note(self) -> None:
         """Attach a note to what the cursor is on."""
         row, comparison = self._panes.rows.current, self._ready()
-        if row is not None and comparison is not None:
-            program_of(self._screen).run_command("Note", self._note(comparison, row))
+        if comparison is None:
+            return
+        if row is None:
+            program_of(self._screen).toast("Put the cursor on a row.")
+            return
+        program_of(self._screen).run_command("Note", self._note(comparison, row))
 
     def verdict(self) -> None:
         """Approve or reject."""

@@ -34,10 +34,11 @@ from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 if TYPE_CHECKING:
     from kittui.tui.compare.handing import How
 
+NO_ROW: Final = "No row is chosen: nothing differs, or nothing was read yet."
 TICK: Final = 0.5
 """Seconds between two reports of how far it is."""
-_AROUND = 31
-"""Columns of the header that are not for the two names."""
+_AROUND = 14
+"""Columns of the header that are neither for the two names nor for what is said on the right."""
 
 
 class CompareScreen(Screen[None], inherit_bindings=False):
@@ -153,12 +154,6 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def _update_bars(self) -> None:
         """Header, filters and keys."""
         comparison = self.comparison
-        a, b = (clean(name_of(side, self.sides), limit=60) for side in self.sides)
-        way = f"{a} → {b}"
-        if comparison is not None:
-            full = f"{a} {comparison.a.short} → {b} {comparison.b.short}"
-            way = full if cell_len(full) <= self.size.width - _AROUND else way
-        self._header.where = (way,)
         self._update_place()
         if comparison is not None:
             self._strip.facts = tuple(map(clean, facts_words(comparison)))
@@ -176,6 +171,15 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             stops=self._reading.working_on_values,
         )
 
+    def _way(self) -> str:
+        """Which is the old side and which the new one, with their digests where there is room."""
+        a, b = (clean(name_of(side, self.sides), limit=60) for side in self.sides)
+        ways = [f"old {a} → new {b}", f"{a} → {b}"]
+        if self.comparison is not None:
+            ways.insert(0, f"old {a} {self.comparison.a.short} → new {b} {self.comparison.b.short}")
+        room = self.size.width - _AROUND - sum(cell_len(text) for text, _ in self._header.facts)
+        return next((way for way in ways if cell_len(way) <= room), ways[-1])
+
     def _update_place(self) -> None:
         """Which change this is, of how many."""
         if self._search_input.searching:
@@ -184,6 +188,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         place, total = self._panes.place
         words = f"change {place} of {total}" if place else f"{total} change{'' if total == 1 else 's'}"
         self._header.facts = ((words + self._reviewing.words, "$kit-accent"),)
+        self._header.where = (self._way(),)
 
     def _update_words(self) -> None:
         """What was read, and whether it continues."""
@@ -253,7 +258,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
 
     def action_filter(self) -> None:
         """The next filter that shows something."""
-        self._panes.choose_next()
+        if self.comparison is None:
+            self.program.toast("Still reading.")
+        else:
+            self._panes.choose_next()
 
     def action_only(self, mark: str) -> None:
         """One kind of change alone; the same key again shows all."""
@@ -267,11 +275,14 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Old becomes new; what was compared before in that order is shown at once."""
         if not self._reading.swap():
             self._begin()
+        old, new = (clean(name_of(side, self.sides), limit=60) for side in self.sides)
+        self.program.toast(f"Swapped: {old} is the old side now, {new} the new one.")
 
     def action_again(self) -> None:
         """Compare again, asking for both tags anew."""
         self._reading.forget()
         self._begin()
+        self.program.toast("Comparing again, with what both tags hold now.")
 
     def action_back(self) -> None:
         """From the detail to the tree; from the tree back to browsing, where no values are being read."""
@@ -289,7 +300,9 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def action_copy(self) -> None:
         """Copy what the detail pane shows, old above new and without line numbers."""
         row = self._panes.rows.current
-        if row is not None:
+        if row is None:
+            self.program.toast(NO_ROW)
+        else:
             self.program.copy(copied(row.entry))
 
     def action_content(self) -> None:
@@ -315,14 +328,18 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         from kittui.tui.compare.handing import hand_over
 
         row, comparison = self._panes.rows.current, self.comparison
-        if row is not None and comparison is not None:
+        if row is None or comparison is None:
+            self.program.toast(NO_ROW)
+        else:
             self.program.run_command("Open", hand_over(self.program, self._reading, comparison, row.entry.key, how))
 
     def action_report(self) -> None:
         """The report: copied, or saved."""
         from kittui.tui.compare.report import report
 
-        if self.comparison is not None:
+        if self.comparison is None:
+            self.program.toast("Still reading.")
+        else:
             self.program.run_command("Report", report(self.program, self.comparison, self._reviewing.review))
 
     def action_timeline(self) -> None:

@@ -95,6 +95,7 @@ class SearchInput(FilterInput):
         order = [entry.key for entry in self._panes.change_tree.entries]
         key, around = self._search.next(order, row.entry.key if row else None, step)
         if key is None:
+            program_of(self.screen).toast("Not found in this comparison.")
             return
         if around and row is not None:
             program_of(self.screen).toast(f"Around the end: the {'first' if step > 0 else 'last'} match again.")

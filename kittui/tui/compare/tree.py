@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,7 +66,12 @@ class Row:
     @property
     def is_change(self) -> bool:
         """Whether `n` stops here: a change, and nothing in view below it that says it better."""
-        return self.change and (self.folded or not self.below or self.entry.text is not None)
+        return self.change and (self.folded or self.is_least)
+
+    @property
+    def is_least(self) -> bool:
+        """Whether it is a change, and nothing further down says it better, in view or folded."""
+        return self.change and (not self.below or self.entry.text is not None)
 
 
 class ChangeTree:
@@ -82,7 +87,7 @@ class ChangeTree:
         counted: list[Row] = []
         _build(self._entries, 0, None, counted)
         for row in counted:
-            if row.change and (not row.below or row.entry.text is not None):
+            if row.is_least:
                 for each in FILTERS[:-1]:
                     self.counts[each] += row.entry.status in (each.statuses or ())
         self.problems = sum(row.entry.part == "problem" for row in counted)
@@ -113,11 +118,41 @@ class ChangeTree:
             self._fold(number)
         self._changes = None
 
-    def _fold(self, number: int) -> None:
-        row = self.rows[number]
+    def end(self, number: int) -> int:
+        """The number of the row after those in view below a row."""
         end = number + 1
-        while end < len(self.rows) and self.rows[end].depth > row.depth:
+        while end < len(self.rows) and self.rows[end].depth > self.rows[number].depth:
             end += 1
+        return end
+
+    def below(self, number: int) -> Iterator[Row]:
+        """Every row below one that the filter lets through, folded ones too."""
+        row = self.rows[number]
+        return self._all(self._folded[row] if row.folded else self.rows[number + 1 : self.end(number)])
+
+    def _all(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            yield row
+            if row.folded:
+                yield from self._all(self._folded[row])
+
+    def whole(self, seen: Collection[str]) -> set[str]:
+        """The keys of rows all changes below which are among the seen ones."""
+        found: set[str] = set()
+        above: list[tuple[Row, list[bool]]] = []
+        for row in [*self._all(self.rows), None]:
+            while above and (row is None or above[-1][0].depth >= row.depth):
+                closed, unseen = above.pop()
+                if unseen and above:
+                    above[-1][1].append(True)
+                if closed.below and not closed.is_least and not unseen:
+                    found.add(closed.entry.key)
+            if row is not None:
+                above.append((row, [True] if row.is_least and row.entry.key not in seen else []))
+        return found
+
+    def _fold(self, number: int) -> None:
+        row, end = self.rows[number], self.end(number)
         if end > number + 1:
             row.folded = True
             self._folded[row] = self.rows[number + 1 : end]
@@ -193,8 +228,8 @@ def _plain(path: str) -> str:
     return path.removeprefix("./").rstrip("/")
 
 
-def cells(row: Row) -> Sequence[Spans]:
-    """A row's cells: mark and name, then what there is to say."""
+def cells(row: Row, noted: str = "") -> Sequence[Spans]:
+    """A row's cells: mark and name, then what there is to say; `noted` is the mark of its note, where it has one."""
     entry = row.entry
     foldable = bool(entry.children) and entry.part in ("layer", "heading", "file")
     fold = ("▸ " if row.folded else "▾ ") if foldable else "" if not row.depth else "  "
@@ -207,6 +242,7 @@ def cells(row: Row) -> Sequence[Spans]:
         ("  " * row.depth, "text"),
         (fold, "muted"),
         (mark, f"{role}+bold"),
+        (noted, "accent+bold"),
         (clean(row.title, limit=_TEXT), name_role),
     )
     detail = clean(_short(entry), limit=_TEXT)

@@ -11,7 +11,7 @@ from textual.filter import LineFilter
 
 _SIGNS: Final = str.maketrans(
     {
-        **dict(zip("▾▸▼▶◀▲△▽↑↓←→↵⏎", "v>v><!^v^v<>..", strict=True)),
+        **dict(zip("▾▸▼▶◀▲△▽↑↓←→↔↵⏎", "v>v><!^v^v<>=..", strict=True)),
         **dict(zip("│┃║▌▐▎▏▕┆┊╎", "|" * 11, strict=True)),
         **dict(zip("─━═╌┄┈▔▁▂▃▄▅▆▇", "-" * 8 + "." * 6, strict=True)),
         **dict(zip("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝", "+" * 17, strict=True)),

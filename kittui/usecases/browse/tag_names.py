@@ -44,6 +44,11 @@ def attached_tags(subject: Digest) -> tuple[Tag, ...]:
     return tuple(Tag(f"{subject.algorithm}-{subject.hex}.{suffix}") for suffix in _KINDS)
 
 
+def is_version(name: str) -> bool:
+    """Whether a tag begins like a version."""
+    return _VERSION.match(name.casefold()) is not None
+
+
 def natural_key(name: str) -> str:
     """A key that sorts v1.10.0 after v1.9.0, and a release after its pre-releases (2.0.0-rc.1 before 2.0.0)."""
     text = name.casefold()[:512]

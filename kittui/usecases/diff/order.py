@@ -1,0 +1,28 @@
+"""Which of two versions is the older one, as far as that is known."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.tag import Tag
+from kittui.oci.target import Target
+from kittui.usecases.browse.tag_names import is_version, natural_key
+
+
+def by_stage(a: Target, b: Target, stages: LifecycleTags) -> bool | None:
+    """Whether the first is the older of two stages: what was in production before what is, then what may be next."""
+    order = (stages.retired, stages.rollback, stages.champion, stages.challenger)
+    return order.index(a) <= order.index(b) if a in order and b in order else None
+
+
+def by_time(a: datetime | None, b: datetime | None) -> bool | None:
+    """Whether the first was created before the second; None where a time is not known, or they are the same."""
+    return a < b if a is not None and b is not None and a != b else None
+
+
+def by_version(a: Target, b: Target) -> bool | None:
+    """Whether the first is the lower of two versions."""
+    if not (isinstance(a, Tag) and isinstance(b, Tag) and is_version(a) and is_version(b)):
+        return None
+    return natural_key(a) <= natural_key(b)
