@@ -314,7 +314,7 @@ async def test_a_clean_up_of_a_registry_is_one_plan_and_one_answer(kits: Kits) -
         await pilot.press("X")
         await choose(pilot, "At stage retired")
         await until(pilot, on(pilot, ConfirmDialog))
-        await pilot.press("k", "enter")
+        await pilot.press("enter")
         assert "retired" in kits.fraud.tagged
         await pilot.press(*"retired", "enter")
         await until(pilot, lambda: "z undoes it" in text_of(pilot))
