@@ -104,3 +104,11 @@ def some_of(names: Sequence[str], limit: int = 8) -> str:
     """Names in a sentence; of many, the rest is counted."""
     more = len(names) - limit
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:limit])} and {more} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 tag`, `3,000 tags`, `2 repositories`."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {plural}"

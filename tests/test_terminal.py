@@ -105,3 +105,10 @@ def test_a_cleaned_text_is_clean_and_distinct_texts_stay_distinct_in_length(text
     cleaned = clean(text, limit=None)
     assert clean(cleaned, limit=None) == cleaned
     assert not set(cleaned) & set("\u115f\u1160\u3164\uffa0")
+
+
+def test_numbers_and_their_nouns_agree() -> None:
+    from kittui.terminal import counted
+
+    assert [counted(number, "file") for number in (0, 1, 2, 3000)] == ["0 files", "1 file", "2 files", "3,000 files"]
+    assert [counted(2, noun) for noun in ("repository", "key", "entry")] == ["2 repositories", "2 keys", "2 entries"]

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from kittui.cli.compose import Composition
+from kittui.cli.terminals import locale_of, shows_utf8
 from kittui.disk.paths import is_nowhere
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.reference import Place
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.usecases.doctor import Check, Terminal, check_registry, check_terminal
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def this_terminal(composition: Composition, *, tty: bool) -> Terminal:
     size = shutil.get_terminal_size()
     # While the interface runs, sys.stdout is what it catches prints with.
     encoding = getattr(sys.__stdout__, "encoding", None) or ""
+    if not shows_utf8(composition.environ):
+        # Python writes UTF-8 in the C locale too; what the terminal shows is another matter.
+        encoding = f"locale {locale_of(composition.environ)}"
     return Terminal(tty, encoding, size.columns, size.lines, composition.environ)
 
 
@@ -85,8 +89,8 @@ def store_checks(store: StoreReport) -> list[Check]:
     if is_nowhere(store.root):
         return [Check("home folder", "warn", "none is known, so there is no store", "Set KITOPS_HOME, or HOME.")]
     holds = (
-        f"{store.repositories} repositories, {store.tags} tags, {store.manifests} ModelKits, "
-        f"{store.blobs} blobs, {size_text(store.size)}"
+        f"{counted(store.repositories, 'repository')}, {counted(store.tags, 'tag')}, "
+        f"{counted(store.manifests, 'ModelKit')}, {counted(store.blobs, 'blob')}, {size_text(store.size)}"
     )
     checks = [Check("holds", "good", holds), _kit(store.kit)]
     if store.unused:

@@ -15,7 +15,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import stop
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.plan import Answers, Changed, ChangePlan
 from kittui.usecases.change.policy import Verdict
@@ -234,7 +234,8 @@ def show_moved(call: Call, moved: Moved, traffic: Traffic) -> None:
     def show() -> None:
         call.printer.line((document["reference"], "bold"), f"  {document['digest']}")
         call.printer.line(
-            f"  {traffic.requests} requests, {size_text(traffic.bytes)} received, {size_text(traffic.sent)} sent"
+            f"  {counted(traffic.requests, 'request')}, "
+            f"{size_text(traffic.bytes)} received, {size_text(traffic.sent)} sent"
         )
 
     call.printer.result(document, show)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
+from kittui.cli.terminals import shows_utf8
 from kittui.config import Config
 from kittui.modelkit.stages import Colour, stage_of
 
@@ -24,5 +26,5 @@ def staged(tag: str | None, config: Config) -> tuple[str, str]:
     if stage is None:
         return "", ""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
-    plain = config.ascii or not encoding.startswith("utf")
+    plain = config.ascii or not encoding.startswith("utf") or not shows_utf8(os.environ)
     return stage.shown(ascii_marks=plain), _STYLES[stage.colour]

@@ -7,7 +7,7 @@ from typing import Any
 
 from kittui.cli.output import Printer, Styled
 from kittui.formats.weights import Tensor
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.usecases.inspect.models import ListedModel, Model, Shard
 
 
@@ -88,7 +88,7 @@ def _print(printer: Printer, model: Model) -> None:
         printer.line("  ", (f"! {weights.problem}", "red"))
     for shard in model.shards:
         reason = (f"  ! {shard.problem}", "red") if shard.problem else ""
-        printer.line(f"  {shard.file}  {shard.tensors:,} tensors  {size_text(shard.nbytes)}", reason)
+        printer.line(f"  {shard.file}  {counted(shard.tensors, 'tensor')}  {size_text(shard.nbytes)}", reason)
     places = any(tensor.file for tensor in weights.tensors)
     rows: list[list[Styled]] = []
     for tensor in weights.tensors:

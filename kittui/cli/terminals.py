@@ -18,5 +18,10 @@ def has_many_colours(environ: Mapping[str, str]) -> bool:
 
 def shows_utf8(environ: Mapping[str, str]) -> bool:
     """Whether the locale that is set, if any, is one of UTF-8."""
-    named = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
+    named = locale_of(environ)
     return not named or "utf8" in named.casefold().replace("-", "")
+
+
+def locale_of(environ: Mapping[str, str]) -> str:
+    """The locale that is set for characters, if any."""
+    return next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")

@@ -17,6 +17,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobContent, Repository, Source
 from kittui.oci.target import Target
+from kittui.terminal import counted
 
 
 class FolderRepository(ABC):
@@ -109,7 +110,7 @@ class FolderRepository(ABC):
         missing = {part.digest for part in parts if self._blobs.size(part.digest) != part.size}
         if missing:
             raise NotFound(
-                f"{len(missing)} blobs of the manifest are not in {self._source.place}, {min(missing)} is one",
+                f"{self._source.place} lacks {counted(len(missing), 'blob')} of the manifest, such as {min(missing)}",
                 hint="Run the transfer again: it brings what is missing.",
                 reference=self.reference(),
             )

@@ -23,6 +23,7 @@ from kittui.oci.manifest import load_object
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import WHOLE_LAYOUT, Place, check_host, check_repository
 from kittui.oci.tag import Tag
+from kittui.terminal import counted
 
 
 def is_layout(path: str) -> bool:
@@ -161,7 +162,7 @@ class LayoutSource:
     async def ping(self) -> str:
         """One line on the layout; raises NotFound where there is none, StorageError."""
         index = await self.read()
-        return f"an OCI image layout in {self.directory}: {len(index.entries)} entries"
+        return f"an OCI image layout in {self.directory}: {counted(len(index.entries), 'entry')}"
 
     async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
         """What index.json lists; an entry that can't be read keeps everything."""

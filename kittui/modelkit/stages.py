@@ -35,7 +35,7 @@ STAGES: Final = (
     Stage(Tag("validating"), "◔", "v", "muted", "data set for validation", "preparing"),
     Stage(Tag("trained"), "◑", "t", "accent", "training is done", "preparing"),
     Stage(Tag("tuned"), "◕", "T", "accent", "fine-tuning is done", "preparing"),
-    Stage(Tag("challenger"), "◆", "?", "warn", "ready to replace the champion", "challenger"),
+    Stage(Tag("challenger"), "◆", "^", "warn", "ready to replace the champion", "challenger"),
     Stage(Tag("champion"), "★", "*", "good", "in production", "champion"),
     Stage(Tag("rollback"), "↩", "<", "special", "the previous champion, ready to go back to", "rollback"),
     Stage(Tag("retired"), "✕", "x", "bad", "no longer for production", "retired"),

@@ -20,6 +20,7 @@ from kittui.store.neighbours import kit_at_work
 from kittui.store.repository import LocalRepository
 from kittui.store.root import StoredName, StorePaths, stored_names
 from kittui.store.writer import StoreWriter
+from kittui.terminal import counted
 
 _SIZED = 1000
 """Manifests in a store up to which a listing reads them all to tell sizes."""
@@ -114,7 +115,7 @@ class LocalSource:
     async def ping(self) -> str:
         """One line on the store: where it is, how many repositories; raises StorageError."""
         names = await in_thread(self._names)
-        return f"kit's store in {self.paths.root}: {len(names)} repositories"
+        return f"kit's store in {self.paths.root}: {counted(len(names), 'repository')}"
 
     async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
         """What the repositories list; what only other files name is kept."""

@@ -141,7 +141,7 @@ def _history(place: Place, registry: DockerRegistry) -> Iterator[Row]:
         terminal.send(b"H")
         terminal.wait_for(f"release {EVENTS - 1}".encode(), timeout=60)
         seconds = time.perf_counter() - pressed
-        terminal.wait_for(b"moves, the newest first", timeout=60)
+        terminal.wait_for(b"moves, newest first", timeout=60)
         terminal.settle(1)
         down, _ = terminal.press(b"\x1b[B")
         end, _ = terminal.press(b"\x1b[F")

@@ -418,7 +418,9 @@ async def test_not_there_is_not_a_change() -> None:
         (True, True),
         (False, False),
     ]
-    assert summary(moments) == "6 versions · changed once, last with v4 · not there in 3 · the oldest first"
+    assert (
+        summary(moments) == "6 versions · changed once, last with v4 · not there in 3 · by version: no times are known"
+    )
 
 
 async def test_large_content_that_was_packed_otherwise_is_the_same() -> None:
@@ -459,3 +461,23 @@ def test_more_rows_than_are_shown_are_one_row(monkeypatch: pytest.MonkeyPatch) -
     *rows, last = outline.tensor_entries(tensors, "m")
     assert [(row.title, row.status) for row in rows] == [("t4", "changed"), ("t7", "changed"), ("t0", "same")]
     assert (last.part, last.title) == ("problem", "6 more tensors")
+
+
+async def test_versions_without_times_stand_in_the_order_of_their_versions() -> None:
+    """Tags of stages and runs say nothing of the order: the version tag does, and stands first."""
+    tree = trees()[0]
+    repository = two(tree, tree)
+    repository.tagged.clear()
+    named = {"v1": ("retired", "run-2026-11-300"), "v2": ("champion", "run-2026-11-1"), "v10": ("run-2026-11-002",)}
+    for rate, (version, others) in enumerate(named.items()):
+        document = {**KITFILE, "model": {**KITFILE["model"], "parameters": {"lr": rate / 10}}}
+        packed = pack(document, tree, version=version)
+        for tag in (*others, version):
+            put(repository, packed, tag)
+    case = TimelineUseCase(opened, Inspector())
+    moments = (await case.follow(repository, Subject.parse("model.parameters.lr"))).moments
+    assert [moment.tags[0] for moment in moments] == ["v1", "v2", "v10"]
+    assert [moment.changed for moment in moments] == [False, True, True]
+    assert summary(moments) == (
+        "3 versions · changed 2 times, last with v10, run-2026-11-002 · by version: no times are known"
+    )

@@ -74,7 +74,7 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         await pilot.press(*"<b>why</b>", "enter")
         await until(pilot, lambda: "✎ <b>why</b>" in text_of(pilot))
         await pilot.press("v")
-        await until(pilot, lambda: "13 changes were not seen yet." in text_of(pilot))
+        await until(pilot, lambda: "13 changes not seen yet." in text_of(pilot))
         await pilot.press("enter")
         await until(pilot, lambda: "13 left · approved" in text_of(pilot))
         comparison, review = screen.comparison, screen._reviewing.review

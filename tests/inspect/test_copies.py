@@ -277,3 +277,23 @@ async def test_no_draft_stays_where_saving_is_cancelled_while_it_is_created(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_without_an_editor_set_git_s_then_the_system_s_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_CONFIG_GLOBAL", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "gitconfig"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    config.write_text("[core]\n\teditor = code --wait\n")
+    assert Programs("vim").with_editor().editor == "vim"
+    assert Programs().with_editor().edit(Path("/n")) == ["code", "--wait", "/n"]
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    vi = bin_ / "vi"
+    vi.write_text("#!/bin/sh\n")
+    vi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(bin_))
+    assert Programs().with_editor().edit(Path("/n")) == ["vi", "/n"]
+    vi.unlink()
+    with pytest.raises(UsageError, match="no editor is set"):
+        Programs().with_editor().edit(Path("/n"))

@@ -85,7 +85,7 @@ async def test_findings_name_the_file_and_the_reason(tmp_path: Path) -> None:
 async def test_a_badge_says_what_was_looked_at_where_nothing_was_found(tmp_path: Path) -> None:
     report = await report_of(tmp_path, {"m/a.txt": File(b"x")}, LICENSED)
     assert report.findings == ()
-    assert "names of 1 files, 0 opened" in report.badge
+    assert "names of 1 file, 0 opened" in report.badge
     assert "safe" not in report.badge
 
 

@@ -211,7 +211,7 @@ async def test_a_read_only_board_moves_nothing(tmp_path: Path) -> None:
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await opened(pilot)
         await pilot.press("j", "c")
-        await until(pilot, lambda: "It needs a repository" in text_of(pilot))
+        await until(pilot, lambda: "it is read-only" in text_of(pilot))
         assert isinstance(pilot.app.screen, BoardScreen)
 
 

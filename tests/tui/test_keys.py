@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
+import re
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from textual.app import ComposeResult
 from textual.screen import Screen
+from textual.widgets import Input
 
-from kittui.errors import NotFound
+from kittui.errors import NotFound, Unreachable
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
@@ -597,7 +600,7 @@ async def test_keymap_mistakes_are_said_and_the_defaults_stay(keymap: dict[str, 
 
 async def test_a_command_has_several_keys_and_footer_help_and_palette_show_them_all() -> None:
     app = acme(keymap={"copy": ["Ctrl+D", "question_mark", "F8"], "help": ["f1", "?"]}).app()
-    async with app.run_test(notifications=True, size=(160, 45)) as pilot:
+    async with app.run_test(notifications=True, size=(160, 70)) as pilot:
         await to_tags(pilot)
         assert "Ctrl+D/?/F8 Copy" in text_of(pilot)
         for key in ("ctrl+d", "question_mark", "f8"):
@@ -1026,3 +1029,137 @@ async def test_what_is_over_is_taken_from_every_screen_below_a_dialog() -> None:
         await app.push_screen(ConfirmDialog("Leave", ["Leave?"], "Leave"))
         app.activity("copy", None)
         assert below.query_one(HeaderBar).doing == ()
+
+
+async def test_ctrl_c_keeps_what_is_typed_and_says_how_to_leave() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, InputDialog))
+        await pilot.press(*"abc", "ctrl+c")
+        await until(pilot, lambda: any("Ctrl+C does not quit" in each.message for each in app._notifications))
+        assert app.screen.query_one(Input).value == "abc"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is browse(pilot))
+        await pilot.press("slash", "x", "ctrl+c")
+        assert not app._exit
+        assert browse(pilot).pane.filter == "x"
+
+
+async def test_ctrl_c_closes_a_dialog_without_a_text() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceDialog))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.screen is browse(pilot))
+        assert not app._exit
+
+
+async def test_one_q_too_many_after_a_screen_does_not_quit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kittui.tui.frame import program
+
+    monkeypatch.setattr(program, "AGAIN", 3600.0)
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("T")
+        await until(pilot, lambda: app.screen is not browse(pilot))
+        await pilot.press("q", "q")
+        await until(pilot, lambda: any("q again quits" in each.message for each in app._notifications))
+        assert not app._exit
+        monkeypatch.setattr(program, "AGAIN", 0.0)
+        await pilot.press("q")
+        await until(pilot, lambda: app._exit)
+
+
+async def test_quit_asks_while_rows_are_marked() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("space", "q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        assert "1 row marked" in text_of(pilot)
+        assert not app._exit
+
+
+async def test_escape_and_a_dialog_take_away_what_is_said_and_messages_keep_it() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        at = screen.pane
+        app.fail(Unreachable("registry.acme.dev does not answer", hint="Try again."))
+        await until(pilot, lambda: len(app._notifications) == 1)
+        await pilot.press("escape")
+        await until(pilot, lambda: not app._notifications)
+        assert screen.pane is at, "the next Esc goes back"
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.pane is not at)
+        app.fail(Unreachable("registry.acme.dev does not answer", hint="Try again."))
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceDialog))
+        assert not app._notifications
+        await pilot.press("escape", "at")
+        await until(pilot, lambda: text_of(pilot).count("does not answer") == 2)
+
+
+async def test_what_a_command_says_stays_over_the_dialog_it_opens_next() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await to_registry(pilot)
+        app.notify("said before")
+
+        async def work() -> None:
+            app.notify("could not be saved")
+            await app.ask(ConfirmDialog("Again", ["Once more?"], "Yes"))
+
+        app.run_command("Save", work())
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        assert "could not be saved" in [each.message for each in app._notifications]
+
+
+def test_how_long_something_is_said_follows_from_its_length() -> None:
+    from kittui.tui.frame.program import shown_for
+
+    assert shown_for("", over=False) == 4
+    assert shown_for("x" * 80, over=False) == 6
+    assert shown_for("x" * 5000, over=False) == 8
+    assert shown_for("x" * 5000, over=True) == 4
+
+
+async def test_without_utf8_nothing_but_ascii_is_drawn() -> None:
+    async with acme(ascii_marks=True).app().run_test(size=(120, 35)) as pilot:
+        await to_registry(pilot)
+        svg = html.unescape(pilot.app.export_screenshot())
+        drawn = "".join(re.findall(r"<text [^>]*>([^<]*)</text>", svg)).replace("\xa0", " ")
+        assert "champion" in drawn
+        assert drawn.isascii(), {each for each in drawn if not each.isascii()}
+
+
+async def test_a_key_that_nothing_is_bound_to_says_so() -> None:
+    app = acme().app()
+    async with app.run_test(notifications=True, size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("m")
+        await until(pilot, lambda: any("m does nothing here" in each.message for each in app._notifications))
+
+
+async def test_help_begins_with_what_is_used_most_and_is_filtered() -> None:
+    app = acme().app()
+    async with app.run_test(size=(120, 150)) as pilot:
+        await to_registry(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Pull into the local store" in text_of(pilot))
+        shown = text_of(pilot)
+        assert shown.index("Pull into the local store") < shown.index("Next row")
+        await pilot.press("slash", *"champion roll")
+        await until(pilot, lambda: "Champion back to what rollback holds" in text_of(pilot))
+        assert "Pull into the local store" not in text_of(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: "Pull into the local store" in text_of(pilot))
+        assert isinstance(app.screen, HelpDialog)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is browse(pilot))

@@ -68,6 +68,24 @@ async def find(pilot: Pilot[Any], text: str, where: str = "Everywhere") -> FindS
     return screen
 
 
+async def test_what_was_found_is_filtered_and_escape_drops_the_filter_first(kits: Kits) -> None:
+    async with kits.app().run_test(notifications=True, size=(120, 35)) as pilot:
+        await ready(pilot)
+        screen = await find(pilot, "*")
+        every = len(screen.rows.rows)
+        assert every > 1
+        needle = screen.text(screen.found[0]).split("\t")[3].casefold()
+        held = sum(needle in screen.text(row).casefold() for row in screen.found)
+        await pilot.press("slash", *needle, "enter")
+        await until(pilot, lambda: len(screen.rows.rows) == held)
+        assert f"{held} of {every}" in text_of(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(screen.rows.rows) == every)
+        assert pilot.app.screen is screen
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+
+
 @SIZES
 async def test_a_value_is_found_across_tags_and_enter_goes_there(kits: Kits, size: tuple[int, int]) -> None:
     async with kits.app().run_test(notifications=True, size=size) as pilot:
@@ -295,7 +313,7 @@ async def test_disk_usage_is_not_offered_on_a_registry(kits: Kits) -> None:
     async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
         await ready(pilot)
         await pilot.press("D")
-        await until(pilot, lambda: "Disk usage is that of the store and of layouts" in text_of(pilot))
+        await until(pilot, lambda: "Disk usage is shown for the store and for layouts" in text_of(pilot))
 
 
 async def test_a_clean_up_of_a_registry_is_one_plan_and_one_answer(kits: Kits) -> None:
@@ -381,7 +399,7 @@ async def test_read_only_offers_no_clean_up(tmp_path: Path) -> None:
     async with app.run_test(notifications=True, size=LARGE) as pilot:
         await to_tags(pilot)
         await pilot.press("X")
-        await until(pilot, lambda: any("(not read-only)" in each.message for each in app._notifications))
+        await until(pilot, lambda: any("not read-only" in each.message for each in app._notifications))
 
 
 def checked() -> KittuiApp:
@@ -407,7 +425,7 @@ async def test_doctor_lists_what_to_do_and_repairs_after_a_plan(size: tuple[int,
         await until(pilot, lambda: not screen.reading)
         names = [one.check.name for one in screen.rows.rows]
         assert names == ["terminal", "colours", "dangling-tag", "kit", "registry", "registry"]
-        assert "6 checks: 3 good · 1 to look at · 1 wrong · 1 can be repaired" in text_of(pilot)
+        assert "6 checks: 3 good · 1 to look at · 1 wrong · 1 unknown · 1 can be repaired" in text_of(pilot)
         await pilot.press("j")
         assert "Choose theme: kittui-ansi in config.yaml." in text_of(pilot)
         await pilot.press("j")

@@ -14,13 +14,14 @@ from kittui.cli.run import Call
 from kittui.cli.sources import repositories_of
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.tag import Tag
+from kittui.terminal import counted
 from kittui.trust.documents import read_age
 from kittui.usecases.change.clean import CleanRules, Selected
 from kittui.usecases.change.plan import Answers, Changed
 from kittui.usecases.change.removal import RemovePlan
 from kittui.usecases.change.removals import Removals, plan_removals
 from kittui.usecases.change.remove import apply_remove, finish_removals
-from kittui.usecases.change.words import counted, removed_text, undo_text
+from kittui.usecases.change.words import removed_text, undo_text
 
 
 @run.command("clean", changes=True)

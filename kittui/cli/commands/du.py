@@ -9,9 +9,8 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import NotFound
 from kittui.oci.reference import LOCAL, Place
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.usecases.change.usage import Usage, Used, usage_of
-from kittui.usecases.change.words import counted
 
 
 @run.command("du")

@@ -16,6 +16,7 @@ from kittui.disk.paths import typed_path
 from kittui.modelkit.variants import needs_choice
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
+from kittui.terminal import counted
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.dossier import SUMS, gather, write
 from kittui.usecases.trust.history import merged_history
@@ -57,7 +58,7 @@ async def command(
     document = {"reference": str(located), "digest": kit.digest, "directory": str(folder), "files": names}
 
     def show() -> None:
-        call.printer.line((str(folder), "bold"), f"  {len(names)} files about {kit.digest}")
+        call.printer.line((str(folder), "bold"), f"  {counted(len(names), 'file')} about {kit.digest}")
         for note in history.notes:
             call.printer.warning(note)
         if signer is None:

@@ -13,7 +13,7 @@ from kittui.cli.run import Call
 from kittui.cli.sources import places_to_search
 from kittui.oci.protocols import Incomplete
 from kittui.oci.traffic import Traffic, metered
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.usecases.find import Finder, Match, Problem, Progress, Query
 
 
@@ -35,7 +35,7 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
         places = await places_to_search(call.composition, sources)
 
         def progress(now: Progress) -> None:
-            call.printer.status(f"{now.at}: {now.repositories} repositories, {now.modelkits} ModelKits looked through")
+            call.printer.status(f"{now.at}: {_looked(now)} looked through")
 
         finder = Finder(call.composition.modelkits, inspector_of(call), progress)
         matches: list[Match] = []
@@ -51,10 +51,14 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
     for problem in problems:
         call.printer.warning(f"{problem.reference}: {problem.error.message}")
     if not matches:
-        looked = f"{finder.progress.modelkits} ModelKits in {finder.progress.repositories} repositories"
+        looked = _looked(finder.progress)
         call.printer.note(f"nothing holds {wanted} among {looked}")
         return max([1, *(problem.error.exit_status for problem in problems)])
     return max((problem.error.exit_status for problem in problems if isinstance(problem.error, Incomplete)), default=0)
+
+
+def _looked(progress: Progress) -> str:
+    return f"{counted(progress.modelkits, 'ModelKit')} in {counted(progress.repositories, 'repository')}"
 
 
 def _document(

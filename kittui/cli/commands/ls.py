@@ -23,7 +23,7 @@ from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.oci.tag import Tag
 from kittui.tasks import together
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.tui.style.sizes import age_text
 from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repositories
 from kittui.usecases.browse.tag_names import natural_key
@@ -109,7 +109,7 @@ async def _repositories(call: Call, place: Place) -> _Listed:
     try:
         async for page in repositories(composition.places.source(place)):
             entries += page
-            call.printer.status(f"{place}: {len(entries)} repositories")
+            call.printer.status(f"{place}: {counted(len(entries), 'repository')}")
     except (Unsupported, AuthError) as error:
         if not named:
             return _Listed(place, (), error)
@@ -163,7 +163,7 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool, lon
                 hint=f"`kittui ls {place}` lists what is there.",
                 reference=text,
             )
-    call.printer.status(f"{repository.reference()}: reading {len(listing.tags)} manifests")
+    call.printer.status(f"{repository.reference()}: reading {counted(len(listing.tags), 'manifest')}")
     rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
     if long or repository.source.traits.free:
         rows = await _with_ages(call, repository, rows)
@@ -171,7 +171,7 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool, lon
     digests = list(dict.fromkeys(row.digest for row in rows if row.digest))
     signed = {row.digest: Signed("unsigned") for row in rows if row.digest and _unsigned(repository, row, listing)}
     if check:
-        call.printer.status(f"{repository.reference()}: checking the signatures of {len(digests)} ModelKits")
+        call.printer.status(f"{repository.reference()}: checking the signatures of {counted(len(digests), 'ModelKit')}")
         signed |= await check_all(call, repository, digests)
     document = {
         "source": str(repository.source.place),

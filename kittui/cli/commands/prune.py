@@ -7,6 +7,7 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import repository_of
 from kittui.cli.run import Call
+from kittui.terminal import counted
 from kittui.usecases.trust.prune import old_records, prune
 
 
@@ -25,12 +26,12 @@ async def command(call: Call, repository: str, keep: int) -> None:
     old = old_records(history, keep)
     lines = [f"{event.time}  {event.action} {event.tag}  {event.record[7:19]}" for event in old]
     document = {"repository": found.reference(), "records": [event.record for event in old]}
-    call.preview([*lines, f"{len(old)} records of {found.reference()} would be deleted"], document)
+    call.preview([*lines, f"{counted(len(old), 'record')} of {found.reference()} would be deleted"], document)
     if old:
-        call.printer.confirm(lines, f"Delete {len(old)} records?")
+        call.printer.confirm(lines, f"Delete {counted(len(old), 'record')}?")
     done = await prune(found, old)
 
     def show() -> None:
-        call.printer.line(f"{len(done)} records deleted; {keep} of each tag stay at most")
+        call.printer.line(f"{counted(len(done), 'record')} deleted; at most {keep} of each tag are kept")
 
     call.printer.result(document, show)

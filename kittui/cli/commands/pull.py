@@ -18,7 +18,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Reference, store_display
 from kittui.oci.target import Target
 from kittui.oci.traffic import metered
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.browse.variants import chosen_by_tag
 from kittui.usecases.change.transfer import parent_missing, parents_of
@@ -140,4 +140,4 @@ def _print(call: Call, documents: list[dict[str, Any]]) -> None:
         for one in (*document.get("parents", ()), document):
             call.printer.line((one["reference"], "bold"), f"  {one['digest']}")
         traffic = document["traffic"]
-        call.printer.line(f"  {traffic['requests']} requests, {size_text(traffic['bytes'])}")
+        call.printer.line(f"  {counted(traffic['requests'], 'request')}, {size_text(traffic['bytes'])}")

@@ -14,7 +14,7 @@ from kittui.cli.run import Call
 from kittui.compare.as_json import plain
 from kittui.compare.words import value_words
 from kittui.oci.traffic import metered
-from kittui.usecases.change.words import counted
+from kittui.terminal import counted
 from kittui.usecases.diff.timeline import Following, Moment, Subject, TimelineUseCase
 
 

@@ -17,7 +17,7 @@ from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.modelkit.variants import variants_of
 from kittui.oci.traffic import Traffic, metered
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.usecases.inspect.files import FoundFile, ListedLayer, list_layers
 from kittui.usecases.inspect.models import list_models
 from kittui.usecases.inspect.risk import RiskReport, assess
@@ -46,7 +46,7 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: 
         def progress(layer: Layer, files: int, position: int, size: int) -> None:
             share = f"{position * 100 // size} %" if size else ""
             call.printer.status(
-                f"{layer.path or layer.digest.short}: {files} files {share}  {traffic.bytes} bytes read"
+                f"{layer.path or layer.digest.short}: {counted(files, 'file')} {share}  {traffic.bytes} bytes read"
             )
 
         inspector = inspector_of(call)
@@ -194,8 +194,7 @@ def _print(call: Call, reference: str, listed: list[ListedLayer], traffic: Traff
         if one.problem:
             line(stem, (f"! {one.problem}", "red"))
     if traffic.requests:
-        plural = "s" if traffic.requests > 1 else ""
-        call.printer.note(f"{traffic.requests} request{plural}, {size_text(traffic.bytes)} read")
+        call.printer.note(f"{counted(traffic.requests, 'request')}, {size_text(traffic.bytes)} read")
 
 
 def _reason(entry: FileEntry) -> tuple[str, str]:

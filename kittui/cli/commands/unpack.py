@@ -16,7 +16,7 @@ from kittui.cli.variants import labels_option, target_of
 from kittui.errors import Refused
 from kittui.modelkit import parse_filters
 from kittui.oci.traffic import metered
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.transfer.extract import Limits
 from kittui.transfer.progress import Progress
 from kittui.transfer.staging import Answers
@@ -150,4 +150,4 @@ def _print(call: Call, done: Unpacked) -> None:
     written = [one for one in done.files if one.outcome == "written"]
     total = size_text(sum(one.size for one in written))
     word = "verified" if done.verified else "not verified"
-    call.printer.line((f"{len(written)} files, {total}, in {done.plan.directory} ({word})", "bold"))
+    call.printer.line((f"{counted(len(written), 'file')}, {total}, in {done.plan.directory} ({word})", "bold"))

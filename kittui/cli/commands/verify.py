@@ -14,6 +14,7 @@ from kittui.cli.inspecting import inspector_of
 from kittui.cli.keys import read_key
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
+from kittui.terminal import counted
 from kittui.trust.describe import describe
 from kittui.trust.statements import predicate_uri
 from kittui.trust.verdicts import Status
@@ -83,7 +84,7 @@ def _print_models(call: Call, models: Sequence[ModelCheck]) -> None:
         call.printer.line(("none", "yellow"), ": there is no model.sig among its files")
     for model in models:
         style = _STYLES.get(model.status, "yellow")
-        call.printer.line((model.status, style), f"  {model.path}  {model.files} files  {model.reason}")
+        call.printer.line((model.status, style), f"  {model.path}  {counted(model.files, 'file')}  {model.reason}")
 
 
 def _entry(signature: Signature, show: bool) -> dict[str, Any]:

@@ -9,27 +9,31 @@ from kittui.tui.frame.selection import Selection
 HEADING = "Move"
 
 
-@needs("Put the cursor on a tag, or mark some.")
+NO_TAG = "Put the cursor on a tag, or mark some."
+READ_ONLY = "Nothing can be changed here: it is read-only."
+
+
+@needs(NO_TAG)
 def _tags(selection: Selection) -> bool:
     return on_tag(selection) or bool(selection.marks)
 
 
-@needs("Pulling takes a tag of a registry or a layout: put the cursor on one, or mark some.")
+@needs("Only a tag in a registry or a layout can be pulled: put the cursor on one, or mark some.")
 def _pullable(selection: Selection) -> bool:
     return _tags(selection) and selection.source is not None and not selection.source.traits.is_store
 
 
-@needs("Pushing takes a tag of the store or a layout: put the cursor on one, or mark some.")
+@needs("Only a tag in the store or a layout can be pushed: put the cursor on one, or mark some.")
 def _pushable(selection: Selection) -> bool:
     return _tags(selection) and selection.source is not None and selection.source.traits.free
 
 
-@needs("It needs a tag under the cursor, in a place that may be changed (not read-only).")
+@needs(lambda selection: READ_ONLY if _tags(selection) else NO_TAG)
 def _changeable(selection: Selection) -> bool:
     return _tags(selection) and selection.writable
 
 
-@needs("It needs a repository under the cursor, in a place that may be changed (not read-only).")
+@needs(lambda selection: READ_ONLY if on_repository(selection) else "Put the cursor on a repository first.")
 def _promotable(selection: Selection) -> bool:
     return on_repository(selection) and selection.writable
 
@@ -142,15 +146,15 @@ COMMANDS = (
     Command(
         "remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING, text=True
     ),
-    Command("undo", "z", "Undo", "Take the last tag change here back", _undo, _promotable, 0, HEADING, marks_set),
-    Command("redo", "Z", "Redo", "Do again what undo took back last", _redo, _promotable, 0, HEADING, marks_set),
+    Command("undo", "z", "Undo", "Undo the last tag change here", _undo, _promotable, 0, HEADING, marks_set),
+    Command("redo", "Z", "Redo", "Redo what undo took back last", _redo, _promotable, 0, HEADING, marks_set),
     Command("vouch", "a", "Vouch", "Sign, approve, reject or attest", _vouch, _changeable, 0, HEADING, text=True),
     Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
     Command(
         "history",
         "H",
         "History",
-        "Who moved which tag, when, and what was it on a date",
+        "Who moved which tag, when; what tags held on a date",
         _history,
         on_repository,
         0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from kittui.compare.words import change_words
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 
 if TYPE_CHECKING:
     from kittui.compare.changes import ValueChange
@@ -30,7 +30,7 @@ def difference_lines(comparison: Comparison, limit: int) -> list[Content]:
     if not values:
         lines.append(_line("Kitfile", "the same values"))
         return lines
-    lines.append(_line("Kitfile", f"{len(values)} value{'' if len(values) == 1 else 's'}"))
+    lines.append(_line("Kitfile", counted(len(values), "value")))
     room = limit - len(lines)
     shown = values if len(values) <= room else values[: max(0, room - 1)]
     width = min(40, max((len(clean(value.path)) for value in shown), default=0))

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.worker import Worker
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.trust.documents import parse_time, read_moment, write_time
 from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
 from kittui.tui.frame.context import Context
@@ -23,7 +24,6 @@ from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Rows
-from kittui.usecases.change.words import counted
 from kittui.usecases.trust.chain import TagEvent
 from kittui.usecases.trust.held import Held, held_at
 from kittui.usecases.trust.history import MergedHistory
@@ -68,7 +68,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         Binding("Z", "redo", "Redo", id="history.redo", tooltip="Do again what undo took back last"),
         Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy all moves, one a line"),
         Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
-        Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Back to where it was opened"),
+        Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Stop reading, or back"),
     ]
 
     def __init__(self, context: Context, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
@@ -81,6 +81,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._by_tag: dict[str, MergedHistory] | None = None
         self._moment: datetime | None = None
         self._found: TagEvent | None = None
+        self._reader: Worker[None] | None = None
 
     @property
     def history(self) -> MergedHistory:
@@ -96,7 +97,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         hints += [("copy", "Copy", "screen.copy"), ("help", "Help", "app.help"), ("close", "Back", "screen.close")]
         self.hint([(f"history.{name}", label, action) for name, label, action in hints])
         self._rows.focus()
-        self._read()
+        self._reader = self._read()
 
     @work(group="history", exclusive=True)
     async def _read(self) -> None:
@@ -119,9 +120,9 @@ class HistoryScreen(RowsScreen[TagEvent]):
     def _summary(self) -> str:
         events = self._history.events
         outside = sum(event.source == "none" for event in events)
-        parts = [f"{len(events)} move{'' if len(events) == 1 else 's'}, the newest first"]
+        parts = [f"{counted(len(events), 'move')}, newest first"]
         parts += [f"{outside} outside kittui"] if outside else []
-        parts += [f"▲ {len(self._history.notes)} notes below"] if self._history.notes else []
+        parts += [f"▲ {counted(len(self._history.notes), 'note')} below"] if self._history.notes else []
         return " · ".join(parts)
 
     def _cells(self, event: TagEvent) -> Sequence[Spans]:
@@ -342,7 +343,11 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self.program.copy("\n".join(lines))
 
     def action_close(self) -> None:
-        """Back."""
+        """Stop reading, or back."""
+        if self._reader is not None and self._reader.is_running:
+            self._reader.cancel()
+            self._facts.update(Content(clean(f"Stopped; this is not all. {self._summary()}")))
+            return
         self.dismiss()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +23,7 @@ AT_ONCE = 2
 """Transfers that run at the same time; the others wait."""
 MOMENT = 0.5
 """Seconds in which failures are gathered."""
+WAITS = "waits for your answer"
 TELL = 0.25
 """Seconds between two looks at the progress."""
 
@@ -37,6 +39,17 @@ class Job:
     state: State = "waiting"
     error: KittuiError | None = None
     worker: Worker[None] | None = None
+    asks: bool = False
+    """Whether it waits for the user."""
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While the user is asked, nothing moves."""
+        self.asks = True
+        try:
+            yield
+        finally:
+            self.asks = False
 
     @property
     def active(self) -> bool:
@@ -132,7 +145,9 @@ class Jobs:
     @property
     def speed(self) -> str:
         """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing moves."""
-        running = [job.progress for job in self.jobs if job.state == "running"]
+        running = [job.progress for job in self.jobs if job.state == "running" and not job.asks]
+        if not running and any(job.asks for job in self.jobs):
+            return WAITS
         rate = sum(progress.rate for progress in running)
         left = sum(progress.total - progress.done for progress in running)
         if running and not left:

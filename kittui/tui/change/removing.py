@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import Unsupported
 from kittui.oci.tag import Tag
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.change.changing import marked, type_names
 from kittui.tui.change.wording import few, listed
 from kittui.tui.dialogs.choice import Choice
@@ -19,7 +19,7 @@ from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import counted, removed_text, undo_text
+from kittui.usecases.change.words import removed_text, undo_text
 
 if TYPE_CHECKING:
     from kittui.usecases.change.plan import OnMoved

@@ -233,7 +233,7 @@ def _job(
         context.changed(current.transfer.destination)
         if verb == "Pull":
             await _pull_parents(context, tools, current, job)
-        return "; ".join((f"{verb}: {plan.transfer.destination.reference(plan.target)} is there", *moved.left))
+        return "; ".join((f"{verb}ed {plan.transfer.destination.reference(plan.target)}", *moved.left))
 
     return Job(f"{verb} {plan.transfer.destination.reference(plan.target)}", mark, Progress(), work)
 

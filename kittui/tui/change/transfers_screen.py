@@ -13,7 +13,7 @@ from textual.screen import Screen
 from kittui.modelkit.roles import packaging
 from kittui.oci.descriptor import Descriptor
 from kittui.terminal import clean, size_text
-from kittui.tui.change.jobs import TELL, Job, Jobs
+from kittui.tui.change.jobs import TELL, WAITS, Job, Jobs
 from kittui.tui.change.wording import progress_text
 from kittui.tui.frame.context import Context
 from kittui.tui.style.sizes import bar_text
@@ -174,6 +174,8 @@ def _said(job: Job) -> str:
         return "Waits for the transfers before it."
     if job.state == "done":
         return size_text(progress.total) if progress.total else ""
+    if job.asks:
+        return f"It {WAITS}."
     if progress.note:
         return clean(progress.note)
     if progress.stalled:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kittui.disk.paths import typed_path
 from kittui.errors import Interrupted, KittuiError, StorageError, sentences
 from kittui.oci.digest import Digest
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.change.changing import left_out_notes, marked, name_failures, one_each
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.ticks import Ticks, folders
@@ -22,7 +22,6 @@ from kittui.tui.frame.changes import row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.change.words import counted
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit
@@ -131,7 +130,8 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again
         since = monotonic()
 
         async def decide(paths: Sequence[str]) -> Answers:
-            return await ask_about(context, paths, since)
+            with job.asking():
+                return await ask_about(context, paths, since)
 
         nonlocal chosen
         while True:
@@ -160,7 +160,7 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again
         )
         done = await apply_unpack(plan, tools.inspector, decide=decide, progress=job.progress, tuning=tools.tuning)
         written = sum(one.outcome == "written" for one in done.files)
-        said = f"{written} files unpacked into {chosen.directory}"
+        said = f"{counted(written, 'file')} unpacked into {chosen.directory}"
         return said if done.verified else f"{said}; files read by ranges are not verified"
 
     return Job(f"Unpack {mark.reference}", "⬇", Progress(), work)
@@ -182,7 +182,7 @@ async def ask_about(context: Context, paths: Sequence[str], since: float | None 
 
     answers: dict[str, Decision] = {}
     for number, path in enumerate(paths, 1):
-        title = f"{number} of {len(paths)} files in the way"
+        title = f"{number} of {counted(len(paths), 'file')} in the way"
         # The first may wait in the header; the rest follow at once.
         began = since if number == 1 else None
         found = await context.ask(ChoiceDialog(title, ANSWERS, [clean(path), ""]), since=began)

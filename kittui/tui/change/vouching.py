@@ -46,7 +46,7 @@ async def vouch(context: Context) -> None:
     choices = [
         Choice(SIGN, "Sign", "your key vouches for it"),
         Choice(APPROVE, f"Approve for {champion}", "your yes; the last word counts"),
-        Choice(REJECT, f"Reject for {champion}", "your no, in a form no tool takes for a signature"),
+        Choice(REJECT, f"Reject for {champion}", "records your refusal; it is not a signature"),
         Choice(ATTEST, "Attest", "state what a JSON file says: a test result, a BOM"),
     ]
     what = await context.ask(ChoiceDialog("Vouch", choices, (about, "")))

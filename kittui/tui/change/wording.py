@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.dialogs.plan import Change
 from kittui.tui.frame.ways import with_keys
 from kittui.usecases.change import words
@@ -83,4 +83,4 @@ def listed(names: Sequence[str], limit: int = 4) -> str:
 def few(changes: Sequence[Change], noun: str, limit: int = 8) -> tuple[list[Change], list[str]]:
     """As many rows as a dialog has room for, and a note that counts the rest."""
     rest = len(changes) - limit
-    return list(changes[:limit]), [f"and {rest} more {noun}{'' if rest == 1 else 's'}"] if rest > 0 else []
+    return list(changes[:limit]), [f"and {counted(rest, f'more {noun}')}"] if rest > 0 else []

@@ -24,7 +24,7 @@ from kittui.compare.outline import Entry
 from kittui.compare.text import LINE_LIMIT, compare_lines
 from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
 from kittui.formats.exact_json import indented_json
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.compare.hunks import Head, beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
@@ -279,20 +279,22 @@ def text_lines(
     for hunk in text.hunks:
         if hunk.output and not outputs:
             changed = sum(line.op != " " for line in hunk.lines)
-            head = Head((("▸ ", "muted"), (clean(hunk.section), "accent"), (f"  {changed:,} lines, folded", "muted")))
+            head = Head(
+                (("▸ ", "muted"), (clean(hunk.section), "accent"), (f"  {counted(changed, 'line')}, folded", "muted"))
+            )
             yield head
             continue
         one_sided = not hunk.a_count or not hunk.b_count
         folded = hunk.a_start - seen - 1 if hunk.a_count and not hunk.section else 0
         if folded > 0 and numbers:
-            yield ((f"┄ {folded:,} unchanged line{'s' if folded > 1 else ''}", "faint"),)
+            yield ((f"┄ {counted(folded, 'unchanged line')}", "faint"),)
         seen = max(seen, hunk.a_start + hunk.a_count - 1)
         if side_by_side and not one_sided:
             yield from beside(hunk, width, path)
         else:
             yield from unified(hunk, path, numbers=numbers)
     if text.cut:
-        yield ((f"and {text.cut:,} more hunks", "muted"),)
+        yield ((f"and {counted(text.cut, 'more hunk')}", "muted"),)
 
 
 def _below(entry: Entry, width: int) -> Iterator[Line]:

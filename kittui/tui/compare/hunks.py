@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from kittui.compare.changes import Hunk
 from kittui.compare.changes import Line as TextLine
 from kittui.compare.text import CONTEXT
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.widgets.cutting import Span, Spans
 from kittui.tui.widgets.highlight import highlight
 from kittui.tui.widgets.lines import Hanging, Line, between, wrap
@@ -156,7 +156,7 @@ def _spans(line: TextLine, tokens: Spans) -> list[Span]:
             start = end
         at += len(text)
     if len(line.text) > LINE_LIMIT:
-        spans.append((f" … {len(line.text) - LINE_LIMIT:,} more characters", f"muted{ground}"))
+        spans.append((f" … {counted(len(line.text) - LINE_LIMIT, 'more character')}", f"muted{ground}"))
     if line.note:
         spans.append((f"  ({clean(line.note)})", f"muted{ground}"))
     return spans

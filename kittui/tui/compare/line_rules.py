@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from kittui.compare.text import CONTEXT, LineRules
+from kittui.terminal import counted
 
 CONTEXTS: Final = (0, 1, 3, 6, 12, 25, 50, 100)
 """Lines around changes that more and less context go through."""
@@ -18,7 +19,7 @@ def with_context(rules: LineRules, step: int) -> tuple[LineRules, str]:
     at = min(range(len(CONTEXTS)), key=lambda place: abs(CONTEXTS[place] - rules.context))
     wanted = CONTEXTS[max(0, min(len(CONTEXTS) - 1, at + step))]
     ends = {CONTEXTS[0]: ", the fewest", CONTEXTS[-1]: ", the most"}
-    return replace(rules, context=wanted), f"Context: {wanted} lines{ends.get(wanted, '')}."
+    return replace(rules, context=wanted), f"Context: {counted(wanted, 'line')}{ends.get(wanted, '')}."
 
 
 def with_folds_turned(rules: LineRules) -> tuple[LineRules, str]:

@@ -14,14 +14,13 @@ from textual.worker import Worker
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.frame.rows_screen import RowsScreen
 from kittui.tui.style.sizes import age_text, bar_text
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Rows
-from kittui.usecases.change.words import counted
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.diff.timeline import Following, Moment, Subject, TimelineUseCase
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 _BAR: Final = 10
 DRAW: Final = 0.1
 """Seconds between two drawings while versions arrive."""
+NAMED: Final = 2
+"""Tags of a version that the headline names."""
 COLUMNS: Final = (
     Column("", 1),
     Column("version", 16, sticky=True, flex=True),
@@ -48,7 +49,7 @@ HINTS: Final = (
 
 
 class TimelineScreen(RowsScreen[Moment]):
-    """The versions of a repository, the oldest first, each with its value; Enter compares it with the one before."""
+    """The versions of a repository, oldest first, each with its value; Enter compares it with the one before."""
 
     DEFAULT_CSS = """
     TimelineScreen Lines { height: 7; }
@@ -161,7 +162,7 @@ class TimelineScreen(RowsScreen[Moment]):
         lines: list[Line] = [
             (
                 (clean(", ".join(moment.tags), limit=300), "text+bold"),
-                (f"  {clean(moment.created or 'made at an unknown time', limit=40)}", "muted"),
+                (f"  {clean(moment.created or 'time unknown', limit=40)}", "muted"),
             )
         ]
         if moment.problem:
@@ -222,11 +223,11 @@ def _mark(moment: Moment) -> str:
 
 def summary(moments: Sequence[Moment]) -> str:
     """How often it changed, and with which version last."""
-    versions = f"{len(moments)} version{'' if len(moments) == 1 else 's'}"
+    versions = counted(len(moments), "version")
     changed = [moment for moment in moments if moment.changed]
     unread = sum(moment.problem is not None for moment in moments)
     tail = f" · {unread} could not be read" if unread else ""
-    tail += " · the oldest first"
+    tail += f" · {_order(moments)}"
     if not any(moment.found for moment in moments):
         return f"{versions} · none has it{tail}"
     if gone := sum(not moment.found and moment.problem is None for moment in moments):
@@ -236,7 +237,15 @@ def summary(moments: Sequence[Moment]) -> str:
     if not changed:
         return f"{versions} · {'no change seen' if maybe else 'never changed'}{tail}"
     times = "once" if len(changed) == 1 else f"{len(changed)} times"
-    return f"{versions} · changed {times}, last with {', '.join(changed[-1].tags)}{tail}"
+    return f"{versions} · changed {times}, last with {', '.join(changed[-1].tags[:NAMED])}{tail}"
+
+
+def _order(moments: Sequence[Moment]) -> str:
+    """In which order they stand, and why not by time."""
+    dated = sum(moment.created is not None for moment in moments)
+    if dated == len(moments):
+        return "oldest first"
+    return f"by version: {'some' if dated else 'no'} times are known"
 
 
 def _both(before: Moment, moment: Moment) -> list[Line]:

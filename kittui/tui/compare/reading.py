@@ -16,7 +16,7 @@ from kittui.compare.text import AS_EVER, LineRules
 from kittui.compare.words import reading_words
 from kittui.errors import KittuiError
 from kittui.oci.traffic import Traffic, metered
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.compare.wording import doing_words, key_of
 from kittui.tui.compare.workers import run_newest
 from kittui.tui.frame.program import program_of
@@ -74,7 +74,7 @@ class Reading:
         seconds = monotonic() - self._began
         words = [f"{doing_words(self._step, self.depth, roomy)} …"]
         if self._traffic.requests:
-            words.append(f"{size_text(self._traffic.bytes)} in {self._traffic.requests:,} requests")
+            words.append(f"{size_text(self._traffic.bytes)} in {counted(self._traffic.requests, 'request')}")
         if seconds >= 1:
             words.append(f"{seconds:.0f} s")
         return tuple(words)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kittui.compare.review import Review, Verdict
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.compare.workers import run_newest
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -196,7 +196,7 @@ async def ask_note(program: Program, row: Row, review: Review) -> Review | None:
 
 async def ask_verdict(program: Program, left: int) -> Verdict | None:
     """Ask what is to be said of the whole; None where nothing is."""
-    words = [f"{left} changes were not seen yet."] if left else []
+    words = [f"{counted(left, 'change')} not seen yet."] if left else []
     choices: list[Choice[Verdict]] = [
         Choice("approved", "Approved", "what changed is as it should be"),
         Choice("rejected", "Rejected", "it needs work; the notes say which"),

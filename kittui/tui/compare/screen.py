@@ -14,7 +14,7 @@ from kittui.compare.comparison import Comparison
 from kittui.compare.text import LineRules
 from kittui.compare.words import facts_words
 from kittui.errors import KittuiError
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.compare import keys
 from kittui.tui.compare.depths import ask_depth
 from kittui.tui.compare.details import copied
@@ -186,7 +186,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._header.facts = ((self._search_input.words, "$kit-accent"),)
             return
         place, total = self._panes.place
-        words = f"change {place} of {total}" if place else f"{total} change{'' if total == 1 else 's'}"
+        words = f"change {place} of {total}" if place else counted(total, "change")
         self._header.facts = ((words + self._reviewing.words, "$kit-accent"),)
         self._header.where = (self._way(),)
 

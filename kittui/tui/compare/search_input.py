@@ -7,6 +7,7 @@ from collections.abc import Callable
 from textual import on, work
 
 from kittui.tasks import aside
+from kittui.terminal import counted
 from kittui.tui.compare.panes import ChangePanes
 from kittui.tui.compare.searching import Search, holding
 from kittui.tui.frame.program import program_of
@@ -36,7 +37,7 @@ class SearchInput(FilterInput):
         rows = len(self._search.found)
         if not rows:
             return "not found"
-        return f"match {at} of {count}, in {rows} place{'s' if rows != 1 else ''}" if count else f"found in {rows}"
+        return f"match {at} of {count}, in {counted(rows, 'place')}" if count else f"found in {rows}"
 
     def ask(self) -> None:
         """Ask for a text."""

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from kittui.compare.changes import MARKS, Row, Table
 from kittui.compare.words import cells_of, change_words, table_words
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.compare.hunks import GROUNDS, ROLES, Head
 from kittui.tui.widgets.cutting import Span
 from kittui.tui.widgets.lines import Line
@@ -25,7 +25,9 @@ def table_lines(table: Table, width: int) -> Iterator[Line]:
     the changed ones don't fit, each changed cell has a line of its own."""
     key = f"by {clean(table.key, limit=40)}" if table.key else "by their order"
     rows = (
-        f"{table.count_b:,} rows" if table.count_a == table.count_b else f"{table.count_a:,} → {table.count_b:,} rows"
+        counted(table.count_b, "row")
+        if table.count_a == table.count_b
+        else f"{table.count_a:,} → {table.count_b:,} rows"
     )
     yield ((f"{rows}, {key}: {table_words(table)}", "muted"),)
     for column in table.columns:
@@ -35,7 +37,7 @@ def table_lines(table: Table, width: int) -> Iterator[Line]:
     shown = _chosen(table, widths, width - 2)
     yield ()
     if shown is None:
-        yield Head(((f"{len(table.rows):,} rows, each changed cell on a line", "accent"),))
+        yield Head(((f"{counted(len(table.rows), 'row')}, each changed cell on a line", "accent"),))
         for row in table.rows:
             yield from _record(table, row)
     else:
@@ -44,10 +46,10 @@ def table_lines(table: Table, width: int) -> Iterator[Line]:
             yield from _cells(row, shown, widths)
         if (hidden := len(table.names) - len(shown)) > 0:
             yield ()
-            many = "1 more column" if hidden == 1 else f"{hidden} more columns"
+            many = counted(hidden, "more column")
             yield ((f"{many}: the same in changed rows, no room here", "muted"),)
     if (total := table.added + table.removed + table.changed) > len(table.rows):
-        yield ((f"and {total - len(table.rows):,} more rows", "muted"),)
+        yield ((f"and {counted(total - len(table.rows), 'more row')}", "muted"),)
 
 
 def _widths(table: Table) -> list[int]:

@@ -74,6 +74,11 @@ class Browser(Protocol):
         """Turn the details pane to a tab; False where it has nothing to show."""
         ...
 
+    @property
+    def marked(self) -> int:
+        """How many rows are marked."""
+        ...
+
     def clear_marks(self, keep: Collection[Mark] = ()) -> None:
         """Forget all marks but a few."""
         ...

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 Condition = Callable[[Selection], bool]
-_REASONS: dict[Condition, str] = {}
+Reason = str | Callable[[Selection], str]
+_REASONS: dict[Condition, Reason] = {}
 
 
-def needs(reason: str) -> Callable[[Condition], Condition]:
-    """Give a condition the sentence that a key says where it does not hold."""
+def needs(reason: Reason) -> Callable[[Condition], Condition]:
+    """Give a condition the sentence that a key says where it does not hold, or what finds that sentence."""
 
     def decorate(condition: Condition) -> Condition:
         _REASONS[condition] = reason
@@ -83,7 +84,10 @@ class Command:
 
     def refusal(self, selection: Selection) -> str:
         """Why it does nothing for the selection; empty where it does something."""
-        return "" if self.enabled(selection) else _REASONS.get(self.enabled, "It does nothing here.")
+        if self.enabled(selection):
+            return ""
+        reason = _REASONS.get(self.enabled, "It does nothing here.")
+        return reason if isinstance(reason, str) else reason(selection)
 
     @property
     def binding(self) -> Binding:

@@ -14,9 +14,10 @@ from kittui.tui.style.keys import display_keys
 from kittui.tui.widgets.lines import Line
 
 Section = list[tuple[str, str, str]]
+MOVEMENT = "Moving the cursor"
 _HEADINGS = {
-    "move": "Moving",
-    "text": "Moving",
+    "move": MOVEMENT,
+    "text": MOVEMENT,
     "compare": "Comparing",
     "timeline": "Over the versions",
     "history": "History",
@@ -41,24 +42,22 @@ MARKS: Final = (
 
 
 def sections(screen: Screen[Any], headings: Mapping[str, str], refusal: Callable[[str], str]) -> dict[str, Section]:
-    """(keys, label, tooltip) of every live key, by heading; `headings` say it for commands, by their ids.
+    """(keys, label, tooltip) of every live key, by heading: the screen's own first, movement last.
 
-    A command that does nothing here says why instead of what it does.
+    `headings` say it for commands, by their ids. A command that does nothing here says why instead of what it does.
     """
     found: dict[str, Section] = {
-        "Comparing": [],
-        "Over the versions": [],
-        "ModelKit": [],
-        "Browse": [],
-        "Panes": [],
-        "Moving": [],
-        "Program": [],
+        heading: []
+        for heading in (
+            *dict.fromkeys(_HEADINGS[name] for name in _HEADINGS if _HEADINGS[name] != MOVEMENT),
+            *("Move", "ModelKit", "Browse", "Upkeep", "Program", "Files", "Panes", MOVEMENT),
+        )
     }
     keys: dict[str, list[str]] = {}
     rows: dict[str, tuple[str, str, str]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        if not active.enabled or not binding.description or binding.system:
+        if not active.enabled or not binding.tooltip or binding.system:
             continue
         name = binding.id or binding.action
         keys.setdefault(name, []).extend(filter(None, display_keys(binding.key)))

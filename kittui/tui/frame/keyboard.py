@@ -178,12 +178,17 @@ class Keyboard:
             if task in self._commands:
                 self._commands[task] = monotonic()
 
+    def began(self) -> float | None:
+        """When the running command began, or was last answered (time.monotonic); None for other work."""
+        task = asyncio.current_task()
+        return self._commands.get(task) if task is not None else None
+
     def late(self, since: float | None = None) -> bool:
         """Whether the running command, or work since a moment, took long while the user turned to something else."""
         task = asyncio.current_task()
         if task is not None and self._is_for(task):
             return False
-        began = self._commands.get(task) if task is not None else None
+        began = self.began()
         began = since if began is None else began
         return began is not None and monotonic() - began > PATIENCE and self._last > began
 

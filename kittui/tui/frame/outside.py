@@ -27,7 +27,7 @@ _ACTIVITY = "copy"
 
 async def edit(program: Program, original: Original) -> None:
     """Open a verified copy of a file in the editor; raises what copying and starting the editor raise."""
-    programs = program.ports.settings.programs
+    programs = await in_thread(program.ports.settings.programs.with_editor)
     await _show(program, [original], lambda paths: programs.edit(paths[0]))
 
 

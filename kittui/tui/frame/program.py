@@ -12,10 +12,12 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events
 from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
@@ -25,7 +27,7 @@ from textual.worker import WorkerFailed
 
 from kittui.errors import KittuiError
 from kittui.oci.traffic import LATEST, Traffic, metered
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.dialogs.said import Said
 from kittui.tui.frame import clipboard
 from kittui.tui.frame.keyboard import Keyboard, Passed
@@ -58,6 +60,12 @@ MESSAGES = 500
 """Messages that are kept."""
 IN_THE_DARK = ("quit", "suspend", "repaint")
 """What keys do even where the terminal is too small to show anything."""
+SHORTEST, LONGEST = 4.0, 8.0
+"""Seconds for which something said stays in its corner: the longer the text, the longer."""
+READ = 40
+"""Characters that are read in a second."""
+AGAIN = 0.5
+"""Seconds after a key has closed a screen in which another q is one too many: it does not quit."""
 NOTICE = 0.3
 """Seconds after which the header says that a command is still working."""
 
@@ -70,7 +78,7 @@ class Program(App[None], inherit_bindings=False):
         Binding(
             "colon,ctrl+p", "command_palette", "Palette", id="palette", tooltip="Find a command by name", show=False
         ),
-        Binding("q", "leave", "Quit", id="quit", tooltip="Quit; asks only while a transfer runs", show=False),
+        Binding("q", "leave", "Quit", id="quit", tooltip="Quit; asks while work runs or rows are marked", show=False),
         Binding(
             "exclamation_mark",
             "open_waiting",
@@ -89,7 +97,7 @@ class Program(App[None], inherit_bindings=False):
         ),
         Binding("ctrl+l", "repaint", "Repaint", show=False, priority=True, id="repaint", tooltip="Draw it all again"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True, id="suspend", tooltip="fg returns"),
-        Binding("ctrl+c", "leave", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
+        Binding("ctrl+c", "interrupt", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
     ]
 
     def __init__(self, ports: Ports, keys: KeyNames, headings: Mapping[str, str]) -> None:
@@ -102,9 +110,11 @@ class Program(App[None], inherit_bindings=False):
         self._states: dict[type, object] = {}
         self._waits: dict[str, Timer] = {}
         self._said: deque[Said] = deque(maxlen=MESSAGES)
-        self.keyboard = Keyboard(self, super().on_event, self._say_dropped)
+        self.keyboard = Keyboard(self, self._deliver, self._say_dropped)
         self._waiting = Waiting(self.activity)
         self._told_of_tmux = False
+        self._key = ""
+        self._left_at = self._said_at = self._shown_until = float("-inf")
         self.catches_faults = False
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
@@ -149,6 +159,25 @@ class Program(App[None], inherit_bindings=False):
         for each in separate(event, typing=isinstance(self.focused, Input)):
             if getattr(each, "key", "") != "escape" or not self.stop_command():
                 self.keyboard.take(each)
+
+    async def _deliver(self, event: events.Key | events.Paste) -> None:
+        self._key = event.key if isinstance(event, events.Key) else ""
+        typed = event.character if isinstance(event, events.Key) and event.is_printable else ""
+        if typed and not self._does_something(self._key):
+            self.notify(f"{typed} does nothing here. {self.ports.keys['help']} lists the keys.", markup=False)
+            return
+        await super().on_event(event)
+
+    def _does_something(self, key: str) -> bool:
+        """Whether a key is for what is typed or chosen, or is bound where the cursor is."""
+        typing = isinstance(self.focused, Input) or isinstance(self.screen, ModalScreen)
+        return typing or key in self.screen.active_bindings
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close a screen, and remember when a key did that."""
+        if self._key in {"escape", *self.ports.keys.of("quit")}:
+            self._left_at = monotonic()
+        return super().pop_screen()
 
     def _is_beyond_sight(self, event: events.Event, key: str) -> bool:
         """Whether something was typed or clicked where the terminal is too small to show what it would do."""
@@ -206,7 +235,7 @@ class Program(App[None], inherit_bindings=False):
         if traffic.requests:
             received = f", {size_text(traffic.bytes)}" if traffic.bytes else ""
             host = f"{traffic.host}: " if traffic.host else ""
-            asked = f" {host}{traffic.requests:,} request{'s' if traffic.requests != 1 else ''}{received};"
+            asked = f" {host}{counted(traffic.requests, 'request')}{received};"
         self.activity(_activity(task), f"{label} …{asked} {stops}")
 
     def stop_command(self) -> bool:
@@ -239,6 +268,9 @@ class Program(App[None], inherit_bindings=False):
             words = f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops"
             if not await self.keyboard.asking(lambda: self._waiting.wanted(words)):
                 return None
+        began = self.keyboard.began()
+        if began is None or self._said_at < began:
+            self.clear_toasts()
         return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
 
     def _handle_exception(self, error: Exception) -> None:
@@ -311,10 +343,24 @@ class Program(App[None], inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Say something in a corner, and keep it among the messages."""
+        """Say something in a corner, and keep it among the messages. How long it stays follows from its length.
+
+        Over a dialog that is as short as it can be.
+        """
         place = " › ".join(self.browser.where) if self.screen_stack else ""
         self._said.append(Said(self.ports.clock(), place, severity, title, message))
+        over = bool(self.screen_stack) and isinstance(self.screen, ModalScreen)
+        timeout = shown_for(message, over=over)
+        self._said_at = monotonic()
+        self._shown_until = max(self._shown_until, self._said_at + timeout)
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def clear_toasts(self) -> bool:
+        """Take away what is said in the corner; False where nothing is. It stays among the messages."""
+        shown = monotonic() < self._shown_until
+        self._shown_until = float("-inf")
+        self.clear_notifications()
+        return shown
 
     def waits_for(self, host: str, words: str) -> None:
         """Say in the header who is waited for, as long as that is; why is kept among the messages, once."""
@@ -338,7 +384,6 @@ class Program(App[None], inherit_bindings=False):
         from kittui.usecases.diff.report import save_report
 
         lines = message_lines(tuple(self._said), tuple(LATEST))
-        self.clear_notifications()
         wish = await self.ask(MessagesDialog(lines))
         text = "\n".join(line if isinstance(line, str) else "".join(piece for piece, _ in line) for line in lines)
         if wish == "copy":
@@ -407,6 +452,7 @@ class Program(App[None], inherit_bindings=False):
         from kittui.tui.dialogs.help import HelpDialog
         from kittui.tui.frame.help import legend, sections
 
+        self.clear_toasts()
         marks = legend(self.ports.settings, getattr(self.screen, "marks_of_help", None))
         self.push_screen(HelpDialog(sections(self.screen, self._headings, self.browser.refusal), marks))
 
@@ -415,25 +461,37 @@ class Program(App[None], inherit_bindings=False):
         """What leaving would end; to wait for a registry does not count."""
         return [text for key, text in self._activities.items() if not key.startswith("wait ")]
 
-    async def action_leave(self) -> None:
-        """Quit, at once where nothing is under way."""
-        if not self._under_way:
+    def action_interrupt(self) -> None:
+        """Ctrl+C takes away nothing that is being typed, and closes a dialog; elsewhere it quits."""
+        if isinstance(self.focused, Input):
+            self.notify("Ctrl+C does not quit while you type. Esc leaves the text.", markup=False)
+        elif isinstance(self.screen, ModalScreen):
+            self.screen.dismiss(None)
+        else:
+            self._leave()
+
+    def action_leave(self) -> None:
+        """Quit, unless the key is one more than it took to come back here."""
+        self._leave(unless=monotonic() - self._left_at < AGAIN)
+
+    def _leave(self, *, unless: bool = False) -> None:
+        """Ask where something is under way or marked."""
+        if self._under_way or self.browser.marked:
+            self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
+        elif unless:
+            self.notify(f"{self.ports.keys['quit']} again quits.", markup=False)
+        else:
             self.exit()
-            return
-        self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
 
     async def _ask_to_leave(self) -> None:
         from kittui.tui.dialogs.confirm import ConfirmDialog
 
-        under_way = self._under_way
-        if await self.ask(
-            ConfirmDialog(
-                "Quit",
-                ["Under way:", *under_way, "", "What was transferred is kept, and the next pull resumes it."],
-                "Quit",
-                danger=True,
-            )
-        ):
+        words = []
+        if under_way := self._under_way:
+            words += ["Under way:", *under_way, "", "What was transferred is kept, and the next pull resumes it."]
+        if marked := self.browser.marked:
+            words.append(f"{counted(marked, 'row')} marked: kittui does not remember marks.")
+        if await self.ask(ConfirmDialog("Quit", words, "Quit", danger=True)):
             self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -446,6 +504,11 @@ class Program(App[None], inherit_bindings=False):
 def _activity(task: asyncio.Task[object] | None) -> str:
     """What the activity of a command is known by."""
     return f"command {id(task)}"
+
+
+def shown_for(message: str, *, over: bool) -> float:
+    """Seconds for which something is said: over a dialog as few as possible."""
+    return SHORTEST if over else min(LONGEST, SHORTEST + len(message) / READ)
 
 
 def program_of(screen: Screen[Any]) -> Program:

@@ -13,7 +13,7 @@ from kittui.formats.model_file import is_model_file
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import Weights
 from kittui.oci.traffic import metered
-from kittui.terminal import size_text
+from kittui.terminal import counted, size_text
 from kittui.tui.frame.asking import STREAMED, instead, why
 from kittui.tui.frame.selection import FileHere, Node, Report, TensorHere
 from kittui.tui.inspect.badges import Badges, known_by
@@ -141,7 +141,7 @@ class LayerTree:
                 taken = len(entries)
                 read = f" · {size_text(traffic.bytes)} read" if traffic.bytes else ""
                 part = f" · {position * 100 // max(1, size)} %"
-                report(_rows(place, growing), f"{growing.count:,} files{read}{part}")
+                report(_rows(place, growing), f"{counted(growing.count, 'file')}{read}{part}")
                 shown_at = monotonic()
 
             listing = await place.inspector.listing(place.repository, place.layer, on_progress=progress, ask=ask)
@@ -155,7 +155,9 @@ class LayerTree:
         if listing.problem:
             nodes.append(Node("!", listing.problem, "note", problem=listing.problem))
         if not listing.verified:
-            nodes.append(Node("?", f"{growing.count:,} files, not verified: read by ranges; V verifies", "note"))
+            nodes.append(
+                Node("?", f"{counted(growing.count, 'file')}, not verified: read by ranges; V verifies", "note")
+            )
         return nodes + _rows(place, growing)
 
     async def assess(self, ports: Ports, repository: Repository, modelkit: ModelKit, layer: Layer) -> str:
@@ -204,7 +206,7 @@ def _run(place: _Place, folders: list[Node]) -> Node:
     """Some of very many folders."""
     size = sum(node.size or 0 for node in folders)
     name = f"{folders[0].name} … {folders[-1].name}"
-    return Node(f"run {folders[0].name}", name, "dir", size, f"{len(folders):,} folders", folders)
+    return Node(f"run {folders[0].name}", name, "dir", size, counted(len(folders), "folder"), folders)
 
 
 def _files_run(place: _Place, files: list[tuple[int, FileEntry]], start: int, skip: int) -> Node:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.inspect.pictures import picture_page
 from kittui.tui.inspect.tensors import shape_text
 from kittui.tui.widgets.cutting import Span, Spans
@@ -156,7 +156,7 @@ def row_lines(grid: Grid, record: Record) -> list[Line]:
         lines += ["", ((name or f"column {number + 1}", "key"),)]
         lines += [((line, "text"),) for line in cell.split("⏎")]
     if len(record.cells) > COLUMNS:
-        lines += ["", ((f"and {len(record.cells) - COLUMNS:,} more cells", "muted"),)]
+        lines += ["", ((f"and {counted(len(record.cells) - COLUMNS, 'more cell')}", "muted"),)]
     return lines
 
 

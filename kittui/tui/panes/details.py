@@ -12,7 +12,7 @@ from kittui.errors import KittuiError
 from kittui.modelkit.variants import variants_of
 from kittui.oci.digest import Digest
 from kittui.tasks import aside_if_large
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.frame.kit_commands import bare_reference, kit_commands
 from kittui.tui.frame.parts import Tab
 from kittui.tui.frame.ports import Ports
@@ -262,7 +262,7 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Line]
         written = text.splitlines()
         lines += [highlight_yaml(clean_line(line)) for line in written[:LINES]]
         if len(written) > LINES:
-            lines.append(((f"▲ {len(written) - LINES:,} more lines: kittui show prints them", "warn"),))
+            lines.append(((f"▲ {counted(len(written) - LINES, 'more line')}: kittui show prints them", "warn"),))
     else:
         lines.append((("It carries no Kitfile.", "muted"),))
     if modelkit.annotations:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.frame.selection import Node
 from kittui.tui.panes.queries import Query, parse
 from kittui.tui.style.sizes import bar_text
@@ -234,7 +234,7 @@ def cells(row: TreeRow, openable: bool, held: bool, largest: int, roomy: bool) -
         name = (
             (pad + ("▾ " if row.unfolded else "▸ "), "muted"),
             (f"{row.label:<11}", "key"),
-            (f" {len(row.layers)} layers", "muted"),
+            (f" {counted(len(row.layers), 'layer')}", "muted"),
         )
         return (name, ((size_text(row.size), "muted"),), (), (), (), ())
     if isinstance(row, NodeRow):

@@ -12,7 +12,7 @@ from textual.worker import Worker, get_current_worker
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.frame.parts import LayerRows
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Node, Report
@@ -150,7 +150,7 @@ class LayersPane(RowsPane[TreeRow]):
             self._hold(tag)
         elif modelkit.manifest.is_index:
             count = len(modelkit.manifest.manifests)
-            words = f"This is an index of {count} variant{'' if count == 1 else 's'}."
+            words = f"This is an index of {counted(count, 'variant')}."
             self.set_state(State("empty", words, "", "`→` on its tag shows them, with their labels as columns."))
         else:
             kind = clean(modelkit.label)

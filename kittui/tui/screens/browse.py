@@ -17,7 +17,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.frame.commands import Command
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.parts import Part
@@ -177,6 +177,11 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         return self._panes[self._at]
 
     @property
+    def marked(self) -> int:
+        """How many rows are marked."""
+        return len(self._marks)
+
+    @property
     def marks(self) -> tuple[Mark, ...]:
         """Marked tags, in the order they were marked."""
         return tuple(self._marks.values())
@@ -260,11 +265,13 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.go(NAMES[(NAMES.index(self._at) + step) % len(NAMES)])
 
     def back(self) -> None:
-        """One step back: stop what is being listed, drop the filter, then go to the pane on the left."""
+        """One step back: stop what is being listed, drop the filter, the toasts, or go one pane to the left."""
         if self._at == "layers" and self.layers_pane.stop():
             return
         if self.pane.filter:
             self.pane.close_filter()
+        elif self.program.clear_toasts():
+            return
         elif self._at != "repositories":
             self.go_by(-1)
         else:
@@ -314,7 +321,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         facts = [("read-only", "$kit-warn") if self._ports.settings.read_only else ("read-write", "$kit-muted")]
         registries = sum(row.entry.place.kind == "remote" for row in self.repositories_pane.places)
         if registries:
-            facts.append((f"{registries} registr{'y' if registries == 1 else 'ies'}", "$kit-muted"))
+            facts.append((counted(registries, "registry"), "$kit-muted"))
         if self.has_class("-zoomed"):
             facts.append((f"zoomed, {self._ports.keys['zoom']} ends it", "$kit-accent"))
         if self._marks:

@@ -16,7 +16,7 @@ _SIGNS: Final = str.maketrans(
         **dict(zip("─━═╌┄┈▔▁▂▃▄▅▆▇", "-" * 8 + "." * 6, strict=True)),
         **dict(zip("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝", "+" * 17, strict=True)),
         **dict(zip("█▉▊▋▍▓▒░", "#####==.", strict=True)),
-        **dict(zip("●◐○◔◑◕◆★☆✕✗✘✓✔✎″∅·•…›‹↩↻⟳≠×−–—“”’", '@o.vtT?**xx!++/"0.*~><<~~#x---""\'', strict=True)),
+        **dict(zip("●◐○◔◑◕◆★☆✕✗✘✓✔✎″∅·•…›‹↩↻⟳≠×−–—“”’", '@o.vtT^**xx!++/"0.*~><<~~#x---""\'', strict=True)),
         **dict.fromkeys("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "*"),
     }
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError
 from kittui.oci.tag import Tag
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.trust.documents import read_age
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -16,7 +16,7 @@ from kittui.tui.frame.deleting import agree_to_delete
 from kittui.tui.frame.failures import left_out
 from kittui.usecases.change.clean import CleanRules, Selected
 from kittui.usecases.change.plan import Answers
-from kittui.usecases.change.words import counted, removed_text, undo_text
+from kittui.usecases.change.words import removed_text, undo_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

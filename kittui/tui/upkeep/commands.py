@@ -9,12 +9,12 @@ from kittui.tui.frame.selection import Selection
 HEADING = "Upkeep"
 
 
-@needs("Disk usage is that of the store and of layouts: put the cursor on one.")
+@needs("Disk usage is shown for the store and for layouts: put the cursor on one.")
 def _on_disk(selection: Selection) -> bool:
     return selection.source is not None and selection.source.traits.free
 
 
-@needs("It needs a place under the cursor that may be changed (not read-only).")
+@needs("Put the cursor on a place that is not read-only.")
 def _cleanable(selection: Selection) -> bool:
     return selection.place is not None and selection.writable
 

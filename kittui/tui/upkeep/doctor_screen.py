@@ -10,7 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from kittui.oci.reference import Place
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.frame.context import Context
 from kittui.tui.upkeep.list_screen import ListScreen
@@ -18,7 +18,6 @@ from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Rows
-from kittui.usecases.change.words import counted
 from kittui.usecases.doctor import REPAIR_ALSO, Check
 
 MARKS: Final = {"good": ("✓", "good"), "warn": ("▲", "warn"), "bad": ("✗", "bad"), "unknown": ("?", "muted")}
@@ -64,6 +63,7 @@ class DoctorScreen(ListScreen[Finding]):
         said = [f"{counted(len(states), 'check')}: {states.count('good')} good"]
         said += [f"{states.count('warn')} to look at"] if "warn" in states else []
         said += [f"{states.count('bad')} wrong"] if "bad" in states else []
+        said += [f"{states.count('unknown')} unknown"] if "unknown" in states else []
         said += [f"{len(self.repairable)} can be repaired"] if self.repairable else []
         return " · ".join(said)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual import on
 
 from kittui.errors import KittuiError
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.context import Context
@@ -17,7 +17,6 @@ from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Rows
-from kittui.usecases.change.words import counted
 from kittui.usecases.find import Match, Problem, Progress, Query
 
 if TYPE_CHECKING:
@@ -45,12 +44,15 @@ class FindScreen(ListScreen[Found]):
         super().__init__(context, f"Find {query.text} in {where}", columns)
         self._query, self._places, self._where = query, places, where
         self._looked = Progress()
+        self._sources: set[str] = set()
 
     async def read(self) -> None:
         """Search, and show every find."""
         finder = self.program.ports.upkeep.finder(self._report)
         self._looked = finder.progress
         async for found in finder.search(self._query, self._places):
+            if isinstance(found, Match):
+                self._sources.add(str(found.repository.source.place))
             self.add(found)
 
     def _report(self, now: Progress) -> None:
@@ -59,7 +61,7 @@ class FindScreen(ListScreen[Found]):
     def _counts(self) -> str:
         looked = self._looked
         matches = sum(isinstance(one, Match) for one in self.found)
-        places = f"{looked.repositories} {'repository' if looked.repositories == 1 else 'repositories'}"
+        places = counted(looked.repositories, "repository")
         return f"{matches} found, {counted(looked.modelkits, 'ModelKit')} in {places} looked through"
 
     def summary(self) -> str:
@@ -72,8 +74,9 @@ class FindScreen(ListScreen[Found]):
         if isinstance(row, Problem):
             return ((("✗ ", "bad"), (clean(row.reference), "text")), (), (), ((clean(row.error.message), "bad"),), ())
         where, size = _place_in(row)
+        source = next(iter(self._sources)) if len(self._sources) == 1 else ""
         return (
-            ((clean(row.reference), "text+bold"),),
+            ((clean(row.reference.removeprefix(f"{source}/")), "text+bold"),),
             ((row.digest.short, "muted"),),
             ((row.what.replace("_", ""), "accent"),),
             ((clean(where), "text"),),

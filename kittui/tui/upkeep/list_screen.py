@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.timer import Timer
@@ -16,6 +17,8 @@ from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.panes.filtering import FilterInput
+from kittui.tui.panes.queries import parse
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
@@ -24,6 +27,7 @@ from kittui.tui.widgets.rows import Rows
 DRAW: Final = 0.1
 """Seconds between two drawings while rows arrive."""
 COMMON: Final = (
+    ("list.filter", "Filter", "screen.filter"),
     ("list.reload", "Reload", "screen.reload"),
     ("list.help", "Help", "app.help"),
     ("list.close", "Back", "screen.close"),
@@ -37,12 +41,15 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     DEFAULT_CSS = """
     ListScreen Lines { height: 30%; min-height: 6; }
+    ListScreen FilterInput { display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; }
+    ListScreen.-filtering FilterInput { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="list.filter", tooltip="Filter as you type; Esc clears"),
         Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy all rows, one a line"),
         Binding("r", "reload", "Reload", id="list.reload", tooltip="Read everything again"),
         Binding("question_mark", "app.help", "Help", id="list.help", tooltip="Every key that is live now"),
-        Binding("escape,q", "close", "Back", id="list.close", tooltip="Stop reading, or back to the panes"),
+        Binding("escape,q", "close", "Back", id="list.close", tooltip="Stop reading, drop the filter, or go back"),
     ]
     HINTS: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     """Keys of its own for the footer: id, label, action."""
@@ -56,6 +63,12 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self._timer: Timer | None = None
         self._worker: Worker[None] | None = None
         self._reading = self._complete = False
+        self._needle = self._said = ""
+
+    def compose(self) -> ComposeResult:
+        """The filter below what is said, hidden until it is wanted."""
+        header, facts, *others = super().compose()
+        yield from (header, facts, FilterInput(), *others)
 
     @property
     def rows(self) -> Rows[Row]:
@@ -146,7 +159,9 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     def say(self, text: str) -> None:
         """Put a text above the list."""
-        self._facts.update(Content(clean(text)))
+        self._said = text
+        shown = f" · /{self._needle}: {len(self._rows.rows)} of {len(self._found)}" if self._needle else ""
+        self._facts.update(Content(clean(text + shown)))
 
     def _draw_soon(self) -> None:
         if self._stale:
@@ -156,24 +171,45 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         """Show what was found so far."""
         self._stale = False
         first = None
-        rows = self.arranged(self._found)
+        query = parse(self._needle)
+        rows = self.arranged([row for row in self._found if query.matches(self.text(row))])
         if rows and not self._rows.touched:
             first = rows[0]
         self._rows.show(rows, first)
         self._detail()
+        if self._needle:
+            self.say(self._said)
 
     @on(Rows.Highlighted)
     def _detail(self) -> None:
         self._lines.show(Page(list(self.lines(self._rows.current))))
+
+    def action_filter(self) -> None:
+        """Let a filter be typed."""
+        self.add_class("-filtering")
+        self.query_one(FilterInput).focus()
+
+    @on(FilterInput.Typed)
+    def _typed(self, event: FilterInput.Typed) -> None:
+        self._needle = event.text.strip()
+        self.draw()
+        self.say(self._said)
+
+    @on(FilterInput.Left)
+    def _left(self) -> None:
+        self.remove_class("-filtering")
+        self._rows.focus()
 
     def action_copy(self) -> None:
         """Copy all rows, one a line."""
         self.program.copy("\n".join(self.text(row) for row in self._rows.rows))
 
     def action_close(self) -> None:
-        """Stop reading, or back."""
+        """Stop reading, drop the filter, or back."""
         if self.reading and self._worker is not None:
             self._worker.cancel()
             self._end(f"Stopped; this is not all. {self.summary()}")
-            return
-        self.dismiss()
+        elif self._needle:
+            self.query_one(FilterInput).value = ""
+        else:
+            self.dismiss()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import on
 from textual.binding import Binding, BindingType
 
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.tui.upkeep.list_screen import ListScreen
@@ -18,7 +18,6 @@ from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line
 from kittui.tui.widgets.rows import Rows
 from kittui.usecases.change.usage import Usage, Used, usage_of
-from kittui.usecases.change.words import counted
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Source

@@ -11,6 +11,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.tasks import spread
+from kittui.terminal import counted
 from kittui.trust.documents import parse_time
 from kittui.usecases.browse.modelkits import ModelKits, TagRow, list_tags
 from kittui.usecases.change.removals import Row
@@ -138,4 +139,4 @@ def _age(age: timedelta) -> str:
     hours = int(age.total_seconds()) // 3600
     days, rest = divmod(hours, 24)
     number, noun = (hours, "hour") if rest or not days else (days, "day")
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return counted(number, noun)

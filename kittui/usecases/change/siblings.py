@@ -11,6 +11,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.tasks import spread_all
+from kittui.terminal import counted
 from kittui.usecases.change.readings import digest_at
 
 _FALLBACK = re.compile(r"sha256-[0-9a-f]{64}(?:\..*)?\Z")
@@ -34,7 +35,7 @@ class Siblings:
         """Why there may be more tags on a digest than these; empty where all are known."""
         if self.incomplete is not None:
             return self.incomplete.reason
-        return f"{len(self.unread)} tags could not be read, as {self.unread[0]}" if self.unread else ""
+        return f"{counted(len(self.unread), 'tag')} could not be read, as {self.unread[0]}" if self.unread else ""
 
 
 @dataclass(frozen=True, slots=True)

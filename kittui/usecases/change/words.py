@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kittui.terminal import size_text, some_of
+from kittui.terminal import counted, size_text, some_of
 
 if TYPE_CHECKING:
     from kittui.oci.digest import Digest
@@ -68,7 +68,7 @@ def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
 def costs_of(plan: ChangePlan) -> str:
     """What applying it takes."""
     sent = f", {size_text(plan.size)}" if plan.size else ""
-    return f"{plan.requests} requests{sent}; nothing is copied or deleted"
+    return f"{counted(plan.requests, 'request')}{sent}; nothing is copied or deleted"
 
 
 def nothing_to_do(plan: ChangePlan) -> str:
@@ -94,11 +94,6 @@ def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
         for change in plan.changes
     )
     return "; ".join(filter(None, (moved or nothing_to_do(plan), unseen_text(unseen))))
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 tag`, `3 tags`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def removed_text(removals: Removals, *, done: bool = True) -> str:
@@ -148,7 +143,7 @@ def attached_text(*plans: MovePlan) -> str:
 def blobs_text(plan: MovePlan) -> str:
     """What a transfer would move: `3 blobs to move (1.2 GB), 2 to take over, 4 there already`."""
     ways = [blob.way for blob in plan.transfer.blobs]
-    parts = [f"{ways.count('copy')} blobs to move ({size_text(plan.transfer.missing)})"]
+    parts = [f"{counted(ways.count('copy'), 'blob')} to move ({size_text(plan.transfer.missing)})"]
     if "mount" in ways:
         parts.append(f"{ways.count('mount')} to take over")
     if "present" in ways:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["value", "file", "tensor"]
 _AT_ONCE = 8
+_VERSION = re.compile(r"[vV]?\d")
+_DIGIT = re.compile(r"\d")
 READ_REMOTE = 1024 * 1024
 """Bytes of a file or tensor up to which it is read over the network to be told apart; on this machine all are."""
 _PIECE = 4 * 1024 * 1024
@@ -112,7 +115,7 @@ class Following:
     def moments(self) -> list[Moment]:
         """The versions read so far, the oldest first; which of them changed is known once all are."""
         found = [
-            replace(moment, tags=tuple(sorted(self.tags[digest], key=natural_key)))
+            replace(moment, tags=tuple(sorted(self.tags[digest], key=_speaking)))
             for digest, moment in self.read.items()
             if moment is not None
         ]
@@ -242,9 +245,15 @@ def in_order(moments: Sequence[Moment]) -> list[Moment]:
     return sorted(moments, key=lambda moment: natural_key(_version_tag(moment.tags)))
 
 
+def _speaking(tag: str) -> tuple[bool, str]:
+    """Sorts the tags of one version: first those that number it (`v2`, not `run-2`)."""
+    return not _VERSION.match(tag), natural_key(tag)
+
+
 def _version_tag(tags: Sequence[str]) -> str:
-    """The tag that says most of a version's place: one with a digit, where there is one."""
-    return next((tag for tag in tags if any(character.isdigit() for character in tag)), tags[0] if tags else "")
+    """The tag that says most of a version's place: its number, else one with a digit, where there is one."""
+    numbered = [tag for tag in tags if _VERSION.match(tag)]
+    return next((tag for tag in (*numbered, *tags) if _DIGIT.search(tag)), tags[0] if tags else "")
 
 
 def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:

@@ -13,7 +13,7 @@ from kittui.formats.exact_json import Number, json_text, parse_json
 from kittui.formats.tar import FileEntry
 from kittui.formats.text import decode, sniff
 from kittui.formats.weights import Weights
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.usecases.inspect.files import FoundFile, covers
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def model_facts(
 def _shard(shard: Shard) -> str:
     if shard.found is None:
         return "missing"
-    return f"{shard.tensors:,} tensors, {size_text(shard.nbytes)}"
+    return f"{counted(shard.tensors, 'tensor')}, {size_text(shard.nbytes)}"
 
 
 def gathered(

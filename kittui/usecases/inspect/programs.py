@@ -7,9 +7,10 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -41,15 +42,21 @@ class Programs:
         words = _words(self.editor, "$VISUAL or $EDITOR")
         if not words:
             raise UsageError(
-                "no editor is set", hint="Set $VISUAL or $EDITOR, as in: export EDITOR=vim, and start kittui again."
+                "no editor is set", hint="Install nano or vi, or set $EDITOR before you start kittui: export EDITOR=vim"
             )
         return [*words, str(copy)]
+
+    def with_editor(self) -> Programs:
+        """The same with the editor that git or the system has, where none is set. Blocks."""
+        return self if self.editor else replace(self, editor=_usual_editor())
 
     def page(self) -> list[str]:
         """The pager, which is to read its stdin; raises UsageError where none is set."""
         words = _words(self.pager, "$PAGER")
         if not words:
-            raise UsageError("no pager is set", hint="Set $PAGER, as in: export PAGER=less, and start kittui again.")
+            raise UsageError(
+                "no pager is set", hint="Install less, or set $PAGER before you start kittui: export PAGER=less"
+            )
         return words
 
     def compare(self, old: Path, new: Path) -> list[str]:
@@ -75,6 +82,16 @@ def programs_of(environ: Mapping[str, str], difftool: tuple[str, ...] = ()) -> P
     """The programs that the environment names, and the configured difftool."""
     pager = environ.get("PAGER") or next((each for each in ("less", "more") if shutil.which(each)), "")
     return Programs(environ.get("VISUAL") or environ.get("EDITOR") or "", pager, difftool)
+
+
+def _usual_editor() -> str:
+    """git's own core.editor, not that of a repository, which may be anybody's; else what is installed."""
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = ["git", "config", "--global", "--get", "core.editor"]
+        said = subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)
+        if said.stdout.strip():
+            return said.stdout.strip()
+    return next((name for name in ("nano", "vi") if shutil.which(name)), "")
 
 
 def _words(command: str, where: str) -> list[str]:

@@ -15,6 +15,7 @@ from kittui.formats.pickled import Global
 from kittui.formats.rebuild import DTYPES
 from kittui.formats.tar import FileEntry
 from kittui.tasks import together
+from kittui.terminal import counted
 from kittui.usecases.inspect.files import ListedLayer
 from kittui.usecases.inspect.views import drive
 
@@ -186,7 +187,7 @@ async def assess(
         if not result.unread:
             followed.add(entry.path)
     pickles = sum(result.pickles for result in judged)
-    looked = f"names of {len(files)} files, {len(judged)} opened, {pickles} pickles followed to their end"
+    looked = f"names of {counted(len(files), 'file')}, {len(judged)} opened, {counted(pickles, 'pickle')} followed"
     return RiskReport(tuple(findings), looked, tuple(skipped), frozenset(followed))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kittui.disk.threads import held, in_thread
 from kittui.errors import Malformed, Unsupported
+from kittui.terminal import counted
 from kittui.usecases.inspect.saving import save_file
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ class ScanReport:
     @property
     def badge(self) -> str:
         """What was found, and in how many files was looked."""
+        looked = f"{self.scanned} of {counted(self.total, 'file')}"
         if self.issues:
-            return f"ModelScan {self.version}: {len(self.issues)} findings in {self.scanned} of {self.total} files"
-        return f"ModelScan {self.version}: no known-unsafe operators in {self.scanned} of {self.total} files"
+            return f"ModelScan {self.version}: {counted(len(self.issues), 'finding')} in {looked}"
+        return f"ModelScan {self.version}: no known-unsafe operators in {looked}"
 
 
 async def scan_files(

@@ -14,6 +14,7 @@ from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.tasks import together
+from kittui.terminal import counted
 from kittui.trust.documents import write_time
 from kittui.trust.keyring import Keyring
 from kittui.trust.moves import MOVE, Move, read_move
@@ -141,7 +142,7 @@ async def _subjects(repository: Repository, known: Collection[str], notes: list[
     if listed:
         return listed
     if len(named) > TAGS_LIMIT:
-        notes.append(f"records of {len(named) - TAGS_LIMIT} tags are looked for only where others lead to them")
+        notes.append(f"{counted(len(named) - TAGS_LIMIT, 'tag')} not searched for records: some may be missing")
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def resolve(tag: Tag) -> Digest | None:
@@ -201,7 +202,7 @@ async def _recorded(
                 leads = waiting if proof == "verified" else doubtful
                 leads.extend(end for end in (move.before, move.after) if end is not None)
     if foreign:
-        notes.append(f"{foreign} records are left out: they are invalid, or about other repositories or digests")
+        notes.append(f"{counted(foreign, 'record')} left out: invalid, or about other repositories or digests")
     return found, notes
 
 
@@ -242,7 +243,7 @@ def _merge(local: Sequence[TagEvent], recorded: Sequence[TagEvent], notes: list[
         else:
             contradicting += 1
     if contradicting:
-        notes.append(f"{contradicting} records are left out: they contradict what is known of the same moves")
+        notes.append(f"{counted(contradicting, 'record')} left out: contradicted by what is known of the same moves")
     return list(merged.values())
 
 

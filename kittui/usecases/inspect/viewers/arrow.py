@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kittui.terminal import clean
+from kittui.terminal import clean, counted
 
 ROWS = 100
 """Rows shown."""
@@ -62,7 +62,7 @@ def _plain(scalar: Any, kind: Any) -> str:
     types = arrow.types
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         content = scalar.as_buffer().to_pybytes()
-        size = f"({len(content):,} byte{'' if len(content) == 1 else 's'})"
+        size = f"({counted(len(content), 'byte')})"
         return f"{content[:32].hex(' ')}{' …' if len(content) > 32 else ''} {size}".strip()
     if types.is_string(kind) or types.is_large_string(kind):
         return str(scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape"))

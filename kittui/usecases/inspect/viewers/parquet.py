@@ -11,7 +11,7 @@ from typing import Any
 from kittui.budget import Budget
 from kittui.errors import KittuiError, Malformed, Unsupported
 from kittui.formats.files import RangeFile
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean, counted, size_text
 from kittui.usecases.inspect.viewers.arrow import CELL, COLUMNS, ROWS, batch_rows
 from kittui.usecases.inspect.viewers.confined import confined
 from kittui.usecases.inspect.viewers.shown import (
@@ -48,7 +48,7 @@ def _parts(found: Any, _: bytes) -> tuple[list[Part], Grid | None]:
     facts = [(name, clean(value, limit=200)) for name, value in found["facts"]]
     parts: list[Part] = [Heading("Parquet"), Facts(facts), Heading("Schema"), Facts(schema)]
     if found["columns"] > len(schema):
-        parts.append(Note(f"and {found['columns'] - len(schema):,} more columns"))
+        parts.append(Note(f"and {counted(found['columns'] - len(schema), 'more column')}"))
     if found["problem"]:
         parts.append(Note(clean(found["problem"]), warning=True))
     if found["rows"] is None:
