@@ -107,8 +107,8 @@ async def test_a_hundred_thousand_files_in_one_folder_are_a_hundred_rows() -> No
         await at_layers(pilot)
         pane = browse(pilot).layers_pane
         drawn: list[object] = []
-        cells = pane.body._cells
-        pane.body._cells = lambda row: (drawn.append(row), cells(row))[1]  # type: ignore[func-returns-value]
+        cells = pane.body._drawn._cells
+        pane.body._drawn._cells = lambda row: (drawn.append(row), cells(row))[1]  # type: ignore[func-returns-value]
 
         await pilot.press("enter")
         await until(pilot, lambda: any(row.node.name == "images/" for row in nodes(pilot)), LONG)

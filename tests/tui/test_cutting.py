@@ -101,7 +101,7 @@ async def test_a_row_that_changes_changes_what_others_are_cut_to() -> None:
     names = ["acme/fraud-detector-for-payments", "acme/other"]
     texts = {"acme/other": "acme/other"}
     app = Named(names)
-    app.rows._cells = lambda name: (((texts.get(name, name), "text"),), (("12", "muted"),))
+    app.rows._drawn._cells = lambda name: (((texts.get(name, name), "text"),), (("12", "muted"),))
     async with app.run_test(size=(24, 6)) as pilot:
         before = app.rows.render_line(0).text
         texts["acme/other"] = "acme/fraud-inspector-for-payments"

@@ -151,8 +151,8 @@ async def test_thousands_of_repositories_are_filtered_without_going_through_thei
         await listed(pilot)
         pane = browse(pilot).repositories_pane
         drawn: list[object] = []
-        cells = pane.body._cells
-        pane.body._cells = lambda row: drawn.append(row) or cells(row)  # type: ignore[func-returns-value]
+        cells = pane.body._drawn._cells
+        pane.body._drawn._cells = lambda row: drawn.append(row) or cells(row)  # type: ignore[func-returns-value]
         await pilot.press("slash", *"~md49 !team-3", "enter")
         await until(pilot, lambda: isinstance(pane.current, RepositoryRow))
         wanted = parse("~md49 !team-3")

@@ -1,0 +1,79 @@
+"""The cursor of a list whose rows come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+Row = TypeVar("Row")
+
+
+class Cursor(Generic[Row]):
+    """Which row is current. The cursor stays with its row, by identity or `key`; where that is gone, no row is."""
+
+    def __init__(self, key: Callable[[Row], Hashable]) -> None:
+        self.rows: Sequence[Row] = ()
+        self.number = 0
+        """The number of the row, from 0; where no row is current, of the one that is in its place."""
+        self._key = key
+        self._choice: tuple[Row] | None = None
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row that the cursor was put on last, though it may not be shown now."""
+        return self._choice[0] if self._choice is not None else None
+
+    @property
+    def on_row(self) -> bool:
+        """Whether the row that the cursor was put on is there."""
+        if self._choice is None or not self.rows:
+            return False
+        row, (chosen,) = self.rows[self.number], self._choice
+        return row is chosen or self._key(row) == self._key(chosen)
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor; None where the one that it was on is not among the rows."""
+        return self.rows[self.number] if self.on_row else None
+
+    def show(self, rows: Sequence[Row], current: Row | None = None) -> None:
+        """Other rows: stay on the chosen one, or go to `current`; the first rows ever have the cursor on the first."""
+        wanted = (current,) if current is not None else self._choice
+        if wanted is None and rows:
+            wanted = (rows[0],)
+        self.rows = rows
+        self._choice = wanted
+        found = self._index(wanted[0]) if wanted is not None else None
+        if found is None:
+            self.number = min(self.number, max(0, len(rows) - 1))
+        else:
+            self.number, self._choice = found, (rows[found],)
+
+    def forget(self) -> None:
+        """Forget which row was chosen."""
+        self._choice = None
+
+    def move_to(self, number: int) -> bool:
+        """Go to a row by its number, as near as there is one; False where the cursor is there already."""
+        number = max(0, min(number, len(self.rows) - 1))
+        if not self.rows or (number == self.number and self.on_row):
+            return False
+        self.number, self._choice = number, (self.rows[number],)
+        return True
+
+    def parent(self, depth: Callable[[Row], int]) -> int | None:
+        """The number of the row that the current one is below, in a tree whose rows are `depth` deep."""
+        if not self.on_row:
+            return None
+        deep = depth(self.rows[self.number])
+        return next((number for number in range(self.number - 1, -1, -1) if depth(self.rows[number]) < deep), None)
+
+    def _index(self, wanted: Row) -> int | None:
+        """Where a row is, by identity, else by its key; None where it isn't."""
+        if self.number < len(self.rows) and self.rows[self.number] is wanted:
+            return self.number
+        same = next((number for number, row in enumerate(self.rows) if row is wanted), None)
+        if same is not None:
+            return same
+        name = self._key(wanted)
+        return next((number for number, row in enumerate(self.rows) if self._key(row) == name), None)
