@@ -352,13 +352,12 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         if refusal := found.refusal(selection):
             self.notify(refusal, title=found.label, markup=False, timeout=4)
             return
-        if found.alone(selection):
-            said = f"It works on what is under the cursor: the marks ({len(self._marks)}) are left out, and stay."
-            self.notify(said, title=found.label, markup=False, timeout=4)
-
         context = Context(self.program, self, selection)
 
         async def work() -> None:
+            if found.alone(selection):
+                said = f"It works on what is under the cursor: the marks ({len(self._marks)}) are left out, and stay."
+                self.notify(said, title=found.label, markup=False)
             try:
                 await found.run(context)
             finally:
