@@ -18,7 +18,8 @@ from kittui.tui.dialogs.dialog import Dialog, Part, Words
 class ConfirmDialog(Dialog[bool]):
     """Words, and a choice between doing it and not; answers True, or None.
 
-    With `typed`, that very text must be typed first. With `danger` the cursor starts on Cancel.
+    With `typed`, that very text must be typed first. With `danger` it is the last choice, and the cursor starts on
+    Cancel.
     """
 
     def __init__(
@@ -31,8 +32,13 @@ class ConfirmDialog(Dialog[bool]):
     def decides(self) -> bool:
         """What is dangerous or protected would be done."""
         return (self._danger or self._typed is not None) and any(
-            each.highlighted == 0 for each in self.query(OptionList)
+            each.highlighted == self._doing for each in self.query(OptionList)
         )
+
+    @property
+    def _doing(self) -> int:
+        """Where the choice stands that does it: Cancel has the other place."""
+        return int(self._danger)
 
     def body(self) -> ComposeResult:
         """Words, the name to type, the two choices."""
@@ -49,10 +55,9 @@ class ConfirmDialog(Dialog[bool]):
             entry = Input()
             entry.cursor_blink = False
             yield entry
-        yield Choices(
-            Option(Content.assemble((self._confirm, "$kit-bad bold" if self._danger else "$kit-accent bold")), id="do"),
-            Option(Content("Cancel"), id="cancel"),
-        )
+        do = Option(Content.assemble((self._confirm, "$kit-bad bold" if self._danger else "$kit-accent bold")), id="do")
+        cancel = Option(Content("Cancel"), id="cancel")
+        yield Choices(*((cancel, do) if self._danger else (do, cancel)))
 
     def on_mount(self) -> None:
         """Nothing dangerous is one Enter away."""
@@ -60,20 +65,20 @@ class ConfirmDialog(Dialog[bool]):
         if self._typed is not None:
             self.query_one(Input).focus()
             options.disable_option("do")
-            options.highlighted = 1
+            options.highlighted = 1 - self._doing
         else:
             options.focus()
-            options.highlighted = 1 if self._danger else 0
+            options.highlighted = 0
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         options = self.query_one(OptionList)
         if event.value == self._typed:
             options.enable_option("do")
-            options.highlighted = 0
+            options.highlighted = self._doing
         else:
             options.disable_option("do")
-            options.highlighted = 1
+            options.highlighted = 1 - self._doing
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
