@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Kits:
         self.world = World(self.store, self.registry, lifecycle=stages or LifecycleTags())  # type: ignore[arg-type]
         self.ledger = Ledger.open(folder / "state", "tester@here")
         tuning = Tuning(pace=Pace(tries=7, first=0.01))
+        self.world.settings = replace(self.world.settings, read_only=bool(policy.get("read_only")))
         self.world.change_tools = ChangeTools(self.ledger, Policy(**policy), Inspector(), self.find, tuning)
 
     async def find(self, reference: Reference) -> tuple[Repository, Target]:
@@ -87,6 +89,11 @@ async def ready(pilot: Pilot[Any], tag: str = "champion") -> None:
 
 def on(pilot: Pilot[Any], screen: type) -> Callable[[], bool]:
     return lambda: isinstance(pilot.app.screen, screen)
+
+
+async def said_times(pilot: Pilot[Any], words: str, times: int) -> None:
+    """Wait until something was said so often."""
+    await until(pilot, lambda: said(pilot).count(words) == times)
 
 
 def said(pilot: Pilot[Any]) -> str:

@@ -10,16 +10,20 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from kittui.errors import Denied
+from kittui.oci.protocols import Power
 from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
+from kittui.tui.app import PARTS
+from kittui.tui.board.screen import BoardScreen
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.selection import Mark, Selection
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
 from tests.change.kits import Kits, jobs_of, on, ready, said
-from tests.fakes.memory import MemoryRepository
+from tests.fakes.memory import MemoryRepository, MemorySource
 from tests.tui.waiting import browse, quiet, text_of, until
 
 SIZE = (120, 40)
@@ -181,14 +185,98 @@ async def test_y_copies_the_references_of_all_marks(kits: Kits) -> None:
         assert len(browse(pilot).marks) == 2
 
 
-@pytest.mark.parametrize("key", ["i", "H", "z", "d"])
-async def test_a_key_that_leaves_marks_out_says_so(kits: Kits, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "about"),
+    [
+        ("i", "what is under the cursor"),
+        ("d", "what is under the cursor"),
+        *((key, "fraud") for key in ("H", "6", "z", "c", "R", "X")),
+        *((key, "remote://registry.test") for key in ("b", "C")),
+        ("F", "the places that you name"),
+    ],
+)
+async def test_a_key_that_leaves_marks_out_says_so(kits: Kits, key: str, about: str) -> None:
     async with kits.app().run_test(size=SIZE) as pilot:
         await mark(pilot, "champion", "challenger", "v0.9.0")
         await pilot.press(key)
-        await until(pilot, lambda: "the marks (3) are left out, and stay" in said(pilot))
+        await until(pilot, lambda: f"works on {about}: the marks (3) are left out, and stay" in said(pilot))
         await quiet(pilot)
         assert len(browse(pilot).marks) == 3
+
+
+MARKED = {"pull", "push", "unpack", "retag", "remove", "vouch", "copy", "unmark"}
+"""Commands that work on the marked rows."""
+UNRELATED = {
+    *("open", "close", "filter", "sort", "reverse", "mark", "mark-all", "group", "favourite", "refresh"),
+    *("login", "logout", "next", "previous", "back", "zoom", "larger", "smaller", "help", "transfers"),
+}
+"""Commands that do nothing to ModelKits, besides those that go to a pane or turn a tab."""
+
+
+def test_every_command_works_on_marks_or_says_that_it_leaves_them_out() -> None:
+    here = MemorySource().repository("fraud")
+    marks = tuple(Mark(here, Tag(tag)) for tag in ("one", "two", "three"))
+    selection = Selection("tags", repository=here, target=Tag("four"), marks=marks)
+    silent = {
+        command.id
+        for part in PARTS
+        for command in part.commands
+        if not command.alone(selection) and not command.id.startswith(("pane.", "tab."))
+    }
+    assert silent == MARKED | UNRELATED
+
+
+@pytest.mark.parametrize(("key", "title"), [("c", "Promote sentiment"), ("R", "Roll back sentiment")])
+async def test_promotion_and_rollback_act_on_the_repository_on_screen(kits: Kits, key: str, title: str) -> None:
+    other = kits.registry.repository("sentiment")
+    for name, tags in (("a", ("rollback",)), ("b", ("champion",)), ("c", ("challenger",))):
+        other.add_kit(name, *tags)
+    before = dict(kits.fraud.tagged)
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "challenger")
+        browse(pilot).open(kits.registry.place, "sentiment", Tag("champion"))
+        await until(pilot, lambda: browse(pilot).selection.repository == other)
+        await ready(pilot)
+        await pilot.press(key)
+        await until(pilot, on(pilot, PlanDialog))
+        assert title in text_of(pilot)
+        assert "It works on sentiment: the marks (2) are left out, and stay." in said(pilot)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: "z undoes it" in said(pilot))
+        assert kits.fraud.tagged == before
+        assert len(browse(pilot).marks) == 2
+
+
+async def test_marked_rows_of_another_source_are_what_a_key_asks_about(kits: Kits) -> None:
+    """Whether something can be pulled, pushed or changed is a question about what it is done to."""
+    pulled = await plan_move("pull", kits.fraud, parse_target("champion"), kits.store.repository("fraud"))
+    await apply_move(pulled, kits.ledger, Policy())
+    commands = {command.id: command for part in PARTS for command in part.commands}
+    there = (Mark(kits.fraud, Tag("champion")),)
+    stored = (Mark(kits.store.repository("fraud"), Tag("champion")),)
+    in_store = Selection("repositories", source=kits.store, marks=there)
+    in_registry = Selection("repositories", source=kits.registry, marks=stored)
+    assert [commands["pull"].enabled(each) for each in (in_store, in_registry)] == [True, False]
+    assert [commands["push"].enabled(each) for each in (in_store, in_registry)] == [False, True]
+    kits.registry.powers["write"] = Power("no", "it is a cache")
+    assert commands["retag"].refusal(in_store) == "remote://registry.test can't be changed: it is a cache."
+    assert commands["retag"].enabled(in_registry)
+
+
+async def test_a_command_from_another_screen_leaves_the_marks_of_the_panes(kits: Kits) -> None:
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "challenger")
+        await pilot.press("b")
+        await until(pilot, on(pilot, BoardScreen))
+        screen: Any = pilot.app.screen
+        await until(pilot, lambda: screen.grid.row is not None)
+        await pilot.press("t")
+        await until(pilot, on(pilot, InputDialog))
+        fill(pilot, "kept")
+        await pilot.press("enter")
+        await until(pilot, lambda: "kept" in kits.fraud.tagged)
+        await quiet(pilot)
+        assert len(browse(pilot).marks) == 2
 
 
 async def test_one_undo_takes_back_what_one_plan_did(kits: Kits) -> None:

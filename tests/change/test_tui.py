@@ -23,9 +23,9 @@ from kittui.tui.frame import keyboard
 from kittui.usecases import unpack
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
-from tests.change.kits import Kits, jobs_of, on, ready, said
+from tests.change.kits import Kits, jobs_of, on, ready, said, said_times
 from tests.fakes.memory import MemoryRepository
-from tests.tui.waiting import SMALL, quiet, text_of, until
+from tests.tui.waiting import SMALL, browse, footer, quiet, text_of, until
 
 
 @pytest.fixture
@@ -117,9 +117,44 @@ async def test_read_only_refuses_and_says_why(tmp_path: Path) -> None:
     kits = Kits(tmp_path, read_only=True)
     async with kits.app().run_test(size=(120, 36)) as pilot:
         await ready(pilot)
-        await pilot.press("c")
-        await until(pilot, lambda: any("read-only" in note.message for note in pilot.app._notifications))
+        offered = ("Pull", "Unpack", "Retag", "Promote", "Remove", "Log in", "Diff")
+        assert [hint for hint in offered if hint in footer(pilot)] == ["Diff"]
+        words = "This session is read-only (--read-only, or read_only in config.yaml)."
+        for number, key in enumerate("puPtcRxazZXLO"):
+            await pilot.press(key)
+            await said_times(pilot, words, number + 1)
+            assert pilot.app.screen is browse(pilot)
         assert kits.tags()["champion"] == "v1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("command 1", "What was changed stays changed; the rest is not done."),
+        ("clean-up", "What was changed stays changed; the rest is not done."),
+        ("transfers", "What was transferred is kept, and the next pull resumes it."),
+    ],
+)
+async def test_quitting_says_what_becomes_of_what_is_under_way(kits: Kits, key: str, words: str) -> None:
+    async with kits.app().run_test(size=(120, 36)) as pilot:
+        await ready(pilot)
+        browse(pilot).program.activity(key, "Remove …")
+        await pilot.press("1", "q")
+        await until(pilot, on(pilot, ConfirmDialog))
+        assert words in text_of(pilot)
+        assert text_of(pilot).count("What was ") == 1
+
+
+async def test_a_key_names_the_one_thing_that_it_lacks(kits: Kits) -> None:
+    async with kits.app().run_test(size=(120, 36)) as pilot:
+        await ready(pilot)
+        await pilot.press("1")
+        browse(pilot).repositories_pane.body.move_to(0)
+        await until(pilot, lambda: browse(pilot).selection.repository is None)
+        await pilot.press("x", "c")
+        await until(pilot, lambda: "Put the cursor on a repository first." in said(pilot))
+        assert "Put the cursor on a tag, or mark some." in said(pilot)
+        assert "read-only" not in said(pilot)
 
 
 async def test_p_pulls_in_the_background_and_a_stopped_pull_goes_on(kits: Kits) -> None:

@@ -259,7 +259,7 @@ class MemorySource:
         self.serves_ranges = True
         self.describes_tags = False
         self.mounts = True
-        self.powers: dict[str, Power] = {"untag": YES, "delete": YES}
+        self.powers: dict[str, Power] = {"untag": YES, "delete": YES, "write": YES}
         self.found: dict[str, MemoryRepository] = {}
         self.closed = False
 
@@ -270,7 +270,7 @@ class MemorySource:
     @property
     def capabilities(self) -> Capabilities:
         ranges = YES if self.serves_ranges else UNKNOWN
-        return Capabilities(catalog=YES, write=YES, ranges=ranges, mount=YES, referrers=YES, **self.powers)
+        return Capabilities(catalog=YES, ranges=ranges, mount=YES, referrers=YES, **self.powers)
 
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
         yield [RepositoryEntry(name) for name in sorted(self.found)]

@@ -31,6 +31,7 @@ from kittui.tui.app import KittuiApp
 from kittui.tui.board.cards import card
 from kittui.tui.board.grid import Grid
 from kittui.tui.board.screen import BoardScreen
+from kittui.tui.change.history_screen import HistoryScreen
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -41,8 +42,8 @@ from kittui.usecases.trust.board import Cell
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import sign
 from kittui.usecases.trust.signer import KeySigner
-from tests.change.kits import Kits, on, ready
-from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, until
+from tests.change.kits import Kits, on, ready, said_times
+from tests.tui.waiting import LARGE, SMALL, browse, footer, quiet, text_of, until
 from tests.tui.world import NOW
 
 OPS, ANNA = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -210,9 +211,17 @@ async def test_a_read_only_board_moves_nothing(tmp_path: Path) -> None:
     kits.world.settings = type(kits.world.settings)(stages=STAGES, read_only=True)
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await opened(pilot)
-        await pilot.press("j", "c")
-        await until(pilot, lambda: "it is read-only" in text_of(pilot))
-        assert isinstance(pilot.app.screen, BoardScreen)
+        assert [hint for hint in ("Promote", "Retag", "Vouch", "Filter") if hint in footer(pilot)] == ["Filter"]
+        for number, key in enumerate("cRtaz"):
+            await pilot.press(key)
+            await said_times(pilot, "This session is read-only", number + 1)
+            assert isinstance(pilot.app.screen, BoardScreen)
+        await pilot.press("H")
+        await until(pilot, on(pilot, HistoryScreen))
+        assert [hint for hint in ("On a date", "Restore") if hint in footer(pilot)] == ["On a date"]
+        for number, key in enumerate("RXz"):
+            await pilot.press(key)
+            await said_times(pilot, "This session is read-only", number + 6)
 
 
 @pytest.mark.snapshot

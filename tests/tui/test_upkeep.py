@@ -25,7 +25,7 @@ from kittui.usecases.change.usage import usage_of
 from kittui.usecases.doctor import Check
 from kittui.usecases.find import Match, Problem
 from tests.change.kits import TAR, Kits, on, ready, said
-from tests.tui.waiting import LARGE, SMALL, browse, fill_in, listed, quiet, text_of, to_tags, until
+from tests.tui.waiting import LARGE, SMALL, browse, fill_in, footer, listed, quiet, text_of, to_tags, until
 from tests.tui.world import acme
 
 MIDDLE = (120, 35)
@@ -399,7 +399,7 @@ async def test_read_only_offers_no_clean_up(tmp_path: Path) -> None:
     async with app.run_test(notifications=True, size=LARGE) as pilot:
         await to_tags(pilot)
         await pilot.press("X")
-        await until(pilot, lambda: any("not read-only" in each.message for each in app._notifications))
+        await until(pilot, lambda: any("This session is read-only" in each.message for each in app._notifications))
 
 
 def checked() -> KittuiApp:
@@ -455,8 +455,9 @@ async def test_read_only_repairs_nothing(tmp_path: Path) -> None:
         await until(pilot, on(pilot, DoctorScreen))
         screen: Any = pilot.app.screen
         await until(pilot, lambda: not screen.reading)
+        assert "Repair" not in footer(pilot)
         await pilot.press("R")
-        await until(pilot, lambda: "read-only mode" in text_of(pilot))
+        await until(pilot, lambda: "This session is read-only" in text_of(pilot))
         assert len(screen.repairable) == 1
 
 

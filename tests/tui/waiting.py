@@ -78,6 +78,11 @@ async def fill_in(pilot: Pilot[Any], text: str) -> None:
     await until(pilot, lambda: pilot.app.screen.query_one(Input).value == text)
 
 
+def footer(pilot: Pilot[Any]) -> str:
+    """The last line of the screen: the keys that are offered."""
+    return text_of(pilot).splitlines()[-1]
+
+
 def text_of(pilot: Pilot[Any]) -> str:
     """Everything on the screen as plain lines."""
     screen = pilot.app.screen

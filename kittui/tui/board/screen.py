@@ -45,7 +45,10 @@ HINTS: Final = (
     ("group", "Group", "group"),
     ("compact", "Compact", "compact"),
     ("set", "Other board", "set"),
+    ("close", "Back", "close"),
 )
+PERFORMED: Final = frozenset({"promote", "rollback", "retag", "undo", "vouch", "history"})
+"""Commands of the panes that are done to a card."""
 
 
 class BoardScreen(Screen[None], inherit_bindings=False):
@@ -127,12 +130,29 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        keys = self._ports.keys
-        hints = [KeyHint(keys.all_of(f"board.{name}"), label, f"screen.{action}") for name, label, action in HINTS]
-        hints.append(KeyHint(keys.all_of("board.close"), "Back", "screen.close"))
-        self._footer.hints = tuple(hints)
+        self._hint()
         self._grid.focus()
         self._load()
+
+    def _hint(self) -> None:
+        """Name the keys in the footer that do something for the card under the cursor."""
+        keys = self._ports.keys
+        self._footer.hints = tuple(
+            KeyHint(keys.all_of(f"board.{name}"), label, f"screen.{action}")
+            for name, label, action in HINTS
+            if not self.refusal(f"board.{name}")
+        )
+
+    def refusal(self, command: str) -> str:
+        """Why a key does nothing for the card, by its id; empty where it does something."""
+        name = command.removeprefix("board.")
+        if name not in PERFORMED:
+            return ""
+        return self._given.browser.refusal(name, self._selection or Selection(read_only=self._read_only))
+
+    @property
+    def _read_only(self) -> bool:
+        return self._ports.settings.read_only
 
     def on_resize(self) -> None:
         """The card in full takes what a small terminal can spare."""
@@ -198,6 +218,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     @on(Grid.Moved)
     def _moved(self) -> None:
+        self._hint()
         row = self._grid.row
         if row is None:
             nothing = "Nothing here holds it." if self._needle else "A repository with a stage tag shows here."
@@ -219,7 +240,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
             repository=row.repository,
             target=cell.tag if cell is not None else None,
             digest=cell.digest if cell is not None else None,
-            read_only=self._ports.settings.read_only,
+            read_only=self._read_only,
         )
 
     def action_perform(self, command: str) -> None:

@@ -24,7 +24,6 @@ from kittui.usecases.change.words import done_text, verdict_lines
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit
-    from kittui.oci.protocols import Repository
     from kittui.usecases.change.plan import ChangePlan
 
 REDO = "redo"
@@ -76,14 +75,6 @@ async def _one(context: Context, mark: Mark, kit: ModelKit) -> Mark | None:
         return None
     target = await target_of_variant(mark.repository, chosen)
     return Mark(mark.repository, target, chosen.descriptor.digest)
-
-
-def repositories(selection: Selection) -> list[Repository]:
-    """The repositories that a command works on, each once."""
-    found = {mark.repository.reference(): mark.repository for mark in selection.marks}
-    if not found and selection.repository is not None:
-        found[selection.repository.reference()] = selection.repository
-    return list(found.values())
 
 
 def filled(template: str, mark: Mark) -> str:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from kittui.tui.frame.commands import Command, always, marks_set, needs, on_repository, on_tag
+from kittui.tui.frame.commands import (
+    Command,
+    always,
+    at_repository,
+    changes_allowed,
+    every,
+    marks_set,
+    needs,
+    on_repository,
+    on_tag,
+    writable,
+    writable_here,
+)
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 
 HEADING = "Move"
 
 
-NO_TAG = "Put the cursor on a tag, or mark some."
-READ_ONLY = "Nothing can be changed here: it is read-only."
-
-
-@needs(NO_TAG)
+@needs("Put the cursor on a tag, or mark some.")
 def _tags(selection: Selection) -> bool:
     return on_tag(selection) or bool(selection.marks)
 
 
 @needs("Only a tag in a registry or a layout can be pulled: put the cursor on one, or mark some.")
-def _pullable(selection: Selection) -> bool:
-    return _tags(selection) and selection.source is not None and not selection.source.traits.is_store
+def _elsewhere(selection: Selection) -> bool:
+    return _tags(selection) and not any(source.traits.is_store for source in selection.sources)
 
 
 @needs("Only a tag in the store or a layout can be pushed: put the cursor on one, or mark some.")
-def _pushable(selection: Selection) -> bool:
-    return _tags(selection) and selection.source is not None and selection.source.traits.free
+def _on_disk(selection: Selection) -> bool:
+    return _tags(selection) and all(source.traits.free for source in selection.sources)
 
 
-@needs(lambda selection: READ_ONLY if _tags(selection) else NO_TAG)
-def _changeable(selection: Selection) -> bool:
-    return _tags(selection) and selection.writable
-
-
-@needs(lambda selection: READ_ONLY if on_repository(selection) else "Put the cursor on a repository first.")
-def _promotable(selection: Selection) -> bool:
-    return on_repository(selection) and selection.writable
+_pullable = every(changes_allowed, _elsewhere)
+_pushable = every(changes_allowed, _on_disk)
+_unpackable = every(changes_allowed, _tags)
+_changeable = every(changes_allowed, _tags, writable)
+_promotable = every(changes_allowed, on_repository, writable_here)
 
 
 async def _pull(context: Context) -> None:
@@ -117,7 +122,9 @@ async def _history_tab(context: Context) -> None:
 COMMANDS = (
     Command("pull", "p", "Pull", "Pull into the local store", _pull, _pullable, 10, HEADING),
     Command("push", "P", "Push", "Push into a registry", _push, _pushable, 11, HEADING, text=True),
-    Command("unpack", "u", "Unpack", "Choose layers and files, then a folder", _unpack, _tags, 12, HEADING, text=True),
+    Command(
+        "unpack", "u", "Unpack", "Choose layers and files, then a folder", _unpack, _unpackable, 12, HEADING, text=True
+    ),
     Command(
         "retag", "t", "Retag", "Give it another tag; no layer is moved", _retag, _changeable, 14, HEADING, text=True
     ),
@@ -130,6 +137,8 @@ COMMANDS = (
         _promotable,
         15,
         HEADING,
+        marks_set,
+        at_repository,
         text=True,
     ),
     Command(
@@ -141,13 +150,37 @@ COMMANDS = (
         _promotable,
         0,
         HEADING,
+        marks_set,
+        at_repository,
         text=True,
     ),
     Command(
         "remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING, text=True
     ),
-    Command("undo", "z", "Undo", "Undo the last tag change here", _undo, _promotable, 0, HEADING, marks_set),
-    Command("redo", "Z", "Redo", "Redo what undo took back last", _redo, _promotable, 0, HEADING, marks_set),
+    Command(
+        "undo",
+        "z",
+        "Undo",
+        "Undo the last tag change here",
+        _undo,
+        _promotable,
+        0,
+        HEADING,
+        marks_set,
+        at_repository,
+    ),
+    Command(
+        "redo",
+        "Z",
+        "Redo",
+        "Redo what undo took back last",
+        _redo,
+        _promotable,
+        0,
+        HEADING,
+        marks_set,
+        at_repository,
+    ),
     Command("vouch", "a", "Vouch", "Sign, approve, reject or attest", _vouch, _changeable, 0, HEADING, text=True),
     Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
     Command(
@@ -160,6 +193,7 @@ COMMANDS = (
         0,
         HEADING,
         marks_set,
+        at_repository,
     ),
     Command(
         "pane.history",
@@ -171,5 +205,6 @@ COMMANDS = (
         0,
         "Panes",
         marks_set,
+        at_repository,
     ),
 )

@@ -18,8 +18,10 @@ from kittui.oci.tag import Tag
 from kittui.terminal import clean, counted
 from kittui.trust.documents import parse_time, read_moment, write_time
 from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
+from kittui.tui.frame.commands import Condition, changes_allowed, every, writable_here
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.frame.selection import Selection
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
@@ -71,6 +73,10 @@ class HistoryScreen(RowsScreen[TagEvent]):
         Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Stop reading, or back"),
     ]
 
+    NEEDS: ClassVar[Mapping[str, Condition]] = dict.fromkeys(
+        ("history.restore", "history.prune", "history.undo"), every(changes_allowed, writable_here)
+    )
+
     def __init__(self, context: Context, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
         """`names` are tags that digests are known by."""
         super().__init__(COLUMNS, self._cells, _key)
@@ -82,6 +88,11 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._moment: datetime | None = None
         self._found: TagEvent | None = None
         self._reader: Worker[None] | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """The repository, whatever is marked in the panes."""
+        return replace(self._given.selection, marks=())
 
     @property
     def history(self) -> MergedHistory:
@@ -277,7 +288,8 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     def action_restore(self) -> None:
         """Let the tag point again to what the move gave it; of a removal, to what it held until then."""
-        self.program.run_command("Restore", self._restore())
+        if not self.refuses("history.restore"):
+            self.program.run_command("Restore", self._restore())
 
     async def _restore(self) -> None:
         from kittui.tui.change.tags import restore
@@ -292,7 +304,8 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     def action_prune(self) -> None:
         """Delete old records from the registry; the newest of each tag stay."""
-        self.program.run_command("Prune", self._prune())
+        if not self.refuses("history.prune"):
+            self.program.run_command("Prune", self._prune())
 
     async def _prune(self) -> None:
         from kittui.tui.dialogs.confirm import ConfirmDialog
@@ -327,7 +340,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     def action_undo(self) -> None:
         """Take the last change here back, as the panes do."""
-        self._given.browser.perform("undo", self._given.selection, self._read)
+        self._given.browser.perform("undo", self.selection, self._read)
 
     def action_redo(self) -> None:
         """Do again what undo took back last, as the panes do."""

@@ -12,23 +12,21 @@ from kittui.errors import KittuiError
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import clean
-from kittui.tui.change.changing import apply, repositories
+from kittui.tui.change.changing import apply
 from kittui.tui.change.differences import difference_lines
 from kittui.tui.change.gate_lines import gate_parts, hanging
 from kittui.tui.change.wording import changes_of, notes_of
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.dialog import Part, Words
 from kittui.tui.dialogs.plan import PlanAnswer, PlanDialog
-from kittui.tui.frame.changes import row_by_row
 from kittui.tui.frame.context import Context
 from kittui.usecases.change.words import costs_of, nothing_to_do
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from kittui.compare.review import Review
     from kittui.oci.digest import Digest
-    from kittui.oci.protocols import Repository
     from kittui.usecases.change.plan import ChangePlan
     from kittui.usecases.change.policy import Announced, Verdict
 
@@ -191,27 +189,25 @@ async def promote(context: Context) -> None:
 
     tools = context.ports.change_tools()
     stages = context.ports.settings.lifecycle
-
-    async def read(repository: Repository) -> tuple[Repository, ChangePlan]:
-        known = context.browser.known_digests(repository)
-        return repository, await plan_promote(repository, stages=stages, known=known)
-
-    for repository, plan in await _plans(context, read):
-        retired = clean(stages.retired)
-        retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held gets the tag {retired}")]
-        answer = await _ask(
-            context,
-            plan,
-            f"Promote {clean(repository.name)}",
-            [Choice("do", "Promote"), *(retire if plan.orphans else [])],
-            (stages.champion, stages.challenger),
-        )
-        if answer is None:
-            return
-        if answer.choice == "retire":
-            known = context.browser.known_digests(repository)
-            plan = await plan_promote(repository, stages=stages, retire=True, known=known, shown=False)
-        await apply(context, tools, plan, answer.reason)
+    repository = context.selection.repository
+    if repository is None:
+        return
+    known = context.browser.known_digests(repository)
+    plan = await plan_promote(repository, stages=stages, known=known)
+    retired = clean(stages.retired)
+    retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held gets the tag {retired}")]
+    answer = await _ask(
+        context,
+        plan,
+        f"Promote {clean(repository.name)}",
+        [Choice("do", "Promote"), *(retire if plan.orphans else [])],
+        (stages.champion, stages.challenger),
+    )
+    if answer is None:
+        return
+    if answer.choice == "retire":
+        plan = await plan_promote(repository, stages=stages, retire=True, known=known, shown=False)
+    await apply(context, tools, plan, answer.reason)
 
 
 async def roll_back(context: Context) -> None:
@@ -220,27 +216,14 @@ async def roll_back(context: Context) -> None:
 
     tools = context.ports.change_tools()
     stages = context.ports.settings.lifecycle
-
-    async def read(repository: Repository) -> tuple[Repository, ChangePlan]:
-        known = context.browser.known_digests(repository)
-        return repository, await plan_rollback(repository, stages=stages, known=known)
-
-    for repository, plan in await _plans(context, read):
-        title = f"Roll back {clean(repository.name)}"
-        answer = await _ask(context, plan, title, [Choice("do", "Roll back")], (stages.champion, stages.rollback))
-        if answer is None:
-            return
+    repository = context.selection.repository
+    if repository is None:
+        return
+    plan = await plan_rollback(repository, stages=stages, known=context.browser.known_digests(repository))
+    title = f"Roll back {clean(repository.name)}"
+    answer = await _ask(context, plan, title, [Choice("do", "Roll back")], (stages.champion, stages.rollback))
+    if answer is not None:
         await apply(context, tools, plan, answer.reason)
-
-
-async def _plans(
-    context: Context, read: Callable[[Repository], Awaitable[tuple[Repository, ChangePlan]]]
-) -> list[tuple[Repository, ChangePlan]]:
-    """The plans of all repositories that are meant; those that can't be planned are named."""
-    rows = repositories(context.selection)
-    plans, failed = await row_by_row(context, rows, read)
-    context.fail_all([(repository.reference(), error) for repository, error in failed], len(rows))
-    return plans
 
 
 async def _ask(

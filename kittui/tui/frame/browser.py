@@ -38,8 +38,8 @@ class Browser(Protocol):
         """Every repository that was listed."""
         ...
 
-    def refusal(self, command: str) -> str:
-        """Why a command does nothing for what is selected; empty where it does something, or is not of this screen."""
+    def refusal(self, command: str, selection: Selection | None = None) -> str:
+        """Why a command does nothing for a selection (None: the panes'); empty where it does something."""
         ...
 
     def perform(self, command: str, selection: Selection, then: Callable[[], object]) -> None:

@@ -6,11 +6,12 @@ To add one, put it into its feature's `COMMANDS`. Import what is heavy inside `r
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 
+from kittui.terminal import clean
 from kittui.tui.frame.selection import Selection
 
 if TYPE_CHECKING:
@@ -18,18 +19,35 @@ if TYPE_CHECKING:
 
 
 Condition = Callable[[Selection], bool]
-Reason = str | Callable[[Selection], str]
-_REASONS: dict[Condition, Reason] = {}
+Words = Callable[[Selection], str]
+_REASONS: dict[Condition, Words] = {}
 
 
-def needs(reason: Reason) -> Callable[[Condition], Condition]:
-    """Give a condition the sentence that a key says where it does not hold, or what finds that sentence."""
+def needs(reason: str) -> Callable[[Condition], Condition]:
+    """Give a condition the sentence that a key says where it does not hold."""
 
     def decorate(condition: Condition) -> Condition:
-        _REASONS[condition] = reason
+        _REASONS[condition] = lambda _: reason
         return condition
 
     return decorate
+
+
+def every(*conditions: Condition) -> Condition:
+    """Holds where all conditions hold; says why the first that does not."""
+
+    def holds(selection: Selection) -> bool:
+        return all(condition(selection) for condition in conditions)
+
+    _REASONS[holds] = lambda selection: next(filter(None, (reason(one, selection) for one in conditions)), "")
+    return holds
+
+
+def reason(condition: Condition, selection: Selection) -> str:
+    """Why a condition does not hold; empty where it does."""
+    if condition(selection):
+        return ""
+    return _REASONS[condition](selection) if condition in _REASONS else "It does nothing here."
 
 
 def always(_: Selection) -> bool:
@@ -49,6 +67,31 @@ def on_repository(selection: Selection) -> bool:
     return selection.repository is not None
 
 
+@needs("This session is read-only (--read-only, or read_only in config.yaml).")
+def changes_allowed(selection: Selection) -> bool:
+    """Enabled unless the user asked that nothing be changed."""
+    return not selection.read_only
+
+
+def writable(selection: Selection) -> bool:
+    """Enabled where no source of what is worked on is known to refuse writes."""
+    return not any(source.capabilities.write.denied for source in selection.sources)
+
+
+def writable_here(selection: Selection) -> bool:
+    """Enabled where the source under the cursor is not known to refuse writes, whatever is marked."""
+    return selection.source is None or not selection.source.capabilities.write.denied
+
+
+def _refusing(selection: Selection) -> str:
+    sources = [source for source in selection.sources if source.capabilities.write.denied]
+    return next((f"{source.place} can't be changed: {source.capabilities.write.reason}." for source in sources), "")
+
+
+_REASONS[writable] = _refusing
+_REASONS[writable_here] = lambda selection: _refusing(replace(selection, marks=()))
+
+
 def never(_: Selection) -> bool:
     """Holds nowhere."""
     return False
@@ -59,6 +102,16 @@ def marks_set(selection: Selection) -> bool:
     return bool(selection.marks)
 
 
+def at_cursor(_: Selection) -> str:
+    """What most commands work on that leave marks out."""
+    return "what is under the cursor"
+
+
+def at_repository(selection: Selection) -> str:
+    """Its repository, by name."""
+    return clean(selection.repository.name) if selection.repository is not None else at_cursor(selection)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """Something the user can do to the selection.
@@ -67,8 +120,8 @@ class Command:
     footer; `tooltip` a sentence for help and palette. `run` may wait for dialogs: it runs in a worker of its own, and
     a KittuiError from it is shown with its hint. `enabled` must be cheap and pure: it is asked at each cursor move.
     `rank` orders the footer (lower comes first, 0 is not in the footer), `heading` groups the help screen. `alone`
-    holds where it leaves marks out that are set, which it then says. `text`: it opens a dialog that asks for one, and
-    what is typed before that is open is kept for it.
+    holds where it leaves marks out that are set, which it then says, with what it is `about` instead. `text`: it
+    opens a dialog that asks for one, and what is typed before that is open is kept for it.
     """
 
     id: str
@@ -80,14 +133,12 @@ class Command:
     rank: int = 0
     heading: str = "ModelKit"
     alone: Condition = never
+    about: Words = at_cursor
     text: bool = False
 
     def refusal(self, selection: Selection) -> str:
         """Why it does nothing for the selection; empty where it does something."""
-        if self.enabled(selection):
-            return ""
-        reason = _REASONS.get(self.enabled, "It does nothing here.")
-        return reason if isinstance(reason, str) else reason(selection)
+        return reason(self.enabled, selection)
 
     @property
     def binding(self) -> Binding:

@@ -84,5 +84,6 @@ class Context:
         self.program.activity(key, text)
 
     def clear_marks(self, keep: Collection[Mark] = ()) -> None:
-        """Forget all marks but a few, after a command has used them."""
-        self.browser.clear_marks(keep)
+        """Forget all marks but a few, after a command has used them: one that was handed none leaves them."""
+        if self.selection.marks:
+            self.browser.clear_marks(keep)

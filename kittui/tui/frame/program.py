@@ -8,12 +8,12 @@ import os
 import traceback
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -68,6 +68,14 @@ AGAIN = 0.5
 """Seconds after a key has closed a screen in which another q is one too many: it does not quit."""
 NOTICE = 0.3
 """Seconds after which the header says that a command is still working."""
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """A screen whose keys may do nothing where it is."""
+
+    def refusal(self, command: str) -> str:
+        """Why a key does nothing now, by its id; empty where it does something."""
 
 
 class Program(App[None], inherit_bindings=False):
@@ -447,6 +455,10 @@ class Program(App[None], inherit_bindings=False):
         if os.environ.get("TMUX"):
             clipboard.write(self, clipboard.through_tmux(sent))
 
+    def _refusal(self, screen: Screen[object]) -> Callable[[str], str]:
+        """What says why a key of a screen does nothing now: the screen itself, or the panes."""
+        return screen.refusal if isinstance(screen, Refuses) else self.browser.refusal
+
     def action_help(self) -> None:
         """Show every key that is live on the screen below."""
         from kittui.tui.dialogs.help import HelpDialog
@@ -454,12 +466,19 @@ class Program(App[None], inherit_bindings=False):
 
         self.clear_toasts()
         marks = legend(self.ports.settings, getattr(self.screen, "marks_of_help", None))
-        self.push_screen(HelpDialog(sections(self.screen, self._headings, self.browser.refusal), marks))
+        self.push_screen(HelpDialog(sections(self.screen, self._headings, self._refusal(self.screen)), marks))
 
     @property
     def _under_way(self) -> list[str]:
         """What leaving would end; to wait for a registry does not count."""
         return [text for key, text in self._activities.items() if not key.startswith("wait ")]
+
+    def _left_behind(self) -> Iterable[str]:
+        """What becomes of what is under way, where the program ends."""
+        if "transfers" in self._activities:
+            yield "What was transferred is kept, and the next pull resumes it."
+        if any(key.startswith("command ") or key == "clean-up" for key in self._activities):
+            yield "What was changed stays changed; the rest is not done."
 
     def action_interrupt(self) -> None:
         """Ctrl+C takes away nothing that is being typed, and closes a dialog; elsewhere it quits."""
@@ -488,7 +507,7 @@ class Program(App[None], inherit_bindings=False):
 
         words = []
         if under_way := self._under_way:
-            words += ["Under way:", *under_way, "", "What was transferred is kept, and the next pull resumes it."]
+            words += ["Under way:", *under_way, "", *self._left_behind()]
         if marked := self.browser.marked:
             words.append(f"{counted(marked, 'row')} marked: kittui does not remember marks.")
         if await self.ask(ConfirmDialog("Quit", words, "Quit", danger=True)):
@@ -498,7 +517,7 @@ class Program(App[None], inherit_bindings=False):
         """The palette: every command that does something now, then the themes."""
         from kittui.tui.frame.help import palette
 
-        yield from palette(self, screen, self.browser.refusal)
+        yield from palette(self, screen, self._refusal(screen))
 
 
 def _activity(task: asyncio.Task[object] | None) -> str:

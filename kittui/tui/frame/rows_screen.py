@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
+from kittui.tui.frame.commands import Condition, reason
 from kittui.tui.frame.program import Program, program_of
+from kittui.tui.frame.selection import Selection
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
@@ -28,6 +30,9 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
     RowsScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
     RowsScreen Lines { border-top: solid $kit-line; }
     """
+
+    NEEDS: ClassVar[Mapping[str, Condition]] = {}
+    """What has to hold for keys, by their ids: where it does not, they say why and are not offered."""
 
     def __init__(
         self,
@@ -58,7 +63,25 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
     def _folded(self) -> None:
         self.notify("Rows don't open here, and every column is in sight.", markup=False, timeout=4)
 
+    def refusal(self, command: str) -> str:
+        """Why a key does nothing now, by its id; empty where it does something."""
+        condition = self.NEEDS.get(command)
+        return reason(condition, self.selection) if condition is not None else ""
+
+    @property
+    def selection(self) -> Selection:
+        """What the conditions in NEEDS are asked of."""
+        return Selection(read_only=self.program.ports.settings.read_only)
+
+    def refuses(self, command: str) -> bool:
+        """Whether a key does nothing now, which is then said."""
+        if said := self.refusal(command):
+            self.notify(said, markup=False, timeout=4)
+        return bool(said)
+
     def hint(self, hints: Sequence[tuple[str, str, str]]) -> None:
         """Name keys in the footer, by the command's id, with a label and the action of a click."""
         keys = self.program.ports.keys
-        self._footer.hints = tuple(KeyHint(keys.all_of(name), label, action) for name, label, action in hints)
+        self._footer.hints = tuple(
+            KeyHint(keys.all_of(name), label, action) for name, label, action in hints if not self.refusal(name)
+        )

@@ -119,6 +119,8 @@ class Selection:
         return self.repository is not None and self.target is not None
 
     @property
-    def writable(self) -> bool:
-        """Whether this place may be changed: not read-only, and the source is not known to refuse writes."""
-        return not self.read_only and self.source is not None and not self.source.capabilities.write.denied
+    def sources(self) -> tuple[Source, ...]:
+        """Where that is which a command for marked rows works on: the marks, else what is under the cursor."""
+        if self.marks:
+            return tuple(mark.repository.source for mark in self.marks)
+        return () if self.source is None else (self.source,)

@@ -128,10 +128,10 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         """Every repository that was listed."""
         return [each.repository for row in self.repositories_pane.places for each in row.found]
 
-    def refusal(self, command: str) -> str:
-        """Why a command does nothing for what is selected; empty where it does something, or is not of this screen."""
+    def refusal(self, command: str, selection: Selection | None = None) -> str:
+        """Why a command does nothing for a selection (None: the panes'); empty where it does something."""
         found = self._commands.get(command)
-        return found.refusal(self.selection) if found is not None else ""
+        return found.refusal(selection or self.selection) if found is not None else ""
 
     def tag_names(self, repository: Repository) -> Sequence[Tag] | None:
         """The tags of the repository if all of them are listed now, else None."""
@@ -356,8 +356,8 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
         async def work() -> None:
             if found.alone(selection):
-                said = f"It works on what is under the cursor: the marks ({len(self._marks)}) are left out, and stay."
-                self.notify(said, title=found.label, markup=False)
+                left = f"the marks ({len(selection.marks)}) are left out, and stay"
+                self.notify(f"It works on {found.about(selection)}: {left}.", title=found.label, markup=False)
             try:
                 await found.run(context)
             finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kittui.errors import KittuiError, sentences
 from kittui.terminal import clean
-from kittui.tui.frame.commands import Command, always, needs, on_repository, on_tag
+from kittui.tui.frame.commands import Command, always, changes_allowed, every, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import PaneName, Selection
 from kittui.tui.screens.browse import BrowseScreen
@@ -240,6 +240,9 @@ def _in_registry(selection: Selection) -> bool:
     return selection.place is not None and selection.place.kind == "remote"
 
 
+_with_login = every(changes_allowed, _in_registry)
+
+
 @needs("It works on the tags, in pane 2.")
 def _in_tags(selection: Selection) -> bool:
     return selection.pane == "tags" and selection.is_tag
@@ -299,8 +302,8 @@ COMMANDS: tuple[Command, ...] = (
         "favourite", "f", "Favourite", "Keep it at the top of the tree, or not", _favourite, _on_favourite, 72, "Browse"
     ),
     Command("refresh", "r", "Refresh", "Reload from the source", _refresh, always, 80, "Browse"),
-    Command("login", "L", "Log in", "Log in to this registry", _login, _in_registry, 65, "Browse", text=True),
-    Command("logout", "O", "Log out", "Forget the login for this registry", _logout, _in_registry, 0, "Browse"),
+    Command("login", "L", "Log in", "Log in to this registry", _login, _with_login, 65, "Browse", text=True),
+    Command("logout", "O", "Log out", "Forget the login for this registry", _logout, _with_login, 0, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),
     Command("back", "escape", "Back", "Clear the filter, or one pane back", _back, always, 0, "Panes"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from kittui.oci.reference import Place
 from kittui.terminal import clean, counted
 from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.frame.commands import Condition, changes_allowed
 from kittui.tui.frame.context import Context
 from kittui.tui.upkeep.list_screen import ListScreen
 from kittui.tui.widgets.columns import Column
@@ -39,6 +40,8 @@ class DoctorScreen(ListScreen[Finding]):
         Binding("V", "verify", "Verify", id="checks.verify", tooltip="Hash every blob of the store too"),
     ]
     HINTS = (("checks.repair", "Repair", "screen.repair"), ("checks.verify", "Verify blobs", "screen.verify"))
+
+    NEEDS: ClassVar[Mapping[str, Condition]] = {"checks.repair": changes_allowed}
 
     def __init__(self, context: Context, registries: Sequence[Place]) -> None:
         columns = (
@@ -95,7 +98,7 @@ class DoctorScreen(ListScreen[Finding]):
             ((f"{mark} ", role), (clean(row.check.name), "text+bold"), (f"  {clean(row.section)}", "muted")),
             ((clean(row.check.seen), "text"),),
         ]
-        if row.check.repairable:
+        if row.check.repairable and not self.refusal("checks.repair"):
             key = self.program.ports.keys["checks.repair"]
             lines.append(((f"{key} repairs it.", "accent"),))
         elif row.check.remedy and row.check.state != "good":
@@ -118,7 +121,8 @@ class DoctorScreen(ListScreen[Finding]):
 
     def action_repair(self) -> None:
         """Show what would be repaired, and do it."""
-        self.program.run_command("Repair", self._repair())
+        if not self.refuses("checks.repair"):
+            self.program.run_command("Repair", self._repair())
 
     async def _repair(self) -> None:
         upkeep = self.program.ports.upkeep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -10,8 +10,9 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from kittui.terminal import clean, counted, size_text
+from kittui.tui.frame.commands import Condition, changes_allowed, every, writable_here
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.selection import Mark
+from kittui.tui.frame.selection import Mark, Selection
 from kittui.tui.upkeep.list_screen import ListScreen
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
@@ -42,6 +43,10 @@ class UsageScreen(ListScreen[Used]):
         ("usage.sort", "Sort", "screen.sort"),
     )
 
+    NEEDS: ClassVar[Mapping[str, Condition]] = dict.fromkeys(
+        ("usage.remove", "usage.clean"), every(changes_allowed, writable_here)
+    )
+
     def __init__(self, context: Context, source: Source) -> None:
         columns = (
             Column("ModelKit", 28, flex=True, sticky=True),
@@ -55,6 +60,11 @@ class UsageScreen(ListScreen[Used]):
         self._usage: Usage | None = None
         self._order = ORDERS[0]
         self._marked: dict[Hashable, Used] = {}
+
+    @property
+    def selection(self) -> Selection:
+        """The source, whatever is marked in the panes."""
+        return replace(self.context.selection, place=self._source.place, source=self._source, repository=None, marks=())
 
     @property
     def usage(self) -> Usage | None:
@@ -178,9 +188,7 @@ class UsageScreen(ListScreen[Used]):
             marks = tuple(Mark(one.repository, one.target, one.digest) for one in chosen)
             first = chosen[0]
             selection = replace(
-                self.context.selection,
-                place=self._source.place,
-                source=self._source,
+                self.selection,
                 repository=first.repository,
                 target=first.target,
                 digest=first.digest,
@@ -190,10 +198,7 @@ class UsageScreen(ListScreen[Used]):
 
     def action_clean(self) -> None:
         """Clean up this source."""
-        selection = replace(
-            self.context.selection, place=self._source.place, source=self._source, repository=None, marks=()
-        )
-        self.context.browser.perform("clean", selection, self.action_reload)
+        self.context.browser.perform("clean", self.selection, self.action_reload)
 
 
 async def show_usage(context: Context) -> None:
