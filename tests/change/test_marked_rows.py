@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from kittui.errors import Denied
 from kittui.oci.protocols import Power
 from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
+from kittui.terminal import size_text
+from kittui.transfer.plan import blobs_of
 from kittui.tui.app import PARTS
 from kittui.tui.board.screen import BoardScreen
 from kittui.tui.dialogs.choice import ChoiceDialog
@@ -142,6 +145,26 @@ async def test_marked_tags_are_pushed_by_one_name(kits: Kits) -> None:
         await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done", "done"])
     team = kits.registry.repository("team/fraud")
     assert sorted(team.tagged) == ["challenger-b", "champion-b"]
+
+
+async def test_what_marked_tags_share_is_counted_and_moved_once(kits: Kits) -> None:
+    got: Counter[str] = Counter()
+    kits.registry.hooks.append(lambda _, verb, what: got.update([what] if verb == "GET" else []))
+    tags = ("rollback", "v0.9.0", "champion", "v1.0.0")
+    blobs = blobs_of([await kits.fraud.manifest(Tag(tag)) for tag in tags])
+    size = sum(blob.size for blob in blobs)
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, *tags)
+        await pilot.press("p")
+        await until(pilot, on(pilot, PlanDialog))
+        assert f"{size_text(size)} to move." in text_of(pilot)
+        got.clear()
+        await pilot.press("enter")
+        await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done"] * 4)
+    assert {blob.digest: got[blob.digest] for blob in blobs} == {blob.digest: 1 for blob in blobs}
+    stored = kits.store.repository("registry.test/fraud")
+    for tag in tags:
+        assert (await stored.resolve(Tag(tag))).digest == kits.fraud.tagged[tag]
 
 
 async def test_a_row_that_cannot_be_pulled_is_named_and_the_rest_is(kits: Kits) -> None:

@@ -30,7 +30,10 @@ TELL = 0.25
 
 @dataclass(eq=False)
 class Job:
-    """One pull, push, copy or unpack. `work` does all of it, and can be called again to continue after a failure."""
+    """One pull, push, copy or unpack. `work` does all of it, and can be called again to continue after a failure.
+
+    Jobs that share a `turn` run one after the other.
+    """
 
     title: str
     mark: str
@@ -39,6 +42,7 @@ class Job:
     state: State = "waiting"
     error: KittuiError | None = None
     worker: Worker[None] | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     asks: bool = False
     """Whether it waits for the user."""
 
@@ -94,7 +98,7 @@ class Jobs:
 
     async def _run(self, context: Context, job: Job) -> None:
         try:
-            async with self._gate:
+            async with job.turn, self._gate:
                 job.state = "running"
                 said = await job.work(job)
             job.state = "done"

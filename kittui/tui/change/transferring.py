@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,7 +35,9 @@ from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import attached_text
 
 if TYPE_CHECKING:
+    from kittui.oci.digest import Digest
     from kittui.oci.protocols import Repository
+    from kittui.transfer.plan import BlobPlan
     from kittui.usecases.change.transfer import MovePlan
 
 
@@ -149,8 +152,7 @@ async def _confirm_and_start(
         return
     for plan in plans:
         tools.policy.check_write(plan.place)
-    missing = sum(plan.transfer.missing for plan in plans)
-    whole = sum(plan.transfer.total for plan in plans)
+    missing, whole = _bytes(plans)
     changes = [
         Change(
             plan.target if isinstance(plan.target, Tag) else plan.manifest.digest.short,
@@ -184,10 +186,41 @@ async def _confirm_and_start(
     override = await overrule(context, tools, [plan.changes for plan in plans])
     if override is None:
         return
-    for plan in plans:
-        context.program.state(Jobs).start(context, _job(context, tools, plan, verb, mark, typed, override))
+    jobs = context.program.state(Jobs)
+    for chain in _chains(plans):
+        turn = asyncio.Lock()
+        for plan in chain:
+            job = _job(context, tools, plan, verb, mark, typed, override, anew=plan is not chain[0])
+            job.turn = turn
+            jobs.start(context, job)
     context.clear_marks(keep=[one for one, _ in failed])
     name_failures(context, failed, total)
+
+
+def _blobs(plan: MovePlan) -> dict[tuple[str, Digest], BlobPlan]:
+    """The blobs of a plan by where they go to: repositories on one disk have one place for them."""
+    destination = plan.transfer.destination
+    where = destination.reference() if destination.files is None else str(destination.source.place)
+    return {(where, blob.descriptor.digest): blob for blob in plan.transfer.blobs}
+
+
+def _bytes(plans: Sequence[MovePlan]) -> tuple[int, int]:
+    """Bytes to move and bytes in all: what several plans name is counted once."""
+    blobs = {key: blob for plan in plans for key, blob in _blobs(plan).items()}.values()
+    copied = sum(blob.descriptor.size for blob in blobs if blob.way == "copy")
+    return copied, sum(blob.descriptor.size for blob in blobs)
+
+
+def _chains(plans: Sequence[MovePlan]) -> list[list[MovePlan]]:
+    """Plans that bring the same blob one after the other, so that it is moved once; the others side by side."""
+    chains: list[tuple[set[tuple[str, Digest]], list[MovePlan]]] = []
+    for plan in plans:
+        wanted = {key for key, blob in _blobs(plan).items() if blob.way != "present"}
+        shared = [chain for chain in chains if chain[0] & wanted]
+        chains = [chain for chain in chains if not chain[0] & wanted]
+        wanted = wanted.union(*(keys for keys, _ in shared))
+        chains.append((wanted, [*(one for _, together in shared for one in together), plan]))
+    return [together for _, together in chains]
 
 
 def _choices(verb: str, plans: Sequence[MovePlan]) -> list[Choice[str]]:
@@ -208,14 +241,23 @@ def _costs(missing: int, total: int) -> str:
 
 
 def _job(
-    context: Context, tools: ChangeTools, plan: MovePlan, verb: str, mark: str, typed: Sequence[str], override: str
+    context: Context,
+    tools: ChangeTools,
+    plan: MovePlan,
+    verb: str,
+    mark: str,
+    typed: Sequence[str],
+    override: str,
+    *,
+    anew: bool,
 ) -> Job:
+    """`anew`: it is planned again when its turn comes, for what another brings meanwhile."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, plan_move
 
     async def work(job: Job) -> str:
         current = plan
-        if job.progress.blobs:
+        if job.progress.blobs or anew:
             job.progress = Progress()
             transfer = plan.transfer
             current = await plan_move(
@@ -245,7 +287,7 @@ async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, jo
 
     store = plan.transfer.destination.source
     try:
-        async for repository, target in parents_of(plan.transfer.origin, plan.manifest, tools.find):
+        async for repository, target in parents_of(plan.transfer.destination, plan.manifest, tools.find):
             if repository.source.traits.is_store:
                 continue
             job.progress = Progress()
