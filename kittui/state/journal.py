@@ -48,7 +48,8 @@ class Step:
 class Entry:
     """One change: its steps in the order they are done. `deleted` are digests removed with their tags.
 
-    `overridden` says which rules did not pass, where it was done all the same.
+    `overridden` says which rules did not pass, where it was done all the same. Entries of one `batch` were agreed to at
+    once, and are taken back at once.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Entry:
     state: EntryState = "open"
     deleted: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
+    batch: str = ""
 
     def mark(self, position: int, state: StepState) -> Entry:
         """The entry with one step in another state."""
@@ -210,7 +212,8 @@ def _entry(document: dict[str, Any]) -> Entry:
     texts = {name: str(document[name]) for name in ("id", "time", "actor", "action", "repository", "reason")}
     deleted = tuple(Digest.parse(digest) for digest in document["deleted"])
     overridden = tuple(str(rule) for rule in document.get("overridden", ()))
-    return Entry(steps=steps, state=document["state"], deleted=deleted, overridden=overridden, **texts)
+    batch = str(document.get("batch", ""))
+    return Entry(steps=steps, state=document["state"], deleted=deleted, overridden=overridden, batch=batch, **texts)
 
 
 def _digest(value: Any) -> Digest | None:

@@ -9,8 +9,19 @@ from functools import partial
 import pytest
 
 from kittui.crashpoints import crashing
-from kittui.errors import ConnectionLost, NotFound, ReadOnly, Refused, TagMoved, TagProtected, Unsupported, UsageError
+from kittui.errors import (
+    ConnectionLost,
+    NotFound,
+    ReadOnly,
+    Refused,
+    TagMoved,
+    TagProtected,
+    Unreachable,
+    Unsupported,
+    UsageError,
+)
 from kittui.modelkit.stages import LifecycleTags, Stage, lifecycle_of
+from kittui.oci.protocols import YES, Power
 from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
 from kittui.oci.traffic import metered
@@ -23,7 +34,7 @@ from kittui.usecases.change.removal import plan_remove
 from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_redo, apply_undo, last_change, plan_redo, plan_undo
+from kittui.usecases.change.undo import apply_redo, apply_undo, can_undo, last_change, plan_redo, plan_undo
 from tests.change.lifecycle import repository_of_three, stages_of
 from tests.fakes.memory import MemoryRepository
 from tests.fakes.rules import Never
@@ -410,3 +421,42 @@ async def test_a_redo_that_nobody_answered_continues_and_is_taken_back_alone(
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
     assert "two" not in fraud.tagged
     assert "one" in fraud.tagged
+
+
+@pytest.mark.parametrize("said", ["second", ""])
+async def test_a_promotion_that_is_continued_has_the_reason_that_is_given_then(
+    fraud: MemoryRepository, ledger: Ledger, said: str
+) -> None:
+    def lost(_: MemoryRepository, verb: str, what: str) -> None:
+        if (verb, what) == ("PUT", "champion"):
+            raise Unreachable("registry.test refused the connection")
+
+    fraud.source.hooks.append(lost)
+    with pytest.raises(Unreachable):
+        await apply_changes(await plan_promote(fraud), ledger, Policy(), Answers("first"))
+    fraud.source.hooks.clear()
+    await apply_changes(await plan_promote(fraud), ledger, Policy(), Answers(said))
+    reasons = [(event.tag, event.reason) for event in ledger.history.events()]
+    assert reasons == [("champion", said or "first"), ("rollback", "first")]
+
+
+async def test_undo_is_not_promised_where_the_first_half_of_a_promotion_created_a_tag(
+    fraud: MemoryRepository, ledger: Ledger
+) -> None:
+    del fraud.tagged["rollback"]
+    fraud.source.powers["untag"] = Power("no", "it deletes by digest only")
+
+    def lost(_: MemoryRepository, verb: str, what: str) -> None:
+        if (verb, what) == ("PUT", "champion"):
+            raise Unreachable("registry.test refused the connection")
+
+    fraud.source.hooks.append(lost)
+    with pytest.raises(Unreachable):
+        await apply_changes(await plan_promote(fraud), ledger, Policy())
+    fraud.source.hooks.clear()
+    plan = await plan_promote(fraud)
+    assert [change.tag for change in plan.changes] == ["champion"]
+    await apply_changes(plan, ledger, Policy())
+    assert not await can_undo(fraud, ledger)
+    fraud.source.powers["untag"] = YES
+    assert await can_undo(fraud, ledger)

@@ -17,7 +17,7 @@ from kittui.oci.tag import Tag
 from kittui.terminal import counted
 from kittui.trust.documents import read_age
 from kittui.usecases.change.clean import CleanRules, Selected
-from kittui.usecases.change.plan import Answers, Changed
+from kittui.usecases.change.plan import Answers, Changed, new_batch
 from kittui.usecases.change.removal import RemovePlan
 from kittui.usecases.change.removals import Removals, plan_removals
 from kittui.usecases.change.remove import apply_remove, finish_removals
@@ -76,10 +76,11 @@ async def command(
     call.preview(lines, *map(removal_document, plan.plans), status=status)
     call.printer.confirm(lines, f"Delete {counted(len(plan.plans), 'ModelKit')}?")
     done: list[tuple[RemovePlan, Changed]] = []
+    answers = Answers(reason, asked=call.printer.asked, batch=new_batch())
     for each in plan.plans:
         call.printer.status(f"deleting {each.repository.reference(each.manifest.digest)}")
         try:
-            done.append((each, await _apply(call, each, reason)))
+            done.append((each, await _apply(call, each, answers)))
         except KittuiError as error:
             failed.append(error.at(each.repository.reference(each.manifest.digest)))
             call.printer.error(failed[-1])
@@ -98,9 +99,9 @@ async def command(
     return status
 
 
-async def _apply(call: Call, plan: RemovePlan, reason: str) -> Changed:
+async def _apply(call: Call, plan: RemovePlan, answers: Answers) -> Changed:
     composition = call.composition
-    return await apply_remove(plan, composition.ledger, composition.policy, Answers(reason, asked=call.printer.asked))
+    return await apply_remove(plan, composition.ledger, composition.policy, answers)
 
 
 def _rules(untagged: bool, older: str | None, stages: tuple[str, ...]) -> CleanRules:

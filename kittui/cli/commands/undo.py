@@ -25,6 +25,8 @@ async def command(
     call.check_write(found.reference())
     plan, apply, verb = (plan_redo, apply_redo, "Redo") if redo else (plan_undo, apply_undo, "Undo")
     undo = await plan(found, composition.ledger)
+    for error in undo.left:
+        call.printer.warning(f"left out: {error.reference or found.reference()}: {error.message}")
     heading = f"{verb} {undo.entry.action} of {undo.entry.time} in"
     await agree(call, undo.plan, heading, f"{verb} it?", override)
     answers = answers_of(call, undo.plan.overwritten, confirm, reason, override)

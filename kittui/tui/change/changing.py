@@ -13,7 +13,7 @@ from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.frame.changes import UNDO, row_by_row
+from kittui.tui.frame.changes import UNDO, done_undo, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark, Selection
@@ -134,16 +134,13 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
     )
 
 
-def undoable(context: Context, plan: ChangePlan) -> str | None:
-    """The undo command, unless a tag was created where tags may not go alone, or the cursor is on another repository:
-
-    undo takes back the last change there.
-    """
+def _undoable(context: Context, plan: ChangePlan) -> bool:
+    """Whether undo would take a plan back that was stopped, without asking anybody."""
     here = context.selection.repository
     if here is None or here.reference() != plan.repository.reference():
-        return None
+        return False
     created = any(change.before is None for change in plan.changes)
-    return None if created and plan.repository.source.capabilities.untag.state != "yes" else UNDO
+    return not created or plan.repository.source.capabilities.untag.state == "yes"
 
 
 async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: str) -> None:
@@ -161,10 +158,11 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     except asyncio.CancelledError as stopped:
         keys = context.ports.keys
         if [*getattr(stopped, "__notes__", ())] not in ([], [NOTHING]):
-            back = f" {keys[UNDO]} takes back what was done." if undoable(context, plan) else ""
+            back = f" {keys[UNDO]} takes back what was done." if _undoable(context, plan) else ""
             stopped.add_note(f"{keys[plan.action]} again finishes it.{back}")
         raise
     finally:
         context.changed(plan.repository)
     if plan.changes:
-        context.toast(done_text(plan, done.unseen), undo=undoable(context, plan))
+        key, how = await done_undo(context, tools, [plan.repository])
+        context.toast(done_text(plan, done.unseen), undo=key, how=how)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kittui.errors import Unsupported
@@ -17,7 +17,7 @@ from kittui.tui.frame.context import Context
 from kittui.tui.frame.deleting import agree_to_delete
 from kittui.tui.frame.failures import left_out
 from kittui.tui.frame.selection import Mark
-from kittui.usecases.change.plan import Answers
+from kittui.usecases.change.plan import Answers, new_batch
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import removed_text, undo_text
 
@@ -104,7 +104,10 @@ async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tupl
     if bare:
         notes.append(f"{counted(bare, 'ModelKit')} without a tag can only be deleted.")
     notes += map(clean, left_out(untag.failed))
-    changes, rest = few([Change(plan.tag or "", plan.manifest.digest.short, None) for plan in plans], "tag")
+    named = _names_of(plans)
+    changes, rest = few(
+        [Change(named(plan, plan.tag or ""), plan.manifest.digest.short, None) for plan in plans], "tag"
+    )
     title = f"Remove {clean(marks[0].target)}" if not many else f"Remove {len(marks)} ModelKits"
     places = list(dict.fromkeys(mark.repository.reference() for mark in marks))
     answer = await context.ask(
@@ -113,6 +116,12 @@ async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tupl
         )
     )
     return None if answer is None else (answer.choice, answer.reason)
+
+
+def _names_of(plans: Sequence[RemovePlan]) -> Callable[[RemovePlan, str], str]:
+    """How a tag is called: with its repository where there is more than one."""
+    many = len({plan.place for plan in plans}) > 1
+    return lambda plan, tag: f"{plan.repository.name}:{tag}" if many else tag
 
 
 def _go(number: int) -> str:
@@ -133,7 +142,9 @@ def _shared(plans: Sequence[RemovePlan]) -> list[str]:
 async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> list[str] | None:
     """The second step of a delete: all that goes, and whether undo can bring it back there."""
     digests = [each.manifest.digest.short for each in plan.plans]
-    words = [clean(f"{listed(digests)} with {listed(plan.tags, 12) or 'no tag'}"), ""]
+    named = _names_of(plan.plans)
+    tags = sorted(named(each, tag) for each in plan.plans for tag in each.tags)
+    words = [clean(f"{listed(digests)} with {listed(tags, 12) or 'no tag'}"), ""]
     words.append(clean(f"{removed_text(plan, done=False)}."))
     attached = sum(len(each.attached) for each in plan.plans)
     if attached and plan.plans[0].referrers:
@@ -157,7 +168,7 @@ async def _apply(
     from kittui.usecases.change.removals import untag_all
     from kittui.usecases.change.remove import apply_remove
 
-    answers = Answers(reason, typed, asked=True)
+    answers = Answers(reason, typed, asked=True, batch=new_batch())
     batch: Batch[RemovePlan] = Batch(
         context, "removed", len(plan.plans), lambda each: (each.repository, each.tag or each.manifest.digest)
     )

@@ -20,17 +20,17 @@ from kittui.tui.change.changing import (
     name_failures,
     overrule,
     type_names,
-    undoable,
 )
 from kittui.tui.change.wording import attached_notes, changes_of, few, listed
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
-from kittui.tui.frame.changes import UNDO, Batch, row_by_row
+from kittui.tui.frame.changes import Batch, done_undo, row_by_row
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Mark
 from kittui.tui.frame.ways import with_keys
-from kittui.usecases.change.plan import Answers
+from kittui.usecases.change.plan import Answers, new_batch
+from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import FEW, done_text, unseen_text
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ async def _carry_out(
     if override is None:
         return
 
-    answers = Answers(reason, typed, override, asked=True)
+    answers = Answers(reason, typed, override, asked=True, batch=new_batch())
     late: list[str] = []
     batch: Batch[_Retag] = Batch(context, "set", len(rows), lambda row: row.place)
 
@@ -135,19 +135,20 @@ async def _carry_out(
             context.clear_marks(
                 keep=[*(mark for mark, _ in failed), *(row.mark for row in rows if id(row) not in moved)]
             )
-        _say_done(context, batch.done, late)
+        await _say_done(context, tools, batch.done, late)
     name_failures(context, [*failed, *((row.mark, error) for row, error in batch.failed)], total)
 
 
-def _say_done(context: Context, done: Sequence[Sequence[_Retag]], late: Sequence[str]) -> None:
+async def _say_done(
+    context: Context, tools: ChangeTools, done: Sequence[Sequence[_Retag]], late: Sequence[str]
+) -> None:
     plans = [each for together in done for each in _one_plan(together).changes]
     if not plans:
         return
     count = sum(len(each.changes) for each in plans)
     words = [done_text(each) for each in plans] if count <= FEW else [f"{count} tags set"]
-    works = all(undoable(context, each) for each in plans)
-    how = "undoes it" if len(plans) == 1 else "undoes the last; again, the one before"
-    context.toast("; ".join(filter(None, (*words, unseen_text(late)))), undo=UNDO if works else None, how=how)
+    key, how = await done_undo(context, tools, [each.repository for each in plans])
+    context.toast("; ".join(filter(None, (*words, unseen_text(late)))), undo=key, how=how)
 
 
 def _by_repository(rows: Sequence[_Retag]) -> list[list[_Retag]]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kittui.errors import KittuiError
+from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.terminal import clean, some_of
 from kittui.tui.change.changing import REDO, overrule, type_names
-from kittui.tui.change.wording import changes_of, moment_text
+from kittui.tui.change.wording import changes_of, few, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.frame.changes import UNDO
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.failures import left_out
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import FEW, costs_of, done_text, nothing_to_do
@@ -31,7 +32,14 @@ async def undo(context: Context) -> None:
     if repository is None:
         return
     tools.policy.check_write(repository.reference())
-    await _turn(context, tools, await plan_undo(repository, tools.ledger), "Undo")
+    try:
+        turn = await plan_undo(repository, tools.ledger)
+    except NotFound:
+        if not await _can_redo(repository, tools):
+            raise
+        context.toast("What kittui changed here is undone already.", undo=REDO, how="redoes it")
+        return
+    await _turn(context, tools, turn, "Undo")
 
 
 async def redo(context: Context) -> None:
@@ -46,7 +54,7 @@ async def redo(context: Context) -> None:
 
 
 async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str) -> None:
-    from kittui.usecases.change.undo import apply_redo, apply_undo, plan_redo
+    from kittui.usecases.change.undo import apply_redo, apply_undo
 
     apply = apply_undo if verb == "Undo" else apply_redo
     repository = turn.plan.repository
@@ -56,12 +64,14 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
         tags = some_of([step.tag for step in turn.entry.steps], FEW)
         context.toast(f"{nothing_to_do(plan)}\n{turn.entry.action} of {moment_text(turn.entry.time)}: {tags}")
         return
+    shown, rest = few(changes_of(plan), "tag")
     answer = await context.ask(
         PlanDialog(
             f"{verb} {clean(turn.entry.action)} of {moment_text(turn.entry.time)}",
             plan.place,
-            changes_of(plan),
+            shown,
             [Choice("do", verb)],
+            notes=[*rest, *map(clean, left_out([(error.reference or "", error) for error in turn.left]))],
             costs=costs_of(plan),
         )
     )
@@ -81,12 +91,17 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
     if verb == "Redo":
         context.toast(f"Done again: {said}", undo=UNDO)
         return
+    works = await _can_redo(repository, tools)
+    context.toast(f"Undone: {said}", undo=REDO if works else None, how="redoes it")
+
+
+async def _can_redo(repository: Repository, tools: ChangeTools) -> bool:
+    from kittui.usecases.change.undo import plan_redo
+
     try:
-        await plan_redo(repository, tools.ledger)
+        return bool((await plan_redo(repository, tools.ledger)).plan.changes)
     except KittuiError:
-        context.toast(f"Undone: {said}")
-    else:
-        context.toast(f"Undone: {said}", undo=REDO, how="redoes it")
+        return False
 
 
 def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:

@@ -125,19 +125,13 @@ class Batch(Generic[Row]):
 
 
 async def say_removed(context: Context, tools: ChangeTools, done: Sequence[Sequence[RemovePlan]]) -> None:
-    """Say what was removed, those of one change together, and whether undo brings it back.
-
-    That is not asked any more for a command that is stopped.
-    """
+    """Say what was removed, those of one change together, and whether undo brings it back."""
     from kittui.usecases.change.removals import Removals
     from kittui.usecases.change.words import removed_text
 
     if not done:
         return
-    task = asyncio.current_task()
-    key, how = None, ""
-    if task is None or not task.cancelling():
-        key, how = await done_undo(context, tools, [plans[0].repository for plans in done])
+    key, how = await done_undo(context, tools, [plans[0].repository for plans in done])
     plans = tuple(plan for together in done for plan in together)
     context.toast(removed_text(Removals(plans)), undo=key, how=how)
 
@@ -145,12 +139,14 @@ async def say_removed(context: Context, tools: ChangeTools, done: Sequence[Seque
 async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repository]) -> tuple[str | None, str]:
     """The undo command and what it does, for a toast; None where it would not take back what was just done.
 
-    It works on the repository under the cursor, and the content may be gone from there.
+    It works on the repository under the cursor, and the content may be gone from there. Nothing is asked any more for a
+    command that is stopped.
     """
     from kittui.usecases.change.undo import can_undo
 
     here = context.selection.repository
     rows = [each for each in changed if here is not None and each.reference() == here.reference()]
-    works = bool(rows) and await can_undo(rows[-1], tools.ledger)
-    how = "undoes it" if len(changed) == 1 else f"undoes the last; again, the one before ({len(rows)} here)"
-    return (UNDO if works else None), how
+    task = asyncio.current_task()
+    stopped = task is not None and task.cancelling() > 0
+    works = bool(rows) and not stopped and await can_undo(rows[-1], tools.ledger)
+    return (UNDO if works else None), "undoes it" if len(rows) == len(changed) else "undoes what was done here"

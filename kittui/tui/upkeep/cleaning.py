@@ -15,7 +15,7 @@ from kittui.tui.frame.context import Context
 from kittui.tui.frame.deleting import agree_to_delete
 from kittui.tui.frame.failures import left_out
 from kittui.usecases.change.clean import CleanRules, Selected
-from kittui.usecases.change.plan import Answers
+from kittui.usecases.change.plan import Answers, new_batch
 from kittui.usecases.change.words import removed_text, undo_text
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Fa
     from kittui.usecases.change.remove import apply_remove
 
     tools = context.ports.change_tools()
-    answers = Answers(f"clean-up: {rules.words}", typed, asked=True)
+    answers = Answers(f"clean-up: {rules.words}", typed, asked=True, batch=new_batch())
     batch: Batch[RemovePlan] = Batch(
         context, "deleted", len(plan.plans), lambda each: (each.repository, each.manifest.digest)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -72,12 +73,18 @@ class ChangePlan:
 class Answers:
     """What the user said to a plan: the `reason` that the history keeps, the names of protected tags that were `typed`,
     and the reason to `override` rules. `asked`: a person looked at the plan since it was made, so every tag of it is
-    read again before anything is done."""
+    read again before anything is done. What is done with one `batch` (see `new_batch`) is undone at once."""
 
     reason: str = ""
     typed: Collection[str] = ()
     override: str = ""
     asked: bool = False
+    batch: str = ""
+
+
+def new_batch() -> str:
+    """A name for what one answer agrees to, where that takes several changes."""
+    return secrets.token_hex(8)
 
 
 NOBODY = Answers()

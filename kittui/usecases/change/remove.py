@@ -61,8 +61,8 @@ async def apply_remove(
             raise cannot_untag(replace(plan, deletes=deletes), power) from None
     async with ledger.journal.lock(reference):
         if plan.mode == "placeholder":
-            return await _displace(plan, ledger, answers.reason)
-        return await _delete(plan, ledger, answers.reason)
+            return await _displace(plan, ledger, answers)
+        return await _delete(plan, ledger, answers)
 
 
 async def finish_removal(repository: Repository, target: Target, ledger: Ledger) -> Changed | None:
@@ -105,7 +105,7 @@ def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
     return ledger.journal.manifest(Digest.parse(digest)) if digest else None
 
 
-async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
+async def _delete(plan: RemovePlan, ledger: Ledger, answers: Answers) -> Changed:
     repository, digest = plan.repository, plan.manifest.digest
     found = await tags_by_digest(repository)
     check_known(repository, digest, found)
@@ -118,7 +118,7 @@ async def _delete(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         )
     going = plan.attached[::-1] if plan.referrers else ()
     attached = [one.digest for one, _ in going]
-    entry = await _begin(plan, ledger, "delete", reason, (digest, *attached), plan.manifest)
+    entry = await _begin(plan, ledger, "delete", answers, (digest, *attached), plan.manifest)
     crash_point("remove.before-delete")
     try:
         await _delete_digest(repository, digest, plan.tags)
@@ -155,7 +155,7 @@ async def _delete_digest(repository: Repository, digest: Digest, tags: Collectio
         await repository.delete(digest)
 
 
-async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
+async def _displace(plan: RemovePlan, ledger: Ledger, answers: Answers) -> Changed:
     """Point the tag at a manifest that nothing else has and delete that one: the digest's other tags stay."""
     repository = plan.repository
     if plan.tag is None:
@@ -179,7 +179,8 @@ async def _displace(plan: RemovePlan, ledger: Ledger, reason: str) -> Changed:
         dummy = plan.manifest
         displaced = await asyncio.to_thread(_displaced, ledger, repository.reference(), plan.tag)
         original = displaced or dummy
-    entry = await _begin(plan, ledger, "remove", reason, (), original)
+    # Its digest is written down, so that undo knows the placeholder for kittui's own.
+    entry = await _begin(plan, ledger, "remove", answers, (dummy.digest,), original)
     if dummy is not plan.manifest:
         if not await repository.has_blob(config):
             await repository.put_blob(config, BytesContent(EMPTY_CONFIG))
@@ -225,15 +226,25 @@ async def _check_unmoved(repository: Repository, tag: Tag, expected: Digest) -> 
 
 
 async def _begin(
-    plan: RemovePlan, ledger: Ledger, action: str, reason: str, deleted: tuple[str, ...], original: Manifest
+    plan: RemovePlan, ledger: Ledger, action: str, answers: Answers, deleted: tuple[str, ...], original: Manifest
 ) -> Entry:
     """Write down what is about to go; the entry of an earlier run that wanted the same is continued."""
     steps = tuple(Step(tag, original.digest, None) for tag in plan.tags)
-    entry = await continue_open(plan.repository, ledger, action, steps, deleted=deleted)
+    entry = await continue_open(plan.repository, ledger, action, steps, deleted=deleted, reason=answers.reason)
     if entry is None:
         await asyncio.to_thread(ledger.journal.keep, original)
         reference = plan.repository.reference()
-        entry = Entry(new_id(), now(), ledger.actor, action, reference, steps, reason, deleted=deleted)
+        entry = Entry(
+            new_id(),
+            now(),
+            ledger.actor,
+            action,
+            reference,
+            steps,
+            answers.reason,
+            deleted=deleted,
+            batch=answers.batch,
+        )
     for position, step in enumerate(entry.steps):
         if step.state == "planned":
             entry = entry.mark(position, "started")

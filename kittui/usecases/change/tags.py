@@ -90,7 +90,7 @@ class _Applying:
         self.plan = plan
         self.on_moved = on_moved
         self.ledger = ledger
-        self.asked = answers.asked
+        self.asked, self.batch = answers.asked, answers.batch
         self.verdicts = verdicts
         stopped = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
         self.overridden = tuple(f"{verdict.rule}: {verdict.reason}" for verdict in stopped)
@@ -106,7 +106,15 @@ class _Applying:
         """Settle what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
         # First what an earlier run has done unheard: a reading that shows it is not a late one.
-        found = await continue_open(self.repository, self.ledger, self.plan.action, wanted, known=self._known())
+        found = await continue_open(
+            self.repository,
+            self.ledger,
+            self.plan.action,
+            wanted,
+            known=self._known(),
+            reason=self.reason,
+            overridden=self.overridden,
+        )
         self.recent = await Recent.of(self.ledger, self.reference)
         await self._check_recent()
         if wanted and (self.asked or time.monotonic() - self.plan.read_at > FRESH):
@@ -122,7 +130,15 @@ class _Applying:
                         await asyncio.to_thread(self.ledger.journal.keep, manifest)
             actor, action = self.ledger.actor, self.plan.action
             entry = self.entry = Entry(
-                new_id(), now(), actor, action, self.reference, wanted, self.reason, overridden=self.overridden
+                new_id(),
+                now(),
+                actor,
+                action,
+                self.reference,
+                wanted,
+                self.reason,
+                overridden=self.overridden,
+                batch=self.batch,
             )
             if recorder is not None:
                 await recorder.prepare(self.plan, entry, self.verdicts)

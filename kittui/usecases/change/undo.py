@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,10 +29,20 @@ TURNS = frozenset({"undo", "redo"})
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """The changes that take an entry back, last step first, or do it again."""
+    """The changes that take an entry back, last step first, or do it again.
+
+    `others` of its batch are taken back with it; `left` says which can't be, and why.
+    """
 
     entry: Entry
     plan: ChangePlan
+    others: tuple[Entry, ...] = ()
+    left: tuple[KittuiError, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All that is taken back, the newest first."""
+        return (self.entry, *self.others)
 
 
 def last_change(ledger: Ledger, repository: str | None = None) -> Entry | None:
@@ -53,15 +64,33 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
     for found in [entry] if entry is not None else await asyncio.to_thread(_to_take_back, ledger, reference):
         if found.state == "undone":
             return UndoPlan(found, ChangePlan(repository, "undo", ()))
-        plan = await _plan_back(repository, ledger, found)
+        batch = [found] if entry is not None else await asyncio.to_thread(_batch_of, ledger, found)
+        undo = await _plan_batch(repository, ledger, batch)
         # What was asked for and never took effect is not there to be taken back: the change before it is.
-        if plan.changes or any(step.state == "done" for step in found.steps):
-            return UndoPlan(found, plan)
+        if undo.plan.changes or any(step.state == "done" for one in undo.entries for step in one.steps):
+            return undo
     raise NotFound(
         "kittui has changed no tag here that could be undone",
         hint=f"Only changes by kittui on this machine can be undone; see: kittui history {reference}.",
         reference=reference,
     )
+
+
+async def _plan_batch(repository: Repository, ledger: Ledger, batch: Sequence[Entry]) -> UndoPlan:
+    """Plan to take back what of a batch can be; raises where nothing can."""
+    plans: list[tuple[Entry, ChangePlan]] = []
+    left: list[KittuiError] = []
+    for entry in batch:
+        try:
+            plans.append((entry, await _plan_back(repository, ledger, entry)))
+        except (TagMoved, Unsupported) as error:
+            left.append(error)
+    if not plans:
+        raise left[0]
+    (first, _), *others = plans
+    changes = tuple(change for _, plan in plans for change in plan.changes)
+    whole = ChangePlan(repository, "undo", changes, read_at=min(plan.read_at for _, plan in plans))
+    return UndoPlan(first, whole, tuple(entry for entry, _ in others), tuple(left))
 
 
 async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> ChangePlan:
@@ -73,17 +102,23 @@ async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> Ch
         if len({step.state for step in entry.steps}) > 1:
             instead = f"{so_far(entry)} kittui promote {reference} finishes it."
     words = "it can't be undone: {} did not exist before, and this registry can't remove a tag alone"
-    return await _plan(repository, ledger, "undo", moves, words, instead)
+    return await _plan(repository, ledger, "undo", moves, words, instead, entry.deleted)
 
 
 async def can_undo(repository: Repository, ledger: Ledger) -> bool:
-    """Whether undo would take back the newest change there; of many tags in a registry, the last one is looked at."""
+    """Whether undo would take back the newest change there.
+
+    Of many tags in a registry the last one is looked at, besides whether those that were created can go.
+    """
     try:
         found = await asyncio.to_thread(_to_take_back, ledger, repository.reference())
         if repository.source.traits.free or not found:
             return bool((await plan_undo(repository, ledger)).plan.changes)
         entry = found[-1]
-        entry = replace(entry, steps=tuple(step for step in entry.steps if _happened(step))[-1:])
+        steps = [step for step in entry.steps if _happened(step)]
+        if any(step.before is None for step in steps) and (await untag_power(repository)).denied:
+            return False
+        entry = replace(entry, steps=tuple(steps[-1:]))
         return bool((await plan_undo(repository, ledger, entry)).plan.changes)
     except KittuiError:
         return False
@@ -108,6 +143,16 @@ def _to_take_back(ledger: Ledger, reference: str) -> list[Entry]:
     return found
 
 
+def _batch_of(ledger: Ledger, first: Entry) -> list[Entry]:
+    """An entry, and after it what else there is to take back of its batch, the newest first. Blocks."""
+    others = [
+        entry
+        for entry in ledger.journal.entries(first.repository)
+        if first.batch and entry.batch == first.batch and entry.id != first.id
+    ]
+    return [first, *(one for one in others if one.state in ("done", "open") and any(map(_happened, one.steps)))]
+
+
 async def apply_undo(
     undo: UndoPlan,
     ledger: Ledger,
@@ -118,7 +163,14 @@ async def apply_undo(
     policy.check_write(undo.plan.place)
     await asyncio.to_thread(ledger.journal.begin_undo, undo.entry)
     done = await apply_changes(undo.plan, ledger, policy, answers)
-    await ledger.write(replace(undo.entry, state="undone"))
+    for change in undo.plan.changes:
+        if change.before is not None and any(change.before.digest in entry.deleted for entry in undo.entries):
+            # A placeholder of ours that a removal left behind. Where it stays, it holds nothing.
+            with suppress(KittuiError):
+                await undo.plan.repository.delete(change.before.digest)
+    # The newest is the last: cut short before that, the next undo finds the others with it.
+    for entry in reversed(undo.entries):
+        await ledger.write(replace(entry, state="undone"))
     await asyncio.to_thread(ledger.journal.end_undo, undo.entry)
     return done
 
@@ -144,14 +196,17 @@ def last_undone(ledger: Ledger, repository: str) -> Entry | None:
 
 
 def _turn(entry: Entry, origin: list[Entry], destination: list[Entry]) -> None:
-    """Take over the newest change that an undo or redo turned: one of the same moves, there or back."""
+    """Take over the newest changes that an undo or redo turned: those of the same moves, there or back."""
     if entry.action == "redo":
         moves = {(step.tag, step.before, step.after) for step in entry.steps}
     else:
         moves = {(step.tag, step.after, step.before) for step in entry.steps}
     for position in range(len(origin) - 1, -1, -1):
-        if moves <= {(step.tag, step.before, step.after) for step in origin[position].steps}:
+        own = {(step.tag, step.before, step.after) for step in origin[position].steps if _happened(step)}
+        if moves <= own or own <= moves:
             destination.append(origin.pop(position))
+            moves -= own
+        if not moves:
             return
 
 
@@ -205,10 +260,12 @@ async def _plan(
     moves: Sequence[tuple[Tag, str | None, str | None]],
     kept: str,
     instead: str = "",
+    deleted: Sequence[str] = (),
 ) -> ChangePlan:
     """Tags from the digest where kittui left them to another; those that are there already are left out.
 
-    `kept` says of a tag ({}) that it would have to go and can't, `instead` what to do then.
+    `kept` says of a tag ({}) that it would have to go and can't, `instead` what to do then. A tag that was to go may be
+    on one of the digests that were to be `deleted`: a placeholder, where the removal was cut short.
     """
     recent = await Recent.of(ledger, repository.reference())
 
@@ -219,7 +276,8 @@ async def _plan(
         late = recent.is_late(tag, current)
         if not late and await is_at(repository, tag, current, wanted):
             return None
-        if not late and not await is_at(repository, tag, current, left):
+        displaced = left is None and current in deleted
+        if not late and not displaced and not await is_at(repository, tag, current, left):
             raise TagMoved(
                 f"{tag} moved since: it points to {current.short if current else 'nothing'} now",
                 hint=f"{action.capitalize()} would overwrite someone's change; look at it and retag by hand.",
@@ -231,7 +289,7 @@ async def _plan(
                 hint=instead or power.remedy or "Remove it with: kittui remove --placeholder REF.",
                 reference=repository.reference(tag),
             )
-        before = await _manifest(repository, ledger, left)
+        before = await _manifest(repository, ledger, current if displaced else left)
         return TagChange(tag, before, await _manifest(repository, ledger, wanted))
 
     found = await spread(moves, change_of)

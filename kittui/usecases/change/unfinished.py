@@ -24,10 +24,11 @@ async def continue_open(
     deleted: tuple[str, ...] = (),
     known: Mapping[Tag, Digest | None] | None = None,
     reason: str = "",
+    overridden: tuple[str, ...] = (),
 ) -> Entry | None:
     """Settle the open entries of a repository; return the one that asked for the same, to be continued.
 
-    What is left of it is done for the `reason` that is given now, if any.
+    What is left of it is done for the `reason` that is given now, if any, and in spite of the rules that say no now.
 
     The steps of all others that took effect unheard go into the history, and the entries are closed. `known` is what
     was read a moment ago. Call it under the repository's lock, before a new entry is written.
@@ -53,7 +54,7 @@ async def continue_open(
         remaining = tuple(replace(step, state="planned") for step in entry.steps if step.state != "done")
         same = (entry.action, entry.deleted, remaining) == (action, deleted, wanted)
         if result is None and remaining and same:
-            result = replace(entry, reason=reason or entry.reason)
+            result = replace(entry, reason=reason or entry.reason, overridden=overridden)
             continue
         for position, step in enumerate(entry.steps):
             if step.state == "started" and await landed_late(step):
