@@ -1122,7 +1122,7 @@ async def test_what_a_command_says_stays_over_the_dialog_it_opens_next() -> None
 
 
 def test_how_long_something_is_said_follows_from_its_length() -> None:
-    from kittui.tui.frame.program import shown_for
+    from kittui.tui.frame.sayings import shown_for
 
     assert shown_for("", over=False) == 4
     assert shown_for("x" * 80, over=False) == 6

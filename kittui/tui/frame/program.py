@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import traceback
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -26,14 +23,15 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from kittui.errors import KittuiError
-from kittui.oci.traffic import LATEST, Traffic, metered
-from kittui.terminal import clean, counted, size_text
-from kittui.tui.dialogs.said import Said
+from kittui.oci.traffic import LATEST
+from kittui.terminal import clean, counted
 from kittui.tui.frame import clipboard
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.progress import HowFar
+from kittui.tui.frame.running import Running
+from kittui.tui.frame.sayings import Sayings
 from kittui.tui.frame.typed import ignore_what_is_no_utf8, separate
 from kittui.tui.frame.waiting import Waiting
 from kittui.tui.frame.ways import with_keys
@@ -54,20 +52,10 @@ State = TypeVar("State")
 Answer = TypeVar("Answer")
 WAIT = 12.0
 """Seconds for which the header says who is waited for: silence is reported more often."""
-WAITS = 20
-"""Messages among which a wait is not repeated."""
-MESSAGES = 500
-"""Messages that are kept."""
 IN_THE_DARK = ("quit", "suspend", "repaint")
 """What keys do even where the terminal is too small to show anything."""
-SHORTEST, LONGEST = 4.0, 8.0
-"""Seconds for which something said stays in its corner: the longer the text, the longer."""
-READ = 40
-"""Characters that are read in a second."""
 AGAIN = 0.5
 """Seconds after a key has closed a screen in which another q is one too many: it does not quit."""
-NOTICE = 0.3
-"""Seconds after which the header says that a command is still working."""
 
 
 @runtime_checkable
@@ -117,12 +105,13 @@ class Program(App[None], inherit_bindings=False):
         self._activities: dict[str, str] = {}
         self._states: dict[type, object] = {}
         self._waits: dict[str, Timer] = {}
-        self._said: deque[Said] = deque(maxlen=MESSAGES)
+        self._said = Sayings(ports.clock)
         self.keyboard = Keyboard(self, self._deliver, self._say_dropped)
         self._waiting = Waiting(self.activity)
+        self._running_commands = Running(self, self.keyboard, self.activity, self.fail)
         self._told_of_tmux = False
         self._key = ""
-        self._left_at = self._said_at = self._shown_until = float("-inf")
+        self._left_at = float("-inf")
         self.catches_faults = False
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
@@ -212,39 +201,8 @@ class Program(App[None], inherit_bindings=False):
 
         `far` says how far it is; `text` is of a command whose dialog asks for one.
         """
-        self.run_worker(self._run_command(label, work, far or HowFar(), text=text), group="command", exclusive=False)
-
-    async def _run_command(self, label: str, work: Coroutine[object, object, None], far: HowFar, *, text: bool) -> None:
-        task = asyncio.current_task()
-        with metered() as traffic:
-            timer = self.set_interval(NOTICE, lambda: self._say_working(task, label, traffic, far))
-            try:
-                await self.keyboard.command(work, text=text)
-            except KittuiError as error:
-                self.fail(error)
-            except asyncio.CancelledError as stopped:
-                if self.is_running and self.screen_stack:
-                    self._say_stopped(stopped)
-                raise
-            finally:
-                timer.stop()
-                self.activity(_activity(task), None)
-
-    def _say_working(self, task: asyncio.Task[object] | None, label: str, traffic: Traffic, far: HowFar) -> None:
-        """Say in the header how far a command is, else what it waits for: whom it asks, and how much it has asked."""
-        if not self.keyboard.works(task):
-            self.activity(_activity(task), None)
-            return
-        stops = "keys wait for its dialog; Esc drops it" if self.keyboard.keeps else "Esc stops"
-        if far.words:
-            self.activity(_activity(task), f"{label}: {far.words}; {stops}")
-            return
-        asked = ""
-        if traffic.requests:
-            received = f", {size_text(traffic.bytes)}" if traffic.bytes else ""
-            host = f"{traffic.host}: " if traffic.host else ""
-            asked = f" {host}{counted(traffic.requests, 'request')}{received};"
-        self.activity(_activity(task), f"{label} …{asked} {stops}")
+        running = self._running_commands.run(label, work, far or HowFar(), text=text)
+        self.run_worker(running, group="command", exclusive=False)
 
     def stop_command(self) -> bool:
         """Drop the dialog that waits, else stop the command that is working; False where there is none.
@@ -260,24 +218,19 @@ class Program(App[None], inherit_bindings=False):
             self.notify("Dropped; nothing was changed by it.", markup=False, timeout=4)
         return True
 
-    def _say_stopped(self, stopped: asyncio.CancelledError) -> None:
-        """Say that a command was stopped; one that changes something has noted what is done and what is not."""
-        notes = [clean(note) for note in getattr(stopped, "__notes__", ())]
-        self.notify("\n".join(["Stopped.", *notes]), markup=False, timeout=12 if notes else 4)
-
     async def ask(self, dialog: ModalScreen[Answer], *, since: float | None = None) -> Answer | None:
         """Show a dialog and wait for its answer; None is cancelled.
 
         One that took long to prepare does not open over what the user does now: it waits in the header. `since` is when
         work other than a command began (time.monotonic).
         """
-        self.activity(_activity(asyncio.current_task()), None)
+        self._running_commands.hush()
         if self.keyboard.late(since):
             words = f"a dialog is ready: {self.ports.keys['waiting']} opens, Esc drops"
             if not await self.keyboard.asking(lambda: self._waiting.wanted(words)):
                 return None
         began = self.keyboard.began()
-        if began is None or self._said_at < began:
+        if began is None or not self._said.since(began):
             self.clear_toasts()
         return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
 
@@ -356,26 +309,20 @@ class Program(App[None], inherit_bindings=False):
         Over a dialog that is as short as it can be.
         """
         place = " › ".join(self.browser.where) if self.screen_stack else ""
-        self._said.append(Said(self.ports.clock(), place, severity, title, message))
         over = bool(self.screen_stack) and isinstance(self.screen, ModalScreen)
-        timeout = shown_for(message, over=over)
-        self._said_at = monotonic()
-        self._shown_until = max(self._shown_until, self._said_at + timeout)
+        timeout = self._said.say(place, severity, title, message, over=over)
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def clear_toasts(self) -> bool:
         """Take away what is said in the corner; False where nothing is. It stays among the messages."""
-        shown = monotonic() < self._shown_until
-        self._shown_until = float("-inf")
         self.clear_notifications()
-        return shown
+        return self._said.clear()
 
     def waits_for(self, host: str, words: str) -> None:
         """Say in the header who is waited for, as long as that is; why is kept among the messages, once."""
         if not self.screen_stack:
             return
-        if all(said.text != words for said in islice(reversed(self._said), WAITS)):
-            self._said.append(Said(self.ports.clock(), "", "warning", "", words))
+        self._said.note_wait(words)
         key = f"wait {host}"
         if (timer := self._waits.pop(key, None)) is not None:
             timer.stop()
@@ -518,16 +465,6 @@ class Program(App[None], inherit_bindings=False):
         from kittui.tui.frame.help import palette
 
         yield from palette(self, screen, self._refusal(screen))
-
-
-def _activity(task: asyncio.Task[object] | None) -> str:
-    """What the activity of a command is known by."""
-    return f"command {id(task)}"
-
-
-def shown_for(message: str, *, over: bool) -> float:
-    """Seconds for which something is said: over a dialog as few as possible."""
-    return SHORTEST if over else min(LONGEST, SHORTEST + len(message) / READ)
 
 
 def program_of(screen: Screen[Any]) -> Program:
