@@ -65,7 +65,7 @@ async def test_a_command_that_waits_says_whom_it_asks_and_escape_stops_it() -> N
             await asyncio.Event().wait()
 
         app.run_command("Remove", work(Context(app, browse(pilot), browse(pilot).selection)))
-        await until(pilot, lambda: "Remove … registry.acme.dev: 3 requests, 2.0 kB Esc stops" in text_of(pilot))
+        await until(pilot, lambda: "Remove … registry.acme.dev: 3 requests, 2.0 kB; Esc stops" in text_of(pilot))
         await pilot.press("escape")
         await until(pilot, lambda: "Esc stops" not in text_of(pilot))
 
