@@ -100,14 +100,25 @@ async def stop(*tasks: asyncio.Future[Any]) -> None:
 
 
 async def to_its_end(work: Coroutine[Any, Any, T], patience: float) -> T:
-    """Await work that should not be cut short: a caller that is cancelled waits for it first, for so many seconds."""
+    """Await work that should not be cut short: a caller that is cancelled waits for it first, for so many seconds.
+
+    Then it is cancelled, and has ended when this returns, however often the caller is cancelled. An error that it ended
+    with is the cause of the CancelledError.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=patience)
-        await stop(task)
-        raise
+    except asyncio.CancelledError as stopped:
+        ending = asyncio.ensure_future(_end(task, patience))
+        while not ending.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([ending])
+        raise stopped from task.exception() if task.done() and not task.cancelled() else None
+
+
+async def _end(task: asyncio.Future[Any], patience: float) -> None:
+    await asyncio.wait([task], timeout=patience)
+    await stop(task)
 
 
 LARGE = 256 * 1024

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 from kittui.errors import Denied, KittuiError, NotFound
-from kittui.tasks import LARGE, aside_if_large, spread, spread_all, stop, together
+from kittui.tasks import LARGE, aside_if_large, spread, spread_all, stop, to_its_end, together
 
 
 async def value(of: int) -> int:
@@ -69,6 +71,72 @@ async def test_stopped_tasks_have_ended_and_raise_nothing() -> None:
     await stop(failed, waiting)
     assert waiting.cancelled()
     assert failed.done()
+
+
+async def begun(work: Coroutine[Any, Any, int], patience: float = 60) -> asyncio.Task[int]:
+    task = asyncio.create_task(to_its_end(work, patience))
+    await turns()
+    return task
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_who_is_cancelled_waits_for_the_work_however_often_that_is() -> None:
+    answer, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> int:
+        await answer.wait()
+        ended.set()
+        return 1
+
+    task = await begun(work())
+    for _ in range(3):
+        task.cancel()
+        await turns()
+    assert not task.done()
+    answer.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+async def test_work_that_takes_too_long_has_ended_when_its_caller_has() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await turns()
+            ended.set()
+        return 1
+
+    task = await begun(work(), 0)
+    task.cancel()
+    await turns()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+async def test_an_error_of_the_work_is_the_cause_of_the_stop() -> None:
+    answer = asyncio.Event()
+
+    async def work() -> int:
+        await answer.wait()
+        raise Denied("not yours")
+
+    task = await begun(work())
+    task.cancel()
+    await turns()
+    answer.set()
+    with pytest.raises(asyncio.CancelledError) as stopped:
+        await task
+    assert isinstance(stopped.value.__cause__, Denied)
 
 
 @pytest.mark.parametrize(("size", "here"), [(LARGE, True), (LARGE + 1, False)])

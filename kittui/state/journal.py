@@ -49,7 +49,7 @@ class Entry:
     """One change: its steps in the order they are done. `deleted` are digests removed with their tags.
 
     `overridden` says which rules did not pass, where it was done all the same. Entries of one `batch` were agreed to at
-    once, and are taken back at once.
+    once, and are taken back at once. `origin` is the tag that is promoted.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Entry:
     deleted: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
     batch: str = ""
+    origin: str = ""
 
     def mark(self, position: int, state: StepState) -> Entry:
         """The entry with one step in another state."""
@@ -212,8 +213,8 @@ def _entry(document: dict[str, Any]) -> Entry:
     texts = {name: str(document[name]) for name in ("id", "time", "actor", "action", "repository", "reason")}
     deleted = tuple(Digest.parse(digest) for digest in document["deleted"])
     overridden = tuple(str(rule) for rule in document.get("overridden", ()))
-    batch = str(document.get("batch", ""))
-    return Entry(steps=steps, state=document["state"], deleted=deleted, overridden=overridden, batch=batch, **texts)
+    texts |= {name: str(document.get(name, "")) for name in ("batch", "origin")}
+    return Entry(steps=steps, state=document["state"], deleted=deleted, overridden=overridden, **texts)
 
 
 def _digest(value: Any) -> Digest | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kittui.errors import ConnectionLost, NotFound, Unreachable, Unsupported
+from kittui.errors import ConnectionLost, NotFound, Unsupported
 from kittui.oci.protocols import Power
 from kittui.oci.tag import Tag
 from kittui.tui.dialogs.plan import PlanDialog
@@ -108,7 +108,7 @@ async def test_undo_that_cannot_take_half_a_promotion_back_says_what_is_done(
         await plan_undo(repository, ledger)
     assert "can't be undone" in caught.value.message
     done = repository.tagged["v1.0.0"].short
-    finish = "kittui promote remote://registry.test/fraud finishes it."
+    finish = "kittui promote remote://registry.test/fraud --from challenger --to champion finishes it."
     assert caught.value.hint == f"Done: rollback → {done}; not done: champion. {finish}"
 
 
@@ -182,17 +182,3 @@ async def test_a_hint_names_the_key_in_the_interface(tmp_path: Path) -> None:
         await until(pilot, lambda: "can't be undone" in said(pilot))
         assert "R brings the former champion back." in said(pilot)
         assert "kittui rollback" not in said(pilot)
-
-
-async def test_a_refusal_half_way_says_what_is_done(ledger: Ledger) -> None:
-    repository = repository_of_three()
-
-    def gone(_: MemoryRepository, verb: str, what: str) -> None:
-        if (verb, what) == ("PUT", "champion"):
-            raise Unreachable("registry.test refused the connection")
-
-    plan = await plan_promote(repository)
-    repository.source.hooks.append(gone)
-    with pytest.raises(Unreachable) as caught:
-        await apply_changes(plan, ledger, Policy())
-    assert "Done: rollback" in (caught.value.hint or "")

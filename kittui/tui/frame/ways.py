@@ -18,7 +18,8 @@ _COMMANDS: Final = {
 }
 """Commands with the ids of the keys that do the same to the selection."""
 _REFERENCE: Final = r"(?:REF|(?:remote://|local://|oci:)\S*[^\s.,;])"
-_WRITTEN: Final = re.compile(rf"kittui ({'|'.join(_COMMANDS)})\b(?: {_REFERENCE}(?: [\w-]+(?=\.))?)?")
+_OPTIONS: Final = r"(?: --(?:from|to) \S+| --retire)*"
+_WRITTEN: Final = re.compile(rf"kittui ({'|'.join(_COMMANDS)})\b(?: {_REFERENCE}(?:{_OPTIONS}| [\w-]+(?=\.)))?")
 
 
 def with_keys(text: str, keys: KeyNames) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import socket
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kittui.disk.threads import in_thread
 from kittui.state.history import History
 from kittui.state.journal import Entry, Journal
 
@@ -56,8 +56,8 @@ class Ledger:
         return cls(Journal(directory), History(directory, writes=history), actor or _whoami(), recorder)
 
     async def write(self, entry: Entry) -> None:
-        """Put a journal entry on disk without blocking the event loop."""
-        await asyncio.to_thread(self.journal.write, entry)
+        """Put a journal entry on disk without blocking the event loop; stopped, it is there all the same."""
+        await in_thread(self.journal.write, entry)
 
 
 def _whoami() -> str:

@@ -11,9 +11,19 @@ import functools
 import operator
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved, without_again
+from kittui.errors import (
+    KittuiError,
+    NetworkError,
+    NotFound,
+    RegistryError,
+    StorageError,
+    TagMoved,
+    sentences,
+    without_again,
+)
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.tag import Tag
@@ -32,6 +42,7 @@ FRESH = 0.25
 STOPPING = 2.0
 """Seconds that a change which is stopped waits for the answer to what it has asked for."""
 NOTHING = "Nothing was changed."
+LOOK = "Look at the tags and plan again."
 RECENT = 120.0
 """Seconds for which a reading that contradicts what kittui itself has written is taken for a late one."""
 
@@ -84,6 +95,9 @@ async def apply_changes(
 class _Applying:
     """One run of apply_changes, under the repository's lock."""
 
+    entry: Entry
+    """What was written down, and how far it came."""
+
     def __init__(
         self, plan: ChangePlan, ledger: Ledger, answers: Answers, verdicts: Sequence[Verdict], on_moved: OnMoved
     ) -> None:
@@ -99,7 +113,6 @@ class _Applying:
         self.reference = plan.repository.reference()
         self.recent = Recent()
         self.unseen: list[str] = []
-        self.entry: Entry | None = None
         self.told: set[Tag] = set()
 
     async def run(self) -> Changed:
@@ -122,58 +135,64 @@ class _Applying:
         if not wanted:
             await self._deliver()
             return Changed(self.repository, ())
-        recorder = self.ledger.recorder
+        self.entry = found or await self._new_entry(wanted)
+        if self.ledger.recorder is not None:
+            await self.ledger.recorder.prepare(self.plan, self.entry, self.verdicts)
         if found is None:
-            for change in self.plan.changes:
-                for manifest in (change.before, change.after):
-                    if manifest is not None:
-                        await asyncio.to_thread(self.ledger.journal.keep, manifest)
-            actor, action = self.ledger.actor, self.plan.action
-            entry = self.entry = Entry(
-                new_id(),
-                now(),
-                actor,
-                action,
-                self.reference,
-                wanted,
-                self.reason,
-                overridden=self.overridden,
-                batch=self.batch,
-            )
-            if recorder is not None:
-                await recorder.prepare(self.plan, entry, self.verdicts)
-            await self.ledger.write(entry)
-        else:
-            entry = self.entry = found
-            if recorder is not None:
-                await recorder.prepare(self.plan, entry, self.verdicts)
-        by_tag = {change.tag: change for change in self.plan.changes}
+            await self.ledger.write(self.entry)
         try:
-            for position, step in enumerate(entry.steps):
-                if step.state != "done":
-                    entry = await self._do(entry, position, by_tag[step.tag])
-        except TagMoved:
-            # What was done is done, whoever moved a tag then.
-            await self._deliver()
-            raise
+            await self._do_all()
         except asyncio.CancelledError as stopped:
-            reached = self.entry or entry
-            stopped.add_note(so_far(reached))
-            for step in reached.steps:
+            stopped.add_note(so_far(self.entry))
+            if isinstance(stopped.__cause__, KittuiError):
+                stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
+            for step in self.entry.steps:
                 if step.state == "done":
                     self._tell(step.tag)
-            await self.ledger.write(reached)
             raise
-        except NetworkError as error:
-            if len(entry.steps) > 1:
-                error.hint = f"{so_far(self.entry or entry)} {error.hint or ''}".rstrip()
+        except KittuiError as error:
+            if len(self.entry.steps) > 1 or isinstance(error, StorageError):
+                error.hint = f"{so_far(self.entry)} {error.hint or ''}".rstrip()
             raise
-        await close_entry(self.ledger, entry)
-        await asyncio.to_thread(self.ledger.journal.prune)
-        await self._deliver()
-        ours = {step.tag for step in entry.steps if step.state == "done"}
+        ours = {step.tag for step in self.entry.steps if step.state == "done"}
         changes = tuple(change for change in self.plan.changes if change.tag in ours)
         return Changed(self.repository, changes, unseen=tuple(self.unseen))
+
+    async def _new_entry(self, wanted: tuple[Step, ...]) -> Entry:
+        for change in self.plan.changes:
+            for manifest in (change.before, change.after):
+                if manifest is not None:
+                    await asyncio.to_thread(self.ledger.journal.keep, manifest)
+        actor, action = self.ledger.actor, self.plan.action
+        origin = next(iter(self.plan.watched), "") if action == "promote" else ""
+        return Entry(
+            new_id(),
+            now(),
+            actor,
+            action,
+            self.reference,
+            wanted,
+            self.reason,
+            overridden=self.overridden,
+            batch=self.batch,
+            origin=origin,
+        )
+
+    async def _do_all(self) -> None:
+        """The steps one after the other, then what follows on them. At every moment `entry` says how far it came."""
+        by_tag = {change.tag: change for change in self.plan.changes}
+        try:
+            for position, step in enumerate(self.entry.steps):
+                if step.state != "done":
+                    await self._do(position, by_tag[step.tag])
+        except KittuiError:
+            # What was done is done, whatever came then.
+            if self.entry.state != "open":
+                await self._deliver()
+            raise
+        await self._close(self.entry)
+        await asyncio.to_thread(self.ledger.journal.prune)
+        await self._deliver()
 
     async def _check_recent(self) -> None:
         """Raise TagMoved where the plan was made without our own last move of a tag, and does not want the same."""
@@ -217,27 +236,41 @@ class _Applying:
     async def _is_one_of(self, tag: Tag, current: Digest | None, *expected: Digest | None) -> bool:
         return any([await is_at(self.repository, tag, current, each) for each in expected])
 
-    async def _do(self, entry: Entry, position: int, change: TagChange) -> Entry:
+    async def _do(self, position: int, change: TagChange) -> None:
         """One step: written down as begun, then the tag is read, and only then moved."""
         tag, before, after = change.tag, _digest(change.before), _digest(change.after)
-        begun = entry.steps[position].state == "started"
-        entry = entry.mark(position, "started")
-        await self.ledger.write(entry)
-        current = await digest_at(self.repository, tag)
-        late = self.recent.is_late(tag, current)
-        if not late and await is_at(self.repository, tag, current, after):
+        begun = self.entry.steps[position].state == "started"
+        planned, started = self.entry.mark(position, "planned"), self.entry.mark(position, "started")
+        try:
+            await self.ledger.write(started)
+            current = await digest_at(self.repository, tag)
+            late = self.recent.is_late(tag, current)
+            there = not late and await is_at(self.repository, tag, current, after)
+            moved = not (late or there) and not await is_at(self.repository, tag, current, before)
+        except (KittuiError, asyncio.CancelledError):
+            if not begun:
+                # Nothing was asked for: no undo and no later run need wonder whether it took effect.
+                with suppress(StorageError):
+                    await self.ledger.write(planned)
+            raise
+        if there:
             # Somebody else, or a run of ours that a crash cut short, has done it.
-            return await mark_done(self.ledger, entry, position) if begun else entry.mark(position, "planned")
-        if not late and not await is_at(self.repository, tag, current, before):
-            await close_entry(self.ledger, entry.mark(position, "planned"))
-            done = some_of([step.tag for step in entry.steps if step.state == "done"])
-            hint = f"{done} was moved already; " if done else "Nothing was changed; "
-            raise self._moved(tag, before, current, hint + "look at the tags and plan again.")
+            self.entry = await mark_done(self.ledger, started, position) if begun else planned
+            return
+        if moved:
+            await self._close(planned)
+            alone = len(planned.steps) == 1
+            hint = "Nothing was changed; look at the tags and plan again." if alone else LOOK
+            raise self._moved(tag, before, current, hint)
         crash_point("tags.before-put")
-        entry = await to_its_end(self._move(entry, position, change), STOPPING)
-        await self._verify(entry, change)
+        await to_its_end(self._move(started, position, change), STOPPING)
+        await self._verify(change)
         self._tell(tag)
-        return entry
+
+    async def _close(self, entry: Entry) -> None:
+        """Nothing more is done for the entry, which came as far as this."""
+        self.entry = entry
+        self.entry = await close_entry(self.ledger, entry)
 
     def _tell(self, tag: Tag) -> None:
         """Report a tag that has moved, once."""
@@ -245,21 +278,21 @@ class _Applying:
             self.told.add(tag)
             self.on_moved(self.repository.reference(tag))
 
-    async def _move(self, entry: Entry, position: int, change: TagChange) -> Entry:
+    async def _move(self, started: Entry, position: int, change: TagChange) -> None:
         """Move a tag, and write that down."""
-        self.entry = entry
+        self.entry = started
         try:
             await self._put(change)
         except KittuiError as error:
             if not _may_have_landed(error):
-                self.entry = entry.mark(position, "planned")
-                await close_entry(self.ledger, self.entry)
+                await self._close(started.mark(position, "planned"))
             raise
         crash_point("tags.after-put")
-        self.entry = await mark_done(self.ledger, entry, position)
-        return self.entry
+        # Where that can't be written down, the journal has it as begun, and the next run puts it into the history.
+        self.entry = started.mark(position, "done")
+        await mark_done(self.ledger, started, position)
 
-    async def _verify(self, entry: Entry, change: TagChange) -> None:
+    async def _verify(self, change: TagChange) -> None:
         """Look whether a move that the source accepted shows. Only a digest of neither side is somebody else's."""
         tag, before, after = change.tag, _digest(change.before), _digest(change.after)
 
@@ -274,7 +307,7 @@ class _Applying:
             current = before
         if old(current):
             if change.after is not None and not await self._is_there(change.after):
-                await close_entry(self.ledger, entry)
+                await self._close(self.entry)
                 raise RegistryError(
                     f"{self.repository.source.place} accepted {tag} and can't give its manifest",
                     hint="It remembers content that it has collected. Have its cache cleared (a restart of "
@@ -283,7 +316,7 @@ class _Applying:
                 )
             self.unseen.append(tag)
             return
-        await close_entry(self.ledger, entry)
+        await self._close(self.entry)
         hint = "It was moved as planned, and then by someone else at the same time; look again."
         raise self._moved(tag, after, current, hint)
 

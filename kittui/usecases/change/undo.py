@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kittui.errors import KittuiError, NotFound, TagMoved, Unsupported
+from kittui.disk.threads import in_thread
+from kittui.errors import KittuiError, NotFound, StorageError, TagMoved, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import UNKNOWN, Repository
 from kittui.oci.tag import Tag
 from kittui.state.journal import Entry, Step
 from kittui.tasks import spread
@@ -25,6 +26,9 @@ from kittui.usecases.change.tags import Recent, apply_changes, so_far
 
 TURNS = frozenset({"undo", "redo"})
 """Actions that undo passes over: they take back, or do again, what another entry says."""
+
+PROMOTED = 2
+"""Tags that a promotion moves at most, without the one that retires what rollback held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,16 @@ async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> Ch
     if entry.action == "promote":
         reference = repository.reference()
         instead = f"kittui rollback {reference} brings the former champion back."
-        if len({step.state for step in entry.steps}) > 1:
-            instead = f"{so_far(entry)} kittui promote {reference} finishes it."
+        if entry.state == "open" and any(step.state != "done" for step in entry.steps):
+            instead = f"{so_far(entry)} {_command_of(entry)} finishes it."
     words = "it can't be undone: {} did not exist before, and this registry can't remove a tag alone"
     return await _plan(repository, ledger, "undo", moves, words, instead, entry.deleted)
+
+
+def _command_of(entry: Entry) -> str:
+    """The command that asks for the same promotion again."""
+    names = f" --from {entry.origin} --to {entry.steps[-1].tag}" if entry.origin else ""
+    return f"kittui promote {entry.repository}{names}{' --retire' if len(entry.steps) > PROMOTED else ''}"
 
 
 async def can_undo(repository: Repository, ledger: Ledger) -> bool:
@@ -162,17 +172,29 @@ async def apply_undo(
     """Take the change back and mark it as undone. Run again after it was cut short, it takes nothing else back."""
     policy.check_write(undo.plan.place)
     await asyncio.to_thread(ledger.journal.begin_undo, undo.entry)
-    done = await apply_changes(undo.plan, ledger, policy, answers)
+    moved: list[str] = []
+    try:
+        done = await apply_changes(undo.plan, ledger, policy, answers, moved.append)
+    except (KittuiError, asyncio.CancelledError):
+        # Stopped while the records were sent, everything is back all the same.
+        if undo.plan.changes and len(moved) == len(undo.plan.changes):
+            with suppress(StorageError):
+                await _mark_undone(ledger, undo)
+        raise
     for change in undo.plan.changes:
         if change.before is not None and any(change.before.digest in entry.deleted for entry in undo.entries):
             # A placeholder of ours that a removal left behind. Where it stays, it holds nothing.
             with suppress(KittuiError):
                 await undo.plan.repository.delete(change.before.digest)
+    await _mark_undone(ledger, undo)
+    return done
+
+
+async def _mark_undone(ledger: Ledger, undo: UndoPlan) -> None:
     # The newest is the last: cut short before that, the next undo finds the others with it.
     for entry in reversed(undo.entries):
         await ledger.write(replace(entry, state="undone"))
-    await asyncio.to_thread(ledger.journal.end_undo, undo.entry)
-    return done
+    await in_thread(ledger.journal.end_undo, undo.entry)
 
 
 def last_undone(ledger: Ledger, repository: str) -> Entry | None:
@@ -243,14 +265,29 @@ async def apply_redo(
 ) -> Changed:
     """Do the change again. It is marked as done first: cut short, the next undo takes back this change and no other."""
     policy.check_write(redo.plan.place)
-    await ledger.write(replace(redo.entry, state="done"))
+    earlier = await asyncio.to_thread(_closed_redos, ledger, redo.plan.place)
     try:
+        await ledger.write(replace(redo.entry, state="done"))
         return await apply_changes(redo.plan, ledger, policy, answers)
-    except KittuiError:
-        entries = await asyncio.to_thread(ledger.journal.entries, redo.plan.place)
-        if not any(entry.action == "redo" and entry.state == "open" for entry in entries):
-            await ledger.write(redo.entry)
+    except (KittuiError, asyncio.CancelledError):
+        with suppress(StorageError):
+            if not await in_thread(_has_begun, ledger, redo.plan.place, earlier):
+                await ledger.write(redo.entry)
         raise
+
+
+def _closed_redos(ledger: Ledger, reference: str) -> frozenset[str]:
+    return frozenset(entry.id for entry in _redos(ledger, reference) if entry.state != "open")
+
+
+def _has_begun(ledger: Ledger, reference: str, earlier: Collection[str]) -> bool:
+    """Whether a redo has moved a tag, or may have; those before it are left out. Blocks."""
+    ours = [entry for entry in _redos(ledger, reference) if entry.id not in earlier]
+    return any(_happened(step) for entry in ours for step in entry.steps)
+
+
+def _redos(ledger: Ledger, reference: str) -> list[Entry]:
+    return [entry for entry in ledger.journal.entries(reference) if entry.action == "redo"]
 
 
 async def _plan(
@@ -268,6 +305,7 @@ async def _plan(
     on one of the digests that were to be `deleted`: a placeholder, where the removal was cut short.
     """
     recent = await Recent.of(ledger, repository.reference())
+    power = await untag_power(repository) if any(wanted is None for _, _, wanted in moves) else UNKNOWN
 
     async def change_of(move: tuple[Tag, str | None, str | None]) -> TagChange | None:
         tag, left, wanted = move
@@ -283,7 +321,7 @@ async def _plan(
                 hint=f"{action.capitalize()} would overwrite someone's change; look at it and retag by hand.",
                 reference=repository.reference(tag),
             )
-        if wanted is None and (power := await untag_power(repository)).denied:
+        if wanted is None and power.denied:
             raise Unsupported(
                 kept.format(tag),
                 hint=instead or power.remedy or "Remove it with: kittui remove --placeholder REF.",

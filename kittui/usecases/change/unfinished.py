@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kittui.disk.threads import in_thread
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
@@ -70,7 +71,7 @@ async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
         f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before,
         step.after, entry.reason, entry.overridden,
     )  # fmt: skip
-    await asyncio.to_thread(ledger.history.append, event)
+    await in_thread(ledger.history.append, event)
     if ledger.recorder is not None:
         await ledger.recorder.moved(entry, position)
     entry = entry.mark(position, "done")
@@ -78,7 +79,9 @@ async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
     return entry
 
 
-async def close_entry(ledger: Ledger, entry: Entry) -> None:
-    """Nothing more is done for an entry: it is done as far as it came."""
+async def close_entry(ledger: Ledger, entry: Entry) -> Entry:
+    """Nothing more is done for an entry: it is done as far as it came. Returns it so."""
     some = any(step.state == "done" for step in entry.steps)
-    await ledger.write(replace(entry, state="done" if some else "abandoned"))
+    entry = replace(entry, state="done" if some else "abandoned")
+    await ledger.write(entry)
+    return entry
