@@ -17,7 +17,6 @@ from kittui.oci.protocols import Repository
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.terminal import clean, counted
 from kittui.tui.frame.commands import Command
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.parts import Part
@@ -30,9 +29,9 @@ from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.repositories import RepositoriesPane
 from kittui.tui.panes.tags import TagsPane
 from kittui.tui.panes.tree import PlaceRow, RepositoryRow
+from kittui.tui.screens.bars import Bars
 from kittui.tui.screens.sizing import ROOMY, VAST, WIDE, PaneSizes
 from kittui.tui.style.sizes import too_small
-from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
@@ -83,7 +82,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._wanted: tuple[Place, str, Target, Digest] | None = None
         self._at: PaneName = "repositories"
         self._sizes = PaneSizes(ports.settings.sizes)
-        self._header, self._footer = HeaderBar(), FooterBar()
+        self._bars = Bars(ports, self._commands.values())
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
         self.tags_pane = TagsPane(ports, self._marks)
         self.layers_pane = LayersPane(ports, next((part.layer_rows for part in parts if part.layer_rows), None))
@@ -99,7 +98,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         """Header, panes, footer."""
-        yield self._header
+        yield self._bars.header
         with Body():
             yield self.repositories_pane
             with Middle():
@@ -107,7 +106,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
                 yield self.layers_pane
             yield self.details_pane
         yield TooSmall()
-        yield self._footer
+        yield self._bars.footer
 
     def on_mount(self) -> None:
         """Go on once something is painted."""
@@ -121,7 +120,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     @property
     def where(self) -> tuple[str, ...]:
         """The header's path to what is selected, cleaned."""
-        return self._header.where
+        return self._bars.header.where
 
     @property
     def repositories(self) -> Sequence[Repository]:
@@ -295,46 +294,14 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Write header and footer for what is selected now; cheap, and silent when nothing changed."""
-        selection = self.selection
-        place = self.repositories_pane.place
-        way = [clean(place.label)] if place and self._at == "repositories" else []
-        if self._at != "repositories" and selection.repository is not None:
-            way = [self._label(selection.repository.source.place)]
-        if selection.repository is not None:
-            way.append(clean(selection.repository.name))
-        if selection.target is not None:
-            way.append(clean(selection.target.short if isinstance(selection.target, Digest) else selection.target))
-        self._header.where = tuple(way)
-        self._header.facts = self._facts()
-        self._header.doing = tuple(self.program.activities)
-        self._footer.hints = tuple(self._hints(selection))
+        pane = self.repositories_pane
+        self._bars.write(
+            self.selection, pane.places, pane.place, self.program.activities, zoomed=self.has_class("-zoomed")
+        )
 
     def aside(self, command_id: str, text: str) -> None:
         """Say at the right end of the footer what runs in the background, with the key that shows more of it."""
-        hint = KeyHint(self._ports.keys[command_id], text, f"screen.run('{command_id}')") if text else None
-        self._footer.aside = hint
-
-    def _label(self, place: Place) -> str:
-        return next((row.label for row in self.repositories_pane.places if row.entry.place == place), str(place))
-
-    def _facts(self) -> tuple[tuple[str, str], ...]:
-        facts = [("read-only", "$kit-warn") if self._ports.settings.read_only else ("read-write", "$kit-muted")]
-        registries = sum(row.entry.place.kind == "remote" for row in self.repositories_pane.places)
-        if registries:
-            facts.append((counted(registries, "registry"), "$kit-muted"))
-        if self.has_class("-zoomed"):
-            facts.append((f"zoomed, {self._ports.keys['zoom']} ends it", "$kit-accent"))
-        if self._marks:
-            facts.append((f"✎ {len(self._marks)} marked", "$kit-accent"))
-        return tuple(facts)
-
-    def _hints(self, selection: Selection) -> list[KeyHint]:
-        ranked = sorted((command for command in self._commands.values() if command.rank), key=lambda each: each.rank)
-        return [
-            KeyHint(self._ports.keys.all_of(command.id), command.label, f"screen.run('{command.id}')")
-            for command in ranked
-            if command.enabled(selection)
-        ]
+        self._bars.aside(command_id, text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Every command's key is live: where it does nothing, it says why."""
