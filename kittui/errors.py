@@ -249,6 +249,8 @@ class Unreachable(NetworkError):
     """No connection: name, route, refused, timed out."""
 
     code = "unreachable"
+    refused: bool = False
+    """Nobody listens there: an answer that comes at once."""
 
 
 class TlsError(NetworkError):
@@ -270,6 +272,8 @@ class RateLimited(NetworkError):
     code = "rate-limited"
 
 
+GONE = (Unreachable, ConnectionLost, RateLimited)
+"""Errors that every other request to the same place would end in too, once it has been tried again."""
 _BUSY = frozenset({408, 425, 429})
 _NEVER = frozenset({501, 505, 507, 508, 510, 511})
 """Statuses from 500 on that say what the server can't do, rather than that it can't do it now."""

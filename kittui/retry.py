@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import humanize
 
-from kittui.errors import NetworkError
+from kittui.errors import NetworkError, Unreachable
 
 T = TypeVar("T")
 Report = Callable[[NetworkError, float, int], None]
@@ -28,11 +28,12 @@ class Pace:
     """How often and how long, in seconds. Waits double from `first` to `longest`; a registry may ask for up to `asked`.
 
     What it asks for may take several of those; where that would outlast the tries, the wait is not begun.
-    Nothing is begun again after `tries` failures in a row, nor later than `budget` after the last progress; waits that
-    a registry asked for do not count towards it.
+    Nothing is begun again after `tries` failures in a row (`refused`, where nobody listens there), nor later than
+    `budget` after the last progress; waits that a registry asked for do not count towards it.
     """
 
     tries: int = 5
+    refused: int | None = None
     first: float = 0.25
     longest: float = 8.0
     asked: float = 60.0
@@ -76,7 +77,9 @@ class Retries:
             self._since = time.monotonic()
         self._failures += 1
         elapsed = time.monotonic() - self._since
-        if self._nested or not error.passing or self._failures >= self._pace.tries or elapsed > self._pace.budget:
+        refused = isinstance(error, Unreachable) and error.refused
+        tries = min(self._pace.tries, self._pace.refused or self._pace.tries) if refused else self._pace.tries
+        if self._nested or not error.passing or self._failures >= tries or elapsed > self._pace.budget:
             raise error
         seconds = random.uniform(0.5, 1.0) * min(self._pace.longest, self._pace.first * 2 ** (self._failures - 1))  # noqa: S311
         if error.retry_after is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from kittui.errors import KittuiError
+from kittui.errors import GONE, KittuiError
+from kittui.terminal import some_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,20 +64,38 @@ async def spread_all(
     rows: Sequence[Row],
     work: Callable[[Row], Awaitable[T]],
     *,
+    at: Callable[[Row], Hashable] = lambda _: None,
     at_once: int = AT_ONCE,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[T], list[tuple[Row, KittuiError]]]:
-    """As `spread`, but a row that fails does not end the others: what succeeded, and the rows that failed with why."""
+    """As `spread`, but a row that fails does not end the others: what succeeded, and the rows that failed with why.
+
+    `at` says which place a row asks. Where one can't be reached, its other rows fail for the same reason unasked.
+    """
+    lost: dict[Hashable, KittuiError] = {}
 
     async def attempt(row: Row) -> tuple[T, None] | tuple[None, KittuiError]:
+        place = at(row)
+        if place in lost:
+            return None, lost[place]
         try:
             return await work(row), None
         except KittuiError as error:
+            if isinstance(error, GONE) or isinstance(error.__cause__, GONE):
+                lost[place] = error
             return None, error
 
     found = await spread(rows, attempt, at_once=at_once, on_done=on_done)
     failed = [(row, error) for row, (_, error) in zip(rows, found, strict=True) if error is not None]
     return [cast("T", result) for result, error in found if error is None], failed
+
+
+def note_around(stopped: BaseException, before: Sequence[str], after: Sequence[str]) -> None:
+    """Note what was done before the row that was stopped, and which rows were not begun."""
+    if before:
+        stopped.add_note(f"Done before: {some_of(before, 3)}.")
+    if after:
+        stopped.add_note(f"Not begun: {some_of(after, 3)}.")
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:

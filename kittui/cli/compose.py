@@ -65,6 +65,7 @@ class Composition:
         self.on_warning = on_warning
         self.on_message = on_message
         self.on_wait = on_wait
+        self.on_waited: Callable[[str], None] = lambda _: None
         self.ask_secret: AskSecret | None = None
         loaded = load_config(self.flags, self.environ)
         self.config: Config = loaded.config
@@ -147,6 +148,7 @@ class Composition:
             access=self.access(host),
             credentials=self.credentials if credentials is None else credentials,
             on_wait=lambda wait: self.on_wait(wait),
+            on_waited=lambda host: self.on_waited(host),
             on_warning=lambda text: self.on_warning(text),
             environ=self.environ,
             limits=UploadLimits(earlier=partial(memory.read, host), keep=partial(memory.write, host)),

@@ -151,6 +151,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
     composition.on_warning = composition.on_message = warn
     composition.ask_secret = secret
     composition.on_wait = lambda wait: app.waits_for(wait.host, str(wait))
+    composition.on_waited = app.waited_for
 
 
 async def build_ports(composition: Composition) -> Ports:

@@ -14,7 +14,7 @@ from kittui.errors import KittuiError, Refused, UsageError
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import stop
+from kittui.tasks import note_around, stop
 from kittui.terminal import counted, size_text
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.plan import Answers, Changed, ChangePlan
@@ -291,9 +291,14 @@ async def for_each(call: Call, texts: Sequence[str], work: Callable[[str], Await
     done: list[Done] = []
     planned: list[Planned] = []
     status = 0
-    for text in texts:
+    finished: list[str] = []
+    for number, text in enumerate(texts):
         try:
             done.append(await work(text))
+            finished.append(text)
+        except asyncio.CancelledError as stopped:
+            note_around(stopped, finished, texts[number + 1 :])
+            raise
         except Planned as one:
             planned.append(one)
         except KittuiError as error:

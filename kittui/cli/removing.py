@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from kittui.terminal import size_text
 from kittui.usecases.change.removal import RemovePlan
+from kittui.usecases.change.siblings import TagsOfBatch
+
+if TYPE_CHECKING:
+    from kittui.cli.compose import Composition
+
+
+def tags_of_batch(composition: Composition, plans: Sequence[RemovePlan]) -> dict[str, TagsOfBatch]:
+    """What the deletes of one command know of each repository's tags."""
+    return {plan.place: TagsOfBatch(plan.repository, composition.stage_tags) for plan in plans}
 
 
 def removal_document(plan: RemovePlan) -> dict[str, Any]:

@@ -84,14 +84,20 @@ class Wait:
 
 
 OnWait = Callable[[Wait], None]
+OnWaited = Callable[[str], None]
+"""Hears which host is not waited for any more."""
 OnWarning = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told of waits and of the registry's own warnings (raw text: clean it where it meets a terminal)."""
+    """Who is told of waits, of their ends, and of the registry's own warnings.
+
+    All of it is raw text: clean it where it meets a terminal.
+    """
 
     on_wait: OnWait = field(default=lambda _: None)
+    on_waited: OnWaited = field(default=lambda _: None)
     on_warning: OnWarning = field(default=lambda _: None)
 
 

@@ -65,6 +65,7 @@ class Courier:
         self._router = Router(access, environ, patience)
         self._reached: set[tuple[str, str, int]] = set()
         self._reported = 0.0
+        self._waited_for = False
         self._warned: set[str] = set()
 
     async def aclose(self) -> None:
@@ -77,7 +78,7 @@ class Courier:
 
     def watch(self, doing: str) -> Watch:
         """A watch for one transfer."""
-        return Watch(self.patience, self.host, lambda: self._report_silence(doing))
+        return Watch(self.patience, self.host, lambda: self._report_silence(doing), self._heard)
 
     def warn(self, text: str) -> None:
         """Pass on a warning, each once; raw text."""
@@ -87,7 +88,14 @@ class Courier:
 
     def report(self, wait: Wait) -> None:
         """Have a wait shown."""
+        self._waited_for = True
         self._listeners.on_wait(wait)
+
+    def _heard(self) -> None:
+        """A request was answered, or has failed: whether anything is still waited for is said anew."""
+        if self._waited_for:
+            self._waited_for = False
+            self._listeners.on_waited(self.host)
 
     async def send(self, errand: Errand, name: str = "") -> httpx.Response:
         """Send, and read the head of the answer; `name` is what to call the other side where it isn't the registry.
@@ -166,4 +174,4 @@ class Courier:
         now = time.monotonic()
         if now - self._reported >= _QUIET_SECONDS:
             self._reported = now
-            self._listeners.on_wait(Wait(self.host, f"no answer yet (to {doing})"))
+            self.report(Wait(self.host, f"no answer yet (to {doing})"))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import httpx
@@ -27,6 +28,8 @@ from kittui.retry import Retries, retried
 log = logging.getLogger("kittui.registry")
 
 _LIMITED: Final = "the rate of requests is limited"
+REFUSED: Final = 4
+"""Times in a row that a single request is refused the connection before that is said: within two seconds."""
 _TOKEN_LIMIT: Final = 1024 * 1024
 T = TypeVar("T")
 
@@ -132,7 +135,8 @@ class Session:
             # A request that was turned away for its rate has done nothing, so that even a change may be sent again.
             return call.repeat or isinstance(error, RateLimited)
 
-        return await retried(attempt, self.patience.pace, self._report, may=may)
+        pace = replace(self.patience.pace, refused=REFUSED)
+        return await retried(attempt, pace, self._report, may=may)
 
     def _report(self, error: NetworkError, seconds: float, _: int) -> None:
         log.info("%s: %s; trying again in %.1f s", self.host, error.message, seconds)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unauthorized, Unsupported
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import Place, check_host, check_repository
-from kittui.registry.access import DOCKER_HUB, Access, Listeners, OnWait, OnWarning, Patience
+from kittui.registry.access import DOCKER_HUB, Access, Listeners, OnWait, OnWaited, OnWarning, Patience
 from kittui.registry.auth import CATALOG
 from kittui.registry.calls import Call
 from kittui.registry.credentials import ANONYMOUS, Credentials
@@ -33,8 +33,8 @@ class RegistrySource:
     """One registry, HOST[:PORT] as users write it; `docker.io` is Docker Hub.
 
     Owns its HTTP client: call `aclose`, or use it as an async context manager. Nothing is sent before it is asked for
-    something. `on_wait` hears of waits for a busy registry, `on_warning` of the registry's own warnings (raw text).
-    `limits` is what an earlier run learnt of uploads to it.
+    something. `on_wait` hears of waits for a busy registry, `on_waited` of their ends, `on_warning` of its own
+    warnings (raw text). `limits` is what an earlier run learnt of uploads to it.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class RegistrySource:
         credentials: Credentials = ANONYMOUS,
         on_wait: OnWait = lambda _: None,
         on_warning: OnWarning = lambda _: None,
+        on_waited: OnWaited = lambda _: None,
         patience: Patience | None = None,
         environ: Mapping[str, str] = os.environ,
         limits: UploadLimits | None = None,
     ) -> None:
         self._host = check_host(host)
         self._capabilities = Capabilities(mount=YES)
-        listeners = Listeners(on_wait, on_warning)
+        listeners = Listeners(on_wait, on_waited, on_warning)
         self._session = Session(
             host, access or Access(), credentials, listeners, patience or Patience(), environ, limits
         )

@@ -16,13 +16,20 @@ T = TypeVar("T")
 class Watch:
     """Looks after one transfer; only time spent waiting for the network counts.
 
-    `silent` is called when one wait has lasted for more than `patience.silence` seconds.
+    `silent` is called when one wait has lasted for more than `patience.silence` seconds, `heard` when one has ended.
     """
 
-    def __init__(self, patience: Patience, host: str, silent: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        patience: Patience,
+        host: str,
+        silent: Callable[[], None] = lambda: None,
+        heard: Callable[[], None] = lambda: None,
+    ) -> None:
         self._patience = patience
         self._host = host
         self._silent = silent
+        self._heard = heard
         self._waited = 0.0
         self._moved = 0
 
@@ -36,6 +43,7 @@ class Watch:
             yield
         finally:
             alarm.cancel()
+            self._heard()
             self._waited += loop.time() - started
 
     async def bring(self, piece: Awaitable[T]) -> T:

@@ -338,6 +338,18 @@ async def test_an_unpack_that_asks_late_waits_in_the_header(kits: Kits, monkeypa
         await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done"])
 
 
+async def test_the_header_says_who_is_waited_for_only_as_long_as_that_is(kits: Kits) -> None:
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        program: Any = pilot.app
+        program.waits_for("registry.test", "registry.test: no answer yet")
+        await until(pilot, lambda: "waiting for registry.test" in text_of(pilot))
+        program.waited_for("registry.test")
+        await until(pilot, lambda: "waiting for" not in text_of(pilot))
+        program.waited_for("registry.test")
+        assert not [*program.activities]
+
+
 async def test_a_registry_that_goes_away_is_one_verdict(kits: Kits) -> None:
     """What moved and what did not, once, however many requests fail and however often they are tried again."""
     lost: list[str] = []

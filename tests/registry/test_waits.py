@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kittui.errors import ConnectionLost, NetworkError, RegistryError, Unreachable
+from kittui.errors import ConnectionLost, NetworkError, NotFound, RegistryError, Unreachable
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.registry import Access, Patience, RegistrySource, Wait
+from kittui.registry.session import REFUSED
 from tests.fakes.certificates import make_certificates
 from tests.fakes.raw_server import request, serve
 from tests.fakes.registry_servers import connect
@@ -251,3 +252,54 @@ async def test_an_upload_may_take_longer_to_store_than_a_request_to_answer(monke
     async with serve(one) as host, connect(host, patience=patience, on_wait=hear) as source:
         await source.repository("fraud").put_blob(LAYER, BytesContent(CONTENT))
     assert "store the blob" in str(waits[0])
+
+
+@pytest.mark.parametrize(("ask", "waits"), [(ask_manifest, REFUSED - 1), (ask_blob, 6)])
+async def test_a_refused_connection_is_said_soon_but_for_what_is_transferred(
+    ask: Callable[[RegistrySource], Awaitable[None]], waits: int
+) -> None:
+    heard: list[Wait] = []
+    patience = Patience(tries=7, backoff=0.001)
+    async with ScriptedRegistry() as registry:
+        source = RegistrySource(registry.host, patience=patience, on_wait=heard.append)
+        await source.ping()
+        host = registry.host
+    async with source:
+        with pytest.raises(Unreachable, match=f"{host} refused the connection"):
+            await ask(source)
+    assert [wait.reason for wait in heard] == [f"{host} refused the connection"] * waits
+
+
+async def test_one_that_was_waited_for_is_heard_of_when_it_answers_and_when_it_is_given_up() -> None:
+    said: list[str] = []
+    silent_once = asyncio.Event()
+
+    async def late(writer: asyncio.StreamWriter) -> None:
+        await silent_once.wait()
+        writer.write(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    def hear(wait: Wait) -> None:
+        said.append("waits")
+        silent_once.set()
+
+    patience = Patience(read=60, silence=0.01, tries=2, backoff=0.001)
+    async with serve(answering(late)) as host:
+        source = connect(host, patience=patience, on_wait=hear, on_waited=lambda host: said.append(f"had {host}"))
+        async with source:
+            await source.ping()
+            said.clear()
+            with pytest.raises(NotFound):
+                await ask_manifest(source)
+            assert said[-1] == f"had {host}"
+    async with ScriptedRegistry() as registry:
+        gone = registry.host
+        source = RegistrySource(
+            gone, patience=patience, on_wait=hear, on_waited=lambda host: said.append(f"had {host}")
+        )
+        await source.ping()
+    said.clear()
+    async with source:
+        with pytest.raises(Unreachable):
+            await ask_manifest(source)
+    assert "waits" in said
+    assert said[-1] == f"had {gone}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,12 @@ import click
 
 from kittui.cli import run
 from kittui.cli.moving import note_unseen
-from kittui.cli.removing import removal_document, removal_lines
+from kittui.cli.removing import removal_document, removal_lines, tags_of_batch
 from kittui.cli.run import Call
 from kittui.cli.sources import repositories_of
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.tag import Tag
+from kittui.tasks import note_around
 from kittui.terminal import counted
 from kittui.trust.documents import read_age
 from kittui.usecases.change.clean import CleanRules, Selected
@@ -76,11 +78,17 @@ async def command(
     call.preview(lines, *map(removal_document, plan.plans), status=status)
     call.printer.confirm(lines, f"Delete {counted(len(plan.plans), 'ModelKit')}?")
     done: list[tuple[RemovePlan, Changed]] = []
+    tags = tags_of_batch(composition, plan.plans)
     answers = Answers(reason, asked=call.printer.asked, batch=new_batch())
-    for each in plan.plans:
+    for number, each in enumerate(plan.plans):
         call.printer.status(f"deleting {each.repository.reference(each.manifest.digest)}")
         try:
-            done.append((each, await _apply(call, each, answers)))
+            one = await apply_remove(each, composition.ledger, composition.policy, answers, tags=tags[each.place])
+            done.append((each, one))
+        except asyncio.CancelledError as stopped:
+            before = [one.manifest.digest.short for one, _ in done]
+            note_around(stopped, before, [one.manifest.digest.short for one in plan.plans[number + 1 :]])
+            raise
         except KittuiError as error:
             failed.append(error.at(each.repository.reference(each.manifest.digest)))
             call.printer.error(failed[-1])
@@ -97,11 +105,6 @@ async def command(
     call.printer.result(_document(changed, removed.freed, found, failed), show)
     note_unseen(call, [tag for one in changed for tag in one.unseen])
     return status
-
-
-async def _apply(call: Call, plan: RemovePlan, answers: Answers) -> Changed:
-    composition = call.composition
-    return await apply_remove(plan, composition.ledger, composition.policy, answers)
 
 
 def _rules(untagged: bool, older: str | None, stages: tuple[str, ...]) -> CleanRules:

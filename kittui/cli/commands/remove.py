@@ -8,7 +8,7 @@ import click
 
 from kittui.cli import run
 from kittui.cli.moving import answers_of, for_each, note_unseen, one_or_many
-from kittui.cli.removing import removal_document, removal_lines
+from kittui.cli.removing import removal_document, removal_lines, tags_of_batch
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
 from kittui.usecases.browse.places import DEFAULT_TAG
@@ -67,10 +67,12 @@ async def command(
         call.preview(lines, *map(removal_document, plans), status=status)
         call.printer.confirm(lines, "Go on?")
     answers = answers_of(call, [tag for each in plans for tag in each.tags], confirm, reason)
+    tags = tags_of_batch(composition, plans)
     by_reference = {each.repository.reference(each.tag or each.manifest.digest): each for each in plans}
 
     async def apply(text: str) -> dict[str, Any]:
-        done = await apply_remove(by_reference[text], composition.ledger, composition.policy, answers)
+        each = by_reference[text]
+        done = await apply_remove(each, composition.ledger, composition.policy, answers, tags=tags[each.place])
         return done.to_json()
 
     done, failed = await for_each(call, list(by_reference), apply) if by_reference else ([], 0)

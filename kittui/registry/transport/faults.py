@@ -50,7 +50,9 @@ def transport_problem(
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         who = host if proxy is None else f"{proxy}, by which {host} is asked,"
         if _numbers(error) == {errno.ECONNREFUSED}:
-            return Unreachable(f"{who} refused the connection", hint=_CHECK)
+            refused = Unreachable(f"{who} refused the connection", hint=_CHECK)
+            refused.refused = True
+            return refused
         reason = "no answer" if isinstance(error, httpx.TimeoutException) else _reason(error)
         return Unreachable(f"{who} can't be reached: {reason}", hint=_CHECK)
     if isinstance(error, httpx.TimeoutException):

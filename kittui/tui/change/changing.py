@@ -164,5 +164,6 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     finally:
         context.changed(plan.repository)
     if plan.changes:
+        # A change that was stopped and is finished now may have created tags that can't go.
         key, how = await done_undo(context, tools, [plan.repository])
         context.toast(done_text(plan, done.unseen), undo=key, how=how)

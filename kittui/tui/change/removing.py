@@ -165,8 +165,8 @@ async def _apply(
 
     Returns the refusal where the registry untags nothing after all.
     """
-    from kittui.usecases.change.removals import untag_all
-    from kittui.usecases.change.remove import apply_remove
+    from kittui.usecases.change.remove import apply_remove, untag_all
+    from kittui.usecases.change.siblings import TagsOfBatch
 
     answers = Answers(reason, typed, asked=True, batch=new_batch())
     batch: Batch[RemovePlan] = Batch(
@@ -177,13 +177,16 @@ async def _apply(
         if len(plans) > 1:
             await untag_all(plans, tools.ledger, tools.policy, answers, on_moved)
         else:
-            await apply_remove(plans[0], tools.ledger, tools.policy, answers)
+            each = plans[0]
+            await apply_remove(each, tools.ledger, tools.policy, answers, on_moved, tags[each.place])
 
+    stages = [stage.name for stage in context.ports.settings.stages]
+    tags = {each.place: TagsOfBatch(each.repository, stages) for each in plan.plans}
     groups: dict[object, list[RemovePlan]] = {}
     for each in plan.plans:
-        groups.setdefault(each.place if each.mode == "untag" else id(each), []).append(each)
+        groups.setdefault(id(each) if each.mode == "delete" else each.place, []).append(each)
     try:
-        await batch.run(groups.values(), remove_some)
+        await batch.run([*groups.values()], remove_some)
     finally:
         for repository in {each.place: each.repository for each in plan.plans}.values():
             context.changed(repository)

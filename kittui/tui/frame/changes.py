@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kittui.errors import ConnectionLost, KittuiError, NetworkError, RateLimited, Unreachable, Unsupported
-from kittui.tasks import spread_all
+from kittui.errors import GONE, KittuiError, NetworkError, Unsupported
+from kittui.oci.digest import Digest
+from kittui.tasks import note_around, spread_all
 from kittui.tui.frame.context import Context
+from kittui.tui.frame.selection import Mark
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
@@ -20,20 +22,32 @@ if TYPE_CHECKING:
 UNDO = "undo"
 FAULTS = 3
 """Rows of one change that may fail before the rest are changed one by one."""
-HOPELESS = (Unreachable, ConnectionLost, RateLimited, Unsupported)
+HOPELESS = (*GONE, Unsupported)
 """Errors that every other row in the same place would have too."""
 Row = TypeVar("Row")
+Read = TypeVar("Read", bound="Mark | Repository")
 Done = TypeVar("Done")
 
 
 async def row_by_row(
-    context: Context, rows: Sequence[Row], work: Callable[[Row], Awaitable[Done]], *, verb: str = "read"
-) -> tuple[list[Done], list[tuple[Row, KittuiError]]]:
+    context: Context,
+    rows: Sequence[Read],
+    work: Callable[[Read], Awaitable[Done]],
+    *,
+    verb: str = "read",
+) -> tuple[list[Done], list[tuple[Read, KittuiError]]]:
     """Do the work for each row, a few at a time, and say how far it is; what fails does not stop the rest.
 
-    Returns what was done and what failed, in the rows' order. Nothing may be changed by it: for that there is `Batch`.
+    A place that can't be reached is not asked for the rest of its rows. Returns what was done and what failed, in the
+    rows' order. Nothing may be changed by it: for that there is `Batch`.
     """
-    return await spread_all(rows, work, on_done=lambda number: context.progress(f"{number} of {len(rows)} {verb}"))
+
+    def place(row: Read) -> Hashable:
+        return (row.repository if isinstance(row, Mark) else row).source.place
+
+    return await spread_all(
+        rows, work, at=place, on_done=lambda number: context.progress(f"{number} of {len(rows)} {verb}")
+    )
 
 
 class Batch(Generic[Row]):
@@ -49,19 +63,26 @@ class Batch(Generic[Row]):
         self._context, self._verb, self._total, self._at = context, verb, total, at
 
     async def run(
-        self, groups: Iterable[Sequence[Row]], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
+        self, groups: Sequence[Sequence[Row]], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
     ) -> None:
         """Change each group. A row that fails is left out, and the rest of its group is changed without it.
 
         `work` tells which rows have been changed while it runs. Where a place can't be reached, it is not asked again.
+        Where it is stopped, what it notes of its group is completed by the groups before and after.
         """
         lost: dict[object, KittuiError] = {}
-        for group in groups:
+        for number, group in enumerate(groups):
             place = self._at(group[0])[0].source.place
-            if place in lost:
-                self.failed += [(row, lost[place]) for row in group]
-            elif (error := await self._change(group, work)) is not None:
-                lost[place] = error
+            before = [self._target(row) for rows in self.done for row in rows]
+            try:
+                if place in lost:
+                    self.failed += [(row, lost[place]) for row in group]
+                elif (error := await self._change(group, work)) is not None:
+                    lost[place] = error
+            except asyncio.CancelledError as stopped:
+                after = [self._target(row) for rows in groups[number + 1 :] for row in rows]
+                note_around(stopped, before, after)
+                raise
 
     async def _change(
         self, group: Sequence[Row], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
@@ -118,6 +139,10 @@ class Batch(Generic[Row]):
     def _say(self, now: int) -> None:
         number = sum(map(len, self.done)) + now
         self._context.progress(f"{number} of {self._total} {self._verb}")
+
+    def _target(self, row: Row) -> str:
+        target = self._at(row)[1]
+        return target.short if isinstance(target, Digest) else target
 
     def _name(self, row: Row) -> str:
         repository, target = self._at(row)

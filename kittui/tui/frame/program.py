@@ -329,6 +329,13 @@ class Program(App[None], inherit_bindings=False):
         self.activity(key, f"waiting for {host}")
         self._waits[key] = self.set_timer(WAIT, lambda: self.activity(key, None))
 
+    def waited_for(self, host: str) -> None:
+        """A host has answered, or is given up: it is not waited for any more."""
+        key = f"wait {host}"
+        if (timer := self._waits.pop(key, None)) is not None:
+            timer.stop()
+            self.activity(key, None)
+
     def action_messages(self) -> None:
         """Show what was said and asked."""
         self.run_command("Messages", self._messages())

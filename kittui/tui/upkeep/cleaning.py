@@ -137,6 +137,7 @@ def _stays(found: Selected) -> list[str]:
 async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Failures, typed: Sequence[str]) -> None:
     """Delete one after the other; what fails is named, and the rest is done."""
     from kittui.usecases.change.remove import apply_remove
+    from kittui.usecases.change.siblings import TagsOfBatch
 
     tools = context.ports.change_tools()
     answers = Answers(f"clean-up: {rules.words}", typed, asked=True, batch=new_batch())
@@ -144,8 +145,11 @@ async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Fa
         context, "deleted", len(plan.plans), lambda each: (each.repository, each.manifest.digest)
     )
 
-    async def delete(one: Sequence[RemovePlan], _: OnMoved) -> None:
-        await apply_remove(one[0], tools.ledger, tools.policy, answers)
+    stages = [stage.name for stage in context.ports.settings.stages]
+    tags = {each.place: TagsOfBatch(each.repository, stages) for each in plan.plans}
+
+    async def delete(one: Sequence[RemovePlan], on_moved: OnMoved) -> None:
+        await apply_remove(one[0], tools.ledger, tools.policy, answers, on_moved, tags[one[0].place])
 
     try:
         await batch.run([[each] for each in plan.plans], delete)

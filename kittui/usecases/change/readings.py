@@ -56,6 +56,15 @@ async def digest_at(repository: Repository, tag: Tag) -> Digest | None:
         return None
 
 
+async def exists(repository: Repository, digest: Digest) -> bool:
+    """Whether a digest is there."""
+    try:
+        await repository.resolve(digest)
+    except NotFound:
+        return False
+    return True
+
+
 async def is_at(repository: Repository, tag: Tag, current: Digest | None, expected: str | None) -> bool:
     """Whether a tag that was read at one digest points to another: by its bytes where the algorithms differ."""
     if current == expected or current is None or expected is None:

@@ -11,15 +11,11 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import spread_all
+from kittui.tasks import spread, spread_all
 from kittui.usecases.change.freed import freed_by
-from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import Answers, ChangePlan, OnMoved, unheard
-from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import untag_power
 from kittui.usecases.change.removal import CANT_UNTAG, Mode, RemovePlan, delete_power, plan_remove
 from kittui.usecases.change.siblings import Siblings, tags_by_digest
-from kittui.usecases.change.tags import apply_changes
 
 Row = tuple[Repository, Target]
 """A repository, and a tag or digest in it."""
@@ -104,8 +100,7 @@ async def plan_removals(
     many rows are planned. A repository's tags are read once.
     """
     places = {repository.reference(): repository for repository, _ in rows}
-    # One repository after the other: each of them reads its tags several at a time.
-    looked = [await _look_around(repository, mode) for repository in places.values()]
+    looked = await spread(list(places.values()), lambda repository: _look_around(repository, mode))
     around = dict(zip(places, looked, strict=True))
 
     async def plan(row: Row) -> RemovePlan:
@@ -115,7 +110,7 @@ async def plan_removals(
             raise here
         return await plan_remove(repository, target, here.mode, referrers=referrers, found=here.siblings, weigh=False)
 
-    plans, failed = await spread_all(rows, plan, on_done=on_planned)
+    plans, failed = await spread_all(rows, plan, at=lambda row: row[0].source.place, on_done=on_planned)
     if mode == "delete":
         plans = once_each(plans)
         sizes = await freed_by([(plan.repository, plan.manifest) for plan in plans])
@@ -123,15 +118,6 @@ async def plan_removals(
     refused = next(filter(None, (refused, *(one.refused for one in looked if isinstance(one, _Around)))), "")
     named = tuple((repository.reference(target), error) for (repository, target), error in failed)
     return Removals(tuple(plans), named, refused)
-
-
-async def untag_all(
-    plans: Sequence[RemovePlan], ledger: Ledger, policy: Policy, answers: Answers, on_moved: OnMoved = unheard
-) -> None:
-    """Untag several tags of one repository as one change, which one undo takes back."""
-    changes = tuple(change for plan in plans for change in plan.changes)
-    whole = ChangePlan(plans[0].repository, "remove", changes, read_at=min(plan.read_at for plan in plans))
-    await apply_changes(whole, ledger, policy, answers, on_moved)
 
 
 def once_each(plans: Sequence[RemovePlan]) -> list[RemovePlan]:

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from kittui.crashpoints import crash_point
-from kittui.errors import NetworkError, NotFound, RegistryError, TagMoved, Unsupported, UsageError
-from kittui.oci.content import BytesContent
-from kittui.oci.descriptor import Descriptor
+from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved, Unsupported, sentences
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
-from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
 from kittui.oci.protocols import Power, Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.state.journal import Entry, Step, new_id, now
+from kittui.tasks import to_its_end
 from kittui.usecases.browse.tag_names import attached_tags
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
+from kittui.usecases.change.placeholder import displace, prepare_displacing, without_left_over
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.readings import digest_at, untag_power
+from kittui.usecases.change.readings import digest_at, exists, untag_power
 from kittui.usecases.change.removal import RemovePlan, cannot_untag, check_known, delete_power
-from kittui.usecases.change.siblings import tags_by_digest
-from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.siblings import TagsOfBatch, tags_by_digest
+from kittui.usecases.change.tags import NOTHING, STOPPING, apply_changes
 from kittui.usecases.change.unfinished import continue_open, mark_done
-
-PLACEHOLDER = "io.kittui.placeholder"
-"""Annotation that marks a placeholder, so that a removal that was cut short is finished by deleting it."""
-
-EMPTY_CONFIG = b"{}"
-"""The content of OCI's empty descriptor (image-spec, manifest.md): what a placeholder's config is."""
 
 
 async def apply_remove(
@@ -42,27 +33,51 @@ async def apply_remove(
     ledger: Ledger,
     policy: Policy,
     answers: Answers = NOBODY,
+    on_moved: OnMoved = unheard,
+    tags: TagsOfBatch | None = None,
 ) -> Changed:
-    """Remove as planned, after looking again.
+    """Remove as planned, after looking again; `tags` are those of a batch that deletes several.
 
     Raises ReadOnly, TagProtected, TagMoved where a tag moved or joined the digest since, Unsupported with the ways
     there are where the registry can't untag or delete.
     """
+    if plan.mode != "delete":
+        return await untag_all([plan], ledger, policy, answers, on_moved)
     reference = plan.repository.reference()
     policy.check_write(reference)
     policy.check_tags(plan.tags, answers.typed, reference)
-    if plan.mode == "untag":
-        changes = ChangePlan(plan.repository, "remove", plan.changes, read_at=plan.read_at)
-        try:
-            return await apply_changes(changes, ledger, policy, answers)
-        except Unsupported as error:
-            deletes = await delete_power(plan.repository, ask=True)
-            power = Power("no", error.message, error.hint or "")
-            raise cannot_untag(replace(plan, deletes=deletes), power) from None
     async with ledger.journal.lock(reference):
-        if plan.mode == "placeholder":
-            return await _displace(plan, ledger, answers)
-        return await _delete(plan, ledger, answers)
+        return await _Deletion(plan, ledger, answers, on_moved, tags or TagsOfBatch(plan.repository)).run()
+
+
+async def untag_all(
+    plans: Sequence[RemovePlan],
+    ledger: Ledger,
+    policy: Policy,
+    answers: Answers = NOBODY,
+    on_moved: OnMoved = unheard,
+) -> Changed:
+    """Untag tags of one repository in one way, as one change, which one undo takes back."""
+    first = plans[0]
+    repository = first.repository
+    changes = tuple(change for plan in plans for change in plan.changes)
+    whole = ChangePlan(repository, "remove", changes, read_at=min(plan.read_at for plan in plans))
+    if first.mode == "placeholder":
+        policy.check_write(first.place)
+        policy.check_tags(whole.overwritten, answers.typed, first.place)
+        if (power := await delete_power(repository, ask=True)).denied:
+            raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(first.tag))
+        await prepare_displacing(repository)
+        whole = replace(whole, changes=await without_left_over(repository, ledger.journal, changes))
+        return await apply_changes(whole, ledger, policy, answers, on_moved, displace)
+    try:
+        return await apply_changes(whole, ledger, policy, answers, on_moved)
+    except Unsupported as error:
+        if len(plans) > 1:
+            raise
+        deletes = await delete_power(repository, ask=True)
+        power = Power("no", error.message, error.hint or "")
+        raise cannot_untag(replace(first, deletes=deletes), power) from None
 
 
 async def finish_removal(repository: Repository, target: Target, ledger: Ledger) -> Changed | None:
@@ -105,34 +120,67 @@ def _kept(ledger: Ledger, digest: str | None) -> Manifest | None:
     return ledger.journal.manifest(Digest.parse(digest)) if digest else None
 
 
-async def _delete(plan: RemovePlan, ledger: Ledger, answers: Answers) -> Changed:
-    repository, digest = plan.repository, plan.manifest.digest
-    found = await tags_by_digest(repository)
-    check_known(repository, digest, found)
-    now_on_it = found.of(digest)
-    for tag in {*now_on_it} ^ {*plan.tags}:
-        raise TagMoved(
-            f"{tag} {'points to it too now' if tag in now_on_it else 'points elsewhere now'}",
-            hint="Nothing was deleted; look at its tags and plan again.",
-            reference=repository.reference(tag),
-        )
-    going = plan.attached[::-1] if plan.referrers else ()
-    attached = [one.digest for one, _ in going]
-    entry = await _begin(plan, ledger, "delete", answers, (digest, *attached), plan.manifest)
-    crash_point("remove.before-delete")
-    try:
-        await _delete_digest(repository, digest, plan.tags)
-    except NetworkError as error:
-        if _answered(error) or await _exists(repository, digest):
+class _Deletion:
+    """One run of a delete, under the repository's lock."""
+
+    def __init__(
+        self, plan: RemovePlan, ledger: Ledger, answers: Answers, on_moved: OnMoved, tags: TagsOfBatch
+    ) -> None:
+        self.plan = plan
+        self.ledger = ledger
+        self.answers = answers
+        self.on_moved = on_moved
+        self.tags = tags
+        self.repository = plan.repository
+        self.digest = plan.manifest.digest
+        self.going = plan.attached[::-1] if plan.referrers else ()
+        self.so_far = NOTHING
+        """What is to be said where it is stopped."""
+
+    async def run(self) -> Changed:
+        """Look again, write down what goes, and delete it. A request that is under way is waited for."""
+        try:
+            await self._check()
+            attached = [one.digest for one, _ in self.going]
+            gone = (self.digest, *attached)
+            entry = await _begin(self.plan, self.ledger, self.answers, gone)
+            crash_point("remove.before-delete")
+            self.so_far = f"Not known whether {self.digest.short} was deleted."
+            await to_its_end(self._delete(entry, attached), STOPPING)
+        except asyncio.CancelledError as stopped:
+            stopped.add_note(self.so_far)
+            if isinstance(stopped.__cause__, KittuiError):
+                stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
             raise
-    crash_point("remove.after-delete")
-    for one, own in going:
-        with suppress(NotFound):
-            await _delete_digest(repository, one.digest, (own,) if own else ())
-    if plan.referrers:
-        await _drop_list(repository, digest, attached)
-    await _finish(entry, ledger)
-    return Changed(repository, plan.changes, (digest, *attached))
+        return Changed(self.repository, self.plan.changes, gone)
+
+    async def _check(self) -> None:
+        """Raise TagMoved where other tags are on the digest than the plan has shown."""
+        found = await self.tags.before_delete(self.plan.tags)
+        check_known(self.repository, self.digest, found)
+        now_on_it = found.of(self.digest)
+        for tag in sorted({*now_on_it} ^ {*self.plan.tags}):
+            raise TagMoved(
+                f"{tag} {'points to it too now' if tag in now_on_it else 'points elsewhere now'}",
+                hint="Nothing was deleted; look at its tags and plan again.",
+                reference=self.repository.reference(tag),
+            )
+
+    async def _delete(self, entry: Entry, attached: Sequence[Digest]) -> None:
+        try:
+            await _delete_digest(self.repository, self.digest, self.plan.tags)
+        except NetworkError as error:
+            if _answered(error) or await exists(self.repository, self.digest):
+                raise
+        crash_point("remove.after-delete")
+        self.so_far = f"Done: {self.digest.short} deleted."
+        self.on_moved(self.repository.reference(self.plan.tag or self.digest))
+        for one, own in self.going:
+            with suppress(NotFound):
+                await _delete_digest(self.repository, one.digest, (own,) if own else ())
+        if self.plan.referrers:
+            await _drop_list(self.repository, self.digest, attached)
+        await _finish(entry, self.ledger)
 
 
 async def _drop_list(repository: Repository, digest: Digest, gone: Collection[Digest]) -> None:
@@ -155,90 +203,21 @@ async def _delete_digest(repository: Repository, digest: Digest, tags: Collectio
         await repository.delete(digest)
 
 
-async def _displace(plan: RemovePlan, ledger: Ledger, answers: Answers) -> Changed:
-    """Point the tag at a manifest that nothing else has and delete that one: the digest's other tags stay."""
-    repository = plan.repository
-    if plan.tag is None:
-        raise UsageError("only a tag can be displaced by a placeholder")
-    config = Descriptor(OCI_EMPTY, Digest.of(EMPTY_CONFIG), len(EMPTY_CONFIG))
-    raw = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": config.to_json(),
-            "layers": [],
-            "annotations": {PLACEHOLDER: secrets.token_hex(16)},
-        }
-    ).encode()
-    dummy = Manifest.parse(raw, OCI_MANIFEST)
-    await _check_unmoved(repository, plan.tag, plan.manifest.digest)
-    if (power := await delete_power(repository, ask=True)).denied:
-        raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(plan.tag))
-    original = plan.manifest
-    if PLACEHOLDER in plan.manifest.annotations:
-        dummy = plan.manifest
-        displaced = await asyncio.to_thread(_displaced, ledger, repository.reference(), plan.tag)
-        original = displaced or dummy
-    # Its digest is written down, so that undo knows the placeholder for kittui's own.
-    entry = await _begin(plan, ledger, "remove", answers, (dummy.digest,), original)
-    if dummy is not plan.manifest:
-        if not await repository.has_blob(config):
-            await repository.put_blob(config, BytesContent(EMPTY_CONFIG))
-        # Nothing lies between the last look and the PUT: no registry has compare-and-swap.
-        try:
-            await _check_unmoved(repository, plan.tag, plan.manifest.digest)
-        except TagMoved:
-            await ledger.write(replace(entry, state="abandoned"))
-            raise
-        crash_point("remove.before-placeholder")
-        await repository.put_manifest(raw, OCI_MANIFEST, plan.tag)
-        crash_point("remove.after-placeholder")
-    try:
-        await repository.delete(dummy.digest)
-    except (Unsupported, NetworkError):
-        if await _exists(repository, dummy.digest):
-            if original is not dummy:
-                await repository.put_manifest(original.raw, original.media_type, plan.tag)
-            await ledger.write(replace(entry, state="abandoned"))
-            raise
-    crash_point("remove.after-placeholder-delete")
-    await _finish(entry, ledger)
-    await _deliver(repository, ledger)
-    return Changed(repository, (TagChange(plan.tag, original, None),), (dummy.digest,))
+async def _begin(plan: RemovePlan, ledger: Ledger, answers: Answers, deleted: tuple[str, ...]) -> Entry:
+    """Write down what is about to be deleted; the entry of an earlier run that wanted the same is continued.
 
-
-def _displaced(ledger: Ledger, reference: str, tag: Tag) -> Manifest | None:
-    """What a tag pointed to before an earlier run, which was cut short, pointed it at a placeholder. Blocks."""
-    for entry in ledger.journal.entries(reference):
-        if entry.state == "open" and entry.action == "remove" and [step.tag for step in entry.steps] == [tag]:
-            return _kept(ledger, entry.steps[0].before)
-    return None
-
-
-async def _check_unmoved(repository: Repository, tag: Tag, expected: Digest) -> None:
-    current = await digest_at(repository, tag)
-    if current != expected:
-        raise TagMoved(
-            f"{tag} moved: it points to {current.short if current else 'nothing'} now",
-            hint="Nothing was changed; look at the tag and plan again.",
-            reference=repository.reference(tag),
-        )
-
-
-async def _begin(
-    plan: RemovePlan, ledger: Ledger, action: str, answers: Answers, deleted: tuple[str, ...], original: Manifest
-) -> Entry:
-    """Write down what is about to go; the entry of an earlier run that wanted the same is continued."""
-    steps = tuple(Step(tag, original.digest, None) for tag in plan.tags)
-    entry = await continue_open(plan.repository, ledger, action, steps, deleted=deleted, reason=answers.reason)
+    Nothing is left then that a record could be attached to.
+    """
+    steps = tuple(Step(tag, plan.manifest.digest, None) for tag in plan.tags)
+    entry = await continue_open(plan.repository, ledger, "delete", steps, deleted=deleted, reason=answers.reason)
     if entry is None:
-        await asyncio.to_thread(ledger.journal.keep, original)
+        await asyncio.to_thread(ledger.journal.keep, plan.manifest)
         reference = plan.repository.reference()
         entry = Entry(
             new_id(),
             now(),
             ledger.actor,
-            action,
+            "delete",
             reference,
             steps,
             answers.reason,
@@ -248,10 +227,6 @@ async def _begin(
     for position, step in enumerate(entry.steps):
         if step.state == "planned":
             entry = entry.mark(position, "started")
-    if ledger.recorder is not None and action == "remove":
-        # Of a ModelKit that is deleted nothing is left that a record could be attached to.
-        changes = tuple(TagChange(tag, original, None) for tag in plan.tags)
-        await ledger.recorder.prepare(ChangePlan(plan.repository, action, changes), entry)
     await ledger.write(entry)
     return entry
 
@@ -270,11 +245,3 @@ async def _finish(entry: Entry, ledger: Ledger) -> None:
 
 def _answered(error: NetworkError) -> bool:
     return isinstance(error, RegistryError) and error.status is not None and error.status < 500
-
-
-async def _exists(repository: Repository, digest: Digest) -> bool:
-    try:
-        await repository.resolve(digest)
-    except NotFound:
-        return False
-    return True

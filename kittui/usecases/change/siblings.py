@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from kittui.tasks import spread_all
 from kittui.terminal import counted
 from kittui.usecases.change.readings import digest_at
 
+AGE = 30.0
+"""Seconds for which a reading of all tags serves the deletes of a batch."""
 _FALLBACK = re.compile(r"sha256-[0-9a-f]{64}(?:\..*)?\Z")
 _VERSION = re.compile(r"v?\d")
 
@@ -35,7 +38,7 @@ class Siblings:
         """Why there may be more tags on a digest than these; empty where all are known."""
         if self.incomplete is not None:
             return self.incomplete.reason
-        return f"{counted(len(self.unread), 'tag')} could not be read, such as {self.unread[0]}" if self.unread else ""
+        return f"{counted(len(self.unread), 'tag')} could not be read, as {self.unread[0]}" if self.unread else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,34 @@ async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | N
     looked, failed = await spread_all(unread, read)
     found.update({tag: digest for tag, digest in looked if digest is not None})
     return Siblings(_grouped(found), tuple(sorted(tag for tag, _ in failed)), incomplete)
+
+
+class TagsOfBatch:
+    """The tags of a repository as the deletes of one batch know them, so that not each of them reads all tags.
+
+    All tags are read before the first delete, and again once that reading is older than AGE. In between, before each
+    delete, the names are listed again, and read are: tags that are new, the tags that go, and those of `moving`, which
+    people move (the stages). So a tag that is created on a digest, or a stage that moves there, is seen before that
+    digest goes. Not seen for up to AGE is another tag that already existed and was moved onto it.
+    """
+
+    def __init__(self, repository: Repository, moving: Collection[str] = ()) -> None:
+        self._repository = repository
+        self._moving = frozenset(moving)
+        self._known: dict[Tag, Digest] = {}
+        self._read_at: float | None = None
+
+    async def before_delete(self, going: Collection[Tag]) -> Siblings:
+        """All tags with their digests, as far as they have to be known before these go."""
+        now = time.monotonic()
+        if self._read_at is None or now - self._read_at > AGE:
+            self._known, self._read_at = {}, now
+        again = {*going, *self._moving}
+        found = await tags_by_digest(
+            self._repository, {tag: digest for tag, digest in self._known.items() if tag not in again}
+        )
+        self._known = {tag: digest for digest, tags in found.by_digest.items() for tag in tags}
+        return found
 
 
 async def keeps_a_tag(

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from kittui.crashpoints import crash_point
@@ -26,6 +26,7 @@ from kittui.errors import (
 )
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
+from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
@@ -45,6 +46,15 @@ NOTHING = "Nothing was changed."
 LOOK = "Look at the tags and plan again."
 RECENT = 120.0
 """Seconds for which a reading that contradicts what kittui itself has written is taken for a late one."""
+
+
+Untag = Callable[[Repository, TagChange], Awaitable[None]]
+"""How a tag goes."""
+
+
+async def untag(repository: Repository, change: TagChange) -> None:
+    """Remove the tag alone."""
+    await repository.untag(change.tag)
 
 
 class Recent:
@@ -78,8 +88,9 @@ async def apply_changes(
     policy: Policy,
     answers: Answers = NOBODY,
     on_moved: OnMoved = unheard,
+    untag: Untag = untag,
 ) -> Changed:
-    """Do what was planned, if the policy agrees.
+    """Do what was planned, if the policy agrees; `untag` is how the tags go that do.
 
     Raises ReadOnly, TagProtected, Refused, TagMoved (naming the tag, before any PUT where it moved since the plan), and
     what the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
@@ -89,7 +100,7 @@ async def apply_changes(
     if policy.read_only:
         return Changed(plan.repository, ())
     async with ledger.journal.lock(reference):
-        return await _Applying(plan, ledger, answers, verdicts, on_moved).run()
+        return await _Applying(plan, ledger, answers, verdicts, on_moved, untag).run()
 
 
 class _Applying:
@@ -99,10 +110,17 @@ class _Applying:
     """What was written down, and how far it came."""
 
     def __init__(
-        self, plan: ChangePlan, ledger: Ledger, answers: Answers, verdicts: Sequence[Verdict], on_moved: OnMoved
+        self,
+        plan: ChangePlan,
+        ledger: Ledger,
+        answers: Answers,
+        verdicts: Sequence[Verdict],
+        on_moved: OnMoved,
+        untag: Untag,
     ) -> None:
         self.plan = plan
         self.on_moved = on_moved
+        self.untag = untag
         self.ledger = ledger
         self.asked, self.batch = answers.asked, answers.batch
         self.verdicts = verdicts
@@ -337,7 +355,7 @@ class _Applying:
         after = _digest(change.after)
         try:
             if change.after is None:
-                await self.repository.untag(change.tag)
+                await self.untag(self.repository, change)
             else:
                 await self.repository.put_manifest(change.after.raw, change.after.media_type, change.tag)
         except NotFound:

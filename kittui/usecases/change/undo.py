@@ -19,9 +19,10 @@ from kittui.state.journal import Entry, Step
 from kittui.tasks import spread
 from kittui.transfer.plan import can_read
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.placeholder import is_placeholder
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.readings import digest_at, is_at, untag_power
+from kittui.usecases.change.readings import digest_at, is_at, manifest_at, untag_power
 from kittui.usecases.change.tags import Recent, apply_changes, so_far
 
 TURNS = frozenset({"undo", "redo"})
@@ -106,7 +107,7 @@ async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> Ch
         if entry.state == "open" and any(step.state != "done" for step in entry.steps):
             instead = f"{so_far(entry)} {_command_of(entry)} finishes it."
     words = "it can't be undone: {} did not exist before, and this registry can't remove a tag alone"
-    return await _plan(repository, ledger, "undo", moves, words, instead, entry.deleted)
+    return await _plan(repository, ledger, "undo", moves, words, instead)
 
 
 def _command_of(entry: Entry) -> str:
@@ -182,8 +183,8 @@ async def apply_undo(
                 await _mark_undone(ledger, undo)
         raise
     for change in undo.plan.changes:
-        if change.before is not None and any(change.before.digest in entry.deleted for entry in undo.entries):
-            # A placeholder of ours that a removal left behind. Where it stays, it holds nothing.
+        if change.before is not None and is_placeholder(change.before):
+            # What a removal left behind. Where it stays, it holds nothing.
             with suppress(KittuiError):
                 await undo.plan.repository.delete(change.before.digest)
     await _mark_undone(ledger, undo)
@@ -297,12 +298,11 @@ async def _plan(
     moves: Sequence[tuple[Tag, str | None, str | None]],
     kept: str,
     instead: str = "",
-    deleted: Sequence[str] = (),
 ) -> ChangePlan:
     """Tags from the digest where kittui left them to another; those that are there already are left out.
 
     `kept` says of a tag ({}) that it would have to go and can't, `instead` what to do then. A tag that was to go may be
-    on one of the digests that were to be `deleted`: a placeholder, where the removal was cut short.
+    on a placeholder, where its removal was cut short.
     """
     recent = await Recent.of(ledger, repository.reference())
     power = await untag_power(repository) if any(wanted is None for _, _, wanted in moves) else UNKNOWN
@@ -314,8 +314,8 @@ async def _plan(
         late = recent.is_late(tag, current)
         if not late and await is_at(repository, tag, current, wanted):
             return None
-        displaced = left is None and current in deleted
-        if not late and not displaced and not await is_at(repository, tag, current, left):
+        standing = await _placeholder_at(repository, tag) if left is None and current is not None else None
+        if not late and standing is None and not await is_at(repository, tag, current, left):
             raise TagMoved(
                 f"{tag} moved since: it points to {current.short if current else 'nothing'} now",
                 hint=f"{action.capitalize()} would overwrite someone's change; look at it and retag by hand.",
@@ -327,12 +327,18 @@ async def _plan(
                 hint=instead or power.remedy or "Remove it with: kittui remove --placeholder REF.",
                 reference=repository.reference(tag),
             )
-        before = await _manifest(repository, ledger, current if displaced else left)
+        before = standing or await _manifest(repository, ledger, left)
         return TagChange(tag, before, await _manifest(repository, ledger, wanted))
 
     found = await spread(moves, change_of)
     changes = tuple(change for change in found if change is not None)
     return ChangePlan(repository, action, changes, read_at=time.monotonic())
+
+
+async def _placeholder_at(repository: Repository, tag: Tag) -> Manifest | None:
+    """What a removal that was cut short has left under a tag; None where that is somebody's."""
+    manifest = await manifest_at(repository, tag)
+    return manifest if manifest is not None and is_placeholder(manifest) else None
 
 
 def _happened(step: Step) -> bool:

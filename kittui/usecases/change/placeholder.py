@@ -1,0 +1,106 @@
+"""Untagging by a placeholder, where a registry deletes by digest alone.
+
+The tag is moved to a manifest that nothing else has, and that one is deleted: the digest's other tags stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from kittui.crashpoints import crash_point
+from kittui.errors import NetworkError, NotFound, Unsupported
+from kittui.oci.content import BytesContent
+from kittui.oci.descriptor import Descriptor
+from kittui.oci.digest import Digest
+from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import OCI_EMPTY, OCI_MANIFEST
+from kittui.oci.protocols import Repository
+from kittui.oci.tag import Tag
+from kittui.state.journal import Journal
+from kittui.usecases.change.plan import TagChange
+from kittui.usecases.change.readings import exists
+
+_MARK = "io.kittui.placeholder"
+"""Annotation of a placeholder, so that a removal that was cut short is finished by deleting it."""
+_CONFIG = b"{}"
+"""The content of OCI's empty descriptor (image-spec, manifest.md): what a placeholder's config is."""
+_DESCRIPTOR = Descriptor(OCI_EMPTY, Digest.of(_CONFIG), len(_CONFIG))
+
+
+def is_placeholder(manifest: Manifest) -> bool:
+    """Whether a manifest is one that kittui has put in the place of another."""
+    return _MARK in manifest.annotations
+
+
+async def prepare_displacing(repository: Repository) -> None:
+    """Bring what every placeholder needs, so that nothing lies between the last look at a tag and its move."""
+    if not await repository.has_blob(_DESCRIPTOR):
+        await repository.put_blob(_DESCRIPTOR, BytesContent(_CONFIG))
+
+
+async def displace(repository: Repository, change: TagChange) -> None:
+    """Point the tag at a placeholder and delete that; where it can't be deleted, the tag is put back."""
+    before = change.before
+    if before is not None and is_placeholder(before):
+        await repository.delete(before.digest)
+        return
+    raw = _raw()
+    digest = Digest.of(raw)
+    crash_point("remove.before-placeholder")
+    await repository.put_manifest(raw, OCI_MANIFEST, change.tag)
+    crash_point("remove.after-placeholder")
+    try:
+        await repository.delete(digest)
+    except (Unsupported, NetworkError):
+        if await exists(repository, digest):
+            if before is not None:
+                await repository.put_manifest(before.raw, before.media_type, change.tag)
+            raise
+    crash_point("remove.after-placeholder-delete")
+
+
+async def without_left_over(
+    repository: Repository, journal: Journal, changes: Sequence[TagChange]
+) -> tuple[TagChange, ...]:
+    """Delete the placeholders that an earlier run has left under tags that go.
+
+    Returns the changes with what those tags pointed to before.
+    """
+    result: list[TagChange] = []
+    for change in changes:
+        if change.before is not None and is_placeholder(change.before):
+            displaced = await asyncio.to_thread(_displaced, journal, repository.reference(), change.tag)
+            if displaced is not None:
+                with suppress(NotFound):
+                    await repository.delete(change.before.digest)
+                change = replace(change, before=displaced)
+        result.append(change)
+    return tuple(result)
+
+
+def _displaced(journal: Journal, reference: str, tag: Tag) -> Manifest | None:
+    """What an open removal took a tag from. Blocks."""
+    for entry in journal.entries(reference):
+        if entry.state != "open" or entry.action != "remove":
+            continue
+        for step in entry.steps:
+            if step.tag == tag and step.state == "started" and step.before is not None:
+                return journal.manifest(Digest.parse(step.before))
+    return None
+
+
+def _raw() -> bytes:
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": _DESCRIPTOR.to_json(),
+            "layers": [],
+            "annotations": {_MARK: secrets.token_hex(16)},
+        }
+    ).encode()
