@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -98,6 +99,32 @@ def size_text(size: int | None) -> str:
         return f"{size} B"
     number, unit = naturalsize(size, format="%.3f").split()
     return f"{float(number):.{0 if float(number) >= 99.95 else 1}f} {unit}"
+
+
+def age_text(created: str | None, now: datetime) -> str:
+    """An RFC 3339 time as an age in at most 5 cells: `12 d`, `3 h`; unknown, or no time at all, is empty."""
+    moment = parse_time(created)
+    if moment is None:
+        return ""
+    seconds = (now - moment).total_seconds()
+    if seconds < 60:
+        return "now"
+    for unit, length in (("m", 3600), ("h", 86400), ("d", 86400 * 365)):
+        if seconds < length:
+            divisor = {"m": 60, "h": 3600, "d": 86400}[unit]
+            return f"{int(seconds // divisor)} {unit}"
+    return f"{int(seconds // (86400 * 365))} y"
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An RFC 3339 time; None for anything else."""
+    if not text or len(text) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def some_of(names: Sequence[str], limit: int = 8) -> str:

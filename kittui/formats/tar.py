@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-from zlib import adler32
 
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.lfs import POINTER_LIMIT, SMALLEST, read_pointer
 from kittui.formats.need import Need, Steps, fetch_exactly
+from kittui.formats.tar_headers import check_header, header_number, pax_number, pax_records
 
 BLOCK = 512
 EXTENSION_LIMIT = 1024 * 1024
@@ -22,8 +22,6 @@ CHAIN_LIMIT = 16
 REPLACED = "replaced by a later entry of this path"
 """The note of an entry that does not count."""
 _ZERO = bytes(BLOCK)
-_KEYS = (b"path", b"linkpath", b"size", b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.name")
-"""What is read of extension headers; anything else would only fill memory."""
 
 FileType = Literal["file", "dir", "symlink", "other"]
 
@@ -183,9 +181,9 @@ class TarWalk:
                 if extra is not None:
                     raise Malformed(f"an extension header at the end belongs to no entry (byte {self.position})")
                 return
-            _check(head, self.position)
+            check_header(head, self.position)
             kind = head[156]
-            size = _number(head[124:136], self.position)
+            size = header_number(head[124:136], self.position)
             if kind in b"xXgLK":
                 self._hold(extra)
                 chain += 1
@@ -200,7 +198,7 @@ class TarWalk:
             raw_mode = head[100:108]
             mode = modes.get(raw_mode)
             if mode is None:
-                mode = _number(raw_mode, self.position) & 0o7777
+                mode = header_number(raw_mode, self.position) & 0o7777
                 if len(modes) < 1000:
                     modes[raw_mode] = mode
             content = self.position + BLOCK
@@ -255,7 +253,7 @@ class TarWalk:
         if kind in b"LK":
             text = body.partition(b"\0")[0].decode("utf-8", "surrogateescape")
             return {**(extra or {}), "path" if kind == ord("L") else "linkpath": text}
-        records = _pax(body)
+        records = pax_records(body)
         if kind == ord("g"):
             self._globals.update(records)
             return extra
@@ -272,7 +270,7 @@ class TarWalk:
         link = ""
         problem = None
         if "size" in fields:
-            size = _decimal(fields["size"], self.position)
+            size = pax_number(fields["size"], self.position)
         if "GNU.sparse.major" in fields or "GNU.sparse.map" in fields or "GNU.sparse.size" in fields:
             path = fields.get("GNU.sparse.name", path)
             problem = "a sparse file: its content is not laid out plainly and is not read"
@@ -323,71 +321,3 @@ def plain_path(path: str) -> str:
 
 def _cut_short(last: FileEntry) -> str:
     return f"the archive is cut short: it ends inside {last.path[:200]!r}"
-
-
-def _check(head: bytes, position: int) -> None:
-    """Raise Malformed unless the checksum fits: the sum of all bytes with its own field taken as spaces.
-
-    adler32's low half is that sum plus one, modulo 65521, some forty times faster than adding in Python. Some old
-    programs added signed bytes.
-    """
-    field = head[148:156]
-    digits = field.strip(b"\0 ")
-    if digits.isdigit():
-        try:
-            stated = int(digits, 8)
-        except ValueError:
-            stated = -1
-        others = (adler32(head) & 0xFFFF) - 1 - sum(field) + 256
-        if (stated - others) % 65521 == 0 and 0 <= stated <= 512 * 255:
-            return
-        signed = sum(byte - 256 if byte > 127 else byte for byte in head[:148] + head[156:]) + 256
-        if stated == signed:
-            return
-    where = "not a tar archive" if position == 0 else "the archive is damaged"
-    raise Malformed(f"{where}: the header at byte {position} has a wrong checksum")
-
-
-def _number(field: bytes, position: int) -> int:
-    """A number field: octal digits, or base 256 where the first bit is set; raises Malformed below 0 and over 2^63."""
-    if field[0] & 0x80:
-        if field[0] & 0x40:
-            raise Malformed(f"a negative number in the header at byte {position}")
-        value = int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
-    else:
-        digits = field.partition(b"\0")[0].strip(b" ")
-        if not digits:
-            return 0
-        try:
-            value = int(digits, 8) if digits.isdigit() else -1
-        except ValueError:
-            value = -1
-        if value < 0:
-            raise Malformed(f"a number that is not octal in the header at byte {position}")
-    if value >= 1 << 63:
-        raise Malformed(f"an impossible size in the header at byte {position}")
-    return value
-
-
-def _decimal(text: str, position: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
-        raise Malformed(f"an impossible size in the extension header at byte {position}")
-    return int(text)
-
-
-def _pax(body: bytes) -> dict[str, str]:
-    """PAX records, `LENGTH KEY=VALUE\\n` each; raises Malformed for any other form."""
-    records: dict[str, str] = {}
-    at = 0
-    while at < len(body) and body[at]:
-        space = body.find(b" ", at, at + 20)
-        digits = body[at:space] if space > 0 else b""
-        length = int(digits) if digits.isdigit() else 0
-        record = body[space + 1 : at + length]
-        if length < 5 or at + length > len(body) or not record.endswith(b"\n") or b"=" not in record:
-            raise Malformed("an extension header is not of its form")
-        key, _, value = record[:-1].partition(b"=")
-        if key in _KEYS:
-            records[key.decode("ascii")] = value.decode("utf-8", "surrogateescape")
-        at += length
-    return records

@@ -18,7 +18,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import INDEXES, KIT_INDEX
 from kittui.oci.protocols import Source, TagEntry
-from kittui.oci.reference import Reference
+from kittui.oci.reference import WHOLE_LAYOUT, Reference
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target, parse_target
 
@@ -74,7 +74,8 @@ class LayoutRepository(FolderRepository):
         yield await in_thread(self._entries, index)
 
     def _entries(self, index: IndexDocument) -> list[TagEntry]:
-        tagged = {entry.descriptor.digest for entry in named_entries(index) if entry.tag and entry.descriptor}
+        named_here = named_entries(index) if self._name == WHOLE_LAYOUT else self._own(index)
+        tagged = {entry.descriptor.digest for entry in named_here if entry.tag and entry.descriptor}
         named: list[TagEntry] = []
         unnamed: list[TagEntry] = []
         for entry in self._own(index):
@@ -140,7 +141,7 @@ class LayoutRepository(FolderRepository):
             await in_thread(self._check_blobs, manifest)
 
             def change(index: IndexDocument) -> IndexDocument:
-                return adopted(listed(index, descriptor, self._name, tag), manifest.manifests)
+                return adopted(listed(index, descriptor, self._name, tag), manifest.manifests, self._name)
 
             await in_thread(self.files.write, descriptor, raw)
             await in_thread(self._writer.edit, change)

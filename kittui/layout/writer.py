@@ -17,7 +17,7 @@ from kittui.disk.files import FolderFiles
 from kittui.disk.locks import file_lock
 from kittui.disk.reach import collect, reachable
 from kittui.errors import Conflict, Malformed
-from kittui.layout.index import HOME, join_name, named_entries
+from kittui.layout.index import HOME, NamedEntry, join_name, named_entries
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import REF_NAME
@@ -100,7 +100,8 @@ class LayoutWriter:
 def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: Tag | None) -> IndexDocument:
     """The index with a manifest listed, under the tag where one is given.
 
-    What had the tag stays, without a name if it has no other. An entry without name of the same manifest gets this one.
+    What had the tag stays, without a name if it has no other. An entry without name of the same manifest gets this one,
+    unless another repository is its home.
     """
     if tag is None:
         return (
@@ -113,24 +114,25 @@ def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: T
             index = untagged(index, repository, tag)
             break
     named = IndexEntry.of(_annotated(descriptor, {REF_NAME: join_name(repository, tag)}))
-    for number, existing in enumerate(index.entries):
-        found = existing.descriptor
-        if found is not None and found.digest == descriptor.digest and REF_NAME not in found.annotations:
+    for existing in named_entries(index):
+        found, number = existing.descriptor, existing.number
+        if found is not None and found.digest == descriptor.digest and _nameless(existing, repository):
             annotations = {key: value for key, value in found.annotations.items() if key != HOME}
             kept = IndexEntry.of(_annotated(found, {**annotations, REF_NAME: join_name(repository, tag)}))
-            return _with(index, [*index.entries[:number], _keeping(existing, kept), *index.entries[number + 1 :]])
+            return _with(index, [*index.entries[:number], _keeping(existing.entry, kept), *index.entries[number + 1 :]])
     return _with(index, [*index.entries, named])
 
 
 def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
-    """The index without a tag; its manifest stays listed, in its repository without a tag if it has no other."""
+    """The index without a tag; its manifest stays listed, in its repository without a tag if it has no other there."""
     result: list[IndexEntry] = []
-    for entry in named_entries(index):
+    named = named_entries(index)
+    for entry in named:
         if entry.repository != repository or entry.tag != tag:
             result.append(entry.entry)
             continue
         descriptor = entry.descriptor
-        others = (other for other in index.entries if other is not entry.entry and other.descriptor)
+        others = (other for other in named if other is not entry and repository in (other.repository, WHOLE_LAYOUT))
         if descriptor is None or any(o.descriptor and o.descriptor.digest == descriptor.digest for o in others):
             continue
         bare = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
@@ -141,28 +143,32 @@ def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
 
 
 def dropped(index: IndexDocument, repository: str, digest: Digest) -> IndexDocument:
-    """The index without a manifest's entries in one repository; those without name belong to all."""
+    """The index without a manifest's entries in one repository; those without name or home belong to all."""
     kept = [
         entry.entry
         for entry in named_entries(index)
         if entry.descriptor is None
         or entry.descriptor.digest != digest
-        or (entry.repository != repository and REF_NAME in entry.descriptor.annotations)
+        or not (entry.repository == repository or _nameless(entry, repository))
     ]
     return _with(index, kept)
 
 
-def adopted(index: IndexDocument, children: Iterable[Descriptor]) -> IndexDocument:
+def adopted(index: IndexDocument, children: Iterable[Descriptor], repository: str) -> IndexDocument:
     """The index without the nameless entries of manifests that an index now holds: they are reached through it."""
     digests = {child.digest for child in children}
     kept = [
-        entry
-        for entry in index.entries
-        if entry.descriptor is None
-        or entry.descriptor.digest not in digests
-        or REF_NAME in entry.descriptor.annotations
+        entry.entry
+        for entry in named_entries(index)
+        if entry.descriptor is None or entry.descriptor.digest not in digests or not _nameless(entry, repository)
     ]
     return _with(index, kept)
+
+
+def _nameless(entry: NamedEntry, repository: str) -> bool:
+    """Whether an entry has no name, and belongs to the repository or to the whole layout, which is to all."""
+    unnamed = entry.descriptor is not None and REF_NAME not in entry.descriptor.annotations
+    return unnamed and entry.repository in (repository, WHOLE_LAYOUT)
 
 
 def _with(index: IndexDocument, entries: Iterable[IndexEntry]) -> IndexDocument:

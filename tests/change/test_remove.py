@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from kittui.errors import TagMoved, TagProtected, Unsupported, UsageError
+from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power, Repository
 from kittui.oci.tag import Tag
+from kittui.oci.target import Target
+from kittui.tasks import AT_ONCE
 from kittui.usecases.change import removals
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Answers
@@ -59,6 +63,29 @@ async def test_a_repository_of_many_rows_is_read_once(
     plan = await removals.plan_removals([(fraud, Tag(tag)) for tag in ("champion", "v1.0.0", "v1.1.0")], mode)
     assert plan.plans
     assert read == [fraud.reference()]
+
+
+async def test_many_repositories_are_asked_no_more_at_once_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = MemorySource()
+    repositories = [source.repository(f"team/{number}") for number in range(4)]
+    for repository in repositories:
+        for number in range(AT_ONCE + 2):
+            repository.add_kit(f"{repository.name} {number}", f"v{number}")
+    now = most = 0
+    resolve = MemoryRepository.resolve
+
+    async def counted(repository: MemoryRepository, target: Target) -> Descriptor:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+        return await resolve(repository, target)
+
+    monkeypatch.setattr(MemoryRepository, "resolve", counted)
+    plan = await removals.plan_removals([(repository, Tag("v0")) for repository in repositories], "delete")
+    assert plan.deleted == 4
+    assert most == AT_ONCE
 
 
 @pytest.mark.parametrize("known", [True, False])

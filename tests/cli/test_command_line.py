@@ -288,14 +288,3 @@ def test_an_interrupt_is_status_130(home: Path) -> None:
             out, err = running.communicate(timeout=20)
     assert (running.returncode, out) == (130, b"")
     assert json.loads(err)["error"]["code"] == "interrupted"
-
-
-def test_tags_have_a_stage_and_an_age_for_no_further_request(kittui: Run, shared_kit_registry: DockerRegistry) -> None:
-    reference = f"{shared_kit_registry.host}/fraud"
-    rows = {row["tag"]: row for row in kittui("ls", "--json", reference).json["tags"]}
-    champion = rows["champion"]["digest"]
-    assert {row["stage"] for row in rows.values() if row["digest"] == champion} == {"champion"}
-    assert all("created" in row for row in rows.values())
-    long = kittui("ls", "-l", "--json", reference)
-    assert {row["tag"]: row["stage"] for row in long.json["tags"]} == {tag: row["stage"] for tag, row in rows.items()}
-    assert "STAGE" in kittui("ls", reference).out

@@ -18,6 +18,7 @@ from kittui.disk.durable import shared_mode
 from kittui.errors import Conflict, NotFound
 from kittui.layout import LayoutSource
 from kittui.layout.repository import LayoutRepository
+from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_INDEX, REF_NAME
 from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
@@ -126,6 +127,31 @@ async def test_what_loses_its_last_tag_stays_in_its_repository(source: LayoutSou
     assert listed.descriptor.digest == digest
     await repository.put_manifest(raw, media_type, Tag("v1"))
     assert (directory / "index.json").read_bytes() == before
+
+
+async def listing(source: LayoutSource, name: str) -> list[tuple[Tag | None, str]]:
+    """The tags of a repository with their digests."""
+    found = [entry async for page in source.repository(name).tags() for entry in page]
+    return [(entry.name, entry.descriptor.digest) for entry in found if entry.descriptor is not None]
+
+
+async def test_what_loses_its_last_tag_stays_beside_the_same_in_another_repository(source: LayoutSource) -> None:
+    """Two repositories with a tag on one manifest, then a tag of one repository on what is homed in the other."""
+    a, b = source.repository("team/a"), source.repository("team/b")
+    digest = await take(a, "champion", "v1")
+    await take(b, "champion", "v1")
+    await a.untag(Tag("v1"))
+    assert await listing(source, "team/a") == [(None, digest)]
+    assert await listing(source, "team/b") == [("v1", digest)]
+    await b.untag(Tag("v1"))
+    await take(b, "champion", "v2")
+    assert await listing(source, "team/a") == [(None, digest)]
+    assert await listing(source, "team/b") == [("v2", digest)]
+    await b.delete(Digest.parse(digest))
+    assert await listing(source, "team/a") == [(None, digest)]
+    assert await listing(source, "team/b") == []
+    await take(a, "champion", "v3")
+    assert await listing(source, "team/a") == [("v3", digest)]
 
 
 @pytest.mark.parametrize("home", ["", "../x", "a b", "UPPER", 7])

@@ -30,6 +30,7 @@ SAYS: dict[str, list[tuple[str, str]]] = {
         ("kittui registry.acme.dev", "support-bot"),
         ("kittui ghcr.io/acme/fraud-detector", "champion"),
         ("kittui oci:/mnt/disk", "disk"),
+        (f"kittui ls   {REPO}", "AGE  STAGE"),
         (f"kittui tree {REPO}:champion", "model/fraud.safetensors"),
         (f"kittui cat  {REPO}:champion docs/MODEL_CARD.md", "# Model card: fraud detector"),
         (f"kittui cat  {REPO}:champion data/validation.csv --view", "tx_id    amount  merchant"),

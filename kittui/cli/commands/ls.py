@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import Semaphore
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,9 +21,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.oci.tag import Tag
-from kittui.tasks import together
-from kittui.terminal import counted, size_text
-from kittui.tui.style.sizes import age_text
+from kittui.tasks import spread
+from kittui.terminal import age_text, counted, parse_time, size_text
 from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repositories
 from kittui.usecases.browse.tag_names import natural_key
 
@@ -58,7 +56,7 @@ class _Listed:
 @run.command("ls")
 @click.argument("source", required=False)
 @click.option("--check", is_flag=True, help="Check the signatures of every ModelKit listed: reads what is attached.")
-@click.option("-l", "--long", is_flag=True, help="Show every age: reads the config where the manifest does not say it.")
+@click.option("-l", "--long", is_flag=True, help="Show ages that configs alone say, which are read for it.")
 async def command(call: Call, source: str | None, check: bool, long: bool) -> None:
     """List the repositories of SOURCE (local://, HOST, oci:DIR), or the tags of SOURCE/REPO.
 
@@ -130,18 +128,18 @@ def _print_repositories(call: Call, listed: _Listed) -> None:
         empty = "the local store is empty: kittui pull HOST/REPO:TAG" if listed.place == LOCAL else "no repositories"
         call.printer.note(empty)
         return
-    counted = any(entry.tag_count is not None or entry.size is not None for entry in listed.entries)
+    sized = any(entry.tag_count is not None or entry.size is not None for entry in listed.entries)
     marked = any(entry.problem for entry in listed.entries)
-    header = ["REPOSITORY", *(("TAGS", "SIZE") if counted else ()), *(("PROBLEM",) if marked else ())]
+    header = ["REPOSITORY", *(("TAGS", "SIZE") if sized else ()), *(("PROBLEM",) if marked else ())]
     rows: list[Sequence[Styled]] = []
     for entry in listed.entries:
         row: list[Styled] = [entry.name]
-        if counted:
+        if sized:
             row += ["" if entry.tag_count is None else str(entry.tag_count), size_text(entry.size)]
         if marked:
             row.append((entry.problem or "", "red"))
         rows.append(row)
-    call.printer.table(header, rows, right=(1, 2) if counted else ())
+    call.printer.table(header, rows, right=(1, 2) if sized else ())
 
 
 async def _tags(call: Call, text: str, reference: Reference, *, check: bool, long: bool) -> None:
@@ -195,19 +193,17 @@ def _unsigned(repository: Repository, row: TagRow, listing: TagListing) -> bool:
 
 
 async def _with_ages(call: Call, repository: Repository, rows: Sequence[TagRow]) -> list[TagRow]:
-    """The rows with the creation dates that configs alone say: one request for each ModelKit that is new here."""
-    modelkits, limit = call.composition.modelkits, Semaphore(call.composition.config.concurrency)
+    """The rows with the creation dates that configs alone say; one that can't be read leaves its row as it was."""
 
     async def dated(row: TagRow) -> TagRow:
-        if row.created is not None or row.digest is None or row.problem is not None:
+        if row.created is not None or row.digest is None or row.kind not in _DATED:
             return row
         try:
-            async with limit:
-                return replace(row, created=(await modelkits.open(repository, row.digest)).created)
-        except KittuiError as error:
-            return replace(row, problem=error.message)
+            return replace(row, created=(await call.composition.modelkits.open(repository, row.digest)).created)
+        except KittuiError:
+            return row
 
-    return list(await together(*map(dated, rows)))
+    return await spread(rows, dated, at_once=call.composition.config.concurrency)
 
 
 def _stages(call: Call, rows: Sequence[TagRow]) -> dict[Digest, Tag]:
@@ -225,7 +221,7 @@ def _document(row: TagRow, signed: Mapping[Digest, Signed], stages: Mapping[Dige
         "size": row.size,
         "kind": row.kind,
         "stage": stages.get(row.digest) if row.digest else None,
-        "created": row.created,
+        "created": row.created if parse_time(row.created) else None,
         "signatures": [one.tag for one in row.attached] if row.attached or known.word == "unsigned" else None,
         **known.to_json(),
         "problem": row.problem,
@@ -266,7 +262,8 @@ def _print_tags(
     call.printer.table(("", "TAG", "DIGEST", "SIZE", "AGE", "STAGE", "SIGNED", ""), cells, right=(3, 4))
     undated = sum(row.created is None and row.kind in _DATED for row in rows)
     if undated and not (long or repository.source.traits.free):
-        call.printer.note(f"the age of {undated} is in their configs alone: ls -l reads it")
+        of = "1 age is only in a config" if undated == 1 else f"{undated:,} ages are only in configs"
+        call.printer.note(f"{of}: ls -l shows {'it' if undated == 1 else 'them'}")
     seen = {row.digest for row in rows}
     orphans = sum(len(found) for digest, found in listing.attached.items() if digest not in seen)
     if orphans:

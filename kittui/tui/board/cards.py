@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rich.cells import cell_len
 
-from kittui.terminal import clean
+from kittui.terminal import age_text, clean
 from kittui.tui.panes.queries import parse
-from kittui.tui.style.sizes import age_text
 from kittui.tui.widgets.bars import shorten
 from kittui.tui.widgets.cutting import Span, Spans
 from kittui.usecases.trust.words import signed_text

@@ -14,9 +14,9 @@ from textual.worker import Worker
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
-from kittui.terminal import clean, counted
+from kittui.terminal import age_text, clean, counted
 from kittui.tui.frame.rows_screen import RowsScreen
-from kittui.tui.style.sizes import age_text, bar_text
+from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page

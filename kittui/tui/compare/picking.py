@@ -14,13 +14,12 @@ from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import together
-from kittui.terminal import clean
+from kittui.terminal import clean, parse_time
 from kittui.tui.compare.pick_dialog import Offer, PickDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
-from kittui.tui.style.sizes import parse_time
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import Side
 from kittui.usecases.diff.order import by_stage, by_time, by_version

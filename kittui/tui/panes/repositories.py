@@ -7,14 +7,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual import on, work
 from textual.message import Message
 
 from kittui.errors import KittuiError
 from kittui.oci.protocols import Repository, RepositoryEntry
 from kittui.oci.reference import Place
-from kittui.terminal import clean, size_text
+from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
@@ -29,7 +28,9 @@ from kittui.tui.panes.tree import (
     folds,
     group,
     row_key,
+    unfold_to,
 )
+from kittui.tui.panes.tree_cells import cells
 from kittui.tui.style.sizes import at_text
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
@@ -207,7 +208,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
         top: list[FavouritesRow | PlaceRow] = [self._heading] if loved else []
         chosen = current if current is not None else self._rows.chosen
         if isinstance(chosen, RepositoryRow) and chosen.place.unfolded:
-            _unfold_to(chosen.place.groups, chosen)
+            unfold_to(chosen.place.groups, chosen)
         self._rows.show(flatten([*top, *self._places], self.filter), current)
         self.retitle()
         self._assess()
@@ -365,29 +366,8 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self.rebuild()
 
     def _cells(self, row: TreeRow) -> Sequence[Spans]:
-        pad = "  " * row.depth
-        if isinstance(row, FavouritesRow):
-            return (
-                (("▾ " if row.unfolded else "▸ ", "muted"), ("★ Favourites", "text+bold")),
-                ((str(len(row.found)), "muted"),),
-            )
-        fold = "▾ " if not isinstance(row, RepositoryRow) and row.unfolded else "▸ "
-        if isinstance(row, PlaceRow):
-            size = sum(each.size or 0 for each in row.found)
-            text = f"  {size_text(size)}" if size else ""
-            fits = cell_len(fold + row.label + text) <= self._rows.room
-            total = ((text, "faint"),) if text and fits else ()
-            mark = ((" ▲", "warn"),) if row.state.kind in ("failed", "login", "stale") else ()
-            return (((fold, "muted"), (row.label, "text+bold"), *total, *mark), ((str(len(row.found) or ""), "muted"),))
-        if isinstance(row, GroupRow):
-            return (((pad + fold, "muted"), (clean(row.name) + "/", "text")), ((str(row.count), "faint"),))
-        name = [(f"{pad}  ", "text"), (clean(row.shown), "bad" if row.entry.problem else "text")]
-        if row.favourite and row.depth > 0 and row not in self._heading.found:
-            name.append((" ★", "accent"))
-        if row.typed:
-            name.append((" typed", "faint"))
-        count = "!" if row.entry.problem else f"{row.tags}" if row.tags is not None else ""
-        return (name, ((count, "bad+bold" if row.entry.problem else "muted"),))
+        found = isinstance(row, RepositoryRow) and row.favourite and row.depth > 0
+        return cells(row, self._rows.room, starred=found and row not in self._heading.found)
 
 
 def place_label(place: Place) -> str:
@@ -395,17 +375,6 @@ def place_label(place: Place) -> str:
     if place.kind == "local":
         return "Local store"
     return clean(place.host or place.directory)
-
-
-def _holds(rows: Sequence[GroupRow | RepositoryRow], wanted: TreeRow) -> bool:
-    return any(row is wanted or (isinstance(row, GroupRow) and _holds(row.children, wanted)) for row in rows)
-
-
-def _unfold_to(rows: Sequence[GroupRow | RepositoryRow], wanted: RepositoryRow) -> None:
-    for row in rows:
-        if isinstance(row, GroupRow) and _holds(row.children, wanted):
-            row.unfolded = True
-            _unfold_to(row.children, wanted)
 
 
 def _empty(row: PlaceRow) -> State:

@@ -15,11 +15,10 @@ from rich.cells import cell_len
 from kittui.modelkit.variants import label_keys
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
-from kittui.terminal import clean, size_text
+from kittui.terminal import age_text, clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.panes.signed import word_spans
 from kittui.tui.panes.tag_rows import TagList, TagRow
-from kittui.tui.style.sizes import age_text
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 

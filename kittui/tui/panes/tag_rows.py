@@ -13,8 +13,8 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
+from kittui.terminal import parse_time
 from kittui.tui.panes.queries import Query, Term
-from kittui.tui.style.sizes import parse_time
 from kittui.usecases.browse.tag_names import natural_key
 
 if TYPE_CHECKING:

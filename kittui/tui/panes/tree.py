@@ -171,3 +171,15 @@ def _below(row: FavouritesRow | PlaceRow | GroupRow, query: Query | None) -> Ite
             if below or query is None:
                 yield child
                 yield from below
+
+
+def _holds(rows: Sequence[GroupRow | RepositoryRow], wanted: TreeRow) -> bool:
+    return any(row is wanted or (isinstance(row, GroupRow) and _holds(row.children, wanted)) for row in rows)
+
+
+def unfold_to(rows: Sequence[GroupRow | RepositoryRow], wanted: RepositoryRow) -> None:
+    """Unfold the namespaces that a repository is in."""
+    for row in rows:
+        if isinstance(row, GroupRow) and _holds(row.children, wanted):
+            row.unfolded = True
+            unfold_to(row.children, wanted)

@@ -92,7 +92,7 @@ NOBODY = Answers()
 
 
 OnMoved = Callable[[str], None]
-"""Hears the reference of each tag as it is moved or removed, so that it is known when the rest fails or is stopped."""
+"""Called with the reference of each tag that was moved or removed: that is known then, whatever becomes of the rest."""
 
 
 def unheard(_: str) -> None:

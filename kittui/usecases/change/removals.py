@@ -11,7 +11,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import spread, spread_all
+from kittui.tasks import spread_all
 from kittui.usecases.change.freed import freed_by
 from kittui.usecases.change.readings import untag_power
 from kittui.usecases.change.removal import CANT_UNTAG, Mode, RemovePlan, delete_power, plan_remove
@@ -100,7 +100,8 @@ async def plan_removals(
     many rows are planned. A repository's tags are read once.
     """
     places = {repository.reference(): repository for repository, _ in rows}
-    looked = await spread(list(places.values()), lambda repository: _look_around(repository, mode))
+    # One repository after the other: each of them reads its tags several at a time.
+    looked = [await _look_around(repository, mode) for repository in places.values()]
     around = dict(zip(places, looked, strict=True))
 
     async def plan(row: Row) -> RemovePlan:

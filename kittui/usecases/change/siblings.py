@@ -38,7 +38,7 @@ class Siblings:
         """Why there may be more tags on a digest than these; empty where all are known."""
         if self.incomplete is not None:
             return self.incomplete.reason
-        return f"{counted(len(self.unread), 'tag')} could not be read, as {self.unread[0]}" if self.unread else ""
+        return f"{counted(len(self.unread), 'tag')} could not be read, such as {self.unread[0]}" if self.unread else ""
 
 
 @dataclass(frozen=True, slots=True)
