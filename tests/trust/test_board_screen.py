@@ -206,6 +206,25 @@ async def test_what_can_not_be_read_is_a_marked_row(kits: Kits) -> None:
         assert "the registry is down" in text_of(pilot)
 
 
+async def test_half_and_whole_pages(tmp_path: Path) -> None:
+    kits = Kits(tmp_path)
+    for number in range(40):
+        kits.registry.repository(f"r{number:02}").add_kit(str(number), "champion")
+    async with kits.app().run_test(size=MIDDLE) as pilot:
+        await ready(pilot)
+        await pilot.press("b")
+        await until(pilot, on(pilot, BoardScreen))
+        screen: Any = pilot.app.screen
+        await until(pilot, lambda: len(screen.grid.rows) == 41 and "reading" not in text_of(pilot))
+        at = [screen.grid.rows.index(screen.grid.row)]
+        for key in ("ctrl+d", "ctrl+d", "ctrl+f", "ctrl+b", "ctrl+u", "ctrl+u"):
+            await pilot.press(key)
+            at.append(screen.grid.rows.index(screen.grid.row))
+        half, page = at[1] - at[0], at[3] - at[2]
+        assert 1 < half < page < 2 * half + 1
+        assert at == [0, half, 2 * half, 2 * half + page, 2 * half, half, 0]
+
+
 async def test_a_read_only_board_moves_nothing(tmp_path: Path) -> None:
     kits = gated(tmp_path)
     kits.world.settings = type(kits.world.settings)(stages=STAGES, read_only=True)

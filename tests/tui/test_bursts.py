@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.binding import Binding
 
 from kittui.tui.app import PARTS
+from kittui.tui.board.screen import BoardScreen
+from kittui.tui.change.history_screen import HistoryScreen
 from tests.tui.ptys import HERE, Program
 
 State = dict[str, Any]
@@ -145,6 +148,60 @@ def test_every_key_that_opens_something_is_tried() -> None:
     quiet |= {"history", "reverse", "close"}
     missing = {name: key for name, key in opening.items() if name not in quiet}
     assert set(missing.values()) <= {*INPUTS, *LISTS, *ELSEWHERE}, missing
+
+
+def closed(screen: str, state: State) -> bool:
+    """Whether a screen is on top again, with nothing to type into."""
+    return bool(state["screen"] == screen and not state["waits"] and state["input"] is None)
+
+
+BOARD = {"c": "PromotionDialog", "R": "PromotionDialog", "t": "InputDialog", "/": "BoardScreen"}
+"""Keys of the board that open something to type into."""
+BOARD_LISTS = {"a": "ChoiceDialog", "o": "ChoiceDialog", "H": "HistoryScreen", "d": "CompareScreen", "?": "HelpDialog"}
+HISTORY = {"t": "InputDialog", "R": "PlanDialog", "X": "InputDialog"}
+HISTORY_LISTS = {"D": "CompareScreen", "?": "HelpDialog"}
+
+
+def type_ahead(terminal: Terminal, screen: str, inputs: dict[str, str], lists: dict[str, str]) -> None:
+    """Press each key of a screen with what is typed after it in one burst, and come back."""
+    for key, wanted in (inputs | lists).items():
+        terminal.burst(f"{key}jxz" if key in inputs else f"{key}j")
+        state = terminal.until(partial(opened, wanted, key in inputs), key)
+        assert key in lists or state["input"].endswith("jxz"), (key, state)
+        for _ in range(3):
+            terminal.burst("\x1b")
+            state = terminal.until(lambda now: not now["waits"], "quiet")
+            if closed(screen, state):
+                break
+        terminal.until(partial(closed, screen), f"back from {key}")
+
+
+def test_what_is_typed_ahead_on_the_board_and_in_the_history(terminal: Terminal) -> None:
+    terminal.burst("tnew\r")
+    before = terminal.until(lambda now: "new" in now["tags"], "a move to restore")["tags"]
+    terminal.burst("b")
+    terminal.until(lambda now: now["card"] == "challenger", "the board")
+    type_ahead(terminal, "BoardScreen", BOARD, BOARD_LISTS)
+    terminal.burst("\x1b")
+    terminal.until(lambda now: now["depth"] == 1 and not now["waits"], "the panes")
+    terminal.burst("H")
+    terminal.until(partial(closed, "HistoryScreen"), "the history")
+    type_ahead(terminal, "HistoryScreen", HISTORY, HISTORY_LISTS)
+    assert terminal.until(lambda now: not now["waits"], "quiet")["tags"] == before
+
+
+def test_every_key_of_board_and_history_that_opens_something_is_tried() -> None:
+    quiet = {"undo", "redo", "copy", "sort", "group", "compact", "reload", "close", "mark", "compare"}
+    for bindings, tried in (
+        (BoardScreen.BINDINGS, BOARD | BOARD_LISTS),
+        (HistoryScreen.BINDINGS, HISTORY | HISTORY_LISTS),
+    ):
+        keys = {
+            {"slash": "/", "question_mark": "?"}.get(key := each.key.partition(",")[0], key)
+            for each in bindings
+            if isinstance(each, Binding) and (each.id or "").partition(".")[2] not in quiet
+        }
+        assert keys <= set(tried)
 
 
 def test_what_asks_for_a_text_says_so() -> None:

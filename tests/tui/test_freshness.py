@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from textual import events
 from kittui.errors import Unreachable
 from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
-from tests.change.kits import said
+from kittui.tui.dialogs.plan import PlanDialog
+from tests.change.kits import Kits, on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, text_of, to_registry, until
 from tests.tui.world import acme
 
@@ -52,6 +55,22 @@ async def test_a_stage_that_somebody_moves_is_marked_and_read_again() -> None:
         await until(pilot, lambda: "champion ↻ moved" in text_of(pilot))
         await pilot.press("r")
         await until(pilot, lambda: "↻" not in text_of(pilot))
+
+
+async def test_what_somebody_moved_is_no_longer_marked_once_we_move_it(tmp_path: Path) -> None:
+    kits = Kits(tmp_path)
+    kits.world.settings = replace(kits.world.settings, refresh=0.05)
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await ready(pilot)
+        for tag in ("champion", "challenger"):
+            kits.fraud.tagged[tag] = kits.fraud.add_kit(f"other-{tag}").digest
+        await until(pilot, lambda: text_of(pilot).count("↻ moved") == 2)
+        await quiet(pilot)
+        await pilot.press("c")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: kits.fraud.tagged["champion"] == kits.fraud.tagged["challenger"])
+        await until(pilot, lambda: "champion ↻ moved" not in text_of(pilot) and "challenger ↻ moved" in text_of(pilot))
 
 
 async def test_a_stage_that_a_command_of_ours_moves_is_not_marked() -> None:

@@ -23,6 +23,7 @@ def state(app: KittuiApp, kits: Kits) -> dict[str, Any]:
     """What a test may ask."""
     browser = app.browser
     focused = app.screen.focused
+    grid = getattr(app.screen, "grid", None)
     return {
         "screen": type(app.screen).__name__,
         "depth": len(app.screen_stack),
@@ -31,6 +32,7 @@ def state(app: KittuiApp, kits: Kits) -> dict[str, Any]:
         "marks": [mark.target for mark in browser.marks],
         "at": browser.tags_pane.current.target if browser.tags_pane.current else None,
         "pane": browser.at,
+        "card": grid.cell.tag if grid is not None and grid.cell is not None else None,
         "rows": [getattr(row, "target", "") for row in browser.tags_pane.body.rows],
         "said": [note.message for note in app._notifications],
         "tags": kits.fraud.tagged,

@@ -45,6 +45,8 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("left,h", "across(-1)", "Left", id="board.left", tooltip="Previous stage", show=False),
         Binding("pagedown,ctrl+f", "page(1)", "Page down", id="board.page-down", tooltip="A page down", show=False),
         Binding("pageup,ctrl+b", "page(-1)", "Page up", id="board.page-up", tooltip="A page up", show=False),
+        Binding("ctrl+d", "half(1)", "Half down", id="board.half-down", tooltip="Half a page down", show=False),
+        Binding("ctrl+u", "half(-1)", "Half up", id="board.half-up", tooltip="Half a page up", show=False),
         Binding("g,home", "edge(0)", "First", id="board.first", tooltip="First repository", show=False),
         Binding("G,end", "edge(1)", "Last", id="board.last", tooltip="Last repository", show=False),
         Binding("enter", "open", "Open", id="board.open", tooltip="Open the ModelKit among the panes", show=False),
@@ -136,10 +138,21 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             number += 1 if step > 0 else -1
 
     def action_page(self, step: int) -> None:
-        """Go a page on."""
-        page = max(1, (self.size.height - 1) // self._height - 1)
-        number = max(0, min(len(self._rows) - 1, self._number + step * page))
-        self._nearest(number, -step)
+        """Go a page on, keeping one repository of it."""
+        self._leap(step * max(1, self._seen - 1))
+
+    def action_half(self, step: int) -> None:
+        """Go half a page on."""
+        self._leap(step * max(1, self._seen // 2))
+
+    @property
+    def _seen(self) -> int:
+        """How many repositories there is room for."""
+        return (self.size.height - 1) // self._height
+
+    def _leap(self, rows: int) -> None:
+        number = max(0, min(len(self._rows) - 1, self._number + rows))
+        self._nearest(number, -1 if rows > 0 else 1)
 
     def action_edge(self, end: int) -> None:
         """Go to the first or the last repository."""

@@ -111,9 +111,13 @@ class TagsPane(TagListPane):
             self.post_message(self.Rested())
 
     @work(group="moves", exclusive=True)
-    async def _read_moves(self, repository: Repository) -> None:
-        """Read who moved which tag, as far as this machine knows: no request."""
-        self._drawn.moves = {}
+    async def _read_moves(self, repository: Repository, *, changed: bool = False) -> None:
+        """Read who moved which tag, as far as this machine knows: no request.
+
+        Where we `changed` tags ourselves, those are no longer somebody else's move.
+        """
+        before = self._drawn.moves if changed else {}
+        self._drawn.moves = before
         with suppress(KittuiError):
             # What this machine knows comes first; the records in the registry are not asked for.
             events = (await anext(self._ports.trust.history(repository, None))).events
@@ -123,6 +127,10 @@ class TagsPane(TagListPane):
                 for event in reversed(events)
                 if event.after is not None
             }
+        if changed and self._list is not None:
+            ours = {tag for (tag, _), _ in self._drawn.moves.items() - before.items()}
+            for row in self._list.rows:
+                row.moved = row.moved and row.target not in ours
         self._rows.touch()
 
     def show_place(self, state: State) -> None:
@@ -154,7 +162,7 @@ class TagsPane(TagListPane):
             self._changed = True
             self.reload()
             if self._list is not None:
-                self._read_moves(self._list.repository)
+                self._read_moves(self._list.repository, changed=True)
 
     @work(exclusive=True, group="tags")
     async def _load(self, tags: TagList) -> None:
