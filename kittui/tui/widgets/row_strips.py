@@ -111,7 +111,7 @@ class RowStrips(Generic[Row]):
         return self._strip(cells, roles, "base", "")
 
     def row(self, number: int, ground: str, mark: str, roles: Roles) -> Strip:
-        """A row's line on a ground, with what stands before it where it is marked; blank behind the last row."""
+        """A row's line on a ground, with what stands before it where it is marked; blank after the last row."""
         if number >= len(self._rows):
             return Strip.blank(self._width, roles.style("text"))
         key = (number, ground, bool(mark))
