@@ -42,7 +42,7 @@ from kittui.usecases.diff.compare import Depth, DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
 from tests.compare.kits import opened, safetensors, two
 from tests.demo.pack import File
-from tests.tui.waiting import LARGE, SMALL, quiet, text_of, to_registry
+from tests.tui.waiting import LARGE, SMALL, quiet, resize, text_of, to_registry
 from tests.tui.waiting import until as until_within
 from tests.tui.world import acme
 
@@ -475,7 +475,7 @@ async def test_side_by_side_from_120_columns_and_long_lines_go_on_below() -> Non
         line = next(line for line in text_of(pilot).splitlines() if "- a = 1" in line)
         assert "+ a = 2" in line
         assert text_of(pilot).count("x" * 20) > 4, "the whole line is there, below itself"
-        await pilot.resize_terminal(110, 30)
+        await resize(pilot, (110, 30))
         await until(pilot, lambda: not any("- a = 1" in x and "+ a = 2" in x for x in text_of(pilot).splitlines()))
         assert "+ a = 2" in text_of(pilot)
 

@@ -13,7 +13,7 @@ from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
 from kittui.tui.panes.tag_columns import COLUMNS
 from tests.change.kits import Kits, ready
-from tests.tui.waiting import LARGE, SMALL, browse, quiet, text_of, to_registry, to_tags, until
+from tests.tui.waiting import LARGE, SMALL, browse, quiet, resize, text_of, to_registry, to_tags, until
 from tests.tui.world import World, WorldSource, acme, fill, kitfile
 
 TITLES = [column.title for column in COLUMNS.values()]
@@ -70,8 +70,7 @@ async def test_configured_columns_come_in_their_order_and_the_first_stay() -> No
     async with world.app().run_test(size=LARGE) as pilot:
         await to_registry(pilot)
         assert titles(pilot) == ["license", "stage", "framework", "author", "age", "digest"]
-        await pilot.resize_terminal(*SMALL)
-        await until(pilot, lambda: pilot.app.screen._compositor.size == SMALL)
+        await resize(pilot, SMALL)
         await until(pilot, lambda: titles(pilot) == ["license", "stage"])
 
 
@@ -167,7 +166,7 @@ async def test_panes_get_larger_and_smaller_and_stay_so() -> None:
         await until(pilot, lambda: widths(pilot)["tags"] == LARGE[0])
         await pilot.press("plus")
         await until(pilot, lambda: widths(pilot) == sizes)
-        await pilot.resize_terminal(*SMALL)
+        await resize(pilot, SMALL)
         await until(pilot, lambda: widths(pilot)["tags"] == 45)
         await pilot.press("greater_than_sign")
         await until(pilot, lambda: widths(pilot)["tags"] > 45)

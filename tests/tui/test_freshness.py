@@ -15,7 +15,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui.dialogs.plan import PlanDialog
 from tests.change.kits import Kits, on, ready, said
-from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, text_of, to_registry, until
+from tests.tui.waiting import LARGE, SMALL, browse, listed, quiet, resize, text_of, to_registry, until
 from tests.tui.world import acme
 
 REGISTRY = Place("remote", "registry.acme.dev")
@@ -31,7 +31,7 @@ async def test_a_list_says_when_it_was_read_and_what_is_wrong_since() -> None:
         source.failing["tags"] = Unreachable("registry.acme.dev does not answer")
         await pilot.press("r")
         await until(pilot, lambda: "✗ unreachable since 12:00" in pane.title_bar.render().plain)
-        await pilot.resize_terminal(*SMALL)
+        await resize(pilot, SMALL)
         await until(pilot, lambda: "✗ unreachable since 12:00" in text_of(pilot))
         del source.failing["tags"]
         await pilot.press("r")

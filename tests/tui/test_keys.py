@@ -30,7 +30,7 @@ from kittui.tui.screens.browse import LAYOUTS
 from kittui.tui.screens.sizing import side
 from kittui.tui.style.keys import display_keys, parse_key
 from kittui.tui.widgets.bars import HeaderBar, shorten_middle
-from tests.tui.waiting import browse, listed, quiet, text_of, to_registry, to_tags, until
+from tests.tui.waiting import browse, listed, quiet, resize, text_of, to_registry, to_tags, until
 from tests.tui.world import World, WorldSource, acme
 
 
@@ -727,11 +727,9 @@ async def test_resize_keeps_the_selection(size: tuple[int, int]) -> None:
     async with acme().app().run_test(notifications=True, size=(100, 30)) as pilot:
         await to_tags(pilot)
         await pilot.press("j", "j")
-        await pilot.resize_terminal(50, 12)
-        await pilot.pause()
+        await resize(pilot, (50, 12))
         assert "kittui needs 60 columns and 15 rows" in text_of(pilot)
-        await pilot.resize_terminal(*size)
-        await pilot.pause()
+        await resize(pilot, size)
         row = browse(pilot).tags_pane.current
         assert row is not None
         assert row.target == "rollback"
@@ -755,8 +753,8 @@ async def test_the_layout_is_the_size_s(size: tuple[int, int], classes: set[str]
     async with acme().app().run_test(notifications=True, size=size) as pilot:
         assert classes == set(LAYOUTS) & set(browse(pilot).classes)
         for other in ((160, 45), (130, 40), (100, 30), (20, 5)):
-            await pilot.resize_terminal(*other)
-            await pilot.resize_terminal(*size)
+            await resize(pilot, other)
+            await resize(pilot, size)
             await until(pilot, lambda: classes == set(LAYOUTS) & set(browse(pilot).classes))
 
 
@@ -908,14 +906,14 @@ async def test_keys_below_the_smallest_size_do_nothing() -> None:
         await to_registry(pilot)
         screen = browse(pilot)
         before = screen.selection
-        await pilot.resize_terminal(50, 12)
+        await resize(pilot, (50, 12))
         await until(pilot, lambda: "kittui needs 60 columns and 15 rows" in text_of(pilot))
         await pilot.press(*CHANGES)
         await quiet(pilot)
         assert pilot.app.screen is screen
         assert screen.selection == before
         assert screen.tags_pane.order == "stage"
-        await pilot.resize_terminal(80, 24)
+        await resize(pilot, (80, 24))
         await pilot.press("space")
         await until(pilot, lambda: len(screen.marks) == 1)
 
@@ -925,11 +923,11 @@ async def test_a_dialog_that_a_small_terminal_hides_takes_no_keys_and_says_why()
         await to_registry(pilot)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
-        await pilot.resize_terminal(50, 12)
+        await resize(pilot, (50, 12))
         await pilot.press("enter")
         await until(pilot, lambda: any("this terminal has 50" in note.message for note in pilot.app._notifications))
         assert isinstance(pilot.app.screen, ChoiceDialog)
-        await pilot.resize_terminal(80, 24)
+        await resize(pilot, (80, 24))
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
 

@@ -83,6 +83,12 @@ def footer(pilot: Pilot[Any]) -> str:
     return text_of(pilot).splitlines()[-1]
 
 
+async def resize(pilot: Pilot[Any], size: tuple[int, int]) -> None:
+    """Give the terminal another size, and wait until the screen is drawn in it."""
+    await pilot.resize_terminal(*size)
+    await until(pilot, lambda: pilot.app.screen._compositor.size == size)
+
+
 def text_of(pilot: Pilot[Any]) -> str:
     """Everything on the screen as plain lines."""
     screen = pilot.app.screen
