@@ -30,7 +30,7 @@ PACKAGE = Path(kittui.__file__).parent
 DURABLE = {"fsync", "sync_file", "rename", "rename_new", "replace", "link", "put_manifest", "put_blob", "untag"}
 OURS = ("transfer", "state", "usecases", "disk", "store")
 # Functions that hand on to one that has a point: the protocol's own methods, and syncs that nothing waits for.
-HANDED_ON = {"sync_folder", "sync_file", "rename_new", "put_blob", "_link", "sync", "_put", "_delete_digest"}
+HANDED_ON = {"sync_folder", "sync_file", "rename_new", "put_blob", "_link", "sync", "_put", "untag", "_delete_digest"}
 CACHES = {"indexes.py", "cache.py", "folder_cache.py"}
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from kittui.crashpoints import crash_point
-from kittui.errors import NetworkError, NotFound, Unsupported
+from kittui.errors import Interrupted, KittuiError, NetworkError, NotFound, RegistryError
 from kittui.oci.content import BytesContent
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -23,13 +23,15 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.state.journal import Journal
 from kittui.usecases.change.plan import TagChange
-from kittui.usecases.change.readings import exists
+from kittui.usecases.change.readings import exists, manifest_at
 
 _MARK = "io.kittui.placeholder"
 """Annotation of a placeholder, so that a removal that was cut short is finished by deleting it."""
 _CONFIG = b"{}"
 """The content of OCI's empty descriptor (image-spec, manifest.md): what a placeholder's config is."""
 _DESCRIPTOR = Descriptor(OCI_EMPTY, Digest.of(_CONFIG), len(_CONFIG))
+PUTTING_BACK = 2.0
+"""Seconds that a tag has to be put back in, where it can't go."""
 
 
 def is_placeholder(manifest: Manifest) -> bool:
@@ -41,6 +43,7 @@ async def prepare_displacing(repository: Repository) -> None:
     """Bring what every placeholder needs, so that nothing lies between the last look at a tag and its move."""
     if not await repository.has_blob(_DESCRIPTOR):
         await repository.put_blob(_DESCRIPTOR, BytesContent(_CONFIG))
+        crash_point("remove.after-config")
 
 
 async def displace(repository: Repository, change: TagChange) -> None:
@@ -52,16 +55,54 @@ async def displace(repository: Repository, change: TagChange) -> None:
     raw = _raw()
     digest = Digest.of(raw)
     crash_point("remove.before-placeholder")
-    await repository.put_manifest(raw, OCI_MANIFEST, change.tag)
-    crash_point("remove.after-placeholder")
     try:
-        await repository.delete(digest)
-    except (Unsupported, NetworkError):
-        if await exists(repository, digest):
-            if before is not None:
-                await repository.put_manifest(before.raw, before.media_type, change.tag)
-            raise
+        await repository.put_manifest(raw, OCI_MANIFEST, change.tag)
+        crash_point("remove.after-placeholder")
+        try:
+            await repository.delete(digest)
+        except KittuiError as error:
+            if not await _is_gone(repository, digest):
+                await _put_back(repository, change, error)
+                raise
+    except asyncio.CancelledError as stopped:
+        await _put_back(repository, change, stopped)
+        raise Interrupted(f"{change.tag} was put back") from None
     crash_point("remove.after-placeholder-delete")
+
+
+async def _put_back(repository: Repository, change: TagChange, why: KittuiError | asyncio.CancelledError) -> None:
+    """Point a tag from its placeholder to where it was.
+
+    Where that fails too, it is not known where the tag is: the journal has the removal as open, so that undo and the
+    same removal again find the placeholder.
+    """
+    if change.before is None:
+        return
+    try:
+        async with asyncio.timeout(PUTTING_BACK):
+            await repository.put_manifest(change.before.raw, change.before.media_type, change.tag)
+            crash_point("remove.after-put-back")
+    except (KittuiError, TimeoutError):
+        if isinstance(why, NetworkError | asyncio.CancelledError):
+            raise why from None
+        raise RegistryError(
+            f"{change.tag} is left on a placeholder: it can't be deleted ({why}), nor the tag be put back",
+            hint=f"Undo puts it back: kittui undo {repository.reference()}.",
+            reference=repository.reference(change.tag),
+        ) from why
+
+
+async def _is_gone(repository: Repository, digest: Digest) -> bool:
+    try:
+        return not await exists(repository, digest)
+    except KittuiError:
+        return False
+
+
+async def stands_in(repository: Repository, tag: Tag) -> bool:
+    """Whether a tag is on a placeholder."""
+    manifest = await manifest_at(repository, tag)
+    return manifest is not None and is_placeholder(manifest)
 
 
 async def without_left_over(

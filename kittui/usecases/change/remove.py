@@ -134,6 +134,7 @@ class _Deletion:
         self.repository = plan.repository
         self.digest = plan.manifest.digest
         self.going = plan.attached[::-1] if plan.referrers else ()
+        self.gone = False
         self.so_far = NOTHING
         """What is to be said where it is stopped."""
 
@@ -151,6 +152,10 @@ class _Deletion:
             stopped.add_note(self.so_far)
             if isinstance(stopped.__cause__, KittuiError):
                 stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
+            raise
+        except KittuiError as error:
+            if self.gone:
+                error.hint = f"{self.so_far} {error.hint or ''}".rstrip()
             raise
         return Changed(self.repository, self.plan.changes, gone)
 
@@ -173,6 +178,7 @@ class _Deletion:
             if _answered(error) or await exists(self.repository, self.digest):
                 raise
         crash_point("remove.after-delete")
+        self.gone = True
         self.so_far = f"Done: {self.digest.short} deleted."
         self.on_moved(self.repository.reference(self.plan.tag or self.digest))
         for one, own in self.going:

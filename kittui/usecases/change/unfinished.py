@@ -13,6 +13,7 @@ from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, now
 from kittui.usecases.change.ledger import Ledger
+from kittui.usecases.change.placeholder import stands_in
 from kittui.usecases.change.readings import digest_at, is_at, look_at
 
 
@@ -31,7 +32,8 @@ async def continue_open(
 
     What is left of it is done for the `reason` that is given now, if any, and in spite of the rules that say no now.
 
-    The steps of all others that took effect unheard go into the history, and the entries are closed. `known` is what
+    The steps of all others that took effect unheard go into the history, and the entries are closed, but for those that
+    have left a tag on a placeholder: what it pointed to is known from them alone. `known` is what
     was read a moment ago. Call it under the repository's lock, before a new entry is written.
     """
     known = known or {}
@@ -60,7 +62,9 @@ async def continue_open(
         for position, step in enumerate(entry.steps):
             if step.state == "started" and await landed_late(step):
                 entry = await mark_done(ledger, entry, position)
-        await close_entry(ledger, entry)
+        begun = [step.tag for step in entry.steps if step.state == "started" and entry.action == "remove"]
+        if not any([await stands_in(repository, tag) for tag in begun]):
+            await close_entry(ledger, entry)
     return result
 
 
