@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kittui.cli.compose import Composition
 from kittui.errors import KittuiError, UsageError
 from kittui.oci.protocols import Incomplete, Repository
-from kittui.oci.reference import Place
+from kittui.oci.reference import Place, Reference
 from kittui.usecases.browse.modelkits import repositories
 from kittui.usecases.find import Place as SearchPlace
 
@@ -15,8 +15,8 @@ from kittui.usecases.find import Place as SearchPlace
 async def repositories_of(composition: Composition, words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
     """The repositories that words name, each once, and what could not be listed.
 
-    A word is a source (HOST, local://, oci:DIR), a namespace (HOST/TEAM/), a repository, or the name of a set in
-    `boards` of the configuration. Without any: the favourites, else everything that is configured.
+    A word is a source (HOST, local://, oci:DIR), a namespace (HOST/TEAM/, oci:DIR/TEAM/), a repository, or the name
+    of a set in `boards` of the configuration. Without any: the favourites, else everything that is configured.
     """
     boards = composition.config.boards
     named = [text for word in words for text in boards.get(word, (word,))]
@@ -24,11 +24,9 @@ async def repositories_of(composition: Composition, words: Sequence[str]) -> tup
     problems: list[KittuiError] = []
     places: list[tuple[Place, str]] = []
     for text in named or composition.config.favourites:
-        namespace = text.endswith("/") and not text.endswith("//")
-        host, _, prefix = text.rstrip("/").removeprefix("remote://").partition("/")
-        parsed = composition.places.parse_source(host if namespace else text)
+        parsed, prefix = _place_of(composition, text)
         if isinstance(parsed, Place):
-            places.append((parsed, f"{prefix}/" if namespace and prefix else ""))
+            places.append((parsed, prefix))
         elif parsed.digest:
             raise UsageError(f"{text} is a ModelKit; this works on repositories", hint="Leave the digest out.")
         else:
@@ -53,6 +51,20 @@ async def repositories_of(composition: Composition, words: Sequence[str]) -> tup
                 repository = source.repository(name)
                 found.setdefault(repository.reference(), repository)
     return list(found.values()), problems
+
+
+def _place_of(composition: Composition, text: str) -> tuple[Place | Reference, str]:
+    """What a word names, and the namespace in it: `HOST/TEAM/` and `oci:DIR/TEAM/` are those of a whole place."""
+    parse = composition.places.parse_source
+    if not text.endswith("/") or text.endswith("//"):
+        return parse(text), ""
+    if text.startswith(("oci:", "ocidir:")):
+        parsed = parse(text.rstrip("/"))
+        if isinstance(parsed, Place) or parsed.target:
+            return parsed, ""
+        return Place("oci", directory=parsed.directory), f"{parsed.repository}/"
+    host, _, prefix = text.rstrip("/").removeprefix("remote://").partition("/")
+    return parse(host), f"{prefix}/" if prefix else ""
 
 
 async def places_to_search(composition: Composition, sources: Sequence[str]) -> list[SearchPlace]:

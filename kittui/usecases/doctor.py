@@ -23,7 +23,7 @@ from kittui.oci.tag import Tag
 
 State = Literal["good", "warn", "bad", "unknown"]
 _MOST_TRIED: Final = 5
-"""Repositories tried until one can be looked into."""
+"""Repositories tried until one can be read."""
 REPAIR_ALSO: Final = "Then tags whose ModelKit is gone, and old blobs that no ModelKit uses, are deleted."
 """What a plan of a repair can't name beforehand: a broken index hides what else is wrong."""
 _NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
@@ -143,7 +143,7 @@ async def check_registry(source: Source, repositories: Sequence[str] = ()) -> As
                 "repository", "bad", f"{repository.reference()}: {error.message}", error.hint or ""
             )
             continue
-        yield Check("repository", "good", f"{repository.reference()} is looked into")
+        yield Check("repository", "good", f"checking {repository.reference()}")
         async for check in _check_repository(source, repository, tag):
             yield check
         return

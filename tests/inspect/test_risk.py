@@ -20,6 +20,7 @@ import numpy
 import pytest
 import zstandard
 
+import kittui.demo
 from kittui.budget import Budget
 from kittui.formats.loading import Examined, examine
 from kittui.formats.need import run_bytes
@@ -54,6 +55,12 @@ KITFILE: dict[str, object] = {"manifestVersion": "1.0.0", "package": {"name": "x
 LICENSED: dict[str, object] = {**KITFILE, "package": {"name": "x", "license": "MIT"}}
 
 
+async def test_an_index_has_no_kitfile_to_name_a_license_in() -> None:
+    repository = LayoutSource(Path(kittui.demo.__file__).parent / "layout").repository("acme/support-bot")
+    kit = await ModelKits().open(repository, Tag("variants"))
+    assert (await assess(Inspector(), repository, kit, ())).findings == ()
+
+
 async def test_findings_name_the_file_and_the_reason(tmp_path: Path) -> None:
     files = {
         "m/evil.pkl": File(EVIL),
@@ -67,7 +74,7 @@ async def test_findings_name_the_file_and_the_reason(tmp_path: Path) -> None:
     report = await report_of(tmp_path, files, KITFILE)
     found = {(finding.kind, finding.path) for finding in report.findings}
     assert found == {
-        ("licence", ""),
+        ("license", ""),
         ("pickle", "m/evil.pkl"),
         ("pickle", "m/hidden.bin"),
         ("executable", "m/tool"),

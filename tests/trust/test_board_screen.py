@@ -149,7 +149,7 @@ async def test_promoting_a_card_is_the_promotion_of_the_panes(kits: Kits) -> Non
         await until(pilot, lambda: "Your private key" in text_of(pilot))
         await pilot.press("enter")
         await until(pilot, on(pilot, BoardScreen))
-        await until(pilot, lambda: "Approved of" in text_of(pilot))
+        await until(pilot, lambda: "Approved " in text_of(pilot))
         await until(pilot, lambda: "for a gate" not in text_of(pilot))
         await pilot.press("c")
         await until(pilot, on(pilot, PromotionDialog))
@@ -279,7 +279,7 @@ def test_demo(snap_compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         await pilot.press("b")
         await until(pilot, on(pilot, BoardScreen))
         await until(pilot, lambda: "3 wait for a gate" in text_of(pilot) and "reading" not in text_of(pilot))
-        await until(pilot, lambda: "1 more of dana must approve" in text_of(pilot))
+        await until(pilot, lambda: "dana must approve" in text_of(pilot))
 
     assert snap_compare(asyncio.run(demo(Path("demo"))), terminal_size=LARGE, run_before=walked)
 

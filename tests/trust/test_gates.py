@@ -46,6 +46,7 @@ from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.promote import plan_promote, plan_rollback
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
+from kittui.usecases.change.transfer import MovePlan, apply_move, plan_move, with_attached
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.trust.evidence import Evidence
@@ -149,12 +150,12 @@ async def test_the_last_of_dated_statements_counts(tmp_path: Path) -> None:
 async def test_approved_by(tmp_path: Path) -> None:
     world = World(tmp_path, ApprovedBy(2, ("Anna", "Ben")))
     world.rule = GateRule(world.rule.sets, world.rule.evidence, world.rule.history, world.rule.stages)
-    assert await world.only() == ("fail", "2 more of Anna, Ben must approve")
+    assert await world.only() == ("fail", "Anna, Ben must approve")
     await world.decide("Anna")
     await world.decide("Anna")
     await world.decide("CI")
     await world.decide("Mallory")
-    assert await world.only() == ("fail", "approved by Anna; 1 more of Ben must approve")
+    assert await world.only() == ("fail", "approved by Anna; Ben must approve")
     await world.decide("Ben")
     assert await world.only() == ("pass", "approved by Anna, Ben")
     await world.decide("Ben", "rejected")
@@ -378,6 +379,27 @@ async def test_no_command_moves_the_tag_around_an_enforced_gate(tmp_path: Path) 
         await apply_changes(await plan_rollback(world.repository), world.ledger, world.policy)
     assert world.repository.tagged["champion"] == world.old
     assert world.ledger.history.events() == []
+
+
+async def test_the_gates_of_a_copy_look_at_what_it_takes_along_before_anything_moves(tmp_path: Path) -> None:
+    world = World(tmp_path, LicenseIn(("Apache-2.0", "MIT")), SignedBy(("CI",)))
+    there = MemorySource().repository("prod/fraud")
+
+    async def planned(referrers: bool) -> MovePlan:
+        plan = await plan_move("copy", world.repository, Tag("challenger"), there, Tag("champion"))
+        return await with_attached(plan, referrers)
+
+    unsigned = await planned(referrers=True)
+    with pytest.raises(Refused, match=r"gate signed by CI: it is not signed by CI"):
+        await apply_move(unsigned, world.ledger, world.policy)
+    await sign(world.repository, Tag("challenger"), KeySigner(PEOPLE["CI"]))
+    world.clock += 60
+    with pytest.raises(Refused) as refused:
+        await apply_move(await planned(referrers=False), world.ledger, world.policy)
+    assert (refused.value.hint or "").startswith("Take the signatures and statements along with --referrers")
+    assert (there.tagged, there.blobs) == ({}, {})
+    moved = await apply_move(await planned(referrers=True), world.ledger, world.policy)
+    assert (there.tagged["champion"], moved.carried) == (world.new, 1)
 
 
 async def test_going_back_to_what_the_tag_has_held_needs_no_gates(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def test_h_shows_this_machine_and_the_records_of_others(kits: Kits, size: 
         assert "no record" in shown
         await pilot.press("j")
         await until(pilot, lambda: "dana@far" in text_of(pilot))
-        assert "verified ops" in text_of(pilot)
+        assert "valid (ops)" in text_of(pilot)
         assert "QA yes" in text_of(pilot)
         assert one.short in held(pilot)
         await pilot.press("j")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import kittui.demo
 from kittui.trust.keyring import Keyring
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.inspect.inspector import Inspector
@@ -21,6 +22,7 @@ from tests.fakes.command_line import Run
 from tests.fakes.docker_registry import DockerRegistry
 from tests.fakes.memory import MemorySource
 
+DEMO = Path(kittui.demo.__file__).parent / "layout"
 KEYS = Path(__file__).parent.parent / "fixtures" / "signed" / "keys"
 HOSTILE = "=cmd|'/C calc'!A0 <script>alert(1)</script> | `x` \x1b[31m [a](javascript:b)"
 
@@ -65,6 +67,25 @@ async def test_csv_knows_what_a_formula_begins_with(begins: str) -> None:
     assert row[header.index("name")].startswith("'")
 
 
+def test_a_namespace_of_a_layout_is_one_as_of_a_registry(run: Run) -> None:
+    report = run("report", f"oci:{DEMO}/acme/", "--json").json
+    assert {kit["repository"].rpartition("layout/")[2] for kit in report["modelkits"]} == {
+        "acme/card-transactions",
+        "acme/fraud-detector",
+        "acme/sentiment",
+        "acme/support-bot",
+    }
+    board = run("board", f"oci:{DEMO}/acme/", "--json").json
+    assert len(board["rows"]) == 3
+    assert run("board", f"oci:{DEMO}/nobody/", "--json").json["rows"] == []
+
+
+def test_metrics_are_what_was_measured(run: Run) -> None:
+    report = run("report", f"oci:{DEMO}/acme/fraud-detector", "--json").json
+    (metrics,) = [kit["metrics"] for kit in report["modelkits"] if "champion" in kit["tags"]]
+    assert metrics == {"metrics.auc": "0.913", "metrics.recall_at_1pct": "0.774"}
+
+
 @pytest.mark.real
 def test_the_report_of_a_registry(run: Run, kit_registry: DockerRegistry) -> None:
     repository = f"{kit_registry.host}/fraud"
@@ -94,6 +115,7 @@ def test_the_folder_for_an_auditor(run: Run, kit_registry: DockerRegistry, tmp_p
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == set(done["files"])
     assert {"manifest.json", "config.json", "bom.cdx.json", "history.json", "comparison.md", "SHA256SUMS.sig"} <= files
+    assert (folder / "Kitfile").read_text() == run("cat", reference, "Kitfile").out
     assert hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest() == done["digest"].partition(":")[2]
     lines = [line.partition("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
     listed = {name: found for found, _, name in lines}

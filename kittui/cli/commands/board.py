@@ -13,7 +13,7 @@ from kittui.cli.run import Call
 from kittui.cli.sources import repositories_of
 from kittui.oci.protocols import Incomplete
 from kittui.usecases.trust.board import BoardRow, Cell
-from kittui.usecases.trust.words import signed_text
+from kittui.usecases.trust.words import signed_text, status_text
 
 
 @run.command("board")
@@ -69,6 +69,6 @@ def _cells(cell: Cell) -> Sequence[Styled]:
     if cell.digest is None:
         return ((cell.tag, "yellow"), "", "", "", "", "", cell.problem)
     moved = f"{cell.moved_at[:10]} {cell.moved_by}".strip()
-    moved += f" ({cell.proof})" if moved and cell.proof != "verified" else ""
+    moved += f" ({status_text(cell.proof)})" if moved and cell.proof != "verified" else ""
     signed = signed_text(cell.word, cell.signers)
     return (cell.tag, cell.version, (cell.digest.short, "dim"), moved, signed, cell.differs, (cell.waits, "yellow"))

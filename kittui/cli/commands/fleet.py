@@ -124,7 +124,7 @@ def _print(call: Call, found: dict[str, list[Standing]]) -> None:
                 told = (f"{one.behind} behind" if one.behind is not None else "behind", "yellow")
             stages = "  ".join(f"{tag} {digest.short}" for tag, digest in one.stages.items())
             rows.append(((fleet, "bold"), one.member.name, one.member.repository.reference(), stages, told))
-    call.printer.table(("FLEET", "MEMBER", "REPOSITORY", "STAGES", ""), rows)
+    call.printer.table(("FLEET", "MEMBER", "REPOSITORY", "STAGES", "STATE"), rows)
 
 
 def _print_passed(call: Call, passed: Sequence[Passed]) -> None:

@@ -46,7 +46,7 @@ async def command(call: Call, repository: str, origin: str | None, target: str |
         elif not verdicts:
             call.printer.line("no gates hold for this move: name them as `gates` in config.yaml")
         else:
-            call.printer.table(("GATE", "", "", "REASON"), gate_rows(verdicts))
+            call.printer.table(("GATE", "ANSWER", "ENFORCED", "REASON"), gate_rows(verdicts))
 
     call.printer.result(document, show)
     return 0 if document["passed"] else 1
@@ -58,7 +58,7 @@ def gate_rows(verdicts: Sequence[Verdict]) -> list[Sequence[Styled]]:
         (
             one.rule,
             (_WORDS[one.state], _STYLES[one.state]),
-            ("enforced" if one.enforced else "advisory", "dim"),
+            ("yes" if one.enforced else "no, advisory", "dim"),
             f"{one.reason}; {one.remedy}" if one.remedy and one.state != "pass" else one.reason,
         )
         for one in verdicts

@@ -28,7 +28,7 @@ from kittui.usecases.inspect.scan import ScanReport, scan_files
 @click.argument("reference", metavar="REF")
 @labels_option
 @click.option("--tensors", is_flag=True, help="List the tensors of model files too, from their headers.")
-@click.option("--risk", is_flag=True, help="Look for pickle imports, programs and missing licences too.")
+@click.option("--risk", is_flag=True, help="Look for pickle imports, programs and missing licenses too.")
 @click.option("--scan", is_flag=True, help="Scan a copy of the files with ModelScan, where it is installed.")
 async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: bool, risk: bool, scan: bool) -> int:
     """List the layers of REF and the files in them, reading no more than the archive's headers.

@@ -21,6 +21,7 @@ from kittui.trust.verdicts import Status
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.trust.model_files import ModelCheck, all_hold, check_models
 from kittui.usecases.trust.verify import Signature, Verification
+from kittui.usecases.trust.words import status_text
 
 _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold red", "error": "red"}
 
@@ -84,7 +85,9 @@ def _print_models(call: Call, models: Sequence[ModelCheck]) -> None:
         call.printer.line(("none", "yellow"), ": there is no model.sig among its files")
     for model in models:
         style = _STYLES.get(model.status, "yellow")
-        call.printer.line((model.status, style), f"  {model.path}  {counted(model.files, 'file')}  {model.reason}")
+        call.printer.line(
+            (status_text(model.status), style), f"  {model.path}  {counted(model.files, 'file')}  {model.reason}"
+        )
 
 
 def _entry(signature: Signature, show: bool) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _print(call: Call, found: Verification, shown: Sequence[Signature], show: bo
         call.printer.line(("none", "yellow"), ": nothing here claims to be a signature of it")
         return
     rows: list[Sequence[Styled]] = [
-        ((one.status, _STYLES.get(one.status, "yellow")), one.about, (one.digest.short, "dim"), one.reason)
+        ((status_text(one.status), _STYLES.get(one.status, "yellow")), one.about, (one.digest.short, "dim"), one.reason)
         for one in shown
     ]
     call.printer.table(("STATUS", "KIND", "DIGEST", "REASON"), rows)
@@ -109,6 +112,6 @@ def _print(call: Call, found: Verification, shown: Sequence[Signature], show: bo
     for one in shown if show else ():
         if one.verdict.statement is not None and not one.verdict.statement.signs:
             call.printer.line()
-            call.printer.line((one.about, "bold"), f"  {one.digest.short}  {one.status}")
+            call.printer.line((one.about, "bold"), f"  {one.digest.short}  {status_text(one.status)}")
             for label, text in describe(one.verdict.statement):
                 call.printer.line("  ", (f"{label:<14}" if label else "", "dim"), text)

@@ -13,7 +13,7 @@ from kittui.terminal import age_text, clean
 from kittui.tui.panes.queries import parse
 from kittui.tui.widgets.bars import shorten
 from kittui.tui.widgets.cutting import Span, Spans
-from kittui.usecases.trust.words import signed_text
+from kittui.usecases.trust.words import signed_text, status_text
 
 if TYPE_CHECKING:
     from kittui.usecases.change.policy import Verdict
@@ -148,7 +148,7 @@ def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime) -> list[S
     signed = clean(signed_text(cell.word, cell.signers))
     facts: list[Span] = [("signed  ", "muted"), (signed, SIGNED[cell.word or ""][1])]
     if cell.moved_at:
-        said = "" if cell.proof == "verified" else f" ({clean(cell.proof)})"
+        said = "" if cell.proof == "verified" else f" ({clean(status_text(cell.proof))})"
         facts += [("   moved  ", "muted"), (f"{clean(cell.moved_at)} by {clean(cell.moved_by)}{said}", "text")]
     else:
         facts += [("   moved  ", "muted"), ("no record says by whom", "faint")]

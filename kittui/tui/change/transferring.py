@@ -263,7 +263,7 @@ def _job(
             current = await plan_move(
                 plan.action, transfer.origin, plan.manifest.digest, transfer.destination, plan.tag
             )
-            current = replace(current, attached=plan.attached, referrers=plan.referrers)
+            current = current.along(plan.attached, plan.referrers)
         moved = await apply_move(
             current,
             tools.ledger,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kittui.usecases.trust.signer import Signer
 
 SIGN, APPROVE, REJECT, ATTEST = "sign", "approve", "reject", "attest"
-DONE: Final = {SIGN: "Signed", APPROVE: "Approved of", REJECT: "Rejected", ATTEST: "Attested"}
+DONE: Final = {SIGN: "Signed", APPROVE: "Approved", REJECT: "Rejected", ATTEST: "Attested"}
 SHOWN: Final = 6
 """Reviews that are named."""
 

@@ -36,7 +36,7 @@ def attached_notes(plans: Sequence[MovePlan]) -> list[str]:
         text = words.attached_text(*(plan for plan in plans if plan.referrers == goes))
         if text:
             to = "it" if len(plans) == 1 else "them"
-            notes.append(clean(f"Attached to {to}: {text}, which {'is taken along' if goes else 'stays where it is'}."))
+            notes.append(clean(f"Attached to {to}: {text} ({'taken along' if goes else 'left where it is'})."))
     return notes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 from kittui.errors import KittuiError, sentences
 from kittui.terminal import clean
 from kittui.tui.frame.commands import Command, always, changes_allowed, every, needs, on_repository, on_tag
@@ -192,9 +194,12 @@ async def _previous_tab(context: Context) -> None:
     _browse(context).details_pane.turn_by(-1)
 
 
+_PANES: Final = get_args(PaneName)
+
+
 def _go(browse: BrowseScreen, pane: PaneName) -> None:
     if browse.at == pane:
-        browse.notify("The keys are in this pane already.", markup=False, timeout=4)
+        browse.notify(f"Already in pane {_PANES.index(pane) + 1}.", markup=False, timeout=1.5)
     browse.go(pane)
 
 

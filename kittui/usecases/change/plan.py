@@ -36,7 +36,8 @@ class ChangePlan:
     """What would be done to the tags of one repository, in this order.
 
     `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that are
-    known to lose their last tag; `notes` what else there is to know.
+    known to lose their last tag; `notes` what else there is to know. `origin` is where what the tags will point to is
+    copied from, with what is attached to it if `carried`.
     """
 
     repository: Repository
@@ -47,6 +48,8 @@ class ChangePlan:
     names: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     read_at: float = field(default_factory=time.monotonic)
+    origin: Repository | None = None
+    carried: bool = False
 
     @property
     def place(self) -> str:

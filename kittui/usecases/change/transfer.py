@@ -52,6 +52,10 @@ class MovePlan:
     attached: Attachments | None = None
     referrers: bool = False
 
+    def along(self, attached: Attachments | None, referrers: bool) -> MovePlan:
+        """The same plan, with what is attached to the ModelKit."""
+        return replace(self, attached=attached, referrers=referrers, changes=replace(self.changes, carried=referrers))
+
     @property
     def place(self) -> str:
         """Where it happens, as the first line of a plan says it."""
@@ -122,7 +126,7 @@ async def plan_move(
     after = transfer.manifest
     moves = tag is not None and (before is None or before.raw != after.raw)
     changes = (TagChange(tag, before, after),) if tag is not None and moves else ()
-    return MovePlan(action, transfer, tag, ChangePlan(destination, action, changes))
+    return MovePlan(action, transfer, tag, ChangePlan(destination, action, changes, origin=origin))
 
 
 async def with_attached(plan: MovePlan, referrers: bool | None = None) -> MovePlan:
@@ -143,7 +147,7 @@ async def with_attached(plan: MovePlan, referrers: bool | None = None) -> MovePl
     if referrers is None:
         referrers = origin.source.place.kind == destination.source.place.kind == "remote"
     try:
-        return replace(plan, attached=await attachments(origin, plan.manifest.digest), referrers=referrers)
+        return plan.along(await attachments(origin, plan.manifest.digest), referrers)
     except KittuiError as error:
         if referrers:
             error.hint = f"{error.hint + ' ' if error.hint else ''}Without what is attached to it: --no-referrers."
@@ -166,12 +170,12 @@ async def apply_move(
 ) -> Moved:
     """Move the blobs, then the manifest, then the tag.
 
-    Raises ReadOnly and TagProtected before anything moves, TagMoved where the tag was moved meanwhile, and what
-    the engine raises; run again, it continues where it stopped.
+    Raises ReadOnly, TagProtected and Refused before anything moves, TagMoved where the tag was moved meanwhile, and
+    what the engine raises; run again, it continues where it stopped.
     """
     destination = plan.transfer.destination
     policy.check_write(destination.reference())
-    policy.check_tags(plan.changes.overwritten, answers.typed, destination.reference())
+    await policy.check(plan.changes, answers.typed, answers.override)
     if plan.tag is not None:
         await in_thread(ledger.journal.prepare)
     progress = progress or Progress()

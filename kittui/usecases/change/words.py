@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kittui.terminal import counted, size_text, some_of
+from kittui.trust.statements import REJECTION_TYPE
 
 if TYPE_CHECKING:
     from kittui.oci.digest import Digest
@@ -135,9 +136,16 @@ def undo_text(plans: Sequence[RemovePlan]) -> str:
 
 
 def attached_text(*plans: MovePlan) -> str:
-    """What refers to ModelKits that are moved, counted by kind: `1 sbom, 2 signature`; empty where nothing is known."""
-    kinds = Counter(one.kind for plan in plans if plan.attached for one in plan.attached.found)
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+    """What refers to ModelKits that are moved, by kind: `1 SBOM, 2 signatures`; empty where nothing is known."""
+    kinds = Counter(_noun(one.kind) for plan in plans if plan.attached for one in plan.attached.found)
+    return ", ".join(counted(number, kind) for kind, number in sorted(kinds.items()))
+
+
+def _noun(kind: str) -> str:
+    """What an attachment is called; one of a type that kittui does not know is something else."""
+    if kind == REJECTION_TYPE:
+        return "rejection"
+    return "SBOM" if kind == "sbom" else "other attachment" if "/" in kind else kind
 
 
 def blobs_text(plan: MovePlan) -> str:

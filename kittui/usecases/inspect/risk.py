@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.inspector import Inspector
 
-Kind = Literal["pickle", "executable", "script", "licence"]
+Kind = Literal["pickle", "executable", "script", "license"]
 
 FILES_LIMIT = 200
 """Files that are opened at most; the report says how many were not."""
@@ -150,7 +150,7 @@ async def assess(
 
     `reach`: bytes of one file that are read at most.
     """
-    findings = list(_licences(kit, listed))
+    findings = list(_licenses(kit, listed))
     files = [(one.layer, entry) for one in listed if one.listing for entry in one.listing.files if entry.type == "file"]
     skipped = [f"layer {one.layer.path or one.layer.digest.short}: {one.problem}" for one in listed if one.problem]
     candidates: list[tuple[Layer, FileEntry]] = []
@@ -191,17 +191,18 @@ async def assess(
     return RiskReport(tuple(findings), looked, tuple(skipped), frozenset(followed))
 
 
-def _licences(kit: ModelKit, listed: Sequence[ListedLayer]) -> list[Finding]:
+def _licenses(kit: ModelKit, listed: Sequence[ListedLayer]) -> list[Finding]:
     def said(part: object) -> bool:
         return isinstance(part, dict) and bool(part.get("license"))
 
-    if said(kit.kitfile.get("package")) or said(kit.kitfile.get("model")):
+    # An index has no Kitfile: each variant answers for itself.
+    if kit.manifest.is_index or said(kit.kitfile.get("package")) or said(kit.kitfile.get("model")):
         return []
     for one in listed:
         for entry in one.listing.files if one.listing is not None else ():
             if entry.path.rpartition("/")[2].lower().startswith(("licence", "license", "copying")):
                 return []
-    return [Finding("licence", "", "no licence in the Kitfile and no licence file")]
+    return [Finding("license", "", "no license in the Kitfile and no license file")]
 
 
 @dataclass(slots=True)

@@ -23,7 +23,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A tag of a repository that would move; `names` are those of the repositories whose reviews count."""
+    """A tag of a repository that would move; `names` are those of the repositories whose reviews count.
+
+    `origin` is where `after` is copied from, with what is attached to it if `carried`.
+    """
 
     repository: Repository
     names: frozenset[str]
@@ -31,3 +34,10 @@ class Case:
     before: Manifest | None
     after: Manifest
     now: datetime
+    origin: Repository | None = None
+    carried: bool = False
+
+    @property
+    def content(self) -> Repository:
+        """Where `after` can be read."""
+        return self.origin or self.repository

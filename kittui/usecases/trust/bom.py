@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
@@ -162,6 +163,28 @@ def datasets_of(kit: ModelKit) -> list[str]:
     """The names of a ModelKit's datasets."""
     found = [entry for entry in entries(kit.kitfile, "datasets") if isinstance(entry, dict)]
     return [text_of(entry, "name") or text_of(entry, "path") for entry in found]
+
+
+_MEASURED: Final = re.compile(
+    r"(.*\.)?(metrics?|scores?|evaluation|performance)\..*"
+    r"|(.*[._-])?(accuracy|acc|precision|recall|f1|auc|auroc|auprc|loss|mae|mse|rmse|r2|bleu|rouge|wer|cer|iou|miou"
+    r"|perplexity|mrr|ndcg|map)([._@-](at|score|macro|micro|weighted|\d).*)?",
+    re.IGNORECASE,
+)
+"""Paths under which Kitfiles keep what was measured, which has no field of its own: by their group, or by a name."""
+
+
+def metrics_of(kit: ModelKit) -> dict[str, str]:
+    """Those of the parameters that are numbers and were measured, as far as their names say so."""
+    return {path: value for path, value in parameters_of(kit).items() if _MEASURED.fullmatch(path) and _number(value)}
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parameters_of(kit: ModelKit) -> dict[str, str]:

@@ -18,12 +18,13 @@ from kittui.trust.documents import map_of, text_of, write_time
 from kittui.trust.reviews import decisions
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.browse.tag_names import attached_tag, natural_key
-from kittui.usecases.trust.bom import datasets_of, parameters_of
+from kittui.usecases.trust.bom import datasets_of, metrics_of
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.gate_kitfiles import licenses_of
 from kittui.usecases.trust.history import MergedHistory
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import Verification
+from kittui.usecases.trust.words import Word
 
 AT_ONCE: Final = 8
 """ModelKits read at the same time."""
@@ -46,7 +47,7 @@ class Listed:
     datasets: tuple[str, ...] = ()
     data: tuple[Digest, ...] = ()
     metrics: dict[str, str] = field(default_factory=dict, hash=False)
-    signed: str = ""
+    signed: Word | None = None
     signers: tuple[str, ...] = ()
     approvals: tuple[str, ...] = ()
     size: int | None = None
@@ -67,7 +68,7 @@ class Listed:
             "authors": list(self.authors),
             "datasets": list(self.datasets),
             "metrics": self.metrics,
-            "signed": self.signed or None,
+            "signed": self.signed,
             "signers": list(self.signers),
             "approvals": list(self.approvals),
             "size": self.size,
@@ -213,8 +214,8 @@ class Cataloguer:
             kit.authors,
             tuple(datasets_of(kit)),
             tuple(layer.diff_id or layer.digest for layer in kit.layers if layer.type == "datasets"),
-            parameters_of(kit),
-            said.word if said is not None else "",
+            metrics_of(kit),
+            said.word if said is not None else None,
             said.signers if said is not None else (),
             tuple(approvals),
             kit.size,

@@ -11,6 +11,7 @@ from kittui.compare.markdown import escape as in_markdown
 from kittui.terminal import clean, size_text
 from kittui.usecases.trust.catalogue import Catalogue, Listed
 from kittui.usecases.trust.chain import TagEvent
+from kittui.usecases.trust.words import signed_text
 
 COLUMNS = (
     "repository", "tags", "stages", "name", "version", "created", "licenses", "authors", "framework", "datasets",
@@ -22,7 +23,6 @@ _MOVES = ("time", "tag", "action", "by", "before", "after", "proof", "reason")
 
 
 def _cells(kit: Listed) -> tuple[str, ...]:
-    signed = f"{kit.signed} {', '.join(kit.signers)}".strip()
     return (
         kit.repository,
         ", ".join(kit.tags),
@@ -35,7 +35,7 @@ def _cells(kit: Listed) -> tuple[str, ...]:
         kit.framework,
         ", ".join(kit.datasets),
         ", ".join(f"{key}={value}" for key, value in kit.metrics.items()),
-        signed or "not checked",
+        signed_text(kit.signed, kit.signers),
         "; ".join(kit.approvals),
         size_text(kit.size),
         kit.digest or "",
@@ -45,7 +45,7 @@ def _cells(kit: Listed) -> tuple[str, ...]:
 
 def _move(event: TagEvent) -> tuple[str, ...]:
     time = f"{event.since} .. {event.time}" if event.since else event.time
-    proof = f"{event.proof} {event.signer}".strip() or event.source
+    proof = event.vouched or event.source
     ends = [end.partition(":")[2][:12] if end else "none" for end in (event.before, event.after)]
     return (time, event.tag, event.action, event.actor, *ends, proof, "; ".join((event.reason, *event.overridden)))
 

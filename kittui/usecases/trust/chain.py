@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from kittui.trust.documents import parse_time
+from kittui.usecases.trust.words import status_text
 
 CLOSE: Final = timedelta(minutes=5)
 """Moves so close to each other may be in another order than the clocks of two machines say."""
@@ -56,7 +57,8 @@ class TagEvent:
     def vouched(self) -> str:
         """What says so: a record and what it proves, or this machine alone; nothing for a move outside kittui."""
         if self.proof:
-            return f"{self.proof} {self.signer}".strip()
+            word = status_text(self.proof)
+            return f"{word} ({self.signer})" if self.signer else word
         return "this machine" if self.source == "local" else ""
 
     def to_json(self) -> dict[str, Any]:

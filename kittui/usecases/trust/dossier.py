@@ -15,6 +15,7 @@ from kittui.crashpoints import crash_point
 from kittui.disk.durable import make_folder, replace_file, storage_error
 from kittui.disk.trees import remove_tree
 from kittui.errors import Conflict
+from kittui.modelkit import kitfile_yaml
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.protocols import Repository
 from kittui.trust.documents import encode_base64
@@ -41,6 +42,7 @@ async def gather(
     files = {
         "manifest.json": kit.manifest.raw,
         "config.json": kit.config_raw,
+        **({"Kitfile": kitfile_yaml(kit.kitfile).encode("utf-8", "surrogateescape")} if kit.kitfile else {}),
         "bom.cdx.json": _json(bom_of(kit, name, f"oci://{name}@{kit.digest}" if host else "")),
         "verification.json": _json(verification.to_json()),
         "history.json": _json(history.to_json()),

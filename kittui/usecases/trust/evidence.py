@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kittui.compare.review import Review
@@ -74,9 +74,16 @@ class Evidence:
         return await self._once("kit", repository, manifest.digest, read)
 
     async def statements(
-        self, repository: Repository, digest: Digest, tags: Collection[str] | None = None
+        self,
+        repository: Repository,
+        digest: Digest,
+        tags: Collection[str] | None = None,
+        origin: Repository | None = None,
     ) -> Verification:
-        """What is attached to a digest whose manifest was read, checked with the keys that count."""
+        """What is attached to a digest whose manifest was read, checked with the keys that count.
+
+        With `origin`, also what a copy from there will bring along, checked with the keys that count for `repository`.
+        """
 
         async def read() -> Verification:
             keyring = (await asyncio.to_thread(self.keyring)).for_repository(plain_name(repository))
@@ -84,7 +91,18 @@ class Evidence:
             self._last[repository.reference(), digest] = found
             return found
 
-        return await self._once("statements", repository, digest, read, FRESH)
+        async def read_there(there: Repository) -> Verification:
+            keyring = (await asyncio.to_thread(self.keyring)).for_repository(plain_name(repository))
+            return await check_attached(there, digest, keyring)
+
+        here = await self._once("statements", repository, digest, read, FRESH)
+        if origin is None:
+            return here
+        what = f"statements for {repository.reference()}"
+        there = await self._once(what, origin, digest, lambda: read_there(origin), FRESH)
+        known = {(one.digest, one.layer) for one in here.signatures}
+        new = tuple(one for one in there.signatures if (one.digest, one.layer) not in known)
+        return replace(here, signatures=here.signatures + new, complete=here.complete and there.complete)
 
     async def review(self, before: Digest, after: Digest) -> Review:
         """This machine's review of what differs between two ModelKits, in whichever order they were compared."""
@@ -113,7 +131,7 @@ class Evidence:
     def forget(self, repository: Repository | None = None) -> None:
         """Ask for statements again the next time: those of a repository, or all."""
         for key, reading in self._known.items():
-            if key[0] == "statements" and (repository is None or key[1] == repository.reference()):
+            if key[0].startswith("statements") and (repository is None or key[1] == repository.reference()):
                 reading.at = float("-inf")
 
     async def risk(self, repository: Repository, manifest: Manifest) -> RiskReport:

@@ -123,7 +123,8 @@ def approved(gate: ApprovedBy, found: Verification, case: Case) -> Answer:
         return Answer("pass", f"approved by {', '.join(counted)}", evidence=evidence)
     have = f"approved by {', '.join(counted)}; " if counted else ""
     need = gate.count - len(counted)
-    reason = f"{have}{need} more of {', '.join(missing)} must approve"
+    who = ", ".join(missing)
+    reason = f"{have}{who if need == len(missing) else f'{need} more of {who}'} must approve"
     return _missing(found, reason, f"run kittui approve REF --for {case.tag} --key FILE")
 
 

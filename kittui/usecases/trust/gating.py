@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kittui.errors import KittuiError
 from kittui.terminal import size_text
 from kittui.trust.gates import (
@@ -20,6 +22,7 @@ from kittui.usecases.trust.answers import Answer, Case
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.gate_kitfiles import has, licensed, measured, young
 from kittui.usecases.trust.gate_statements import approved, attested, reviewed, signed
+from kittui.usecases.trust.verify import Verification
 from kittui.usecases.trust.words import left_text
 
 
@@ -49,15 +52,10 @@ async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
     if isinstance(gate, Reviewed):
         return await _reviewed(case, evidence)
     if isinstance(gate, SignedBy | Attested | ApprovedBy):
-        found = await evidence.statements(case.repository, case.after.digest)
-        if isinstance(gate, SignedBy):
-            return signed(gate, found)
-        if isinstance(gate, Attested):
-            return attested(gate, found, case)
-        return approved(gate, found, case)
+        return _with_copying(await _stated(gate, case, evidence), case)
     if isinstance(gate, Scanned):
         return await _scanned(gate, case, evidence)
-    kit = await evidence.kit(case.repository, case.after)
+    kit = await evidence.kit(case.content, case.after)
     if isinstance(gate, LicenseIn):
         return licensed(gate, kit)
     if isinstance(gate, KitfileHas):
@@ -78,16 +76,39 @@ async def _reviewed(case: Case, evidence: Evidence) -> Answer:
     known = left_text(ticks, case.tag)
     if not known and await evidence.reviewed_before(case.after.digest):
         known = f"it was reviewed here against another {case.tag} than the present one"
-    return reviewed(await evidence.statements(case.repository, case.after.digest), case, known)
+    return _with_copying(reviewed(await _statements(case, evidence), case, known), case)
+
+
+async def _stated(gate: SignedBy | Attested | ApprovedBy, case: Case, evidence: Evidence) -> Answer:
+    found = await _statements(case, evidence)
+    if isinstance(gate, SignedBy):
+        return signed(gate, found)
+    if isinstance(gate, Attested):
+        return attested(gate, found, case)
+    return approved(gate, found, case)
+
+
+async def _statements(case: Case, evidence: Evidence) -> Verification:
+    """What is attached to the ModelKit, or will be once it is copied."""
+    origin = case.origin if case.carried else None
+    return await evidence.statements(case.repository, case.after.digest, origin=origin)
+
+
+def _with_copying(said: Answer, case: Case) -> Answer:
+    """The answer, with what a copy that leaves signatures can do about it."""
+    if said.state == "pass" or case.origin is None or case.carried:
+        return said
+    along = "take the signatures and statements along with --referrers"
+    return replace(said, remedy=f"{along}, or {said.remedy}" if said.remedy else along)
 
 
 async def _scanned(gate: Scanned, case: Case, evidence: Evidence) -> Answer:
     if gate.by == "modelscan":
-        scan = await evidence.scan(case.repository, case.after)
+        scan = await evidence.scan(case.content, case.after)
         if scan.issues:
             return Answer("fail", scan.badge, f"look at {scan.issues[0].path} with kittui tree REF --scan")
         return Answer("unknown" if scan.failed or not scan.scanned else "pass", scan.badge)
-    risk = await evidence.risk(case.repository, case.after)
-    if any(finding.kind != "licence" for finding in risk.findings):
+    risk = await evidence.risk(case.content, case.after)
+    if any(finding.kind != "license" for finding in risk.findings):
         return Answer("fail", risk.badge, "look at it with kittui tree REF --risk")
     return Answer("unknown" if risk.skipped else "pass", risk.badge)

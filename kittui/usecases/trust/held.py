@@ -9,6 +9,7 @@ from typing import Any, Literal
 from kittui.trust.documents import write_time
 from kittui.usecases.trust.chain import counts
 from kittui.usecases.trust.history import MergedHistory
+from kittui.usecases.trust.words import status_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def held_at(history: MergedHistory, tag: str, moment: datetime) -> Held:
         if counts(last) or last.source == "none":
             by = f"{last.actor} moved it at {last.time}" if last.actor else f"it pointed there at {last.time}"
             return Held(tag, at, last.after, "certain", by + (f", as {last.signer} vouches" if last.signer else ""))
-        return Held(tag, at, last.after, "recorded", f"a record of {last.time} says so, which is {last.proof}")
+        why = f"only a record of {last.time} says so ({status_text(last.proof)})"
+        return Held(tag, at, last.after, "recorded", why)
     if events:
         first = events[0]
         why = f"the first move that is known of, at {first.time}, found it there"

@@ -96,7 +96,16 @@ class GateRule:
         for change in plan.changes:
             if change.after is None:
                 continue
-            case = Case(plan.repository, self.siblings(name), change.tag, change.before, change.after, self.now())
+            case = Case(
+                plan.repository,
+                self.siblings(name),
+                change.tag,
+                change.before,
+                change.after,
+                self.now(),
+                plan.origin,
+                plan.carried,
+            )
             for gates in self.sets:
                 if gates.concerns(name, change.tag) and not await self._exempt(gates, plan, change):
                     asked += [(gates, gate, case) for gate in gates.gates]

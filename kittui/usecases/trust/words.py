@@ -13,6 +13,12 @@ Word = Literal["valid", "INVALID", "unknown key", "not verified", "unsigned"]
 NOT_ASKED: Final = "not checked"
 
 
+def status_text(status: str) -> str:
+    """The word for what came of checking one signature, as it is said of a ModelKit's signatures together."""
+    words = {"verified": "valid", "invalid": "INVALID", "signed by another key": "unknown key"}
+    return words.get(status, status)
+
+
 def left_text(review: Review, tag: str) -> str:
     """Why a review of the changes against what a tag holds is not whole; empty where it is, or nobody began one."""
     if review.empty or review.whole:
