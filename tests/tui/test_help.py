@@ -23,7 +23,7 @@ from kittui.usecases.doctor import Check
 from tests.change.kits import CODE, Kits, on, ready, tar
 from tests.tui.waiting import LARGE, browse, quiet, text_of, until
 
-LEAVES = {"quit", "interrupt", "suspend", "repaint", "list.reload"}
+LEAVES = {"quit", "interrupt", "suspend", "repaint", "list.reload", "history.reload", "timeline.reload"}
 """What ends the program, gives the terminal away, or shows again what is there."""
 
 

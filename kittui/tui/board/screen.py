@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on, work
@@ -23,6 +25,8 @@ from kittui.tui.frame.program import Program, program_of
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.filtering import FilterInput
 from kittui.tui.panes.queries import parse
+from kittui.tui.panes.state import read_facts
+from kittui.tui.style.sizes import at_text
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Lines, Page
@@ -94,8 +98,9 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self._problems: Sequence[KittuiError] = ()
         self._order: Order = "name"
         self._grouped = False
-        self._needle = ""
-        self._stale = False
+        self._needle = self._filtered_by = ""
+        self._read_at: datetime | None = None
+        self._broken_since: datetime | None = None
         self._timer: Timer | None = None
         self._header, self._facts = HeaderBar(), Static(id="facts")
         self._filter = FilterInput()
@@ -163,7 +168,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     @work(group="board", exclusive=True)
     async def _load(self) -> None:
-        self._rows, self._total, self._problems = {}, None, ()
+        before, self._rows, self._total, self._problems = self._rows, {}, None, ()
         labels = {str(each.place): each.label for each in self._ports.places if each.label}
         names = [clean(labels.get(word, word), limit=80) for word in self._words]
         self._header.where = ("Board", ", ".join(names) or "everything")
@@ -174,12 +179,19 @@ class BoardScreen(Screen[None], inherit_bindings=False):
             self._grid.compact = len(found) > MANY
             self._board = self._ports.trust.board()
             async for row in self._board.rows(found):
-                self._rows[row.repository.reference()] = row
+                name = row.repository.reference()
+                self._rows[name] = _kept(before.get(name), row)
                 self._draw_soon()
+            self._read_at = self._ports.clock()
         except KittuiError as error:
             self._total = self._total or 0
             self._problems = [*self._problems, error]
             self.program.fail(error)
+        for one in self._problems:
+            lost = {name: row for name, row in before.items() if _names(one, row)}
+            self._rows |= {
+                name: replace(row, problem=one.message) for name, row in lost.items() if name not in self._rows
+            }
         self._draw()
         if self._problems:
             texts = (f"{clean(one.reference or '')}: {clean(one.message)}" for one in self._problems[:3])
@@ -201,6 +213,12 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self._say(rows)
 
     def _say(self, rows: Sequence[BoardRow]) -> None:
+        now = self._ports.clock()
+        broken = sum(bool(row.problem) for row in rows) or len(self._problems)
+        if self._total is not None:
+            self._broken_since = (self._broken_since or now) if broken else None
+        since = f"{broken} not read since {at_text(self._broken_since, now)}" if self._broken_since and broken else ""
+        self._header.facts = read_facts(self._read_at, since, now)
         if self._total is None:
             self._facts.update(Content("Listing repositories …"))
             return
@@ -301,6 +319,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     def action_filter(self) -> None:
         """Type a filter."""
+        self._filtered_by = self._needle
         self.add_class("-filtering")
         self._filter.focus()
 
@@ -317,7 +336,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self.remove_class("-filtering")
         self._grid.focus()
         self._draw()
-        if event.keep and self._needle:
+        if event.keep and self._needle and self._needle != self._filtered_by:
             self._grid.action_edge(0)
 
     def action_sort(self) -> None:
@@ -368,6 +387,16 @@ class BoardScreen(Screen[None], inherit_bindings=False):
             self._draw()
         else:
             self.dismiss()
+
+
+def _kept(before: BoardRow | None, row: BoardRow) -> BoardRow:
+    """A row as it was read; where it could not be read, what was known of it before, with why."""
+    return replace(before, problem=row.problem) if before is not None and row.problem and not row.cells else row
+
+
+def _names(error: KittuiError, row: BoardRow) -> bool:
+    """Whether what could not be listed is where a row is from."""
+    return str(row.repository.source.place) == (error.reference or "") or row.name.startswith(f"{error.reference}/")
 
 
 async def show_board(context: Context) -> None:

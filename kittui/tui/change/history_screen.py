@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
@@ -20,8 +19,9 @@ from kittui.trust.documents import parse_time, read_moment, write_time
 from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
 from kittui.tui.frame.commands import Condition, changes_allowed, every, writable_here
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.rows_screen import RowsScreen
 from kittui.tui.frame.selection import Selection
+from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.state import trouble_since
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
@@ -68,9 +68,11 @@ class HistoryScreen(RowsScreen[TagEvent]):
         Binding("X", "prune", "Prune", id="history.prune", tooltip="Delete old records of moves from the registry"),
         Binding("z", "undo", "Undo", id="history.undo", tooltip="Take the last tag change here back"),
         Binding("Z", "redo", "Redo", id="history.redo", tooltip="Do again what undo took back last"),
-        Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy all moves, one a line"),
+        Binding("slash", "filter", "Filter", id="history.filter", tooltip="Tags, people, reasons, digests; Esc clears"),
+        Binding("r", "reload", "Reload", id="history.reload", tooltip="Read the history again"),
+        Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy the moves that are shown, one a line"),
         Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
-        Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Stop reading, or back"),
+        Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Stop reading, drop the filter, or back"),
     ]
 
     NEEDS: ClassVar[Mapping[str, Condition]] = dict.fromkeys(
@@ -88,6 +90,12 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._moment: datetime | None = None
         self._found: TagEvent | None = None
         self._reader: Worker[None] | None = None
+        self._trouble = ""
+
+    @property
+    def found(self) -> Sequence[TagEvent]:
+        """The moves that are known so far."""
+        return self._history.events
 
     @property
     def selection(self) -> Selection:
@@ -104,29 +112,44 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._header.where = tuple(clean(name, limit=60) for name in (self._repository.name, self._tag) if name)
         hints = [("date", "On a date", "screen.on_date"), ("compare", "Compare", "screen.compare")]
         hints += [("now", "With now", "screen.compare_now"), ("restore", "Restore", "screen.restore")]
-        hints += [("mark", "Mark", "screen.mark")]
+        hints += [("mark", "Mark", "screen.mark"), ("filter", "Filter", "screen.filter")]
         hints += [("copy", "Copy", "screen.copy"), ("help", "Help", "app.help"), ("close", "Back", "screen.close")]
         self.hint([(f"history.{name}", label, action) for name, label, action in hints])
         self._rows.focus()
+        self.action_reload()
+
+    def action_reload(self) -> None:
+        """Read the history again."""
         self._reader = self._read()
 
     @work(group="history", exclusive=True)
     async def _read(self) -> None:
-        self._facts.update(Content("Reading the history …"))
+        self.say("Reading the history …")
+        before = self._history
         try:
             async for history in self.program.ports.trust.history(self._repository, self._tag):
                 self._history, self._by_tag = history, None
-                first = history.events[0] if history.events and not self._rows.touched else None
-                self._rows.show(history.events, first)
+                self.draw()
                 self._find_marked()
-                self._facts.update(Content("This machine's moves; reading the registry's records …"))
+                self.say("This machine's moves; reading the registry's records …")
                 self._detail()
         except KittuiError as error:
-            self._facts.update(Content(clean(error.message)))
+            self._say_read(error)
+            self.say(error.message)
             self.program.fail(error)
             return
-        self._facts.update(Content(clean(self._summary())))
+        trouble = self._history.trouble
+        if trouble is not None and {*map(_key, before.events)} >= {*map(_key, self._history.events)}:
+            self._history, self._by_tag = replace(before, notes=self._history.notes), None
+            self.draw()
+        self._say_read(trouble)
+        self.say(self._summary())
         self._detail()
+
+    def _say_read(self, error: KittuiError | None) -> None:
+        now = self.program.ports.clock()
+        self._trouble = (self._trouble or trouble_since(error, now)) if error is not None else ""
+        self.say_read(self._read_at if error is not None else now, self._trouble)
 
     def _summary(self) -> str:
         events = self._history.events
@@ -160,7 +183,8 @@ class HistoryScreen(RowsScreen[TagEvent]):
     def _detail(self) -> None:
         event = self._rows.current
         if event is None and self._moment is None:
-            found = nothing(self._tag or self._repository.name) if not self._history.events else []
+            found: list[Line] = [(("The filter leaves nothing.", "muted"),)] if self._needle else []
+            found = nothing(self._tag or self._repository.name) if not self._history.events else found
             self._lines.show(Page([*found, *notes(self._history)]))
             return
         lines: list[Line] = []
@@ -235,7 +259,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         if moment is None:
             return
         at = write_time(moment)
-        number = next((n for n, event in enumerate(self._history.events) if event.time <= at), None)
+        number = next((n for n, event in enumerate(self._rows.rows) if event.time <= at), None)
         if number is not None:
             self._rows.move_to(number)
         self._moment, self._found = moment, self._rows.current
@@ -300,7 +324,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
             self.program.toast("There is nothing to restore: it is not known what the tag pointed to.")
             return
         await restore(self._given, self._repository, Tag.parse(event.tag), Digest.parse(digest))
-        self._read()
+        self.action_reload()
 
     def action_prune(self) -> None:
         """Delete old records from the registry; the newest of each tag stay."""
@@ -336,32 +360,28 @@ class HistoryScreen(RowsScreen[TagEvent]):
                 self.program.toast(f"{counted(len(done), 'record')} deleted.")
             finally:
                 # What went before a deletion failed is gone all the same.
-                self._read()
+                self.action_reload()
 
     def action_undo(self) -> None:
         """Take the last change here back, as the panes do."""
-        self._given.browser.perform("undo", self.selection, self._read)
+        self._given.browser.perform("undo", self.selection, self.action_reload)
 
     def action_redo(self) -> None:
         """Do again what undo took back last, as the panes do."""
-        self._given.browser.perform("redo", self._given.selection, self._read)
+        self._given.browser.perform("redo", self._given.selection, self.action_reload)
 
-    def action_copy(self) -> None:
-        """Copy the moves, one a line."""
-        fields = ("actor", "action", "tag", "before", "after")
-        lines = [
-            "\t".join([event.when, *(getattr(event, name) or "none" for name in fields), event.vouched, event.reason])
-            for event in self._history.events
-        ]
-        self.program.copy("\n".join(lines))
+    def text(self, row: TagEvent) -> str:
+        """A move as it is filtered and copied."""
+        fields = [getattr(row, name) or "none" for name in ("actor", "action", "tag", "before", "after")]
+        return "\t".join([row.when, *fields, row.vouched, row.reason])
 
     def action_close(self) -> None:
-        """Stop reading, or back."""
+        """Stop reading, drop the filter, or back."""
         if self._reader is not None and self._reader.is_running:
             self._reader.cancel()
-            self._facts.update(Content(clean(f"Stopped; this is not all. {self._summary()}")))
-            return
-        self.dismiss()
+            self.say(f"Stopped; this is not all. {self._summary()}")
+        elif not self.drop_filter():
+            self.dismiss()
 
 
 def _key(event: TagEvent) -> tuple[str, ...]:

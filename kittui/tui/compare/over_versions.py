@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.timer import Timer
 from textual.worker import Worker
 
@@ -15,7 +14,8 @@ from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
 from kittui.terminal import age_text, clean, counted
-from kittui.tui.frame.rows_screen import RowsScreen
+from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.state import trouble_since
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
@@ -42,6 +42,7 @@ COLUMNS: Final = (
 HINTS: Final = (
     ("timeline.next", "Next change", "screen.change(1)"),
     ("timeline.compare", "Compare with the one before", "screen.compare"),
+    ("timeline.filter", "Filter", "screen.filter"),
     ("timeline.copy", "Copy", "screen.copy"),
     ("timeline.help", "Help", "app.help"),
     ("timeline.close", "Back", "screen.close"),
@@ -58,10 +59,14 @@ class TimelineScreen(RowsScreen[Moment]):
         Binding("n", "change(1)", "Next", id="timeline.next", tooltip="Next version that changed it"),
         Binding("N", "change(-1)", "Previous", id="timeline.previous", tooltip="Previous version that changed it"),
         Binding("d", "compare", "Compare", id="timeline.compare", tooltip="Compare it with the version before"),
-        Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy all versions and values"),
+        Binding("slash", "filter", "Filter", id="timeline.filter", tooltip="Versions, digests, values; Esc clears"),
+        Binding("r", "reload", "Reload", id="timeline.reload", tooltip="Read the versions again"),
+        Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy the versions that are shown, and their values"),
         Binding("question_mark", "app.help", "Help", id="timeline.help", tooltip="Every key that is live now"),
-        Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Stop reading, or back"),
+        Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Stop reading, drop the filter, or back"),
     ]
+
+    BEGINS_ON_TOP = False
 
     def __init__(
         self, case: DiffUseCase, repository: Repository, subject: Subject, target: Target | None = None
@@ -77,6 +82,12 @@ class TimelineScreen(RowsScreen[Moment]):
         self._following: Following | None = None
         self._reading: Worker[None] | None = None
         self._timer: Timer | None = None
+        self._trouble = ""
+
+    @property
+    def found(self) -> Sequence[Moment]:
+        """The versions as read."""
+        return self._moments
 
     @property
     def moments(self) -> Sequence[Moment]:
@@ -92,9 +103,16 @@ class TimelineScreen(RowsScreen[Moment]):
     def on_mount(self) -> None:
         """Begin."""
         self._header.where = (clean(self._repository.name, limit=60), clean(self.title_words, limit=80))
-        self._facts.update(Content(f"reading all versions of {clean(self._repository.reference(), limit=80)} …"))
         self._rows.focus()
         self.hint(HINTS)
+        self.action_reload()
+
+    def action_reload(self) -> None:
+        """Read the versions again."""
+        if self._timer is not None:
+            self._timer.stop()
+            self.program.ports.forget(self._repository)
+        self.say(f"reading all versions of {clean(self._repository.reference(), limit=80)} …")
         self._timer = self.set_interval(DRAW, self._draw_so_far)
         self._reading = self.run_worker(self._read(), group="timeline", exclusive=True)
 
@@ -105,14 +123,14 @@ class TimelineScreen(RowsScreen[Moment]):
         """Show what has arrived since; which versions changed something is known once all are there."""
         following, self._following = self._following, None
         if following is not None:
-            self._facts.update(Content(f"{following.done} of {counted(following.total, 'version')} read; Esc stops"))
+            self.say(f"{following.done} of {counted(following.total, 'version')} read; Esc stops")
             self._show(following.moments)
 
     def _show(self, moments: Sequence[Moment], current: Moment | None = None) -> None:
         self._moments = moments
         numbers = [abs(moment.value) for moment in moments if _is_number(moment.value)]
         self._largest = float(max(numbers, default=0))
-        self._rows.show(moments, current)
+        self.draw(current)
 
     def _end(self) -> None:
         if self._timer is not None:
@@ -126,13 +144,17 @@ class TimelineScreen(RowsScreen[Moment]):
             timeline = await case.follow(self._repository, self._subject, self._report)
         except KittuiError as error:
             self._end()
-            self._facts.update(Content(clean(error.message)))
+            self._trouble = self._trouble or trouble_since(error, self.program.ports.clock())
+            self.say_read(self._read_at, self._trouble)
+            self.say(error.message)
             self._lines.show(Page([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text]))
             self.program.fail(error)
             return
         self._end()
         more = f"  ▲ {timeline.incomplete.message}" if timeline.incomplete else ""
-        self._facts.update(Content(clean(summary(timeline.moments) + more)))
+        self._trouble = ""
+        self.say_read(self.program.ports.clock())
+        self.say(summary(timeline.moments) + more)
         here = [moment for moment in timeline.moments if self._target in (moment.digest, *moment.tags)]
         changed = [moment for moment in timeline.moments if moment.changed]
         first = here[0] if here else changed[-1] if changed else None
@@ -157,6 +179,7 @@ class TimelineScreen(RowsScreen[Moment]):
     def _detail(self) -> None:
         moment = self._rows.current
         if moment is None:
+            self._lines.show(Page([(("The filter leaves nothing." if self._needle else "", "muted"),)]))
             return
         before = self._before(moment)
         lines: list[Line] = [
@@ -181,12 +204,15 @@ class TimelineScreen(RowsScreen[Moment]):
 
     def action_change(self, step: int) -> None:
         """The next or previous version that changed it, around the ends."""
-        count = len(self._moments)
-        for distance in range(1, count + 1):
-            number = (self._rows.cursor + step * distance) % count
-            if self._moments[number].changed:
-                self._rows.move_to(number)
-                return
+        shown = self._rows.rows
+        changed = [number for number, moment in enumerate(shown) if moment.changed]
+        others = sorted(changed, key=lambda number: (step * (number - self._rows.cursor) - 1) % len(shown))
+        if not others:
+            self.program.toast("None of the versions here changed it.")
+        elif others == [self._rows.cursor]:
+            self.program.toast("No other version here changed it.")
+        else:
+            self._rows.move_to(others[0])
 
     @on(Rows.Opened)
     def action_compare(self) -> None:
@@ -198,22 +224,24 @@ class TimelineScreen(RowsScreen[Moment]):
             return
         self.program.open_comparison(*(Side(self._repository, each.tags[0]) for each in (before, moment)))
 
+    def text(self, row: Moment) -> str:
+        """A version with its value."""
+        value = row.problem or (value_words(row.value, 4000) if row.found else "not there")
+        return f"{_mark(row)} {', '.join(row.tags)}\t{row.digest}\t{row.created or ''}\t{value}"
+
     def action_copy(self) -> None:
-        """Copy the versions with their values, one a line."""
-        rows = []
-        for moment in self._moments:
-            value = moment.problem or (value_words(moment.value, 4000) if moment.found else "not there")
-            rows.append(f"{_mark(moment)} {', '.join(moment.tags)}\t{moment.digest}\t{moment.created or ''}\t{value}")
-        self.program.copy("\n".join([self.title_words, *rows]))
+        """Copy the versions that are shown with their values, one a line."""
+        self.program.copy("\n".join([self.title_words, *map(self.text, self._rows.rows)]))
 
     def action_close(self) -> None:
-        """Stop reading, or back."""
+        """Stop reading, drop the filter, or back."""
         if self._reading is None:
-            self.dismiss()
+            if not self.drop_filter():
+                self.dismiss()
             return
         self._reading.cancel()
         self._end()
-        self._facts.update(Content(f"Stopped; this is not all: {counted(len(self._moments), 'version')} read"))
+        self.say(f"Stopped; this is not all: {counted(len(self._moments), 'version')} read")
 
 
 def _mark(moment: Moment) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.reactive import reactive
@@ -38,16 +39,18 @@ class PaneTitle(Widget):
     active: reactive[bool] = reactive(False, layout=False)
     age: reactive[str] = reactive("", layout=False)
     trouble: reactive[str] = reactive("", layout=False)
+    least: reactive[int] = reactive(0, layout=False)
+    """Cells of the left that are not given to the age."""
 
     def render(self) -> Content:
-        """One accent: the pane that has the keys. When it was read is said where there is room, trouble always."""
+        """One accent: the pane that has the keys. When it was read is said where there is any room, trouble always."""
         bar = ("▌", "$kit-accent") if self.active else (" ", "")
         left = Content.assemble(bar, *self.parts)
         trouble, count = self._fitting(left)
         pieces = [(f" ✗ {trouble} ", "$kit-bad")] if trouble else []
         pieces += [(f" {count} ", "$kit-muted")] if count else []
         right = Content.assemble(*pieces)
-        if self.age and left.cell_length + right.cell_length + len(self.age) + 1 <= self.size.width:
+        if self.age and min(left.cell_length, self.least) + right.cell_length + len(self.age) + 1 <= self.size.width:
             right = Content.assemble((f" {self.age}", "$kit-faint"), *(pieces or [(" ", "")]))
         room = self.size.width - right.cell_length
         if left.cell_length > room:
@@ -171,6 +174,7 @@ class Pane(Widget):
         parts = [(f"{self.NUMBER} ", "$kit-accent" if self.title_bar.active else "$kit-muted"), (name, style)]
         if self.filter:
             parts += [(" /", "$kit-accent"), (shorten(clean(self.filter), 20), "$kit-accent bold")]
+        self.title_bar.least = sum(cell_len(text) for text, _ in parts) + 1 if self.filter else NAMED + 3
         if about:
             parts += [(" · ", "$kit-faint"), (about, "$kit-muted")]
         self.title_bar.parts = tuple(parts)

@@ -17,7 +17,7 @@ from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
-from kittui.tui.panes.state import READY, State, of_error, trouble_words
+from kittui.tui.panes.state import READY, State, as_of, of_error, trouble_since
 from kittui.tui.panes.tree import (
     FavouritesRow,
     GroupRow,
@@ -31,7 +31,6 @@ from kittui.tui.panes.tree import (
     unfold_to,
 )
 from kittui.tui.panes.tree_cells import cells
-from kittui.tui.style.sizes import at_text
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.rows import Rows
@@ -219,11 +218,10 @@ class RepositoriesPane(RowsPane[TreeRow]):
         shown = sum(isinstance(row, RepositoryRow) for row in self._rows.rows)
         right = f"{shown} of {total}" if self.filter else str(total or "")
         place = self.place
-        now = self._ports.clock()
         self.set_title(
             "Repositories",
             ("↑ " if self._newest_first else "") + right,
-            age=f"as of {at_text(place.read_at, now)}" if place and place.read_at else "",
+            age=as_of(place.read_at if place else None, self._ports.clock()),
             trouble=place.trouble if place else "",
         )
 
@@ -258,9 +256,8 @@ class RepositoriesPane(RowsPane[TreeRow]):
                 self._drop(row, error)
                 return
             row.state = of_error(error, row.entry.place.host, stale=bool(row.found))
-            now = self._ports.clock()
             if row.state.kind != "absent":
-                row.trouble = row.trouble or f"{trouble_words(error)} since {at_text(now, now)}"
+                row.trouble = row.trouble or trouble_since(error, self._ports.clock())
             if found and row.state.kind == "absent":
                 row.state = replace(row.state, kind="ready")
         self._take(row, found or {each.entry.name: each for each in row.found})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from kittui.errors import (
@@ -16,6 +17,7 @@ from kittui.errors import (
     without_again,
 )
 from kittui.terminal import clean
+from kittui.tui.style.sizes import at_text
 
 Kind = Literal["ready", "loading", "empty", "failed", "login", "absent", "partial", "stale"]
 
@@ -47,6 +49,22 @@ def trouble_words(error: KittuiError) -> str:
     if isinstance(error, Unreachable | ConnectionLost):
         return "unreachable"
     return "no access" if isinstance(error, AuthError | Denied | Unauthorized) else "not read"
+
+
+def trouble_since(error: KittuiError, now: datetime) -> str:
+    """Why a list could not be read, and since when."""
+    return f"{trouble_words(error)} since {at_text(now, now)}"
+
+
+def as_of(read_at: datetime | None, now: datetime) -> str:
+    """When a list was read; empty where it was not."""
+    return f"as of {at_text(read_at, now)}" if read_at is not None else ""
+
+
+def read_facts(read_at: datetime | None, trouble: str, now: datetime) -> tuple[tuple[str, str], ...]:
+    """What is wrong with a list, and when it was read, for the header."""
+    facts = ((f"✗ {trouble}" if trouble else "", "$kit-bad"), (as_of(read_at, now), "$kit-muted"))
+    return tuple(fact for fact in facts if fact[0])
 
 
 READY: Final = State("ready")

@@ -7,14 +7,8 @@ from datetime import datetime
 
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.protocols import TagEntry
-from kittui.tui.panes.state import trouble_words
+from kittui.tui.panes.state import trouble_since
 from kittui.tui.panes.tag_rows import TagList
-from kittui.tui.style.sizes import at_text
-
-
-def trouble_since(error: KittuiError, now: datetime) -> str:
-    """Why a list could not be read, and since when."""
-    return f"{trouble_words(error)} since {at_text(now, now)}"
 
 
 async def notice_moved(tags: TagList, clock: Callable[[], datetime]) -> bool:

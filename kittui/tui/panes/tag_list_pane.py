@@ -12,13 +12,13 @@ from kittui.terminal import clean
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.rows_pane import RowsPane
+from kittui.tui.panes.state import as_of
 from kittui.tui.panes.tag_columns import TagCells
 from kittui.tui.panes.tag_marks import TagMarks
 from kittui.tui.panes.tag_rows import Order, TagList, TagRow
 from kittui.tui.panes.tag_states import assessed
 from kittui.tui.panes.tag_view import TagView
 from kittui.tui.panes.variant_rows import unfolded
-from kittui.tui.style.sizes import at_text
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.rows import Rows
 
@@ -129,7 +129,7 @@ class TagListPane(RowsPane[TagRow]):
         right = " ".join(note for note in (*self._view.notes, right) if note)
         about = clean(self._list.repository.name) if self._list else ""
         read_at = self._list.read_at if self._list else None
-        age = f"as of {at_text(read_at, self._ports.clock())}" if read_at else ""
+        age = as_of(read_at, self._ports.clock())
         self.set_title("Tags", right, about=about, age=age, trouble=self._list.trouble if self._list else "")
 
     def _assess(self) -> None:

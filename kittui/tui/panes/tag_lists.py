@@ -9,8 +9,7 @@ from kittui.errors import KittuiError
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.tui.frame.ports import Ports
-from kittui.tui.panes.state import State, of_error
-from kittui.tui.panes.tag_freshness import trouble_since
+from kittui.tui.panes.state import State, of_error, trouble_since
 from kittui.tui.panes.tag_reader import TagReader
 from kittui.tui.panes.tag_rows import TagList, TagRow
 

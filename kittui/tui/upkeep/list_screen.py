@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
+from datetime import datetime
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.timer import Timer
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.rows_screen import RowsScreen
-from kittui.tui.panes.filtering import FilterInput
-from kittui.tui.panes.queries import parse
+from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.state import trouble_since
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
@@ -41,12 +39,10 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     DEFAULT_CSS = """
     ListScreen Lines { height: 30%; min-height: 6; }
-    ListScreen FilterInput { display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; }
-    ListScreen.-filtering FilterInput { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="list.filter", tooltip="Filter as you type; Esc clears"),
-        Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy all rows, one a line"),
+        Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy the rows that are shown, one a line"),
         Binding("r", "reload", "Reload", id="list.reload", tooltip="Read everything again"),
         Binding("question_mark", "app.help", "Help", id="list.help", tooltip="Every key that is live now"),
         Binding("escape,q", "close", "Back", id="list.close", tooltip="Stop reading, drop the filter, or go back"),
@@ -63,12 +59,9 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self._timer: Timer | None = None
         self._worker: Worker[None] | None = None
         self._reading = self._complete = False
-        self._needle = self._said = ""
-
-    def compose(self) -> ComposeResult:
-        """The filter below what is said, hidden until it is wanted."""
-        header, facts, *others = super().compose()
-        yield from (header, facts, FilterInput(), *others)
+        self._whole: tuple[list[Row], str] | None = None
+        """What was there when all was read last, and what was said of it."""
+        self._trouble = ""
 
     @property
     def rows(self) -> Rows[Row]:
@@ -87,6 +80,8 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     def nothing(self, words: str) -> str:
         """What stands below an empty list that is no longer read: `words` only where everything was read."""
+        if self._found:
+            return "The filter leaves nothing."
         return words if self._complete else "Nothing found before reading stopped."
 
     @abstractmethod
@@ -106,16 +101,8 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         """What stands below the list."""
 
     @abstractmethod
-    def text(self, row: Row) -> str:
-        """A row as it is copied."""
-
-    @abstractmethod
     def summary(self) -> str:
         """What was found, once all of it is there."""
-
-    def arranged(self, found: Sequence[Row]) -> Sequence[Row]:
-        """The rows in the order in which they are shown."""
-        return found
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -135,81 +122,57 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
 
     async def _read(self) -> None:
         self.say("Reading …")
-        said = ""
         try:
             await self.read()
-            self._complete = True
         except KittuiError as error:
-            said = error.message
+            self._trouble = self._trouble or trouble_since(error, self.program.ports.clock())
+            self._break_off(error.message)
             self.program.fail(error)
-        self._end(said or self.summary())
+            return
+        self._complete, self._reading, self._trouble = True, False, ""
+        self._whole = (self._found, self.summary())
+        self._end(self._whole[1], self.program.ports.clock())
 
-    def _end(self, said: str) -> None:
+    def _break_off(self, said: str) -> None:
+        """Not all was read: what was there before stays."""
+        if self._whole is not None:
+            self._found, before = self._whole
+            self._complete = True
+            said = f"Not read again: {before}"
+        self._end(said, self._read_at)
+
+    def _end(self, said: str, read_at: datetime | None) -> None:
         """Nothing more is read: draw what there is, and stop looking for more to draw."""
         self._reading = False
         if self._timer is not None:
             self._timer.pause()
         self.draw()
         self.say(said)
+        self.say_read(read_at, self._trouble)
 
     def add(self, row: Row) -> None:
         """Show one more."""
         self._found.append(row)
         self._stale = True
 
-    def say(self, text: str) -> None:
-        """Put a text above the list."""
-        self._said = text
-        shown = f" · /{self._needle}: {len(self._rows.rows)} of {len(self._found)}" if self._needle else ""
-        self._facts.update(Content(clean(text + shown)))
-
     def _draw_soon(self) -> None:
         if self._stale:
             self.draw()
 
-    def draw(self) -> None:
+    def draw(self, wanted: Row | None = None) -> None:
         """Show what was found so far."""
         self._stale = False
-        first = None
-        query = parse(self._needle)
-        rows = self.arranged([row for row in self._found if query.matches(self.text(row))])
-        if rows and not self._rows.touched:
-            first = rows[0]
-        self._rows.show(rows, first)
+        super().draw(wanted)
         self._detail()
-        if self._needle:
-            self.say(self._said)
 
     @on(Rows.Highlighted)
     def _detail(self) -> None:
         self._lines.show(Page(list(self.lines(self._rows.current))))
 
-    def action_filter(self) -> None:
-        """Let a filter be typed."""
-        self.add_class("-filtering")
-        self.query_one(FilterInput).focus()
-
-    @on(FilterInput.Typed)
-    def _typed(self, event: FilterInput.Typed) -> None:
-        self._needle = event.text.strip()
-        self.draw()
-        self.say(self._said)
-
-    @on(FilterInput.Left)
-    def _left(self) -> None:
-        self.remove_class("-filtering")
-        self._rows.focus()
-
-    def action_copy(self) -> None:
-        """Copy all rows, one a line."""
-        self.program.copy("\n".join(self.text(row) for row in self._rows.rows))
-
     def action_close(self) -> None:
         """Stop reading, drop the filter, or back."""
         if self.reading and self._worker is not None:
             self._worker.cancel()
-            self._end(f"Stopped; this is not all. {self.summary()}")
-        elif self._needle:
-            self.query_one(FilterInput).value = ""
-        else:
+            self._break_off(f"Stopped; this is not all. {self.summary()}")
+        elif not self.drop_filter():
             self.dismiss()

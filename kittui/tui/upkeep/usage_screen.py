@@ -73,20 +73,19 @@ class UsageScreen(ListScreen[Used]):
 
     async def read(self) -> None:
         """Read every manifest of the source."""
-        self._usage, self._marked = None, {}
-        self.rows.marked.clear()
 
         def on_progress(done: int, total: int) -> None:
             self.say(f"{done} of {counted(total, 'manifest')} read; Esc stops")
 
         usage = await usage_of(self._source, on_progress)
-        self._usage = usage
+        self._usage, self._marked = usage, {}
+        self.rows.marked.clear()
         for one in usage.used:
             self.add(one)
 
     def summary(self) -> str:
         """Of the whole source, and of what is marked."""
-        if self._usage is None:
+        if self._usage is None or self.reading:
             return ""
         holdings = self._usage.holdings
         attached = sum(one.held.subject is not None for one in self._usage.used)

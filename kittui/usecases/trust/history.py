@@ -35,11 +35,15 @@ TAGS_LIMIT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class MergedHistory:
-    """The moves of a repository's tags, newest first; `notes` are sentences on what is missing or was left out."""
+    """The moves of a repository's tags, newest first; `notes` are sentences on what is missing or was left out.
+
+    `trouble` is why the registry's records could not be read.
+    """
 
     repository: str
     events: tuple[TagEvent, ...]
     notes: tuple[str, ...] = ()
+    trouble: KittuiError | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As contract.md has it."""
@@ -81,6 +85,7 @@ async def merged_history(
     notes: list[str] = []
     current: dict[str, Digest | None] = {}
     moves: list[TagEvent] = []
+    trouble: KittuiError | None = None
     try:
         found = await together(*(digest_at(repository, tag) for tag in tags))
         current = dict(zip(tags, found, strict=True))
@@ -89,12 +94,13 @@ async def merged_history(
         moves, more = await _recorded(repository, keyring, here, start, local, now)
         notes += more
     except KittuiError as error:
+        trouble = error
         notes.append(f"the records in the registry could not be read: {error.message}")
     moves = [move for move in moves if move.tag in tags]
     ends = {tag: (write_time(now), current[tag]) if tag in current else None for tag in reversed(dict.fromkeys(tags))}
     # Thousands of moves take a moment, in which the interface answers keys.
     events = await asyncio.to_thread(_put_together, local, moves, ends, notes, bridged=not keyring)
-    return MergedHistory(reference, events, tuple(notes))
+    return MergedHistory(reference, events, tuple(notes), trouble)
 
 
 def _put_together(
