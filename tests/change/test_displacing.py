@@ -11,6 +11,7 @@ from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Power
 from kittui.oci.tag import Tag
 from kittui.usecases.change import placeholder, tags
+from kittui.usecases.change import remove as remove_module
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import stands_in
 from kittui.usecases.change.plan import ChangePlan, TagChange
@@ -20,7 +21,8 @@ from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.change.lifecycle import repository_of_three
-from tests.change.test_half_way import newest, states
+from tests.change.test_half_way import Held, newest, states
+from tests.change.test_half_way import stopped as stopped_at
 from tests.fakes.memory import MemoryRepository
 
 ROLLBACK = Tag("rollback")
@@ -174,3 +176,17 @@ async def test_a_delete_that_fails_after_its_digest_went_says_so(fraud: MemoryRe
         await apply_remove(plan, ledger, Policy())
     assert manifest.digest not in fraud.manifests
     assert caught.value.hint == f"Done: {manifest.digest.short} deleted. Ask for it."
+
+
+async def test_a_delete_that_is_refused_while_it_stops_is_said_not_to_be_done(
+    fraud: MemoryRepository, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remove_module, "STOPPING", 60.0)
+    before = dict(fraud.tagged)
+    plan = await plan_remove(fraud, ROLLBACK, "delete")
+    held = Held(fraud, "delete", plan.manifest.digest, Denied("deletes are for admins"))
+    assert await stopped_at(apply_remove(plan, ledger, Policy()), held) == [
+        f"{plan.manifest.digest.short} was not deleted.",
+        "deletes are for admins.",
+    ]
+    assert fraud.tagged == before

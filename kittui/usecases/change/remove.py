@@ -174,8 +174,11 @@ class _Deletion:
     async def _delete(self, entry: Entry, attached: Sequence[Digest]) -> None:
         try:
             await _delete_digest(self.repository, self.digest, self.plan.tags)
-        except NetworkError as error:
-            if _answered(error) or await exists(self.repository, self.digest):
+        except KittuiError as error:
+            if not isinstance(error, NetworkError) or _answered(error):
+                self.so_far = f"{self.digest.short} was not deleted."
+                raise
+            if await exists(self.repository, self.digest):
                 raise
         crash_point("remove.after-delete")
         self.gone = True
