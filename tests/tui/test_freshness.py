@@ -104,6 +104,46 @@ async def test_a_stage_that_a_command_of_ours_moves_is_not_marked() -> None:
         assert not row.moved
 
 
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_look_that_was_under_way_when_a_command_of_ours_began_marks_nothing(
+    monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """Its answer comes while the command runs, or after that has ended: it may be our own move that it shows."""
+    world = acme(refresh=0.02)
+    async with world.app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        screen = browse(pilot)
+        pane = screen.tags_pane
+        repository: Any = pane.repository
+        asked, answer, moved, told = (asyncio.Event() for _ in range(4))
+        resolve = repository.resolve
+
+        async def late(target: Any) -> Any:
+            if target == "champion" and not moved.is_set():
+                asked.set()
+                await answer.wait()
+            return await resolve(target)
+
+        async def move() -> None:
+            repository.named["champion"] = repository.named["challenger"]
+            moved.set()
+            if not ended:
+                await told.wait()
+            screen.reload(repository)
+
+        monkeypatch.setattr(repository, "resolve", late)
+        row = next(row for row in pane.body.rows if row.entry.name == "champion")
+        await until(pilot, asked.is_set)
+        screen.program.run_command("Promote", move())
+        await until(pilot, moved.is_set)
+        answer.set()
+        await until(pilot, lambda: not any(worker.group == "check" for worker in pane._busy))
+        assert not row.moved
+        told.set()
+        await until(pilot, lambda: row.digest == repository.named["champion"])
+        assert not row.moved
+
+
 @pytest.mark.parametrize("refresh", [0, 0.02])
 async def test_nobody_is_asked_while_nobody_looks(refresh: float) -> None:
     world = acme(refresh=refresh)

@@ -11,10 +11,11 @@ from kittui.tui.panes.state import trouble_since
 from kittui.tui.panes.tag_rows import TagList
 
 
-async def notice_moved(tags: TagList, clock: Callable[[], datetime]) -> bool:
+async def notice_moved(tags: TagList, clock: Callable[[], datetime], by_others: Callable[[], bool]) -> bool:
     """Resolve each stage tag of a list once; a tag on another digest is marked as moved and has to be read again.
 
-    Returns whether a tag was moved or is gone. An error ends it and becomes the list's trouble.
+    Returns whether a tag was moved or is gone. An error ends it and becomes the list's trouble. A command of
+    ours ends it too, as it may have moved what was just read: `by_others` is asked after each answer.
     """
     moved = False
     for row in [row for row in tags.rows if tags.stage_of(row) is not None and row.asked and row.digest]:
@@ -28,6 +29,8 @@ async def notice_moved(tags: TagList, clock: Callable[[], datetime]) -> bool:
             continue
         except KittuiError as error:
             tags.trouble = tags.trouble or trouble_since(error, clock())
+            break
+        if not by_others():
             break
         if row.digest == before and row.asked and found.digest != before:
             row.moved = moved = True

@@ -65,6 +65,7 @@ class TagsPane(TagListPane):
         self._lists = TagLists(ports, self._reader)
         self._wanted: tuple[Place, str, Target] | None = None
         self._changed = False
+        self._changes = 0
         self._before: frozenset[Tag] | None = None
 
     @property
@@ -160,6 +161,7 @@ class TagsPane(TagListPane):
         """Tags of a repository, or of all, were changed: drop what is remembered of them."""
         if self._lists.forget(place, name, self._list):
             self._changed = True
+            self._changes += 1
             self.reload()
             if self._list is not None:
                 self._read_moves(self._list.repository, changed=True)
@@ -254,9 +256,17 @@ class TagsPane(TagListPane):
         seen = self.app.app_focus and self.app.screen is self.screen and bool(self.children)
         if tags is None or not tags.complete or not seen:
             return
-        busy = any(worker.group == "command" and not worker.is_finished for worker in self.workers)
-        if not busy and self.state.kind != "loading" and not any(w.group in ("tags", "check") for w in self._busy):
+        if (
+            not self._commanded
+            and self.state.kind != "loading"
+            and not any(w.group in ("tags", "check") for w in self._busy)
+        ):
             self._check(tags)
+
+    @property
+    def _commanded(self) -> bool:
+        """Whether a command runs."""
+        return any(worker.group == "command" and not worker.is_finished for worker in self.workers)
 
     @property
     def _busy(self) -> Sequence[Worker[Any]]:
@@ -265,7 +275,8 @@ class TagsPane(TagListPane):
     @work(group="check", exclusive=True)
     async def _check(self, tags: TagList) -> None:
         """Notice which stage tags of a list were moved; if any, list it again."""
-        moved = await notice_moved(tags, self._ports.clock)
+        changes = self._changes
+        moved = await notice_moved(tags, self._ports.clock, lambda: not self._commanded and self._changes == changes)
         if not self.children:
             return  # The program has ended meanwhile.
         if moved and tags is self._list:
