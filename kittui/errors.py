@@ -76,14 +76,16 @@ _AGAIN = re.compile(r"(?:try|run (?:it|this)) again(?: later| in a moment| then)
 def without_again(hint: str | None) -> str:
     """A hint without its advice to try again, for where better advice on that follows."""
     kept: list[str] = []
+    dropped = False
     for clause in re.split(r"(?<=[.;:]) ", hint or ""):
         if _AGAIN.fullmatch(clause):
+            dropped = True
             if kept:
                 kept[-1] = f"{kept[-1][:-1]}."
-        elif not kept or kept[-1].endswith("."):
-            kept.append(f"{clause[:1].upper()}{clause[1:]}")
-        else:
-            kept.append(clause)
+            continue
+        begins = dropped and not clause.startswith("kittui ")  # a command is typed as it is written
+        kept.append(f"{clause[:1].upper()}{clause[1:]}" if begins else clause)
+        dropped = False
     return " ".join(kept)
 
 

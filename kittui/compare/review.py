@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from kittui.compare.comparison import Comparison
 from kittui.compare.outline import Entry, outline
+from kittui.terminal import counted
 
 Verdict = Literal["", "approved", "rejected"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("", "approved", "rejected")
@@ -56,11 +57,10 @@ class Review:
     @property
     def words(self) -> str:
         """The verdict, how much was seen, how many notes there are."""
-        seen = f"{len(self.seen)}" if self.left is None else f"{self.changes - self.left} of {self.changes}"
+        of = "" if self.left is None else f"{self.changes - self.left:,} of "
         count = self.changes if self.left is not None else len(self.seen)
-        words = f"{self.verdict or 'no verdict'}, {seen} change{'' if count == 1 else 's'} seen"
-        notes = len(self.notes)
-        return words + (f", {notes} note{'' if notes == 1 else 's'}" if notes else "")
+        words = f"{self.verdict or 'no verdict'}, {of}{counted(count, 'change')} seen"
+        return words + (f", {counted(len(self.notes), 'note')}" if self.notes else "")
 
     @property
     def empty(self) -> bool:

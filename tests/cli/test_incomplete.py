@@ -35,7 +35,7 @@ def reference(registry: ScriptedRegistry) -> str:
 def test_ls_prints_what_was_found_and_says_that_there_may_be_more(kittui: Run, reference: str) -> None:
     ran = kittui("ls", reference)
     assert ran.status == 4
-    assert [line.split()[-6] for line in ran.out.splitlines()[1:]] == FIRST
+    assert [line.split()[1] for line in ran.out.splitlines()[1:]] == FIRST
     assert "could not list the tags of team/fraud completely" in ran.err
     ran = kittui("ls", "--json", reference)
     assert ran.status == 4
@@ -53,6 +53,21 @@ def test_ls_of_repositories_does_so_too(kittui: Run, registry: ScriptedRegistry)
     assert json.loads(ran.out)["complete"] is False
     ran = kittui("ls", registry.host)
     assert (ran.status, ran.out.split()) == (4, ["REPOSITORY", "a", "b", "c"])
+
+
+def test_a_board_s_row_that_was_cut_is_not_one_that_cannot_be_read(kittui: Run, registry: ScriptedRegistry) -> None:
+    registry.link = CIRCLE.replace("fraud", "plain")
+    Scripted(registry).add("team/plain", kit("0.9.0", KIB, 1), "a", "b", "c", "d")
+    gone = f"{registry.host}/team/gone"
+    ran = kittui("board", "--json", f"{registry.host}/team/plain", gone)
+    assert ran.status == 4
+    rows = {row["repository"].rpartition("/")[2]: row for row in json.loads(ran.out)["rows"]}
+    assert {name: (row["complete"], len(row["cells"])) for name, row in rows.items()} == {
+        "plain": (False, 0),
+        "gone": (None, 0),
+    }
+    shown = kittui("board", f"{registry.host}/team/plain", gone).out
+    assert shown.count("not all listed") == shown.count("cannot be read") == 1
 
 
 def test_find_and_timeline_say_it(kittui: Run, reference: str) -> None:

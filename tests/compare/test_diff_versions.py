@@ -463,6 +463,23 @@ def test_more_rows_than_are_shown_are_one_row(monkeypatch: pytest.MonkeyPatch) -
     assert (last.part, last.title) == ("problem", "6 more tensors")
 
 
+async def test_a_version_is_not_named_by_the_commit_that_it_was_built_from() -> None:
+    tree = trees()[0]
+    repository = two(tree, tree)
+    repository.tagged.clear()
+    for rate, (version, commit) in enumerate({"v1.0.0": "9ab31f0", "v2.0.0": "3b9f2c1", "v10.0.0": "1234567"}.items()):
+        document = {**KITFILE, "model": {**KITFILE["model"], "parameters": {"lr": rate}}}
+        for tag in (commit, version):
+            put(repository, pack(document, tree, version=version), tag)
+    case = TimelineUseCase(opened, Inspector())
+    moments = (await case.follow(repository, Subject.parse("model.parameters.lr"))).moments
+    assert [moment.tags for moment in moments] == [
+        ("v1.0.0", "9ab31f0"),
+        ("v2.0.0", "3b9f2c1"),
+        ("v10.0.0", "1234567"),
+    ]
+
+
 async def test_versions_without_times_stand_in_the_order_of_their_versions() -> None:
     """Tags of stages and runs say nothing of the order: the version tag does, and stands first."""
     tree = trees()[0]

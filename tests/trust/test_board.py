@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kittui.errors import Unreachable
+from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Incomplete, TagEntry
 from kittui.oci.tag import Tag
+from kittui.oci.target import Target
 from kittui.state.history import History
 from kittui.trust.gates import GateSet, LicenseIn, Metric, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
@@ -21,7 +24,7 @@ from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.inspect.inspector import Inspector
-from kittui.usecases.trust.board import Board, BoardRow
+from kittui.usecases.trust.board import AT_ONCE, Board, BoardRow
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import sign
@@ -269,3 +272,35 @@ async def test_a_stage_that_a_cut_listing_does_not_reach_is_not_absent(tmp_path:
     assert not done["cut"].listed
     assert done["lost"].cells["rollback"].problem == "down"
     assert done["lost"].cells["champion"].version == "1"
+
+
+async def test_stages_that_were_not_listed_are_asked_for_once_and_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = MemorySource()
+    cut = [source.repository(f"cut{number}") for number in range(AT_ONCE)]
+    for repository in cut:
+        kit(repository, "champion", repository.name)
+
+    async def tags(_: MemoryRepository) -> AsyncIterator[Sequence[TagEntry]]:
+        yield []
+        raise Incomplete("list the tags", "the listing ended early")
+
+    now = most = 0
+    read = MemoryRepository.manifest
+
+    async def manifest(repository: MemoryRepository, target: Target) -> Manifest:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+        return await read(repository, target)
+
+    monkeypatch.setattr(MemoryRepository, "tags", tags)
+    monkeypatch.setattr(MemoryRepository, "manifest", manifest)
+    done = [row for row in await rows(board(tmp_path), *cut) if row.complete]
+    assert [list(row.cells) for row in done] == [["champion"]] * AT_ONCE
+    assert most == AT_ONCE
+    asked = [what for verb, what in source.requests if what.startswith("cut0/") and "sha256" not in what]
+    assert sorted(asked) == sorted({f"cut0/{stage}" for stage in STAGES})

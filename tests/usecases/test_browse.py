@@ -16,7 +16,7 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
 from kittui.usecases.browse.modelkits import ModelKits, list_tags, tags
 from kittui.usecases.browse.showing import attachments, show
-from kittui.usecases.browse.tag_names import attached_tag, natural_key
+from kittui.usecases.browse.tag_names import attached_tag, is_version, natural_key
 from tests.fakes.memory import MemoryRepository, MemorySource
 
 
@@ -217,3 +217,16 @@ def test_any_names_have_an_order(names: list[str]) -> None:
 def test_tags_that_are_about_others(tag: str, kind: str | None) -> None:
     found = attached_tag(tag)
     assert (found.kind if found else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        *dict.fromkeys(
+            ("v1", "V2.0", "1.0.0", "1.0rc1", "v2beta", "7", "12-gpu", "2026-11-02", "20261102"), True
+        ).items(),
+        *dict.fromkeys(("9ab31f0", "3b9f2c1", "1234567", "7b", "run-2", "champion", "v", ""), False).items(),
+    ],
+)
+def test_a_version_is_told_from_a_commit(name: str, version: bool) -> None:
+    assert is_version(name) is version

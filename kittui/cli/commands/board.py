@@ -59,7 +59,7 @@ def _print(call: Call, rows: Sequence[BoardRow]) -> None:
 
 def _lines(row: BoardRow) -> list[Sequence[Styled]]:
     name: Styled = (row.name, "bold")
-    if not row.cells:
+    if row.unread:
         return [(name, ("cannot be read", "bold red"), "", "", "", "", "", row.problem)]
     lines: list[Sequence[Styled]] = [(name, *_cells(cell)) for cell in row.cells.values()]
     return [*lines, (name, ("not all listed", "yellow"), "", "", "", "", "", row.problem)] if row.problem else lines

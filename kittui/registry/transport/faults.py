@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Final
 
 import httpx
@@ -102,23 +102,35 @@ def _proxy_problem(said: str, host: str, proxy: Proxy | None) -> Unreachable:
 
 
 def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
+    return next((one for one in _causes(error) if isinstance(one, ssl.SSLError)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from; several where several addresses were tried."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ssl.SSLError):
-            return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return None
+    waiting = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        waiting += found.exceptions if isinstance(found, BaseExceptionGroup) else ()
+        waiting.append(found.__cause__ or found.__context__)
 
 
 def _numbers(error: BaseException) -> set[int]:
-    """The system's numbers in an error: one for each address that was tried."""
-    return {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
+    """The system's numbers of what went wrong: one for each address that was tried."""
+    others = (socket.gaierror, ssl.SSLError)  # they number on their own
+    return {
+        one.errno for one in _causes(error) if isinstance(one, OSError) and not isinstance(one, others) and one.errno
+    }
 
 
 def _reason(error: BaseException) -> str:
-    resolving = error.__cause__ if isinstance(error.__cause__, socket.gaierror) else None
-    text = (resolving.strerror if resolving else "") or str(error) or "the connection was closed"
+    resolving = next((one.strerror for one in _causes(error) if isinstance(one, socket.gaierror)), None)
+    if resolving:
+        return resolving
     if numbers := _numbers(error):
         return ", ".join(sorted(os.strerror(number).lower() for number in numbers))
-    return text.replace("All connection attempts failed", "connection refused, or no route")[:200]
+    return (str(error) or "the connection was closed").removeprefix("Multiple exceptions: ")[:200]

@@ -136,6 +136,8 @@ def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime) -> list[S
     lines: list[Spans] = [((clean(reference), "text+bold"),)]
     if row.problem:
         lines.append(((f"✗ {clean(row.problem)}", "bad"),))
+    if row.unread:
+        return lines
     if cell is None:
         return [*lines, ((f"It has no {clean(stage)}." if stage else "It has no stage.", "muted"),)]
     if cell.problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,7 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import parse_time
 from kittui.tui.panes.queries import Query, Term
-from kittui.usecases.browse.tag_names import natural_key
+from kittui.usecases.browse.tag_names import is_version, natural_key
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 Order = Literal["stage", "name", "newest", "largest"]
 ORDERS: Final[tuple[Order, ...]] = ("stage", "name", "newest", "largest")
 Held = Literal["", "all", "part"]
-
-_VERSION = re.compile(r"v?\d")
 
 
 @dataclass(slots=True, eq=False)
@@ -163,7 +160,7 @@ def _sort(rows: Iterable[TagRow], order: Order, ranks: Mapping[str, int]) -> lis
             untagged.append(row)
         elif name in ranks:
             stages.append(row)
-        elif _VERSION.match(name):
+        elif is_version(name):
             versions.append(row)
         else:
             others.append(row)

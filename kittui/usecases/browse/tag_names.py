@@ -18,7 +18,8 @@ _EARLY = re.compile(
     r"(?<=\d)[-._~]?(dev|snapshot|nightly|alpha|a|beta|b|preview|pre|milestone|m|rc|c)(?=[-._~+]|\d|\Z)[-._~]?"
 )
 _RANKS = {"dev": 0, "snapshot": 0, "nightly": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "rc": 4, "c": 4}
-_VERSION = re.compile(r"v?\d")
+_VERSION = re.compile(r"v\d|\d+\.\d|(?:\d{1,6}|(?:19|20)\d{6,})(?:[-+._~]|\Z)")
+"""`v2`, `1.0rc1`, `7`, `2026-11-02`, `20261102`; not the abbreviated digest of a commit, such as `9ab31f0`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def attached_tags(subject: Digest) -> tuple[Tag, ...]:
 
 
 def is_version(name: str) -> bool:
-    """Whether a tag begins like a version."""
+    """Whether a tag is named like a version: by a number or a date, and not by a commit."""
     return _VERSION.match(name.casefold()) is not None
 
 

@@ -13,12 +13,12 @@ from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.tasks import spread_all
 from kittui.terminal import counted
+from kittui.usecases.browse.tag_names import is_version
 from kittui.usecases.change.readings import digest_at
 
 AGE = 30.0
 """Seconds for which a reading of all tags serves the deletes of a batch."""
 _FALLBACK = re.compile(r"sha256-[0-9a-f]{64}(?:\..*)?\Z")
-_VERSION = re.compile(r"v?\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ async def keeps_a_tag(
             return Kept(tag)
     candidates = sorted(
         (tag for tag in unread if tag not in leaving and not _FALLBACK.match(tag)),
-        key=lambda tag: (not _VERSION.match(tag), tag),
+        key=lambda tag: (not is_version(tag), tag),
     )
     for tag in candidates[:lookups]:
         if await digest_at(repository, tag) == digest:

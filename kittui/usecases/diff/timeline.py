@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,9 @@ from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import plain_path
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.tag import Tag
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.usecases.browse.exact import exact_kitfile
-from kittui.usecases.browse.tag_names import natural_key
+from kittui.usecases.browse.tag_names import is_version, natural_key
 from kittui.usecases.diff.compare import OpenModelKit
 from kittui.usecases.diff.manifests import without_digests
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.inspector import Inspector
 
 Kind = Literal["value", "file", "tensor"]
-_AT_ONCE = 8
-_VERSION = re.compile(r"[vV]?\d")
 _DIGIT = re.compile(r"\d")
 READ_REMOTE = 1024 * 1024
 """Bytes of a file or tensor up to which it is read over the network to be told apart; on this machine all are."""
@@ -142,24 +139,23 @@ class TimelineUseCase:
         listing = await list_tags(repository)
         named = [(each.name, each.descriptor) for each in listing.tags if each.name]
         following = Following(len(named))
-        slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(name: Tag, descriptor: Descriptor | None) -> None:
-            async with slots:
-                try:
-                    digest = (descriptor or await repository.resolve(name)).digest
-                except KittuiError as error:
-                    following.unread.append(Moment((name,), None, None, False, problem=error.message))
-                else:
-                    known = digest in following.tags
-                    following.tags.setdefault(digest, []).append(name)
-                    if not known:
-                        following.read[digest] = await self._moment(repository, digest, subject)
+        async def read(tag: tuple[Tag, Descriptor | None]) -> None:
+            name, descriptor = tag
+            try:
+                digest = (descriptor or await repository.resolve(name)).digest
+            except KittuiError as error:
+                following.unread.append(Moment((name,), None, None, False, problem=error.message))
+            else:
+                known = digest in following.tags
+                following.tags.setdefault(digest, []).append(name)
+                if not known:
+                    following.read[digest] = await self._moment(repository, digest, subject)
             following.done += 1
             report(following)
 
         report(following)
-        await together(*(one(name, descriptor) for name, descriptor in named))
+        await spread(named, read)
         return Timeline(mark_changes(following.moments), listing.incomplete)
 
     async def _moment(self, repository: Repository, digest: Digest, subject: Subject) -> Moment | None:
@@ -247,12 +243,12 @@ def in_order(moments: Sequence[Moment]) -> list[Moment]:
 
 def _speaking(tag: str) -> tuple[bool, str]:
     """Sorts the tags of one version: first those that number it (`v2`, not `run-2`)."""
-    return not _VERSION.match(tag), natural_key(tag)
+    return not is_version(tag), natural_key(tag)
 
 
 def _version_tag(tags: Sequence[str]) -> str:
     """The tag that says most of a version's place: its number, else one with a digit, where there is one."""
-    numbered = [tag for tag in tags if _VERSION.match(tag)]
+    numbered = [tag for tag in tags if is_version(tag)]
     return next((tag for tag in (*numbered, *tags) if _DIGIT.search(tag)), tags[0] if tags else "")
 
 

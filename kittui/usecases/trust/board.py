@@ -31,7 +31,7 @@ from kittui.usecases.trust.verify import Verification
 from kittui.usecases.trust.words import NOT_ASKED, Word
 
 AT_ONCE: Final = 12
-"""Repositories looked at at the same time."""
+"""Repositories looked at at the same time, and ModelKits of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class BoardRow:
     """A repository and its cells by stage; `complete` once nothing more is to come. `problem`: why it can't be read, or
-    why its tags may not all be `listed`; its stages are known then too."""
+    why its tags may not all be `listed`; its stages are asked for one by one then."""
 
     repository: Repository
     cells: Mapping[str, Cell] = field(default_factory=dict, hash=False)
@@ -98,11 +98,17 @@ class BoardRow:
         """HOST/REPO."""
         return plain_name(self.repository)
 
+    @property
+    def unread(self) -> bool:
+        """Whether nothing of the repository could be read."""
+        return bool(self.problem) and self.listed
+
     def to_json(self) -> dict[str, Any]:
         """As contract.md has it."""
         return {
             "repository": self.repository.reference(),
             "cells": [cell.to_json() for cell in self.cells.values()],
+            "complete": None if self.unread else self.listed,
             "problem": self.problem or None,
         }
 
@@ -121,6 +127,7 @@ class Board:
     lifecycle: LifecycleTags = TAGS
     policy: Policy = field(default_factory=Policy)
     moves: Sequence[tuple[Tag, Tag]] = ()
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False, repr=False)
 
     async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
         """Each repository twice, as they get known: with its stages, then with details. One that fails is marked."""
@@ -163,21 +170,21 @@ class Board:
                 tags.update(entry.name for entry in page if entry.name is not None)
         except Incomplete as error:
             problem = error.message
-            # What was not listed is asked for: nothing is said to be absent that may be there.
-            missing = [tag for tag in self._of_interest if tag not in tags]
-            there = await together(*(_may_be_there(repository, tag) for tag in missing))
-            tags.update(tag for tag, found in zip(missing, there, strict=True) if found)
         except KittuiError as error:
             return BoardRow(repository, problem=error.message, complete=True)
         cells: dict[str, Cell] = {stage: Cell(stage) for stage in self.stages if stage in tags}
-        return BoardRow(repository, cells, frozenset(tags), problem, complete=not cells, listed=not problem)
+        done = not cells and not problem
+        return BoardRow(repository, cells, frozenset(tags), problem, complete=done, listed=not problem)
 
     async def details_of(self, row: BoardRow) -> BoardRow:
-        """The row with everything known of its ModelKits."""
-        tags = [cell.tag for cell in row.cells.values()]
+        """The row with everything known of its ModelKits; tags that a cut listing may have left out are asked for."""
+        tags = [stage for stage in self.stages if stage in row.tags or not row.listed]
         # A column may be left out whose ModelKit the others are compared with, and their gates.
-        wanted = list(dict.fromkeys([*tags, *(tag for tag in self._beside(tags) if tag in row.tags)]))
-        kits = dict(zip(wanted, await together(*(self._kit(row.repository, tag) for tag in wanted)), strict=True))
+        wanted = [*tags, *(tag for tag in self._beside(tags) if tag in row.tags or not row.listed)]
+        asked = {tag: self._kit(row.repository, tag, listed=tag in row.tags) for tag in dict.fromkeys(wanted)}
+        found = zip(asked, await together(*asked.values()), strict=True)
+        kits = {tag: kit for tag, kit in found if kit is not None}
+        tags = [tag for tag in tags if tag in kits]
         champion = kits.get(self.lifecycle.champion)
         present = champion if isinstance(champion, ModelKit) else None
         digests = list({kit.digest for tag in tags if isinstance(kit := kits[tag], ModelKit)})
@@ -190,18 +197,13 @@ class Board:
                 continue
             cell = self._cell(row, tag, kit, said[kit.digest], present)
             cells[tag] = replace(cell, gates=tuple([one async for one in self._gates(row.repository, tag, kits)]))
-        return replace(row, cells=cells, complete=True)
+        return replace(row, cells=cells, tags=row.tags | kits.keys(), complete=True)
 
     def _beside(self, tags: Collection[Tag]) -> Sequence[Tag]:
         """The tags whose ModelKits say something about those of others."""
         targets = [target for origin, target in self._next if origin in tags]
         fallback = [self.lifecycle.rollback] if self.policy.rules and targets else []
         return [self.lifecycle.champion, *fallback, *targets]
-
-    @property
-    def _of_interest(self) -> Sequence[Tag]:
-        """The stages that are shown, and the tags that say something about them."""
-        return list(dict.fromkeys([*self.stages, *self._beside(self.stages), self.lifecycle.rollback]))
 
     @property
     def _next(self) -> Collection[tuple[Tag, Tag]]:
@@ -230,11 +232,16 @@ class Board:
             async for verdict in self.policy.gates(plan):
                 yield verdict
 
-    async def _kit(self, repository: Repository, tag: Tag) -> ModelKit | KittuiError:
+    async def _kit(self, repository: Repository, tag: Tag, *, listed: bool) -> ModelKit | KittuiError | None:
+        """The ModelKit at a tag, or why it can't be read; None where a tag that was not listed is not there."""
         try:
-            return await self.modelkits.open(repository, tag)
+            async with self._slots:
+                if not listed:
+                    await self.modelkits.manifest(repository, tag)
+                    listed = True
+                return await self.modelkits.open(repository, tag)
         except KittuiError as error:
-            return error
+            return error if listed or not isinstance(error, NotFound) else None
 
     async def _said(self, row: BoardRow, digest: Digest) -> Verification | None:
         if row.repository.source.capabilities.attach.denied:
@@ -261,17 +268,6 @@ class Board:
             proof,
             difference(kit, champion) if champion is not None and tag != self.lifecycle.champion else "",
         )
-
-
-async def _may_be_there(repository: Repository, tag: Tag) -> bool:
-    """Whether a repository has a tag, or can't tell."""
-    try:
-        await repository.resolve(tag)
-    except NotFound:
-        return False
-    except KittuiError:
-        return True
-    return True
 
 
 def last_move(said: Verification, name: str, tag: str, digest: Digest) -> tuple[Move | None, str]:
