@@ -26,7 +26,7 @@ from kittui.tui.dialogs.dialog import Box
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.change.policy import Announced, Policy, Verdict
 from kittui.usecases.trust.rule import GateRule
-from tests.change.kits import CODE, TAR, Kits, on, ready, tar
+from tests.change.kits import CODE, TAR, Kits, on, ready, said, tar
 from tests.fakes.rules import Never
 from tests.tui.waiting import LARGE, SMALL, quiet, text_of, until
 
@@ -77,6 +77,26 @@ async def test_it_says_what_changes_and_fits(kits: Kits, size: tuple[int, int]) 
         for words in ("Reason", "Promote and retire", "Cancel"):
             assert words in shown
         assert inside(pilot)
+
+
+async def test_promote_and_retire_moves_what_was_shown(kits: Kits) -> None:
+    """Nobody agreed to what challenger became while the dialog was open."""
+    kits.fraud.tagged.pop("v0.9.0")
+    kits.fraud.add_kit("other", "v9", layers=[(CODE, tar(a=b"other"))], code=[{"path": "src"}])
+    before = {**kits.fraud.tagged}
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await opened(pilot)
+        kits.fraud.tagged["challenger"] = kits.fraud.tagged["v9"]
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, lambda: "challenger moved" in said(pilot))
+        assert kits.fraud.tagged == {**before, "challenger": before["v9"]}
+        await quiet(pilot)
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, lambda: kits.fraud.tagged["champion"] == before["v9"])
+        assert kits.fraud.tagged["rollback"] == before["champion"]
+        assert kits.fraud.tagged["retired"] == before["rollback"]
 
 
 async def test_d_opens_the_comparison_and_comes_back(kits: Kits) -> None:

@@ -185,7 +185,7 @@ class PromotionDialog(PlanDialog):
 
 async def promote(context: Context) -> None:
     """Challenger becomes champion, the champion rollback."""
-    from kittui.usecases.change.promote import plan_promote
+    from kittui.usecases.change.promote import plan_promote, with_retired
 
     tools = context.ports.change_tools()
     stages = context.ports.settings.lifecycle
@@ -206,7 +206,7 @@ async def promote(context: Context) -> None:
     if answer is None:
         return
     if answer.choice == "retire":
-        plan = await plan_promote(repository, stages=stages, retire=True, known=known, shown=False)
+        plan = await with_retired(plan, stages)
     await apply(context, tools, plan, answer.reason)
 
 

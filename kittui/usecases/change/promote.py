@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kittui.errors import NotFound, UsageError
 from kittui.modelkit.stages import LifecycleTags
@@ -41,12 +42,7 @@ async def plan_promote(
     origin, target = origin or stages.challenger, target or stages.champion
     fallback, retired = stages.rollback, stages.retired
     if origin == target or fallback in (origin, target) or (retire and retired in (origin, target, fallback)):
-        raise UsageError(
-            f"{origin} can't be promoted to {target}",
-            hint="Promote from one tag to another; to bring rollback back, use: "
-            f"kittui rollback {repository.reference()}.",
-            reference=repository.reference(),
-        )
+        raise _not_promoted(repository, origin, target)
     falls_back = _falls_back(target, stages)
     wanted = [origin, target, *([fallback] if falls_back else []), *([retired] if retire else [])]
     tags = dict(zip(wanted, await together(*(manifest_at(repository, tag) for tag in wanted)), strict=True))
@@ -75,13 +71,39 @@ async def plan_promote(
                 orphans = (fallen.digest,)
             elif kept.tag is not None:
                 names[fallen.digest] = (kept.tag,)
-        shelved = tags.get(retired)
-        if retire and (shelved is None or shelved.raw != fallen.raw):
-            changes = (TagChange(retired, shelved, fallen), *changes)
-            orphans = ()
+        if retire and (kept_by := _retiring(retired, tags.get(retired), fallen)):
+            changes, orphans = (*kept_by, *changes), ()
     if shown:
         notes += await lasting_notes(repository, changes, "kittui rollback")
     return ChangePlan(repository, "promote", changes, watched, orphans, names, notes, read_at=time.monotonic())
+
+
+async def with_retired(plan: ChangePlan, stages: LifecycleTags = TAGS) -> ChangePlan:
+    """The same promotion, where what rollback held until now gets the retired tag first.
+
+    The moves that somebody agreed to stay as they are: only the retired tag is read.
+    """
+    *_, change = plan.changes
+    fallen = plan.changes[0].before
+    if stages.retired in {*plan.watched, *(each.tag for each in plan.changes)}:
+        raise _not_promoted(plan.repository, stages.challenger, change.tag)
+    if len(plan.changes) == 1 or fallen is None or fallen == change.after:
+        return plan
+    kept_by = _retiring(stages.retired, await manifest_at(plan.repository, stages.retired), fallen)
+    return replace(plan, changes=(*kept_by, *plan.changes), orphans=())
+
+
+def _retiring(retired: Tag, held: Manifest | None, fallen: Manifest) -> tuple[TagChange, ...]:
+    """The move of the retired tag to what rollback held; none where it holds that already."""
+    return () if held is not None and held.raw == fallen.raw else (TagChange(retired, held, fallen),)
+
+
+def _not_promoted(repository: Repository, origin: Tag, target: Tag) -> UsageError:
+    return UsageError(
+        f"{origin} can't be promoted to {target}",
+        hint=f"Promote from one tag to another; to bring rollback back, use: kittui rollback {repository.reference()}.",
+        reference=repository.reference(),
+    )
 
 
 def moves_of(
