@@ -17,6 +17,7 @@ from kittui.tui.change.transfers_screen import TransfersScreen
 from kittui.tui.change.unpack_dialog import UnpackDialog
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
+from kittui.tui.dialogs.dialog import Box
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame import keyboard
@@ -25,7 +26,7 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
 from tests.change.kits import Kits, jobs_of, on, ready, said, said_times
 from tests.fakes.memory import MemoryRepository
-from tests.tui.waiting import SMALL, browse, footer, quiet, text_of, until
+from tests.tui.waiting import EARLY, SMALL, browse, burst, footer, quiet, read_first, seen, text_of, until
 
 
 @pytest.fixture
@@ -219,6 +220,45 @@ async def test_u_unpacks_two_ticked_files_of_a_layer(kits: Kits) -> None:
     assert jobs_of(pilot)[0].state == "done"
     assert [path.name for path in out.rglob("*.py")] == ["a.py"]
     assert not (out / "Kitfile").exists()
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_nothing_is_unpacked_before_its_dialog_is_seen(
+    kits: Kits, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    read_first(monkeypatch)
+    monkeypatch.chdir(kits.folder)
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        burst(pilot, [*(["space", "space"] if several else []), "u", "enter"])
+        await until(pilot, lambda: EARLY in said(pilot))
+        assert isinstance(pilot.app.screen, InputDialog if several else UnpackDialog)
+        assert jobs_of(pilot) == []
+        await seen(pilot)
+        burst(pilot, ["enter"])
+        await until(pilot, lambda: len(jobs_of(pilot)) == 1 + several)
+
+
+async def test_the_keys_that_the_unpack_dialog_names_are_those_of_the_cursor(kits: Kits) -> None:
+    async with kits.app().run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await pilot.press("u")
+        await until(pilot, on(pilot, UnpackDialog))
+        frame = pilot.app.screen.query_one(Box)
+        await until(pilot, lambda: str(frame.border_subtitle) == "Tab Layers · Enter Unpack · Esc Cancel")
+        (kits.folder / "outside").mkdir()
+        pilot.app.screen.query_one(Input).value = f"{kits.folder}/outs"
+        await until(pilot, lambda: str(frame.border_subtitle).startswith("Tab Complete"))
+        await pilot.press("up")
+        await until(pilot, lambda: str(frame.border_subtitle).startswith("Space Tick · a All · → Files · Tab Folder"))
+        await pilot.press("right")
+        await until(pilot, lambda: "src/a.py" in text_of(pilot))
+        await pilot.press("down", "space")
+        await until(pilot, lambda: "v reads their layers." in text_of(pilot))
+        await pilot.press("tab")
+        await until(pilot, lambda: "v reads" not in text_of(pilot))
+        assert "can't be verified" in text_of(pilot)
+        assert str(frame.border_subtitle).startswith("Tab Complete")
 
 
 async def test_a_protected_tag_wants_its_name(tmp_path: Path) -> None:

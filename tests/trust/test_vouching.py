@@ -38,7 +38,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.usecases.trust import sign as signing
 from kittui.usecases.trust.verify import Signature
 from tests.change.kits import on, ready, said
-from tests.tui.waiting import LARGE, SMALL, browse, fill_in, text_of, until
+from tests.tui.waiting import EARLY, LARGE, SMALL, browse, burst, fill_in, read_first, seen, text_of, until
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 FRAUD = "acme/fraud-detector"
@@ -138,6 +138,20 @@ async def test_sign_approve_reject_and_attest(desk: Open, tmp_path: Path) -> Non
         assert kinds == sorted([(SIGNED, False), (REVIEW, False), (REVIEW, True), (TEST_RESULT, False)])
         reasons = {one.rejects: one.predicate[DETAILS]["reason"] for one in statements if one.predicate_type == REVIEW}
         assert reasons == {False: "recall is up", True: "no card"}
+
+
+async def test_nothing_is_signed_before_its_last_dialog_is_seen(
+    desk: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_first(monkeypatch)
+    async with desk(f"signing_key: {tmp_path / 'me.pem'}\n") as (made, pilot):
+        burst(pilot, ["a", "enter", "enter"])
+        await until(pilot, lambda: EARLY in said(pilot))
+        assert "Your private key" in text_of(pilot)
+        assert not await made.stated()
+        await seen(pilot)
+        burst(pilot, ["enter"])
+        await until(pilot, lambda: "Signed" in said(pilot))
 
 
 @pytest.mark.parametrize("way", WAYS)

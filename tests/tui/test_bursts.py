@@ -16,6 +16,7 @@ from kittui.tui.app import PARTS
 from kittui.tui.board.screen import BoardScreen
 from kittui.tui.change.history_screen import HistoryScreen
 from tests.tui.ptys import HERE, Program
+from tests.tui.waiting import EARLY
 
 State = dict[str, Any]
 
@@ -214,7 +215,9 @@ def test_what_asks_for_a_text_says_so() -> None:
 
 
 def test_an_unpack_in_one_burst(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.burst(f"ju{tmp_path}/out\r")
+    terminal.burst(f"ju{tmp_path}/out")
+    terminal.until(lambda now: str(now["input"]).endswith("/out") and seen(now), "the dialog")
+    terminal.burst("\r")
     terminal.until(lambda _: (tmp_path / "out" / "Kitfile").exists(), "the folder")
 
 
@@ -240,9 +243,6 @@ def test_a_move_never_overtakes_a_command(terminal: Terminal) -> None:
 def seen(state: State) -> bool:
     """Whether the dialog has been there long enough to be read."""
     return not (state["waits"] or state["unseen"])
-
-
-EARLY = "That was typed before you could read this. Enter again does it."
 
 
 def test_a_plan_is_not_agreed_to_before_it_is_seen(terminal: Terminal) -> None:

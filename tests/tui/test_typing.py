@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from kittui.errors import NotFound
 from kittui.oci.reference import LOCAL, Place
 from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.panes.filtering import FilterInput
-from tests.tui.waiting import browse, quiet, text_of, until
+from tests.change.kits import said
+from tests.tui.waiting import EARLY, browse, burst, quiet, read_first, seen, text_of, until
 from tests.tui.world import World, WorldSource, kitfile
 
 START = "registry.test/fraud:alpha"
@@ -28,13 +28,6 @@ def world() -> tuple[World, WorldSource]:
     for tag in ("alpha", "beta", "gamma", "validating", "delta"):
         source.repository("fraud").add(kitfile(tag), [("model", 10, "none")], tag)
     return World(WorldSource(LOCAL), source), source
-
-
-def burst(pilot: Pilot[Any], keys: Iterable[str]) -> None:
-    """Type everything at once, as a slow line delivers it."""
-    for key in keys:
-        character = key if len(key) == 1 else {"space": " ", "slash": "/"}.get(key)
-        pilot.app.post_message(events.Key(key, character))
 
 
 async def at_tags(pilot: Pilot[Any]) -> None:
@@ -316,6 +309,21 @@ async def test_letters_choose_what_begins_with_them() -> None:
         burst(pilot, "dig")
         await until(pilot, lambda: options.highlighted)
         assert str(options.get_option_at_index(options.highlighted or 0).prompt).startswith("digest")
+
+
+async def test_what_is_asked_is_not_answered_before_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_first(monkeypatch)
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        answers: list[bool | None] = []
+        pilot.app.push_screen(ConfirmDialog("Read 2 GB?", (), "Read"), answers.append)
+        burst(pilot, ["enter"])
+        await until(pilot, lambda: EARLY in said(pilot))
+        assert answers == []
+        await seen(pilot)
+        burst(pilot, ["enter"])
+        await until(pilot, lambda: answers == [True])
 
 
 async def test_reading_again_says_what_came_of_it() -> None:

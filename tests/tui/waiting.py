@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from textual.events import Paste
+import pytest
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from kittui.tui.app import KittuiApp
+from kittui.tui.frame.keyboard import Keyboard
 from kittui.tui.screens.browse import BrowseScreen
 
 SMALL, MIDDLE, LARGE = (80, 24), (100, 30), (160, 45)
+EARLY = "That was typed before you could read this. Enter again does it."
+_UNSEEN = Keyboard.unseen
+
+
+def read_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Enter count only where its dialog was seen, as in a terminal."""
+    monkeypatch.setattr(Keyboard, "unseen", _UNSEEN)
+
+
+def burst(pilot: Pilot[Any], keys: Iterable[str]) -> None:
+    """Type everything at once, as a slow line delivers it."""
+    for key in keys:
+        character = key if len(key) == 1 else {"space": " ", "slash": "/"}.get(key)
+        pilot.app.post_message(Key(key, character))
+
+
+async def seen(pilot: Pilot[Any]) -> None:
+    """Wait until what is open has been there long enough to be read."""
+    await until(pilot, lambda: not browse(pilot).program.keyboard.unseen(time.monotonic()))
 
 
 def browse(pilot: Pilot[Any]) -> BrowseScreen:

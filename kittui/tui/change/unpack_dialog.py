@@ -23,6 +23,8 @@ from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.inspector import Inspector
 
@@ -40,13 +42,12 @@ class UnpackDialog(Dialog[Choice]):
     UnpackDialog Rows { height: 3; }
     UnpackDialog Words { height: auto; }
     """
-    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (("Enter", "Unpack"), ("dialog.cancel", "Cancel"))
+    IN_LAYERS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("unpack.tick", "Tick"),
         ("unpack.all", "All"),
         ("→", "Files"),
-        ("unpack.turn", "Layers"),
-        ("Enter", "Unpack"),
-        ("dialog.cancel", "Cancel"),
+        ("unpack.turn", "Folder"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Take it, or leave it"),
@@ -71,8 +72,32 @@ class UnpackDialog(Dialog[Choice]):
         super().__init__(f"Unpack {clean(target)}")
         self._repository, self._inspector = repository, inspector
         self._ticks, self._problem = ticks, problem
-        self._folder = folder
+        self._folder, self._completes = folder, False
         self._reference = repository.reference(target)
+
+    @property
+    def decides(self) -> bool:
+        """Enter unpacks, from the folder and from the layers."""
+        return True
+
+    @property
+    def _in_layers(self) -> bool:
+        return isinstance(self.focused, Rows)
+
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """The keys that do something where the cursor is."""
+        turn = ("unpack.turn", "Complete" if self._completes else "Layers")
+        return (*(self.IN_LAYERS if self._in_layers else (turn,)), *self.HINTS)
+
+    def on_descendant_focus(self) -> None:
+        """The folder and the layers have keys of their own."""
+        self.show_hints()
+        self._sum()
+
+    def _offers(self) -> list[str]:
+        """What the folder could be completed to, once something was typed."""
+        folder = self.query_one(Input).value
+        return folders(folder) if folder != self._folder and not self._in_layers else []
 
     def body(self) -> ComposeResult:
         """Where from, the tree, the folder, the sums."""
@@ -172,8 +197,7 @@ class UnpackDialog(Dialog[Choice]):
         if not entry.has_focus:
             entry.focus()
             return
-        offers = folders(entry.value) if entry.value != self._folder else []
-        if offers:
+        if offers := self._offers():
             entry.value = offers[0]
             entry.cursor_position = len(entry.value)
         else:
@@ -215,15 +239,18 @@ class UnpackDialog(Dialog[Choice]):
         parts = [Content.assemble((f"{size_text(ticks.size)} to unpack", "$kit-text bold"))]
         single = any(layer.some for layer in ticks.layers)
         if single and self._repository.files is None:
-            words = (
-                "Verified: the layers of single files are read whole. v reads only the files."
+            words, other = (
+                ("Verified: the layers of single files are read whole.", "reads only the files")
                 if ticks.verify
-                else "Single files are read alone, which can't be verified. v reads their layers."
+                else ("Single files are read alone, which can't be verified.", "reads their layers")
             )
+            if self._in_layers:
+                words += f" {self.key('unpack.verify')} {other}."
             parts.append(Content.assemble((words, "$kit-good" if ticks.verify else "$kit-warn")))
         if taken:
             parts.append(Content.assemble((f"in the way: {listed(taken)}; you will be asked", "$kit-warn")))
-        entry = self.query_one(Input)
-        if entry.has_focus and entry.value != self._folder and (offers := folders(entry.value)):
+        if offers := self._offers():
             parts.append(Content.assemble((f"Tab: {listed(offers, 3)}", "$kit-muted")))
+        self._completes = bool(offers)
+        self.show_hints()
         self.query(Words).last().show(parts)

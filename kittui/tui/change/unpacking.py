@@ -93,6 +93,7 @@ async def _unpack_several(
             value=str(Path.cwd()),
             check=taken,
             complete=folders,
+            decides=True,
         )
     )
     if text is None:

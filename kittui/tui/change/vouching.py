@@ -164,7 +164,15 @@ async def _signer(context: Context, what: str) -> Signer | None:
         "A passphrase is asked for where it has one.",
     )
     text = await context.ask(
-        InputDialog("Key", words, value=str(known or ""), placeholder="key file", check=_wrong_file, complete=folders)
+        InputDialog(
+            "Key",
+            words,
+            value=str(known or ""),
+            placeholder="key file",
+            check=_wrong_file,
+            complete=folders,
+            decides=True,
+        )
     )
     if text is None:
         return None

@@ -30,10 +30,8 @@ class ConfirmDialog(Dialog[bool]):
 
     @property
     def decides(self) -> bool:
-        """What is dangerous or protected would be done."""
-        return (self._danger or self._typed is not None) and any(
-            each.highlighted == self._doing for each in self.query(OptionList)
-        )
+        """The cursor is on what is asked about, not on Cancel."""
+        return any(each.highlighted == self._doing for each in self.query(OptionList))
 
     @property
     def _doing(self) -> int:
