@@ -153,7 +153,7 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError, click.Abort) as stopped:
         # asyncio raises the first over the second, which a change has given its notes.
         notes: list[str] = getattr(stopped.__context__, "__notes__", []) or getattr(stopped, "__notes__", [])
-        hint = " ".join([*notes, "What was downloaded so far is kept; run it again to continue."])
+        hint = " ".join(notes) or "What was downloaded so far is kept; run it again to continue."
         printer.error(Interrupted("interrupted", hint=hint))
         return Interrupted.exit_status
     except BrokenPipeError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +16,11 @@ from textual.widgets import Input
 from kittui.errors import Denied, Unreachable
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power
+from kittui.oci.tag import Tag
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.changes import Batch
 from tests.change.kits import Kits, on, ready, said
 from tests.fakes.memory import MemoryRepository
 from tests.tui.waiting import LARGE, browse, quiet, text_of, until
@@ -182,6 +186,76 @@ async def test_a_row_that_is_refused_does_not_split_the_rest_into_single_changes
         assert marks_of(pilot) == ["v07"]
         changes = [entry for entry in kits.ledger.journal.entries(kits.fraud.reference()) if entry.state == "done"]
         assert len(changes) == 2
+
+
+async def test_a_retag_that_is_stopped_says_what_had_failed_by_then(kits: Kits) -> None:
+    def refuse(repository: MemoryRepository, verb: str, what: str) -> None:
+        if verb == "PUT" and what == "v17-ok":
+            raise Denied("v17-ok is immutable", reference=kits.fraud.reference(what))  # type: ignore[arg-type]
+
+    kits.registry.hooks.append(refuse)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await mark_all(pilot)
+        gate = Gate(kits.fraud, "put_manifest")
+        await agree_to_retag(pilot)
+        await until(pilot, lambda: gate.now == 1)
+        gate.let(6)
+        await until(pilot, lambda: f"Retag: 5 of {ROWS} set; Esc stops" in text_of(pilot))
+        await pilot.press("escape")
+        # The request that is under way is waited for.
+        gate.let(1)
+        await until(pilot, lambda: "Stopped." in said(pilot))
+        assert "v17-ok is immutable" in said(pilot)
+
+
+async def test_a_delete_that_is_stopped_says_what_had_failed_by_then(kits: Kits) -> None:
+    second = kits.fraud.tagged["v18"]
+
+    def refuse(_: MemoryRepository, verb: str, what: str) -> None:
+        if verb == "DELETE" and second in what:
+            raise Denied("v18 is held")
+
+    kits.registry.hooks.append(refuse)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await mark_all(pilot)
+        gate = Gate(kits.fraud, "delete")
+        await pilot.press("x")
+        await until(pilot, on(pilot, PlanDialog))
+        await pilot.press("enter", "down", "enter")
+        await until(pilot, on(pilot, ConfirmDialog))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: gate.now == 1)
+        gate.let(3)
+        await until(pilot, lambda: f"Remove: 2 of {ROWS} removed; Esc stops" in text_of(pilot))
+        await pilot.press("escape")
+        gate.let(1)
+        await until(pilot, lambda: "Stopped." in said(pilot))
+        assert "v18 is held" in said(pilot)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_large_group_costs_a_few_steps_for_each_row(kits: Kits, fails: bool) -> None:
+    numbers = {object(): number for number in range(1000)}
+
+    async def work(group: Sequence[object], tell: Callable[[str], None]) -> None:
+        if fails:
+            raise Denied("it is immutable")
+
+    context: Any = SimpleNamespace(progress=lambda _: None)
+    batch: Batch[object] = Batch(context, "set", len(numbers), lambda row: (kits.fraud, Tag(f"v{numbers[row]}")))
+    steps = 0
+
+    def step(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(step)
+    try:
+        await batch.run([list(numbers)], work)
+    finally:
+        sys.setprofile(None)
+    assert (len(batch.failed), len(batch.done)) == ((len(numbers), 0) if fails else (0, 1))
+    assert steps < 100 * len(numbers)
 
 
 async def test_what_undo_cannot_take_back_is_said_once_for_all_rows(kits: Kits) -> None:

@@ -251,7 +251,7 @@ async def test_the_keys_that_the_unpack_dialog_names_are_those_of_the_cursor(kit
         await until(pilot, lambda: str(frame.border_subtitle).startswith("Tab Complete"))
         await pilot.press("up")
         await until(pilot, lambda: str(frame.border_subtitle).startswith("Space Tick · a All · → Files · Tab Folder"))
-        await pilot.press("right")
+        await pilot.press("down", "down", "right")
         await until(pilot, lambda: "src/a.py" in text_of(pilot))
         await pilot.press("down", "space")
         await until(pilot, lambda: "v reads their layers." in text_of(pilot))

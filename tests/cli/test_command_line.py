@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from kittui.cli.options import Options
+from kittui.cli.run import guarded
 from tests.fakes.command_line import Run
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry, free_port
 
@@ -288,3 +290,18 @@ def test_an_interrupt_is_status_130(home: Path) -> None:
             out, err = running.communicate(timeout=20)
     assert (running.returncode, out) == (130, b"")
     assert json.loads(err)["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("noted", ["", "champion was set, rollback was not."])
+def test_what_was_stopped_says_what_is_done_and_of_downloads_only_where_it_knows_no_more(
+    capsys: pytest.CaptureFixture[str], noted: str
+) -> None:
+    def work() -> int:
+        stopped = KeyboardInterrupt()
+        if noted:
+            stopped.add_note(noted)
+        raise stopped
+
+    assert guarded(Options(json=True), work) == 130
+    hint = json.loads(capsys.readouterr().err)["error"]["hint"]
+    assert hint == (noted or "What was downloaded so far is kept; run it again to continue.")

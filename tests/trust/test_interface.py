@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from kittui.tui.change.history_screen import HistoryScreen
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.usecases.trust.history import MergedHistory
 from kittui.usecases.trust.sign import attest, sign
 from kittui.usecases.trust.signer import KeySigner
 from tests.change.kits import Kits, on, ready, said
@@ -212,6 +216,30 @@ async def test_old_records_are_pruned_after_a_plan(kits: Kits) -> None:
         await pilot.press("k", "enter")
         await until(pilot, lambda: "1 record deleted." in text_of(pilot))
         assert len(before - set(kits.fraud.manifests)) == 1
+
+
+async def test_what_was_not_read_is_not_said_not_to_be_there(kits: Kits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Esc in the midst of reading leaves what is known, which is not all."""
+    await walked(kits)
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await ready(pilot)
+        program = browse(pilot).program
+        read = program.ports.trust.history
+
+        async def half(*arguments: Any) -> AsyncIterator[MergedHistory]:
+            async for found in read(*arguments):
+                yield found
+                await asyncio.Event().wait()
+
+        program.ports = replace(program.ports, trust=replace(program.ports.trust, history=half))
+        await pilot.press("H")
+        await until(pilot, lambda: "reading the registry's records" in text_of(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped; this is not all." in text_of(pilot))
+        assert "The registry's records were not all read." in text_of(pilot)
+        await pilot.press("X")
+        await until(pilot, lambda: "Prune once they are." in said(pilot))
+        assert isinstance(pilot.app.screen, HistoryScreen)
 
 
 async def test_a_mark_stays_with_its_move_when_the_history_is_read_again(

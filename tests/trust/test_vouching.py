@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import sys
@@ -368,3 +369,27 @@ async def test_marked_modelkits_are_signed_in_one_go_and_those_that_fail_are_nam
         assert "Signed 2 ModelKits with key" in said(pilot)
         assert "champion\nyou may not write there" in said(pilot)
         assert [mark.target for mark in browse(pilot).marks] == ["champion"]
+
+
+async def test_a_signing_that_is_stopped_says_what_had_failed_by_then(
+    desk: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(size=LARGE) as (_, pilot):
+        for tag in ("challenger", "champion"):
+            await ready(pilot, tag)
+            await pilot.press("space")
+        asked: list[object] = []
+
+        async def refused(*_: Any) -> Any:
+            asked.append(_)
+            if len(asked) == 1:
+                raise Denied("you may not write there")
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(signing, "sign", refused)
+        await choose(pilot, "sign")
+        await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
+        await until(pilot, lambda: len(asked) == 2)
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped." in said(pilot))
+        assert "you may not write there" in said(pilot)

@@ -11,7 +11,7 @@ from textual.widgets import Input, OptionList
 
 from kittui.errors import NotFound
 from kittui.oci.reference import LOCAL, Place
-from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.choice import Choice, ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.help import HelpDialog
 from kittui.tui.dialogs.prompt import InputDialog
@@ -128,12 +128,22 @@ async def test_a_text_typed_while_its_dialog_is_prepared_is_kept_for_it(early: s
         await at_tags(pilot)
         may = await preparing(pilot, source, early)
         burst(pilot, late)
-        await until(pilot, lambda: browse(pilot).program.keyboard.keeps)
+        await until(pilot, lambda: browse(pilot).program.keyboard._text)
         await until(pilot, lambda: any("wait for its dialog" in text for text in browse(pilot).program.activities))
         may.set()
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
         await until(pilot, lambda: pilot.app.screen.query_one(Input).value == "just bx")
         assert browse(pilot).marks == ()
+
+
+async def test_where_letters_go_is_said_before_one_is_typed() -> None:
+    made, source = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        may = await preparing(pilot, source)
+        assert any("keys wait for its dialog; Esc drops it" in text for text in browse(pilot).program.activities)
+        may.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
 
 
 async def test_escape_drops_the_text_with_its_dialog() -> None:
@@ -142,7 +152,7 @@ async def test_escape_drops_the_text_with_its_dialog() -> None:
         await at_tags(pilot)
         may = await preparing(pilot, source)
         burst(pilot, "bx")
-        await until(pilot, lambda: browse(pilot).program.keyboard.keeps)
+        await until(pilot, lambda: browse(pilot).program.keyboard._text)
         burst(pilot, ["escape"])
         await until(pilot, lambda: not list(browse(pilot).program.activities))
         may.set()
@@ -156,7 +166,7 @@ async def test_a_text_for_a_dialog_that_does_not_open_is_dropped_and_said() -> N
         await at_tags(pilot)
         may = await preparing(pilot, source)
         burst(pilot, "bx")
-        await until(pilot, lambda: browse(pilot).program.keyboard.keeps)
+        await until(pilot, lambda: browse(pilot).program.keyboard._text)
         source.failing["tags"] = NotFound("gone")
         may.set()
         await until(pilot, lambda: "What was typed for the dialog is dropped." in text_of(pilot))
@@ -324,6 +334,51 @@ async def test_what_is_asked_is_not_answered_before_it_is_seen(monkeypatch: pyte
         await seen(pilot)
         burst(pilot, ["enter"])
         await until(pilot, lambda: answers == [True])
+
+
+async def test_letters_are_typed_over_spaces_taken_back_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        names = ("Without a tag", "At stage tuning", "At stage retired")
+        pilot.app.push_screen(ChoiceDialog("Which?", [Choice(name, name) for name in names]))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        options = pilot.app.screen.query_one(OptionList)
+
+        async def typed(*keys: str) -> int | None:
+            burst(pilot, keys)
+            await until(pilot, lambda: not browse(pilot).program.keyboard.waits)
+            return options.highlighted
+
+        assert await typed(*"at stage r") == 2
+        assert await typed("x") is None
+        await typed("enter")
+        await until(pilot, lambda: "Nothing begins with what was typed." in said(pilot))
+        assert await typed("backspace") == 2
+        assert await typed(*["backspace"] * len("at stage r")) == 0
+        monkeypatch.setattr("kittui.tui.dialogs.choice.PAUSE", -1.0)
+        assert await typed("x", "a") == 1
+
+
+async def test_leaving_asks_once_and_not_while_a_text_is_typed() -> None:
+    made, _ = world()
+    async with made.app(START).run_test(size=(120, 40)) as pilot:
+        await at_tags(pilot)
+        await pilot.press("space", "o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "Ctrl+C does not quit while you type; Esc cancels." in said(pilot))
+        await pilot.press("escape")
+        program = browse(pilot).program
+        program.action_leave()
+        program.action_interrupt()
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await quiet(pilot)
+        assert sum(isinstance(screen, ConfirmDialog) for screen in program.screen_stack) == 1
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        program.action_leave()
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
 
 
 async def test_reading_again_says_what_came_of_it() -> None:

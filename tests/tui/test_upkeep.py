@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from kittui.errors import NetworkError, Unreachable
+from kittui.errors import Denied, NetworkError, Unreachable
 from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.store import LocalSource
@@ -18,9 +18,14 @@ from kittui.tui.app import KittuiApp
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.confirm import ConfirmDialog
 from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.context import Context
+from kittui.tui.upkeep import cleaning
 from kittui.tui.upkeep.doctor_screen import DoctorScreen
 from kittui.tui.upkeep.find_screen import FindScreen
 from kittui.tui.upkeep.usage_screen import UsageScreen
+from kittui.usecases.change import remove as removing
+from kittui.usecases.change.clean import CleanRules
+from kittui.usecases.change.removals import plan_removals
 from kittui.usecases.change.usage import usage_of
 from kittui.usecases.doctor import Check
 from kittui.usecases.find import Match, Problem
@@ -527,3 +532,27 @@ async def test_a_clean_up_that_leaves_what_its_rule_names_does_not_say_there_is_
         await choose(pilot, "At stage challenger")
         await until(pilot, lambda: "1 ModelKit stays: it is champion" in " ".join(text_of(pilot).split()))
         assert "There are no" not in text_of(pilot)
+
+
+async def test_a_clean_up_that_is_stopped_says_what_had_failed_by_then(
+    kits: Kits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    async def refused(*_: object) -> None:
+        asked.append(_)
+        if len(asked) == 1:
+            raise Denied("it is held")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(removing, "apply_remove", refused)
+    async with kits.app().run_test(notifications=True, size=LARGE) as pilot:
+        await ready(pilot)
+        context = Context(browse(pilot).program, browse(pilot), browse(pilot).selection)
+        plan = await plan_removals([(kits.fraud, Tag("v1.0.0")), (kits.fraud, Tag("v1.1.0"))], "delete")
+        work = cleaning._apply(context, CleanRules(untagged=True), plan, [], [])
+        browse(pilot).program.run_command("Clean up", work)
+        await until(pilot, lambda: len(asked) == 2)
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped." in said(pilot))
+        assert "it is held" in said(pilot)

@@ -43,6 +43,7 @@ COLUMNS = (
     Column("proof", 16),
     Column("who: why", 20, flex=True),
 )
+NOT_ALL = "The registry's records were not all read."
 MOST = 100_000
 """Records of each tag that a user may want to keep at most."""
 
@@ -91,6 +92,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._found: TagEvent | None = None
         self._reader: Worker[None] | None = None
         self._trouble = ""
+        self._complete = False
 
     @property
     def found(self) -> Sequence[TagEvent]:
@@ -120,6 +122,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     def action_reload(self) -> None:
         """Read the history again."""
+        self._complete = False
         self._reader = self._read()
 
     @work(group="history", exclusive=True)
@@ -142,6 +145,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         if trouble is not None and {*map(_key, before.events)} >= {*map(_key, self._history.events)}:
             self._history, self._by_tag = replace(before, notes=self._history.notes), None
             self.draw()
+        self._complete = trouble is None
         self._say_read(trouble)
         self.say(self._summary())
         self._detail()
@@ -185,7 +189,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         if event is None and self._moment is None:
             found: list[Line] = [(("The filter leaves nothing.", "muted"),)] if self._needle else []
             found = nothing(self._tag or self._repository.name) if not self._history.events else found
-            self._lines.show(Page([*found, *notes(self._history)]))
+            self._lines.show(Page([*self._lacking(), *found, *notes(self._history)]))
             return
         lines: list[Line] = []
         if event is not None and self._moment is None:
@@ -195,7 +199,11 @@ class HistoryScreen(RowsScreen[TagEvent]):
             at = write_time(moment)
             lines += [((f"What the tags pointed to at {at}" + (":" if self._moment else ", after it:"), "text+bold"),)]
             lines += [line for held in self._held(moment) for line in self._held_lines(held)]
-        self._lines.show(Page([*lines, *notes(self._history)]))
+        self._lines.show(Page([*self._lacking(), *lines, *notes(self._history)]))
+
+    def _lacking(self) -> list[Line]:
+        """What is shown is not all where the user has stopped the reading."""
+        return [((NOT_ALL, "warn"),)] if self._reader is None and not self._complete else []
 
     def _of(self, event: TagEvent) -> list[Line]:
         vouched, role = proof_spans(event)
@@ -337,6 +345,9 @@ class HistoryScreen(RowsScreen[TagEvent]):
         from kittui.usecases.trust.prune import old_records, prune
 
         self.program.ports.change_tools().policy.check_write(self._repository.reference())
+        if not self._complete:
+            self.program.toast(f"{NOT_ALL} Prune once they are.")
+            return
         text = await self.program.ask(
             InputDialog(
                 "Prune records",
@@ -379,7 +390,9 @@ class HistoryScreen(RowsScreen[TagEvent]):
         """Stop reading, drop the filter, or back."""
         if self._reader is not None and self._reader.is_running:
             self._reader.cancel()
+            self._reader = None
             self.say(f"Stopped; this is not all. {self._summary()}")
+            self._detail()
         elif not self.drop_filter():
             self.dismiss()
 

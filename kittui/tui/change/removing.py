@@ -195,8 +195,8 @@ async def _apply(
         left = [mark for mark in marks if (mark.repository.reference(), mark.target) not in gone]
         context.clear_marks(keep=left if context.selection.marks else ())
         await say_removed(context, tools, batch.done)
-    refusal = batch.failed[0][1] if batch.failed else None
-    if not done and isinstance(refusal, Unsupported) and plan.plans[0].mode == "untag":
-        return refusal
-    context.fail_all([*batch.named, *plan.failed], len(marks))
-    return None
+        refusal = batch.failed[0][1] if batch.failed else None
+        refused = refusal if isinstance(refusal, Unsupported) and plan.plans[0].mode == "untag" and not done else None
+        if refused is None:
+            context.fail_all([*batch.named, *plan.failed], len(marks))
+    return refused

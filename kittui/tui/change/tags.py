@@ -136,7 +136,7 @@ async def _carry_out(
                 keep=[*(mark for mark, _ in failed), *(row.mark for row in rows if id(row) not in moved)]
             )
         await _say_done(context, tools, batch.done, late)
-    name_failures(context, [*failed, *((row.mark, error) for row, error in batch.failed)], total)
+        name_failures(context, [*failed, *((row.mark, error) for row, error in batch.failed)], total)
 
 
 async def _say_done(

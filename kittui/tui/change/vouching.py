@@ -71,13 +71,14 @@ async def vouch(context: Context) -> None:
         await batch.run([[mark] for mark in marks], write)
     finally:
         done = [mark for [mark] in batch.done]
+        written = set(map(id, done))
         for repository in {mark.repository.reference(): mark.repository for mark in done}.values():
             context.changed(repository)
-        context.clear_marks(keep=[mark for mark in marks if mark not in done])
+        context.clear_marks(keep=[mark for mark in marks if id(mark) not in written])
         if done:
             names = clean(done[0].reference) if len(done) == 1 else f"{len(done)} ModelKits"
             context.toast(f"{DONE[what]} {names} with key {', '.join(keys)}")
-    name_failures(context, batch.failed, len(marks))
+        name_failures(context, batch.failed, len(marks))
 
 
 async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple[dict[str, Digest], list[str]]:

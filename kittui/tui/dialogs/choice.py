@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,6 +16,8 @@ from textual.widgets.option_list import Option
 from kittui.tui.dialogs.dialog import Dialog, Part, Words
 
 Value = TypeVar("Value")
+PAUSE: Final = 1.0
+"""Seconds after which what is typed begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,38 @@ class Choices(OptionList):
 
     def __init__(self, *choices: Option) -> None:
         super().__init__(*choices)
-        self._typed = ""
+        self._typed, self._typed_at = "", 0.0
+        self._before: int | None = None
 
     def on_key(self, event: events.Key) -> None:
-        """What is typed goes to the choice that begins with it; where none does, Enter chooses nothing."""
+        """What is typed goes to the choice that begins with it; where none does, Enter chooses nothing.
+
+        Backspace takes the last letter back, and with the first one the cursor is where it was.
+        """
         letter = (event.character or "").casefold()
-        if not letter.isalnum() or (not self._typed and event.key in self.screen.active_bindings):
-            self._typed = ""
+        # A line that is slow delivers letters late: the pause is the typist's, not the program's.
+        paused, self._typed_at = event.time - self._typed_at > PAUSE, event.time
+        if self._typed and event.key == "backspace":
+            self._typed = self._typed[:-1]
+        elif (letter == " " and self._typed and not paused) or (
+            letter.isalnum() and ((self._typed and not paused) or event.key not in self.screen.active_bindings)
+        ):
+            if self.highlighted is not None and (not self._typed or paused):
+                self._before = self.highlighted
+            self._typed = letter if paused else self._typed + letter
+        else:
+            self._typed = self._typed if event.key == "enter" else ""
             return
         event.stop()
         event.prevent_default()
-        self._typed += letter
-        self.highlighted = next((n for n in range(self.option_count) if self._begins(n)), None)
+        found = next((n for n in range(self.option_count) if self._begins(n)), None)
+        self.highlighted = found if self._typed else self._before
+
+    def action_select(self) -> None:
+        """Choose it, or say why nothing is chosen."""
+        if self.highlighted is None and self.option_count:
+            self.notify("Nothing begins with what was typed. Backspace takes a letter back.", markup=False)
+        super().action_select()
 
     def _begins(self, number: int) -> bool:
         option = self.get_option_at_index(number)

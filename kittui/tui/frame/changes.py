@@ -61,6 +61,7 @@ class Batch(Generic[Row]):
         self.done: list[list[Row]] = []
         self.failed: list[tuple[Row, KittuiError]] = []
         self._context, self._verb, self._total, self._at = context, verb, total, at
+        self._number = 0
 
     async def run(
         self, groups: Sequence[Sequence[Row]], work: Callable[[Sequence[Row], OnMoved], Awaitable[object]]
@@ -93,7 +94,8 @@ class Batch(Generic[Row]):
             # What stops the whole group is not repeated for the rest: then each row has its own answer.
             tried = left if faults < FAULTS else left[:1]
             moved, error = await self._attempt(tried, work)
-            left = [row for row in left if not any(row is one for one in moved)]
+            tried, untried = _without(tried, moved), left[len(tried) :]
+            left = [*tried, *untried]
             if error is None:
                 continue
             trouble = isinstance(error, NetworkError) and error.passing
@@ -102,10 +104,10 @@ class Batch(Generic[Row]):
                 self.failed += [(row, error) for row in left]
                 return error
             troubled = trouble
-            guilty = [row for row in left if self._name(row) == error.reference] or (tried if len(tried) == 1 else [])
+            guilty = [row for row in tried if self._name(row) == error.reference] or (tried if len(tried) == 1 else [])
             faults = faults + 1 if guilty else FAULTS
             self.failed += [(row, error) for row in guilty]
-            left = [row for row in left if not any(row is one for one in guilty)]
+            left = [*_without(tried, guilty), *untried]
         return None
 
     async def _attempt(
@@ -129,6 +131,7 @@ class Batch(Generic[Row]):
         finally:
             if moved:
                 self.done.append(moved)
+                self._number += len(moved)
         return moved, None
 
     @property
@@ -137,8 +140,7 @@ class Batch(Generic[Row]):
         return [(self._name(row), error) for row, error in self.failed]
 
     def _say(self, now: int) -> None:
-        number = sum(map(len, self.done)) + now
-        self._context.progress(f"{number} of {self._total} {self._verb}")
+        self._context.progress(f"{self._number + now} of {self._total} {self._verb}")
 
     def _target(self, row: Row) -> str:
         target = self._at(row)[1]
@@ -147,6 +149,12 @@ class Batch(Generic[Row]):
     def _name(self, row: Row) -> str:
         repository, target = self._at(row)
         return repository.reference(target)
+
+
+def _without(rows: Sequence[Row], some: Sequence[Row]) -> list[Row]:
+    """The other rows: these very ones, as two may be equal."""
+    gone = {id(row) for row in some}
+    return [row for row in rows if id(row) not in gone]
 
 
 async def say_removed(context: Context, tools: ChangeTools, done: Sequence[Sequence[RemovePlan]]) -> None:

@@ -110,15 +110,14 @@ class Keyboard:
         """Whether keys are held back now."""
         return self._delivering
 
-    @property
-    def keeps(self) -> bool:
-        """Whether what is typed waits for a dialog that is being prepared."""
-        return self._text and self._awaited
+    def prepares(self, task: asyncio.Task[object] | None) -> bool:
+        """Whether this command prepares a dialog that will get what is typed on this screen until it opens."""
+        return task is not None and task in self._preparing and self._over.get(task) is self._app.screen
 
     @property
     def _awaited(self) -> bool:
         """Whether a dialog that will ask for a text is being prepared for the screen that is shown."""
-        return any(self._over.get(task) is self._app.screen for task in self._preparing)
+        return any(map(self.prepares, self._preparing))
 
     def works(self, task: asyncio.Task[object] | None) -> bool:
         """Whether this command runs, and is not waiting for the user."""
@@ -202,7 +201,7 @@ class Keyboard:
 
     def _is_for(self, task: asyncio.Task[object]) -> bool:
         """Whether a text was typed for the dialog that a command opens now."""
-        return self._text and task in self._preparing and self._over.get(task) is self._app.screen
+        return self._text and self.prepares(task)
 
     def _no_dialog(self, task: asyncio.Task[object]) -> None:
         """What was typed for a command's dialog is not delivered: the dialog waits, or there is none."""

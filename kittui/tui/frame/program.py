@@ -437,7 +437,7 @@ class Program(App[None], inherit_bindings=False):
     def action_interrupt(self) -> None:
         """Ctrl+C takes away nothing that is being typed, and closes a dialog; elsewhere it quits."""
         if isinstance(self.focused, Input):
-            self.notify("Ctrl+C does not quit while you type. Esc leaves the text.", markup=False)
+            self.notify("Ctrl+C does not quit while you type; Esc cancels.", markup=False)
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         else:
@@ -449,6 +449,8 @@ class Program(App[None], inherit_bindings=False):
 
     def _leave(self, *, unless: bool = False) -> None:
         """Ask where something is under way or marked."""
+        if any(worker.group == "leave" and not worker.is_finished for worker in self.workers):
+            return
         if self._under_way or self.browser.marked:
             self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
         elif unless:

@@ -157,4 +157,4 @@ async def _apply(context: Context, rules: CleanRules, plan: Removals, failed: Fa
         for repository in {each.place: each.repository for each in plan.plans}.values():
             context.changed(repository)
         await say_removed(context, tools, batch.done)
-    context.fail_all([*failed, *batch.named], len(plan.plans) + len(failed))
+        context.fail_all([*failed, *batch.named], len(plan.plans) + len(failed))
