@@ -174,18 +174,26 @@ def test(env: dict[str, str]) -> int:
     prepare(env, *DEV)
     install_registry(env)
     install_skopeo(env)
-    with tempfile.TemporaryDirectory(prefix="kittui-", dir=memory(env), ignore_cleanup_errors=True) as folder:
-        return run_checks({**env, "TMPDIR": folder})
+    folder = tempfile.mkdtemp(prefix="kittui-", dir=memory(env))
+    status = 0
+    try:
+        status = run_checks({**env, "TMPDIR": folder})
+    finally:
+        if status:
+            say(f"What the failed tests left is in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return status
 
 
 def memory(env: Mapping[str, str]) -> str | None:
     """Where the tests' files go: kittui waits for the disk at every step, which in memory takes no time.
 
-    None for the system's own place: where the caller chose one, or there is too little room.
+    None for the system's own place: where the caller chose one, there is too little room, or no program may be run.
     """
     if "TMPDIR" in env or not _writable(MEMORY) or shutil.disk_usage(MEMORY).free < ROOM:
         return env.get("TMPDIR")
-    return MEMORY
+    return None if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC else MEMORY
 
 
 def run_checks(env: Mapping[str, str]) -> int:
@@ -193,13 +201,21 @@ def run_checks(env: Mapping[str, str]) -> int:
 
     def passes(name: str, command: Sequence[str], *, quiet: bool) -> bool:
         start = time.monotonic()
-        status = run([str(VENV / "bin" / command[0]), *command[1:]], env, quiet=quiet)
+        try:
+            status = run([str(VENV / "bin" / command[0]), *command[1:]], env, quiet=quiet)
+        except OSError as error:
+            say(f"== {name}: FAILED, {error}")
+            return False
         say(f"== {name}: {'FAILED' if status else 'ok'} in {time.monotonic() - start:.1f} s")
         return status == 0
 
     with ThreadPoolExecutor(max_workers=1) as beside:
         others = {name: beside.submit(passes, name, command, quiet=True) for name, command in CHECKS}
-        failed = [] if passes("tests", ("pytest", *PARALLEL), quiet=False) else ["tests"]
+        try:
+            failed = [] if passes("tests", ("pytest", *PARALLEL), quiet=False) else ["tests"]
+        except KeyboardInterrupt:
+            beside.shutdown(wait=False, cancel_futures=True)
+            raise
     failed += [name for name, passed in others.items() if not passed.result()]
     say(f"\nFailed: {', '.join(failed)}" if failed else "\nAll checks and tests passed.")
     return 1 if failed else 0
