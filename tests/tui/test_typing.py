@@ -197,7 +197,7 @@ async def test_what_waits_for_the_user_is_not_said_to_work_while_another_command
         browse(pilot).action_run("retag")
         await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
         first, second = browse(pilot).program.activities
-        assert first == "Retag … Esc stops"
+        assert first == "Retag … keys wait for its dialog; Esc drops it"
         assert "dialog is ready" in second
         burst(pilot, ["escape", "escape"])
         await until(pilot, lambda: not list(browse(pilot).program.activities))
