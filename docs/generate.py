@@ -30,9 +30,9 @@ from kittui.tui.style.keys import display_keys
 
 HERE = Path(__file__).parent
 KEYS = """\
-`?` shows the keys that do something where you are, `:` or `Ctrl+P` finds a command by its name. Every key can be given
-to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the last column, and one key or a
-list of them.
+`?` shows the keys of the screen, and what those lack that do nothing here; `:` or `Ctrl+P` finds a command by its
+name. Every key can be given to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the
+last column, and one key or a list of them.
 
 Keys take effect in the order they were typed, and what is typed ahead goes into what opens. Where a dialog that asks
 for a text takes long to open, what is typed meanwhile is kept for it and never runs as commands; the header says so,

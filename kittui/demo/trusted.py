@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from kittui.config import Config
-from kittui.config.values import Trusted
+from kittui.config.loading import parse_config
 from kittui.demo.stage import Stage
 from kittui.layout import LayoutSource
 from kittui.oci.protocols import Repository
@@ -21,7 +22,6 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
 from kittui.state.history import Event, History
 from kittui.trust.documents import parse_time
-from kittui.trust.gates import ApprovedBy, Attested, GateSet, LicenseIn, Metric, SignedBy
 from kittui.trust.moves import MOVE, Move, write_move
 from kittui.trust.reviews import write_review
 from kittui.trust.statements import REVIEW, SIGNED, TEST_RESULT
@@ -42,19 +42,18 @@ WELCOME: Final = """\
 You are Dana; nothing you do here stays. Try {promote} on the challenger: it lacks your approval, which {vouch} gives.
 {board} every stage, {diff} compare, {help} help, {messages} this again"""
 """Who the user is in the demo, and what there is to try first, with the keys of commands by their ids."""
-_GATES: Final = GateSet(
-    "production",
-    "champion",
-    (
-        LicenseIn(("Apache-2.0", "CC0-1.0")),
-        Metric("model.parameters.metrics.auc", at_least=0.85),
-        SignedBy(("ci",)),
-        Attested(TEST_RESULT, ("ci",), "PASSED", "test-result"),
-        ApprovedBy(2, ("ada", "dana")),
-    ),
-    "challenger",
-    enforce=True,
-)
+KEPT: Final = WELCOME.replace("nothing you do here stays", "what you do here is kept")
+"""The same where the demo is kept."""
+_GATES: Final[Mapping[str, Any]] = {
+    "name": "production",
+    "move": "challenger -> champion",
+    "enforce": True,
+    "license_in": ["Apache-2.0", "CC0-1.0"],
+    "metric": [{"path": "model.parameters.metrics.auc", "at_least": 0.85}],
+    "signed_by": ["ci"],
+    "attested": [{"type": "test-result", "by": ["ci"], "result": "PASSED"}],
+    "approved_by": {"count": 2, "people": ["ada", "dana"]},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,26 @@ class People:
         """The file of a public key."""
         return self.folder / f"{name}.pub"
 
+    def document(self) -> bytes:
+        """A config.yaml in which they count and the gates hold, played as Dana."""
+        document = {
+            "trust": [{"name": name, "key": str(self.public(name))} for name in PEOPLE],
+            "gates": [_GATES],
+            "signing_key": str(self.private("dana")),
+            "record": "registry",
+        }
+        return json.dumps(document, indent=2).encode() + b"\n"
+
     def configured(self, config: Config) -> Config:
-        """A configuration in which they count and the gates hold, played as Dana."""
-        trust = tuple(Trusted(name, str(self.public(name))) for name in PEOPLE)
+        """A configuration with what that says."""
+        own, _ = parse_config(self.document(), "the demo")
         return replace(
-            config, trust=trust, gates=(_GATES,), gates_mistaken="", signing_key=self.private("dana"), record="registry"
+            config,
+            trust=own.trust,
+            gates=own.gates,
+            gates_mistaken=own.gates_mistaken,
+            signing_key=own.signing_key,
+            record=own.record,
         )
 
 

@@ -222,7 +222,7 @@ async def test_gates_fill_in_the_cheapest_first(tmp_path: Path) -> None:
     asked, tools, evidence = asyncio.Event(), kits.world.change_tools, kits.world.evidence
     first = evidence.statements
 
-    async def later(*words: Any) -> Any:
+    async def later(*words: Any, **_: Any) -> Any:
         await asked.wait()
         return await first(*words)
 
@@ -232,7 +232,7 @@ async def test_gates_fill_in_the_cheapest_first(tmp_path: Path) -> None:
     kits.world.change_tools = replace(tools, policy=Policy(rules=(rule, Never())))
     async with kits.app().run_test(size=LARGE) as pilot:
         await ready(pilot)
-        evidence.statements = later  # type: ignore[assignment]
+        evidence.statements = later  # type: ignore[method-assign]
         await pilot.press("c")
         await until(pilot, lambda: "✗ license  the Kitfile names no license" in text_of(pilot))
         shown = text_of(pilot)

@@ -68,7 +68,7 @@ def test_what_a_cancelled_task_still_writes_does_not_outlive_the_demo(
         late.mkdir(parents=True)
         (late / "file").write_bytes(b"x")
 
-    async def play(call: object, folder: Path) -> int:
+    async def play(call: object, folder: Path, *, kept: bool) -> int:
         task = asyncio.create_task(asyncio.to_thread(write_late, folder))
         await asyncio.sleep(0)
         task.cancel()
@@ -96,6 +96,9 @@ def test_what_is_kept_is_a_layout_and_a_store(tmp_path: Path, environment: dict[
     )
     names = [entry["name"] for entry in json.loads(listed.stdout)["repositories"]]
     assert "acme/fraud-detector" in names
+    gate = [*KITTUI, "--config", str(kept / "config.yaml"), "gate", "--json", f"oci:{kept}/models/acme/fraud-detector"]
+    asked = json.loads(subprocess.run(gate, env=inside, capture_output=True, check=False).stdout)
+    assert [one["state"] for one in asked["gates"]] == ["pass", "pass", "pass", "pass", "fail"]
     again = subprocess.run([*KITTUI, "ls", "--json", "local://"], env=inside, capture_output=True, check=True)
     assert {"name": "acme/sentiment"}.items() <= json.loads(again.stdout)["repositories"][1].items()
 

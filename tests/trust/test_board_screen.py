@@ -111,13 +111,13 @@ async def test_cards_say_what_stands_where_and_what_waits(kits: Kits, size: tupl
 async def test_names_are_there_before_details(kits: Kits) -> None:
     hold, first = asyncio.Event(), kits.world.evidence.statements
 
-    async def later(*words: Any) -> Any:
+    async def later(*words: Any, **_: Any) -> Any:
         await hold.wait()
         return await first(*words)
 
     async with kits.app().run_test(size=LARGE) as pilot:
         await ready(pilot)
-        kits.world.evidence.statements = later  # type: ignore[assignment]
+        kits.world.evidence.statements = later  # type: ignore[method-assign]
         await pilot.press("b")
         await until(pilot, on(pilot, BoardScreen))
         await until(pilot, lambda: "challenger …" in text_of(pilot) and "reading" in text_of(pilot))
@@ -302,13 +302,13 @@ def test_gates_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> 
 async def test_gates_say_what_they_read_until_they_answer(kits: Kits) -> None:
     hold, first = asyncio.Event(), kits.world.evidence.statements
 
-    async def later(*words: Any) -> Any:
+    async def later(*words: Any, **_: Any) -> Any:
         await hold.wait()
         return await first(*words)
 
     async with kits.app().run_test(size=LARGE) as pilot:
         await ready(pilot)
-        kits.world.evidence.statements = later  # type: ignore[assignment]
+        kits.world.evidence.statements = later  # type: ignore[method-assign]
         await pilot.press("c")
         await until(pilot, on(pilot, PromotionDialog))
         await until(pilot, lambda: "… 2 still asked" in text_of(pilot))

@@ -28,30 +28,34 @@ async def command(call: Call, keep: Path | None) -> int:
 
     A fraud detector with its lifecycle (champion, challenger, rollback, retired ...), a sharded and a quantised
     model, a language model with prompts, data sets. You play Dana, whose approval the challenger still needs. It is a
-    copy: whatever you do, nothing of it stays, and your own store, registries and configuration are not touched.
+    copy: whatever you do, nothing of it stays without --keep, and your own store, registries and configuration are not
+    touched.
     """
     if call.options.json:
         raise TerminalNeeded("the demo is the interface: it has no JSON", hint="kittui ls --json lists a source.")
     need_terminal(_HINT)
     with _folder(keep) as folder:
         try:
-            return await _play(call, folder)
+            return await _play(call, folder, kept=keep is not None)
         finally:
             # A cancelled task leaves its thread at work; what such a thread writes late would outlive the folder.
             await asyncio.get_running_loop().shutdown_default_executor()
 
 
-async def _play(call: Call, folder: Path) -> int:
+async def _play(call: Call, folder: Path, *, kept: bool) -> int:
     from kittui.cli.compose import Composition
     from kittui.cli.interface import run_interface
     from kittui.cli.leaving import leaving_on_signals
     from kittui.demo.stage import set_up
-    from kittui.demo.trusted import WELCOME, vouch
+    from kittui.demo.trusted import KEPT, WELCOME, vouch
     from kittui.oci.reference import LOCAL
     from kittui.tui.frame.ports import PlaceEntry
 
     stage = await set_up(folder)
     people = await vouch(stage)
+    config = folder / "config.yaml"
+    if kept:
+        await asyncio.to_thread(config.write_bytes, people.document())
     os.chdir(stage.work)
     flags = replace(call.options.flags, store=str(stage.store))
     places = (PlaceEntry(LOCAL), PlaceEntry(stage.place, "demo"))
@@ -59,7 +63,10 @@ async def _play(call: Call, folder: Path) -> int:
     async with Composition(flags, environ=stage.environment(os.environ)) as composition:
         composition.config = people.configured(composition.config)
         with leaving_on_signals():
-            return await run_interface(composition, start, places, WELCOME)
+            status = await run_interface(composition, start, places, KEPT if kept else WELCOME)
+    if kept:
+        call.printer.note(f"kept in {folder}: kittui --config {config} oci:{stage.models}")
+    return status
 
 
 @contextmanager
