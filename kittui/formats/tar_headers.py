@@ -55,7 +55,7 @@ def header_number(field: bytes, position: int) -> int:
 
 
 def pax_number(text: str, position: int) -> int:
-    """A number of an extension header; raises Malformed for what is no size."""
+    """A number of an extension header; raises Malformed for what is not a size."""
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
         raise Malformed(f"an impossible size in the extension header at byte {position}")
     return int(text)
