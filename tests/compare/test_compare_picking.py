@@ -10,12 +10,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from kittui.errors import Unauthorized, Unsupported
+from kittui.errors import BadReference, Unauthorized, Unsupported
 from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL, Place
 from kittui.oci.tag import Tag
 from kittui.tui.compare.pick_dialog import PickDialog
-from kittui.tui.compare.picking import in_order
+from kittui.tui.compare.picking import in_order, own_digest
 from kittui.tui.compare.screen import CompareScreen
 from kittui.usecases.diff.compare import Side
 from tests.fakes.memory import MemorySource
@@ -268,3 +269,37 @@ async def test_marks_are_compared_old_with_new_whatever_was_marked_first() -> No
         assert [target for _, target in await compared(pilot)] == names
         await until(pilot, lambda: "old champion" in text_of(pilot))
         assert "new challenger" in text_of(pilot)
+
+
+@pytest.mark.parametrize("form", ["{}", "@{}", "{:.19}", "@{:.19}", "short", "SHORT"])
+async def test_a_digest_is_looked_for_in_this_repository(form: str) -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        repository = browse(pilot).selection.repository
+        assert repository is not None
+        digest = browse(pilot).known_digests(repository)[Tag("challenger")]
+        await picking(pilot)
+        short = {"short": digest.short, "SHORT": digest.short.upper()}
+        await type_in(pilot, short.get(form) or form.format(str(digest)))
+        await pilot.press("enter")
+        assert (str(REGISTRY), digest) in await compared(pilot)
+
+
+@pytest.mark.parametrize("typed", ["sha256:12", "@sha256:", "@challenger", "abcdef012345", f"sha256:{'A' * 63}"])
+async def test_a_digest_that_nothing_has_says_so_in_the_dialog(typed: str) -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await to_registry(pilot)
+        dialog = await picking(pilot)
+        await type_in(pilot, typed)
+        await pilot.press("enter")
+        await until(pilot, lambda: "No digest that was listed here begins with" in text_of(pilot))
+        assert pilot.app.screen is dialog
+
+
+def test_the_beginning_of_two_digests_names_neither() -> None:
+    both = [Digest(f"sha256:abcdef01{end * 56}") for end in "12"]
+    with pytest.raises(BadReference, match="More than one digest"):
+        own_digest("abcdef01", both)
+    assert own_digest("abcdef011", both) == both[0]
+    assert own_digest("registry.acme.dev/kits:abcdef01", both) is None
+    assert own_digest("v1", both) is None

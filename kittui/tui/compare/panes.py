@@ -230,11 +230,15 @@ class ChangePanes(Container):
 
     def choose(self, chosen: Filter) -> None:
         """Show what a filter lets through, the cursor on a change."""
+        key = self.rows.current.entry.key if self.rows.current else None
         self.chosen_filter = chosen
         self._show_rows()
         self.fit()
         row = self.rows.current
-        if row is not None and not row.is_change:
+        if row is None or row.entry.key != key:
+            # What a filter hides is left for the first that it shows.
+            self.rows.move_to(self.change_tree.changes[0] if self.change_tree.changes else 0)
+        elif not row.is_change:
             number = neighbour(self.change_tree.changes, self.rows.cursor, 1)
             if number is not None:
                 self.rows.move_to(number)
@@ -273,12 +277,18 @@ class ChangePanes(Container):
         """Show the rows that the filter lets through, the cursor on the same one."""
         tree = self.change_tree
         key = self.rows.current.entry.key if self.rows.current else None
+        following = [row.entry.key for row in self.rows.rows[self.rows.cursor :]]
         if self.chosen_filter.statuses is not None and not tree.counts[self.chosen_filter] and not tree.problems:
             self.chosen_filter = FILTERS[0]
         tree.load(self.chosen_filter, tree.folded_keys if folded is None else folded)
         self._mark()
-        self.rows.show(tree.rows, next((row for row in tree.rows if row.entry.key == key), None))
+        self.rows.show(tree.rows, self._row_for(following) if key is not None else None)
         self._on_rows()
+
+    def _row_for(self, keys: Iterable[str]) -> Row | None:
+        """The row of the first of some keys that has one."""
+        rows = {row.entry.key: row for row in self.change_tree.rows}
+        return next((rows[key] for key in keys if key in rows), None)
 
     def _go(self, number: int, step: int) -> None:
         """Put the cursor on a change, and say where that is around the end."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
-from kittui.errors import KittuiError, sentences
+from kittui.errors import BadReference, KittuiError, sentences
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
@@ -23,6 +25,11 @@ from kittui.tui.frame.selection import Selection
 from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import Side
 from kittui.usecases.diff.order import by_stage, by_time, by_version
+
+_DIGEST: Final = re.compile(
+    r"(?P<at>@?(?:sha(?:256|512):)?)(?P<hex>[0-9a-f]{7,128})|@.*|sha(?:256|512):.*", re.IGNORECASE
+)
+"""What is meant as a digest of the repository that is shown: nothing else can be written like this."""
 
 
 async def diff(context: Context) -> None:
@@ -94,8 +101,12 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     async def tags_of(reference: str) -> Sequence[str]:
         return await _tags(ports, known[reference])
 
+    digests = await _digests(context, repository)
+
     def check(text: str) -> str:
         try:
+            if own_digest(text, digests) is not None:
+                return ""
             _, name, _ = ports.locate(text)
         except KittuiError as error:
             return sentences(error)
@@ -109,9 +120,42 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
         pair = Side(repository, answer.pair[0]), Side(repository, answer.pair[1])
         # What is often compared says itself what it compares with what.
         return pair if answer in hand else await in_order(context, pair)
+    if (digest := own_digest(answer.reference, digests)) is not None:
+        return await in_order(context, (Side(repository, digest), here))
     place, name, typed = ports.locate(answer.reference)
     source = await ports.source(place)
     return await in_order(context, (Side(source.repository(name), typed or target), here))
+
+
+def own_digest(text: str, known: Iterable[Digest]) -> Digest | None:
+    """The digest of this repository that a text names, whole or by its beginning; None where it is something else.
+
+    Raises BadReference where it can only be a digest, and none of the known ones begins so.
+    """
+    found = _DIGEST.fullmatch(text.strip())
+    if found is None:
+        return None
+    begins, algorithm = (found["hex"] or "").lower(), (found["at"] or "").lower().strip("@:")
+    if len(begins) == {"sha512": 128}.get(algorithm, 64):
+        return Digest.parse(f"{algorithm or 'sha256'}:{begins}")
+    fitting = sorted({each for each in known if begins and each.hex.startswith(begins)})
+    if len(fitting) == 1:
+        return fitting[0]
+    which = "More than one digest" if fitting else "No digest"
+    raise BadReference(
+        f"{which} that was listed here begins with {clean(begins or text.strip(), limit=80)}",
+        hint="Write the whole digest (sha256: and 64 digits), or HOST/REPOSITORY:TAG.",
+    )
+
+
+async def _digests(context: Context, repository: Repository) -> set[Digest]:
+    """The digests of this repository that are known, or cost nothing to list."""
+    found = set(context.browser.known_digests(repository).values())
+    if repository.source.traits.free:
+        with suppress(KittuiError):
+            async for page in context.ports.tags(repository):
+                found |= {entry.descriptor.digest for entry in page if entry.descriptor is not None}
+    return found
 
 
 async def _tags(ports: Ports, repository: Repository) -> list[Tag]:

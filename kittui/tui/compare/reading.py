@@ -93,9 +93,8 @@ class Reading:
         self.depth = Depth()
 
     def forget(self) -> None:
-        """Forget what was compared."""
+        """Forget what was compared; it stays in view until as much is known again."""
         self._kept.clear()
-        self.comparison = None
 
     def swap(self) -> bool:
         """Swap the sides; false where that order has to be read first."""
@@ -152,13 +151,18 @@ class Reading:
         A state that names a step is reported in words alone: nothing else of it is new.
         """
         self._step = comparison
-        if comparison.doing and (self.comparison or self._waiting):
+        if (comparison.doing and (self.comparison or self._waiting)) or self._says_less(comparison):
             self._on_progress()
             return
         self._waiting = comparison
         if self._timer is None and self._screen.is_attached:
             pause = max(0.001, PAUSE - (monotonic() - self._drawn_at))
             self._timer = self._screen.set_timer(pause, self._draw)
+
+    def _says_less(self, comparison: Comparison) -> bool:
+        """Whether a state on the way lacks what is in view already, as it does at the start of reading again."""
+        shown = self.comparison
+        return shown is not None and not comparison.complete and not _known(shown) <= _known(comparison)
 
     def _draw(self) -> None:
         self._timer = None
@@ -176,3 +180,18 @@ class Reading:
         self.comparison = comparison
         self._on_state(comparison, first)
         self._drawn_at = monotonic()
+
+
+def _known(comparison: Comparison) -> set[tuple[str, ...]]:
+    """What a state says of files, texts and tensors, without how they differ."""
+    found: set[tuple[str, ...]] = {("value", change.path) for change in comparison.kitfile}
+    found |= {("text", text.path) for text in comparison.texts}
+    for file in comparison.files:
+        found.add(("file", str(file.layer), file.path))
+        if file.status != "not_compared":
+            found.add(("read", str(file.layer), file.path))
+    for tensor in comparison.tensors:
+        found.add(("tensor", tensor.file, tensor.name))
+        if tensor.figures is not None:
+            found.add(("figures", tensor.file, tensor.name))
+    return found

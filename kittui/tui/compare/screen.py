@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from kittui.compare.changes import Problem
 from kittui.compare.comparison import Comparison
 from kittui.compare.text import LineRules
 from kittui.compare.words import facts_words
@@ -75,6 +76,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._panes.below = Pictures(self, self._reading, self._panes.show_detail).lines
         self._reviewing = Reviewing(self, self._reading, self._panes)
         self._search_input = SearchInput(self._panes, self._update_bars, self._update_place)
+        self._told: tuple[Problem, ...] = ()
         self._header = HeaderBar()
         self._strip = SummaryStrip()
         self._footer = FooterBar()
@@ -140,12 +142,18 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def _show_state(self, comparison: Comparison, first: bool) -> None:
         self._panes.show(comparison, first)
         self._reviewing.follow(comparison)
+        if comparison.complete and comparison.problems and comparison.problems != self._told:
+            self._told = comparison.problems
+            problem, many = comparison.problems[0], counted(len(comparison.problems), "part")
+            said = f"{many} could not be compared. {problem.where}: {problem.message}"
+            self.program.notify(clean(said), severity="warning", markup=False)
 
     def _show_failure(self, error: KittuiError) -> None:
-        self._strip.facts = (clean(error.message),)
-        self._panes.detail.begin([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text])
+        if self.comparison is None:
+            self._panes.detail.begin([((clean(text), "bad"),) for text in (error.message, error.hint or "") if text])
         self.program.fail(error)
-        self._update_words()
+        self._update_all()
+        self._strip.facts = (clean(error.message),)
 
     def _update_all(self) -> None:
         self._update_bars()
@@ -157,6 +165,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         self._update_place()
         if comparison is not None:
             self._strip.facts = tuple(map(clean, facts_words(comparison)))
+            self._strip.problems = len(comparison.problems)
             counts, chosen = self.change_tree.counts, self._panes.chosen_filter
             self._strip.chips = tuple(
                 Chip(each, counts[each], each is chosen)
@@ -187,6 +196,8 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             return
         place, total = self._panes.place
         words = f"change {place} of {total}" if place else counted(total, "change")
+        if self.comparison is None:
+            words = "reading" if self.working else "not compared"
         self._header.facts = ((words + self._reviewing.words, "$kit-accent"),)
         self._header.where = (self._way(),)
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from kittui.tui.compare.tree import ROLES, Filter
+from kittui.tui.compare.tree import PROBLEM, ROLES, Filter
 from kittui.tui.widgets.bars import shorten
 
 
@@ -51,6 +51,7 @@ class SummaryStrip(Widget):
     DEFAULT_CSS = "SummaryStrip { height: 2; background: $kit-background; color: $kit-muted; padding: 0 1; }"
     facts: reactive[tuple[str, ...]] = reactive((), layout=False)
     chips: reactive[tuple[Chip, ...]] = reactive((), layout=False)
+    problems: reactive[int] = reactive(0, layout=False)
     reading: reactive[tuple[str, ...]] = reactive((), layout=False)
 
     class Chosen(Message):
@@ -60,30 +61,35 @@ class SummaryStrip(Widget):
             super().__init__()
             self.filter = chosen
 
+    def _failed(self, words: bool) -> str:
+        """How much could not be compared; `n` stops there as well."""
+        return f" {PROBLEM} {self.problems:,}{' not compared' if words else ''} " if self.problems else ""
+
     def _layout(self) -> tuple[bool, str]:
         """Whether filters have their words, and what is said on the right: both give way before the filters do."""
         width = self.size.width
         for words in (True, False):
-            used = sum(cell_len(chip.text(words)) for chip in self.chips)
+            used = self._used(words)
             for count in range(len(self.reading), -1, -1):
                 right = " · ".join(self.reading[:count])
                 if used + cell_len(right) + 1 <= width:
                     return words, right
                 if words:
                     break
-        used = sum(cell_len(chip.text(False)) for chip in self.chips)
+        used = self._used(False)
         return False, shorten(self.reading[0], max(0, width - used - 1)) if self.reading and width > used + 8 else ""
+
+    def _used(self, words: bool) -> int:
+        return sum(cell_len(chip.text(words)) for chip in self.chips) + cell_len(self._failed(words))
 
     def render(self) -> Content:
         """Both lines, never longer than the terminal is wide."""
         width = self.size.width
         words, right = self._layout()
         pieces: list[tuple[str, str]] = [(_joined(self.facts, width), "$kit-muted"), ("\n", "")]
-        used = 0
-        for chip in self.chips:
-            text = chip.text(words)
-            used += cell_len(text)
-            pieces.append((text, chip.style))
+        pieces += [(chip.text(words), chip.style) for chip in self.chips]
+        pieces.append((self._failed(words), "$kit-bad bold"))
+        used = self._used(words)
         pieces += [(" " * max(0, width - used - cell_len(right)), ""), (right, "$kit-muted")]
         return Content.assemble(*pieces)
 
