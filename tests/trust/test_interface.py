@@ -314,7 +314,7 @@ async def test_what_is_gone_from_the_registry_is_not_restored(kits: Kits) -> Non
 async def test_a_record_by_an_unknown_key_is_shown_and_proves_nothing(kits: Kits) -> None:
     nine, one = (Digest.parse(kits.fraud.tagged[tag]) for tag in ("v0.9.0", "v1.0.0"))
     await record(kits, "2026-05-01T10:00:00Z", nine, one, OTHER)
-    async with kits.app().run_test(size=LARGE) as pilot:
+    async with kits.app().run_test(size=(220, 45)) as pilot:
         await ready(pilot)
         await pilot.press("6")
         await until(pilot, lambda: "unknown key" in text_of(pilot))
