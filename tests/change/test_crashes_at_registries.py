@@ -76,6 +76,8 @@ CASES = {
 
 
 AT_REGISTRIES = ("registry.", "transfer.", "remove.", "carry.")
+ON_REFUSAL = {"remove.after-put-back"}
+"""Reached only where a registry takes a placeholder and refuses to delete it: see test_displacing.py."""
 
 
 @pytest.fixture
@@ -165,4 +167,4 @@ def test_every_point_of_a_registry_is_reached_by_some_command(tmp_path: Path, re
         with inside(tmp_path / str(number)), counting() as points:
             assert run(*words, stdin=RIGHT) == (0, mock.ANY)
         found |= set(points)
-    assert {point for point in named_points() - found if point.startswith(AT_REGISTRIES)} == set()
+    assert {point for point in named_points() - found if point.startswith(AT_REGISTRIES)} == ON_REFUSAL
