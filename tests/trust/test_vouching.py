@@ -118,7 +118,7 @@ async def test_sign_approve_reject_and_attest(desk: Open, tmp_path: Path) -> Non
         await choose(pilot, "approve")
         await answer(pilot, "Why?", "recall is up")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
-        await until(pilot, lambda: "Approved of" in said(pilot))
+        await until(pilot, lambda: "Approved" in said(pilot))
         await choose(pilot, "reject")
         await answer(pilot, "Why?", "no card")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
@@ -307,7 +307,7 @@ async def test_an_approval_says_whether_every_change_was_ticked(desk: Open, tmp_
             assert reviewed in text_of(pilot)
         await answer(pilot, "Why?", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
-        await until(pilot, lambda: "Approved of" in said(pilot))
+        await until(pilot, lambda: "Approved" in said(pilot))
         (one,) = await made.stated()
         assert one.verdict.statement is not None
         against = one.verdict.statement.predicate[DETAILS].get("reviewedAgainst")
@@ -340,7 +340,7 @@ async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(de
         assert "You reviewed acme/fraud-detector:challenger against champion:" in said_so
         await answer(pilot, "Why?", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
-        await until(pilot, lambda: "Approved of 2 ModelKits" in said(pilot))
+        await until(pilot, lambda: "Approved 2 ModelKits" in said(pilot))
         for tag, expected in (("challenger", Digest(champion)), ("rollback", None)):
             (one,) = [each for each in await made.stated(tag) if each.verdict.statement]
             assert one.verdict.statement is not None

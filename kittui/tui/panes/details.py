@@ -32,7 +32,7 @@ BUILT_IN = 2
 """Tabs of the pane's own, before those that other parts add."""
 LINES = 20_000
 """Lines of a Kitfile that are shown."""
-LETTERS = (12, 4, 3, 1)
+LETTERS = tuple(range(20, 0, -1))
 """How many letters of the names of tabs that aren't shown are written: as many as fit."""
 
 
