@@ -140,8 +140,9 @@ async def test_a_name_that_would_be_an_option_is_none(lent: list[str], tmp_path:
     ],
 )
 async def test_an_editor_that_fails_says_why(
-    programs: Programs, says: tuple[str, ...], lent: list[str], temporary: Path
+    programs: Programs, says: tuple[str, ...], lent: list[str], temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("kittui.usecases.inspect.programs._usual_editor", lambda: "")
     async with app_of(programs).run_test(size=(120, 40), notifications=True) as pilot:
         await to_row(pilot, "README.md")
         await quiet(pilot)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
+from textual.content import Content
 
 from kittui.disk.private import PrivateFolder, private_folder
 from kittui.disk.threads import in_thread
-from kittui.errors import KittuiError, Unsupported
+from kittui.errors import KittuiError, Unsupported, sentences
 from kittui.terminal import clean
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.asking import agree
@@ -123,16 +124,17 @@ async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
         f"You changed the copy of {clean(name)}. kittui writes nothing back into a ModelKit.",
         "Save what you wrote as a file? Esc drops it.",
     )
-    target = str(Path.cwd() / name)
+    target, wrong = str(Path.cwd() / name), ""
     while True:
-        typed: str | None = await program.ask(InputDialog("Your changes", words, value=target))
+        shown = [*words, "", Content.styled(wrong, "$kit-warn")] if wrong else words
+        typed: str | None = await program.ask(InputDialog("Your changes", shown, value=target))
         target = typed or ""
         if not target:
             break
         try:
             saved = await save_copy(copy.path, Path(target))
         except KittuiError as error:
-            program.fail(error)
+            wrong = clean(sentences(error))
         else:
             program.toast(f"Saved {saved}")
             return
