@@ -16,17 +16,17 @@ async def serve(answer: Serve, *, tls: ssl.SSLContext | None = None, host: str =
     tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await answer(reader, writer)
-        finally:
-            tasks.discard(task)
-            writer.close()
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await answer(reader, writer)
 
-    server = await asyncio.start_server(handle, host, 0, ssl=tls)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(handle(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        # A task that is cancelled before it begins closes nothing itself.
+        task.add_done_callback(lambda _: writer.close())
+
+    server = await asyncio.start_server(accept, host, 0, ssl=tls)
     try:
         yield f"{host}:{server.sockets[0].getsockname()[1]}"
     finally:

@@ -111,6 +111,8 @@ class ScriptedRegistry(RegistryApi):
         task = asyncio.ensure_future(self._serve(answer, reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before it begins closes nothing itself.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, answer: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -165,7 +165,7 @@ def nearer(screen: str, before: State, state: State) -> bool:
 BOARD = {"c": "PromotionDialog", "R": "PromotionDialog", "t": "InputDialog", "/": "BoardScreen"}
 """Keys of the board that open something to type into."""
 BOARD_LISTS = {"a": "ChoiceDialog", "o": "ChoiceDialog", "H": "HistoryScreen", "d": "CompareScreen", "?": "HelpDialog"}
-HISTORY = {"t": "InputDialog", "X": "InputDialog"}
+HISTORY = {"t": "InputDialog", "X": "InputDialog", "/": "HistoryScreen"}
 HISTORY_LISTS = {"?": "HelpDialog"}
 
 
