@@ -275,8 +275,14 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     def action_mark(self) -> None:
         """Mark the move under the cursor, or take the mark away."""
-        event = self._rows.current
-        self._mark(None if _same(event, self._marked) else event)
+        if (event := self._here()) is not None:
+            self._mark(None if _same(event, self._marked) else event)
+
+    def _here(self) -> TagEvent | None:
+        """The move under the cursor; says so where there is none."""
+        if self._rows.current is None:
+            self.program.toast("There is no move under the cursor.")
+        return self._rows.current
 
     def _mark(self, event: TagEvent | None) -> None:
         self._marked = event
@@ -293,7 +299,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
     @on(Rows.Opened)
     def action_compare(self) -> None:
         """Compare what the tag pointed to before and after the move; with a mark, what both moves gave."""
-        event, marked = self._rows.current, self._marked
+        event, marked = self._here(), self._marked
         if event is not None and marked is not None and not _same(event, marked):
             self._compare(marked.after, event.after)
         elif event is not None:
@@ -313,7 +319,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self.program.run_command("Compare", self._compare_now())
 
     async def _compare_now(self) -> None:
-        event = self._rows.current
+        event = self._here()
         if event is not None:
             held = event.after or event.before
             self._compare(held, (await self._repository.resolve(Tag.parse(event.tag))).digest)
