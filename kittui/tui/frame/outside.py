@@ -13,6 +13,7 @@ from kittui.disk.private import PrivateFolder, private_folder
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, Unsupported, sentences
 from kittui.terminal import clean
+from kittui.tui.dialogs.dialog import Part
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.asking import agree
 from kittui.usecases.inspect.copies import Original, PrivateCopy, copy_of
@@ -126,8 +127,8 @@ async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
     )
     target, wrong = str(Path.cwd() / name), ""
     while True:
-        shown = [*words, "", Content.styled(wrong, "$kit-warn")] if wrong else words
-        typed: str | None = await program.ask(InputDialog("Your changes", shown, value=target))
+        problem: list[Part] = ["", Content.styled(wrong, "$kit-warn")] if wrong else []
+        typed: str | None = await program.ask(InputDialog("Your changes", [*words, *problem], value=target))
         target = typed or ""
         if not target:
             break
