@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -42,6 +43,8 @@ referrers_option = click.option(
 
 TELL = 0.2
 """Seconds between two looks at the progress."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Done = TypeVar("Done")
 
@@ -107,8 +110,8 @@ def note_unseen(call: Call, tags: Sequence[str]) -> None:
         call.printer.note(unseen_text(tags))
 
 
-def show_changed(call: Call, plan: ChangePlan, done: Changed) -> None:
-    """The result of moving tags."""
+def show_changed(call: Call, plan: ChangePlan, done: Changed, more: Mapping[str, Any] = NOTHING) -> None:
+    """The result of moving tags; `more` joins its JSON."""
 
     def show() -> None:
         for line in change_lines(done.changes):
@@ -116,25 +119,33 @@ def show_changed(call: Call, plan: ChangePlan, done: Changed) -> None:
         if not done.changes:
             call.printer.line(nothing_to_do(plan))
 
-    call.printer.result(done.to_json(), show)
+    call.printer.result({**done.to_json(), **more}, show)
     note_unseen(call, done.unseen)
 
 
 async def agree(
-    call: Call, plan: ChangePlan, verb: str, question: str, override: str = "", more: Sequence[str] = ()
+    call: Call,
+    plan: ChangePlan,
+    verb: str,
+    question: str,
+    override: str = "",
+    more: Sequence[str] = (),
+    said: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Show a plan with what the policy says of it, and ask; nobody is asked about nothing, or what a rule refuses.
+
+    `more` are further lines of the plan, and `said` what joins its JSON.
 
     Raises ReadOnly, Refused naming the rule or where the answer is no, and TerminalNeeded.
     """
     policy = call.composition.policy
     if not plan.changes:
-        call.preview([nothing_to_do(plan)], plan_document(plan))
+        call.preview([nothing_to_do(plan)], {**plan_document(plan), **said})
         return
     call.check_write(plan.place)
     verdicts = await policy.assess(plan)
     lines = [*plan_lines(plan, verb, verdicts), *more]
-    call.preview(lines, plan_document(plan, verdicts))
+    call.preview(lines, {**plan_document(plan, verdicts), **said})
     try:
         policy.stop(verdicts, override, plan.place)
     except Refused:

@@ -82,6 +82,30 @@ def test_a_member_that_is_down_is_marked(run: Run, fleet: tuple[str, str], other
     assert prod["problem"]
 
 
+def test_every_member_says_how_it_stands(run: Run, kit_registry: DockerRegistry, tmp_path: Path) -> None:
+    down = "127.0.0.1:9"
+    members = {"dev": "fraud", "qa": "nothing-here", "production": "nor-here"}
+    fleet = {name: f"{kit_registry.host}/{text}" for name, text in members.items()}
+    fleet |= {"site": f"{down}/fraud", "shop": f"{kit_registry.host}/fraud", "mirror": f"{kit_registry.host}/fraud"}
+    folder = tmp_path / "home" / "CONFIG" / "kittui"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(json.dumps({"fleet": {"fraud": fleet}}))
+    ran = run("fleet", "fraud", "--json")
+    standing = {one["name"]: one for one in json.loads(ran.out)["fraud"]}
+    assert {name: (one["stale"], one["state"]) for name, one in standing.items()} == {
+        "dev": (False, "has a champion"),
+        "qa": (True, "no champion; dev has one"),
+        "production": (False, "no champion; qa has none"),
+        "site": (None, "can't be read"),
+        "shop": (None, "has a champion; site can't be read"),
+        "mirror": (False, "as shop"),
+    }
+    lines = {line.split()[1]: line for line in run("fleet", "fraud").out.splitlines()}
+    assert " ".join(lines["production"].split()[3:]) == "no stage no champion; qa has none"
+    assert lines["site"].split(maxsplit=3)[3].startswith("not read ")
+    assert all(len(line.split()) > 4 for line in lines.values())
+
+
 @pytest.mark.parametrize("form", ["c2tag-p256", "c2oci-p256", "c3bundle-p256", "attested"])
 async def test_every_form_is_carried(signed_registry: DockerRegistry, other: DockerRegistry, form: str) -> None:
     loose = Access(plain_http=True)

@@ -71,6 +71,33 @@ def test_a_challenger_without_its_second_approval(run: Run, kit_registry: Docker
     assert {f"sha256:{one['digest']['sha256']}" for one in summary["inputAttestations"]} == approvals
 
 
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_a_plan_shows_the_review_of_what_it_changes(
+    run: Run, kit_registry: DockerRegistry, tmp_path: Path, command: str
+) -> None:
+    repository = f"{kit_registry.host}/fraud"
+    assert run("tag", f"{repository}:challenger", "rollback", "--yes").status == 0
+    before, after = (
+        json.loads(run("show", f"{repository}:{tag}", "--json").out)["digest"]
+        for tag in ("champion", "challenger" if command == "promote" else "rollback")
+    )
+    planned = run(command, repository, "--dry-run")
+    pair = f"remote://{repository}@{before} remote://{repository}@{after}"
+    assert f"  not reviewed by you; to compare the two: kittui diff {pair}\n" in planned.out
+    assert run(command, repository, "--dry-run", "--json").json["plans"][0]["review"] is None
+    review = Review(frozenset("ab"), {"src/train.py": "seed\x1b[31m?"}, "rejected", changes=5, left=3)
+    Reviews(tmp_path / "home" / "STATE" / "kittui").write(before, after, review.to_json())
+    planned = run(command, repository, "--dry-run")
+    assert "  you reviewed these two: rejected, 2 of 5 changes seen, 1 note\n" in planned.out
+    assert "    note on src/train.py: seed" in planned.out
+    assert "\x1b" not in planned.out
+    assert run(command, repository, "--dry-run", "--json").json["plans"][0]["review"] == review.to_json()
+    ran = run(command, repository, "--yes", "--json")
+    assert "you reviewed these two: rejected" in ran.err
+    assert (ran.json["review"], ran.json["changes"][-1]["after"]) == (review.to_json(), after)
+    assert run(command, repository, "--yes", "--json").json["review"] is None
+
+
 def test_who_says_that_they_reviewed_has_ticked_what_there_is(
     run: Run, kit_registry: DockerRegistry, keys: Path
 ) -> None:

@@ -117,13 +117,10 @@ def _print(call: Call, found: dict[str, list[Standing]]) -> None:
     rows: list[Sequence[Styled]] = []
     for fleet, standing in found.items():
         for one in standing:
-            told: Styled = ""
-            if one.problem:
-                told = (one.problem, "bold red")
-            elif one.stale:
-                told = (f"{one.behind} behind" if one.behind is not None else "behind", "yellow")
-            stages = "  ".join(f"{tag} {digest.short}" for tag, digest in one.stages.items())
-            rows.append(((fleet, "bold"), one.member.name, one.member.repository.reference(), stages, told))
+            known = "  ".join(f"{tag} {digest.short}" for tag, digest in one.stages.items())
+            stages: Styled = known or ("not read" if one.problem else "no stage", "dim")
+            state = (one.problem or one.state, "bold red" if one.problem else "" if one.stale is False else "yellow")
+            rows.append(((fleet, "bold"), one.member.name, one.member.repository.reference(), stages, state))
     call.printer.table(("FLEET", "MEMBER", "REPOSITORY", "STAGES", "STATE"), rows)
 
 

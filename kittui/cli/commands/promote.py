@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, answers_of, parse_tag, repository_of, show_changed
+from kittui.cli.moving import parse_tag, repository_of
+from kittui.cli.promoting import carry_out
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_promote
-from kittui.usecases.change.tags import apply_changes
 
 
 @run.command("promote", changes=True)
@@ -30,14 +30,9 @@ async def command(
     override: str,
 ) -> None:
     """Make the challenger the champion, and the champion the rollback. Run again, it finishes what was interrupted."""
-    composition = call.composition
-    stages = composition.config.moves
+    stages = call.composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_promote(
-        found, parse_tag(origin), parse_tag(target), stages=stages, retire=retire, shown=call.plan_is_shown
-    )
+    wanted = parse_tag(target) or stages.champion
+    plan = await plan_promote(found, parse_tag(origin), wanted, stages=stages, retire=retire, shown=call.plan_is_shown)
     more = [f"  --retire tags it {stages.retired}"] if plan.orphans else []
-    await agree(call, plan, "Promote in", "Promote?", override, more)
-    answers = answers_of(call, plan.overwritten, confirm, reason, override, plan.action)
-    done = await apply_changes(plan, composition.ledger, composition.policy, answers)
-    show_changed(call, plan, done)
+    await carry_out(call, plan, wanted, ("Promote in", "Promote?"), reason, confirm, override, more)

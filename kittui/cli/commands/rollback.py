@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, answers_of, repository_of, show_changed
+from kittui.cli.moving import repository_of
+from kittui.cli.promoting import carry_out
 from kittui.cli.run import Call
 from kittui.usecases.change.promote import plan_rollback
-from kittui.usecases.change.tags import apply_changes
 
 
 @run.command("rollback", changes=True)
@@ -18,10 +18,7 @@ from kittui.usecases.change.tags import apply_changes
 @click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
 async def command(call: Call, repository: str, reason: str, confirm: tuple[str, ...], override: str) -> None:
     """Make the ModelKit that rollback points to the champion again; rollback stays."""
-    composition = call.composition
+    stages = call.composition.config.moves
     found = await repository_of(call, repository)
-    plan = await plan_rollback(found, stages=composition.config.moves, shown=call.plan_is_shown)
-    await agree(call, plan, "Roll back in", "Roll back?", override)
-    answers = answers_of(call, plan.overwritten, confirm, reason, override, plan.action)
-    done = await apply_changes(plan, composition.ledger, composition.policy, answers)
-    show_changed(call, plan, done)
+    plan = await plan_rollback(found, stages=stages, shown=call.plan_is_shown)
+    await carry_out(call, plan, stages.champion, ("Roll back in", "Roll back?"), reason, confirm, override)

@@ -38,15 +38,16 @@ class Member:
 class Standing:
     """Where the stages of a member stand, or the `problem` why it can't be read.
 
-    `stale`: its champion is another one than that of the member before it, `behind` by so many versions; None where
-    that is not known.
+    `stale`: its champion is another one than that of the member before it, or it has none while that one does;
+    `behind` by so many versions. Both are None where that is not known. `state` says it in words.
     """
 
     member: Member
     stages: dict[str, Digest] = field(default_factory=dict, hash=False)
     behind: int | None = None
-    stale: bool = False
+    stale: bool | None = False
     problem: str = ""
+    state: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As contract.md has it."""
@@ -56,6 +57,7 @@ class Standing:
             "stages": self.stages,
             "stale": self.stale,
             "behind": self.behind,
+            "state": self.state,
             "problem": self.problem or None,
         }
 
@@ -65,19 +67,41 @@ async def standings(
 ) -> list[Standing]:
     """Where every member stands; one that can't be read is marked."""
     found = list(await together(*(_standing(member, stages) for member in members)))
-    for at in range(1, len(found)):
-        before, here = found[at - 1], found[at]
-        theirs, own = before.stages.get(champion), here.stages.get(champion)
-        if theirs is None or theirs == own or here.problem:
-            continue
-        name = plain_name(before.member.repository)
-        try:
-            history = await merged_history(before.member.repository, ledger, keyring.for_repository(name), (champion,))
-            behind = versions_behind(history, champion, own)
-        except KittuiError:
-            behind = None
-        found[at] = replace(here, stale=True, behind=behind)
+    before: Standing | None = None
+    for at, here in enumerate(found):
+        found[at] = await _compared(here, before, champion, ledger, keyring)
+        before = here
     return found
+
+
+async def _compared(
+    here: Standing, before: Standing | None, champion: Tag, ledger: Ledger, keyring: Keyring
+) -> Standing:
+    """A member as it stands beside the one before it."""
+    own = here.stages.get(champion)
+    if here.problem:
+        return replace(here, stale=None, state="can't be read")
+    has = f"has a {champion}" if own is not None else f"no {champion}"
+    if before is None:
+        return replace(here, state=has)
+    name = before.member.name
+    if before.problem:
+        return replace(here, stale=None, state=f"{has}; {name} can't be read")
+    theirs = before.stages.get(champion)
+    if theirs is None:
+        return replace(here, state=f"{has}; {name} has none")
+    if theirs == own:
+        return replace(here, state=f"as {name}")
+    if own is None:
+        return replace(here, stale=True, state=f"no {champion}; {name} has one")
+    try:
+        trusted = keyring.for_repository(plain_name(before.member.repository))
+        history = await merged_history(before.member.repository, ledger, trusted, (champion,))
+        behind = versions_behind(history, champion, own)
+    except KittuiError:
+        behind = None
+    state = f"another {champion} than {name}" if behind is None else f"{behind} behind {name}"
+    return replace(here, stale=True, behind=behind, state=state)
 
 
 async def _standing(member: Member, stages: Collection[Tag]) -> Standing:

@@ -30,6 +30,14 @@ def left_text(review: Review, tag: str) -> str:
     return "the review here rejects it"
 
 
+def review_lines(review: Review, compare: str) -> list[str]:
+    """This machine's review of two ModelKits with its notes; where there is none, the command to `compare` them."""
+    if review.empty:
+        return [f"not reviewed by you; to compare the two: {compare}"]
+    notes = (f"  note on {key}: {note}" for key, note in review.notes.items())
+    return [f"you reviewed these two: {review.words}", *notes]
+
+
 def signed_text(word: Word | None, signers: Sequence[str] = ()) -> str:
     """The word, with whose keys hold; None is what nobody asked for."""
     if word is None:
