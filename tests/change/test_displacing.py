@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from kittui.errors import Denied, KittuiError, RegistryError
+from kittui.errors import Denied, KittuiError, NotFound, RegistryError
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.protocols import Power
 from kittui.oci.tag import Tag
@@ -135,6 +135,20 @@ async def test_a_tag_whose_placeholder_must_not_be_deleted_is_put_back(fraud: Me
     before = dict(fraud.tagged)
     refuse(fraud, "DELETE")
     with pytest.raises(Denied, match="no deletes for you"):
+        await remove(fraud, ledger)
+    assert fraud.tagged == before
+    assert states(newest(ledger)) == {"": "abandoned", "rollback": "planned"}
+
+
+async def test_a_placeholder_that_finds_no_place_is_no_removal(fraud: MemoryRepository, ledger: Ledger) -> None:
+    before = dict(fraud.tagged)
+
+    def missing(_: MemoryRepository, verb: str, what: str) -> None:
+        if (verb, what) == ("PUT", "rollback"):
+            raise NotFound("there is no repository fraud")
+
+    fraud.source.hooks.append(missing)
+    with pytest.raises(NotFound, match="no repository"):
         await remove(fraud, ledger)
     assert fraud.tagged == before
     assert states(newest(ledger)) == {"": "abandoned", "rollback": "planned"}

@@ -50,7 +50,8 @@ async def displace(repository: Repository, change: TagChange) -> None:
     """Point the tag at a placeholder and delete that; where it can't be deleted, the tag is put back."""
     before = change.before
     if before is not None and is_placeholder(before):
-        await repository.delete(before.digest)
+        with suppress(NotFound):
+            await repository.delete(before.digest)
         return
     raw = _raw()
     digest = Digest.of(raw)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from kittui.crashpoints import crash_point
-from kittui.errors import KittuiError, NetworkError, NotFound, RegistryError, TagMoved, Unsupported, sentences
+from kittui.errors import KittuiError, NotFound, RegistryError, TagMoved, Unsupported
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Power, Repository
@@ -24,7 +24,7 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, exists, untag_power
 from kittui.usecases.change.removal import RemovePlan, cannot_untag, check_known, delete_power
 from kittui.usecases.change.siblings import TagsOfBatch, tags_by_digest
-from kittui.usecases.change.tags import NOTHING, STOPPING, apply_changes
+from kittui.usecases.change.tags import NOTHING, STOPPING, apply_changes, hint_first, may_have_landed, note_stop
 from kittui.usecases.change.unfinished import continue_open, mark_done
 
 
@@ -149,13 +149,11 @@ class _Deletion:
             self.so_far = f"Not known whether {self.digest.short} was deleted."
             await to_its_end(self._delete(entry, attached), STOPPING)
         except asyncio.CancelledError as stopped:
-            stopped.add_note(self.so_far)
-            if isinstance(stopped.__cause__, KittuiError):
-                stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
+            note_stop(stopped, self.so_far)
             raise
         except KittuiError as error:
             if self.gone:
-                error.hint = f"{self.so_far} {error.hint or ''}".rstrip()
+                hint_first(error, self.so_far)
             raise
         return Changed(self.repository, self.plan.changes, gone)
 
@@ -175,7 +173,7 @@ class _Deletion:
         try:
             await _delete_digest(self.repository, self.digest, self.plan.tags)
         except KittuiError as error:
-            if not isinstance(error, NetworkError) or _answered(error):
+            if not may_have_landed(error):
                 self.so_far = f"{self.digest.short} was not deleted."
                 raise
             if await exists(self.repository, self.digest):
@@ -250,7 +248,3 @@ async def _finish(entry: Entry, ledger: Ledger) -> None:
         if step.state != "done":
             entry = await mark_done(ledger, entry, position)
     await ledger.write(replace(entry, state="done"))
-
-
-def _answered(error: NetworkError) -> bool:
-    return isinstance(error, RegistryError) and error.status is not None and error.status < 500

@@ -54,7 +54,8 @@ Untag = Callable[[Repository, TagChange], Awaitable[None]]
 
 async def untag(repository: Repository, change: TagChange) -> None:
     """Remove the tag alone."""
-    await repository.untag(change.tag)
+    with suppress(NotFound):
+        await repository.untag(change.tag)
 
 
 class Recent:
@@ -161,16 +162,14 @@ class _Applying:
         try:
             await self._do_all()
         except asyncio.CancelledError as stopped:
-            stopped.add_note(so_far(self.entry))
-            if isinstance(stopped.__cause__, KittuiError):
-                stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
+            note_stop(stopped, so_far(self.entry))
             for step in self.entry.steps:
                 if step.state == "done":
                     self._tell(step.tag)
             raise
         except KittuiError as error:
             if len(self.entry.steps) > 1 or isinstance(error, StorageError):
-                error.hint = f"{so_far(self.entry)} {error.hint or ''}".rstrip()
+                hint_first(error, so_far(self.entry))
             raise
         ours = {step.tag for step in self.entry.steps if step.state == "done"}
         changes = tuple(change for change in self.plan.changes if change.tag in ours)
@@ -302,7 +301,7 @@ class _Applying:
         try:
             await self._put(change)
         except KittuiError as error:
-            if not _may_have_landed(error):
+            if not may_have_landed(error):
                 await self._close(started.mark(position, "planned"))
             raise
         crash_point("tags.after-put")
@@ -358,11 +357,8 @@ class _Applying:
                 await self.untag(self.repository, change)
             else:
                 await self.repository.put_manifest(change.after.raw, change.after.media_type, change.tag)
-        except NotFound:
-            if change.after is not None:
-                raise
         except NetworkError as error:
-            if not _may_have_landed(error):
+            if not may_have_landed(error):
                 raise
             try:
                 current = await look_at(self.repository, change.tag, lambda current: current == after)
@@ -379,10 +375,22 @@ class _Applying:
         return TagMoved(f"{tag} moved: it {was} and {now_at}", hint=hint, reference=self.repository.reference(tag))
 
 
-def _may_have_landed(error: KittuiError) -> bool:
+def may_have_landed(error: KittuiError) -> bool:
     """Whether a change may have taken effect though it failed: nobody has said no."""
     refused = isinstance(error, RegistryError) and error.status is not None and error.status < 500
     return isinstance(error, NetworkError) and not refused
+
+
+def note_stop(stopped: BaseException, done: str) -> None:
+    """Note what a change that was stopped had done, and the error that its last request ended with."""
+    stopped.add_note(done)
+    if isinstance(stopped.__cause__, KittuiError):
+        stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
+
+
+def hint_first(error: KittuiError, done: str) -> None:
+    """Say what was done before the error's own hint."""
+    error.hint = f"{done} {error.hint or ''}".rstrip()
 
 
 def _digest(manifest: Manifest | None) -> Digest | None:
