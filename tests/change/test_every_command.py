@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -25,6 +24,7 @@ from kittui.cli.app import main
 from kittui.disk import drafts
 from kittui.store.root import encode_name
 from tests.disk.test_crashes import _points_of
+from tests.fakes.children import run_until
 from tests.fakes.kit_semantics import kit_list
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -138,20 +138,15 @@ def reached(root: Path, case: Case) -> Counter[str]:
 
 
 def dies(root: Path, words: tuple[str, ...], point: str, stdin: str = "") -> None:
-    """Run a command in a forked process that dies at a point."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if not child:
-        try:
-            os.environ[crashpoints.VARIABLE] = point
-            with inside(root):
-                run(*words, stdin=stdin)
-        finally:
-            os._exit(1)
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    """Run a command in a process that dies at a point."""
+    ended = run_until(point, run_inside, root, words, stdin)
     # How often a point is reached may depend on what ends first, that it is reached does not.
     assert ended == crashpoints.STATUS or not point.endswith(":1")
+
+
+def run_inside(root: Path, words: tuple[str, ...], stdin: str) -> None:
+    with inside(root):
+        run(*words, stdin=stdin)
 
 
 def state(root: Path) -> dict[str, object]:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -27,6 +26,7 @@ from kittui.oci.target import parse_target
 from kittui.store import LocalSource
 from kittui.store.doctor import inspect_store
 from kittui.store.repair import repair_store
+from tests.fakes.children import run_until
 from tests.fakes.kit_semantics import complete, kit_list
 
 FRAUD = "127.0.0.1:5055/fraud"
@@ -113,20 +113,14 @@ def prepare(root: Path) -> None:
 
 
 def dies(work: Callable[[Path], Coroutine[Any, Any, None]], root: Path, point: str) -> bool:
-    """Run in a forked process that dies at a point; False if it ended without reaching it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if not child:
-        try:
-            os.environ[crashpoints.VARIABLE] = point
-            asyncio.run(work(root))
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    """Run in a process that dies at a point; False if it ended without reaching it."""
+    status = run_until(point, run_coroutine, work, root)
     assert status in (0, crashpoints.STATUS)
     return status == crashpoints.STATUS
+
+
+def run_coroutine(work: Callable[[Path], Coroutine[Any, Any, None]], root: Path) -> None:
+    asyncio.run(work(root))
 
 
 def documents(root: Path) -> dict[str, object]:
