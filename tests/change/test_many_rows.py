@@ -172,12 +172,18 @@ async def test_esc_in_the_middle_of_a_batch_leaves_marks_history_and_undo_true(k
         await undo_until(pilot, kits, before)
 
 
-async def test_a_row_that_is_refused_does_not_split_the_rest_into_single_changes(kits: Kits) -> None:
-    def refuse(repository: MemoryRepository, verb: str, what: str) -> None:
-        if verb == "PUT" and what == "v07-ok":
-            raise Denied("v07-ok is immutable", reference=kits.fraud.reference(what))  # type: ignore[arg-type]
+def refuse(kits: Kits, tag: str) -> None:
+    """Have the registry refuse to set a tag."""
 
-    kits.registry.hooks.append(refuse)
+    def refused(_: MemoryRepository, verb: str, what: str) -> None:
+        if (verb, what) == ("PUT", tag):
+            raise Denied(f"{tag} is immutable", reference=kits.fraud.reference(Tag(tag)))
+
+    kits.registry.hooks.append(refused)
+
+
+async def test_a_row_that_is_refused_does_not_split_the_rest_into_single_changes(kits: Kits) -> None:
+    refuse(kits, "v07-ok")
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await mark_all(pilot)
         await agree_to_retag(pilot)
@@ -189,11 +195,7 @@ async def test_a_row_that_is_refused_does_not_split_the_rest_into_single_changes
 
 
 async def test_a_retag_that_is_stopped_says_what_had_failed_by_then(kits: Kits) -> None:
-    def refuse(repository: MemoryRepository, verb: str, what: str) -> None:
-        if verb == "PUT" and what == "v17-ok":
-            raise Denied("v17-ok is immutable", reference=kits.fraud.reference(what))  # type: ignore[arg-type]
-
-    kits.registry.hooks.append(refuse)
+    refuse(kits, "v17-ok")
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await mark_all(pilot)
         gate = Gate(kits.fraud, "put_manifest")

@@ -51,11 +51,11 @@ async def test_versions_appear_as_they_are_read(monkeypatch: pytest.MonkeyPatch)
     async with made.app("registry.test/fraud:v1").run_test(size=(80, 24)) as pilot:
         screen = await followed(pilot)
         await until(pilot, lambda: "4 of 5 versions read; Esc stops" in text_of(pilot))
-        assert [moment.tags for moment in screen.moments] == [("v0",), ("v1",), ("v2",), ("v4",)]
-        assert not any(moment.changed for moment in screen.moments), "it is not known before all are read"
+        assert [moment.tags for moment in screen.found] == [("v0",), ("v1",), ("v2",), ("v4",)]
+        assert not any(moment.changed for moment in screen.found), "it is not known before all are read"
         may.set()
         await until(pilot, lambda: "5 versions · changed 4 times" in text_of(pilot))
-        assert [moment.changed for moment in screen.moments] == [False, True, True, True, True]
+        assert [moment.changed for moment in screen.found] == [False, True, True, True, True]
 
 
 async def test_escape_stops_reading_and_keeps_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +65,6 @@ async def test_escape_stops_reading_and_keeps_what_was_read(monkeypatch: pytest.
         await until(pilot, lambda: "4 of 5 versions read" in text_of(pilot))
         await pilot.press("escape")
         await until(pilot, lambda: "Stopped; this is not all: 4 versions read" in text_of(pilot))
-        assert len(screen.moments) == 4
+        assert len(screen.found) == 4
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))

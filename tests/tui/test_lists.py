@@ -23,7 +23,7 @@ from kittui.tui.upkeep.doctor_screen import DoctorScreen
 from kittui.tui.upkeep.find_screen import FindScreen
 from kittui.tui.upkeep.usage_screen import UsageScreen
 from kittui.usecases.doctor import Check
-from tests.change.kits import Kits, on, ready
+from tests.change.kits import Kits, on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, fill_in, listed, text_of, to_registry, until
 from tests.tui.world import acme
 
@@ -214,3 +214,28 @@ async def test_half_and_whole_pages_are_the_same_keys_on_every_list(kits: Kits, 
         half, page, back, half_back = steps
         assert 0 < half < page
         assert (back, half_back) == (-page, -half)
+
+
+async def test_drawings_leave_nine_tenths_of_the_time_to_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Kits(tmp_path).app().run_test(size=SMALL) as pilot:
+        await ready(pilot)
+        await to_history(pilot)
+        screen: Any = pilot.app.screen
+        now, drawn = [100.0], []
+
+        def draw() -> None:
+            drawn.append(now[0])
+            now[0] += 0.5
+
+        monkeypatch.setattr("kittui.tui.panes.rows_screen.monotonic", lambda: now[0])
+        for _ in range(120):
+            screen.spaced(draw)
+            now[0] += 0.1
+        assert [round(each) for each in drawn] == [100, 105, 110]
+
+
+async def test_a_list_says_that_no_more_columns_are_that_way(kits: Kits) -> None:
+    async with kits.app().run_test(size=SMALL, notifications=True) as pilot:
+        await to_usage(pilot)
+        await pilot.press("left")
+        await until(pilot, lambda: "no column is out of sight on the left" in said(pilot))

@@ -14,7 +14,7 @@ from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
 from kittui.terminal import age_text, clean, counted
-from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.rows_screen import DRAW, RowsScreen
 from kittui.tui.panes.state import trouble_since
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.columns import Column
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 _BAR: Final = 10
-DRAW: Final = 0.1
-"""Seconds between two drawings while versions arrive."""
 NAMED: Final = 2
 """Tags of a version that the headline names."""
 COLUMNS: Final = (
@@ -90,11 +88,6 @@ class TimelineScreen(RowsScreen[Moment]):
         return self._moments
 
     @property
-    def moments(self) -> Sequence[Moment]:
-        """The versions as read; empty until they are."""
-        return self._moments
-
-    @property
     def title_words(self) -> str:
         """What is followed."""
         subject = self._subject
@@ -113,7 +106,7 @@ class TimelineScreen(RowsScreen[Moment]):
             self._timer.stop()
             self.program.ports.forget(self._repository)
         self.say(f"reading all versions of {clean(self._repository.reference(), limit=80)} …")
-        self._timer = self.set_interval(DRAW, self._draw_so_far)
+        self._timer = self.set_interval(DRAW, lambda: self.spaced(self._draw_so_far))
         self._reading = self.run_worker(self._read(), group="timeline", exclusive=True)
 
     def _report(self, following: Following) -> None:

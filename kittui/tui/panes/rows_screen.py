@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from time import monotonic
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -27,6 +28,10 @@ from kittui.tui.widgets.lines import Lines
 from kittui.tui.widgets.rows import Rows
 
 Row = TypeVar("Row")
+DRAW: Final = 0.1
+"""Seconds between two drawings while rows arrive."""
+REST: Final = 9
+"""How many times as long as a drawing took the next one waits: keys have the time between."""
 
 
 class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
@@ -61,6 +66,7 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
         self._footer = FooterBar()
         self._needle = self._filtered_by = self._said = ""
         self._read_at: datetime | None = None
+        self._rests_until = 0.0
 
     @property
     def program(self) -> Program:
@@ -99,6 +105,14 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
         """Say in the header when the list was read, and what is wrong since."""
         self._read_at = read_at
         self._header.facts = read_facts(read_at, trouble, self.program.ports.clock())
+
+    def spaced(self, draw: Callable[[], None]) -> None:
+        """Draw what has arrived, unless the drawing before has just taken long; called every DRAW seconds."""
+        began = monotonic()
+        if began >= self._rests_until:
+            draw()
+            ended = monotonic()
+            self._rests_until = ended + REST * (ended - began)
 
     def draw(self, wanted: Row | None = None) -> None:
         """Show what was found and the filter leaves; the cursor goes to `wanted`, else it stays on its row."""
@@ -145,8 +159,9 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
         self.program.copy("\n".join(self.text(row) for row in self._rows.rows))
 
     @on(Rows.Folded)
-    def _folded(self) -> None:
-        self.notify("Rows don't open here, and every column is in sight.", markup=False, timeout=4)
+    def _folded(self, event: Rows.Folded) -> None:
+        way = "right" if event.unfold else "left"
+        self.notify(f"Rows don't open here, and no column is out of sight on the {way}.", markup=False)
 
     def refusal(self, command: str) -> str:
         """Why a key does nothing now, by its id; empty where it does something."""

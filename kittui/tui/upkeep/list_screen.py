@@ -15,15 +15,13 @@ from textual.worker import Worker
 from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame.context import Context
-from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.rows_screen import DRAW, RowsScreen
 from kittui.tui.panes.state import trouble_since
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Rows
 
-DRAW: Final = 0.1
-"""Seconds between two drawings while rows arrive."""
 COMMON: Final = (
     ("list.filter", "Filter", "screen.filter"),
     ("list.reload", "Reload", "screen.reload"),
@@ -116,7 +114,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         self._found, self._reading, self._complete = [], True, False
         self.draw()
         if self._timer is None:
-            self._timer = self.set_interval(DRAW, self._draw_soon)
+            self._timer = self.set_interval(DRAW, lambda: self.spaced(self._draw_soon))
         self._timer.resume()
         self._worker = self.run_worker(self._read(), group="list", exclusive=True)
 
