@@ -8,10 +8,11 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from kittui.disk.durable import storage_error
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held, in_thread
 from kittui.errors import ConnectionLost, DigestMismatch, KittuiError, NotFound, StorageError, TooLarge
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -147,10 +148,9 @@ class BlobFolder:
         """Read a stretch, unverified; raises NotFound, DigestMismatch where the file's size is not the descriptor's."""
         if offset < 0 or offset > descriptor.size or (length is not None and length < 0):
             raise ValueError("the stretch lies outside of the blob")
-        file = await in_thread(open_regular, self.path(descriptor.digest))
-        if file is None:
-            raise self._missing(descriptor.digest, "the blob")
-        with file:
+        async with held(partial(open_regular, self.path(descriptor.digest)), _close) as file:
+            if file is None:
+                raise self._missing(descriptor.digest, "the blob")
             size = os.fstat(file.fileno()).st_size
             if size != descriptor.size:
                 raise DigestMismatch(
@@ -166,6 +166,11 @@ class BlobFolder:
             f"{what} {digest.short} is missing on disk",
             hint="Get the ModelKit again from where it came from, or remove its tag.",
         )
+
+
+def _close(file: io.FileIO | None) -> None:
+    if file is not None:
+        file.close()
 
 
 def _read_all(file: io.FileIO, limit: int) -> bytes:

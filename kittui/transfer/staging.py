@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from kittui.disk.blobs import BlobFolder
 from kittui.disk.durable import storage_error, write_fully
 from kittui.disk.files import FolderFiles
 from kittui.disk.locks import file_lock
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held, in_thread
 from kittui.errors import Conflict, NetworkError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
@@ -161,17 +162,16 @@ class Staging:
     async def receive(self, piece: Piece, chunks: AsyncIterator[bytes]) -> None:
         """Write one file from bytes that arrive, unverified. Raises UnsafePath, DiskFull."""
         path = await in_thread(self.scratch.new_tree)
-        tree = await in_thread(Tree, path)
         try:
-            handle = await in_thread(tree.create, piece.parts, piece.mode)
-            with os.fdopen(handle, "wb", buffering=0):
+            async with (
+                held(partial(Tree, path), Tree.close) as tree,
+                held(partial(tree.create, piece.parts, piece.mode), os.close) as handle,
+            ):
                 async for chunk in chunks:
                     await in_thread(write_fully, handle, chunk)
                 await in_thread(settle, [os.dup(handle)])
         except OSError as error:
             raise storage_error(error, f"write {piece.path}") from error
-        finally:
-            tree.close()
         self._layers.append(_Layer(path, [piece]))
 
     @property

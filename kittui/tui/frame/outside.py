@@ -10,7 +10,7 @@ from textual.app import SuspendNotSupported
 from textual.content import Content
 
 from kittui.disk.private import PrivateFolder, private_folder
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held, in_thread
 from kittui.errors import KittuiError, Unsupported, sentences
 from kittui.terminal import clean
 from kittui.tui.dialogs.dialog import Part
@@ -58,12 +58,11 @@ async def _show(
     async with private_folder() as folder:
         copies = await _copies(program, originals, folder)
         words = command([copy.path for copy in copies])
-        file = await in_thread(copies[0].path.open, "rb") if piped else None
-        try:
-            status = await _lend(program, words, folder, file)
-        finally:
-            if file is not None:
-                await in_thread(file.close)
+        if piped:
+            async with held(lambda: copies[0].path.open("rb"), lambda opened: opened.close()) as file:
+                status = await _lend(program, words, folder, file)
+        else:
+            status = await _lend(program, words, folder, None)
         if status:
             program.notify(clean(status_words(words[0], status)), severity="warning", markup=False, timeout=12)
         if not piped:

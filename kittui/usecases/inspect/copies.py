@@ -7,13 +7,14 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from kittui.disk.durable import storage_error
 from kittui.disk.private import safe_name
 from kittui.disk.room import check_room
-from kittui.disk.threads import in_thread
+from kittui.disk.threads import held, in_thread
 
 if TYPE_CHECKING:
     from kittui.formats.tar import FileEntry
@@ -79,8 +80,7 @@ async def copy_of(
     path = folder / safe_name(original.path)
     hasher = hashlib.sha256()
     try:
-        file = await in_thread(_create, path, original)
-        with file:
+        async with held(partial(_create, path, original), lambda opened: opened.close()) as file:
 
             async def emit(piece: bytes) -> None:
                 hasher.update(piece)
