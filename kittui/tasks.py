@@ -33,18 +33,14 @@ async def together(*calls: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:
     raise error
 
 
-AT_ONCE = 8
-"""Rows that are worked on at the same time."""
-
-
 async def spread(
     rows: Sequence[Row],
     work: Callable[[Row], Awaitable[T]],
     *,
-    at_once: int = AT_ONCE,
+    at_once: int,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[T]:
-    """The results for all rows, in their order, a few at a time. The first failure ends the others and is raised.
+    """The results for all rows, in their order, `at_once` at a time. The first failure ends the others and is raised.
 
     `on_done` hears after each row how many are done.
     """
@@ -65,7 +61,7 @@ async def spread_all(
     work: Callable[[Row], Awaitable[T]],
     *,
     at: Callable[[Row], Hashable] = lambda _: None,
-    at_once: int = AT_ONCE,
+    at_once: int,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[T], list[tuple[Row, KittuiError]]]:
     """As `spread`, but a row that fails does not end the others: what succeeded, and the rows that failed with why.

@@ -160,7 +160,7 @@ async def test_rows_are_spread_in_their_order_a_few_at_a_time() -> None:
     assert await spread(range(20), work, at_once=3, on_done=heard.append) == [row * 10 for row in range(20)]
     assert most == 3
     assert heard == list(range(1, 21))
-    assert await spread([], work) == []
+    assert await spread([], work, at_once=3) == []
 
 
 async def test_the_first_row_that_fails_ends_the_spread() -> None:
@@ -181,9 +181,9 @@ async def test_a_row_that_fails_loses_no_other_row() -> None:
     async def work(row: int) -> int:
         return await (fails(errors[row]) if row in errors else value(row))
 
-    assert await spread_all(range(5), work) == ([0, 2, 4], list(errors.items()))
+    assert await spread_all(range(5), work, at_once=2) == ([0, 2, 4], list(errors.items()))
 
 
 async def test_a_bug_in_a_row_is_no_failed_row() -> None:
     with pytest.raises(ZeroDivisionError):
-        await spread_all(range(3), lambda row: fails(ZeroDivisionError()))
+        await spread_all(range(3), lambda row: fails(ZeroDivisionError()), at_once=2)

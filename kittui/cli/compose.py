@@ -167,6 +167,7 @@ class Composition:
             cert=flags.cert or known.cert,
             key=flags.key or known.key,
             realms=frozenset(known.realms),
+            at_once=self.config.concurrency,
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from kittui.cli.run import Call
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.usecases.trust.words import NOT_ASKED, Word, signed_text
 
 _STYLES: Final = {"valid": "green", "INVALID": "bold red", "unknown key": "yellow", "not verified": "yellow"}
@@ -50,9 +50,5 @@ async def check_all(call: Call, repository: Repository, digests: Sequence[Digest
             call.printer.warning(f"{digest.short} may have more signatures than were listed")
         return Signed(found.word, found.signers)
 
-    found: dict[Digest, Signed] = {}
-    step = call.composition.config.concurrency
-    for start in range(0, len(digests), step):
-        batch = digests[start : start + step]
-        found |= zip(batch, await together(*map(one, batch)), strict=True)
-    return found
+    found = await spread(digests, one, at_once=repository.source.traits.at_once)
+    return dict(zip(digests, found, strict=True))

@@ -6,11 +6,11 @@ Errors are those of kittui.errors. Everything a source returns is verified as sa
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from kittui.errors import NetworkError
 from kittui.oci.descriptor import Descriptor
@@ -53,18 +53,24 @@ class Capabilities:
     attach: Power = UNKNOWN
 
 
+AT_ONCE: Final = 6
+"""Requests side by side, where nothing else is configured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What kind of source it is, which never changes.
 
     `free`: reading costs no traffic. `lists_digests`: a listing of tags says what they point to. `is_store`: it is
-    kit's own store, whose blobs all its repositories share. `title`: what people call it.
+    kit's own store, whose blobs all its repositories share. `title`: what people call it. `at_once`: how many rows of
+    it are worked on side by side, as configured.
     """
 
     title: str
     free: bool = False
     lists_digests: bool = False
     is_store: bool = False
+    at_once: int = AT_ONCE
     kit_options: tuple[str, ...] = ()
     """What kit has to be told to reach it."""
 
@@ -330,3 +336,8 @@ class SupportsDeleteProbe(Protocol):
     async def probe_deletes(self) -> Power:
         """Yes, or no with the reason and what to do about it."""
         ...
+
+
+def at_once(repositories: Iterable[Repository]) -> int:
+    """How many rows of these repositories are worked on side by side."""
+    return max((repository.source.traits.at_once for repository in repositories), default=1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kittui.oci.protocols import AT_ONCE
 from kittui.retry import Pace
 
 DOCKER_HUB = "docker.io"
@@ -24,7 +25,8 @@ class Access:
     `plain_http`: speak HTTP, which also means that credentials cross the network readable. `tls_verify` False accepts
     any certificate. `ca_cert`: PEM file of authorities trusted besides the system's. `cert` and `key`: PEM files of a
     client certificate (also from $KITOPS_CLIENT_CERT and $KITOPS_CLIENT_KEY, as in kit). `realms`: hosts, with port
-    where it isn't 443, that may be given the registry's credentials in exchange for a token.
+    where it isn't 443, that may be given the registry's credentials in exchange for a token. `at_once`: requests side
+    by side.
     """
 
     plain_http: bool = False
@@ -33,15 +35,14 @@ class Access:
     cert: Path | None = None
     key: Path | None = None
     realms: frozenset[str] = frozenset()
+    at_once: int = AT_ONCE
 
     def completed(self, environ: Mapping[str, str]) -> Access:
         """The same with the client certificate that kit's environment variables name, unless one is given."""
         cert, key = environ.get(CERTIFICATE_VARIABLE), environ.get(KEY_VARIABLE)
         if self.cert is not None or not cert:
             return self
-        return Access(
-            self.plain_http, self.tls_verify, self.ca_cert, Path(cert), Path(key) if key else None, self.realms
-        )
+        return replace(self, cert=Path(cert), key=Path(key) if key else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,10 @@ from kittui.registry.manifests import Manifests
 from kittui.registry.pages import PageGone, pages
 from kittui.registry.problems import Complaint
 from kittui.registry.session import Session
-from kittui.tasks import together
+from kittui.tasks import spread
 
 _MOST = 1000
 """Referrers of one manifest that are read at most."""
-_AT_ONCE = 8
 _LONGEST = 8
 ANNOUNCE_TRIES = 20
 """How often an entry is looked for or written again before others are said to overwrite it."""
@@ -114,7 +113,6 @@ class Referrers:
         except Malformed as error:
             raise Incomplete(f"list the referrers of {digest.short}", error.message) from error
         entries = list({entry.digest: entry for entry in (index.manifests if index else ())}.values())
-        found: list[Descriptor] = []
         unread = [f"there are more than {_MOST}"] if len(entries) > _MOST else []
 
         async def read(entry: Descriptor) -> Descriptor | None:
@@ -128,9 +126,8 @@ class Referrers:
             kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else None)
             return replace(entry, artifact_type=kind, annotations=manifest.annotations)
 
-        for start in range(0, min(len(entries), _MOST), _AT_ONCE):
-            reading = await together(*(read(entry) for entry in entries[start : start + _AT_ONCE]))
-            found += [entry for entry in reading if entry is not None]
+        reading = await spread(entries[:_MOST], read, at_once=self._session.at_once)
+        found = [entry for entry in reading if entry is not None]
         if unread:
             raise Incomplete(f"list the referrers of {digest.short}", unread[0], found)
         return found
@@ -216,9 +213,7 @@ class Referrers:
             except NotFound:
                 missing.add(digest)
 
-        entries = list(entries)
-        for start in range(0, len(entries), _AT_ONCE):
-            await together(*(look(digest) for digest in entries[start : start + _AT_ONCE]))
+        await spread(list(entries), look, at_once=self._session.at_once)
         return missing
 
     async def _pause(self, attempt: int) -> None:

@@ -70,6 +70,11 @@ class Session:
         return None if self._base is None else self._base.scheme == "https"
 
     @property
+    def at_once(self) -> int:
+        """Requests side by side."""
+        return self._access.at_once
+
+    @property
     def kit_options(self) -> tuple[str, ...]:
         """The options with which kit reaches the registry as it is reached here, as far as that is known."""
         plain = self._access.plain_http or self.secure is False

@@ -80,7 +80,7 @@ class RegistrySource:
     @property
     def traits(self) -> Traits:
         """Reading costs traffic, and a listing has names alone."""
-        return Traits(self._host, kit_options=self._session.kit_options)
+        return Traits(self._host, at_once=self._session.at_once, kit_options=self._session.kit_options)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from kittui.disk.threads import in_thread
@@ -15,11 +15,10 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobFiles, Repository
 from kittui.oci.target import Target
-from kittui.tasks import together
+from kittui.tasks import spread
 
 Way = Literal["present", "mount", "copy"]
 
-ASKED_AT_ONCE = 8
 DEPTH, MANIFESTS = 4, 1000
 """Indexes in indexes, and manifests in all, that are followed at most."""
 
@@ -84,7 +83,7 @@ async def plan_transfer(origin: Repository, target: Target, destination: Reposit
     if present and destination.files is None and not await _lists(destination, manifests[-1].digest):
         # What is listed may have been collected with the manifest: a registry remembers it longer than it has it.
         listed = [blob for blob in blobs if blob.digest in present]
-        readable = await together(*(can_read(destination, blob) for blob in listed))
+        readable = await spread(listed, partial(can_read, destination), at_once=destination.source.traits.at_once)
         present = {blob.digest for blob, there in zip(listed, readable, strict=True) if there}
     missing: Way = "mount" if can_take_over(origin, destination) else "copy"
     plans = [BlobPlan(blob, "present" if blob.digest in present else missing) for blob in blobs]
@@ -96,13 +95,7 @@ async def _present(destination: Repository, blobs: Sequence[Descriptor]) -> set[
     files = destination.files
     if files is not None:
         return await in_thread(lambda: {blob.digest for blob in blobs if holds(files, blob)})
-    gate = asyncio.Semaphore(ASKED_AT_ONCE)
-
-    async def has(blob: Descriptor) -> bool:
-        async with gate:
-            return await is_there(destination, blob)
-
-    found = await together(*(has(blob) for blob in blobs))
+    found = await spread(blobs, partial(is_there, destination), at_once=destination.source.traits.at_once)
     return {blob.digest for blob, there in zip(blobs, found, strict=True) if there}
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
     from kittui.oci.protocols import Repository, Source, TagEntry
 
-CONCURRENCY = 6
-"""ModelKits read at once in one repository."""
 
 What = Literal["manifest", "config", "layer", "diff_id", "file", "value"]
 
@@ -206,7 +204,7 @@ class Finder:
             return
         if listing.incomplete is not None:
             yield Problem(repository.reference(), listing.incomplete)
-        slots = asyncio.Semaphore(CONCURRENCY)
+        slots = asyncio.Semaphore(repository.source.traits.at_once)
 
         async def one(entry: TagEntry) -> list[Match | Problem]:
             wanted = entry.descriptor.digest if entry.descriptor is not None else entry.name

@@ -109,16 +109,16 @@ async def undo_until(pilot: Pilot[Any], kits: Kits, before: dict[str, Digest]) -
     await until(pilot, lambda: kits.fraud.tagged == before)
 
 
-async def test_a_plan_of_many_rows_says_how_far_it_is_and_reads_eight_at_once(kits: Kits) -> None:
+async def test_a_plan_of_many_rows_says_how_far_it_is_and_reads_as_many_at_once_as_configured(kits: Kits) -> None:
     before = dict(kits.fraud.tagged)
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await mark_all(pilot)
         gate = Gate(kits.fraud, "manifest", lambda target: target in before)
         await name_them(pilot)
-        await until(pilot, lambda: gate.now == 8)
+        await until(pilot, lambda: gate.now == kits.world.settings.concurrency)
         gate.let(12)
         await until(pilot, lambda: f"Retag: 12 of {ROWS} read; Esc stops" in text_of(pilot))
-        assert gate.most == 8
+        assert gate.most == kits.world.settings.concurrency
         await pilot.press("escape")
         await until(pilot, lambda: "Stopped." in said(pilot))
         await until(pilot, lambda: not gate.now)

@@ -13,7 +13,6 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Power, Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import AT_ONCE
 from kittui.usecases.change import removals
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Answers
@@ -67,9 +66,10 @@ async def test_a_repository_of_many_rows_is_read_once(
 
 async def test_many_repositories_are_asked_no_more_at_once_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     source = MemorySource()
+    source.at_once = 5
     repositories = [source.repository(f"team/{number}") for number in range(4)]
     for repository in repositories:
-        for number in range(AT_ONCE + 2):
+        for number in range(source.at_once + 2):
             repository.add_kit(f"{repository.name} {number}", f"v{number}")
     now = most = 0
     resolve = MemoryRepository.resolve
@@ -85,7 +85,7 @@ async def test_many_repositories_are_asked_no_more_at_once_than_one(monkeypatch:
     monkeypatch.setattr(MemoryRepository, "resolve", counted)
     plan = await removals.plan_removals([(repository, Tag("v0")) for repository in repositories], "delete")
     assert plan.deleted == 4
-    assert most == AT_ONCE
+    assert most == source.at_once
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from kittui.errors import ConnectionLost, DigestMismatch, NotFound, RegistryError, TooLarge, Unsupported
@@ -13,6 +14,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.protocols import (
+    AT_ONCE,
     UNKNOWN,
     YES,
     BlobContent,
@@ -258,6 +260,7 @@ class MemorySource:
         self.piece = 65536
         self.serves_ranges = True
         self.describes_tags = False
+        self.at_once = AT_ONCE
         self.mounts = True
         self.powers: dict[str, Power] = {"untag": YES, "delete": YES, "write": YES}
         self.found: dict[str, MemoryRepository] = {}
@@ -265,7 +268,7 @@ class MemorySource:
 
     @property
     def traits(self) -> Traits:
-        return traits_of(self.place)
+        return replace(traits_of(self.place), at_once=self.at_once)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -156,7 +156,7 @@ async def test_one_broken_tag_is_one_marked_row(repository: MemoryRepository) ->
     raw = json.dumps({"schemaVersion": 2, "layers": [], "manifests": []}).encode()
     repository.manifests[Digest.of(raw)] = (OCI_MANIFEST, raw)
     repository.tagged["odd"] = Digest.of(raw)
-    rows = {row.tag: row for row in await ModelKits().rows(repository, await list_tags(repository), concurrency=2)}
+    rows = {row.tag: row for row in await ModelKits().rows(repository, await list_tags(repository))}
     assert rows[Tag("broken")].problem
     assert "ambiguous" in (rows[Tag("odd")].problem or "")
     kit = await ModelKits().open(repository, Tag("v1"))
@@ -181,7 +181,8 @@ async def test_concurrency_is_bounded(repository: MemoryRepository, monkeypatch:
     monkeypatch.setattr(repository, "manifest", slow)
     for number in range(30):
         repository.add_kit(f"kit{number}", f"t{number}")
-    await ModelKits().rows(repository, await list_tags(repository), concurrency=4)
+    repository.source.at_once = 4
+    await ModelKits().rows(repository, await list_tags(repository))
     assert most == 4
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target, parse_target
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.usecases.browse.modelkits import list_tags
 from kittui.usecases.browse.places import DEFAULT_TAG, Located
 from kittui.usecases.change.index import index_at, plan_adding, plan_new_index, plan_removing
@@ -227,21 +226,19 @@ async def _sizes(call: Call, repository: Repository, variants: Sequence[Variant]
     """Bytes of each variant's layers, from its manifest; None where that can't be read."""
 
     async def size(variant: Variant) -> int | None:
-        async with slots:
-            try:
-                found = await call.composition.modelkits.manifest(repository, variant.descriptor.digest)
-            except KittuiError:
-                return None
+        try:
+            found = await call.composition.modelkits.manifest(repository, variant.descriptor.digest)
+        except KittuiError:
+            return None
         return found.content_size
 
-    slots = asyncio.Semaphore(call.composition.config.concurrency)
-    sizes = await together(*map(size, variants))
+    sizes = await spread(variants, size, at_once=repository.source.traits.at_once)
     return {one.descriptor.digest: found for one, found in zip(variants, sizes, strict=True)}
 
 
 async def _list_indexes(call: Call, repository: Repository) -> None:
     listing = await list_tags(repository)
-    rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
+    rows = await call.composition.modelkits.rows(repository, listing)
     found: list[dict[str, Any]] = []
     for row in rows:
         if row.kind in ("modelkit-index", "index") and row.digest is not None:

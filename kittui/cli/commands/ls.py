@@ -162,7 +162,7 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool, lon
                 reference=text,
             )
     call.printer.status(f"{repository.reference()}: reading {counted(len(listing.tags), 'manifest')}")
-    rows = await call.composition.modelkits.rows(repository, listing, concurrency=call.composition.config.concurrency)
+    rows = await call.composition.modelkits.rows(repository, listing)
     if long or repository.source.traits.free:
         rows = await _with_ages(call, repository, rows)
     stages = _stages(call, rows)
@@ -203,7 +203,7 @@ async def _with_ages(call: Call, repository: Repository, rows: Sequence[TagRow])
         except KittuiError:
             return row
 
-    return await spread(rows, dated, at_once=call.composition.config.concurrency)
+    return await spread(rows, dated, at_once=repository.source.traits.at_once)
 
 
 def _stages(call: Call, rows: Sequence[TagRow]) -> dict[Digest, Tag]:

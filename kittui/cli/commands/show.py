@@ -41,7 +41,6 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], all_tags:
         await target_of(call, located, labels),
         composition.modelkits,
         all_tags=all_tags,
-        concurrency=composition.config.concurrency,
     )
     signed = NOT_CHECKED
     if check:

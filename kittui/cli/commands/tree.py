@@ -50,13 +50,7 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: 
             )
 
         inspector = inspector_of(call)
-        listed = await list_layers(
-            inspector,
-            repository,
-            kit.layers,
-            concurrency=call.composition.config.concurrency,
-            on_layer=progress,
-        )
+        listed = await list_layers(inspector, repository, kit.layers, on_layer=progress)
         models = await list_models(inspector, repository, listed) if tensors else None
         report = await assess(inspector, repository, kit, listed) if risk else None
         scanned = await scan_files(inspector, repository, _files(listed)) if scan else None

@@ -46,7 +46,11 @@ async def row_by_row(
         return (row.repository if isinstance(row, Mark) else row).source.place
 
     return await spread_all(
-        rows, work, at=place, on_done=lambda number: context.progress(f"{number} of {len(rows)} {verb}")
+        rows,
+        work,
+        at=place,
+        at_once=context.ports.settings.concurrency,
+        on_done=lambda number: context.progress(f"{number} of {len(rows)} {verb}"),
     )
 
 

@@ -16,7 +16,7 @@ from kittui.oci.media_types import CONFIG_LIMIT, CREATED
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry, Source, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import aside_if_large, together
+from kittui.tasks import aside_if_large, spread
 from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
 
 if TYPE_CHECKING:
@@ -262,15 +262,13 @@ class ModelKits:
             self._kits.popitem(last=False)
         return kit
 
-    async def rows(self, repository: Repository, listing: TagListing, *, concurrency: int = 6) -> list[TagRow]:
-        """What the manifests of all listed tags say, with bounded concurrency; a tag that fails is a marked row."""
-        limit = asyncio.Semaphore(concurrency)
+    async def rows(self, repository: Repository, listing: TagListing) -> list[TagRow]:
+        """What the manifests of all listed tags say, a few at a time; a tag that fails is a marked row."""
 
         async def row(entry: TagEntry) -> TagRow:
-            async with limit:
-                return await self._row(repository, entry, listing.attached)
+            return await self._row(repository, entry, listing.attached)
 
-        return list(await together(*(row(entry) for entry in listing.tags)))
+        return await spread(listing.tags, row, at_once=repository.source.traits.at_once)
 
     async def _row(
         self, repository: Repository, entry: TagEntry, attached: Mapping[Digest, tuple[AttachedTag, ...]]

@@ -93,9 +93,7 @@ class Shown:
     incomplete: tuple[KittuiError, ...] = ()
 
 
-async def show(
-    repository: Repository, target: Target, modelkits: ModelKits, *, all_tags: bool = False, concurrency: int = 6
-) -> Shown:
+async def show(repository: Repository, target: Target, modelkits: ModelKits, *, all_tags: bool = False) -> Shown:
     """One ModelKit with its tags, the one asked for and those known without a request, and what is attached to it.
 
     `all_tags` asks for every tag of the repository.
@@ -116,19 +114,17 @@ async def show(
         except NotFound:
             listing = TagListing((), {})
         incomplete += [listing.incomplete] if listing.incomplete else []
-        tags |= await _on(kit.digest, repository, listing, modelkits, concurrency)
+        tags |= await _on(kit.digest, repository, listing, modelkits)
     reference = repository.reference(target)
     return Shown(reference, kit, tuple(sorted(tags, key=natural_key)), attached, tuple(incomplete))
 
 
-async def _on(
-    digest: Digest, repository: Repository, listing: TagListing, modelkits: ModelKits, concurrency: int
-) -> set[Tag]:
+async def _on(digest: Digest, repository: Repository, listing: TagListing, modelkits: ModelKits) -> set[Tag]:
     """Those of the listed tags that point to a digest."""
     rows: Sequence[tuple[Tag | None, Digest | None]]
     if repository.source.traits.lists_digests:
         rows = [(entry.name, entry.descriptor.digest if entry.descriptor else None) for entry in listing.tags]
     else:
-        found = await modelkits.rows(repository, listing, concurrency=concurrency)
+        found = await modelkits.rows(repository, listing)
         rows = [(row.tag, row.digest) for row in found]
     return {tag for tag, at in rows if tag and at == digest}

@@ -102,7 +102,7 @@ class Cleaner:
             on_reading(repository.reference(digest))
             return await self._assess(repository, digest, tags[digest], rules)
 
-        for one in await spread(digests, assess):
+        for one in await spread(digests, assess, at_once=repository.source.traits.at_once):
             found.take(one)
 
     async def _assess(self, repository: Repository, digest: Digest, tags: Sequence[Tag], rules: CleanRules) -> Selected:

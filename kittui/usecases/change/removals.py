@@ -8,7 +8,7 @@ from typing import Literal
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Repository, at_once
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import spread_all
@@ -111,7 +111,9 @@ async def plan_removals(
             raise here
         return await plan_remove(repository, target, here.mode, referrers=referrers, found=here.siblings, weigh=False)
 
-    plans, failed = await spread_all(rows, plan, at=lambda row: row[0].source.place, on_done=on_planned)
+    plans, failed = await spread_all(
+        rows, plan, at=lambda row: row[0].source.place, at_once=at_once(places.values()), on_done=on_planned
+    )
     if mode == "delete":
         plans = once_each(plans)
         sizes = await freed_by([(plan.repository, plan.manifest) for plan in plans])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kittui.oci.digest import Digest
@@ -12,7 +13,7 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
@@ -82,7 +83,7 @@ async def plan_retag(
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
     manifest = await repository.manifest(target)
-    before = await together(*(manifest_at(repository, tag) for tag in own))
+    before = await spread(own, partial(manifest_at, repository), at_once=repository.source.traits.at_once)
     changes = tuple(
         TagChange(tag, old, manifest)
         for tag, old in zip(own, before, strict=True)

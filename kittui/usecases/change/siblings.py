@@ -70,7 +70,7 @@ async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | N
     async def read(tag: Tag) -> tuple[Tag, Digest | None]:
         return tag, await digest_at(repository, tag)
 
-    looked, failed = await spread_all(unread, read)
+    looked, failed = await spread_all(unread, read, at_once=repository.source.traits.at_once)
     found.update({tag: digest for tag, digest in looked if digest is not None})
     return Siblings(_grouped(found), tuple(sorted(tag for tag, _ in failed)), incomplete)
 

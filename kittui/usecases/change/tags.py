@@ -240,7 +240,8 @@ class _Applying:
         expected: dict[Tag, Digest | None] = dict(self.plan.watched)
         expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes[1:]))
         targets = {change.tag: _digest(change.after) for change in self.plan.changes}
-        found = await spread(list(expected), lambda tag: digest_at(self.repository, tag))
+        at_once = self.repository.source.traits.at_once
+        found = await spread(list(expected), lambda tag: digest_at(self.repository, tag), at_once=at_once)
         for (tag, digest), current in zip(expected.items(), found, strict=True):
             if self.recent.is_late(tag, current):
                 continue

@@ -330,7 +330,7 @@ async def _plan(
         before = standing or await _manifest(repository, ledger, left)
         return TagChange(tag, before, await _manifest(repository, ledger, wanted))
 
-    found = await spread(moves, change_of)
+    found = await spread(moves, change_of, at_once=repository.source.traits.at_once)
     changes = tuple(change for change in found if change is not None)
     return ChangePlan(repository, action, changes, read_at=time.monotonic())
 

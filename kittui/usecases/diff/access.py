@@ -13,7 +13,7 @@ from kittui.formats.gguf import read_gguf
 from kittui.formats.model_file import PICKLES, header_budget, read_weights
 from kittui.formats.tar import FileEntry
 from kittui.formats.weights import ALL_LOOKUPS, LOOKUPS
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.usecases.inspect.spool import Spool
 from kittui.usecases.inspect.views import SliceView, drive
 
@@ -124,7 +124,7 @@ class Access:
             else:
                 stretches.append([entry])
         found: dict[str, bytes] = {}
-        for contents in await together(*(self._stretch(stretch) for stretch in stretches)):
+        for contents in await spread(stretches, self._stretch, at_once=self.repository.source.traits.at_once):
             found.update(contents)
         for path, content in found.items():
             self.digests[path] = hashlib.sha256(content).hexdigest()

@@ -13,6 +13,7 @@ from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.compare.text import AS_EVER, LineRules
 from kittui.errors import KittuiError
+from kittui.oci.protocols import at_once
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.oci.traffic import Traffic, metered
@@ -190,10 +191,11 @@ class _Work:
             await self._each("sampling values of", every, lambda opened: sample(opened, self._depth.sample), 1)
 
     async def _each(
-        self, doing: str, every: Sequence[Opened], step: Callable[[Opened], Awaitable[None]], at_once: int = _AT_ONCE
+        self, doing: str, every: Sequence[Opened], step: Callable[[Opened], Awaitable[None]], most: int = _AT_ONCE
     ) -> None:
-        """Take a step on all pairs of layers, so many at once, and publish what each has found."""
-        slots = asyncio.Semaphore(at_once)
+        """Take a step on all pairs of layers, at most so many at once, and publish what each has found."""
+        sides = (access.repository for opened in every for access in opened.present)
+        slots = asyncio.Semaphore(min(most, at_once(sides)))
 
         async def work(opened: Opened) -> None:
             async with slots:

@@ -155,7 +155,7 @@ class TimelineUseCase:
             report(following)
 
         report(following)
-        await spread(named, read)
+        await spread(named, read, at_once=repository.source.traits.at_once)
         return Timeline(mark_changes(following.moments), listing.incomplete)
 
     async def _moment(self, repository: Repository, digest: Digest, subject: Subject) -> Moment | None:

@@ -219,7 +219,7 @@ class FetchedWindows:
             for first in range(SEGMENT, count, SEGMENT):
                 last = min(first + SEGMENT, count)
                 await self._take(last - first)
-                while len(running) >= AHEAD:
+                while len(running) >= min(AHEAD, repository.source.traits.at_once):
                     running = await _some(running)
                 running.add(asyncio.ensure_future(later(first, last)))
             while running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kittui.errors import AmbiguousReference, KittuiError, NotFound
 from kittui.formats.tar import FileEntry, plain_path
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.usecases.inspect.indexes import LayerListing
 from kittui.usecases.inspect.inspector import Ask, Inspector
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.oci.protocols import Repository
 
-CONCURRENCY = 6
 """Layers listed at once."""
 
 OnLayer = Callable[["Layer", int, int, int], None]
@@ -54,25 +52,22 @@ async def list_layers(
     repository: Repository,
     layers: Sequence[Layer],
     *,
-    concurrency: int = CONCURRENCY,
     on_layer: OnLayer | None = None,
     ask: Ask | None = None,
 ) -> list[ListedLayer]:
     """List several layers at once, in their order; one that fails is marked, the others are still listed."""
-    slots = asyncio.Semaphore(concurrency)
 
     async def one(layer: Layer) -> ListedLayer:
         def progress(entries: list[FileEntry], position: int, size: int) -> None:
             if on_layer is not None:
                 on_layer(layer, len(entries), position, size)
 
-        async with slots:
-            try:
-                return ListedLayer(layer, await inspector.listing(repository, layer, on_progress=progress, ask=ask))
-            except KittuiError as error:
-                return ListedLayer(layer, None, error)
+        try:
+            return ListedLayer(layer, await inspector.listing(repository, layer, on_progress=progress, ask=ask))
+        except KittuiError as error:
+            return ListedLayer(layer, None, error)
 
-    return list(await together(*(one(layer) for layer in layers)))
+    return await spread(layers, one, at_once=repository.source.traits.at_once)
 
 
 def covers(layer: Layer, path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from kittui.formats.shards import (
     split_names,
 )
 from kittui.formats.weights import Tensor, Weights
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.usecases.inspect.files import FoundFile, ListedLayer, covers, list_layers
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.inspector import Ask, Inspector
 
-CONCURRENCY = 4
-"""Headers of shards read at once."""
+HEADERS = 4
+"""Headers of shards read at once at most: each takes memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +74,19 @@ async def open_model(
     folder = posixpath.dirname(posixpath.normpath(found.entry.path))
     search = _Search(inspector, repository, folder, names, ask)
     await search.run(_groups(layers, found, names))
-    slots = asyncio.Semaphore(CONCURRENCY)
 
     async def header(name: str) -> ShardHeader:
         place = search.best(name)
         if place is None:
             return ShardHeader(None, search.absence)
-        async with slots:
-            try:
-                read = await inspector.weights(repository, place.layer, place.entry, ask=ask)
-            except (Malformed, Refused, TooLarge, Unsupported) as error:
-                return ShardHeader(None, f"can't be read: {error.message}")
+        try:
+            read = await inspector.weights(repository, place.layer, place.entry, ask=ask)
+        except (Malformed, Refused, TooLarge, Unsupported) as error:
+            return ShardHeader(None, f"can't be read: {error.message}")
         return ShardHeader(read, search.oddity(name))
 
-    headers = dict(zip(names, await together(*(header(name) for name in names)), strict=True))
+    read = await spread(names, header, at_once=min(HEADERS, repository.source.traits.at_once))
+    headers = dict(zip(names, read, strict=True))
     shards = tuple(_shard(name, search.best(name), header) for name, header in headers.items())
     used = [found.layer, *(shard.found.layer for shard in shards if shard.found is not None)]
     verified = all(inspector.is_verified(repository, layer) for layer in used)
@@ -174,14 +172,13 @@ async def list_models(
         for entry in (one.listing.files if one.listing is not None else ())
         if entry.type == "file" and not entry.problem
     ]
-    slots = asyncio.Semaphore(CONCURRENCY)
+    at_once = min(HEADERS, repository.source.traits.at_once)
 
     async def one(found: FoundFile) -> ListedModel:
-        async with slots:
-            try:
-                return ListedModel(found, await open_model(inspector, repository, layers, found, ask=ask))
-            except KittuiError as error:
-                return ListedModel(found, None, error)
+        try:
+            return ListedModel(found, await open_model(inspector, repository, layers, found, ask=ask))
+        except KittuiError as error:
+            return ListedModel(found, None, error)
 
     # Of a split model the first part that is there stands for all.
     parts: dict[tuple[str, str, str], FoundFile] = {}
@@ -190,7 +187,7 @@ async def list_models(
             parts.setdefault(kin, found)
             parts[kin] = min(parts[kin], found, key=lambda one: one.entry.path)
     indexes = [found for found in files if is_shard_index(found.entry.path)] + list(parts.values())
-    models = list(await together(*(one(found) for found in indexes)))
+    models = await spread(indexes, one, at_once=at_once)
     joined = {
         (shard.found.layer.digest, shard.found.entry.path)
         for listed_model in models
@@ -205,7 +202,7 @@ async def list_models(
         and (found.layer.digest, found.entry.path) not in joined
         and not any(found is opener for opener in parts.values())
     ]
-    for alone in await together(*(one(found) for found in single)):
+    for alone in await spread(single, one, at_once=at_once):
         vague = alone.found.entry.path.lower().endswith(PICKLES)
         if not (vague and isinstance(alone.error, Malformed)):
             models.append(alone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +13,7 @@ from kittui.formats.need import Steps, fetch
 from kittui.formats.pickled import Global
 from kittui.formats.rebuild import DTYPES
 from kittui.formats.tar import FileEntry
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.terminal import counted
 from kittui.usecases.inspect.files import ListedLayer
 from kittui.usecases.inspect.views import drive
@@ -28,8 +27,8 @@ Kind = Literal["pickle", "executable", "script", "license"]
 
 FILES_LIMIT = 200
 """Files that are opened at most; the report says how many were not."""
-CONCURRENCY = 4
-"""Files opened at once."""
+OPENED = 4
+"""Files opened at once at most: each takes memory."""
 REACH = 64 * 1024 * 1024
 """Bytes of one file that are read at most, arrays between pickles not counted."""
 NEAR = 8 * 1024 * 1024
@@ -163,23 +162,22 @@ async def assess(
     # Where not all are opened, those are whose names say that they are loaded.
     candidates.sort(key=lambda one: not is_loaded(one[1].path))
     skipped += [f"{entry.path}: one of more than {FILES_LIMIT} files" for _, entry in candidates[FILES_LIMIT:]]
-    slots = asyncio.Semaphore(CONCURRENCY)
     local = repository.source.traits.free
     budgets = [
         Budget("it", input=reach or (REACH if local else NEAR), output=None, items=5_000_000, seconds=15)
         for _ in candidates[:FILES_LIMIT]
     ]
 
-    async def one(layer: Layer, entry: FileEntry, budget: Budget) -> _Judged:
-        async with slots:
-            try:
-                view = await inspector.open(repository, layer, entry)
-                return await drive(_assess(entry, budget), view, threaded=True)
-            except KittuiError as error:
-                return _Judged([], [error.message], 0)
+    async def one(candidate: tuple[tuple[Layer, FileEntry], Budget]) -> _Judged:
+        (layer, entry), budget = candidate
+        try:
+            view = await inspector.open(repository, layer, entry)
+            return await drive(_assess(entry, budget), view, threaded=True)
+        except KittuiError as error:
+            return _Judged([], [error.message], 0)
 
-    work = [one(layer, entry, budget) for (layer, entry), budget in zip(candidates, budgets, strict=False)]
-    judged = await together(*work)
+    work = list(zip(candidates, budgets, strict=False))
+    judged = await spread(work, one, at_once=min(OPENED, repository.source.traits.at_once))
     followed: set[str] = set()
     for (_, entry), result in zip(candidates, judged, strict=False):
         findings += result.findings

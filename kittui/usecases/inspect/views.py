@@ -77,7 +77,8 @@ class BlobView:
         self._repository = repository
         self._descriptor = descriptor
         self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self._slots = asyncio.Semaphore(PARALLEL)
+        self._parallel = min(PARALLEL, repository.source.traits.at_once)
+        self._slots = asyncio.Semaphore(self._parallel)
         self._latency = 0.0
         self.local = repository.source.traits.free
         self.pace = Pace(DISK.first, DISK.most, DISK.gap) if self.local else Pace()
@@ -96,7 +97,7 @@ class BlobView:
         if self.local or length <= SPLIT:
             content = await self._range(offset, length)
         else:
-            part = -(-length // PARALLEL)
+            part = -(-length // self._parallel)
             starts = range(offset, offset + length, part)
             parts = await together(*(self._range(start, min(part, offset + length - start)) for start in starts))
             content = b"".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -16,7 +15,7 @@ from kittui.oci.media_types import COSIGN_SIMPLE_SIGNING, NOTATION_SIGNATURE
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.trust.bundles import BUNDLE_PREFIX, ENVELOPE_TYPE, PREDICATE
 from kittui.trust.documents import SIZE_LIMIT
 from kittui.usecases.browse.showing import known_referrers
@@ -26,8 +25,6 @@ ATTACHMENTS_LIMIT: Final = 1000
 """Attachments of one manifest looked at."""
 TOTAL_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of all attachments of one manifest read at most."""
-AT_ONCE: Final = 8
-"""Attachments read at the same time."""
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
 
@@ -100,16 +97,13 @@ async def attachments_of(
 
 
 async def _each(repository: Repository, targets: Sequence[Target]) -> list[Manifest | KittuiError]:
-    gate = asyncio.Semaphore(AT_ONCE)
-
     async def read(target: Target) -> Manifest | KittuiError:
-        async with gate:
-            try:
-                return await repository.manifest(target)
-            except KittuiError as error:
-                return error
+        try:
+            return await repository.manifest(target)
+        except KittuiError as error:
+            return error
 
-    return list(await together(*(read(target) for target in targets)))
+    return await spread(targets, read, at_once=repository.source.traits.at_once)
 
 
 def _parts(carrier: Manifest, digest: Digest, tag: Tag | None) -> list[tuple[Attachment, Descriptor | None]]:
@@ -157,20 +151,19 @@ def _form(layer: Descriptor) -> Form:
 async def _filled(
     repository: Repository, parts: Sequence[tuple[Attachment, Descriptor | None]]
 ) -> tuple[Attachment, ...]:
-    gate = asyncio.Semaphore(AT_ONCE)
     left = TOTAL_LIMIT
 
-    async def fill(attachment: Attachment, layer: Descriptor | None) -> Attachment:
+    async def fill(part: tuple[Attachment, Descriptor | None]) -> Attachment:
         nonlocal left
+        attachment, layer = part
         if layer is None or attachment.foreign:
             return attachment
         left -= layer.size
         if left < 0:
             return replace(attachment, problem=f"all together are over {TOTAL_LIMIT // 1024 // 1024} MiB")
-        async with gate:
-            try:
-                return replace(attachment, content=await repository.read_blob(layer, SIZE_LIMIT))
-            except KittuiError as error:
-                return replace(attachment, problem=error.message)
+        try:
+            return replace(attachment, content=await repository.read_blob(layer, SIZE_LIMIT))
+        except KittuiError as error:
+            return replace(attachment, problem=error.message)
 
-    return await together(*(fill(attachment, layer) for attachment, layer in parts))
+    return tuple(await spread(parts, fill, at_once=repository.source.traits.at_once))

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from kittui.errors import KittuiError, NotFound
 from kittui.modelkit.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Incomplete, Repository
+from kittui.oci.protocols import Incomplete, Repository, at_once
+from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
 from kittui.tasks import stop, together
 from kittui.trust.documents import write_time
@@ -29,9 +30,6 @@ from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import Verification
 from kittui.usecases.trust.words import NOT_ASKED, Word
-
-AT_ONCE: Final = 12
-"""Repositories looked at at the same time, and ModelKits of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +125,12 @@ class Board:
     lifecycle: LifecycleTags = TAGS
     policy: Policy = field(default_factory=Policy)
     moves: Sequence[tuple[Tag, Tag]] = ()
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False, repr=False)
+    _slots: dict[Place, asyncio.Semaphore] = field(default_factory=dict, init=False, repr=False)
 
     async def rows(self, repositories: Sequence[Repository]) -> AsyncIterator[BoardRow]:
         """Each repository twice, as they get known: with its stages, then with details. One that fails is marked."""
         queue: asyncio.Queue[BoardRow] = asyncio.Queue()
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(at_once(repositories))
 
         async def names(repository: Repository) -> BoardRow:
             async with gate:
@@ -235,13 +233,17 @@ class Board:
     async def _kit(self, repository: Repository, tag: Tag, *, listed: bool) -> ModelKit | KittuiError | None:
         """The ModelKit at a tag, or why it can't be read; None where a tag that was not listed is not there."""
         try:
-            async with self._slots:
+            async with self._slots_of(repository):
                 if not listed:
                     await self.modelkits.manifest(repository, tag)
                     listed = True
                 return await self.modelkits.open(repository, tag)
         except KittuiError as error:
             return error if listed or not isinstance(error, NotFound) else None
+
+    def _slots_of(self, repository: Repository) -> asyncio.Semaphore:
+        source = repository.source
+        return self._slots.setdefault(source.place, asyncio.Semaphore(source.traits.at_once))
 
     async def _said(self, row: BoardRow, digest: Digest) -> Verification | None:
         if row.repository.source.capabilities.attach.denied:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from kittui.errors import KittuiError
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.trust.documents import map_of, text_of, write_time
 from kittui.trust.reviews import decisions
 from kittui.usecases.browse.modelkits import ModelKits
@@ -25,9 +24,6 @@ from kittui.usecases.trust.history import MergedHistory
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import Verification
 from kittui.usecases.trust.words import Word
-
-AT_ONCE: Final = 8
-"""ModelKits read at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +121,11 @@ class Cataloguer:
     ) -> Catalogue:
         """The catalogue of these repositories. What can't be read is marked, and listed among the problems."""
         now = now or datetime.now(UTC)
-        gate = asyncio.Semaphore(AT_ONCE)
         problems: list[str] = []
         kits: list[Listed] = []
         content: dict[Digest, tuple[dict[str, None], dict[str, None]]] = {}
         for repository in repositories:
-            found = await self._repository(repository, gate, now, problems)
+            found = await self._repository(repository, now, problems)
             for listed, kit in found:
                 kits.append(listed)
                 for layer in kit.layers if kit is not None else ():
@@ -145,7 +140,7 @@ class Cataloguer:
         return Catalogue(write_time(now), tuple(kits), tuple(datasets), tuple(histories), tuple(problems))
 
     async def _repository(
-        self, repository: Repository, gate: asyncio.Semaphore, now: datetime, problems: list[str]
+        self, repository: Repository, now: datetime, problems: list[str]
     ) -> list[tuple[Listed, ModelKit | None]]:
         name = plain_name(repository)
         tags: list[Tag] = []
@@ -159,14 +154,13 @@ class Cataloguer:
             return [(Listed(name, None, (), problem=error.message), None)]
 
         async def open_tag(tag: Tag) -> ModelKit | KittuiError:
-            async with gate:
-                try:
-                    return await self.modelkits.open(repository, tag)
-                except KittuiError as error:
-                    return error
+            try:
+                return await self.modelkits.open(repository, tag)
+            except KittuiError as error:
+                return error
 
         versions = sorted((tag for tag in tags if attached_tag(tag) is None), key=natural_key)
-        opened = await together(*(open_tag(tag) for tag in versions))
+        opened = await spread(versions, open_tag, at_once=repository.source.traits.at_once)
         by_digest: dict[Digest, tuple[ModelKit, list[str]]] = {}
         found: list[tuple[Listed, ModelKit | None]] = []
         for tag, kit in zip(versions, opened, strict=True):
@@ -179,13 +173,12 @@ class Cataloguer:
         async def said(digest: Digest) -> Verification | KittuiError | None:
             if repository.source.capabilities.attach.denied:
                 return None
-            async with gate:
-                try:
-                    return await self.evidence.statements(repository, digest, frozenset(tags))
-                except KittuiError as error:
-                    return error
+            try:
+                return await self.evidence.statements(repository, digest, frozenset(tags))
+            except KittuiError as error:
+                return error
 
-        statements = await together(*(said(digest) for digest in by_digest))
+        statements = await spread(list(by_digest), said, at_once=repository.source.traits.at_once)
         for (digest, (kit, named)), verification in zip(by_digest.items(), statements, strict=True):
             if isinstance(verification, KittuiError):
                 problems.append(f"{name}@{digest.short}: {verification.message}")

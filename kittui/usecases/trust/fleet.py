@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from kittui.errors import KittuiError
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
-from kittui.oci.protocols import Repository
+from kittui.oci.protocols import Repository, at_once
 from kittui.oci.tag import Tag
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.transfer.progress import Progress
 from kittui.trust.keyring import Keyring
 from kittui.usecases.change.ledger import Ledger
@@ -66,7 +67,9 @@ async def standings(
     members: Sequence[Member], stages: Collection[Tag], champion: Tag, ledger: Ledger, keyring: Keyring
 ) -> list[Standing]:
     """Where every member stands; one that can't be read is marked."""
-    found = list(await together(*(_standing(member, stages) for member in members)))
+    found = await spread(
+        members, lambda member: _standing(member, stages), at_once=at_once(member.repository for member in members)
+    )
     before: Standing | None = None
     for at, here in enumerate(found):
         found[at] = await _compared(here, before, champion, ledger, keyring)
@@ -106,7 +109,9 @@ async def _compared(
 
 async def _standing(member: Member, stages: Collection[Tag]) -> Standing:
     try:
-        digests = await together(*(digest_at(member.repository, tag) for tag in stages))
+        digests = await spread(
+            list(stages), partial(digest_at, member.repository), at_once=member.repository.source.traits.at_once
+        )
     except KittuiError as error:
         return Standing(member, problem=error.message)
     return Standing(member, {tag: at for tag, at in zip(stages, digests, strict=True) if at is not None})

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from kittui.errors import KittuiError
@@ -13,7 +14,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
-from kittui.tasks import together
+from kittui.tasks import spread
 from kittui.terminal import counted
 from kittui.trust.documents import write_time
 from kittui.trust.keyring import Keyring
@@ -22,7 +23,7 @@ from kittui.trust.reviews import SKEW
 from kittui.usecases.browse.tag_names import attached_tag
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.readings import digest_at
-from kittui.usecases.trust.attachments import AT_ONCE, attachments_of
+from kittui.usecases.trust.attachments import attachments_of
 from kittui.usecases.trust.chain import TagEvent, chained, in_order
 from kittui.usecases.trust.names import plain_name
 from kittui.usecases.trust.verify import check
@@ -87,7 +88,7 @@ async def merged_history(
     moves: list[TagEvent] = []
     trouble: KittuiError | None = None
     try:
-        found = await together(*(digest_at(repository, tag) for tag in tags))
+        found = await spread(list(tags), partial(digest_at, repository), at_once=repository.source.traits.at_once)
         current = dict(zip(tags, found, strict=True))
         here = {plain_name(repository), *names}
         start = [*current.values(), *await _subjects(repository, current, notes)]
@@ -149,16 +150,15 @@ async def _subjects(repository: Repository, known: Collection[str], notes: list[
         return listed
     if len(named) > TAGS_LIMIT:
         notes.append(f"{counted(len(named) - TAGS_LIMIT, 'tag')} not searched for records: some may be missing")
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def resolve(tag: Tag) -> Digest | None:
-        async with gate:
-            try:
-                return await digest_at(repository, tag)
-            except KittuiError:
-                return None
+        try:
+            return await digest_at(repository, tag)
+        except KittuiError:
+            return None
 
-    return [found for found in await together(*(resolve(tag) for tag in named[-TAGS_LIMIT:])) if found is not None]
+    found = await spread(named[-TAGS_LIMIT:], resolve, at_once=repository.source.traits.at_once)
+    return [digest for digest in found if digest is not None]
 
 
 async def _recorded(
@@ -187,9 +187,10 @@ async def _recorded(
             batch, doubtful = batch[: DIGESTS_LIMIT - len(seen)], []
         seen.update(batch)
         waiting = []
-        for digest, attached in zip(
-            batch, await together(*(attachments_of(repository, digest, MOVE) for digest in batch)), strict=True
-        ):
+        reading = await spread(
+            batch, lambda digest: attachments_of(repository, digest, MOVE), at_once=repository.source.traits.at_once
+        )
+        for digest, attached in zip(batch, reading, strict=True):
             if not attached.complete:
                 notes.append(f"not every record on {digest.short} could be listed")
             for one in attached.attachments:
