@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each imported when it is called, and the interface where none is named."""
+"""The command line: a table of commands, each imported when called. Without a command, the interface opens."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, str] = {
-    "demo": "Open the interface on ModelKits to play with.",
+    "demo": "Try the interface on sample ModelKits.",
     "ls": "List the repositories of a source, or the tags of a repository.",
     "show": "Show one ModelKit: manifest, Kitfile, annotations, layers.",
     "tree": "List the layers of a ModelKit and the files in them, without pulling.",
     "cat": "Write one file's bytes to stdout, reading only them.",
     "diff": "Compare two ModelKits.",
     "find": "Find the ModelKits and tags that hold a file, layer or diffId.",
-    "timeline": "Follow one value, file or tensor over a repository's versions.",
+    "timeline": "Follow one value, file or tensor across a repository's versions.",
     "pull": "Pull ModelKits into the local store.",
     "push": "Push a ModelKit from the local store or a layout.",
     "copy": "Copy a ModelKit between any two sources.",
     "unpack": "Unpack a ModelKit, whole or in part.",
     "index": "List a ModelKit's variants with labels: create, add, remove, list, push.",
-    "tag": "Give a ModelKit another tag, moving no layers.",
+    "tag": "Give a ModelKit another tag without moving its layers.",
     "remove": "Untag or delete ModelKits.",
-    "du": "Show what takes up the disk, and what each removal frees.",
-    "clean": "Delete ModelKits by age, by stage, without a tag.",
+    "du": "Show disk usage, and what each removal would free.",
+    "clean": "Delete ModelKits that are old, untagged or at a given stage.",
     "promote": "Make the challenger the champion.",
     "rollback": "Make the rollback ModelKit the champion again.",
-    "undo": "Take the last tag change back.",
-    "history": "Show who moved which tag, when.",
-    "verify": "Check a ModelKit's signatures and what else is stated about it.",
+    "undo": "Undo the last tag change.",
+    "history": "Show who moved which tag, and when.",
+    "verify": "Verify a ModelKit's signatures and attestations.",
     "sign": "Sign a ModelKit with a key.",
-    "board": "Show which ModelKit stands at which stage.",
-    "prune": "Delete old records of moves from a registry.",
-    "fleet": "Show one ModelKit over several registries, and promote across them.",
-    "report": "List every ModelKit of a source for an auditor.",
-    "evidence": "Write one folder about a ModelKit for an auditor.",
-    "bom": "Write what a ModelKit consists of, as CycloneDX.",
-    "gate": "Evaluate the gates of a promotion, changing nothing.",
-    "approve": "Approve of a ModelKit getting a tag.",
+    "board": "Show which ModelKit is at which stage.",
+    "prune": "Delete old records of tag moves from a registry.",
+    "fleet": "Show one ModelKit in several registries, and promote across them.",
+    "report": "Report on every ModelKit of a source, for an auditor.",
+    "evidence": "Collect the evidence about a ModelKit in one folder, for an auditor.",
+    "bom": "Write a ModelKit's bill of materials as CycloneDX.",
+    "gate": "Evaluate the gates of a promotion without promoting.",
+    "approve": "Approve a ModelKit for a tag.",
     "reject": "Reject a ModelKit for a tag.",
-    "attest": "State something about a ModelKit, signed with a key.",
+    "attest": "Attach a signed statement to a ModelKit.",
     "login": "Log in to a registry.",
-    "logout": "Forget a registry's login.",
-    "doctor": "Show what this terminal, this store and a registry can do.",
+    "logout": "Log out of a registry.",
+    "doctor": "Check this terminal, the local store and a registry.",
 }
 """Every command and its line in `--help`; `kittui.cli.commands.NAME` holds it as `command`."""
 
@@ -86,11 +86,11 @@ CALLED: dict[str, str] = {
     "attach": "attest",
     "sbom": "bom",
 }
-"""Words that other programs have for commands, and what these are called here."""
+"""What other programs call a command, and its name here."""
 
 
 class Commands(click.Group):
-    """Commands imported when they are called; a first word that is not one opens the interface there."""
+    """Commands that are imported when called; a first word that is not a command opens the interface there."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -106,7 +106,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the words call: the named one, or the interface for a single source or reference."""
+        """The command to run: the named one, or the interface for a single source or reference."""
         name = args[0]
         if name in COMMANDS:
             return name, self.get_command(ctx, name), args[1:]
@@ -124,7 +124,7 @@ class Commands(click.Group):
         return "open", open_command, args
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands and options, and what can be opened by naming it alone."""
+        """Complete commands, options, and sources or references that the interface can open."""
         from kittui.cli.completion import complete
 
         return [*super().shell_complete(ctx, incomplete), *complete(ctx, incomplete)]
@@ -180,7 +180,7 @@ def _open(options: Options, start: str | None) -> int:
 def need_terminal(hint: str) -> None:
     """Raise TerminalNeeded unless stdin and stdout are a terminal that the interface can be drawn on."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise TerminalNeeded("the interface needs a terminal, and there is none", hint=hint)
+        raise TerminalNeeded("the interface needs a terminal, but stdin or stdout is not one", hint=hint)
     if os.environ.get("TERM") == "dumb":
         raise TerminalNeeded("the interface can't be drawn on a terminal of type dumb", hint=hint)
 
@@ -198,14 +198,14 @@ def main(arguments: list[str]) -> int:
         except click.exceptions.Exit as leaving:
             return leaving.exit_code
         except SystemExit:
-            # How click leaves where whoever read a help text has gone: no error here.
+            # click exits this way when the reader of a help text closed the pipe: not an error here.
             raise BrokenPipeError from None
         except click.UsageError as error:
             said = error.ctx
             while said is not None and said.command.hidden:
                 said = said.parent
             context = said.command_path if said else "kittui"
-            raise UsageError(error.format_message(), hint=f"{context} --help says how it is used.") from None
+            raise UsageError(error.format_message(), hint=f"{context} --help shows how to use it.") from None
         except click.ClickException as error:
             raise UsageError(error.format_message()) from None
         return status if isinstance(status, int) else 0

@@ -1,4 +1,4 @@
-"""Arguments that take references, which the shell completes. What completes them is imported when a shell asks."""
+"""Arguments that take references and complete them in the shell. The completion code is imported only for that."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class ReferenceType(click.types.StringParamType):
     name = "text"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What is known on this machine and begins with the word."""
+        """References known on this machine that begin with the word."""
         from kittui.cli.completion import complete
 
         return complete(ctx, incomplete)
 
 
 def complete_references(command: click.Command) -> click.Command:
-    """Let the arguments of a command that take references complete them."""
+    """Add completion to a command's reference arguments."""
     for param in command.params:
         if isinstance(param, click.Argument) and param.name in _NAMES and isinstance(param.type, type(click.STRING)):
             param.type = ReferenceType()

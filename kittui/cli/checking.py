@@ -1,4 +1,4 @@
-"""What `doctor` and its screen look at: terminal, configuration, store, registries."""
+"""What `doctor` and its screen check: terminal, configuration, store, registries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def examine(
     composition: Composition, terminal: Terminal, registries: Sequence[Place], *, verify: bool = False
 ) -> AsyncIterator[tuple[str, Check]]:
-    """All checks as they are made, each with the title of its section; with `verify`, every blob is hashed."""
+    """Run all checks and yield each with its section's title; with `verify`, every blob is hashed."""
     from kittui.store.doctor import inspect_store
 
     for check in check_terminal(terminal):
@@ -44,16 +44,16 @@ async def examine(
 def this_terminal(composition: Composition, *, tty: bool) -> Terminal:
     """What is known of the terminal that stdout leads to."""
     size = shutil.get_terminal_size()
-    # While the interface runs, sys.stdout is what it catches prints with.
+    # While the interface runs, it replaces sys.stdout to capture prints.
     encoding = getattr(sys.__stdout__, "encoding", None) or ""
     if not shows_utf8(composition.environ):
-        # Python writes UTF-8 in the C locale too; what the terminal shows is another matter.
+        # Python writes UTF-8 in the C locale too, but the terminal may not show it.
         encoding = f"locale {locale_of(composition.environ)}"
     return Terminal(tty, encoding, size.columns, size.lines, composition.environ)
 
 
 def configuration_checks(composition: Composition) -> list[Check]:
-    """The mistakes in config.yaml, those in its keymap too."""
+    """The mistakes in config.yaml, including its keymap."""
     checks = [Check("configuration", "bad", str(problem)) for problem in composition.problems]
     if composition.config.keymap:
         from kittui.tui.app import key_names
@@ -68,7 +68,7 @@ def configuration_checks(composition: Composition) -> list[Check]:
 
 
 async def registry_checks(composition: Composition, host: str) -> AsyncIterator[Check]:
-    """What a registry can do, asked of it and of the repository that is named."""
+    """What a registry can do, checked on the registry and on the named repository."""
     found = composition.places.parse_source(host)
     place = found if isinstance(found, Place) else found.place
     if place.kind != "remote":
@@ -85,9 +85,13 @@ def store_title(store: StoreReport) -> str:
 
 
 def store_checks(store: StoreReport) -> list[Check]:
-    """What stands in the store, and what is wrong with it."""
+    """What the store contains, and what is wrong with it."""
     if is_nowhere(store.root):
-        return [Check("home folder", "warn", "none is known, so there is no store", "Set KITOPS_HOME, or HOME.")]
+        return [
+            Check(
+                "home folder", "warn", "the home folder is unknown, so there is no store", "Set KITOPS_HOME, or HOME."
+            )
+        ]
     holds = (
         f"{counted(store.repositories, 'repository')}, {counted(store.tags, 'tag')}, "
         f"{counted(store.manifests, 'ModelKit')}, {counted(store.blobs, 'blob')}, {size_text(store.size)}"
@@ -107,16 +111,18 @@ def store_checks(store: StoreReport) -> list[Check]:
 
 
 def _kit(kit: InstalledKit) -> Check:
-    """Which kit is installed, and what it can't read: that does not get into the store either."""
+    """Which kit is installed, and what it can't read: kittui keeps that out of the store too."""
     if kit.path is None:
-        return Check("kit", "unknown", kit.words, "Only what every kit reads is put into the store.")
+        return Check(
+            "kit", "unknown", kit.words, "kittui writes only what every version of kit can read into the store."
+        )
     if not kit.misses:
         return Check("kit", "good", kit.words)
     return Check(
         "kit",
         "unknown" if kit.version is None else "warn",
-        f"{kit.words}; it is not known to read {', '.join(kit.misses)}",
-        "ModelPacks are kept out of its store, and so are indexes: use a layout, oci:DIR:TAG, or a newer kit.",
+        f"{kit.words}; it may be unable to read {', '.join(kit.misses)}",
+        "kittui keeps ModelPacks and indexes out of its store. Use a layout (oci:DIR:TAG) or a newer kit.",
     )
 
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from kittui.cli.compose import Composition
 
 LIMIT: Final = 200
-"""Candidates given to the shell at most."""
+"""The most candidates given to the shell."""
 
 
 @add_completion_class
 class WholeWords(BashComplete):
-    """Completion for bash that does not take a reference apart at its colons."""
+    """Completion for bash that does not split a reference at its colons."""
 
     source_template = BashComplete.source_template.replace(
         "%(complete_func)s_setup() {", "%(complete_func)s_setup() {\n    COMP_WORDBREAKS=${COMP_WORDBREAKS//:/}"
@@ -27,7 +27,7 @@ class WholeWords(BashComplete):
 
 
 def complete(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """References that begin with a word; none where anything is in the way, for a shell shows no errors."""
+    """References that begin with a word; none if anything fails, because a shell shows no errors."""
     try:
         found = asyncio.run(_known(ctx, incomplete))
     except Exception:  # noqa: BLE001 - nobody reads a traceback at a prompt
@@ -53,7 +53,7 @@ async def _known(ctx: click.Context, incomplete: str) -> set[str]:
 
 
 def _named(composition: Composition) -> set[str]:
-    """What the configuration names, and the tags that were looked at before."""
+    """What the configuration names, and the tags that were read before."""
     from kittui.state.cache import DiskCache
 
     config = composition.config
@@ -64,7 +64,7 @@ def _named(composition: Composition) -> set[str]:
 
 
 async def _held(composition: Composition, incomplete: str) -> set[str]:
-    """Repositories and tags of the store and of the layout that the word leads into, one level down."""
+    """Repositories and tags of the store, and of the layout that the word points into, one level down."""
     from kittui.errors import KittuiError
     from kittui.oci.reference import LOCAL, Place
 

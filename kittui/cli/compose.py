@@ -44,11 +44,11 @@ Warn = Callable[[str], None]
 
 
 class Composition:
-    """Everything a command or the interface works with, each made when first used; closes what it opened.
+    """Everything a command or the interface works with, each created on first use; closes what it opened.
 
-    `flags` beat the file and the environment; TLS flags hold for every registry. `on_warning` hears of registries' own
-    warnings and of files with secrets that others may read, `on_message` what credential helpers tell their user,
-    `on_wait` of waits for a busy registry.
+    `flags` override the file and the environment; TLS flags apply to every registry. `on_warning` gets registries'
+    warnings and reports files with secrets that others may read, `on_message` gets credential helpers' messages,
+    `on_wait` the waits for a busy registry.
     """
 
     def __init__(
@@ -89,17 +89,17 @@ class Composition:
 
     @property
     def state_dir(self) -> Path:
-        """Where the journal and the history are: $XDG_STATE_HOME/kittui."""
+        """The folder of the journal and the history: $XDG_STATE_HOME/kittui."""
         return folder(self.environ, "XDG_STATE_HOME", ".local/state")
 
     @property
     def cache_dir(self) -> Path:
-        """What can be thrown away: $XDG_CACHE_HOME/kittui."""
+        """The folder of caches, which can be deleted: $XDG_CACHE_HOME/kittui."""
         return folder(self.environ, "XDG_CACHE_HOME", ".cache")
 
     @cached_property
     def store_root(self) -> Path:
-        """The folder of kit's store: --store, $KITOPS_HOME, the configuration's, the platform's place."""
+        """The folder of kit's store: --store, $KITOPS_HOME, the configured one, or the platform's default."""
         from kittui.store import store_root
 
         named = self.flags.store or self.environ.get("KITOPS_HOME")
@@ -115,7 +115,7 @@ class Composition:
         return Places(self._open, is_layout, offline=self.config.offline)
 
     def configured(self) -> tuple[Place, ...]:
-        """The places to show where none is named: the store, then the configured registries and layouts."""
+        """The places to show if none is named: the store, then the configured registries and layouts."""
         registries = (Place("remote", host=registry.host) for registry in self.config.registries)
         layouts = (Place("oci", directory=os.path.normpath(directory)) for directory in self.config.layouts)
         return (Place("local"), *registries, *layouts)
@@ -155,7 +155,7 @@ class Composition:
         )
 
     def access(self, host: str) -> Access:
-        """How a registry is reached: the flags, else what is configured of it."""
+        """How to reach a registry: the flags, else its configuration."""
         from kittui.registry import Access
 
         known = self.config.registry(host)
@@ -172,7 +172,7 @@ class Composition:
 
     @cached_property
     def credentials(self) -> CredentialStore:
-        """Where credentials are looked up and kept."""
+        """Where credentials are looked up and saved."""
         from kittui.registry import CredentialStore
 
         return CredentialStore(
@@ -188,14 +188,14 @@ class Composition:
 
     @cached_property
     def indexes(self) -> IndexCache:
-        """What was learnt of layers' contents, on disk."""
+        """The cache of layers' contents on disk."""
         from kittui.state.indexes import IndexCache
 
         return IndexCache(self.cache_dir / "indexes", top=self.cache_dir)
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Journal and history, and the record in the registry where that is configured."""
+        """Journal and history, and the records in the registry if configured."""
         from kittui.state.journal import Journal
         from kittui.state.outbox import Outbox
         from kittui.trust.gates import text_of
@@ -217,7 +217,7 @@ class Composition:
         return Ledger.open(self.state_dir, recorder=recorder)
 
     async def signer(self, path: Path | None = None) -> Signer | None:
-        """Who signs: the key of a file, or the configured one; None where neither is named. Opened once."""
+        """The signer from a key file, or the configured one; None without either. Opened once."""
         from kittui.cli.keys import open_signer
 
         named = path or self.config.signing_key
@@ -227,14 +227,14 @@ class Composition:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The keys that count, by `trust` in config.yaml; a key that can't be used is warned of. Blocks."""
+        """The trusted keys from `trust` in config.yaml; warns about keys that can't be used. Blocks."""
         from kittui.cli.keys import read_keyring
 
         return read_keyring(self.config, self.state_dir, self.on_warning)
 
     @cached_property
     def policy(self) -> Policy:
-        """What may be changed."""
+        """The rules that decide what may be changed."""
         from kittui.state.history import History
         from kittui.usecases.change.policy import Policy
         from kittui.usecases.trust.rule import GateRule
@@ -248,7 +248,7 @@ class Composition:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """What gates and the board rest on, read once."""
+        """The evidence for gates and the board, read once."""
         from kittui.state.reviews import Reviews
         from kittui.usecases.trust.evidence import Evidence
 
@@ -256,7 +256,7 @@ class Composition:
         return Evidence(lambda: self.keyring, self.inspector, reviews=reviews, cached=cached)
 
     def siblings(self, name: str) -> frozenset[str]:
-        """The names (HOST/REPO) of the repositories in the same fleet: what people decide there counts here."""
+        """The names (HOST/REPO) of the repositories in the same fleet, whose approvals and rejections count here."""
         found = {name}
         for members in self.config.fleet.values():
             names = {text.removeprefix("remote://") for text in members.values()}
@@ -265,7 +265,7 @@ class Composition:
         return frozenset(found)
 
     async def history(self, repository: Repository, tag: Tag | None = None) -> AsyncIterator[MergedHistory]:
-        """Who moved a repository's tags, or one of them: as this machine knows at once, then with the records.
+        """Who moved a repository's tags, or one of them: first from this machine, then with the registry's records.
 
         Raises StorageError.
         """
@@ -280,7 +280,7 @@ class Composition:
         yield await merged_history(repository, ledger, keyring.for_repository(plain_name(repository)), tags)
 
     def board(self, stages: Sequence[str] = ()) -> Board:
-        """Reads the board's rows; all stages are its columns, unless some are named."""
+        """Reads the board's rows; its columns are all stages, or the given ones."""
         from kittui.usecases.trust.board import Board
 
         config = self.config
@@ -290,7 +290,7 @@ class Composition:
         return Board(self.modelkits, self.evidence, columns, config.moves, self.policy, forward)
 
     def cleaner(self) -> Cleaner:
-        """Selects what a clean-up takes."""
+        """Selects what a clean-up deletes."""
         from datetime import UTC, datetime
 
         from kittui.usecases.change.clean import Cleaner
@@ -299,7 +299,7 @@ class Composition:
 
     @property
     def stage_tags(self) -> frozenset[Tag]:
-        """The tags that are stages of a ModelKit's life."""
+        """The tags that are lifecycle stages."""
         moves = self.config.moves
         named = {moves.challenger, moves.champion, moves.rollback, moves.retired}
         return frozenset({stage.name for stage in self.config.stages} | named | moves.preparing)
@@ -320,24 +320,24 @@ class Composition:
 
     @cached_property
     def held(self) -> Repository:
-        """The blobs that the store holds; any repository of it will do, because they are shared by all."""
+        """The blobs that the store holds, through any repository, because all of them share the blobs."""
         return self.places.source(LOCAL).repository("kittui")
 
     def inspector(self, ask: Ask | None = None) -> Inspector:
-        """Reads layers, and remembers on disk what it learns; `ask` agrees to what costs more than `ask_above`."""
+        """Reads layers, and caches the results on disk; `ask` is called before reading more than `ask_above`."""
         from kittui.usecases.inspect.inspector import Inspector
 
         return Inspector(self.indexes, free_bytes=self.config.ask_above, ask=ask, held=self.held)
 
     async def name_copies(self, error: NetworkError) -> None:
-        """Add to an error's hint which of the ModelKits that were named the store has a copy of, and how old it is."""
+        """Add to an error's hint which of the given ModelKits the store has a copy of, and how old it is."""
         for located in self.places.located:
             copy = await self.places.copy_of(located.repository, located.target)
             if copy:
                 error.hint = f"{error.hint} {copy}" if error.hint else copy
 
     async def find_parent(self, reference: Reference) -> tuple[Repository, Target]:
-        """What a model reference points to: in the store, else in its registry; without a tag it means `latest`."""
+        """What a model reference points to: in the store, else in its registry; without a tag, `latest`."""
         target = reference.target or DEFAULT_TAG
         held = self.places.repository(reference.in_kind("local"))
         try:

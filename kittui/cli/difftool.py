@@ -25,7 +25,7 @@ async def open_difftool(call: Call, a: Version, b: Version, path: str) -> int:
     """Open verified copies of a file of two versions; returns the difftool's exit status."""
     composition = call.composition
     programs = programs_of(composition.environ, composition.config.difftool)
-    programs.compare(Path("/"), Path("/"))  # whether there is one is said before anything is read
+    programs.compare(Path("/"), Path("/"))  # fails before anything is read if there is none
     originals = [await _original(call, *version, path) for version in (a, b)]
 
     def reporting(side: str) -> Passed:

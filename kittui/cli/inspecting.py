@@ -1,4 +1,4 @@
-"""The inspector of a command: with the cache on disk, and asking on the terminal before it reads much."""
+"""The inspector of a command: with the cache on disk, and a question on the terminal before large reads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from kittui.usecases.inspect.inspector import Ask, Inspector, Price
 
 
 def inspector_of(call: Call) -> Inspector:
-    """An inspector that remembers on disk what it learns."""
+    """An inspector that caches its results on disk."""
     return call.composition.inspector(asking(call))
 
 
 def agreed(call: Call) -> Ask | None:
-    """Agree with --yes; without it what costs much is refused: a comparison asks nothing on its way."""
+    """Agree with --yes; without it, refuse large reads: a comparison asks no questions while it runs."""
 
     async def agree(_: Price) -> bool:
         return True
@@ -22,7 +22,7 @@ def agreed(call: Call) -> Ask | None:
 
 
 def asking(call: Call) -> Ask:
-    """Agree with --yes, ask where there is a terminal, and refuse where there is none."""
+    """Agree with --yes, else ask on the terminal, else refuse."""
 
     async def ask(price: Price) -> bool:
         if call.options.yes:

@@ -1,4 +1,4 @@
-"""From the composition to the interface: use cases as its ports."""
+"""Connects the composition to the interface: use cases become its ports."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def open_interface(call: Call, start: str | None) -> int:
 async def run_interface(
     composition: Composition, start: str | None, places: Sequence[PlaceEntry] = (), welcome: str = ""
 ) -> int:
-    """Show the interface until it is left; `places` replace those of the configuration, `welcome` is said first."""
+    """Run the interface until it exits; `places` replace the configured ones, `welcome` is shown first."""
     ports = await build_ports(composition)
     if places:
         ports = replace(ports, places=tuple(places), settings=replace(ports.settings, welcome=welcome))
@@ -65,7 +65,7 @@ async def run_interface(
         ports = replace(ports, repositories=read_ahead(composition))
         if start is not None:
             ports = replace(ports, places=_with_start(composition, ports.places, start))
-    # A start-up makes much that stays: looking through it for what doesn't is time before the first screen.
+    # Most objects of the start-up stay alive: collecting garbage among them only delays the first screen.
     gc.disable()
     # In a thread, so that the store is read meanwhile.
     await asyncio.to_thread(importlib.import_module, "kittui.tui.app")
@@ -76,18 +76,18 @@ async def run_interface(
     app = KittuiApp(ports, start, on_begin=_collect_garbage)
     _listen(composition, app)
     await app.run_async(mouse=composition.config.mouse)
-    # An interface that ended without having been left has none.
+    # An interface that ended without quitting has no exit status.
     return 1 if app.return_code is None else app.return_code
 
 
 def _collect_garbage() -> None:
-    """From here on, but not among what the start-up made."""
+    """Collect garbage from here on, except among the start-up's objects."""
     gc.freeze()
     gc.enable()
 
 
 def read_ahead(composition: Composition) -> Callable[[Source], AsyncIterator[Sequence[RepositoryEntry]]]:
-    """Begin to list the local store; returns the use case that lists, which has this listing for whoever asks first."""
+    """Begin to list the local store; returns the listing use case, which gives this listing to its first caller."""
     source = composition.places.source(LOCAL)
 
     async def whole() -> list[Sequence[RepositoryEntry]]:
@@ -112,7 +112,7 @@ def read_ahead(composition: Composition) -> Callable[[Source], AsyncIterator[Seq
 
 
 async def _found(composition: Composition, start: str) -> str:
-    """What the user named, with its place decided as the commands that read decide it."""
+    """What the user named, resolved to a place as in the reading commands."""
     found = composition.places.parse_source(start)
     if isinstance(found, Place):
         return str(found)
@@ -123,7 +123,7 @@ async def _found(composition: Composition, start: str) -> str:
 
 
 def _with_start(composition: Composition, places: Sequence[PlaceEntry], start: str) -> tuple[PlaceEntry, ...]:
-    """The places, with the one that was named where it isn't among them."""
+    """The places, plus the named one if it is missing."""
     place = _place(composition.places.parse_source(start))
     known = any(entry.place == place for entry in places)
     return tuple(places) if known else (*places, PlaceEntry(place))
@@ -142,7 +142,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
     async def secret(question: str) -> str:
         from kittui.tui.dialogs.prompt import InputDialog
 
-        words = (clean(question), "It is kept until kittui ends, and written nowhere.")
+        words = (clean(question), "It is kept in memory until kittui exits, and never written to disk.")
         typed = await app.ask(InputDialog("Passphrase", words, password=True))
         if typed is None:
             raise CredentialError("no passphrase was given", hint="Nothing was signed with the key.")
@@ -155,7 +155,7 @@ def _listen(composition: Composition, app: KittuiApp) -> None:
 
 
 async def build_ports(composition: Composition) -> Ports:
-    """The use cases as the interface takes them. Nothing is asked of any source."""
+    """The use cases as the interface's ports. Contacts no source."""
     config = composition.config
     favourites, sizes = await asyncio.to_thread(
         lambda: (_read_favourites(composition.state_dir / _FAVOURITES), _read_sizes(composition.state_dir / _SIZES))
@@ -216,7 +216,7 @@ async def build_ports(composition: Composition) -> Ports:
         return await repositories_of(composition, words)
 
     def known(repository: Repository, digest: Digest) -> Verification | None:
-        # Looking at a list must not import what checks signatures.
+        # Showing a list must not import the code that checks signatures.
         asked = "evidence" in composition.__dict__
         return composition.evidence.known(repository, digest) if asked else None
 
@@ -316,13 +316,13 @@ def _entry(composition: Composition, place: Place) -> PlaceEntry:
 
 
 def _read_favourites(path: Path) -> tuple[str, ...] | None:
-    """The favourites as the interface last kept them; None where it never did."""
+    """The favourites as last saved; None if they never were."""
     kept = _read_kept(path)
     return tuple(one for one in kept if isinstance(one, str)) if isinstance(kept, list) else None
 
 
 def _read_sizes(path: Path) -> dict[str, int]:
-    """The sizes of panes as the interface last kept them."""
+    """The sizes of panes as last saved."""
     kept = _read_kept(path)
     if not isinstance(kept, dict):
         return {}

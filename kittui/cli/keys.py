@@ -1,4 +1,4 @@
-"""From the configuration and key files to who signs, and whose signatures count."""
+"""Opens the signer and the trusted keys from the configuration and key files."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ AskSecret = Callable[[str], Awaitable[str]]
 async def open_signer(
     config: Config, environ: Mapping[str, str], ask: AskSecret | None, path: Path | None = None
 ) -> Signer | None:
-    """The signer of a key file, or of the one that is configured; None where neither is named.
+    """The signer from a key file, or the configured one; None without either.
 
-    `ask` asks the user for a passphrase, None where there is nobody to ask. Raises UsageError for what is not a key,
-    TerminalNeeded for a passphrase that nobody gives, CredentialError for a wrong one.
+    `ask` asks the user for a passphrase; None if nobody can be asked. Raises UsageError for a file that is not a key,
+    TerminalNeeded for a missing passphrase, CredentialError for a wrong one.
     """
     path = path or config.signing_key
     if path is None:
@@ -68,7 +68,7 @@ async def _passphrase(path: Path, environ: Mapping[str, str], ask: AskSecret | N
 def _check_private(path: Path) -> None:
     status = typed_path(path).stat()
     if stat.S_ISREG(status.st_mode) and status.st_mode & 0o044:
-        notice(f"others on this machine can read the private key {path}: chmod 600 takes that away")
+        notice(f"others on this machine can read the private key {path}: chmod 600 prevents that")
 
 
 async def read_key(path: Path) -> bytes:
@@ -80,7 +80,7 @@ async def read_key(path: Path) -> bytes:
 
 
 def read_keyring(config: Config, state_dir: Path, warn: Callable[[str], None]) -> Keyring:
-    """The keys that `trust` in the configuration names; what is wrong with one of them is warned of. Blocks."""
+    """The keys in `trust` of the configuration; warns about keys that can't be used. Blocks."""
     named, identities = [], []
     for entry in config.trust:
         if entry.identity:

@@ -1,4 +1,4 @@
-"""Ends the interface as quitting does when a signal asks for it."""
+"""Ends the interface on a signal, the same way as quitting."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kittui.errors import Interrupted
 
 @contextmanager
 def leaving_on_signals() -> Iterator[None]:
-    """A hang-up or a polite kill cancels the current task, so that the terminal and folders are put back.
+    """Cancel the current task on SIGHUP or SIGTERM, so that the terminal is restored and folders are removed.
 
-    Raises Interrupted once the block was left by it.
+    Raises Interrupted after that.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     received: list[signal.Signals] = []

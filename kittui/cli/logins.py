@@ -9,12 +9,12 @@ from kittui.cli.compose import Composition
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """The login port: tries credentials at a registry, keeps them where kit does."""
+    """The login port: tries credentials at a registry, and saves them where kit does."""
 
     composition: Composition
 
     async def attempt(self, host: str, username: str, password: str, *, change: bool = False) -> str:
-        """Ask the registry with these credentials and no others."""
+        """Try these credentials, and no others, at the registry."""
         from kittui.registry import ANONYMOUS, Credential, FixedCredentials
 
         token = "" if username else password
@@ -26,11 +26,11 @@ class Logins:
             await source.aclose()
 
     async def keep(self, host: str, username: str, password: str) -> str:
-        """Keep them in kit's credentials file or its helper."""
+        """Save them in kit's credentials file or its helper."""
         from kittui.registry import Credential
 
         return await self.composition.credentials.login(host, Credential(username, password))
 
     async def forget(self, host: str) -> str:
-        """Forget them there."""
+        """Delete them there."""
         return await self.composition.credentials.logout(host)

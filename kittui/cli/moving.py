@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 referrers_option = click.option(
     "--referrers/--no-referrers",
     default=None,
-    help="Take along the signatures, statements and SBOMs that refer to it (without either: between registries).",
+    help="Also copy the signatures, statements and SBOMs that refer to it (the default between registries).",
 )
 
 TELL = 0.2
-"""Seconds between two looks at the progress."""
+"""Seconds between two updates of the progress."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -50,12 +50,12 @@ Done = TypeVar("Done")
 
 
 def parse_tag(text: str | None) -> Tag | None:
-    """The tag that an option names, None where it was not given; raises BadReference."""
+    """The tag given as an option, if any; raises BadReference."""
     return None if text is None else Tag.parse(text)
 
 
 async def repository_of(call: Call, text: str, *, changing: bool = True) -> Repository:
-    """The repository that a command works on, and may change; raises UsageError where a tag was named too."""
+    """The repository that a command works on and may change; raises UsageError if a tag was given too."""
     located = await call.composition.places.locate(text, changing=changing, default=None)
     if located.target is not None:
         raise UsageError(
@@ -69,7 +69,7 @@ async def repository_of(call: Call, text: str, *, changing: bool = True) -> Repo
 def answers_of(
     call: Call, tags: Collection[str], confirm: Sequence[str], reason: str = "", override: str = "", action: str = ""
 ) -> Answers:
-    """What the options say to a plan; names of protected tags that --confirm does not give are asked for."""
+    """The options' answers to a plan; protected tags without --confirm are asked for."""
     typed = list(confirm)
     for tag in call.composition.policy.guarded(tags, action):
         if tag not in typed and call.printer.asks:
@@ -79,7 +79,7 @@ def answers_of(
 
 
 def plan_lines(plan: ChangePlan, verb: str, verdicts: Sequence[Verdict] = ()) -> list[str]:
-    """A plan in words, with what the policy says of it; its first line names the place."""
+    """A plan as text, with the policy's refusals and warnings; its first line names the place."""
     lines = [*change_lines(plan.changes, plan.names), *notes_of(plan), *verdict_lines(verdicts), costs_of(plan)]
     return [f"{verb} {plan.place}", *(f"  {line}" for line in lines)]
 
@@ -95,7 +95,7 @@ def plan_document(plan: ChangePlan, verdicts: Sequence[Verdict] = ()) -> dict[st
 
 
 def move_document(plan: MovePlan, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
-    """A transfer as a dry run prints it in JSON: `bytes` are those that have to be moved."""
+    """A transfer as a dry run prints it in JSON: `bytes` counts what has to be transferred."""
     return {
         **plan_document(plan.changes, verdicts),
         "digest": str(plan.manifest.digest),
@@ -105,7 +105,7 @@ def move_document(plan: MovePlan, verdicts: Sequence[Verdict] = ()) -> dict[str,
 
 
 def note_unseen(call: Call, tags: Sequence[str]) -> None:
-    """Say which tags were moved though the registry still shows their former state."""
+    """Warn about tags that were moved although the registry still shows the old state."""
     if tags:
         call.printer.note(unseen_text(tags))
 
@@ -132,11 +132,11 @@ async def agree(
     more: Sequence[str] = (),
     said: Mapping[str, Any] = NOTHING,
 ) -> None:
-    """Show a plan with what the policy says of it, and ask; nobody is asked about nothing, or what a rule refuses.
+    """Show a plan with the policy's verdict, and ask; empty and refused plans raise no question.
 
     `more` are further lines of the plan, and `said` what joins its JSON.
 
-    Raises ReadOnly, Refused naming the rule or where the answer is no, and TerminalNeeded.
+    Raises ReadOnly, Refused (by a rule, or because the answer was no) and TerminalNeeded.
     """
     policy = call.composition.policy
     if not plan.changes:
@@ -156,7 +156,7 @@ async def agree(
 
 
 def move_lines(plan: MovePlan) -> list[str]:
-    """What a transfer would move, in words; its first line names the place."""
+    """What a transfer would move, as text; its first line names the place."""
     overwritten = change_lines([change for change in plan.changes.changes if change.before])
     where = plan.transfer.destination.reference(plan.target)
     lines = [f"{plan.action} to {where}", f"  {blobs_text(plan)}", *(f"  {line}" for line in overwritten)]
@@ -164,18 +164,18 @@ def move_lines(plan: MovePlan) -> list[str]:
 
 
 def attached_lines(plan: MovePlan) -> list[str]:
-    """What refers to the ModelKit, and whether it goes along."""
+    """What refers to the ModelKit, and whether it is copied too."""
     is_store = plan.transfer.destination.source.traits.is_store
-    left = "left; kit's store holds ModelKits only" if is_store else "left; see --referrers"
+    left = "not copied; kit's store holds ModelKits only" if is_store else "not copied; see --referrers"
     goes = "taken along" if plan.referrers else left
     return [f"  attached to it: {text} ({goes})"] if (text := attached_text(plan)) else []
 
 
 def note_attached(call: Call, plans: Sequence[MovePlan]) -> None:
-    """Warn where what refers to a ModelKit is known only in part, or not at all."""
+    """Warn if the list of what refers to a ModelKit is incomplete or unknown."""
     for plan in plans:
         if plan.attached is None:
-            call.printer.note(f"what is attached to {plan.manifest.digest.short} could not be asked for")
+            call.printer.note(f"what is attached to {plan.manifest.digest.short} could not be listed")
         elif plan.attached.incomplete is not None:
             call.printer.warning(plan.attached.incomplete.message)
 
@@ -187,7 +187,7 @@ async def plan_carry(
     destination: tuple[Repository, Target],
     referrers: bool | None,
 ) -> MovePlan:
-    """Plan a transfer from one (repository, target) to another, with what is attached to the ModelKit counted."""
+    """Plan a transfer from one (repository, target) to another, and count what is attached to the ModelKit."""
     (source, target), (repository, wanted) = origin, destination
     plan = await plan_move(action, source, target, repository, wanted if isinstance(wanted, Tag) else None)
     plan = await with_attached(plan, referrers)
@@ -196,7 +196,7 @@ async def plan_carry(
 
 
 async def planned_move(call: Call, plan: MovePlan) -> Planned:
-    """What a dry run says of a transfer."""
+    """What a dry run prints about a transfer."""
     verdicts = await call.composition.policy.assess(plan.changes)
     lines = [*move_lines(plan), *(f"  {line}" for line in verdict_lines(verdicts))]
     return Planned(lines, [move_document(plan, verdicts)])
@@ -213,9 +213,9 @@ async def carry(
     override: str = "",
     referrers: bool | None = None,
 ) -> Moved:
-    """Plan a transfer from one (repository, target) to another, say what it would move, and do it with progress.
+    """Plan a transfer from one (repository, target) to another, show the plan, and run it with progress.
 
-    What is attached to the ModelKit is counted, and taken along with `referrers`, or, by None, between registries.
+    Attached manifests are counted, and copied if `referrers` is true, or, if None, between registries.
     """
     composition = call.composition
     (source, target), (repository, _) = origin, destination
@@ -274,7 +274,7 @@ async def reporting(call: Call, progress: Progress, what: str) -> AsyncIterator[
 
 
 def progress_text(progress: Progress) -> str:
-    """Percent, bytes, rate and time left; or what it waits for."""
+    """Percent, bytes, rate and time left; or what it is waiting for."""
     total = progress.total
     percent = 100 * progress.done // total if total else 0
     parts = [f"{percent:3} %", f"{size_text(progress.done)} of {size_text(total)}"]
@@ -293,9 +293,9 @@ def progress_text(progress: Progress) -> str:
 
 
 async def for_each(call: Call, texts: Sequence[str], work: Callable[[str], Awaitable[Done]]) -> tuple[list[Done], int]:
-    """Do the work for each reference; where there are several, one that fails is said and the others continue.
+    """Do the work for each reference; with several, a failure is reported and the others continue.
 
-    Returns what was done and the exit status of the first failure, 0 without one.
+    Returns the results and the exit status of the first failure (0 if all succeeded).
     """
     if len(texts) == 1:
         return [await work(texts[0])], 0

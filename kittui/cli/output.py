@@ -20,14 +20,14 @@ Styled = str | tuple[str, str]
 
 
 class Printer:
-    """One command's output. Text from elsewhere is cleaned here; JSON stays exact."""
+    """One command's output. Untrusted text is cleaned here; JSON stays exact."""
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, yes: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
         self.yes = yes
         self.asked = False
-        """Whether a person was asked something: what was read before that may be old."""
+        """Whether the user was asked something: what was read before that may be outdated."""
         self._status = False
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
@@ -35,21 +35,21 @@ class Printer:
 
     @property
     def coloured(self) -> bool:
-        """Whether stdout is a terminal that wants colour."""
+        """Whether to print in colour on stdout."""
         return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     @property
     def lively(self) -> bool:
-        """Whether progress may be drawn over itself on stderr."""
+        """Whether progress lines on stderr may overwrite each other."""
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     @property
     def asks(self) -> bool:
-        """Whether there is somebody to ask."""
+        """Whether the user can be asked."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def result(self, value: Any, human: Callable[[], None]) -> None:
-        """Print the result: `value` as JSON where that was asked for, otherwise whatever `human` prints."""
+        """Print the result: `value` as JSON with --json, otherwise whatever `human` prints."""
         self.clear()
         if self.as_json:
             sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
@@ -84,7 +84,7 @@ class Printer:
         self.console().print(Text.assemble(*(_cleaned(part) for part in parts)))
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Styled]], *, right: Iterable[int] = ()) -> None:
-        """Print aligned columns under a header; `right` are the numbers of the columns that hold numbers."""
+        """Print aligned columns under a header; the columns whose indices are in `right` are right-aligned."""
         from rich.cells import cell_len
 
         right = frozenset(right)
@@ -112,7 +112,7 @@ class Printer:
         self.console().print(Text.assemble(*parts))
 
     def bytes(self, content: bytes) -> None:
-        """Write bytes of the result as they are."""
+        """Write raw bytes of the result."""
         sys.stdout.buffer.write(content)
 
     def status(self, text: str) -> None:
@@ -124,14 +124,14 @@ class Printer:
             self._status = True
 
     def clear(self) -> None:
-        """Take the status line away."""
+        """Clear the status line."""
         if self._status:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
             self._status = False
 
     def note(self, text: str) -> None:
-        """Say something beside the result, on stderr."""
+        """Print a note on stderr."""
         if not self.quiet:
             self.clear()
             sys.stderr.write(clean(text) + "\n")
@@ -141,7 +141,7 @@ class Printer:
         self.note(f"warning: {text}")
 
     def error(self, error: KittuiError) -> None:
-        """Print an error on stderr: a JSON object, or a sentence and what to do."""
+        """Print an error on stderr: a JSON object, or the message and its hint."""
         self.clear()
         if self.as_json:
             said = {"code": error.code, "message": error.message, "hint": error.hint, "reference": error.reference}
@@ -153,9 +153,9 @@ class Printer:
             sys.stderr.write(f"  {clean(error.hint)}\n")
 
     def confirm(self, plan: Sequence[str], question: str) -> None:
-        """Show a plan and ask; returns where it may be done.
+        """Show a plan and ask; returns if it may be carried out.
 
-        Raises TerminalNeeded where nobody can be asked and --yes was not given, and Refused when the answer is no.
+        Raises TerminalNeeded without a terminal and --yes, and Refused if the answer is no.
         """
         self.clear()
         if not (self.yes and self.quiet):
@@ -165,12 +165,14 @@ class Printer:
         if self.yes:
             return
         if not self.asks:
-            raise TerminalNeeded("this changes things and there is no terminal to ask on", hint="Add --yes to do it.")
+            raise TerminalNeeded(
+                "this command makes changes, and there is no terminal to confirm them on", hint="Add --yes to confirm."
+            )
         if self.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
             raise Refused("nothing was changed", hint="Answer y, or give --yes.")
 
     def ask(self, question: str) -> str:
-        """Ask for a line on the terminal; raises TerminalNeeded where there is none."""
+        """Ask for a line on the terminal; raises TerminalNeeded without one."""
         if not self.asks:
             raise TerminalNeeded("an answer is needed and there is no terminal to ask on")
         self.clear()
@@ -180,7 +182,7 @@ class Printer:
         return sys.stdin.readline().rstrip("\n")
 
     async def ask_secret(self, question: str) -> str:
-        """Ask on the terminal for something that is not shown as it is typed; raises TerminalNeeded without one."""
+        """Ask on the terminal without echo; raises TerminalNeeded without one."""
         from getpass import getpass
 
         if not self.asks:

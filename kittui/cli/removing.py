@@ -1,4 +1,4 @@
-"""Plans of removals as the commands that remove something print them."""
+"""Prints removal plans, for the commands that remove something."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tags_of_batch(composition: Composition, plans: Sequence[RemovePlan]) -> dict[str, TagsOfBatch]:
-    """What the deletes of one command know of each repository's tags."""
+    """What the deletions of one command share about each repository's tags."""
     return {plan.place: TagsOfBatch(plan.repository, composition.stage_tags) for plan in plans}
 
 
@@ -30,21 +30,21 @@ def removal_document(plan: RemovePlan) -> dict[str, Any]:
 
 
 def removal_lines(plan: RemovePlan) -> list[str]:
-    """What goes and what stays; the first line names the place."""
+    """What is removed and what stays; the first line names the place."""
     digest = plan.manifest.digest.short
     if plan.mode == "delete":
-        tags = f"with its tags {', '.join(plan.tags)}" if plan.tags else "which has no tag"
+        tags = f"with its tags {', '.join(plan.tags)}" if plan.tags else "which is untagged"
         lines = [f"Delete {digest} from {plan.place}, {tags}"]
         if plan.freed is None:
             lines.append(
-                f"  the registry frees what nothing else needs, at most {size_text(plan.manifest.content_size)}"
+                f"  the registry frees what nothing else needs: at most {size_text(plan.manifest.content_size)}"
             )
         else:
             lines.append(f"  frees {size_text(plan.freed)}")
         if attached := len(plan.attached):
             one = attached == 1
             go = "goes too" if one else "go too"
-            goes = go if plan.referrers else "would stay without it; --referrers removes that as well"
+            goes = go if plan.referrers else "would be orphaned; --referrers removes them too"
             lines.append(f"  attached to it: {attached} {'manifest' if one else 'manifests'}, which {goes}")
     else:
         lines = [f"Untag {plan.tag} ({digest}) in {plan.place}"]

@@ -22,9 +22,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def review_options(function: Decorated) -> Decorated:
     """The options of approve and reject."""
     options = (
-        click.option("--for", "tag", metavar="TAG", help="The tag that it may get, or may not (champion)."),
+        click.option("--for", "tag", metavar="TAG", help="The tag it is approved or rejected for (champion)."),
         key_option,
-        click.option("--reason", default="", help="Why; kept in the statement."),
+        click.option("--reason", default="", help="The reason, kept in the statement."),
     )
     for option in reversed(options):
         function = option(function)
@@ -43,8 +43,8 @@ async def write_review(
 ) -> None:
     """Write one person's decision and print what was written.
 
-    `reviewed`: they went through every change against what the tag holds now; raises NotFound where there is none, and
-    Refused where this machine knows of changes that are not ticked.
+    `reviewed` states that they checked every change against what the tag holds now. Raises NotFound if the tag does not
+    exist, and Refused if a review on this machine has unticked changes.
     """
     from kittui.usecases.trust.sign import check_attach, review
 
@@ -70,7 +70,7 @@ async def write_review(
 
 
 async def _reviewed_against(call: Call, located: Located, wanted: Tag) -> Digest:
-    """What the tag holds, where nothing here contradicts that every change against it was gone through."""
+    """What the tag holds, unless a review on this machine has unticked changes."""
     from kittui.usecases.trust.words import left_text
 
     repository, target = located.repository, located.target or DEFAULT_TAG
@@ -84,6 +84,6 @@ async def _reviewed_against(call: Call, located: Located, wanted: Tag) -> Digest
         )
     if review.empty:
         call.printer.warning(
-            f"no change against {wanted} is ticked on this machine: that you reviewed rests on your word"
+            f"no change against {wanted} is ticked on this machine: the review is recorded on your word alone"
         )
     return against

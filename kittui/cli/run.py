@@ -30,30 +30,30 @@ logger = logging.getLogger("kittui.cli")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a command works with: the opened composition, where to print, and the common options."""
+    """What a command works with: the composition, the printer and the common options."""
 
     composition: Composition
     printer: Printer
     options: Options
 
     def preview(self, lines: Sequence[str], *documents: dict[str, Any], status: int = 0) -> None:
-        """Raise Planned where --dry-run was given: call it when the plan is complete and nothing was changed yet."""
+        """Raise Planned with --dry-run: call it when the plan is complete and nothing has changed yet."""
         if self.options.dry_run:
             raise Planned(lines, documents, status)
 
     @property
     def plan_is_shown(self) -> bool:
-        """Whether somebody reads the plan before it is applied."""
+        """Whether the user sees the plan before it is applied."""
         return self.options.dry_run or not (self.printer.yes and self.printer.quiet)
 
     def check_write(self, reference: str) -> None:
-        """Raise ReadOnly where nothing may be changed; a dry run changes nothing."""
+        """Raise ReadOnly if changes are not allowed; a dry run makes none."""
         if not self.options.dry_run:
             self.composition.policy.check_write(reference)
 
 
 class Planned(Exception):
-    """What a dry run found out: the plan in words, and each of its parts as JSON."""
+    """The result of a dry run: the plan as text, and each of its parts as JSON."""
 
     def __init__(self, lines: Sequence[str], documents: Sequence[dict[str, Any]], status: int = 0) -> None:
         super().__init__(*lines)
@@ -63,7 +63,7 @@ class Planned(Exception):
 
     @classmethod
     def merged(cls, planned: Sequence[Planned], status: int = 0) -> Planned:
-        """Several plans as one."""
+        """Merge several plans into one."""
         lines = [line for one in planned for line in one.lines]
         return cls(lines, [document for one in planned for document in one.documents], status)
 
@@ -96,7 +96,7 @@ def command(
             return run(options, lambda call: function(call, **values))
 
         help_text = inspect.cleandoc(function.__doc__ or "")
-        # click's overloads can't tell what settings that are passed on make of it.
+        # click's overloads can't type settings that are passed through.
         make: Any = click.command(name=name, help=help_text, **settings)
         made: click.Command = make(common_options(DRY_RUN(callback) if changes else callback))
         return complete_references(made)
@@ -115,7 +115,7 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
         def waiting(wait: Wait) -> None:
             if printer.lively or wait.seconds is not None:
                 printer.status(str(wait))
-            else:  # where nobody sees a line that is replaced, as in CI, silence is said in a line of its own
+            else:  # without a terminal, as in CI, progress lines are invisible, so a long silence gets its own line
                 printer.note(str(wait))
 
         async with Composition(
@@ -141,7 +141,7 @@ def run(options: Options, work: Callable[[Call], Awaitable[int | None]]) -> int:
 
 
 def guarded(options: Options, work: Callable[[], int]) -> int:
-    """Do the work and turn whatever goes wrong into a message on stderr and contract's exit status."""
+    """Do the work and turn any error into a message on stderr and the contract's exit status."""
     printer = Printer(as_json=options.json, quiet=options.quiet)
     try:
         status = work()
@@ -151,9 +151,9 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         printer.error(error)
         return error.exit_status
     except (KeyboardInterrupt, asyncio.CancelledError, click.Abort) as stopped:
-        # asyncio raises the first over the second, which a change has given its notes.
+        # asyncio raises the first over the second, which carries a change's notes.
         notes: list[str] = getattr(stopped.__context__, "__notes__", []) or getattr(stopped, "__notes__", [])
-        hint = " ".join(notes) or "What was downloaded so far is kept; run it again to continue."
+        hint = " ".join(notes) or "Downloads so far are kept; run it again to continue."
         printer.error(Interrupted("interrupted", hint=hint))
         return Interrupted.exit_status
     except BrokenPipeError:
@@ -167,12 +167,12 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
         printer.error(kind(f"{error.strerror or error}{where}", hint="Check the path, its permissions and free space."))
         return kind.exit_status
     except Exception as error:
-        logger.exception("a fault in kittui")
+        logger.exception("an internal error in kittui")
         if os.environ.get("KITTUI_DEBUG"):
             raise
         fault = KittuiError(
-            f"a fault in kittui itself: {type(error).__name__}: {error}",
-            hint="Please report it, with what --log-file FILE writes down about it.",
+            f"internal error in kittui: {type(error).__name__}: {error}",
+            hint="Please report it, with the log that --log-file FILE writes.",
         )
         printer.error(fault)
         return _BUG
@@ -180,7 +180,7 @@ def guarded(options: Options, work: Callable[[], int]) -> int:
 
 
 def _flush_or_discard_stdout() -> None:
-    """What could not be written isn't tried once more as Python ends, which would say so in its own words."""
+    """Discard what could not be written, or Python would try again at exit and print its own error."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -188,7 +188,7 @@ def _flush_or_discard_stdout() -> None:
 
 
 def _discard_stdout() -> None:
-    """Whoever read stdout has gone; what Python still wants to flush goes nowhere."""
+    """The reader of stdout is gone, so whatever Python still flushes goes to /dev/null."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""A ModelKit's signatures in one word, as every command shows it."""
+"""The verdict on a ModelKit's signatures in one word, the same in every command."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _STYLES: Final = {"valid": "green", "INVALID": "bold red", "unknown key": "yello
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The word, and whose keys hold."""
+    """The word, and the owners of the keys that verified."""
 
     word: Word | None = None
     signers: tuple[str, ...] = ()
 
     @property
     def styled(self) -> Styled:
-        """For people."""
+        """As styled text."""
         return signed_text(self.word, self.signers), _STYLES.get(self.word or "", "dim")
 
     def to_json(self) -> dict[str, Any]:
-        """As contract.md has it."""
+        """As JSON, in the form of the contract."""
         return {"signed": self.word or NOT_ASKED, "signers": list(self.signers)}
 
 
@@ -38,7 +38,7 @@ NOT_CHECKED: Final = Signed()
 
 
 async def check_all(call: Call, repository: Repository, digests: Sequence[Digest]) -> dict[Digest, Signed]:
-    """Check what is attached to each digest; one that can't be read is warned of, and is not checked."""
+    """Check the signatures of each digest; warns about those that can't be read."""
 
     async def one(digest: Digest) -> Signed:
         try:

@@ -1,4 +1,4 @@
-"""What the commands that sign share."""
+"""Shared by the commands that sign."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ key_option = click.option(
 
 
 async def preview_attached(call: Call, located: Located, what: str, named: str | None) -> None:
-    """Where --dry-run was given, end with what would be attached to which digest; no passphrase is asked for."""
+    """With --dry-run, stop and show what would be attached to which digest, without asking for a passphrase."""
     if not call.options.dry_run:
         return
     key = named or call.composition.config.signing_key or (await signer_of(call, named)).key
@@ -30,11 +30,11 @@ async def preview_attached(call: Call, located: Located, what: str, named: str |
 
 
 async def signer_of(call: Call, named: str | None) -> Signer:
-    """The signer that --key or the configuration names; raises UsageError where neither does."""
+    """The signer from --key or the configuration; raises UsageError without either."""
     signer = await call.composition.signer(Path(named) if named else None)
     if signer is None:
         raise UsageError(
-            "there is no key to sign with",
-            hint="Give --key FILE, or set signing_key in config.yaml. cosign generate-key-pair makes one.",
+            "no signing key was given",
+            hint="Give --key FILE, or set signing_key in config.yaml. cosign generate-key-pair creates one.",
         )
     return signer

@@ -1,4 +1,4 @@
-"""From words on the command line to repositories: sources, namespaces, repositories, saved sets."""
+"""Resolves command-line arguments to repositories: sources, namespaces, repositories, saved sets."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kittui.usecases.find import Place as SearchPlace
 
 
 async def repositories_of(composition: Composition, words: Sequence[str]) -> tuple[list[Repository], list[KittuiError]]:
-    """The repositories that words name, each once, and what could not be listed.
+    """The repositories that the arguments name, each once, and what could not be listed.
 
-    A word is a source (HOST, local://, oci:DIR), a namespace (HOST/TEAM/, oci:DIR/TEAM/), a repository, or the name
-    of a set in `boards` of the configuration. Without any: the favourites, else everything that is configured.
+    An argument is a source (HOST, local://, oci:DIR), a namespace (HOST/TEAM/, oci:DIR/TEAM/), a repository, or a set
+    from `boards` of the configuration. Without any: the favourites, else all configured sources.
     """
     boards = composition.config.boards
     named = [text for word in words for text in boards.get(word, (word,))]
@@ -54,7 +54,7 @@ async def repositories_of(composition: Composition, words: Sequence[str]) -> tup
 
 
 def _place_of(composition: Composition, text: str) -> tuple[Place | Reference, str]:
-    """What a word names, and the namespace in it: `HOST/TEAM/` and `oci:DIR/TEAM/` are those of a whole place."""
+    """What an argument names, and its namespace: `HOST/TEAM/` and `oci:DIR/TEAM/` are namespaces of a whole place."""
     parse = composition.places.parse_source
     if not text.endswith("/") or text.endswith("//"):
         return parse(text), ""
@@ -68,7 +68,7 @@ def _place_of(composition: Composition, text: str) -> tuple[Place | Reference, s
 
 
 async def places_to_search(composition: Composition, sources: Sequence[str]) -> list[SearchPlace]:
-    """Where `find` looks: sources, repositories or ModelKits by their names; without any, everything configured."""
+    """Where `find` searches: the given sources, repositories or ModelKits, else all configured sources."""
     if not sources:
         return [_whole(composition, place) for place in composition.configured()]
     found = []

@@ -21,7 +21,7 @@ _STYLES: Final[dict[Colour, str]] = {
 
 
 def staged(tag: str | None, config: Config) -> tuple[str, str]:
-    """The mark of a tag that is a lifecycle stage, and its style; empty ones for any other tag."""
+    """The mark and the style of a tag that is a lifecycle stage; empty for any other tag."""
     stage = stage_of(tag, config.stages) if tag is not None else None
     if stage is None:
         return "", ""

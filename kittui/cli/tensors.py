@@ -35,7 +35,7 @@ def model_document(listed: ListedModel) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        # JSON has no words for infinity and not-a-number.
+        # JSON has no infinity or NaN.
         return value if value - value == 0 else str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
@@ -68,7 +68,7 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
 
 
 def print_models(printer: Printer, models: Sequence[ListedModel]) -> None:
-    """Totals and tensors of each model, one a line."""
+    """Print totals and tensors of each model, one per line."""
     for listed in models:
         printer.line(("Tensors  ", "bold"), listed.found.entry.path)
         if listed.model is None:

@@ -1,4 +1,4 @@
-"""What the environment says of the terminal: how many colours it has, and whether it shows more than ASCII."""
+"""What the environment says about the terminal: how many colours it has, and whether it shows more than ASCII."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MANY: Final = ("256", "direct", "truecolor", "kitty", "alacritty", "ghostty", "
 
 
 def has_many_colours(environ: Mapping[str, str]) -> bool:
-    """Whether there are more than sixteen; a terminal that says nothing of itself is taken for a modern one."""
+    """Whether the terminal has more than sixteen colours; unknown terminals count as modern."""
     term = environ.get("TERM", "").casefold()
     if environ.get("COLORTERM") or not term or term == "dumb":
         return True
@@ -17,11 +17,11 @@ def has_many_colours(environ: Mapping[str, str]) -> bool:
 
 
 def shows_utf8(environ: Mapping[str, str]) -> bool:
-    """Whether the locale that is set, if any, is one of UTF-8."""
+    """Whether the locale, if one is set, uses UTF-8."""
     named = locale_of(environ)
     return not named or "utf8" in named.casefold().replace("-", "")
 
 
 def locale_of(environ: Mapping[str, str]) -> str:
-    """The locale that is set for characters, if any."""
+    """The locale for characters, if one is set."""
     return next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")

@@ -1,4 +1,4 @@
-"""What commands share that know indexes: the option that chooses a variant, and a table of variants."""
+"""Shared by commands that work with indexes: the option that chooses a variant, and a table of variants."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def labels_option(function: Decorated) -> Decorated:
-    """`-l LABEL=VALUE`, as often as it takes to leave one variant."""
+    """The repeatable option `-l LABEL=VALUE`, which chooses a variant."""
     return click.option(
         "-l",
         "--label",
         "labels",
         multiple=True,
         metavar="LABEL=VALUE",
-        help="Of an index, take the one variant with this label; with several, with all of them.",
+        help="Choose an index's variant by this label; repeat it to narrow the choice.",
     )(function)
 
 
 async def target_of(call: Call, located: Located, labels: Sequence[str], *, one: bool = False) -> Target:
-    """The tag or digest to work on: of the variant with these labels; with `one`, never an index."""
+    """The tag or digest to work on: that of the variant with these labels; with `one`, never an index."""
     find = one_modelkit if one else chosen
     target = located.target or DEFAULT_TAG
     return await find(call.composition.modelkits, located.repository, target, parse_labels(labels))
 
 
 def variant_document(variant: Variant, size: int | None = None) -> dict[str, Any]:
-    """A variant as JSON: its descriptor, its labels, and bytes of its layers where they were asked for."""
+    """A variant as JSON: its descriptor, its labels, and the bytes of its layers if requested."""
     found = {
         **variant.descriptor.to_json(),
         "labels": {key: plain(parse_json(raw)) for key, raw in variant.raw.items()},

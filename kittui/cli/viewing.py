@@ -1,4 +1,4 @@
-"""How commands print what a viewer makes of a file."""
+"""Prints what a viewer shows of a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kittui.usecases.inspect.viewers.shown import (
 
 
 def print_shown(printer: Printer, shown: Shown, found: FoundFile) -> None:
-    """The file in the first way that lines can say."""
+    """Print the first of the file's views that can be printed as lines."""
     if shown.trouble:
         printer.warning(shown.trouble)
     content = next(way.content for way in shown.ways if not isinstance(way.content, Markup))
@@ -74,7 +74,7 @@ def _grid(printer: Printer, grid: Grid) -> None:
 
 
 def shown_document(shown: Shown, found: FoundFile) -> dict[str, Any]:
-    """What a viewer makes of a file as JSON: the ways to show it that are made of texts."""
+    """What a viewer shows of a file, as JSON: its views that consist of text."""
     return {
         "kind": shown.kind,
         "problem": shown.trouble or None,

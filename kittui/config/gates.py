@@ -1,4 +1,4 @@
-"""The form of `gates` in config.yaml. Imported only where there is a file to check."""
+"""The schema of `gates` in config.yaml. Imported only if there is a file to check."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _type(text: str) -> str:
 
 
 def _number(value: Any) -> Any:
-    """A number, also where YAML left it as its text."""
+    """A number, even if YAML left it as text."""
     if isinstance(value, str):
         try:
             return float(value)

@@ -1,4 +1,4 @@
-"""The keymap of config.yaml as it is written: a key is a text whatever YAML makes of it, and each has its line."""
+"""The keymap of config.yaml as written: keys stay text whatever YAML would turn them into, each with its line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def written_keymap(node: yaml.Node) -> tuple[dict[str, Any] | None, dict[str, int]]:
     """The keymap with its keys as texts (`9`, `~` and `no` too), and the line of each command.
 
-    None where it has another form than a mapping of texts and lists of texts.
+    None unless it is a mapping of texts and lists of texts.
     """
     import yaml
 

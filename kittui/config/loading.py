@@ -1,4 +1,4 @@
-"""Finding and reading config.yaml: flags beat the environment, the environment beats the file."""
+"""Finds and reads config.yaml: flags override the environment, which overrides the file."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from kittui.config.schema import ConfigForm, StageForm, TrustForm
 
 SIZE_LIMIT: Final = 1024 * 1024
-"""Bytes of a configuration file read at most."""
+"""The largest configuration file in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """A mistake: where it is (file and line, a variable), which key, and what is allowed there."""
+    """A mistake: where it is (file and line, or a variable), which key, and what is allowed there."""
 
     place: str
     key: str
@@ -40,7 +40,7 @@ class ConfigProblem:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says; None where it says nothing."""
+    """Flags from the command line; None if not given."""
 
     config: Path | None = None
     store: str | None = None
@@ -56,7 +56,7 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The configuration, what was wrong with it, and the file it is kept in (which may not be there)."""
+    """The configuration, its mistakes, and its file (which may not exist)."""
 
     config: Config
     problems: tuple[ConfigProblem, ...]
@@ -71,7 +71,7 @@ def config_path(flag: Path | None, environ: Mapping[str, str]) -> Path:
         try:
             return typed_path(named)
         except UsageError:
-            return Path(named)  # which is then said not to be there
+            return Path(named)  # reported as missing later
     return folder(environ, "XDG_CONFIG_HOME", ".config") / "config.yaml"
 
 
@@ -109,11 +109,11 @@ def _with_flags(config: Config, flags: Flags) -> Config:
 
 def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
     try:
-        # What was named may be a pipe, as <(...) gives one; what lies in its usual place is a file.
+        # A named file may be a pipe, such as <(...); the default one must be a regular file.
         with path.open("rb") if named else open_regular(path) as file:
             raw = file.read(SIZE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return Config(), [ConfigProblem(str(path), "", "there is no such file")] if named else []
+        return Config(), [ConfigProblem(str(path), "", "no such file exists")] if named else []
     except OSError as error:
         return Config(), [ConfigProblem(str(path), "", f"it can't be read: {error.strerror or error}")]
     if len(raw) > SIZE_LIMIT:
@@ -122,7 +122,7 @@ def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
 
 
 def parse_config(raw: bytes, place: str) -> tuple[Config, list[ConfigProblem]]:
-    """The configuration in a file's bytes; `place` names the file in what is wrong with it."""
+    """The configuration in a file's bytes; `place` names the file in its mistakes."""
     import yaml
 
     from kittui.modelkit.kitfile import load_kitfile
@@ -171,7 +171,7 @@ def _checked(document: dict[str, Any], node: yaml.Node, place: str) -> tuple[Con
 
 
 def _is_tag(part: int | str) -> bool:
-    """Whether a part of pydantic's location is one of its own words and no key of the file."""
+    """Whether a part of pydantic's location is pydantic's own, not a key of the file."""
     return isinstance(part, str) and ("[" in part or part.startswith("function-"))
 
 
@@ -199,7 +199,7 @@ def _problem(detail: Any, location: tuple[int | str, ...], node: yaml.Node, plac
 
 
 def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int | None:
-    """The line of a key or an entry, as far down as the file goes."""
+    """The line of a key or an entry, or of the nearest enclosing one."""
     import yaml
 
     line: int | None = None
@@ -258,7 +258,7 @@ def _trusted(form: TrustForm) -> Trusted:
 
 
 def _stage(form: StageForm) -> Stage:
-    """A stage with what isn't said taken from kittui's own of that name."""
+    """A stage; what the file omits comes from kittui's default of that name."""
     known = next((stage for stage in STAGES if stage.name == form.name), Stage(Tag(form.name), "•", "+", "accent"))
     return Stage(
         Tag(form.name),

@@ -1,4 +1,4 @@
-"""The form of config.yaml, checked by pydantic. Imported only where there is a file to check."""
+"""The schema of config.yaml, checked by pydantic. Imported only if there is a file to check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from kittui.trust.documents import read_moment
 
 
 def _allowed(check: Any, what: str) -> AfterValidator:
-    """A validator from one of the checks of references; its hint becomes what is allowed."""
+    """A validator from one of the reference checks; its hint becomes part of the message."""
 
     def validate(text: str) -> str:
         try:
@@ -87,13 +87,13 @@ def _as_stage(value: Any) -> Any:
 
 
 def _as_words(value: Any) -> Any:
-    """A command as a list of words, or as one line that is taken apart as a shell would, without running one."""
+    """A command as a list of words, or as one line that is split as a shell would."""
     if not isinstance(value, str):
         return value
     try:
         return shlex.split(value)
     except ValueError as error:
-        raise PydanticCustomError("kittui", "{detail}", {"detail": f"it can't be taken apart: {error}"}) from None
+        raise PydanticCustomError("kittui", "{detail}", {"detail": f"it can't be split into words: {error}"}) from None
 
 
 Text = Annotated[StrictStr, Field(max_length=4096), AfterValidator(_no_controls)]
@@ -158,7 +158,7 @@ def _key(text: str) -> str:
 
 
 class TrustForm(_Part):
-    """One entry of `trust`: a public key or a certificate's identity that counts, whose it is, where, until when."""
+    """One entry of `trust`: a trusted public key or certificate identity, its owner, repositories and expiry."""
 
     name: Text
     key: Annotated[StrictStr, Field(max_length=64 * 1024), AfterValidator(_key)] = ""

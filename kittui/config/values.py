@@ -24,12 +24,12 @@ CONCURRENCY_LIMIT: Final = 64
 COLUMNS: Final = ("digest", "size", "age", "stage", "signed", "framework", "license", "moved", "name", "author")
 """The columns that a list of tags can have after the tag."""
 REFRESH: Final = 15
-"""Seconds between two quiet looks at the stages in view, at least."""
+"""The least seconds between two background checks of the visible stages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A registry: how the tree names it, which repositories to show where it lists none, and how it is reached.
+    """A registry: its name in the tree, the repositories to show if it can't list them, and how to reach it.
 
     `realms` are hosts that may be given its credentials in exchange for a token.
     """
@@ -47,9 +47,9 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """A public key that counts: whose it is, its file or its PEM text, patterns over HOST/REPO, and until when.
+    """A trusted public key: its owner, its file or PEM text, patterns over HOST/REPO, and its expiry.
 
-    Instead of a key there may be whom a certificate names, and the issuer that logged them in.
+    Instead of a key it may have a certificate's identity and its OIDC issuer.
     """
 
     name: str
@@ -61,14 +61,14 @@ class Trusted:
 
 
 Record = Literal["registry", "local", "off"]
-"""Where moves of tags are written down: in the registry and here, here alone, or in the history only."""
+"""Where tag moves are recorded: in the registry and here, here alone, or in the history only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything kittui can be told by its file, the environment and flags.
+    """Everything that can be configured by file, environment and flags.
 
-    `gates_mistaken` says what is wrong with the file where its gates could not be read: nothing may pass them then.
+    `gates_mistaken` says why the gates could not be read: no move may pass then.
     """
 
     registries: tuple[Registry, ...] = ()
@@ -104,5 +104,5 @@ class Config:
     record: Record = "registry"
 
     def registry(self, host: str) -> Registry:
-        """What is configured of a registry; defaults for one that isn't named."""
+        """A registry's configuration; defaults for one that is not configured."""
         return next((registry for registry in self.registries if registry.host == host), Registry(host))

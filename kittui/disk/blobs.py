@@ -20,11 +20,11 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import MANIFEST_LIMIT
 
 PIECE = 1024 * 1024
-"""Bytes read at once when a blob is streamed."""
+"""Bytes per read when a blob is streamed."""
 
 
 class FileReader:
-    """A stretch of an open file; see `oci.protocols.BlobReader`."""
+    """A range of an open file; see `oci.protocols.BlobReader`."""
 
     def __init__(self, file: io.FileIO, name: str, offset: int, length: int) -> None:
         self.offset = offset
@@ -34,7 +34,7 @@ class FileReader:
         self._left = length
 
     async def readinto(self, buffer: memoryview) -> int:
-        """Fill some of the buffer; 0 at the end of the stretch. Raises ConnectionLost if the file ends early."""
+        """Fill some of the buffer; 0 at the end of the range. Raises ConnectionLost if the file ends early."""
         wanted = min(len(buffer), self._left)
         if not wanted:
             return 0
@@ -42,13 +42,13 @@ class FileReader:
         if not count:
             raise ConnectionLost(
                 f"{self._name} ended {self._left} bytes early",
-                hint="The file was cut short; get the ModelKit again from where it came from.",
+                hint="The file was cut short; pull or copy the ModelKit again.",
             )
         self._left -= count
         return count
 
     def passed(self, count: int) -> None:
-        """Go on behind bytes that were taken from the file by itself."""
+        """Skip bytes that were read from the file directly."""
         self._left -= count
         self.file.seek(count, os.SEEK_CUR)
 
@@ -66,7 +66,7 @@ class FileReader:
 
 
 def open_regular(path: Path) -> io.FileIO | None:
-    """Open a file for reading, None where there is none; raises StorageError for a fifo, device or folder."""
+    """Open a file for reading, None if it does not exist; raises StorageError for a FIFO, device or folder."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -77,12 +77,12 @@ def open_regular(path: Path) -> io.FileIO | None:
         raise storage_error(error, f"read {path}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise StorageError(f"{path} is not a plain file", hint="Only plain files are read; remove it.")
+        raise StorageError(f"{path} is not a regular file", hint="kittui reads only regular files. Remove it.")
     return io.FileIO(handle, "rb")
 
 
 class BlobFolder:
-    """The `blobs` folder of a store or layout, for reading."""
+    """Reads the `blobs` folder of a store or layout."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ class BlobFolder:
         return self.folder / digest.algorithm / digest.hex
 
     def size(self, digest: Digest) -> int | None:
-        """Bytes of the blob's file, None where there is no plain file. Blocks."""
+        """Bytes of the blob's file, None if it is not a regular file. Blocks."""
         try:
             status = self.path(digest).stat()
         except (OSError, ValueError):
@@ -100,7 +100,7 @@ class BlobFolder:
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def complaint(self, descriptor: Descriptor) -> str | None:
-        """Why a descriptor's blob can't be had, by its file's size alone; None if it seems fine. Blocks."""
+        """Why a descriptor's blob is unusable, judging by its file's size alone; None if it seems fine. Blocks."""
         size = self.size(descriptor.digest)
         if size is None:
             return "its manifest is missing on disk"
@@ -109,9 +109,9 @@ class BlobFolder:
         return None
 
     def read(self, descriptor: Descriptor, limit: int, what: str = "the blob") -> bytes:
-        """A small blob whole and verified. Blocks. Raises TooLarge, NotFound, DigestMismatch, StorageError."""
+        """Read a small blob whole, verified. Blocks. Raises TooLarge, NotFound, DigestMismatch, StorageError."""
         if descriptor.size > limit:
-            raise TooLarge(f"{what} has {descriptor.size} bytes; kittui reads at most {limit} of its kind")
+            raise TooLarge(f"{what} has {descriptor.size} bytes, above kittui's limit of {limit}")
         file = open_regular(self.path(descriptor.digest))
         if file is None:
             raise self._missing(descriptor.digest, what)
@@ -124,7 +124,7 @@ class BlobFolder:
             found = "more" if len(raw) > descriptor.size else str(len(raw))
             raise DigestMismatch(
                 f"{what} {descriptor.digest.short} has {found} bytes on disk and should have {descriptor.size}",
-                hint="The file was cut short or overwritten; get the ModelKit again from where it came from.",
+                hint="The file was cut short or overwritten; pull or copy the ModelKit again.",
             )
         descriptor.digest.verify(raw, what)
         return raw
@@ -145,7 +145,7 @@ class BlobFolder:
     async def open(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[FileReader]:
-        """Read a stretch, unverified; raises NotFound, DigestMismatch where the file's size is not the descriptor's."""
+        """Read a range, unverified; raises NotFound, and DigestMismatch if the file's size is not the descriptor's."""
         if offset < 0 or offset > descriptor.size or (length is not None and length < 0):
             raise ValueError("the stretch lies outside of the blob")
         async with held(partial(open_regular, self.path(descriptor.digest)), _close) as file:
@@ -155,7 +155,7 @@ class BlobFolder:
             if size != descriptor.size:
                 raise DigestMismatch(
                     f"the blob {descriptor.digest.short} has {size} bytes on disk and should have {descriptor.size}",
-                    hint="The file was cut short or overwritten; get the ModelKit again from where it came from.",
+                    hint="The file was cut short or overwritten; pull or copy the ModelKit again.",
                 )
             end = descriptor.size if length is None else min(descriptor.size, offset + length)
             file.seek(offset)
@@ -164,7 +164,7 @@ class BlobFolder:
     def _missing(self, digest: Digest, what: str) -> NotFound:
         return NotFound(
             f"{what} {digest.short} is missing on disk",
-            hint="Get the ModelKit again from where it came from, or remove its tag.",
+            hint="Pull or copy the ModelKit again, or remove its tag.",
         )
 
 

@@ -6,9 +6,9 @@ _ASIDE = 64
 
 
 def read_buffer(size: int) -> memoryview:
-    """So many zero bytes that do not begin where an allocator puts large blocks: 16 bytes behind a page's start.
+    """A zeroed buffer that does not begin 16 bytes after a page's start, where allocators put large blocks.
 
-    Copying whole pages to there takes up to four times as long on current x86-64 processors (`rep movsb` takes source
-    and destination for overlapping), and hashing what is in the page cache is then bound by the copying.
+    Copying whole pages there takes up to four times as long on current x86-64 processors (`rep movsb` takes source
+    and destination for overlapping), and then limits how fast data in the page cache can be hashed.
     """
     return memoryview(bytearray(size + _ASIDE))[_ASIDE:]

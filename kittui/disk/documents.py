@@ -25,7 +25,7 @@ from kittui.oci.documents import load_json
 from kittui.oci.media_types import OCI_INDEX
 
 DOCUMENT_LIMIT = 64 * 1024 * 1024
-"""Bytes of an index document read at most."""
+"""The largest index document in bytes."""
 ATTEMPTS = 11
 PAUSE = 0.1
 """Seconds between attempts to read a half-written file."""
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One entry of an index: the JSON as it stands, and the descriptor in it or the reason why there is none."""
+    """One entry of an index: its JSON, and its descriptor or why it has none."""
 
     document: Any
     descriptor: Descriptor | None
@@ -43,7 +43,7 @@ class IndexEntry:
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> IndexEntry:
-        """An entry to be written."""
+        """Create an entry for a descriptor."""
         return cls(descriptor.to_json(), descriptor)
 
 
@@ -68,7 +68,7 @@ class IndexDocument:
 
     @property
     def descriptors(self) -> tuple[Descriptor, ...]:
-        """Those that can be read, in the order of the file."""
+        """The readable descriptors, in the file's order."""
         return tuple(entry.descriptor for entry in self.entries if entry.descriptor is not None)
 
     @property
@@ -81,7 +81,7 @@ class IndexDocument:
         return next((entry for entry in self.descriptors if entry.digest == digest), None)
 
     def raw(self, *, media_type: bool) -> bytes:
-        """Compact JSON as Go writes it; `media_type` states the index's own type where it isn't stated yet."""
+        """Compact JSON as Go writes it; `media_type` is added if the index has none."""
         document: dict[str, Any] = {"schemaVersion": 2}
         if media_type:
             document["mediaType"] = OCI_INDEX
@@ -103,7 +103,7 @@ class TagsDocument:
         return cls({tag: _entry(value, "the tag's descriptor") for tag, value in document.items()})
 
     def on(self, digest: str) -> list[str]:
-        """The tags on a digest, sorted."""
+        """The tags of a digest, sorted."""
         return sorted(
             tag for tag, entry in self.entries.items() if entry.descriptor and entry.descriptor.digest == digest
         )
@@ -115,7 +115,7 @@ class TagsDocument:
 
 
 def compact_json(document: Any) -> bytes:
-    """JSON without spaces; characters outside ASCII as they are, except those that UTF-8 can't hold."""
+    """JSON without spaces; non-ASCII characters stay unescaped, except those that UTF-8 can't encode."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     try:
         return text.encode()
@@ -140,7 +140,7 @@ def _entry(value: Any, what: str) -> IndexEntry:
 
 
 def read_bounded(path: Path, limit: int = DOCUMENT_LIMIT) -> bytes | None:
-    """A file's bytes, None where there is none; raises TooLarge over the limit, StorageError."""
+    """A file's bytes, None if it does not exist; raises TooLarge over the limit, StorageError."""
     file = open_regular(path)
     if file is None:
         return None
@@ -155,7 +155,7 @@ def read_bounded(path: Path, limit: int = DOCUMENT_LIMIT) -> bytes | None:
 
 
 def read_document(path: Path, parse: Callable[[bytes], T], empty: T) -> T:
-    """Read and parse a file, waiting out a half-written one; `empty` where there is none. Blocks: for threads.
+    """Read and parse a file, waiting out a half-written one; `empty` if it does not exist. Blocks: for threads.
 
     Raises Malformed when it still can't be parsed after a second, StorageError when it can't be read.
     """
@@ -171,7 +171,8 @@ def read_document(path: Path, parse: Callable[[bytes], T], empty: T) -> T:
 
 
 async def read_documents(paths: Sequence[Path], parse: Callable[[bytes], T]) -> list[T | KittuiError | None]:
-    """Read many: for each file what is in it, None for no file, or the error; broken ones are waited for together."""
+    """Read many files: each one's document, None if it does not exist, or the error. Half-written ones are waited for
+    together."""
     results: list[T | KittuiError | None] = [None] * len(paths)
     pending = list(range(len(paths)))
     for attempt in range(ATTEMPTS):
@@ -195,6 +196,6 @@ def _attempt(path: Path, parse: Callable[[bytes], T]) -> T | KittuiError | None:
         raw = read_bounded(path)
         return None if raw is None else parse(raw)
     except Malformed as error:
-        return Malformed(f"{path.name}: {error.message}", hint="Run kittui doctor: it says what can be saved.")
+        return Malformed(f"{path.name}: {error.message}", hint="Run kittui doctor to see what can be repaired.")
     except KittuiError as error:
         return error

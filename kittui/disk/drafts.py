@@ -1,5 +1,5 @@
-"""Files that are written under one name to appear under another: locked meanwhile, so that what a killed process left
-behind is told from what is being written, and removed.
+"""Files that are written as a draft and renamed into place. A draft is locked while it is written, so those that a
+killed process left can be recognised and removed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ DRAFT = ".write-"
 _LEFT_BEHIND = re.compile(
     r"\.write-\w+|\.put-(?P<hex>[0-9a-f]{64}|[0-9a-f]{128})|\.draft-\w+|sha(256|512)-[0-9a-f]+\.lock"
 )
-"""Names of drafts, of earlier versions too, and of the locks of blobs."""
+"""Names of drafts (including those of earlier versions) and of blobs' lock files."""
 _DAY = 24 * 3600.0
 _swept: set[Path] = set()
 
 
 def open_draft(folder: Path) -> tuple[int, Path]:
-    """A new file in a folder, for its owner alone, locked until its descriptor is closed. Raises OSError.
+    """Create a file in a folder, readable only by its owner and locked until its descriptor is closed. Raises OSError.
 
-    The first one in each folder clears away what killed processes left there.
+    The first one in each folder removes what killed processes left there.
     """
     if folder not in _swept:
         _swept.add(folder)
@@ -33,7 +33,7 @@ def open_draft(folder: Path) -> tuple[int, Path]:
     while True:
         handle, name = tempfile.mkstemp(dir=folder, prefix=DRAFT)
         try:
-            # Another process may sweep between the two calls: it has the lock then, or the file is gone already.
+            # Another process may sweep between the two calls: then it has the lock, or the file is gone.
             if try_flock(handle) != "held" and os.fstat(handle).st_nlink:
                 return handle, Path(name)
         except BaseException:
@@ -43,7 +43,7 @@ def open_draft(folder: Path) -> tuple[int, Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove drafts and blobs' lock files in a folder that no process holds; one that can't be removed stays."""
+    """Remove drafts and blobs' lock files that no process holds; those that can't be removed stay."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if found := _LEFT_BEHIND.fullmatch(entry.name):
@@ -52,7 +52,7 @@ def sweep(folder: Path) -> None:
 
 
 def _remove_unheld(path: Path, blob: str | None) -> None:
-    """Remove a file unless it is locked; the draft of a blob has no lock of its own but the blob's."""
+    """Remove a file unless it is locked; a blob's draft is protected by the blob's lock."""
     lock = path.with_name(f"{'sha256' if len(blob) == 64 else 'sha512'}-{blob}.lock") if blob else path
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     handle = os.open(lock, flags | (os.O_CREAT if blob else 0), 0o600)

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of either."""
+"""Writes files so that a crash leaves the old one or the new one, never a partial one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kittui.disk.paths import is_nowhere
 from kittui.errors import DiskFull, KittuiError, StorageError
 
 _WRITE = 2
-"""SYNC_FILE_RANGE_WRITE: start writing what is dirty, wait for nothing."""
+"""SYNC_FILE_RANGE_WRITE: start writing dirty pages without waiting."""
 _REMADE = 5
 """How many times to recreate a folder that another process keeps removing."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -32,25 +32,25 @@ _HINTS = {
 _NO_FOLDER_SYNC = frozenset(
     {errno.EINVAL, errno.EIO, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
 )
-"""What file systems answer that can't bring a folder to the disk (CIFS, vboxsf, FUSE, WSL's DrvFs)."""
+"""Errors of file systems that can't fsync a folder (CIFS, vboxsf, FUSE, WSL's DrvFs)."""
 _NO_FILE_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_MODES = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
-"""What file systems answer that keep no permissions (FAT, exFAT, network shares)."""
+"""Errors of file systems without permissions (FAT, exFAT, network shares)."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
 
 def storage_error(error: OSError, doing: str) -> KittuiError:
-    """Put an operating system's error into words: `doing` says what was tried, as in "write /x/index.json"."""
+    """Turn an OSError into a StorageError or DiskFull; `doing` says what was attempted, as in "write /x/index.json"."""
     if error.errno in _FULL:
-        return DiskFull(f"no room left to {doing}", hint="Free some space and run it again: nothing is lost.")
+        return DiskFull(f"no room left to {doing}", hint="Free some space and run it again; nothing was lost.")
     reason = error.strerror or str(error)
     hint = _HINTS.get(error.errno or 0, "Check the disk and run it again.")
     return StorageError(f"cannot {doing}: {reason}", hint=hint)
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and those above it that are missing; raises StorageError."""
+    """Create a folder and its missing parents; raises StorageError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,9 +58,9 @@ def make_folder(path: Path) -> None:
 
 
 def make_private_folder(path: Path, top: Path | None = None) -> None:
-    """Create a folder, and those above it that are missing, for their owner alone, whatever the umask allows others.
+    """Create a folder and its missing parents, accessible only to their owner whatever the umask is.
 
-    `top` is this folder or one above it: what exists from there down is closed to others too. Raises StorageError.
+    Existing folders from `top` (this folder or a parent) down are closed to others too. Raises StorageError.
     """
     for left in reversed(range(_REMADE)):
         try:
@@ -68,7 +68,7 @@ def make_private_folder(path: Path, top: Path | None = None) -> None:
             _close_to_others(path, path if top is None else top)
             return
         except OSError as error:
-            # Another process that has ended its work removes the folders where they are empty.
+            # Another process that finishes meanwhile may remove the folders if they are empty.
             if not left or not isinstance(error, FileNotFoundError):
                 raise _no_folder(error, path) from error
 
@@ -99,8 +99,8 @@ def _make_private(path: Path) -> None:
 def _no_folder(error: OSError, path: Path) -> KittuiError:
     if is_nowhere(path):
         return StorageError(
-            "no home folder is known, so there is no folder to write into",
-            hint="Set HOME to a folder that can be written.",
+            "the home folder is unknown, so there is no folder to write to",
+            hint="Set HOME to a writable folder.",
         )
     for folder in (path, *path.parents):
         if folder.is_symlink() and not folder.exists():
@@ -112,9 +112,9 @@ def _no_folder(error: OSError, path: Path) -> KittuiError:
 
 
 def set_mode(target: int | str | Path, mode: int, path: Path, folder: int | None = None) -> None:
-    """Give an open file, or a name (relative to an open folder), its permissions; `path` is how it is called.
+    """Set the permissions of an open file, or of a name relative to an open folder; `path` is for messages.
 
-    A file system that keeps none is not an error: the user is told where others can read what they should not. Raises
+    A file system without permissions is not an error: the user is warned if others can read the file. Raises
     OSError.
     """
     try:
@@ -126,21 +126,20 @@ def set_mode(target: int | str | Path, mode: int, path: Path, folder: int | None
             notice_of_disk(
                 "permissions",
                 path.parent,
-                f"the disk of {path.parent} keeps no permissions: other users of this machine may read what is "
-                "written there",
+                f"the file system of {path.parent} has no permissions: other users can read the files there",
             )
 
 
 @cache
 def shared_mode() -> int:
-    """The permissions of a file that others may read as far as the umask lets them."""
+    """The permissions of a file that others may read, subject to the umask."""
     umask = os.umask(0o077)
     os.umask(umask)
     return 0o666 & ~umask
 
 
 def sync_file(handle: int) -> None:
-    """Bring a file's bytes to the disk, where the file system can. Raises OSError."""
+    """fsync a file if the file system supports it. Raises OSError."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -151,7 +150,7 @@ def sync_file(handle: int) -> None:
 def sync_folder(path: Path) -> None:
     """Make renames and deletions in a folder durable. Raises OSError.
 
-    A file system that can't is not an error: the user is told.
+    A file system that can't do that is not an error: the user is warned.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -171,15 +170,15 @@ def sync_folder(path: Path) -> None:
 
 
 def write_fully(handle: int, content: bytes | memoryview) -> None:
-    """Write all of it at the file's position. Raises OSError."""
+    """Write all bytes at the file's position. Raises OSError."""
     left = memoryview(content)
     while left:
         left = left[os.write(handle, left) :]
 
 
 def start_writing(handle: int, offset: int = 0, size: int = 0) -> None:
-    """Have the system begin to bring a stretch of a file to the disk (size 0: to its end), so that an fsync has less
-    to wait for. Nothing depends on it, so where the system has no such call nothing is done.
+    """Start writing a range of a file to the disk (size 0: to its end), so that a later fsync waits less. Only an
+    optimisation: it does nothing on systems without such a call.
     """
     if (call := _sync_file_range()) is not None:
         call(handle, offset, size, _WRITE)
@@ -233,9 +232,9 @@ def replace_file(path: Path, content: bytes, *, temporary: Path, point: str, mod
 def rename_new(
     name: str | Path, target: str | Path, *, source_folder: int | None = None, target_folder: int | None = None
 ) -> None:
-    """Give a file another name, never over a file that has it, also where that appeared this instant.
+    """Rename a file, but never over an existing one, even if that appeared just now.
 
-    Names are relative to open folders where those are given. Raises FileExistsError, OSError.
+    Names are relative to the open folders, if given. Raises FileExistsError, OSError.
     """
     try:
         os.link(name, target, src_dir_fd=source_folder, dst_dir_fd=target_folder, follow_symlinks=False)
@@ -254,7 +253,7 @@ def rename_new(
 
 
 def remove_file(path: Path, *, point: str) -> bool:
-    """Delete a file durably; False if there was none. Crash points before and after; raises StorageError."""
+    """Delete a file durably; False if it did not exist. Crash points before and after; raises StorageError."""
     crash_point(f"{point}.before-unlink")
     try:
         path.unlink()

@@ -1,4 +1,4 @@
-"""Writing blobs into a folder: one writer per digest, verified before they are visible, durable once they are."""
+"""Writes blobs into a folder: one writer per digest, verified before they appear and durable once they do."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _FICLONE = 0x40049409
 class FolderFiles:
     """The blobs of a store or layout as files; satisfies `oci.protocols.BlobFiles`.
 
-    `own` are kittui's folders there, for what is unfinished: the first on the blobs' own disk is used. `mode` is what
-    blobs get, `check` raises where none may be written. Blobs alone make no store or layout: what does is written with
+    `own` are kittui's folders there for unfinished files; the first on the blobs' disk is used. `mode` is for
+    blobs, `check` raises if none may be written. Blobs alone are not a store or layout: its files are written with
     the first manifest.
     """
 
@@ -54,7 +54,7 @@ class FolderFiles:
 
     @cached_property
     def own(self) -> Path:
-        """The folder for what is unfinished. Blocks for a moment when it is first asked for. Raises StorageError."""
+        """The folder for unfinished files. The first access blocks briefly. Raises StorageError."""
         target = self._blobs.folder / "sha256"
         try:
             return working_folder(self._candidates, target)
@@ -66,19 +66,19 @@ class FolderFiles:
         return self._blobs.path(digest)
 
     def partial(self, digest: Digest) -> Path:
-        """Where an unfinished download of it lives; its folder is there once the digest's lock is held."""
+        """The path of its unfinished download; the folder exists once the digest's lock is held."""
         return self.own / "partial" / f"{digest.algorithm}-{digest.hex}"
 
     def check_room(self, size: int) -> None:
-        """Raise where blobs of so many bytes in all can't be brought in: DiskFull, StorageError, or what the place
-        itself refuses. Blocks.
+        """Raise if blobs of `size` bytes in total can't be written: DiskFull, StorageError, or what `check` raises.
+        Blocks.
         """
         self._check()
         check_room(self.own, size, "Free some space, or use another disk.")
 
     @asynccontextmanager
     async def lock(self, digest: Digest) -> AsyncIterator[None]:
-        """One writer per digest over all kittui processes."""
+        """Lock a digest: one writer at a time across all kittui processes."""
         await in_thread(self._check)
         partial = self.partial(digest)
 
@@ -87,15 +87,15 @@ class FolderFiles:
                 return partial.stat().st_mtime_ns
             return None
 
-        # The lock's file is beside the partial one, so that nobody takes the folder for an empty one and removes it.
+        # The lock file is beside the partial one, so that no process removes the folder as empty.
         path = partial.with_name(partial.name + ".lock")
         async with file_lock(path, f"the blob {digest.short}", top=self.own, progress=progress):
             yield
 
     async def commit(self, descriptor: Descriptor, partial: Path) -> None:
-        """Make a complete, verified, fsynced file the blob: rename, fsync the folder, drop the notes on its ranges.
+        """Turn a complete, verified, fsynced file into the blob: rename, fsync the folder, drop its range notes.
 
-        Raises DigestMismatch where the file's size is not the descriptor's: it was not complete.
+        Raises DigestMismatch if the file's size is not the descriptor's.
         """
         await in_thread(self._commit, descriptor, partial)
 
@@ -107,7 +107,7 @@ class FolderFiles:
             if status.st_size != descriptor.size:
                 raise DigestMismatch(
                     f"{partial.name} has {status.st_size} bytes and should have {descriptor.size}",
-                    hint="Run it again: nothing of it was kept as a blob.",
+                    hint="Run it again: the incomplete file was not stored as a blob.",
                 )
             if status.st_nlink == 1:
                 set_mode(partial, self._mode, target)
@@ -123,13 +123,13 @@ class FolderFiles:
             raise storage_error(error, f"store the blob {descriptor.digest.short}") from error
 
     def write(self, descriptor: Descriptor, raw: bytes) -> None:
-        """Store a small blob that was verified already, unless it is there. Blocks."""
+        """Store a small, already verified blob unless it exists. Blocks."""
         self.write_all([(descriptor, raw)])
 
     def write_all(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
-        """Store small blobs that were verified already: all get durable, then all get visible. Blocks.
+        """Store small, already verified blobs: make all durable, then all visible. Blocks.
 
-        Raises DiskFull, StorageError; none of these blobs is visible then unless all of them are durable.
+        Raises DiskFull, StorageError; no blob becomes visible unless all of them are durable.
         """
         folder = self.own / "partial"
         make_private_folder(folder, self.own)
@@ -142,7 +142,7 @@ class FolderFiles:
                     set_mode(handle, self._mode, self.path(descriptor.digest))
                     write_fully(handle, raw)
                     start_writing(handle)
-            # All are on their way to the disk: one commit of its journal, in the first of these, serves them all.
+            # All are being written already: one journal commit of the file system, in the first fsync, covers them.
             for _, _, handle in drafts:
                 _sync(handle)
             for target in {self.path(descriptor.digest).parent for descriptor, _, _ in drafts}:
@@ -163,9 +163,9 @@ class FolderFiles:
                     draft.unlink()
 
     async def store(self, descriptor: Descriptor, content: BlobContent) -> None:
-        """Read a blob from anywhere and store it, verified; a connection that is lost is taken up where it broke.
+        """Read a blob from any source and store it, verified; a lost connection resumes where it broke.
 
-        Raises DigestMismatch, DiskFull, StorageError and what the content raises; nothing is left behind then.
+        Raises DigestMismatch, DiskFull, StorageError and what the content raises; nothing is stored then.
         """
         async with self.lock(descriptor.digest):
             if await in_thread(self._blobs.size, descriptor.digest) == descriptor.size:
@@ -206,7 +206,7 @@ class FolderFiles:
                             if done > descriptor.size:
                                 raise DigestMismatch(
                                     f"more than the {descriptor.size} bytes of {descriptor.digest.short} were sent",
-                                    hint="The source serves other bytes than its manifest states; nothing was kept.",
+                                    hint="The source's content does not match its manifest; nothing was stored.",
                                 )
                             await in_thread(keep, buffer[:count])
                     if done < descriptor.size:
@@ -218,14 +218,14 @@ class FolderFiles:
             if hasher.hexdigest() != descriptor.digest.hex:
                 raise DigestMismatch(
                     f"the blob does not match its digest {descriptor.digest.short}",
-                    hint="The source served other bytes than it promised; nothing of them was kept.",
+                    hint="The source's content does not match its digest; nothing was stored.",
                 )
             await in_thread(_sync, file.fileno())
 
     async def adopt(self, descriptor: Descriptor, origin: Path) -> bool:
-        """Take a blob over from another folder on this machine: shared blocks, else a hard link, else a copy; verified.
+        """Bring a blob in from another folder on this machine as a reflink, a hard link or a copy, verified.
 
-        False where the origin has no such file. Raises DigestMismatch, DiskFull, StorageError.
+        False if the origin has no such file. Raises DigestMismatch, DiskFull, StorageError.
         """
         async with self.lock(descriptor.digest):
             if await in_thread(self._blobs.size, descriptor.digest) == descriptor.size:
@@ -279,8 +279,8 @@ def _clone(source: int, draft: Path) -> bool:
 
 
 def _link(origin: Path, source: int, draft: Path, mode: int) -> bool:
-    """Only files that nobody else can write, as who can write one name of a linked file writes them all; and that can
-    be read by whoever should read this one.
+    """Link only files that nobody else can write, because writing through one name changes all of them, and whose
+    readers are those who should read this one.
     """
     status = os.fstat(source)
     if status.st_uid != os.getuid() or status.st_mode & 0o022 or status.st_mode & mode != mode:
@@ -302,5 +302,5 @@ def _verify(descriptor: Descriptor, file: BinaryIO) -> None:
     if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
         raise DigestMismatch(
             f"the local blob {descriptor.digest.short} does not match its digest",
-            hint="The file was damaged; get the ModelKit again from where it came from.",
+            hint="The file was damaged; pull or copy the ModelKit again.",
         )

@@ -1,4 +1,4 @@
-"""The system's advisory lock on an open file, which ends with the process that holds it, however that ends."""
+"""The system's advisory lock on an open file; it ends with the process that holds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Locked = Literal["locked", "held", "unsupported"]
 
 
 def try_flock(handle: int) -> Locked:
-    """Lock an open file for this descriptor alone, without waiting.
+    """Try to lock an open file exclusively, without waiting.
 
     "held": another descriptor has it; "unsupported": the file system has no locks (Lustre without -o flock, some NFS,
     SMB and FUSE mounts). Raises OSError.

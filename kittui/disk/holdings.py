@@ -1,4 +1,4 @@
-"""What is in a folder of blobs, by the manifests that are listed there."""
+"""What a folder of blobs contains, according to the manifests listed there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kittui.oci.media_types import KIT_INDEX
 from kittui.oci.tag import Tag
 
 Listed = tuple[str, Descriptor, tuple[Tag, ...]]
-"""A repository's name, a manifest that it lists, and its tags."""
+"""A repository's name, a manifest that it lists, and the manifest's tags."""
 _AT_ONCE = 50
 """Manifests read between two reports."""
 
@@ -31,7 +31,7 @@ async def read_holdings(
     partials: Sequence[Path] = (),
     doubt: str = "",
 ) -> Holdings:
-    """Everything that the listed manifests need, and the sizes of all blobs. What can't be read is a doubt."""
+    """Everything that the listed manifests need, and the sizes of all blobs. `doubt` reports what can't be read."""
     held: list[Holding] = []
     for start in range(0, len(listed), _AT_ONCE):
         told(start, len(listed))

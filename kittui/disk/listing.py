@@ -1,4 +1,4 @@
-"""What a folder of blobs and its listed manifests can answer alike in a store and in a layout."""
+"""Questions that a folder of blobs and its listed manifests answer, for both store and layout."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import INDEXES
 
 _DEPTH = 4
-"""Levels of nested indexes that are looked into."""
+"""How deep nested indexes are followed."""
 _COUNTED = 200
-"""Manifests of a repository read at most to tell its size."""
+"""The most manifests read to compute a repository's size."""
 
 
 def find_nested(blobs: BlobFolder, listed: Iterable[Descriptor], digest: str) -> Descriptor | None:
@@ -51,7 +51,7 @@ def referrers_among(blobs: BlobFolder, listed: Iterable[Descriptor], digest: Dig
 
 
 def content_size(blobs: BlobFolder, listed: Sequence[Descriptor]) -> int | None:
-    """Bytes of the distinct manifests, configs and layers that are listed; None where that isn't cheap to tell.
+    """Bytes of the distinct listed manifests, configs and layers; None if there are too many to read.
 
     Blocks. Children of indexes are not followed.
     """

@@ -1,7 +1,7 @@
-"""Locks between kittui processes. kit takes none, so these say nothing about kit.
+"""Locks between kittui processes. kit takes no locks, so these don't protect against kit.
 
-A lock's file names its holder and is removed by it while still held: who has opened the removed file starts over.
-Every wait ends, and after two seconds the user is told who is waited for.
+A lock file names its holder, who removes it while still holding it: a process that opened the removed file retries.
+Every wait is bounded, and after two seconds the user is told who holds the lock.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from kittui.disk.notices import notice, notice_of_disk
 from kittui.errors import Conflict, KittuiError, StorageError
 
 PATIENCE = 120.0
-"""Seconds that a lock is waited for while its holder shows no sign of work."""
+"""Seconds to wait for a lock whose holder makes no progress."""
 _POLL = 0.02
 _SILENT = 2.0
-"""Seconds after which the user is told what is waited for."""
+"""Seconds after which the user is told about the wait."""
 _RACED = 2.0
-"""Seconds for which a lock's folder may vanish again and again: another process tidies it away."""
+"""Seconds to retry while another process keeps removing the lock's folder."""
 
 _unlockable: set[Path] = set()
-"""What this process holds without a lock of the system."""
+"""Paths that this process holds without a system lock."""
 _guard = threading.Lock()
 
 
@@ -46,10 +46,10 @@ async def file_lock(
     patience: float = PATIENCE,
     progress: Callable[[], object] | None = None,
 ) -> AsyncIterator[None]:
-    """Hold the lock of a file; other tasks and processes wait meanwhile.
+    """Hold a file's lock; other tasks and processes wait meanwhile.
 
-    `what` says what is held, as in "the store's index"; `top` is the uppermost of kittui's own folders that it is in.
-    The patience begins anew whenever `progress` returns something else than before. Raises Conflict when it is used up,
+    `what` names the locked thing, as in "the store's index"; `top` is the uppermost of kittui's own folders above it.
+    The wait starts over whenever `progress` returns something new. Raises Conflict when it times out,
     StorageError when the file can't be created.
     """
     waiting = _Waiting(path, what, patience, progress)
@@ -77,7 +77,7 @@ def thread_lock(path: Path, what: str, *, top: Path | None = None, patience: flo
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A lock that is held: the files to remove and the descriptor to close when it is given up."""
+    """A held lock: the files to remove and the descriptor to close on release."""
 
     paths: tuple[Path, ...]
     handle: int | None
@@ -94,7 +94,7 @@ class _Held:
 
 
 class _Waiting:
-    """A wait for one lock: what to tell, and when to give up."""
+    """A wait for one lock: what to report, and when to give up."""
 
     def __init__(self, path: Path, what: str, patience: float, progress: Callable[[], object] | None) -> None:
         self.began = self._since = time.monotonic()
@@ -106,14 +106,14 @@ class _Waiting:
         self._told = False
 
     def check(self) -> None:
-        """Tell the user after a while; raise Conflict when the patience is used up."""
+        """Tell the user after a while; raise Conflict on a timeout."""
         now = time.monotonic()
         if self._progress is not None and (seen := self._progress()) != self._seen:
             self._seen, self._since = seen, now
         if now - self._since > self._patience:
             holder = _holder(self._path)
             raise Conflict(
-                f"{holder.name} holds {self._what}, and {self._patience:.0f} s brought no end to it",
+                f"{holder.name} holds {self._what}, and {self._patience:.0f} s of waiting did not change that",
                 hint=holder.hint,
             )
         if now - self.began > _SILENT and not self._told:
@@ -161,11 +161,11 @@ def _take(path: Path) -> int | None:
 
 
 def _elsewhere(path: Path) -> _Held | None:
-    """A lock in this machine's folder for temporary files, in the place of one that the file system can't give."""
+    """A lock in this machine's temporary folder, used if the file system has no locks."""
     notice_of_disk(
         "locks",
         path.parent,
-        f"the disk of {path.parent} has no locks: do not let two machines change anything there at the same time",
+        f"the file system of {path.parent} has no locks: don't change anything there from two machines at once",
     )
     folder = Path(tempfile.gettempdir()) / f"kittui-{os.getuid()}"
     substitute = folder / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
@@ -174,7 +174,7 @@ def _elsewhere(path: Path) -> _Held | None:
         if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
             handle = _take(substitute)
             return None if handle is None else _Held((path, substitute), handle)
-    # Not even there: other tasks of this process are kept out, other processes are not.
+    # No locks there either: only other tasks of this process are excluded.
     with _guard:
         if substitute in _unlockable:
             return None
@@ -184,14 +184,14 @@ def _elsewhere(path: Path) -> _Held | None:
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Who holds a lock, in words, and what to do about it."""
+    """The holder of a lock, as text, and what to do about it."""
 
     name: str = "another kittui"
-    hint: str = "Wait for it to finish, or end it, and run this again."
+    hint: str = "Wait for it to finish, or stop it, and run this again."
 
 
 def _holder(path: Path) -> _Holder:
-    """Who holds a lock, as its file says; anybody may have written that."""
+    """The holder of a lock according to its file, which is untrusted."""
     try:
         with path.open("rb") as file:
             document = json.loads(file.read(1024))
@@ -205,10 +205,10 @@ def _holder(path: Path) -> _Holder:
     if _is_stopped(pid):
         return _Holder(
             f"another kittui (process {pid}, stopped)",
-            f"Let it continue with `kill -CONT {pid}`, or end it with `kill -KILL {pid}`, and run this again.",
+            f"Let it continue with `kill -CONT {pid}`, or stop it with `kill -KILL {pid}`, and run this again.",
         )
     return _Holder(
-        f"another kittui (process {pid})", f"Wait for it to finish, or end it with `kill {pid}`, and run this again."
+        f"another kittui (process {pid})", f"Wait for it to finish, or stop it with `kill {pid}`, and run this again."
     )
 
 

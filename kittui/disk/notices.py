@@ -1,4 +1,4 @@
-"""What the user should know of this machine's disks: a log whose records the front end shows as warnings."""
+"""Notices about this machine's disks: a log whose records the front end shows as warnings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _said: set[tuple[str, int]] = set()
 
 
 def notice(text: str) -> None:
-    """Tell the user one sentence."""
+    """Show the user a warning."""
     _LOG.warning("%s", text)
 
 
 def notice_of_disk(lacks: str, path: Path, text: str) -> None:
-    """Tell the user, once for each file system, what the one that a file or folder is on `lacks`."""
+    """Warn the user, once per file system, about what the one of a path `lacks`."""
     try:
         about = (lacks, path.stat().st_dev)
     except OSError:
@@ -29,7 +29,7 @@ def notice_of_disk(lacks: str, path: Path, text: str) -> None:
 
 @contextmanager
 def notices_to(show: Callable[[str], None]) -> Iterator[None]:
-    """Hand every notice to a function while the block runs; it may be called from any thread."""
+    """Pass every notice to a function while the block runs; it may be called from any thread."""
     handler = _Handler(show)
     _LOG.addHandler(handler)
     try:

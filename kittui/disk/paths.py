@@ -1,4 +1,4 @@
-"""Paths that a user typed, and the folders of a user, who may have no home folder."""
+"""Paths that a user typed, and the user's folders; there may be no home folder."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import BinaryIO, Final
 from kittui.errors import UsageError
 
 NOWHERE: Final = Path("/dev/null/no-home-folder")
-"""Stands for a home folder that is not known: nothing is there to be read, and nothing can be written."""
+"""Stands for an unknown home folder: nothing can be read or written there."""
 
 
 def typed_path(text: str | Path) -> Path:
-    """A path as the user typed it, `~` and `~user` replaced. Raises UsageError where that has no home folder."""
+    """A typed path with `~` and `~user` expanded. Raises UsageError if there is no such home folder."""
     if not str(text).startswith("~"):
         return Path(text)
     try:
         return Path(text).expanduser()
     except RuntimeError:
         raise UsageError(
-            f"no home folder is known for {Path(text).parts[0]}", hint="Write the whole path, or ./ before the ~."
+            f"there is no home folder for {Path(text).parts[0]}", hint="Write the full path, or ./ before the ~."
         ) from None
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file to read it; raises OSError for others: a named pipe would keep whoever opens it waiting."""
+    """Open a regular file to read it; raises OSError for others, because opening a named pipe would block."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
@@ -41,7 +41,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """$HOME, else what the system's list of users has; NOWHERE where a container knows neither."""
+    """$HOME, else the home folder from the system's user database; NOWHERE if a container has neither."""
     if home := environ.get("HOME"):
         return Path(home)
     try:
@@ -51,5 +51,5 @@ def home_folder(environ: Mapping[str, str]) -> Path:
 
 
 def is_nowhere(path: Path) -> bool:
-    """Whether a path is below a home folder that is not known."""
+    """Whether a path is below an unknown home folder."""
     return NOWHERE in (path, *path.parents)

@@ -1,4 +1,4 @@
-"""A folder that only its owner may enter, for files that other programs show; it goes when they are done."""
+"""A temporary folder that only its owner may enter, for files that other programs open."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from kittui.disk.durable import storage_error
 from kittui.disk.threads import held
 
 NAME_LIMIT: Final = 200
-"""Bytes of a file's name that are kept: file systems allow 255."""
+"""The longest file name in bytes: file systems allow 255."""
 _GUARD: Final = ("/bin/sh", "-c", 'read -r _; exec rm -rf -- "$1"', "sh")
 
 
 def safe_name(path: str) -> str:
     """A name for a copy of a file in an archive, whose own name may be hostile.
 
-    It is the last part of the path, keeps its end (programs look at that), and is printable; it begins with neither a
-    dash nor a dot, as an option or a settings file of the program that is to show it would.
+    It is the last part of the path, keeps its extension (programs need it), and is printable. It begins with neither a
+    dash nor a dot, so that no program takes it for an option or its settings file.
     """
     name = "".join(char if char.isprintable() else "_" for char in path.rpartition("/")[2])
     while len(name.encode()) > NAME_LIMIT:
@@ -34,7 +34,7 @@ def safe_name(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PrivateFolder:
-    """`path` is the folder; a program that is handed `held`, a descriptor, keeps it alive should kittui be killed."""
+    """`path` is the folder; a program that inherits the descriptor `held` keeps the folder if kittui is killed."""
 
     path: Path
     held: int
@@ -45,7 +45,7 @@ _Begun = tuple[PrivateFolder, subprocess.Popen[bytes] | None]
 
 @asynccontextmanager
 async def private_folder() -> AsyncIterator[PrivateFolder]:
-    """Create a folder (0700) that is removed afterwards: by a process of its own where this one is killed meanwhile.
+    """Create a folder (0700) that is removed afterwards; a watching process removes it if this one is killed.
 
     Raises StorageError.
     """
@@ -65,7 +65,7 @@ def _begin() -> _Begun:
         raise storage_error(error, f"watch over the folder {path}") from error
     guard = None
     with suppress(OSError):
-        # It reads until nobody has the other end any more: neither this process nor a program it started.
+        # It reads until every other end is closed: that of this process and of the programs it started.
         guard = subprocess.Popen(
             [*_GUARD, str(path)],
             stdin=watched,

@@ -1,4 +1,4 @@
-"""Which blobs are in use: a walk over manifests and indexes, for deleting only what nothing refers to."""
+"""Finds the blobs in use by walking manifests and indexes, so that only unreferenced ones are deleted."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from kittui.oci.media_types import INDEXES, MANIFEST_LIMIT, MANIFESTS
 
 
 def reachable(blobs: BlobFolder, listed: Iterable[Descriptor]) -> set[Digest]:
-    """The digests of the listed manifests and of everything below them. Blocks.
+    """The digests of the listed manifests and of everything they refer to. Blocks.
 
-    A manifest that is missing on disk has nothing below it. Raises KittuiError for one that is there and can't be read:
-    what it refers to is not known, so nothing may be deleted.
+    A manifest that is missing on disk refers to nothing. Raises KittuiError for one that exists and can't be read:
+    what it refers to is unknown, so nothing may be deleted.
     """
     return set(_walk(blobs, listed))
 
 
 def _walk(blobs: BlobFolder, listed: Iterable[Descriptor]) -> list[Digest]:
-    """The same, what refers to something before that."""
+    """The same, each manifest before what it refers to."""
     found: dict[Digest, None] = {}
     walked: set[Digest] = set()
     pending = list(listed)
@@ -44,7 +44,7 @@ def _walk(blobs: BlobFolder, listed: Iterable[Descriptor]) -> list[Digest]:
 
 
 def below(blobs: BlobFolder, descriptor: Descriptor) -> Sequence[Digest]:
-    """A manifest and what it refers to, in this order: what its deletion may release. Blocks."""
+    """A manifest, then what it refers to: what its deletion may release. Blocks."""
     try:
         return _walk(blobs, [descriptor])
     except KittuiError:
@@ -52,7 +52,7 @@ def below(blobs: BlobFolder, descriptor: Descriptor) -> Sequence[Digest]:
 
 
 def unlisted(blobs: BlobFolder, digest: Digest) -> Descriptor | None:
-    """A manifest that is on the disk though nothing lists it: its deletion was interrupted before its blobs went."""
+    """A manifest on disk that nothing lists: its deletion was interrupted before its blobs were deleted."""
     size = blobs.size(digest)
     if size is None or size > MANIFEST_LIMIT:
         return None
@@ -67,15 +67,15 @@ def unlisted(blobs: BlobFolder, digest: Digest) -> Descriptor | None:
 def collect(
     blobs: BlobFolder, released: Sequence[Digest], used: Callable[[], set[Digest]], *, point: str
 ) -> list[Digest]:
-    """Delete those of the released blobs that are not used any more, and return them. Blocks; a lock is held.
+    """Delete the released blobs that are no longer used, and return them. Blocks; the caller holds the lock.
 
-    The last goes first: while a manifest is there, an interrupted deletion can be finished by what it names. Where
-    `used` raises a KittuiError, what is in use isn't known and nothing is deleted.
+    Deletes in reverse order: while the manifest exists, an interrupted deletion can still be completed from it. If
+    `used` raises a KittuiError, what is in use is unknown and nothing is deleted.
     """
     try:
         kept = used()
     except KittuiError as error:
-        notice(f"blobs that may not be needed any more are kept: {error.message}")
+        notice(f"blobs that may be unused were kept: {error.message}")
         return []
     gone = [digest for digest in reversed(released) if digest not in kept]
     return [digest for digest in gone if remove_file(blobs.path(digest), point=point)]

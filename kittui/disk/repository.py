@@ -1,4 +1,4 @@
-"""What a repository of kit's store and one of an OCI layout do alike: everything but what their index files say."""
+"""The common part of repositories in kit's store and in OCI layouts: everything except their index files."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class FolderRepository(ABC):
 
     @abstractmethod
     async def _listed(self, referred: Digest) -> Sequence[Descriptor]:
-        """The manifests among which those are that refer to a digest."""
+        """The manifests to search for those that refer to a digest."""
 
     async def manifest(self, target: Target) -> Manifest:
-        """The manifest or index, verified against the digest that is asked for or that the tag holds."""
+        """The manifest or index, verified against the requested digest or the tag's."""
         descriptor = await self.resolve(target)
         try:
             return await in_thread(self._blobs.manifest, descriptor)
@@ -61,7 +61,7 @@ class FolderRepository(ABC):
             raise error.at(self.reference(target)) from None
 
     async def read_blob(self, descriptor: Descriptor, limit: int) -> bytes:
-        """A small blob whole and verified."""
+        """Read a small blob whole, verified."""
         try:
             return await in_thread(self._blobs.read, descriptor, limit)
         except KittuiError as error:
@@ -70,23 +70,23 @@ class FolderRepository(ABC):
     def open_blob(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
     ) -> AbstractAsyncContextManager[FileReader]:
-        """Read a stretch, unverified."""
+        """Read a range, unverified."""
         return self._blobs.open(descriptor, offset, length)
 
     async def has_blob(self, descriptor: Descriptor) -> bool:
-        """Whether the blob is there with the size it should have."""
+        """Whether the blob exists with the right size."""
         return await in_thread(self._blobs.size, descriptor.digest) == descriptor.size
 
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
-        """Manifests of the repository whose subject this is."""
+        """The repository's manifests whose subject this is."""
         return await in_thread(referrers_among, self._blobs, await self._listed(digest), digest)
 
     async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
-        """Store a blob, verified; what can be read again from an offset is taken up there after a cut."""
+        """Store a blob, verified; content that can be read from an offset resumes there after a lost connection."""
         await self._files.store(descriptor, content)
 
     async def mount_blob(self, descriptor: Descriptor, origin: Repository) -> bool:
-        """Have the blob from any repository whose blobs are files on this machine; False where it has none."""
+        """Take the blob from a repository whose blobs are files on this machine; False if it has none."""
         if await self.has_blob(descriptor):
             return True
         if origin.files is None:
@@ -94,23 +94,23 @@ class FolderRepository(ABC):
         return await self._files.adopt(descriptor, origin.files.path(descriptor.digest))
 
     async def _by_digest(self, index: IndexDocument, digest: Digest) -> Descriptor | None:
-        """A listed manifest, or one inside of a listed index."""
+        """A listed manifest, or one inside a listed index."""
         return index.find(digest) or await in_thread(find_nested, self._blobs, index.descriptors, digest)
 
     def _not_found(self, target: Target) -> NotFound:
         return NotFound(
             f"no {'manifest' if ':' in target else 'tag'} {target} in {self.reference()}",
-            hint=f"kittui ls {self.reference()} lists what there is.",
+            hint=f"kittui ls {self.reference()} lists its tags.",
             reference=self.reference(target),
         )
 
     def _check_blobs(self, manifest: Manifest) -> None:
-        """Raise NotFound unless everything is there that a manifest names. Blocks."""
+        """Raise NotFound unless everything that a manifest refers to exists. Blocks."""
         parts = [part for part in (manifest.config, *manifest.layers, *manifest.manifests) if part is not None]
         missing = {part.digest for part in parts if self._blobs.size(part.digest) != part.size}
         if missing:
             raise NotFound(
                 f"{self._source.place} lacks {counted(len(missing), 'blob')} of the manifest, such as {min(missing)}",
-                hint="Run the transfer again: it brings what is missing.",
+                hint="Run the transfer again to copy what is missing.",
                 reference=self.reference(),
             )

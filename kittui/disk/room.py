@@ -1,4 +1,4 @@
-"""Where there is room to write: free space, and a folder from which a rename reaches the target."""
+"""Finds room to write: free space, and a folder from which files can be renamed into the target."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kittui.disk.drafts import open_draft
 from kittui.errors import DiskFull
 
 MARGIN = 64 * 1024 * 1024
-"""Bytes left free on the disk whatever is written."""
+"""Bytes that always stay free on the disk."""
 
 
 def check_room(folder: Path, size: int, hint: str = "Free some space and run it again.") -> None:
-    """Raise DiskFull unless so many bytes fit beside the margin on the disk of a folder, there or not. Blocks."""
+    """Raise DiskFull unless `size` bytes plus the margin fit on the disk of a folder, which need not exist. Blocks."""
     folder = nearest(folder)
     free = shutil.disk_usage(folder).free
     if size + MARGIN > free:
         raise DiskFull(
-            f"no room on the disk of {folder}: {size + MARGIN - free} bytes short",
+            f"not enough space on the disk of {folder}: {size + MARGIN - free} bytes short",
             hint=f"{size} bytes are needed and {MARGIN // 1024 // 1024} MiB stay free; {free} are free. {hint}",
         )
 
 
 def working_folder(candidates: Sequence[Path], target: Path) -> Path:
-    """The first of the folders, there or not, from which a file can be renamed into the target. Blocks.
+    """The first of the folders, which need not exist, from which a file can be renamed into the target. Blocks.
 
     A link or a mount may have the target on another disk than the folder above it. Raises OSError.
     """
@@ -36,7 +36,7 @@ def working_folder(candidates: Sequence[Path], target: Path) -> Path:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder, or the first above it that is there."""
+    """The folder, or its closest existing parent."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return folder
@@ -47,7 +47,7 @@ def _renames(source: Path, target: Path) -> bool:
         return True
     if source.stat().st_dev != target.stat().st_dev:
         return False
-    # A bind mount is the same device, and no rename leads into it.
+    # A bind mount is on the same device, but rename does not work across it.
     handle, draft = open_draft(source)
     moved = target / draft.name
     try:

@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking work in a thread; when cancelled, wait for it to end first.
+    """Run blocking work in a thread; if cancelled, wait for it to end first.
 
-    A thread can't be stopped, so a caller that closed files or deleted folders at once would pull them from under it.
+    A thread can't be stopped: a caller that closed files or deleted folders at once would break it.
     """
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:
@@ -32,10 +32,10 @@ async def in_thread(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
 
 @asynccontextmanager
 async def held(create: Callable[[], T], end: Callable[[T], object]) -> AsyncIterator[T]:
-    """Create something in a thread and end it in one, also where the task is cancelled while it is created."""
+    """Create something in a thread and dispose of it in one, even if the task is cancelled during creation."""
     created: list[T] = []
     try:
-        # What the thread of a cancelled task returns is lost, so it is put here.
+        # A cancelled task loses what its thread returns, so it is stored here.
         await in_thread(lambda: created.append(create()))
         yield created[0]
     finally:

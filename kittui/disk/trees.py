@@ -10,10 +10,10 @@ from kittui.disk.durable import storage_error
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder and all that is in it, whatever its modes and however deep it is. Blocks. Raises StorageError.
+    """Remove a folder and everything in it, whatever its permissions and depth. Blocks. Raises StorageError.
 
     Folders are moved up to the top before they are emptied, so that neither the length of a path nor the stack limits
-    how deep they may lie. Links are removed, not followed.
+    how deep they may be. Links are removed, not followed.
     """
     try:
         if path.is_symlink() or not path.is_dir():

@@ -1,4 +1,4 @@
-"""What this terminal and a registry can do. The store is examined by its own package."""
+"""Checks this terminal and a registry. The store is checked by its own package."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from kittui.oci.tag import Tag
 
 State = Literal["good", "warn", "bad", "unknown"]
 _MOST_TRIED: Final = 5
-"""Repositories tried until one can be read."""
-REPAIR_ALSO: Final = "Then tags whose ModelKit is gone, and old blobs that no ModelKit uses, are deleted."
-"""What a plan of a repair can't name beforehand: a broken index hides what else is wrong."""
+"""The most repositories tried until one can be read."""
+REPAIR_ALSO: Final = "Afterwards, tags of missing ModelKits and old unused blobs are deleted."
+"""The part of a repair that can't be planned: a broken index hides what else is wrong."""
 _NOBODY: Final = Digest.of(b"kittui asks for what nobody has")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: how it stands, what was seen, what to do about it, and the exit status it calls for.
+    """One check: its state, what was found, what to do about it, and its exit status.
 
-    `repairable` says that a repair of the store takes care of it.
+    `repairable`: a repair of the store fixes it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What is known of the terminal without asking it: `tty` whether there is one, `encoding` of stdout, its size."""
+    """What is known about the terminal without querying it: whether it is a `tty`, stdout's `encoding`, its size."""
 
     tty: bool
     encoding: str
@@ -56,14 +56,16 @@ class Terminal:
 
 
 def check_terminal(terminal: Terminal) -> list[Check]:
-    """Colours, Unicode, size, clipboard, multiplexer: from the environment alone."""
+    """Check colours, Unicode, size, clipboard and multiplexer, from the environment alone."""
     environ = terminal.environ
     term = environ.get("TERM", "")
     checks = []
     if not terminal.tty:
         checks.append(Check("terminal", "warn", "stdout is not a terminal", "Start the interface from a terminal."))
     elif term in ("", "dumb"):
-        checks.append(Check("terminal", "bad", f"TERM is {term or 'unset'}", "Set TERM, as TERM=xterm-256color."))
+        checks.append(
+            Check("terminal", "bad", f"TERM is {term or 'unset'}", "Set TERM, for example TERM=xterm-256color.")
+        )
     else:
         checks.append(Check("terminal", "good", term))
     checks.append(_colours(environ, term))
@@ -76,7 +78,7 @@ def check_terminal(terminal: Terminal) -> list[Check]:
     if terminal.tty:
         size = f"{terminal.columns}x{terminal.rows}"
         small = terminal.columns < 60 or terminal.rows < 15
-        remedy = "The interface needs 60x15 at least, and is at its best at 160x45." if small else ""
+        remedy = "The interface needs at least 60x15 and works best at 160x45." if small else ""
         checks.append(Check("size", "bad" if small else "good", size, remedy))
     checks.append(_clipboard(environ, term))
     return checks
@@ -88,28 +90,30 @@ def _colours(environ: Mapping[str, str], term: str) -> Check:
     if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return Check("colours", "good", "16 million")
     if "256color" in term or term.startswith(("xterm-kitty", "alacritty", "foot", "wezterm")):
-        return Check("colours", "good", "256", "Set COLORTERM=truecolor where the terminal has 16 million.")
+        return Check("colours", "good", "256", "Set COLORTERM=truecolor if the terminal has 16 million colours.")
     return Check("colours", "warn", "16 or fewer", "Choose theme: kittui-ansi in config.yaml.")
 
 
 def _clipboard(environ: Mapping[str, str], term: str) -> Check:
-    """OSC 52 gets no reply, so this says what to look at rather than what works."""
+    """OSC 52 gets no reply, so this says what to check rather than what works."""
     if environ.get("TMUX"):
         remedy = "In tmux: set -g set-clipboard on, and set -g allow-passthrough on."
         return Check("clipboard", "unknown", "OSC 52 through tmux", remedy)
     if term.startswith("screen"):
-        return Check("clipboard", "warn", "GNU screen passes OSC 52 on only in part", "Use tmux, or the mouse.")
+        return Check("clipboard", "warn", "GNU screen only partly forwards OSC 52", "Use tmux, or the mouse.")
     if environ.get("TERM_PROGRAM") == "Apple_Terminal":
-        return Check("clipboard", "bad", "Terminal.app ignores OSC 52", "Copied text is always shown too.")
+        return Check("clipboard", "bad", "Terminal.app ignores OSC 52", "Copied text is also shown on screen.")
     if environ.get("VTE_VERSION"):
-        return Check("clipboard", "warn", "terminals on VTE ignore OSC 52", "Copied text is always shown too.")
-    return Check("clipboard", "unknown", "OSC 52, which gives no answer", "Copied text is always shown too.")
+        return Check("clipboard", "warn", "terminals on VTE ignore OSC 52", "Copied text is also shown on screen.")
+    return Check(
+        "clipboard", "unknown", "OSC 52, whose support can't be detected", "Copied text is also shown on screen."
+    )
 
 
 async def check_registry(source: Source, repositories: Sequence[str] = ()) -> AsyncIterator[Check]:
-    """Ask a registry for what kittui uses of it, cheaply and without changing anything; ends where it isn't reached.
+    """Check the features of a registry that kittui uses, cheaply and without changes; stops if it can't be reached.
 
-    `repositories` are looked into before those of the catalog. What can't be told says why.
+    `repositories` are tried before those of the catalog. An undecided check says why.
     """
     if isinstance(source, SupportsPing):
         try:
@@ -130,8 +134,8 @@ async def check_registry(source: Source, repositories: Sequence[str] = ()) -> As
     except KittuiError as error:
         yield Check("catalog", "bad", error.message, error.hint or "")
     if not names:
-        remedy = "Name one: kittui doctor HOST/REPOSITORY, or repositories of this registry in config.yaml."
-        yield Check("repository", "unknown", "no repository to look into", remedy)
+        remedy = "Name one (kittui doctor HOST/REPOSITORY), or list this registry's `repositories` in config.yaml."
+        yield Check("repository", "unknown", "no repository to check", remedy)
         return
     problem: Check | None = None
     for name in dict.fromkeys(names[:_MOST_TRIED]):
@@ -153,20 +157,20 @@ async def check_registry(source: Source, repositories: Sequence[str] = ()) -> As
 
 async def _check_repository(source: Source, repository: Repository, tag: Tag | None) -> AsyncIterator[Check]:
     if tag is None:
-        yield Check("manifests", "unknown", "could not tell: the repository has no tag")
-        yield Check("ranges", "unknown", "could not tell: the repository has no tag")
+        yield Check("manifests", "unknown", "unknown: the repository has no tag")
+        yield Check("ranges", "unknown", "unknown: the repository has no tag")
     else:
         try:
             manifest = await repository.manifest(tag)
-            yield Check("manifests", "good", f"{repository.reference(tag)} is read and matches its digest")
+            yield Check("manifests", "good", f"{repository.reference(tag)} was read and matches its digest")
             blob = next((blob for blob in (*manifest.layers, manifest.config) if blob and blob.size > 1), None)
             if blob is None:
-                yield Check("ranges", "unknown", "could not tell: nothing in it is long enough")
+                yield Check("ranges", "unknown", "unknown: it has no blob that is large enough")
             else:
                 yield await _ranges(repository, blob)
         except KittuiError as error:
             yield Check("manifests", "bad", f"{repository.reference(tag)}: {error.message}", error.hint or "")
-            yield Check("ranges", "unknown", "could not tell: the manifest was not had")
+            yield Check("ranges", "unknown", "unknown: the manifest could not be read")
     try:
         with suppress(NotFound):
             await repository.referrers(_NOBODY)
@@ -186,7 +190,7 @@ async def _check_repository(source: Source, repository: Repository, tag: Tag | N
 
 
 def _unknown(name: str, error: KittuiError) -> Check:
-    return Check(name, "unknown", f"could not tell: {error.message}", error.hint or "")
+    return Check(name, "unknown", f"unknown: {error.message}", error.hint or "")
 
 
 async def _first_tag(repository: Repository) -> Tag | None:
@@ -203,7 +207,9 @@ async def _ranges(repository: Repository, blob: Descriptor) -> Check:
             async for _ in reader:
                 pass
     except Unsupported as error:
-        return Check("ranges", "warn", error.message, error.hint or "Layers are read whole to look inside.")
+        return Check(
+            "ranges", "warn", error.message, error.hint or "kittui has to read whole layers to look inside them."
+        )
     except KittuiError as error:
         return _unknown("ranges", error)
     return Check("ranges", "good", "parts of layers can be read")

@@ -1,4 +1,4 @@
-"""Which ModelKits and tags hold a file, a layer, or content: from manifests and configs, and listings for files."""
+"""Finds the ModelKits and tags with a file, layer or content: from manifests and configs, and file lists for files."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ What = Literal["manifest", "config", "layer", "diff_id", "file", "value"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: a digest, a file by name, path or pattern (`*` and `?` as in a shell), or a Kitfile value.
+    """What to find: a digest, a file by name, path or pattern (`*` and `?` as in a shell), or a Kitfile value.
 
-    `value` is the path of a value, or its end, and what it has to be: a text, a pattern, or empty for any.
+    `value` is a value's path, or its end, and the value: a text, a pattern, or empty for any.
     """
 
     text: str
@@ -41,24 +41,24 @@ class Query:
 
     @classmethod
     def parse(cls, text: str) -> Query:
-        """Read what a user typed; raises UsageError for nothing at all, BadReference for a digest of another form."""
+        """Parse what a user typed; raises UsageError for an empty text, BadReference for a malformed digest."""
         if text.startswith(("sha256:", "sha512:")):
             return cls(text, Digest.parse(text))
         if not text.strip():
-            raise UsageError("nothing to look for", hint="Name a file, a digest, a diffId or PATH=VALUE.")
+            raise UsageError("nothing to find", hint="Name a file, a digest, a diffId or PATH=VALUE.")
         if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text):
             return cls(text, Digest.parse(f"sha256:{text}"))
         path, equals, value = text.partition("=")
         return cls(posixpath.normpath(text), value=(path.strip(), value.strip()) if equals else None)
 
     def fits(self, path: str) -> bool:
-        """Whether a file's path is what is looked for: the whole path, its end, or a pattern of either."""
+        """Whether a file's path matches: the whole path, its end, or a pattern of either."""
         if "*" in self.text or "?" in self.text:
             return fnmatchcase(path, self.text) or fnmatchcase(path.rpartition("/")[2], self.text)
         return path == self.text or path.endswith("/" + self.text)
 
     def values(self, kitfile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """The Kitfile's values that are looked for, each with its path."""
+        """The Kitfile's matching values, each with its path."""
         wanted, value = self.value or ("", "")
         for path, text in _leaves(kitfile):
             here = not wanted or path == wanted or path.endswith("." + wanted) or fnmatchcase(path, wanted)
@@ -68,7 +68,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to look: a whole source, one repository in it, or one ModelKit; `repositories` where it lists none."""
+    """Where to search: a source, a repository, or a ModelKit; `repositories` if the source can't list them."""
 
     source: Source
     repository: str | None = None
@@ -78,7 +78,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One find: what of which ModelKit, under which of its names."""
+    """A match: what was found in which ModelKit, and its tag."""
 
     repository: Repository
     tag: Tag | None
@@ -97,7 +97,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that could not be looked into, and why."""
+    """Something that could not be searched, and why."""
 
     reference: str
     error: KittuiError
@@ -115,7 +115,7 @@ class Progress:
 
 @dataclass(slots=True)
 class _Kits:
-    """Of one repository, what was looked into and what its indexes list."""
+    """The searched ModelKits of one repository, and those that its indexes list."""
 
     seen: set[Digest] = field(default_factory=set)
     listed: dict[Digest, None] = field(default_factory=dict)
@@ -123,10 +123,10 @@ class _Kits:
 
 @dataclass
 class Finder:
-    """Looks through places one after the other, their ModelKits several at once.
+    """Searches places one after the other, several of their ModelKits at once.
 
-    Digests are answered from manifests and configs alone. Files need the listings of layers, each made once, however
-    many ModelKits share it; a layer that costs more than the inspector may read unasked is a Problem.
+    Digests need only manifests and configs. Files need the file lists of layers, each read once, however
+    many ModelKits share it; a layer that would need a question to read is a Problem.
     """
 
     modelkits: ModelKits
@@ -135,9 +135,9 @@ class Finder:
     progress: Progress = field(default_factory=Progress)
 
     async def search(self, query: Query, places: Sequence[Place]) -> AsyncIterator[Match | Problem]:
-        """All finds, as they are made; what fails is a Problem and the search continues.
+        """Yield all matches as they are found; a failure becomes a Problem and the search continues.
 
-        PATH=VALUE is looked for as a file where no Kitfile has the value: names of checkpoints are like that.
+        If no Kitfile has the value, PATH=VALUE is searched as a file name: checkpoints may have such names.
         """
         queries = [query]
         if query.value is not None and query.value[1]:
@@ -169,7 +169,7 @@ class Finder:
                     yield found
 
     async def _repositories(self, place: Place) -> tuple[Sequence[str], KittuiError | None]:
-        """Where to look, and why that may not be all."""
+        """Where to search, and why that may be incomplete."""
         if place.repository is not None:
             return [place.repository], None
         names: list[str] = []
@@ -224,7 +224,7 @@ class Finder:
             yield found
 
     async def _variants(self, query: Query, repository: Repository, kits: _Kits) -> AsyncIterator[Match | Problem]:
-        """What indexes list and no tag led to."""
+        """The variants that indexes list and no tag points to."""
         while left := [digest for digest in kits.listed if digest not in kits.seen]:
             for digest in left:
                 for found in await self._modelkit(query, repository, None, digest, kits):
@@ -258,7 +258,7 @@ class Finder:
         try:
             listing = await self.inspector.listing(repository, layer)
         except KittuiError as error:
-            # The Kitfile may still say that it holds the file.
+            # The Kitfile may still list the file.
             named = bool(layer.path) and query.fits(posixpath.normpath(layer.path or ""))
             claim = [Match(repository, tag, kit.digest, "layer", layer, verified=False)] if named else []
             return [*claim, Problem(f"{repository.reference(tag or kit.digest)} {layer.path or layer.digest}", error)]

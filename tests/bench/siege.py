@@ -39,7 +39,7 @@ WORK = 60
 PATIENCE = 400.0
 """Seconds by the clock: the machine may be busy with other things."""
 FREEZE = 1.0
-BAD = (b"Traceback", b"a fault in kittui", b"Please report", b"please report")
+BAD = (b"Traceback", b"an internal error in kittui", b"Please report", b"please report")
 LIMITED = ("sh", "-c", f'ulimit -v {MEMORY}; exec "$@"', "sh")
 WATCHED = Path(__file__).with_name("watched.py")
 COMMANDS: dict[str, Sequence[str]] = {

@@ -94,7 +94,7 @@ async def test_a_tag_whose_removal_is_stopped_is_put_back(
 ) -> None:
     before = dict(fraud.tagged)
     notes = await stopped(fraud, ledger, monkeypatch, at)
-    assert notes == ["Nothing was changed.", "rollback was put back."]
+    assert notes == ["Nothing was changed.", "rollback was restored."]
     assert fraud.tagged == before
     assert states(newest(ledger)) == {"": "abandoned", "rollback": "planned"}
     await remove(fraud, ledger)

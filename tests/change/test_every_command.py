@@ -71,7 +71,7 @@ CASES = {
     "untag": Case(("remove", f"{FRAUD}:v0.9.0", "-y"), again=("no tag",)),
     "delete": Case(("remove", "--delete", f"{FRAUD}:tuning", "-y"), again=("no tag",)),
     "clean": Case(("clean", FRAUD, "--stage", "rollback", "-y")),
-    "evidence": Case(("evidence", f"{FRAUD}:v1.0.0", "-d", "EVIDENCE"), again=("is there already",)),
+    "evidence": Case(("evidence", f"{FRAUD}:v1.0.0", "-d", "EVIDENCE"), again=("already exists",)),
     "repair": Case(("doctor", "--repair"), harm=harm),
     "delete in a layout": Case(
         ("remove", "--delete", "oci:LAYOUT:v1", "-y"), (("copy", f"{FRAUD}:v1.0.0", "oci:LAYOUT:v1"),), ("no tag",)

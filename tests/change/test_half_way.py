@@ -161,7 +161,7 @@ async def test_no_request_is_under_way_after_a_second_stop(
     held = Held(fraud, "put_manifest", "champion")
     notes = await stopped(promote(fraud, ledger), held, presses=2)
     done = fraud.tagged["v1.0.0"].short
-    assert notes == [f"Done: rollback → {done}; not known whether it was done: champion."]
+    assert notes == [f"Done: rollback → {done}; may have been done: champion."]
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert stages_of(fraud) == HALF
     assert states(newest(ledger)) == {"": "open", "rollback": "done", "champion": "started"}
@@ -269,7 +269,7 @@ async def test_what_finishes_a_promotion_is_said_only_while_it_is_open(fraud: Me
     assert states(newest(ledger)) == {"": "done", "rollback": "done", "champion": "planned"}
     with pytest.raises(Unsupported) as caught:
         await plan_undo(fraud, ledger)
-    assert caught.value.hint == "kittui rollback remote://registry.test/fraud brings the former champion back."
+    assert caught.value.hint == "kittui rollback remote://registry.test/fraud restores the former champion."
 
 
 async def test_what_finishes_a_promotion_names_its_tags(fraud: MemoryRepository, ledger: Ledger) -> None:

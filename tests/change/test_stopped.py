@@ -77,7 +77,7 @@ async def test_a_put_without_an_answer_is_not_said_to_be_done(ledger: Ledger, mo
     monkeypatch.setattr(tags, "STOPPING", 0.01)
     repository = repository_of_three()
     said = await stop(Slow(monkeypatch, "put_manifest", "champion"), repository, ledger)
-    assert said.endswith("not known whether it was done: champion.")
+    assert said.endswith("may have been done: champion.")
     undo = await plan_undo(repository, ledger)
     assert [change.tag for change in undo.plan.changes] == ["rollback"]
 
@@ -180,5 +180,5 @@ async def test_a_hint_names_the_key_in_the_interface(tmp_path: Path) -> None:
         await quiet(pilot)
         await pilot.press("z")
         await until(pilot, lambda: "can't be undone" in said(pilot))
-        assert "R brings the former champion back." in said(pilot)
+        assert "R restores the former champion." in said(pilot)
         assert "kittui rollback" not in said(pilot)

@@ -139,7 +139,7 @@ def test_a_clean_up_is_in_the_history_and_what_is_gone_cannot_be_undone(kittui: 
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("local://",), 2, "no rule is given"),
+        (("local://",), 2, "no rule was given"),
         (("local://", "--untagged", "--stage", "retired"), 2, "--untagged and --stage exclude each other"),
         (("local://", "--older-than", "soon"), 2, "'soon' is not an age"),
         (("local://", "--untagged"), 2, "--yes"),

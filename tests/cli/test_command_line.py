@@ -194,7 +194,7 @@ def test_doctor(kittui: Run, kithome: Path) -> None:
     assert repaired.json["repairs"]
     assert len(json.loads(index.read_text())["manifests"]) == 11
     assert kittui("doctor", "--repair", "--read-only").status == 1
-    assert "there is nothing to repair" in kittui("doctor", "--repair", "--dry-run").out
+    assert "nothing to repair" in kittui("doctor", "--repair", "--dry-run").out
 
 
 def test_the_plan_of_a_repair_says_that_more_may_go(kittui: Run, kithome: Path) -> None:
@@ -304,4 +304,4 @@ def test_what_was_stopped_says_what_is_done_and_of_downloads_only_where_it_knows
 
     assert guarded(Options(json=True), work) == 130
     hint = json.loads(capsys.readouterr().err)["error"]["hint"]
-    assert hint == (noted or "What was downloaded so far is kept; run it again to continue.")
+    assert hint == (noted or "Downloads so far are kept; run it again to continue.")

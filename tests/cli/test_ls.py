@@ -48,7 +48,7 @@ def test_stage_and_age_cost_no_config(kittui: Run, registry: ScriptedRegistry) -
         **dict.fromkeys(("v0", "odd", "pack", "lost")),
     }
     shown = kittui("ls", f"{registry.host}/fraud")
-    assert "2 ages are only in configs: ls -l shows them" in shown.err
+    assert "2 ages are only in their configs: ls -l shows them" in shown.err
 
 
 def test_long_reads_the_configs_that_can_say_an_age(kittui: Run, registry: ScriptedRegistry) -> None:

@@ -149,7 +149,7 @@ async def test_where_what_is_in_use_is_not_known_nothing_is_said_to_be_freed(kit
 
 async def test_a_registry_does_not_say_what_is_on_its_disk() -> None:
     source: Source = MemorySource()
-    with pytest.raises(Unsupported, match="does not say what is on its disk"):
+    with pytest.raises(Unsupported, match="does not report its disk usage"):
         await usage_of(source)
 
 
@@ -173,7 +173,7 @@ def test_du_prints_and_its_json_adds_up(kittui: Run, kithome: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("du", "registry.test"), 1, "does not say what is on its disk"),
+        (("du", "registry.test"), 1, "does not report its disk usage"),
         (("du", "oci:NOWHERE"), 1, "is not an OCI image layout"),
         (("du", "local://no/such"), 1, "holds nothing"),
     ],

@@ -97,7 +97,7 @@ def test_hidden_commands_do_not_show(kittui: Run) -> None:
         (["attest", "{ref}:champion", "--type", "test-result", "--predicate", "p.json", "--key", "key.pem"], "Attest "),
         (["evidence", "{ref}:champion", "-d", "audit"], "SHA256SUMS"),
         (["login", "registry.acme.dev"], "Log in to registry.acme.dev"),
-        (["logout", "registry.acme.dev"], "Forget the login"),
+        (["logout", "registry.acme.dev"], "Delete the login"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -260,7 +260,7 @@ async def test_large_texts_on_this_machine_are_compared_unasked(
     assert starved.texts == ()
     longer = two({"data/l.txt": File(b"x\n" * 90_000)}, {"data/l.txt": File(b"x\n" * 90_001)})
     (file,) = (await diff(longer)).files
-    assert (file.status, file.note) == ("changed", "too large for its lines to be compared unasked")
+    assert (file.status, file.note) == ("changed", "too large to compare its lines automatically")
     (file,) = (await diff(longer, content=True)).files
     assert (file.status, file.note) == ("changed", "")
 

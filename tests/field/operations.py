@@ -226,7 +226,7 @@ def copy_alone(world: World) -> None:
     ran = world.kittui("copy", "--no-referrers", f"{world.repository}:v1.0", to)
     assert ran.json["digest"] == DIGESTS["middle"]
     assert world.other.tags_of("copied/fraud") == {"v1.0": DIGESTS["middle"]}
-    assert "attached to it: 2 signatures (left; see --referrers)" in ran.err
+    assert "attached to it: 2 signatures (not copied; see --referrers)" in ran.err
 
 
 def copy_out(world: World) -> None:

@@ -157,4 +157,4 @@ async def test_a_copy_killed_at_what_it_takes_along_is_finished_by_running_it_ag
 def test_a_dry_run_of_a_pull_counts_what_is_attached(run: Run, signed_registry: DockerRegistry) -> None:
     ran = run("pull", f"{signed_registry.host}/acme/attested:v1", "--dry-run")
     assert ran.status == 0
-    assert "attached to it: 3 attestations, 1 signature (left; kit's store holds ModelKits only)" in ran.out
+    assert "attached to it: 3 attestations, 1 signature (not copied; kit's store holds ModelKits only)" in ran.out

@@ -49,7 +49,7 @@ def test_a_key_from_the_configuration_signs_by_a_command(
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        ((), 2, "there is no key to sign with"),
+        ((), 2, "no signing key was given"),
         (("--key", "nothing.pem"), 2, "the key nothing.pem can't be read: No such file or directory"),
         (("--key", str(KEYS / "p256.pub")), 2, "holds a public key, which can't sign"),
         (("--key", str(KEYS / "c-p256.key")), 2, "has a passphrase and there is no terminal to ask on"),

@@ -66,8 +66,8 @@ async def test_what_never_changes_goes_before_where_you_are() -> None:
         ("It asks to be left alone for 3 seconds; try again then.", "It asks to be left alone for 3 seconds."),
         ("Log in again: kittui login ghcr.io.", "Log in again: kittui login ghcr.io."),
         ("See kittui ls.", "See kittui ls."),
-        ("kittui ls oci:d/a lists what there is.", "kittui ls oci:d/a lists what there is."),
-        ("Try again: kittui ls oci:d/a lists what there is.", "kittui ls oci:d/a lists what there is."),
+        ("kittui ls oci:d/a lists its tags.", "kittui ls oci:d/a lists its tags."),
+        ("Try again: kittui ls oci:d/a lists its tags.", "kittui ls oci:d/a lists its tags."),
     ],
 )
 def test_advice_to_try_again_gives_way_to_better_advice(hint: str | None, rest: str) -> None:

@@ -174,7 +174,7 @@ async def test_what_was_written_into_a_copy_is_offered_to_be_saved_elsewhere(
         assert "writes nothing back" in " ".join(text_of(pilot).split())
         assert pilot.app.screen.query_one(Input).value == str(tmp_path / "README.md")
         await pilot.press("enter")
-        await until(pilot, lambda: "is there already" in text_of(pilot))
+        await until(pilot, lambda: "already exists" in text_of(pilot))
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
         pilot.app.screen.query_one(Input).value = str(tmp_path / "other.md")
         await pilot.press("enter")

@@ -101,7 +101,7 @@ async def test_a_value_is_found_across_tags_and_enter_goes_there(kits: Kits, siz
             ("champion", ("package.name", "one")),
             ("v1.0.0", ("package.name", "one")),
         ]
-        assert "2 found, 6 ModelKits in 1 repository looked through" in text_of(pilot)
+        assert "2 found, 6 ModelKits in 1 repository searched" in text_of(pilot)
         assert "value  package.name = one" in text_of(pilot)
         await pilot.press("j", "enter")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
@@ -331,7 +331,7 @@ async def test_a_clean_up_of_a_registry_is_one_plan_and_one_answer(kits: Kits) -
         shown = " ".join(text_of(pilot).split())
         assert "ModelKits at stage retired:" in shown
         assert "retired, v0.1.0" in shown
-        assert "Undo works only until the registry cleans up what has no tag." in shown
+        assert "Undo works only until the registry garbage-collects untagged content." in shown
         await pilot.press("escape")
         assert "retired" in kits.fraud.tagged
         await pilot.press("X")

@@ -1,4 +1,4 @@
-"""`kittui attest`: state something about a ModelKit, signed with a key."""
+"""`kittui attest`: attach a signed statement to a ModelKit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from kittui.usecases.browse.places import DEFAULT_TAG
 @run.command("attest", changes=True)
 @click.argument("reference")
 @click.option(
-    "--type", "kind", required=True, metavar="URI", help="The predicate's type: its URI, or a short name as cyclonedx."
+    "--type", "kind", required=True, metavar="URI", help="The predicate type: a URI, or a short name such as cyclonedx."
 )
-@click.option("--predicate", required=True, metavar="FILE", help="What is stated: a JSON object; - reads stdin.")
+@click.option(
+    "--predicate", required=True, metavar="FILE", help="File with the predicate, a JSON object; - reads stdin."
+)
 @key_option
 async def command(call: Call, reference: str, kind: str, predicate: str, signing_key: str | None) -> None:
-    """State something about a ModelKit: a test result, a verification summary, a BOM, any JSON object of a type.
+    """Attach a signed in-toto statement to a ModelKit: a test result, a verification summary, a BOM or any JSON object.
 
-    The statement is about the digest. Short types: cyclonedx, provenance, spdx, svr, test-result, vsa. `cosign verify`
-    takes any statement by a key for a signature: state what speaks against a ModelKit with another key.
+    Its subject is the digest. Short types: cyclonedx, provenance, spdx, svr, test-result, vsa. `cosign verify` accepts
+    any statement by a key as a signature, so sign negative results with a key that nobody trusts for signatures.
     """
     from kittui.usecases.trust.sign import attest, check_attach, read_predicate
 

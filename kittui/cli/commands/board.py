@@ -1,4 +1,4 @@
-"""`kittui board`: which ModelKit stands at which stage, over many repositories."""
+"""`kittui board`: which ModelKit is at which stage, in many repositories."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from kittui.usecases.trust.words import signed_text, status_text
 
 @run.command("board")
 @click.argument("sources", metavar="[SOURCE...]", nargs=-1)
-@click.option("--stage", "stages", multiple=True, metavar="TAG", help="Show these stages alone.")
+@click.option("--stage", "stages", multiple=True, metavar="TAG", help="Show only these stages.")
 async def command(call: Call, sources: tuple[str, ...], stages: tuple[str, ...]) -> int:
-    """Show the stages of repositories: version, who moved it there and when, signatures, gates, what differs.
+    """Show the stages of repositories: version, who moved it there and when, signatures, gates and differences.
 
-    A SOURCE is HOST, HOST/TEAM/ for a namespace, a repository, or a set that `boards` in config.yaml names; without
-    any: the favourites, else all configured places. The exit status is 4 where a registry did not list all it has.
+    A SOURCE is HOST, HOST/TEAM/ for a namespace, a repository, or a set from `boards` in config.yaml; without
+    any: the favourites, else all configured sources. The exit status is 4 if a registry's list was incomplete.
     """
     composition = call.composition
     found, problems = await repositories_of(call.composition, sources)

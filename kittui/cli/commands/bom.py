@@ -1,4 +1,4 @@
-"""`kittui bom`: what a ModelKit consists of, as CycloneDX."""
+"""`kittui bom`: a ModelKit's bill of materials as CycloneDX."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from kittui.usecases.trust.names import plain_name
 
 @run.command("bom", changes=True)
 @click.argument("reference")
-@click.option("--attach", is_flag=True, help="Attach it to the ModelKit as well, signed.")
+@click.option("--attach", is_flag=True, help="Also sign it and attach it to the ModelKit.")
 @key_option
 async def command(call: Call, reference: str, attach: bool, signing_key: str | None) -> None:
     """Write a ModelKit's bill of materials: CycloneDX 1.7, with a model card, data components and hashes.
 
-    It is made from the manifest and the Kitfile alone: no layer is read.
+    It comes from the manifest and the Kitfile alone; no layer is read.
     """
     from kittui.usecases.trust.sign import attest, check_attach
 
@@ -47,5 +47,5 @@ async def command(call: Call, reference: str, attach: bool, signing_key: str | N
 
 
 def print_json(document: object) -> None:
-    """Print a document as it is kept in a file."""
+    """Print a document the way it is written to a file."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")

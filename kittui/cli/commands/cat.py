@@ -32,17 +32,19 @@ if TYPE_CHECKING:
 @click.argument("reference", metavar="REF")
 @click.argument("path", metavar="PATH")
 @labels_option
-@click.option("--layer", metavar="LAYER", help="Which layer, by type, path, name or digest, where several hold PATH.")
-@click.option("--tensors", is_flag=True, help="List the tensors of a model file instead, from its header.")
-@click.option("--view", is_flag=True, help="Print what the interface shows of the file instead: rows, cells, a schema.")
+@click.option("--layer", metavar="LAYER", help="The layer's type, path, name or digest, if several layers have PATH.")
+@click.option("--tensors", is_flag=True, help="List the tensors of a model file from its header instead.")
+@click.option(
+    "--view", is_flag=True, help="Print what the interface shows of the file instead (rows, cells, a schema)."
+)
 async def command(
     call: Call, reference: str, path: str, labels: tuple[str, ...], layer: str | None, tensors: bool, view: bool
 ) -> None:
     """Write the bytes of the file PATH in REF to stdout, reading only them.
 
-    PATH is as `kittui tree` lists it; Kitfile is the ModelKit's own. With --json it says where the file is and how
-    big, and reads none of it. --tensors of a shard index (model.safetensors.index.json) lists those of all its shards.
-    On a terminal, control characters are made visible and binary files are refused; --view prints their rows, cells,
+    PATH is written as `kittui tree` lists it; Kitfile is the ModelKit's own. --json prints where the file is and its
+    size without reading it. --tensors of a shard index (model.safetensors.index.json) lists those of all its shards.
+    On a terminal, control characters are shown visibly and binary files are refused; --view prints their rows, cells,
     schema or tensors.
     """
     with metered() as traffic:
@@ -109,7 +111,7 @@ def _kitfile(kit: ModelKit, missing: NotFound) -> bytes:
 
 
 def _emitter(call: Call, path: str) -> Emit:
-    """Bytes as they are into a file or pipe; on a terminal, cleaned text."""
+    """Writes raw bytes into a file or pipe, and cleaned text on a terminal."""
     if not sys.stdout.isatty():
 
         async def raw(piece: bytes) -> None:
@@ -125,7 +127,7 @@ def _emitter(call: Call, path: str) -> Emit:
             if encoding is None:
                 raise Refused(
                     f"{path} is binary and stdout is a terminal",
-                    hint="--view shows what is in it; > FILE saves it.",
+                    hint="Use --view to see its contents, or > FILE to save it.",
                 )
             decoder = Decoder(encoding)
         text = decoder.feed(piece, ended=False)

@@ -1,4 +1,4 @@
-"""`kittui clean`: delete ModelKits by age, by stage, without a tag."""
+"""`kittui clean`: delete ModelKits that are old, untagged or at a given stage."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from kittui.usecases.change.words import removed_text, undo_text
 @click.argument("sources", metavar="SOURCE|REPO...", nargs=-1, required=True)
 @click.option("--untagged", is_flag=True, help="ModelKits without a tag.")
 @click.option("--older-than", "older", metavar="AGE", help="ModelKits created before AGE ago: 12h, 30d, 6w, 1y.")
-@click.option("--stage", "stages", multiple=True, metavar="TAG", help="ModelKits at this stage and no other.")
-@click.option("--referrers", is_flag=True, help="The signatures and statements that refer to them, too.")
-@click.option("--reason", default="", help="Why; kept in the history.")
+@click.option("--stage", "stages", multiple=True, metavar="TAG", help="ModelKits at this stage only.")
+@click.option("--referrers", is_flag=True, help="Also delete the signatures and statements that refer to them.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
 async def command(
     call: Call,
     sources: tuple[str, ...],
@@ -42,10 +42,10 @@ async def command(
     referrers: bool,
     reason: str,
 ) -> int:
-    """Delete ModelKits with all their tags: by age, by stage, without a tag; every rule given must match.
+    """Delete ModelKits with all their tags, by age, by stage or if untagged; every given rule must match.
 
-    What has another stage's tag or one of `protected_tags` stays, and so does what has no date when its age is asked
-    for. All that goes is one plan with what that frees, asked about once; what fails is named, and the rest is done.
+    ModelKits with another stage's tag or one of `protected_tags` stay, and so do undated ones with --older-than. One
+    plan shows all deletions and what they free, and asks once. Failures are reported, and the rest is done.
     """
     composition = call.composition
     rules = _rules(untagged, older, stages)
@@ -114,7 +114,7 @@ def _rules(untagged: bool, older: str | None, stages: tuple[str, ...]) -> CleanR
         if age is None:
             raise UsageError(f"{older!r} is not an age", hint="Write --older-than 30d: hours (h), days, weeks, years.")
     if not (untagged or older or stages):
-        raise UsageError("no rule is given", hint="Give --untagged, --older-than AGE or --stage TAG.")
+        raise UsageError("no rule was given", hint="Give --untagged, --older-than AGE or --stage TAG.")
     if untagged and stages:
         raise UsageError("--untagged and --stage exclude each other", hint="Give --untagged or --stage.")
     return CleanRules(untagged, age, frozenset(map(Tag.parse, stages)))

@@ -1,4 +1,4 @@
-"""`kittui copy`: between any two sources."""
+"""`kittui copy`: copy a ModelKit between any two sources."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kittui.usecases.browse.places import DEFAULT_TAG
 @run.command("copy", changes=True)
 @click.argument("origin", metavar="FROM")
 @click.argument("destination", metavar="TO")
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
 @referrers_option
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 async def command(
     call: Call,
     origin: str,
@@ -27,9 +27,9 @@ async def command(
     referrers: bool | None,
     override: str,
 ) -> None:
-    """Copy a ModelKit, or an index with what it lists, between any two sources.
+    """Copy a ModelKit, or an index with all it lists, between any two sources.
 
-    TO without a tag keeps the one of FROM. A layout that is not there yet is made.
+    TO without a tag keeps FROM's tag. A missing layout is created.
     """
     places = call.composition.places
     with metered() as traffic:

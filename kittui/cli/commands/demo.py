@@ -1,4 +1,4 @@
-"""`kittui demo`: the interface on ModelKits to play with, in a folder that goes away."""
+"""`kittui demo`: the interface on sample ModelKits, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from kittui.cli.app import need_terminal
 from kittui.cli.run import Call
 from kittui.errors import Conflict, TerminalNeeded
 
-_HINT = "Open it in a terminal window; the other commands work without one: kittui --help"
+_HINT = "Run it in a terminal window. The other commands work without one: kittui --help"
 
 
 @run.command("demo")
-@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Play in DIR, a new folder, and keep it.")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Use DIR, a new folder, and keep it.")
 async def command(call: Call, keep: Path | None) -> int:
-    """Open the interface on ModelKits that kittui brings along, beside a store of their own.
+    """Open the interface on sample ModelKits with a store of their own.
 
     A fraud detector with its lifecycle (champion, challenger, rollback, retired ...), a sharded and a quantised
     model, a language model with prompts, data sets. You play Dana, whose approval the challenger still needs. It is a
-    copy: whatever you do, nothing of it stays without --keep, and your own store, registries and configuration are not
+    copy: without --keep, everything you do is discarded, and your own store, registries and configuration are not
     touched.
     """
     if call.options.json:
-        raise TerminalNeeded("the demo is the interface: it has no JSON", hint="kittui ls --json lists a source.")
+        raise TerminalNeeded(
+            "the demo opens the interface and has no JSON output", hint="To list a source as JSON: kittui ls --json"
+        )
     need_terminal(_HINT)
     with _folder(keep) as folder:
         try:
             return await _play(call, folder, kept=keep is not None)
         finally:
-            # A cancelled task leaves its thread at work; what such a thread writes late would outlive the folder.
+            # A cancelled task leaves its thread running, and what that thread writes late would outlive the folder.
             await asyncio.get_running_loop().shutdown_default_executor()
 
 
@@ -71,7 +73,7 @@ async def _play(call: Call, folder: Path, *, kept: bool) -> int:
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """The folder to play in; a temporary one is removed when the block is left, by whatever way."""
+    """The demo's folder; a temporary one is removed when the block exits, however it exits."""
     if keep is not None:
         try:
             keep.mkdir(parents=True)

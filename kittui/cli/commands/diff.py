@@ -34,7 +34,7 @@ _STYLES: dict[Status, str] = {
 _COLUMNS = 80
 _VALUES = 100
 _UNREAD = 100
-"""Tensors whose values were not read that are listed of one file: JSON has all."""
+"""Tensors with unread values listed per file; JSON lists all."""
 _DIFFERENT = 1
 _FAILED = 2
 
@@ -43,13 +43,11 @@ _FAILED = 2
 @click.argument("a")
 @click.argument("b")
 @labels_option
-@click.option("--a-label", "a_labels", multiple=True, metavar="LABEL=VALUE", help="The same, of A alone.")
-@click.option("--b-label", "b_labels", multiple=True, metavar="LABEL=VALUE", help="The same, of B alone.")
+@click.option("--a-label", "a_labels", multiple=True, metavar="LABEL=VALUE", help="The same, for A only.")
+@click.option("--b-label", "b_labels", multiple=True, metavar="LABEL=VALUE", help="The same, for B only.")
 @click.option("--content", is_flag=True, help="Read every differing layer whole, verify it and compare every value.")
 @click.option("--sample", type=click.IntRange(1, 10_000), help="Read N random windows of each large file instead.")
-@click.option(
-    "--exit-code", is_flag=True, help="Exit with 1 where the manifests differ, and never with 1 for an error."
-)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the manifests differ, and never with 1 for an error.")
 @click.option("--tool", metavar="PATH", help="Open both sides of the file PATH (or Kitfile) in the difftool instead.")
 @click.option("--markdown", is_flag=True, help="Print a report for a merge request, pinned to digests.")
 @click.option("--html", is_flag=True, help="Print a report as one HTML page.")
@@ -69,10 +67,10 @@ async def command(
 ) -> int:
     """Compare two ModelKits: Kitfile, layers, files, lines, rows and tensors.
 
-    Neither is pulled: only what tells them apart is read, and a layer that is in the local store is read from there.
-    Tensor values are compared with --content. --tool PATH opens verified copies of one file in `difftool` of the
-    configuration, else in $VISUAL or $EDITOR where that can compare; what is written into them is not kept.
-    Two variants of one index are compared by naming it twice:
+    Neither is pulled: only what may differ is read, and layers in the local store are read from there.
+    Tensor values are compared with --content. --tool PATH opens verified copies of one file in the configured
+    `difftool`, else in $VISUAL or $EDITOR if it can compare; edits to the copies are discarded.
+    To compare two variants of one index, name it twice:
     diff REF REF --a-label quantization=q4_0 --b-label quantization=q8_0.
     """
     if markdown + html + call.options.json > 1:
@@ -122,7 +120,7 @@ async def _compare(call: Call, versions: Sequence[tuple[str, Sequence[str]]], de
 
 
 async def _review(call: Call, comparison: Comparison) -> Review | None:
-    """What was kept of a review of these two digests, None where nothing was."""
+    """The saved review of these two digests, if any."""
     reviews = Reviews(call.composition.state_dir)
     found = Review.from_json(await asyncio.to_thread(reviews.read, comparison.a.digest, comparison.b.digest))
     return None if found.empty else found
@@ -146,7 +144,7 @@ def _print(call: Call, comparison: Comparison) -> None:
 
 
 def _packed(facts: list[str]) -> Iterator[str]:
-    """Facts in lines of 80 columns, none of them broken."""
+    """Pack facts into lines of 80 columns without breaking a fact."""
     line = ""
     for fact in facts:
         if line and len(line) + len(fact) + 3 > _COLUMNS:

@@ -1,4 +1,4 @@
-"""`kittui doctor`: what this terminal, this store and a registry can do."""
+"""`kittui doctor`: check this terminal, the local store and a registry."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _MARKS: Final[dict[str, tuple[str, str]]] = {
 
 @run.command("doctor", changes=True)
 @click.argument("host", metavar="[HOST[/REPOSITORY]]", required=False)
-@click.option("--repair", is_flag=True, help="Repair the local store where nothing is lost by it.")
+@click.option("--repair", is_flag=True, help="Repair the local store where that loses nothing.")
 @click.option("--verify", is_flag=True, help="Hash every blob in the local store.")
 async def command(call: Call, host: str | None, repair: bool, verify: bool) -> int:
-    """Show what this terminal, the local store and a registry can do, and what to do about the rest."""
+    """Check what this terminal, the local store and a registry support, and how to fix the rest."""
     from kittui.store.doctor import inspect_store
 
     composition = call.composition
@@ -45,7 +45,7 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
         call.preview(
             [
                 *(f"{one.subject}: {one.detail}" for one in planned),
-                REPAIR_ALSO if planned else "there is nothing to repair",
+                REPAIR_ALSO if planned else "nothing to repair",
             ],
             *({"action": "repair", "kind": one.kind, "subject": one.subject} for one in planned),
         )
@@ -54,8 +54,10 @@ async def command(call: Call, host: str | None, repair: bool, verify: bool) -> i
         call.printer.status("repairing the store")
         repairs = (await repair_store(composition.store_root)).repairs
     elif call.options.dry_run:
-        raise UsageError("doctor changes nothing without --repair", hint="Give --repair with --dry-run.")
-    call.printer.status("looking at the store")
+        raise UsageError(
+            "--dry-run needs --repair: doctor changes nothing without it", hint="Add --repair to see what it would do."
+        )
+    call.printer.status("checking the store")
     store = await inspect_store(composition.store_root, verify=verify)
     registry: list[Check] = []
     if host is not None:

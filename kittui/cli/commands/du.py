@@ -1,4 +1,4 @@
-"""`kittui du`: what takes up the disk in the store or a layout, and what becomes free if it goes."""
+"""`kittui du`: disk usage of the store or a layout, and what each removal would free."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kittui.usecases.change.usage import Usage, Used, usage_of
 @run.command("du")
 @click.argument("source", metavar="[SOURCE|REPO]", required=False)
 async def command(call: Call, source: str | None) -> None:
-    """Show what takes up the disk in the local store or a layout, and what each ModelKit's removal would free.
+    """Show the disk usage of the local store or a layout, and what each ModelKit's removal would free.
 
-    FREES are the bytes that no other ModelKit needs: shared blobs are counted once, and become free only if all go
-    that need them. In JSON `shared` names these. A registry does not say what is on its disk.
+    FREES counts the bytes that no other ModelKit needs. Shared blobs are counted once and become free only when every
+    ModelKit that needs them is removed (`shared` in JSON). A registry does not report its disk usage.
     """
     places = call.composition.places
     parsed = LOCAL if source is None else places.parse_source(source)
@@ -38,7 +38,7 @@ async def command(call: Call, source: str | None) -> None:
         raise NotFound(f"{name} holds nothing in {place}", hint=f"kittui ls {place} lists what there is.")
     call.printer.result(usage.to_json(name), lambda: _print(call, usage, name))
     if usage.holdings.doubt:
-        call.printer.warning(f"a removal frees nothing now: {usage.holdings.doubt}")
+        call.printer.warning(f"a removal would free nothing now: {usage.holdings.doubt}")
 
 
 def _print(call: Call, usage: Usage, name: str | None) -> None:
@@ -60,7 +60,7 @@ def _print(call: Call, usage: Usage, name: str | None) -> None:
 
 
 def _row(usage: Usage, one: Used) -> list[Styled]:
-    """One ModelKit; what it shares is named by the first that has to go as well."""
+    """One ModelKit; its shared bytes are shown with the first of the other ModelKits that would have to go too."""
     shared = usage.shared(one)
     said = ""
     if shared:

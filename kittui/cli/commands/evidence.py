@@ -1,4 +1,4 @@
-"""`kittui evidence`: one folder about a ModelKit for an auditor."""
+"""`kittui evidence`: the evidence about a ModelKit in one folder, for an auditor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kittui.usecases.trust.names import plain_name
 
 @run.command("evidence", changes=True)
 @click.argument("reference")
-@click.option("-d", "--directory", metavar="DIR", help="The folder to create (evidence-DIGEST here).")
+@click.option("-d", "--directory", metavar="DIR", help="The folder to create (./evidence-DIGEST).")
 @click.option("--against", metavar="TAG", help="Compare it with this tag (rollback).")
 @key_option
 async def command(
@@ -33,8 +33,8 @@ async def command(
 ) -> None:
     """Write one folder for an auditor: manifest, Kitfile, BOM, statements, signatures, records, a comparison.
 
-    SHA256SUMS lists the hashes of all files; with a key (--key, or signing_key in config.yaml) SHA256SUMS.sig signs it,
-    which openssl and cosign verify-blob check. Layers are read only as far as the comparison needs them.
+    SHA256SUMS has the hashes of all files. With a key (--key, or signing_key in config.yaml) SHA256SUMS.sig signs it;
+    check that with openssl or cosign verify-blob. Layers are read only as far as the comparison needs them.
     """
     composition = call.composition
     located = await composition.places.locate(reference)
@@ -43,7 +43,7 @@ async def command(
     if kit.manifest.is_index:
         raise needs_choice(kit.manifest, str(located))
     keyring = (await asyncio.to_thread(lambda: composition.keyring)).for_repository(plain_name(repository))
-    call.printer.status(f"reading what is known of {located}")
+    call.printer.status(f"collecting evidence about {located}")
     history = await merged_history(repository, composition.ledger, keyring, sorted(composition.stage_tags))
     more = await _comparison(call, repository, against, kit.digest)
     files = await gather(repository, kit, keyring, history, more)
@@ -68,7 +68,7 @@ async def command(
 
 
 async def _comparison(call: Call, repository: Repository, against: str | None, digest: Digest) -> dict[str, bytes]:
-    """The report of what differs from another tag; nothing where there is none, or it is the same ModelKit."""
+    """The report of differences from another tag; empty if there is no such tag, or it is the same ModelKit."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown
     from kittui.errors import NotFound

@@ -23,19 +23,19 @@ from kittui.usecases.find import Finder, Match, Problem, Progress, Query
 async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
     """Find the ModelKits and tags that hold a file, a layer, a config or content with a diffId.
 
-    Digests and diffIds are answered from manifests and configs alone. FILE is a name, the end of a path or a pattern
-    like '*.pkl'; it needs the file lists of layers, which are read once and remembered. PATH=VALUE is a value of the
-    Kitfile: the end of its path, and a text or pattern, or nothing for any value; where no Kitfile has it, it is a
-    FILE. A SOURCE is local://, HOST,
-    oci:DIR, a repository or one ModelKit; without any: the local store and all configured places. The exit status is
-    1 where nothing was found, and 4 where a registry did not list all it has.
+    Digests and diffIds need only manifests and configs. FILE is a name, the end of a path or a pattern
+    like '*.pkl'; it needs the file lists of layers, which are read once and cached. PATH=VALUE is a value of the
+    Kitfile: the end of its path, then a text or pattern, or nothing for any value. If no Kitfile has it, it is read as
+    a FILE. A SOURCE is local://, HOST,
+    oci:DIR, a repository or one ModelKit; without any: the local store and all configured sources. The exit status is
+    1 if nothing was found, and 4 if a registry's list was incomplete.
     """
     query = Query.parse(wanted)
     with metered() as traffic:
         places = await places_to_search(call.composition, sources)
 
         def progress(now: Progress) -> None:
-            call.printer.status(f"{now.at}: {_looked(now)} looked through")
+            call.printer.status(f"{now.at}: {_looked(now)} searched")
 
         finder = Finder(call.composition.modelkits, inspector_of(call), progress)
         matches: list[Match] = []
@@ -52,7 +52,7 @@ async def command(call: Call, wanted: str, sources: tuple[str, ...]) -> int:
         call.printer.warning(f"{problem.reference}: {problem.error.message}")
     if not matches:
         looked = _looked(finder.progress)
-        call.printer.note(f"nothing holds {wanted} among {looked}")
+        call.printer.note(f"{wanted} was not found in {looked}")
         return max([1, *(problem.error.exit_status for problem in problems)])
     return max((problem.error.exit_status for problem in problems if isinstance(problem.error, Incomplete)), default=0)
 

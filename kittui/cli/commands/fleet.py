@@ -1,4 +1,4 @@
-"""`kittui fleet`: one ModelKit over several registries, and promoting across them."""
+"""`kittui fleet`: one ModelKit in several registries, and promoting across them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ from kittui.usecases.trust.fleet import Member, Passed, Standing, pass_on, stand
 
 @run.command("fleet", changes=True)
 @click.argument("name", required=False)
-@click.option("--promote", "targets", multiple=True, metavar="MEMBER", help="Make the champion before it this one's.")
-@click.option("--from", "origin", metavar="MEMBER", help="Take the champion of this member, not of the one before.")
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option(
+    "--promote",
+    "targets",
+    multiple=True,
+    metavar="MEMBER",
+    help="Promote the previous member's champion to this member.",
+)
+@click.option(
+    "--from", "origin", metavar="MEMBER", help="Take this member's champion instead of the previous member's."
+)
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 async def command(
     call: Call,
     name: str | None,
@@ -32,20 +40,20 @@ async def command(
     confirm: tuple[str, ...],
     override: str,
 ) -> int:
-    """Show where one ModelKit stands in the repositories that `fleet` in config.yaml names, and what is behind.
+    """Show one ModelKit in each repository of a `fleet` in config.yaml, and which of them are behind.
 
-    --promote copies the champion of the member before (or of --from) with its signatures and statements, and promotes
-    it under the member's own gates; given several times, one after the other. What fails is reported, the exit status
-    is then 1, and the same command continues where it stopped.
+    --promote copies the champion of the previous member (or of --from) with its signatures and statements, and promotes
+    it under the member's own gates; repeat it to promote through several. A failure is reported, the exit status is
+    then 1, and the same command continues where it stopped.
     """
     composition = call.composition
     fleets = composition.config.fleet
     if not fleets:
-        raise UsageError("no fleet is configured", hint="Name its repositories in config.yaml: see the guide.")
+        raise UsageError("config.yaml has no fleet", hint="List its repositories in config.yaml: see the guide.")
     if name is not None and name not in fleets:
-        raise NotFound(f"there is no fleet {name}", hint=f"config.yaml names {', '.join(fleets)}.")
+        raise NotFound(f"there is no fleet {name}", hint=f"config.yaml has {', '.join(fleets)}.")
     if targets and name is None:
-        raise UsageError("--promote needs the name of a fleet", hint=f"config.yaml names {', '.join(fleets)}.")
+        raise UsageError("--promote needs the name of a fleet", hint=f"config.yaml has {', '.join(fleets)}.")
     if targets and name is not None:
         members = _members(call, name)
         passed = await _promote(call, members, targets, origin, reason, confirm, override)
@@ -56,7 +64,7 @@ async def command(
     champion = composition.config.moves.champion
     found: dict[str, list[Standing]] = {}
     for each in [name] if name else list(fleets):
-        call.printer.status(f"looking at {each}")
+        call.printer.status(f"reading {each}")
         found[each] = await standings(_members(call, each), stages, champion, composition.ledger, keyring)
     document: dict[str, Any] = {each: [one.to_json() for one in rows] for each, rows in found.items()}
     call.printer.result(document, lambda: _print(call, found))
@@ -88,7 +96,10 @@ async def _promote(
         at = names.index(target)
         source = names.index(origin) if origin is not None else at - 1
         if source < 0 or source == at:
-            raise UsageError(f"nothing is before {target}", hint="Name where it comes from with --from.")
+            raise UsageError(
+                f"{target} is the first member, so there is none to promote from",
+                hint="Use --from to choose the member to take the champion from.",
+            )
         steps.append((members[source], members[at]))
     lines = [f"{first.repository.reference()} -> {last.repository.reference()}" for first, last in steps]
     plan = ["Promote across registries", *(f"  {line}" for line in lines)]
@@ -97,7 +108,7 @@ async def _promote(
     call.printer.confirm(plan, "Promote?")
     passed = []
     for first, last in steps:
-        call.printer.status(f"passing on to {last.name}")
+        call.printer.status(f"promoting to {last.name}")
         passed.append(
             await pass_on(
                 first,
@@ -132,7 +143,7 @@ def _print_passed(call: Call, passed: Sequence[Passed]) -> None:
                 call.printer.line(f"  {one.error.hint}")
             continue
         moved = ", ".join(change.tag for change in one.done.changes) if one.done else ""
-        what = f"moved {moved}" if moved else "stands there already"
-        call.printer.line((f"{one.member.name}: ", "bold"), f"{what}; {one.carried} statements taken along")
+        what = f"moved {moved}" if moved else "already there"
+        call.printer.line((f"{one.member.name}: ", "bold"), f"{what}; {one.carried} statements copied too")
         for note in one.notes:
             call.printer.line(f"  {note}")

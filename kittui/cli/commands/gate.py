@@ -1,4 +1,4 @@
-"""`kittui gate`: what has to hold before a promotion, evaluated alone."""
+"""`kittui gate`: evaluate the gates of a promotion without promoting."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _WORDS: Final[dict[State, str]] = {"pass": "pass", "fail": "FAIL", "unknown": "c
 @run.command("gate")
 @click.argument("repository", metavar="REPO")
 @click.option("--from", "origin", metavar="TAG", help="The tag to promote (challenger).")
-@click.option("--to", "target", metavar="TAG", help="The tag that it would get (champion).")
+@click.option("--to", "target", metavar="TAG", help="The tag that would move (champion).")
 async def command(call: Call, repository: str, origin: str | None, target: str | None) -> int:
-    """Evaluate the gates of a promotion and change nothing: exit status 0 where every gate passes, 1 otherwise.
+    """Evaluate the gates of a promotion and change nothing. Exit status 0 if every gate passes, 1 otherwise.
 
-    Gates that are not enforced count here, too: a promotion goes ahead without them.
+    Advisory gates count here too, although a promotion proceeds without them.
     """
     composition = call.composition
     found = await repository_of(call, repository, changing=False)
@@ -44,7 +44,7 @@ async def command(call: Call, repository: str, origin: str | None, target: str |
         if not plan.changes:
             call.printer.line("nothing to promote: both tags point to the same digest")
         elif not verdicts:
-            call.printer.line("no gates hold for this move: name them as `gates` in config.yaml")
+            call.printer.line("no gates apply to this move: set them with `gates` in config.yaml")
         else:
             call.printer.table(("GATE", "ANSWER", "ENFORCED", "REASON"), gate_rows(verdicts))
 

@@ -1,4 +1,4 @@
-"""`kittui history`: who moved which tag, when."""
+"""`kittui history`: who moved which tag, and when."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from kittui.usecases.trust.history import MergedHistory
 @run.command("history")
 @click.argument("repository", metavar="REPO")
 @click.argument("tag", required=False)
-@click.option("--at", "at", metavar="DATE", help="What the tag pointed to then: 2026-09-01, or a time with its zone.")
+@click.option(
+    "--at", "at", metavar="DATE", help="Show what the tag pointed to then: 2026-09-01, or a time with its zone."
+)
 async def command(call: Call, repository: str, tag: str | None, at: str | None) -> int:
     """Show who moved the tags of a repository, when, from which digest to which, and why.
 
-    What kittui did on this machine and the records in the registry, from any machine, are shown together: PROOF says
-    what a record proves. A tag that moved without a record was moved outside kittui. With --at: what the tag (champion
-    unless named) pointed to at a time, and how certain that is; exit status 1 where that is not known.
+    It joins what kittui did on this machine with the records in the registry from any machine. PROOF shows
+    what a record proves. A tag that moved without a record was moved outside kittui. --at shows what a tag (champion
+    by default) pointed to at a time, and how certain that is; the exit status is 1 if that is unknown.
     """
     composition = call.composition
     reference = composition.places.parse(repository)
@@ -59,7 +61,7 @@ def _print(call: Call, history: MergedHistory) -> None:
         header = ("TIME", "ACTOR", "ACTION", "TAG", "BEFORE", "AFTER", "PROOF", "REASON")
         call.printer.table(header, [_row(event) for event in history.events])
     else:
-        call.printer.note(f"no move of a tag of {history.repository} is known")
+        call.printer.note(f"no tag moves are known for {history.repository}")
     for note in history.notes:
         call.printer.warning(note)
 

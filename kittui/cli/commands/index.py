@@ -1,4 +1,4 @@
-"""`kittui index`: ModelKit indexes, which list the variants of a ModelKit with labels to choose by."""
+"""`kittui index`: ModelKit indexes, which list a ModelKit's variants with labels to choose by."""
 
 from __future__ import annotations
 
@@ -28,18 +28,16 @@ from kittui.usecases.change.tags import apply_changes
 
 command = click.Group(
     "index",
-    help="Work on ModelKit indexes: lists of a ModelKit's variants, with labels that a variant is chosen by.\n\n"
-    "An index lists ModelKits of its own repository, in a registry or a layout; kit's store can't be given one.",
+    help="Work on ModelKit indexes: lists of a ModelKit's variants, each chosen by its labels.\n\n"
+    "An index lists ModelKits of its own repository, in a registry or a layout; kit's store can't hold one.",
     subcommand_metavar="COMMAND ...",
 )
 
-_reason = click.option("--reason", default="", help="Why; kept in the history.")
-_confirm = click.option(
-    "--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved."
-)
-_override = click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+_reason = click.option("--reason", default="", help="The reason, kept in the history.")
+_confirm = click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
+_override = click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 _annotate = click.option(
-    "--annotate", "annotations", multiple=True, metavar="KEY=VALUE", help="An annotation; repeat it for several."
+    "--annotate", "annotations", multiple=True, metavar="KEY=VALUE", help="An annotation; repeatable."
 )
 
 
@@ -52,7 +50,7 @@ _annotate = click.option(
 async def create(
     call: Call, reference: str, annotations: tuple[str, ...], reason: str, confirm: tuple[str, ...], override: str
 ) -> None:
-    """Create an empty index under a tag that is free."""
+    """Create an empty index under an unused tag."""
     located = await _located(call, reference, changing=True)
     plan = await plan_new_index(located.repository, _own_tag(located), parse_labels(annotations))
     await _apply(call, plan, reason, confirm, override)
@@ -67,7 +65,7 @@ async def create(
     "labels",
     multiple=True,
     metavar="LABEL=VALUE",
-    help="A label; LABEL:=JSON for a value that is not text, LABEL- takes one away.",
+    help="A label; LABEL:=JSON for a value that is not text, LABEL- removes one.",
 )
 @_annotate
 @_reason
@@ -100,7 +98,7 @@ async def add(
 async def remove(
     call: Call, reference: str, variants: tuple[str, ...], reason: str, confirm: tuple[str, ...], override: str
 ) -> None:
-    """Take ModelKits out of an index; the ModelKits stay."""
+    """Remove ModelKits from an index; the ModelKits themselves stay."""
     located = await _located(call, reference, changing=True)
     targets = [await _target(call, located, text) for text in variants]
     plan = await plan_removing(located.repository, _own_tag(located), targets)
@@ -111,7 +109,7 @@ async def remove(
 @click.argument("reference", metavar="REF")
 @click.option("-l", "--label", "labels", multiple=True, metavar="LABEL=VALUE", help="Only variants with this label.")
 async def list_variants(call: Call, reference: str, labels: tuple[str, ...]) -> None:
-    """List what an index has, with the size of each; of a repository, list its indexes."""
+    """List an index's variants with their sizes, or a repository's indexes."""
     located = await _located(call, reference)
     if located.target is None:
         await _list_indexes(call, located.repository)
@@ -158,28 +156,30 @@ async def _source(call: Call, reference: str) -> tuple[Repository, Target]:
 
 
 def _own_tag(located: Located) -> Tag:
-    """The tag of the index that changes; raises UsageError for a digest, which can't come to hold anything else."""
+    """The tag of the index to change; raises UsageError for a digest, whose contents can't change."""
     if isinstance(located.target, Digest):
-        raise UsageError("an index is changed under a tag", hint="Write REPOSITORY:TAG.", reference=str(located))
+        raise UsageError(
+            "an index can only be changed through a tag", hint="Write REPOSITORY:TAG.", reference=str(located)
+        )
     return located.target or DEFAULT_TAG
 
 
 async def _target(call: Call, located: Located, text: str) -> Target:
-    """A tag or digest in the index's own repository, also where it is written out."""
+    """A tag or digest in the index's own repository, given alone or as a full reference."""
     if "/" not in text and not text.startswith("oci:"):
         return parse_target(text.removeprefix("@"))
     other = await call.composition.places.locate(text)
     if other.repository.reference() != located.repository.reference():
         raise UsageError(
             f"{text} is in another repository, and an index lists ModelKits of its own",
-            hint=f"First: kittui copy {text} {located.repository.reference()}",
+            hint=f"Copy it first: kittui copy {text} {located.repository.reference()}",
             reference=text,
         )
     return other.target or DEFAULT_TAG
 
 
 def _values(texts: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Labels as JSON, and the keys of those to take away."""
+    """Labels as JSON, and the keys of those to remove."""
     found: dict[str, str] = {}
     removed: list[str] = []
     for text in texts:
@@ -216,14 +216,14 @@ async def _apply(call: Call, plan: ChangePlan, reason: str, confirm: Sequence[st
             if change.after is not None:
                 call.printer.line((done.repository.reference(change.tag), "bold"), f"  {change.after.digest}")
         if not done.changes:
-            call.printer.line("Nothing to do: the index says this already.")
+            call.printer.line("Nothing to do: the index already has these entries.")
 
     call.printer.result(done.to_json(), show)
     note_unseen(call, done.unseen)
 
 
 async def _sizes(call: Call, repository: Repository, variants: Sequence[Variant]) -> dict[str, int | None]:
-    """Bytes of each variant's layers, from its manifest; None where that can't be read."""
+    """Bytes of each variant's layers, from its manifest; None if that can't be read."""
 
     async def size(variant: Variant) -> int | None:
         try:

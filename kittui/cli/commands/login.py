@@ -1,4 +1,4 @@
-"""`kittui login`: into kit's credentials file or the configured helper."""
+"""`kittui login`: save a login in kit's credentials file or the configured helper."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from kittui.usecases.login import SECRET_LIMIT, login
 
 @run.command("login", changes=True)
 @click.argument("host")
-@click.option("-u", "--username", metavar="USER", help="User name; without one the password is an identity token.")
+@click.option("-u", "--username", metavar="USER", help="User name; without it, the password is an identity token.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 async def command(call: Call, host: str, username: str | None, password_stdin: bool) -> None:
-    """Log in to a registry. The password is asked for on the terminal, or read from stdin; it is never an argument.
+    """Log in to a registry. The password is prompted for or read from stdin; it is never an argument.
 
-    From stdin it may have several lines, as the key file of a cloud has. It is kept only if the registry accepts it.
+    From stdin it may have several lines, like a cloud provider's key file. It is saved only if the registry accepts it.
     """
     call.check_write(host)
     call.preview(
-        [f"Log in to {host}; the registry has to accept the password first"], {"action": "login", "host": host}
+        [f"Log in to {host}; the password is saved only if the registry accepts it"], {"action": "login", "host": host}
     )
     if password_stdin:
         given = await asyncio.to_thread(sys.stdin.buffer.read, 4 * SECRET_LIMIT + 2)
@@ -35,7 +35,7 @@ async def command(call: Call, host: str, username: str | None, password_stdin: b
     else:
         if not call.printer.asks:
             raise TerminalNeeded(
-                "the password is asked for on a terminal, and there is none", hint="Pipe it in with --password-stdin."
+                "there is no terminal to ask for the password on", hint="Pipe it in with --password-stdin."
             )
         user = username if username is not None else call.printer.ask(f"User name for {host}: ").strip()
         password = await asyncio.to_thread(getpass.getpass, "Password: ")
@@ -50,4 +50,4 @@ def _text(given: bytes) -> str:
     try:
         return given.decode("utf-8")
     except UnicodeDecodeError:
-        raise UsageError("the password on stdin is not text", hint="It has to be UTF-8.") from None
+        raise UsageError("the password on stdin is not text", hint="It must be UTF-8.") from None

@@ -1,4 +1,4 @@
-"""`kittui logout`: forget a registry's login."""
+"""`kittui logout`: delete a registry's saved login."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kittui.usecases.login import logout
 @run.command("logout", changes=True)
 @click.argument("host")
 async def command(call: Call, host: str) -> None:
-    """Forget the login that kittui or kit keeps for a registry."""
+    """Delete the login that kittui or kit saved for a registry."""
     call.check_write(host)
-    call.preview([f"Forget the login for {host}"], {"action": "logout", "host": host})
+    call.preview([f"Delete the login for {host}"], {"action": "logout", "host": host})
     where = await logout(Logins(call.composition), host)
     document = {"host": host, "removed": where}
     call.printer.result(document, lambda: call.printer.line(f"Logged out of {host}: removed from {where}."))

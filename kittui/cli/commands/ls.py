@@ -27,12 +27,12 @@ from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repo
 from kittui.usecases.browse.tag_names import natural_key
 
 _DATED = MODELS - {"modelkit"}
-"""Kinds whose config may say when they were created; a ModelKit's manifest says it."""
+"""Kinds whose creation date may be in the config; a ModelKit has it in the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A source's repositories, and why there are none or may be more."""
+    """A source's repositories, and why the list is empty or incomplete."""
 
     place: Place
     entries: tuple[RepositoryEntry, ...] = ()
@@ -55,13 +55,13 @@ class _Listed:
 
 @run.command("ls")
 @click.argument("source", required=False)
-@click.option("--check", is_flag=True, help="Check the signatures of every ModelKit listed: reads what is attached.")
-@click.option("-l", "--long", is_flag=True, help="Show ages that configs alone say, which are read for it.")
+@click.option("--check", is_flag=True, help="Check the signatures of every listed ModelKit (reads attached manifests).")
+@click.option("-l", "--long", is_flag=True, help="Read configs too, for ages that only they have.")
 async def command(call: Call, source: str | None, check: bool, long: bool) -> None:
     """List the repositories of SOURCE (local://, HOST, oci:DIR), or the tags of SOURCE/REPO.
 
-    Without an argument: the local store, and the registries and layouts of the configuration. A tag has the stage that
-    its ModelKit stands at, by the first stage tag on it.
+    Without an argument: the local store and the configured registries and layouts. STAGE is
+    the first stage tag on the same ModelKit.
     """
     if source is None:
         await _all(call)
@@ -78,7 +78,7 @@ async def command(call: Call, source: str | None, check: bool, long: bool) -> No
 
 
 async def _all(call: Call) -> None:
-    """A source that fails is marked; the others are still listed."""
+    """List every source; one that fails is marked, and the others are still listed."""
     listings = [await _repositories(call, place) for place in call.composition.configured()]
     document = {**listings[0].document, "sources": [listed.document for listed in listings]}
 
@@ -99,7 +99,7 @@ async def _all(call: Call) -> None:
 
 
 async def _repositories(call: Call, place: Place) -> _Listed:
-    """What a source lists; where it lists nothing, the repositories that the configuration names."""
+    """What a source lists; if it can't list, the repositories that the configuration names."""
     composition = call.composition
     named = composition.config.registry(place.host).repositories if place.kind == "remote" else ()
     entries: list[RepositoryEntry] = []
@@ -111,7 +111,7 @@ async def _repositories(call: Call, place: Place) -> _Listed:
     except (Unsupported, AuthError) as error:
         if not named:
             return _Listed(place, (), error)
-        call.printer.note(f"{error.message}; these are the configuration's")
+        call.printer.note(f"{error.message}; showing the configured repositories")
     except Incomplete as error:
         problem = error
     except KittuiError as error:
@@ -145,7 +145,7 @@ def _print_repositories(call: Call, listed: _Listed) -> None:
 async def _tags(call: Call, text: str, reference: Reference, *, check: bool, long: bool) -> None:
     if reference.target is not None:
         raise UsageError(
-            "ls lists the tags of a repository, and this names one ModelKit",
+            "ls lists the tags of a repository, but this is a single ModelKit",
             hint=f"kittui show {text}",
             reference=text,
         )
@@ -158,7 +158,7 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool, lon
         if repository.source.traits.free:
             raise NotFound(
                 f"there is no repository {repository.name} in {place}",
-                hint=f"`kittui ls {place}` lists what is there.",
+                hint=f"`kittui ls {place}` lists its repositories.",
                 reference=text,
             )
     call.printer.status(f"{repository.reference()}: reading {counted(len(listing.tags), 'manifest')}")
@@ -188,12 +188,12 @@ async def _tags(call: Call, text: str, reference: Reference, *, check: bool, lon
 
 
 def _unsigned(repository: Repository, row: TagRow, listing: TagListing) -> bool:
-    """Whether the tags alone show that nothing is attached: where signatures can be referrers too, they do not."""
+    """Whether the tags alone show that nothing is attached; not if signatures can be referrers too."""
     return repository.source.capabilities.referrers.denied and listing.incomplete is None and not row.attached
 
 
 async def _with_ages(call: Call, repository: Repository, rows: Sequence[TagRow]) -> list[TagRow]:
-    """The rows with the creation dates that configs alone say; one that can't be read leaves its row as it was."""
+    """The rows with creation dates from configs; a row whose config can't be read stays as it was."""
 
     async def dated(row: TagRow) -> TagRow:
         if row.created is not None or row.digest is None or row.kind not in _DATED:
@@ -207,7 +207,7 @@ async def _with_ages(call: Call, repository: Repository, rows: Sequence[TagRow])
 
 
 def _stages(call: Call, rows: Sequence[TagRow]) -> dict[Digest, Tag]:
-    """Where each ModelKit stands: of its stage tags the one that people look for first."""
+    """The stage of each ModelKit: the first of its stage tags in the configured order."""
     order = ranks(call.composition.config.stages)
     held = sorted((row for row in rows if row.tag in order), key=lambda row: -order[row.tag or ""])
     return {row.digest: row.tag for row in held if row.digest is not None and row.tag is not None}
@@ -262,7 +262,7 @@ def _print_tags(
     call.printer.table(("", "TAG", "DIGEST", "SIZE", "AGE", "STAGE", "SIGNED", ""), cells, right=(3, 4))
     undated = sum(row.created is None and row.kind in _DATED for row in rows)
     if undated and not (long or repository.source.traits.free):
-        of = "1 age is only in a config" if undated == 1 else f"{undated:,} ages are only in configs"
+        of = "1 age is only in its config" if undated == 1 else f"{undated:,} ages are only in their configs"
         call.printer.note(f"{of}: ls -l shows {'it' if undated == 1 else 'them'}")
     seen = {row.digest for row in rows}
     orphans = sum(len(found) for digest, found in listing.attached.items() if digest not in seen)

@@ -1,4 +1,4 @@
-"""`kittui promote`: champion -> rollback, challenger -> champion."""
+"""`kittui promote`: move champion to rollback, then challenger to champion."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kittui.usecases.change.promote import plan_promote
 @run.command("promote", changes=True)
 @click.argument("repository", metavar="REPO")
 @click.option("--from", "origin", metavar="TAG", help="The tag to promote (challenger).")
-@click.option("--to", "target", metavar="TAG", help="The tag that it gets (champion).")
-@click.option("--retire", is_flag=True, help="Tag what rollback held until now as retired.")
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option("--to", "target", metavar="TAG", help="The tag that moves (champion).")
+@click.option("--retire", is_flag=True, help="Tag the previous rollback as retired.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 async def command(
     call: Call,
     repository: str,
@@ -29,7 +29,7 @@ async def command(
     confirm: tuple[str, ...],
     override: str,
 ) -> None:
-    """Make the challenger the champion, and the champion the rollback. Run again, it finishes what was interrupted."""
+    """Make the challenger the champion, and the champion the rollback. Run again to finish an interrupted promotion."""
     stages = call.composition.config.moves
     found = await repository_of(call, repository)
     wanted = parse_tag(target) or stages.champion

@@ -1,4 +1,4 @@
-"""`kittui prune`: delete old records of moves from a registry."""
+"""`kittui prune`: delete old records of tag moves from a registry."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kittui.usecases.trust.prune import old_records, prune
 
 @run.command("prune", changes=True)
 @click.argument("repository", metavar="REPO")
-@click.option("--keep", type=click.IntRange(1), default=20, show_default=True, help="Records of each tag that stay.")
+@click.option("--keep", type=click.IntRange(1), default=20, show_default=True, help="Records to keep for each tag.")
 async def command(call: Call, repository: str, keep: int) -> None:
-    """Delete old records of moves from the registry; the newest of each tag always stay.
+    """Delete old records of tag moves from the registry; the newest of each tag always stay.
 
-    The history on this machine keeps them. Signatures, statements and records that prove nothing are left alone.
+    The history on this machine keeps them. Signatures, statements and unsigned records are left alone.
     """
     found = await repository_of(call, repository)
     call.check_write(found.reference())

@@ -1,4 +1,4 @@
-"""`kittui pull`: into the local store."""
+"""`kittui pull`: pull ModelKits into the local store."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from kittui.usecases.browse.variants import chosen_by_tag
 from kittui.usecases.change.transfer import parent_missing, parents_of
 
 Ends = tuple[tuple[Repository, Target], tuple[Repository, Target]]
-"""From a repository and a tag or digest in it, to another."""
+"""One transfer: source repository and target, then destination repository and target."""
 
 
 @run.command("pull", changes=True)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @labels_option
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
 @referrers_option
 async def command(
     call: Call,
@@ -41,8 +41,8 @@ async def command(
 ) -> int:
     """Pull ModelKits into the local store, with the ModelKits that their model.path refers to.
 
-    An interrupted pull continues where it stopped when it is run again. Of an index, the variant with the given labels
-    is pulled, under the tag that it has of its own where its entry names one, else under none.
+    Run it again to continue an interrupted pull. From an index, it pulls the variant with the given labels,
+    under the tag that its entry names, if any.
     """
 
     async def pull(text: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _remote(call: Call, text: str) -> Reference:
     if reference.kind in ("remote", "oci"):
         return reference
     raise UsageError(
-        f"{text} names no registry to pull from",
+        f"{text} has no registry to pull from",
         hint="Write HOST[:PORT]/REPOSITORY:TAG or oci:DIR:TAG.",
         reference=text,
     )
@@ -84,7 +84,7 @@ def _store_name(reference: Reference) -> str:
         return store_display(reference.store_name)
     if reference.repository == WHOLE_LAYOUT:
         raise UsageError(
-            f"{reference} names no repository for the store",
+            f"{reference} has no repository name for the store",
             hint=f"Give it one: kittui copy {reference} local://NAME:TAG.",
             reference=str(reference),
         )
@@ -105,7 +105,7 @@ async def _pull(
             pulled = await carry(call, "pull", *parent, confirm=confirm, referrers=referrers)
             parents.append(pulled.to_json())
     except KittuiError as error:
-        # As in kit the ModelKit itself stays, and the exit status tells that it is not all.
+        # As in kit, the ModelKit itself stays, and the exit status shows that something is missing.
         failed = parent_missing(document["reference"], error)
         call.printer.error(failed)
         document["failed"] = failed.exit_status
@@ -115,7 +115,7 @@ async def _pull(
 
 
 async def _parents(call: Call, origin: Repository, manifest: Manifest) -> AsyncIterator[Ends]:
-    """Where the ModelKits that a ModelKit's model.path refers to come from and go; not those that the store holds."""
+    """Where to pull the ModelKits from that model.path refers to, and where to; without those that the store has."""
     store = call.composition.places.source(LOCAL)
     async for parent, tag in parents_of(origin, manifest, call.composition.find_parent):
         if not parent.source.traits.is_store:
@@ -123,7 +123,7 @@ async def _parents(call: Call, origin: Repository, manifest: Manifest) -> AsyncI
 
 
 async def _preview(call: Call, ends: Ends, referrers: bool | None) -> Planned:
-    """What a pull would bring, parents last."""
+    """What a pull would transfer, parents last."""
     plan = await plan_carry(call, "pull", *ends, referrers)
     planned = [await planned_move(call, plan)]
     try:

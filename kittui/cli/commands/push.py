@@ -1,4 +1,4 @@
-"""`kittui push`: from the local store, or a layout, into a registry."""
+"""`kittui push`: push from the local store, or a layout, to a registry."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kittui.usecases.browse.places import DEFAULT_TAG
 @run.command("push", changes=True)
 @click.argument("reference", metavar="REF")
 @click.argument("destination", required=False)
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
 @referrers_option
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 async def command(
     call: Call,
     reference: str,
@@ -42,7 +42,7 @@ async def push_to(
     referrers: bool | None,
     override: str,
 ) -> None:
-    """Push what a reference of the store or a layout names; raises UsageError where no registry is named."""
+    """Push a ModelKit of the store or a layout; raises UsageError if there is no registry to push to."""
     origin = call.composition.places.parse(reference)
     if origin.kind == "remote":
         raise UsageError(
@@ -62,7 +62,7 @@ async def push_to(
 
 
 def _destination(call: Call, origin: Reference, text: str | None) -> Reference:
-    """The registry or layout that was named, or the one in the ModelKit's own name."""
+    """The given registry or layout, or the registry in the ModelKit's own name."""
     if text is not None:
         reference = call.composition.places.parse(text)
         if reference.kind is None and reference.names_host:
@@ -72,7 +72,7 @@ def _destination(call: Call, origin: Reference, text: str | None) -> Reference:
     elif origin.kind == "local" and origin.in_kind("remote").registry != "localhost":
         return origin.in_kind("remote")
     raise UsageError(
-        f"{text or origin} names no registry to push to",
+        f"{text or origin} has no registry to push to",
         hint="Give a destination: kittui push REF HOST[:PORT]/REPOSITORY:TAG.",
         reference=text or str(origin),
     )

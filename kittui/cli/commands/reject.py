@@ -1,4 +1,4 @@
-"""`kittui reject`: one person's no to a ModelKit getting a tag."""
+"""`kittui reject`: one person rejects a ModelKit for a tag."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kittui.cli.run import Call
 @click.argument("reference")
 @review_options
 async def command(call: Call, reference: str, tag: str | None, signing_key: str | None, reason: str) -> None:
-    """Reject a ModelKit for a tag, champion unless --for says otherwise; signed with your own key.
+    """Reject a ModelKit for a tag (champion unless --for names another), signed with your own key.
 
-    The statement has a form of its own, which no tool takes for a signature. A later approval by the same person takes
-    it back.
+    The statement has its own format, which no tool accepts as a signature. A later approval by the same person
+    replaces it.
     """
     await write_review(call, "rejected", reference, tag, signing_key, reason)

@@ -1,4 +1,4 @@
-"""`kittui remove`: untag, or delete."""
+"""`kittui remove`: untag or delete ModelKits."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from kittui.usecases.change.remove import apply_remove, finish_removal
 @run.command("remove", changes=True)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.option("--delete", is_flag=True, help="Delete the ModelKit with all its tags.")
-@click.option("--placeholder", is_flag=True, help="Untag by way of a placeholder, where a registry can't untag.")
-@click.option("--referrers", is_flag=True, help="With --delete: the signatures and statements that refer to it, too.")
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may go.")
+@click.option("--placeholder", is_flag=True, help="Untag with a placeholder if the registry can't untag.")
+@click.option(
+    "--referrers", is_flag=True, help="With --delete: also delete the signatures and statements that refer to it."
+)
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm removing the protected tag TAG.")
 async def command(
     call: Call,
     references: tuple[str, ...],
@@ -33,11 +35,11 @@ async def command(
     reason: str,
     confirm: tuple[str, ...],
 ) -> int:
-    """Untag ModelKits; with --delete, delete them with all their tags. What goes is shown and asked before."""
+    """Untag ModelKits; with --delete, delete them with all their tags. It shows the plan and asks first."""
     if delete and placeholder:
-        raise UsageError("--delete and --placeholder are two different things", hint="Give one of them.")
+        raise UsageError("--delete and --placeholder exclude each other", hint="Give one of them.")
     if referrers and not delete:
-        raise UsageError("--referrers removes what refers to a ModelKit that is deleted", hint="Give --delete with it.")
+        raise UsageError("--referrers works only with --delete", hint="Add --delete, or leave --referrers out.")
     mode: Mode = "delete" if delete else "placeholder" if placeholder else "untag"
     composition = call.composition
 

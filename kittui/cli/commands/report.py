@@ -23,18 +23,20 @@ _FORMS: Final = {"markdown": to_markdown, "html": to_html, "csv": to_csv}
 @run.command("report")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--markdown", is_flag=True, help="Print Markdown (the default).")
-@click.option("--html", is_flag=True, help="Print one HTML page that needs nothing else.")
+@click.option("--html", is_flag=True, help="Print one self-contained HTML page.")
 @click.option("--csv", is_flag=True, help="Print the ModelKits as CSV.")
 async def command(call: Call, sources: tuple[str, ...], markdown: bool, html: bool, csv: bool) -> int:
     """List every ModelKit with versions, stages, licenses, datasets, authors, metrics, signatures and history.
 
-    A SOURCE is what `kittui board` takes. Layers are not read. The exit status is 4 where a registry did not list all
-    it has; what can't be read is listed at the end.
+    A SOURCE is the same as for `kittui board`. Layers are not read. The exit status is 4 if a registry's list was
+    incomplete; what can't be read is listed at the end.
     """
     composition = call.composition
     asked = [form for form, wanted in (("markdown", markdown), ("html", html), ("csv", csv)) if wanted]
     if len(asked) + call.options.json > 1:
-        raise UsageError("one form at a time", hint="Give one of --markdown, --html, --csv and --json.")
+        raise UsageError(
+            "only one output format can be printed", hint="Give one of --markdown, --html, --csv and --json."
+        )
     found, problems = await repositories_of(call.composition, sources)
     if not found and problems:
         raise problems[0]

@@ -1,4 +1,4 @@
-"""`kittui rollback`: champion back to what rollback holds."""
+"""`kittui rollback`: move champion back to what rollback holds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kittui.usecases.change.promote import plan_rollback
 
 @run.command("rollback", changes=True)
 @click.argument("repository", metavar="REPO")
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 async def command(call: Call, repository: str, reason: str, confirm: tuple[str, ...], override: str) -> None:
     """Make the ModelKit that rollback points to the champion again; rollback stays."""
     stages = call.composition.config.moves

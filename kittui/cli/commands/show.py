@@ -1,4 +1,4 @@
-"""`kittui show`: one ModelKit."""
+"""`kittui show`: show one ModelKit."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from kittui.usecases.browse.showing import Shown, show
 @click.argument("reference")
 @labels_option
 @click.option("--all-tags", is_flag=True, help="Ask the registry for every tag on this digest.")
-@click.option("--check", is_flag=True, help="Check its signatures: reads what is attached to it.")
+@click.option("--check", is_flag=True, help="Check its signatures (reads attached manifests).")
 async def command(call: Call, reference: str, labels: tuple[str, ...], all_tags: bool, check: bool) -> int:
-    """Show one ModelKit: manifest, Kitfile, annotations, layers and what is attached to it; of an index, its variants.
+    """Show one ModelKit: manifest, Kitfile, annotations, layers and attached manifests. For an index, its variants.
 
-    The tag `latest` is meant where none is named.
+    Without a tag, `latest` is used.
     """
     composition = call.composition
     located = await composition.places.locate(reference)
@@ -84,7 +84,7 @@ def _document(shown: Shown, signed: Signed) -> dict[str, Any]:
 
 
 def remote_document(remote: Remote) -> dict[str, Any]:
-    """What is kept elsewhere, as JSON."""
+    """Remote datasets and other parts kept outside the layers, as JSON."""
     return {
         "type": remote.section,
         "name": remote.name or None,

@@ -1,4 +1,4 @@
-"""`kittui sign`: vouch for a ModelKit with a key."""
+"""`kittui sign`: sign a ModelKit with a key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kittui.usecases.browse.places import DEFAULT_TAG
 @click.argument("reference")
 @key_option
 async def command(call: Call, reference: str, signing_key: str | None) -> None:
-    """Sign a ModelKit: the signature is about its digest, and is kept beside it where cosign keeps its own.
+    """Sign a ModelKit's digest, and store the signature beside it where cosign stores its own.
 
     cosign verify --key PUB --insecure-ignore-tlog checks it, as kittui verify --public-key PUB does.
     """

@@ -1,4 +1,4 @@
-"""`kittui tag`: retag, locally or in the registry."""
+"""`kittui tag`: retag a ModelKit, locally or in the registry."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _NOTHING = "Nothing to do: the tag already points to this digest."
 @run.command("tag", changes=True)
 @click.argument("source", metavar="SOURCE_REF")
 @click.argument("news", metavar="NEW_TAG_OR_REF...", nargs=-1, required=True)
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 @referrers_option
 async def command(
     call: Call,
@@ -44,10 +44,10 @@ async def command(
     override: str,
     referrers: bool | None,
 ) -> None:
-    """Give a ModelKit another tag, where it is: the same bytes, no layer moved.
+    """Give a ModelKit another tag: the same bytes, no layers moved.
 
-    A word without / or : is a tag in the same repository. In another repository of a registry its layers are mounted,
-    in another registry copied.
+    A name without / or : is a tag in the same repository. In another repository of the same registry its layers are
+    mounted; in another registry they are copied.
     """
     composition = call.composition
     located = await composition.places.locate(source, changing=True)
@@ -58,7 +58,7 @@ async def command(
             continue
         new = await composition.places.locate(text, changing=True, default=None)
         if not isinstance(new.target, Tag):
-            raise UsageError(f"{text} names no tag", hint="Write REPOSITORY:TAG.", reference=text)
+            raise UsageError(f"{text} has no tag", hint="Write REPOSITORY:TAG.", reference=text)
         destinations.append((new.repository, new.target))
     plan = await plan_retag(
         located.repository, located.target or DEFAULT_TAG, destinations, referrers, shown=call.plan_is_shown

@@ -1,4 +1,4 @@
-"""`kittui timeline`: one value, file or tensor over a repository's versions."""
+"""`kittui timeline`: one value, file or tensor across a repository's versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kittui.usecases.diff.timeline import Following, Moment, Subject, TimelineUs
 @click.argument("repository")
 @click.argument("subject")
 async def command(call: Call, repository: str, subject: str) -> None:
-    """Follow one thing over all versions of a repository, the oldest first.
+    """Follow one value, file or tensor across all versions of a repository, oldest first.
 
     SUBJECT is a Kitfile path (model.parameters.learning_rate, datasets[training].path), file:PATH or tensor:FILE:NAME.
     """

@@ -28,14 +28,14 @@ from kittui.usecases.inspect.scan import ScanReport, scan_files
 @click.argument("reference", metavar="REF")
 @labels_option
 @click.option("--tensors", is_flag=True, help="List the tensors of model files too, from their headers.")
-@click.option("--risk", is_flag=True, help="Look for pickle imports, programs and missing licenses too.")
-@click.option("--scan", is_flag=True, help="Scan a copy of the files with ModelScan, where it is installed.")
+@click.option("--risk", is_flag=True, help="Also look for pickle imports, programs and missing licenses.")
+@click.option("--scan", is_flag=True, help="Scan a copy of the files with ModelScan, if it is installed.")
 async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: bool, risk: bool, scan: bool) -> int:
-    """List the layers of REF and the files in them, reading no more than the archive's headers.
+    """List the layers of REF and the files in them, reading only the archives' headers.
 
-    Compressed layers are read whole once; where that is more than a megabyte (ask_above in config.yaml) it asks, or
-    needs --yes. What was read by ranges is not verified, and marked so. A sharded model's tensors are joined by its
-    index, also where its shards are in several layers. Of an index of variants, they are listed.
+    A compressed layer is read whole once; above a megabyte (ask_above in config.yaml) it asks first, or
+    needs --yes. What was read by ranges is unverified and marked so. A sharded model's tensors are joined by its
+    index, even across layers. For an index, its variants are listed.
     """
     with metered() as traffic:
         located = await call.composition.places.locate(reference)
@@ -81,7 +81,7 @@ async def command(call: Call, reference: str, labels: tuple[str, ...], tensors: 
                 "↗  ",
                 (f"{remote.section} ", "cyan"),
                 remote.path or remote.name,
-                (f"  {remote.location}  {remote.hash or 'no hash'}  kept elsewhere, not in a layer", "dim"),
+                (f"  {remote.location}  {remote.hash or 'no hash'}  stored elsewhere, not in a layer", "dim"),
             )
         if kit.manifest.is_index:
             print_variants(call, variants)

@@ -1,4 +1,4 @@
-"""`kittui undo`: take the last tag change back."""
+"""`kittui undo`: undo the last tag change."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kittui.usecases.change.undo import apply_redo, apply_undo, plan_redo, plan_
 
 @run.command("undo", changes=True)
 @click.argument("repository", metavar="REPO")
-@click.option("--redo", is_flag=True, help="Do again what undo took back last.")
-@click.option("--reason", default="", help="Why; kept in the history.")
-@click.option("--confirm", multiple=True, metavar="TAG", help="The name of a protected tag that may be moved.")
-@click.option("--override", default="", metavar="REASON", help="Go ahead although a rule says no; recorded.")
+@click.option("--redo", is_flag=True, help="Redo the last undone change.")
+@click.option("--reason", default="", help="The reason, kept in the history.")
+@click.option("--confirm", multiple=True, metavar="TAG", help="Confirm moving the protected tag TAG.")
+@click.option("--override", default="", metavar="REASON", help="Proceed although a rule refuses; recorded.")
 async def command(
     call: Call, repository: str, redo: bool, reason: str, confirm: tuple[str, ...], override: str
 ) -> None:
-    """Take back the last tag change that kittui made in a repository, if no tag of it has moved since."""
+    """Undo the last tag change that kittui made in a repository, unless its tags have moved since."""
     composition = call.composition
     found = await repository_of(call, repository)
     call.check_write(found.reference())

@@ -1,4 +1,4 @@
-"""`kittui unpack`: a ModelKit's files into a folder."""
+"""`kittui unpack`: unpack a ModelKit's files into a folder."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ _WORDS: dict[str, tuple[Decision, bool]] = {
 @run.command("unpack", changes=True)
 @click.argument("reference", metavar="REF")
 @labels_option
-@click.option("-d", "--dir", "directory", default=".", metavar="DIR", help="The folder to unpack into (this one).")
+@click.option(
+    "-d", "--dir", "directory", default=".", metavar="DIR", help="The folder to unpack into (the current one)."
+)
 @click.option("-f", "--filter", "filters", multiple=True, metavar="FILTER", help="kit's filter: TYPES[:NAMES].")
 @click.option("--file", "files", multiple=True, metavar="PATH", help="Only this file, or the files below this folder.")
-@click.option("-o", "--overwrite", is_flag=True, help="Overwrite files that are there.")
-@click.option("-i", "--ignore-existing", is_flag=True, help="Keep files that are there.")
-@click.option("--verify", is_flag=True, help="Read whole layers, so that single files are verified too.")
+@click.option("-o", "--overwrite", is_flag=True, help="Overwrite existing files.")
+@click.option("-i", "--ignore-existing", is_flag=True, help="Keep existing files.")
+@click.option("--verify", is_flag=True, help="Read whole layers, to verify single files too.")
 async def command(
     call: Call,
     reference: str,
@@ -55,8 +57,8 @@ async def command(
 ) -> None:
     """Unpack a ModelKit, whole or in part, from the store, a registry or a layout.
 
-    Every layer is verified before anything of it shows in the folder. A single file of an uncompressed layer in a
-    registry is read by its range alone, which can't be verified: --verify reads the whole layer.
+    Every layer is verified before its files appear in the folder. A single file of an uncompressed layer in a
+    registry is read by its range only, which can't be verified; --verify reads the whole layer.
     """
     composition = call.composition
     chosen = parse_filters(filters)
@@ -95,15 +97,17 @@ async def command(
     document["traffic"] = {"requests": traffic.requests, "bytes": traffic.bytes}
     call.printer.result(document, lambda: _print(call, done))
     for remote in plan.parts[-1].kit.remotes if plan.parts else ():
-        call.printer.note(f"not unpacked, as it is kept elsewhere: {remote.path or remote.name} in {remote.location}")
+        call.printer.note(
+            f"not unpacked, because it is stored elsewhere: {remote.path or remote.name} in {remote.location}"
+        )
     if not done.verified:
         call.printer.warning(
-            "files were read by their ranges, which no digest can prove; --verify reads and verifies whole layers"
+            "files were read by ranges, which can't be verified; --verify reads and verifies whole layers"
         )
 
 
 def _plan(plan: UnpackPlan, answers: Answers) -> tuple[list[str], dict[str, Any]]:
-    """What would be unpacked, in words and as JSON."""
+    """What would be unpacked, as text and as JSON."""
     layers = [layer for part in plan.parts for layer in part.layers]
     files = [path for part in plan.parts for path in part.files]
     document = {
@@ -117,24 +121,24 @@ def _plan(plan: UnpackPlan, answers: Answers) -> tuple[list[str], dict[str, Any]
         "bytes": plan.size,
     }
     there = {"keep": "are kept", "overwrite": "are overwritten"}.get(
-        answers.default or "", "are asked about, or stop it"
+        answers.default or "", "are asked about, or stop the unpacking"
     )
     lines = [f"Unpack {plan.reference} into {plan.directory}"]
     lines += ["  Kitfile"] if plan.kitfile is not None else []
     lines += [f"  {size_text(layer.size):>10}  {layer.path or layer.digest.short}" for layer in layers]
     lines += [f"  {path}" for path in files]
-    return [*lines, f"  files that are there already {there}"], document
+    return [*lines, f"  existing files {there}"], document
 
 
 def _ask(call: Call, paths: Sequence[str]) -> Answers:
-    """One question for each file that is there, until one is answered for all."""
+    """Ask about each existing file, until an answer covers all."""
     decisions: dict[str, Decision] = {}
     for path in paths:
-        call.printer.note(f"{path} is there already")
+        call.printer.note(f"{path} already exists")
         while True:
             text = call.printer.ask("[o]verwrite, [k]eep, keep [b]oth, O K B for all, [q]uit: ").strip()
             if text in ("q", ""):
-                raise Refused("nothing was unpacked", hint="The files in the way are as they were.")
+                raise Refused("nothing was unpacked", hint="The existing files were left unchanged.")
             if text in _WORDS:
                 break
         decision, for_all = _WORDS[text]

@@ -1,4 +1,4 @@
-"""`kittui verify`: a ModelKit's signatures, and what else is stated about it."""
+"""`kittui verify`: verify a ModelKit's signatures and attestations."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ _STYLES: Final[dict[Status, str]] = {"verified": "bold green", "invalid": "bold 
 
 @run.command("verify")
 @click.argument("reference")
-@click.option("--public-key", metavar="PUB", help="PEM file of the signer's public key, instead of the trusted keys.")
+@click.option(
+    "--public-key", metavar="PUB", help="PEM file of the signer's public key, used instead of the trusted keys."
+)
 @click.option("--type", "kind", metavar="URI", help="Look for statements of this type, by its URI or a short name.")
 @click.option("--show", is_flag=True, help="Print what each statement says.")
-@click.option("--files", is_flag=True, help="Check every model.sig among its files: reads the files it names.")
+@click.option("--files", is_flag=True, help="Check every model.sig among its files (reads the files it covers).")
 async def command(call: Call, reference: str, public_key: str | None, kind: str | None, show: bool, files: bool) -> int:
-    """Check the signatures of a ModelKit; exit status 0 only where one of them holds.
+    """Verify the signatures of a ModelKit. The exit status is 0 only if one of them is valid.
 
-    They are checked with the keys that `trust` in config.yaml names, or with --public-key alone. With --type it is a
-    statement of that type that must hold: cyclonedx, provenance, spdx, svr, tag-move, test-result, vsa or a URI.
-    With --files it is every model.sig (OpenSSF Model Signing) among its files that must hold, for all files beside it.
-    A signature shows that the key signed this digest: not when, nor that it was not withdrawn.
+    They are checked with the keys in `trust` of config.yaml, or with --public-key alone. With --type, a
+    statement of that type must be valid: cyclonedx, provenance, spdx, svr, tag-move, test-result, vsa or a URI.
+    With --files, every model.sig (OpenSSF Model Signing) among its files must be valid, for all files beside it.
+    A signature shows that the key signed this digest, but neither when nor that it was not withdrawn since.
     """
     from kittui.trust.keyring import Keyring
     from kittui.trust.keys import load_public_key
@@ -74,7 +76,9 @@ async def command(call: Call, reference: str, public_key: str | None, kind: str 
             by = "this key" if public_key else "a trusted key"
             call.printer.line(("not verified", "bold red"), f": {what} by {by} holds")
             if not keyring and not public_key:
-                call.printer.note("no keys are trusted here: give --public-key, or name them as `trust` in config.yaml")
+                call.printer.note(
+                    "no keys are trusted here: give --public-key, or list them under `trust` in config.yaml"
+                )
 
     call.printer.result(document, human)
     return 0 if held else 1
@@ -100,7 +104,7 @@ def _entry(signature: Signature, show: bool) -> dict[str, Any]:
 def _print(call: Call, found: Verification, shown: Sequence[Signature], show: bool) -> None:
     call.printer.line((found.reference, "bold"), "  ", (found.digest, "dim"))
     if not shown:
-        call.printer.line(("none", "yellow"), ": nothing here claims to be a signature of it")
+        call.printer.line(("none", "yellow"), ": it has no signatures")
         return
     rows: list[Sequence[Styled]] = [
         ((status_text(one.status), _STYLES.get(one.status, "yellow")), one.about, (one.digest.short, "dim"), one.reason)
@@ -108,7 +112,7 @@ def _print(call: Call, found: Verification, shown: Sequence[Signature], show: bo
     ]
     call.printer.table(("STATUS", "KIND", "DIGEST", "REASON"), rows)
     if not found.complete:
-        call.printer.warning("not everything that is attached to it could be listed: there may be more")
+        call.printer.warning("the list of attached manifests is incomplete: there may be more")
     for one in shown if show else ():
         if one.verdict.statement is not None and not one.verdict.statement.signs:
             call.printer.line()

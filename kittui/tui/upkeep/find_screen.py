@@ -62,7 +62,7 @@ class FindScreen(ListScreen[Found]):
         looked = self._looked
         matches = sum(isinstance(one, Match) for one in self.found)
         places = counted(looked.repositories, "repository")
-        return f"{matches} found, {counted(looked.modelkits, 'ModelKit')} in {places} looked through"
+        return f"{matches} found, {counted(looked.modelkits, 'ModelKit')} in {places} searched"
 
     def summary(self) -> str:
         """How many, of how much."""

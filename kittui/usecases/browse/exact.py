@@ -1,4 +1,4 @@
-"""The Kitfile as it is written, for showing and comparing: what goes through a float loses digits."""
+"""The Kitfile with its numbers as written, for showing and comparing: parsing them as floats would lose digits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def exact_kitfile(kit: ModelKit) -> Mapping[str, Any]:
-    """A Kitfile with its fractions as they are written; where there is none as JSON, what was made in its place."""
+    """A Kitfile with its fractions as written; if there is no JSON for it, the reconstructed one."""
     if kit.kind == "modelkit":
         text = kit.config_raw.decode("utf-8", "surrogateescape")
     else:

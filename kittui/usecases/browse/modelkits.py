@@ -1,4 +1,4 @@
-"""Browsing: repositories, tags, and the ModelKit behind a tag, each asked for once."""
+"""Browsing: repositories, tags, and a tag's ModelKit, each requested once."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ REMEMBERED: Final = 20_000
 
 
 class ContentCache(Protocol):
-    """Verified bytes by their digest, kept between runs."""
+    """A cache of verified bytes by digest that persists between runs."""
 
     def get(self, digest: Digest) -> bytes | None:
-        """The bytes, which hash to the digest; None where they aren't kept. Blocks."""
+        """The bytes, which match the digest; None if they aren't cached. Blocks."""
         ...
 
     def put(self, digest: Digest, content: bytes) -> None:
-        """Keep bytes that were verified against the digest; never fails. Blocks."""
+        """Store bytes that were verified against the digest; never fails. Blocks."""
         ...
 
     def tag(self, name: str) -> Digest | None:
-        """Where a tag was when it was last looked at; None where that isn't known. Blocks."""
+        """The digest a tag had when it was last read; None if unknown. Blocks."""
         ...
 
     def note_tag(self, name: str, digest: Digest) -> None:
-        """Remember where a tag is; never fails. Blocks."""
+        """Remember a tag's digest; never fails. Blocks."""
         ...
 
 
 class NoCache:
-    """Keeps nothing."""
+    """A cache that stores nothing."""
 
     def get(self, digest: Digest) -> bytes | None:
         """Nothing."""
@@ -65,17 +65,17 @@ class NoCache:
 
 
 def repositories(source: Source) -> AsyncIterator[Sequence[RepositoryEntry]]:
-    """All repositories of a source, page by page as they arrive.
+    """Yield all repositories of a source, page by page.
 
-    Raises Unsupported where there is no catalog, and Incomplete after the last page where there may be more.
+    Raises Unsupported without a catalog, and Incomplete after the last page if there may be more.
     """
     return source.repositories()
 
 
 async def tags(repository: Repository) -> AsyncIterator[Sequence[TagEntry]]:
-    """All tags, page by page as they arrive, without those that hold signatures of others.
+    """Yield all tags, page by page, without those that hold signatures of others.
 
-    Raises Incomplete after the last page where there may be more.
+    Raises Incomplete after the last page if there may be more.
     """
     async for page in repository.tags():
         yield [entry for entry in page if entry.name is None or attached_tag(entry.name) is None]
@@ -83,7 +83,7 @@ async def tags(repository: Repository) -> AsyncIterator[Sequence[TagEntry]]:
 
 @dataclass(frozen=True, slots=True)
 class TagListing:
-    """The tags of a repository in natural order, manifests without tag last; `attached` by the digest it is about.
+    """The tags of a repository in natural order, untagged manifests last; `attached` is keyed by subject digest.
 
     `incomplete`: why there may be more.
     """
@@ -94,7 +94,7 @@ class TagListing:
 
 
 async def list_tags(repository: Repository) -> TagListing:
-    """All tags at once, or those that could be had; raises NotFound for a repository that isn't there."""
+    """All tags, or as many as could be listed; raises NotFound for a missing repository."""
     found: list[TagEntry] = []
     attached: dict[Digest, list[AttachedTag]] = {}
     incomplete: Incomplete | None = None
@@ -114,9 +114,9 @@ async def list_tags(repository: Repository) -> TagListing:
 
 @dataclass(frozen=True, slots=True)
 class TagRow:
-    """A tag with what its manifest says: `size` is bytes of config and layers. `problem`: why it can't be read.
+    """A tag with data from its manifest: `size` is bytes of config and layers, `problem` why it can't be read.
 
-    `created` is known where the manifest says it, or the config was read before.
+    `created` is set if the manifest has it, or the config was read before.
     """
 
     tag: Tag | None
@@ -130,11 +130,11 @@ class TagRow:
 
 
 class ModelKits:
-    """ModelKits by tag and digest: one manifest and one config request at most, none the second time.
+    """Opens ModelKits by tag and digest: at most one manifest and one config request, none the second time.
 
-    A tag is asked for once while this lives, until `forget`; what a digest names never changes and is kept by `cache`
-    between runs, so that a tag of an earlier run which has not moved costs a HEAD. The same question asked by several
-    at once is sent once.
+    A tag is requested once per instance, until `forget`; a digest's content never changes and is kept in `cache`
+    between runs, so a tag that has not moved since an earlier run costs only a HEAD. Concurrent requests for the same
+    thing are sent once.
     """
 
     def __init__(self, cache: ContentCache | None = None, *, remembered: int = REMEMBERED) -> None:
@@ -151,7 +151,7 @@ class ModelKits:
         return self._kits.get(digest)
 
     def forget(self, repository: Repository | None = None) -> None:
-        """Ask for tags again the next time: those of a repository, or all."""
+        """Request tags anew next time: those of a repository, or all."""
         if repository is None:
             self._tags.clear()
             return
@@ -204,14 +204,14 @@ class ModelKits:
         return manifest
 
     async def _require(self, repository: Repository, digest: Digest) -> None:
-        """Raise NotFound where a repository has not got what is known by its digest from another one."""
+        """Raise NotFound if a repository lacks a manifest whose digest is known from another repository."""
         name = repository.reference(digest)
         if name not in self._present:
             await repository.resolve(digest)
             self._present.add(name)
 
     async def _unmoved(self, repository: Repository, tag: Tag) -> Manifest | None:
-        """What is kept of a registry's tag that was looked at in an earlier run, by one HEAD where it has not moved."""
+        """The cached manifest of a registry's tag from an earlier run, if one HEAD shows that it has not moved."""
         if repository.source.traits.lists_digests:
             return None
         if await asyncio.to_thread(self._cache.tag, _tag_name(repository, tag)) is None:
@@ -236,7 +236,7 @@ class ModelKits:
             self._manifests.popitem(last=False)
 
     async def open(self, repository: Repository, target: Target) -> ModelKit:
-        """The ModelKit behind a tag or digest, or what else is there, labelled for what it is.
+        """The ModelKit at a tag or digest, or any other artifact, labelled as such.
 
         Raises NotFound, ContentError and the source's errors.
         """
@@ -252,7 +252,7 @@ class ModelKits:
                 await asyncio.to_thread(self._cache.put, manifest.config.digest, config)
             else:
                 config = kept
-        # Parsing brings YAML along, which the first screen does without.
+        # Parsing imports YAML, which the first screen doesn't need.
         from kittui.modelkit.modelkit import ModelKit
 
         size = len(manifest.raw) + len(config)

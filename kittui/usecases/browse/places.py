@@ -21,7 +21,7 @@ DEFAULT_TAG = Tag("latest")
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A repository and what is asked for in it; `reference` has its place resolved, as a prefix says it."""
+    """A repository and the tag or digest in it; `reference` has its place resolved, as with a prefix."""
 
     repository: Repository
     target: Target | None
@@ -32,12 +32,12 @@ class Located:
 
 
 class Places:
-    """Opens each source once and finds references in them; `open_source` makes one, without asking it anything."""
+    """Opens each source once and finds references in them; `open_source` creates one without contacting it."""
 
     def __init__(
         self, open_source: Callable[[Place], Source], is_layout: Callable[[str], bool], *, offline: bool = False
     ) -> None:
-        """`offline`: no registry is asked; what names one is looked for in the store."""
+        """`offline`: contact no registry; look up its references in the store."""
         self._open_source = open_source
         self._is_layout = is_layout
         self._offline = offline
@@ -48,8 +48,8 @@ class Places:
         """The source of a place, the same one each time; raises NetworkError for a registry when offline."""
         if self._offline and place.kind == "remote":
             raise NetworkError(
-                f"{place.host} is not asked: kittui is offline",
-                hint="`kittui ls local://` lists what the store has. To ask the registry, leave out --offline.",
+                f"{place.host} was not contacted: kittui is offline",
+                hint="`kittui ls local://` lists the local store. To contact the registry, leave out --offline.",
                 reference=str(place),
             )
         found = self._opened.get(place)
@@ -58,7 +58,7 @@ class Places:
         return found
 
     def forget_logins(self) -> None:
-        """Look every source's credentials up anew: somebody has logged in or out, and a registry has several names."""
+        """Look up every source's credentials anew after a login or logout: a registry may have several names."""
         for source in self._opened.values():
             if isinstance(source, SupportsLogin):
                 source.forget_login()
@@ -69,25 +69,25 @@ class Places:
             await self._opened.popitem()[1].aclose()
 
     def parse(self, text: str) -> Reference:
-        """A reference as its text says, nothing looked up; raises BadReference."""
+        """Parse a reference without looking anything up; raises BadReference."""
         with self._path_named(text):
             return parse_reference(text, self._is_layout)
 
     def parse_source(self, text: str) -> Place | Reference:
-        """A source, or a reference in one; raises BadReference."""
+        """Parse a source, or a reference in one; raises BadReference."""
         with self._path_named(text):
             return parse_source(text, self._is_layout)
 
     @contextmanager
     def _path_named(self, text: str) -> Iterator[None]:
-        """Where a folder was written as a path, say how it is written."""
+        """Explain how to write a folder that was given as a plain path."""
         try:
             yield
         except BadReference as error:
             if text.startswith(("/", "./", "../", "~")) and self._is_layout(text):
                 raise BadReference(
                     f"{text} is a folder, and a reference was expected",
-                    hint=f"It holds an OCI layout, which is written oci:{text}.",
+                    hint=f"It is an OCI layout: write oci:{text}.",
                     reference=text,
                 ) from error
             raise
@@ -99,10 +99,10 @@ class Places:
         return source.repository(store_display(reference.store_name) if place == LOCAL else reference.repository)
 
     async def locate(self, text: str, *, changing: bool = False, default: Tag | None = DEFAULT_TAG) -> Located:
-        """Find what a user typed; `default` is the tag meant where none is written, None for a whole repository.
+        """Find what a user typed; `default` is the tag to use if none is given, None for a whole repository.
 
-        A reference with a host means that registry, one without the local store. Raises BadReference, and NotFound for
-        what is in the store only by its form and isn't there, unless it is to be created (`changing`).
+        A reference with a host is in that registry, one without in the local store. Raises BadReference, and NotFound
+        if one without a host isn't in the store, unless it is about to be created (`changing`).
         """
         reference = self.parse(text)
         target: Target | None = reference.target or default
@@ -119,12 +119,12 @@ class Places:
         if reference.kind == "local" and not prefixed and not changing and not await _is_there(located):
             error = _nowhere(reference, target, text)
             if self._is_layout(text):
-                error.hint = f"The folder {text} holds an OCI layout, which is written oci:{text}."
+                error.hint = f"The folder {text} is an OCI layout: write oci:{text}."
             raise error
         return located
 
     async def copy_of(self, repository: Repository, target: Target | None) -> str:
-        """A sentence on the store's own copy of a registry's tag or repository, empty where it has none."""
+        """A sentence about the store's copy of a registry's tag or repository, empty without one."""
         place = repository.source.place
         if repository.source.traits.free:
             return ""
@@ -163,7 +163,7 @@ def _nowhere(local: Reference, target: Target | None, text: str) -> NotFound:
     if target is None:
         return NotFound(
             f"there is no repository {name} in the local store",
-            hint="`kittui ls local://` lists what is there; a repository in a registry is written HOST/REPO.",
+            hint="`kittui ls local://` lists its repositories; a repository in a registry is written HOST/REPO.",
             reference=text,
         )
     return NotFound(

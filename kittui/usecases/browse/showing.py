@@ -1,4 +1,4 @@
-"""One ModelKit with what belongs to it: its tags, and what is attached to it."""
+"""One ModelKit with its tags and what is attached to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Something said about a manifest: a claim of the source. `tag` is None where it is only found as a referrer."""
+    """Something attached to a manifest, as the source claims. `tag` is None if it was found only as a referrer."""
 
     kind: str
     digest: Digest
@@ -31,20 +31,20 @@ class Attached:
 
     @property
     def is_signature(self) -> bool:
-        """Whether it claims to be a signature, in the words of cosign, Notation or Sigstore."""
+        """Whether it claims to be a signature of cosign, Notation or Sigstore."""
         return any(word in self.kind.casefold() for word in ("signature", "cosign", "notary", "sigstore.bundle"))
 
 
 @dataclass(frozen=True, slots=True)
 class Attachments:
-    """What is attached to a manifest, each once; `incomplete` is why there may be more."""
+    """What is attached to a manifest, without duplicates; `incomplete` is why there may be more."""
 
     found: tuple[Attached, ...] = ()
     incomplete: Incomplete | None = None
 
 
 async def known_referrers(repository: Repository, digest: Digest) -> tuple[Sequence[Descriptor], Incomplete | None]:
-    """The referrers that a source names, and why there may be more; none where it knows no referrers at all."""
+    """The referrers that a source lists, and why there may be more; empty if it doesn't support referrers."""
     try:
         return await repository.referrers(digest), None
     except Incomplete as error:
@@ -54,7 +54,7 @@ async def known_referrers(repository: Repository, digest: Digest) -> tuple[Seque
 
 
 async def attachments(repository: Repository, digest: Digest) -> Attachments:
-    """What is said about a manifest: cosign's tags, and its referrers. Raises AuthError, NetworkError, ContentError."""
+    """What is attached to a manifest: cosign's tags, and referrers. Raises AuthError, NetworkError, ContentError."""
 
     async def tagged(tag: Tag) -> list[Attached]:
         named = attached_tag(tag)
@@ -80,10 +80,10 @@ async def attachments(repository: Repository, digest: Digest) -> Attachments:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One ModelKit as `show` has it: `tags` are those known to be on its digest.
+    """One ModelKit for `show`: `tags` are those known to point to its digest.
 
-    `attachments` is None where they could not be asked for; `incomplete` says of which lists there may be more, and of
-    attachments that were not had, why.
+    `attachments` is None if they could not be listed; `incomplete` says which lists may be incomplete, and why
+    attachments are missing.
     """
 
     reference: str
@@ -96,7 +96,7 @@ class Shown:
 async def show(repository: Repository, target: Target, modelkits: ModelKits, *, all_tags: bool = False) -> Shown:
     """One ModelKit with its tags, the one asked for and those known without a request, and what is attached to it.
 
-    `all_tags` asks for every tag of the repository.
+    `all_tags` resolves every tag of the repository.
     """
     kit = await modelkits.open(repository, target)
     attached: tuple[Attached, ...] | None = None

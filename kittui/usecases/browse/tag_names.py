@@ -1,4 +1,4 @@
-"""Names of tags: their natural order, and those that are no version but hold another manifest's signatures."""
+"""Tag names: their natural order, and the tags that hold another manifest's signatures."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def attached_tag(tag: str) -> AttachedTag | None:
 
 
 def attached_tags(subject: Digest) -> tuple[Tag, ...]:
-    """The tags under which cosign keeps what it attaches to a manifest."""
+    """The tags under which cosign stores what it attaches to a manifest."""
     return tuple(Tag(f"{subject.algorithm}-{subject.hex}.{suffix}") for suffix in _KINDS)
 
 
 def is_version(name: str) -> bool:
-    """Whether a tag is named like a version: by a number or a date, and not by a commit."""
+    """Whether a tag's name looks like a version: a number or a date, but not a commit."""
     return _VERSION.match(name.casefold()) is not None
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from kittui.usecases.browse.modelkits import ModelKits
 
 _TRIED = 8
-"""Annotations that are looked up as tags at most."""
+"""The most annotations that are looked up as tags."""
 
 
 async def chosen(modelkits: ModelKits, repository: Repository, target: Target, labels: Mapping[str, str]) -> Target:
-    """The digest of the one variant with these labels; without any the target stays.
+    """The digest of the one variant with these labels; the target itself without labels.
 
-    Raises UsageError for what is not an index, NotFound and Refused naming the variants there are.
+    Raises UsageError for anything but an index, and NotFound or Refused with the available variants.
     """
     if not labels:
         return target
@@ -33,7 +33,7 @@ async def chosen(modelkits: ModelKits, repository: Repository, target: Target, l
 async def chosen_by_tag(
     modelkits: ModelKits, repository: Repository, target: Target, labels: Mapping[str, str]
 ) -> Target:
-    """The variant with these labels by a tag that its entry names and that is on it; else by its digest."""
+    """The variant with these labels: by a tag that its entry names and that points to it, else by its digest."""
     variant = choose(await modelkits.manifest(repository, target), labels, repository.reference(target))
     return await target_of_variant(repository, variant)
 
@@ -41,7 +41,7 @@ async def chosen_by_tag(
 async def target_of_variant(repository: Repository, variant: Variant) -> Target:
     """A variant's own tag, else its digest.
 
-    Which annotation names the tag isn't known: any that is a tag of the repository on this very digest does.
+    The annotation with the tag isn't standardised: any that is a tag of the repository at this digest will do.
     """
     for text in list(variant.descriptor.annotations.values())[:_TRIED]:
         try:
@@ -56,7 +56,7 @@ async def target_of_variant(repository: Repository, variant: Variant) -> Target:
 async def one_modelkit(
     modelkits: ModelKits, repository: Repository, target: Target, labels: Mapping[str, str]
 ) -> Target:
-    """The same, for what works on one ModelKit: raises Refused for an index that nothing was chosen from."""
+    """The same for a single ModelKit: raises Refused for an index without a chosen variant."""
     found = await chosen(modelkits, repository, target, labels)
     manifest = await modelkits.manifest(repository, found)
     if manifest.is_index:

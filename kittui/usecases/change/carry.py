@@ -1,4 +1,4 @@
-"""Taking along what is attached to a ModelKit: signatures, statements and records, in every form."""
+"""Copies what is attached to a ModelKit: signatures, statements and records, in every form."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DEPTH = 3
 
 
 async def carry_attachments(origin: Repository, destination: Repository, digest: Digest) -> tuple[int, tuple[str, ...]]:
-    """Copy what is attached to a digest, and to that; returns how many were new there, and what was left out.
+    """Copy what is attached to a digest, recursively; returns how many were new there, and what was left out.
 
-    What is kept under a tag of the digest's name is left alone where the destination has something else there.
+    A tag named after the digest is left alone if it holds something else at the destination.
     """
     found, notes = await carriers_of(origin, digest)
     count = sum([await _carry(origin, destination, carrier, tag, notes) for carrier, tag in found])
@@ -28,7 +28,7 @@ async def carry_attachments(origin: Repository, destination: Repository, digest:
 
 
 async def carriers_of(origin: Repository, digest: Digest) -> tuple[list[tuple[Manifest, Tag | None]], list[str]]:
-    """What is attached to a digest, and to that, each with the tag it is found by; and why there may be more."""
+    """What is attached to a digest, recursively, each with the tag it was found by; and why there may be more."""
     notes: list[str] = []
     found: list[tuple[Manifest, Tag | None]] = []
     level = [digest]
@@ -69,13 +69,13 @@ async def _carriers(origin: Repository, subject: Digest, notes: list[str]) -> li
 async def _carry(
     origin: Repository, destination: Repository, carrier: Manifest, tag: Tag | None, notes: list[str]
 ) -> bool:
-    """Copy one; False where it is there already."""
+    """Copy one; False if it exists already."""
     try:
         there = await destination.resolve(tag or carrier.digest)
         if there.digest == carrier.digest and tag is not None:
             return False
         if tag is not None:
-            notes.append(f"{tag} is something else at {destination.reference()} and was left as it is")
+            notes.append(f"{tag} holds something else at {destination.reference()} and was left unchanged")
             return False
         subject = carrier.subject
         if subject is not None and carrier.digest in {

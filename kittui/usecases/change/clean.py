@@ -1,4 +1,4 @@
-"""Which ModelKits a clean-up takes: by age, by stage, without a tag; what a stage or a protected tag holds stays."""
+"""Selects what a clean-up deletes: by age, by stage or if untagged; what a stage or protected tag holds stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OnReading = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class CleanRules:
-    """What goes: every rule given must match. `stages` are tags: what has one of them, and no other stage, goes."""
+    """What to delete: every given rule must match. With `stages`, it needs one of these tags and no other stage."""
 
     untagged: bool = False
     older: timedelta | None = None
@@ -30,7 +30,7 @@ class CleanRules:
 
     @property
     def words(self) -> str:
-        """What goes, as a noun."""
+        """What is deleted, as a noun phrase."""
         said = ["without a tag"] if self.untagged else []
         said += [f"at stage {' or '.join(sorted(self.stages))}"] if self.stages else []
         said += [f"older than {_age(self.older)}"] if self.older is not None else []
@@ -39,18 +39,18 @@ class CleanRules:
 
 @dataclass
 class Selected:
-    """The rows that go, those that stay though the rules name them, by the reason, and what could not be read."""
+    """The rows to delete, those that match but stay (by reason), and what could not be read."""
 
     rows: list[Row] = field(default_factory=list)
     stays: dict[str, list[str]] = field(default_factory=dict)
     failed: list[KittuiError] = field(default_factory=list)
 
     def keep(self, why: str, reference: str) -> None:
-        """Leave one where it is."""
+        """Keep a row."""
         self.stays.setdefault(why, []).append(reference)
 
     def take(self, other: Selected) -> None:
-        """Add what was selected of another ModelKit."""
+        """Add another ModelKit's selection."""
         self.rows += other.rows
         self.failed += other.failed
         for why, references in other.stays.items():
@@ -59,7 +59,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Cleaner:
-    """Selects by rules. `stages` and `protected` are the tags that hold a ModelKit where it is."""
+    """Selects by rules. `stages` and `protected` are the tags that keep a ModelKit."""
 
     modelkits: ModelKits
     stages: frozenset[Tag]
@@ -69,7 +69,7 @@ class Cleaner:
     async def select(
         self, repositories: Sequence[Repository], rules: CleanRules, on_reading: OnReading = lambda _: None
     ) -> Selected:
-        """Read the tags of every repository, and the ModelKits whose age is asked for; nothing is changed."""
+        """Read the tags of every repository, and the ModelKits whose age matters; changes nothing."""
         found = Selected()
         for repository in repositories:
             on_reading(repository.reference())
@@ -94,7 +94,7 @@ class Cleaner:
                 indexes[row.digest] = None
                 inside |= {one.digest for one in (await self.modelkits.manifest(repository, row.digest)).manifests}
             tags.setdefault(row.digest, []).extend([row.tag] if row.tag else [])
-        # An index before its variants: these are its own as long as it is there.
+        # An index before its variants, which belong to it as long as it exists.
         digests = [*indexes, *(each for each in tags if each not in indexes)]
         digests = [digest for digest in digests if digest not in inside or tags[digest]]
 
@@ -132,7 +132,9 @@ class Cleaner:
 
 def _problem(repository: Repository, row: TagRow) -> KittuiError:
     what = row.problem or "it has neither a tag nor a digest"
-    return KittuiError(what, hint="kittui doctor says more.", reference=repository.reference(row.tag or row.digest))
+    return KittuiError(
+        what, hint="Run kittui doctor for details.", reference=repository.reference(row.tag or row.digest)
+    )
 
 
 def _age(age: timedelta) -> str:

@@ -10,9 +10,9 @@ from kittui.oci.protocols import Repository
 
 
 async def freed_by(gone: Sequence[tuple[Repository, Manifest]]) -> list[int | None]:
-    """Bytes that each of these manifests frees in its turn: what two of them share goes with the later one.
+    """Bytes that removing each of these manifests in turn frees: shared blobs go with the last that needs them.
 
-    None where only a registry knows.
+    None for a registry, which doesn't report it.
     """
     freed: list[int | None] = [None] * len(gone)
     for source in {id(repository.source): repository.source for repository, _ in gone}.values():

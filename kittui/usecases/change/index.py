@@ -1,4 +1,4 @@
-"""Changing a ModelKit index: a new one, variants added with labels, variants removed; its tag moves to the new one."""
+"""Creates and changes ModelKit indexes: each change writes a new index and moves the tag to it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _UNDO = "kittui remove --placeholder"
 
 
 async def plan_new_index(repository: Repository, tag: Tag, annotations: Mapping[str, str]) -> ChangePlan:
-    """An empty index under a tag that is free. Raises Conflict where it is not, Unsupported for kit's store."""
+    """Plan an empty index under an unused tag. Raises Conflict for a used one, Unsupported for kit's store."""
     if await manifest_at(repository, tag) is not None:
         raise Conflict(
-            f"the tag {tag} is taken",
+            f"the tag {tag} exists already",
             hint="Choose another one, or remove it first.",
             reference=repository.reference(tag),
         )
@@ -40,9 +40,9 @@ async def plan_adding(
     annotations: Mapping[str, str],
     removed: Collection[str] = (),
 ) -> ChangePlan:
-    """ModelKits of the same repository listed in an index; those that are get the labels (JSON) merged in.
+    """Plan adding ModelKits of the same repository to an index; those already listed get the labels (JSON) merged in.
 
-    Raises NotFound for the index and for a ModelKit, and Refused for what is neither.
+    Raises NotFound for a missing index or ModelKit, and Refused for other kinds of manifests.
     """
     before = await index_at(repository, tag)
     raw = before.raw
@@ -51,7 +51,7 @@ async def plan_adding(
         kind = kind_of(manifest)
         if kind not in MODELS:
             raise Refused(
-                f"an index lists ModelKits, and this is {label_of(kind, manifest)}",
+                f"an index can only list ModelKits, and this is {label_of(kind, manifest)}",
                 reference=repository.reference(target),
             )
         found = manifest.descriptor
@@ -63,7 +63,7 @@ async def plan_adding(
 
 
 async def plan_removing(repository: Repository, tag: Tag, variants: Collection[Target]) -> ChangePlan:
-    """An index without some of what it lists, which itself stays. Raises NotFound."""
+    """Plan removing entries from an index; the ModelKits themselves stay. Raises NotFound."""
     before = await index_at(repository, tag)
     raw = before.raw
     for target in variants:

@@ -1,4 +1,4 @@
-"""Where every use case that changes something writes down what it did."""
+"""The ledger in which every changing use case records what it did."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """Writes moves of tags down where others see them, too."""
+    """Records tag moves where others can see them too."""
 
     async def prepare(self, plan: ChangePlan, entry: Entry, verdicts: Sequence[Verdict] = ()) -> None:
-        """Make the records of an entry's steps, before anything moves; raises where they can't be made."""
+        """Create the records of an entry's steps before anything moves; raises if they can't be created."""
         ...
 
     async def moved(self, entry: Entry, position: int) -> None:
-        """The tag of a step has moved."""
+        """Note that the tag of a step has moved."""
         ...
 
     async def deliver(self, repository: Repository) -> None:
-        """Send the records of what has moved, and forget the others; what goes wrong is warned of, never raised."""
+        """Send the records of moved tags, and drop the others; failures become warnings, never errors."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Journal and history of a state folder, who acts, and what else writes down what happened."""
+    """The journal and history in a state folder, the actor, and the recorder for the registry."""
 
     journal: Journal
     history: History
@@ -49,14 +49,14 @@ class Ledger:
     def open(
         cls, directory: Path, actor: str | None = None, recorder: Recorder | None = None, *, history: bool = True
     ) -> Ledger:
-        """The ledger in a state folder, which is created when something is first written; `actor` is user@host.
+        """Open the ledger in a state folder, which is created on the first write; `actor` is user@host.
 
-        Without `history` nothing is added to it; the journal, which undo needs, is kept in any case.
+        Without `history` nothing is added to it; the journal, which undo needs, is always kept.
         """
         return cls(Journal(directory), History(directory, writes=history), actor or _whoami(), recorder)
 
     async def write(self, entry: Entry) -> None:
-        """Put a journal entry on disk without blocking the event loop; stopped, it is there all the same."""
+        """Write a journal entry to disk without blocking the event loop; cancelling does not stop the write."""
         await in_thread(self.journal.write, entry)
 
 

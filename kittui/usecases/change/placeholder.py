@@ -1,6 +1,6 @@
-"""Untagging by a placeholder, where a registry deletes by digest alone.
+"""Untags with a placeholder in registries that delete by digest only.
 
-The tag is moved to a manifest that nothing else has, and that one is deleted: the digest's other tags stay.
+The tag is moved to a unique manifest, and that manifest is deleted, so the digest's other tags stay.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from kittui.usecases.change.plan import TagChange
 from kittui.usecases.change.readings import exists, manifest_at
 
 _MARK = "io.kittui.placeholder"
-"""Annotation of a placeholder, so that a removal that was cut short is finished by deleting it."""
+"""Marks a placeholder, so that an interrupted removal can be finished by deleting it."""
 _CONFIG = b"{}"
-"""The content of OCI's empty descriptor (image-spec, manifest.md): what a placeholder's config is."""
+"""The content of OCI's empty descriptor (image-spec, manifest.md), used as a placeholder's config."""
 _DESCRIPTOR = Descriptor(OCI_EMPTY, Digest.of(_CONFIG), len(_CONFIG))
 PUTTING_BACK = 2.0
-"""Seconds that a tag has to be put back in, where it can't go."""
+"""Seconds allowed for restoring a tag that can't be removed."""
 
 
 def is_placeholder(manifest: Manifest) -> bool:
-    """Whether a manifest is one that kittui has put in the place of another."""
+    """Whether a manifest is kittui's placeholder for another."""
     return _MARK in manifest.annotations
 
 
 async def prepare_displacing(repository: Repository) -> None:
-    """Bring what every placeholder needs, so that nothing lies between the last look at a tag and its move."""
+    """Upload the placeholder's config early, so that nothing delays the move after the last check of a tag."""
     if not await repository.has_blob(_DESCRIPTOR):
         await repository.put_blob(_DESCRIPTOR, BytesContent(_CONFIG))
         crash_point("remove.after-config")
 
 
 async def displace(repository: Repository, change: TagChange) -> None:
-    """Point the tag at a placeholder and delete that; where it can't be deleted, the tag is put back."""
+    """Point the tag at a placeholder and delete that; if it can't be deleted, restore the tag."""
     before = change.before
     if before is not None and is_placeholder(before):
         with suppress(NotFound):
@@ -67,14 +67,14 @@ async def displace(repository: Repository, change: TagChange) -> None:
                 raise
     except asyncio.CancelledError as stopped:
         await _put_back(repository, change, stopped)
-        raise Interrupted(f"{change.tag} was put back") from None
+        raise Interrupted(f"{change.tag} was restored") from None
     crash_point("remove.after-placeholder-delete")
 
 
 async def _put_back(repository: Repository, change: TagChange, why: KittuiError | asyncio.CancelledError) -> None:
-    """Point a tag from its placeholder to where it was.
+    """Restore a tag from its placeholder.
 
-    Where that fails too, it is not known where the tag is: the journal has the removal as open, so that undo and the
+    If that fails too, the tag's state is unknown: the journal keeps the removal open, so that undo and the
     same removal again find the placeholder.
     """
     if change.before is None:
@@ -87,8 +87,8 @@ async def _put_back(repository: Repository, change: TagChange, why: KittuiError 
         if isinstance(why, NetworkError | asyncio.CancelledError):
             raise why from None
         raise RegistryError(
-            f"{change.tag} is left on a placeholder: it can't be deleted ({why}), nor the tag be put back",
-            hint=f"Undo puts it back: kittui undo {repository.reference()}.",
+            f"{change.tag} points to a placeholder that can't be deleted ({why}), and the tag could not be restored",
+            hint=f"Restore it with: kittui undo {repository.reference()}.",
             reference=repository.reference(change.tag),
         ) from why
 
@@ -101,7 +101,7 @@ async def _is_gone(repository: Repository, digest: Digest) -> bool:
 
 
 async def stands_in(repository: Repository, tag: Tag) -> bool:
-    """Whether a tag is on a placeholder."""
+    """Whether a tag points to a placeholder."""
     manifest = await manifest_at(repository, tag)
     return manifest is not None and is_placeholder(manifest)
 
@@ -109,7 +109,7 @@ async def stands_in(repository: Repository, tag: Tag) -> bool:
 async def without_left_over(
     repository: Repository, journal: Journal, changes: Sequence[TagChange]
 ) -> tuple[TagChange, ...]:
-    """Delete the placeholders that an earlier run has left under tags that go.
+    """Delete the placeholders that an earlier run left under the tags to remove.
 
     Returns the changes with what those tags pointed to before.
     """
@@ -126,7 +126,7 @@ async def without_left_over(
 
 
 def _displaced(journal: Journal, reference: str, tag: Tag) -> Manifest | None:
-    """What an open removal took a tag from. Blocks."""
+    """The digest that an open removal took a tag from. Blocks."""
     for entry in journal.entries(reference):
         if entry.state != "open" or entry.action != "remove":
             continue

@@ -1,4 +1,4 @@
-"""What would be done to tags, and what was done. Pure: a plan is shown, and then applied by change/tags.py."""
+"""Plans of tag changes and their results. Pure: a plan is shown, then applied by change/tags.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kittui.oci.tag import Tag
 
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """A tag and the manifests it points to before and after; None where there is no such tag."""
+    """A tag and the manifests it points to before and after; None if the tag does not exist."""
 
     tag: Tag
     before: Manifest | None
@@ -33,11 +33,11 @@ class TagChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """What would be done to the tags of one repository, in this order.
+    """The planned changes of one repository's tags, in order.
 
-    `watched` are other tags that the plan hangs on, with the digests they were read at; `orphans` digests that are
-    known to lose their last tag; `notes` what else there is to know. `origin` is where what the tags will point to is
-    copied from, with what is attached to it if `carried`.
+    `watched` are other tags that the plan depends on, with the digests they had; `orphans` are digests that are
+    known to lose their last tag; `notes` are further remarks. `origin` is where the tags' new content is
+    copied from, with its attachments if `carried`.
     """
 
     repository: Repository
@@ -53,30 +53,30 @@ class ChangePlan:
 
     @property
     def place(self) -> str:
-        """Where it happens, as the first line of a plan says it."""
+        """The place, as in the first line of a plan."""
         return self.repository.reference()
 
     @property
     def requests(self) -> int:
-        """Requests that applying it takes after someone looked at it, without authentication."""
+        """Requests needed to apply it after review, without authentication."""
         return len(self.changes) * 4 + len(self.watched) if self.changes else 0
 
     @property
     def size(self) -> int:
-        """Bytes of manifests that applying it sends."""
+        """Bytes of manifests that applying it uploads."""
         return sum(len(change.after.raw) for change in self.changes if change.after)
 
     @property
     def overwritten(self) -> tuple[str, ...]:
-        """Tags that exist and would point elsewhere, or go."""
+        """Existing tags that would move or be removed."""
         return tuple(change.tag for change in self.changes if change.before is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the user said to a plan: the `reason` that the history keeps, the names of protected tags that were `typed`,
-    and the reason to `override` rules. `asked`: a person looked at the plan since it was made, so every tag of it is
-    read again before anything is done. What is done with one `batch` (see `new_batch`) is undone at once."""
+    """The user's answers to a plan: the `reason` for the history, the names of protected tags that were `typed`,
+    and the reason to `override` rules. `asked`: the user reviewed the plan since it was created, so every tag of it
+    is read again first. Changes with the same `batch` (see `new_batch`) are undone together."""
 
     reason: str = ""
     typed: Collection[str] = ()
@@ -86,25 +86,25 @@ class Answers:
 
 
 def new_batch() -> str:
-    """A name for what one answer agrees to, where that takes several changes."""
+    """An id for several changes that were confirmed with one answer."""
     return secrets.token_hex(8)
 
 
 NOBODY = Answers()
-"""Nobody was asked."""
+"""The answers if the user was not asked."""
 
 
 OnMoved = Callable[[str], None]
-"""Called with the reference of each tag that was moved or removed: that is known then, whatever becomes of the rest."""
+"""Called with the reference of each tag as soon as it was moved or removed, whatever happens to the rest."""
 
 
 def unheard(_: str) -> None:
-    """For whoever waits for the end alone."""
+    """Ignore the report, for callers that only need the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What was done. `unseen` are tags whose move the source accepted, though it still shows where they were."""
+    """The result. `unseen` are tags whose move the source accepted although it still shows their old state."""
 
     repository: Repository
     changes: tuple[TagChange, ...]

@@ -1,4 +1,4 @@
-"""What may be changed: one policy that every plan is held against, with verdicts that the plan can show."""
+"""The policy that every plan is checked against; its verdicts can be shown with the plan."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PROMOTIONS = frozenset({"promote", "rollback"})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one rule says of a plan: pass, fail or cannot tell, why, and what to do about it.
+    """One rule's verdict on a plan: pass, fail or unknown, why, and what to do about it.
 
-    A verdict that is `enforced` and does not pass stops the plan, unless a reason is given to override it. `tag` is the
+    An `enforced` verdict that does not pass stops the plan, unless it is overridden with a reason. `tag` is the
     tag whose typed name answers it instead. `gate` is a gate's verdict on the tag `moved`, with the digests of the
     statements that it rests on.
     """
@@ -37,11 +37,11 @@ class Verdict:
 
     @property
     def blocks(self) -> bool:
-        """Whether the plan may not go ahead because of it."""
+        """Whether it stops the plan."""
         return self.enforced and self.state != "pass"
 
     def to_json(self) -> dict[str, object]:
-        """As contract.md has it."""
+        """As JSON, in the form of the contract."""
         return {
             "gate": self.rule,
             "tag": self.moved or self.tag,
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A verdict that is to come: the rule, the tag it is about, and what it reads."""
+    """A verdict still to come: the rule, the tag it is about, and what it reads."""
 
     rule: str
     moved: str
@@ -63,20 +63,20 @@ class Announced:
 
 
 class Rule(Protocol):
-    """One more thing that has to hold before tags move. To add one, see docs/architecture.md."""
+    """A condition for moving tags. To add one, see docs/architecture.md."""
 
     def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
-        """Its verdicts on a plan, the cheapest first; none where it is not concerned. A bad network is a verdict."""
+        """Its verdicts on a plan, cheapest first; empty if it does not apply. A network failure is a verdict too."""
         ...
 
     async def announced(self, plan: ChangePlan) -> Sequence[Announced]:
-        """The verdicts that will come, with their prices, in their order."""
+        """The verdicts to come, with their costs, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Nothing changes in read-only mode, protected tags only with their name typed, and every rule has a say.
+    """Refuses all changes in read-only mode, moves protected tags only if their name was typed, and asks every rule.
 
     Without `protect_promotions`, promote and rollback move protected tags without asking for their names.
     """
@@ -87,16 +87,16 @@ class Policy:
     rules: tuple[Rule, ...] = ()
 
     def check_write(self, reference: str) -> None:
-        """Raise ReadOnly where nothing may be changed."""
+        """Raise ReadOnly if nothing may be changed."""
         if self.read_only:
             raise ReadOnly(
                 "kittui is in read-only mode",
-                hint="Start it without --read-only, and without read_only in config.yaml, to change things.",
+                hint="To make changes, start it without --read-only, and without read_only in config.yaml.",
                 reference=reference,
             )
 
     def guarded(self, tags: Collection[str], action: str = "") -> tuple[str, ...]:
-        """Those of the tags whose names must be typed before the action moves or removes them."""
+        """The tags whose names must be typed before the action moves or removes them."""
         if action in PROMOTIONS and not self.protect_promotions:
             return ()
         return tuple(tag for tag in tags if tag in self.protected)
@@ -112,11 +112,11 @@ class Policy:
                 )
 
     async def assess(self, plan: ChangePlan) -> tuple[Verdict, ...]:
-        """Every verdict on a plan, for the plan to show."""
+        """All verdicts on a plan."""
         return tuple([verdict async for verdict in self.verdicts(plan)])
 
     async def verdicts(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
-        """The same, each as it is known."""
+        """Yield all verdicts on a plan as they become known."""
         if not plan.changes:
             return
         for tag in self.guarded(plan.overwritten, plan.action):
@@ -125,20 +125,20 @@ class Policy:
             yield verdict
 
     async def gates(self, plan: ChangePlan) -> AsyncIterator[Verdict]:
-        """What the rules alone say of a plan, each as it is known: what every place shows as its gates."""
+        """Yield the rules' verdicts on a plan as they become known; shown as its gates."""
         for rule in self.rules if plan.changes else ():
             async for verdict in rule.verdicts(plan):
                 yield verdict
 
     async def announced(self, plan: ChangePlan) -> tuple[Announced, ...]:
-        """What `gates` will say, before it does."""
+        """The verdicts that `gates` will yield."""
         return tuple([one for rule in self.rules for one in await rule.announced(plan)]) if plan.changes else ()
 
     async def check(self, plan: ChangePlan, typed: Collection[str] = (), override: str = "") -> tuple[Verdict, ...]:
-        """Assess a plan, and raise for the first verdict that stops it.
+        """Check a plan, and raise for the first verdict that stops it.
 
-        `typed` are protected tags whose names the user typed, `override` is the reason for going ahead although a rule
-        says no. Raises ReadOnly, TagProtected, and Refused naming the rule.
+        `typed` are protected tags whose names the user typed, `override` is the reason to proceed although a rule
+        refuses. Raises ReadOnly, TagProtected, and Refused naming the rule.
         """
         if not plan.changes:
             return ()
@@ -150,7 +150,7 @@ class Policy:
         return verdicts
 
     def stop(self, verdicts: Sequence[Verdict], override: str, reference: str) -> None:
-        """Raise Refused for the first verdict that stops a plan, unless there is a reason for going ahead."""
+        """Raise Refused for the first verdict that stops a plan, unless it is overridden."""
         stopping = [verdict for verdict in verdicts if verdict.blocks and not verdict.tag]
         if not stopping or override.strip():
             return
@@ -158,6 +158,6 @@ class Policy:
         remedy = f"{first.remedy[:1].upper() + first.remedy[1:]}. " if first.remedy else ""
         raise Refused(
             f"{first.rule}: {first.reason}",
-            hint=f"{remedy}To go ahead all the same, give --override REASON.",
+            hint=f"{remedy}To proceed anyway, give --override REASON.",
             reference=reference,
         )

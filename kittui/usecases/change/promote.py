@@ -1,4 +1,4 @@
-"""Promote and roll back: champion -> rollback, challenger -> champion, so that champion always resolves."""
+"""Promote (champion -> rollback, then challenger -> champion, so that champion always resolves) and roll back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kittui.usecases.change.siblings import keeps_a_tag
 
 TAGS = LifecycleTags()
 LOOKUPS = 2
-"""Tags resolved at most to learn whether a digest keeps one."""
+"""The most tags resolved to find out whether a digest keeps one."""
 
 
 async def plan_promote(
@@ -33,10 +33,10 @@ async def plan_promote(
     lookups: int = LOOKUPS,
     shown: bool = True,
 ) -> ChangePlan:
-    """rollback := target's digest, then target := origin's; origin stays. No changes where target has it already.
+    """Plan rollback := target's digest, then target := origin's; origin stays. No changes if target has it already.
 
-    Both are what `stages` calls them unless named; `retire` also tags what rollback held until now with the retired
-    tag. `shown`: somebody reads the plan before it is applied; else nothing is asked for that only a reader needs.
+    Both default to the tags in `stages`; `retire` also tags the previous rollback with the retired
+    tag. `shown`: the user sees the plan before it is applied; otherwise, details only for display are not requested.
     Raises NotFound without an origin tag, UsageError for tags that can't be promoted from or to.
     """
     origin, target = origin or stages.challenger, target or stages.champion
@@ -50,7 +50,7 @@ async def plan_promote(
     if new is None:
         raise NotFound(
             f"there is no tag {origin}",
-            hint="Tag the ModelKit to promote first, or name its tag with --from.",
+            hint="Tag the ModelKit first, or name its tag with --from.",
             reference=repository.reference(origin),
         )
     names = _names(tags, known)
@@ -60,7 +60,7 @@ async def plan_promote(
         current = {tag: manifest.digest if manifest else None for tag, manifest in tags.items()}
         return ChangePlan(repository, "promote", (), watched | current, names=names)
     orphans: tuple[Digest, ...] = ()
-    notes: tuple[str, ...] = () if old is not None else (f"there is no {target} yet: {fallback} is left alone",)
+    notes: tuple[str, ...] = () if old is not None else (f"there is no {target} yet, so {fallback} stays unchanged",)
     fallen = changes[0].before if len(changes) > 1 else None
     if fallen is not None and fallen.raw != new.raw:
         if shown:
@@ -79,9 +79,9 @@ async def plan_promote(
 
 
 async def with_retired(plan: ChangePlan, stages: LifecycleTags = TAGS) -> ChangePlan:
-    """The same promotion, where what rollback held until now gets the retired tag first.
+    """The same promotion, with the previous rollback tagged as retired first.
 
-    The moves that somebody agreed to stay as they are: only the retired tag is read.
+    The confirmed moves stay unchanged: only the retired tag is read.
     """
     *_, change = plan.changes
     fallen = plan.changes[0].before
@@ -94,7 +94,7 @@ async def with_retired(plan: ChangePlan, stages: LifecycleTags = TAGS) -> Change
 
 
 def _retiring(retired: Tag, held: Manifest | None, fallen: Manifest) -> tuple[TagChange, ...]:
-    """The move of the retired tag to what rollback held; none where it holds that already."""
+    """The move of the retired tag to the previous rollback; empty if it points there already."""
     return () if held is not None and held.raw == fallen.raw else (TagChange(retired, held, fallen),)
 
 
@@ -109,7 +109,7 @@ def _not_promoted(repository: Repository, origin: Tag, target: Tag) -> UsageErro
 def moves_of(
     tags: Mapping[Tag, Manifest | None], origin: Tag, target: Tag, stages: LifecycleTags = TAGS
 ) -> tuple[TagChange, ...]:
-    """The moves of a promotion by manifests that were read; none where there is nothing to promote."""
+    """The moves of a promotion, from manifests already read; empty if there is nothing to promote."""
     new, old = tags.get(origin), tags.get(target)
     if new is None or (old is not None and old.raw == new.raw):
         return ()
@@ -120,7 +120,7 @@ def moves_of(
 
 
 def _falls_back(target: Tag, stages: LifecycleTags) -> bool:
-    """Whether rollback becomes what the target was."""
+    """Whether rollback moves to the target's old digest."""
     return target not in stages.preparing | {stages.challenger, stages.retired}
 
 
@@ -133,22 +133,22 @@ async def plan_rollback(
     lookups: int = 5,
     shown: bool = True,
 ) -> ChangePlan:
-    """target := rollback's digest; rollback stays, so that again is nothing to do; `shown` as in `plan_promote`.
+    """Plan target := rollback's digest; rollback stays, so repeating it changes nothing. `shown` as in `plan_promote`.
 
-    Raises NotFound without rollback.
+    Raises NotFound without a rollback tag.
     """
     target, fallback = target or stages.champion, stages.rollback
     if target == fallback:
         raise UsageError(
             f"{target} can't be rolled back to itself",
-            hint="Name two tags: `moves` in config.yaml says which are champion and rollback.",
+            hint="Set two different tags for champion and rollback under `moves` in config.yaml.",
             reference=repository.reference(),
         )
     stored, current = await together(manifest_at(repository, fallback), manifest_at(repository, target))
     if stored is None:
         raise NotFound(
-            f"there is no tag {fallback} to go back to",
-            hint=f"Tag the ModelKit that should be {target} again: kittui tag {repository.reference()}:TAG {target}.",
+            f"there is no tag {fallback} to roll back to",
+            hint=f"Tag the right ModelKit as {target} yourself: kittui tag {repository.reference()}:TAG {target}.",
             reference=repository.reference(fallback),
         )
     tags = {fallback: stored, target: current}

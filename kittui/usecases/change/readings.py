@@ -1,4 +1,4 @@
-"""Reading where tags are, before and after they are moved."""
+"""Reads what tags point to, before and after they are moved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kittui.terminal import some_of
 from kittui.usecases.change.plan import TagChange
 
 LAG = (0.1, 0.2, 0.4, 0.8, 1.5)
-"""Seconds between looks at a tag that still shows where it was before a PUT that the registry accepted."""
+"""Seconds between checks of a tag that still shows its old digest after an accepted PUT."""
 
 
 async def manifest_at(repository: Repository, tag: Tag) -> Manifest | None:
-    """The manifest that a tag points to, None where there is no such tag."""
+    """The manifest that a tag points to, None if the tag does not exist."""
     try:
         return await repository.manifest(tag)
     except NotFound:
@@ -26,7 +26,7 @@ async def manifest_at(repository: Repository, tag: Tag) -> Manifest | None:
 
 
 async def untag_power(repository: Repository) -> Power:
-    """Whether a tag can be removed alone: as known, else asked where that can be asked without removing anything."""
+    """Whether a tag can be removed alone: if known, else probed if that is possible without removing anything."""
     power = repository.source.capabilities.untag
     if power.state == "unknown" and isinstance(repository, SupportsUntagProbe):
         return await repository.probe_untag()
@@ -34,7 +34,7 @@ async def untag_power(repository: Repository) -> Power:
 
 
 async def lasting_notes(repository: Repository, changes: Sequence[TagChange], instead: str) -> tuple[str, ...]:
-    """What a plan has to say where it creates tags that can't be removed alone; `instead`: what there is for undo."""
+    """The notes for a plan that creates tags that can't be removed alone; `instead` is the alternative to undo."""
     created = [change.tag for change in changes if change.before is None]
     if not created:
         return ()
@@ -49,7 +49,7 @@ async def lasting_notes(repository: Repository, changes: Sequence[TagChange], in
 
 
 async def digest_at(repository: Repository, tag: Tag) -> Digest | None:
-    """The digest that a tag points to, None where there is no such tag."""
+    """The digest that a tag points to, None if the tag does not exist."""
     try:
         return (await repository.resolve(tag)).digest
     except NotFound:
@@ -57,7 +57,7 @@ async def digest_at(repository: Repository, tag: Tag) -> Digest | None:
 
 
 async def exists(repository: Repository, digest: Digest) -> bool:
-    """Whether a digest is there."""
+    """Whether a manifest exists."""
     try:
         await repository.resolve(digest)
     except NotFound:
@@ -66,7 +66,7 @@ async def exists(repository: Repository, digest: Digest) -> bool:
 
 
 async def is_at(repository: Repository, tag: Tag, current: Digest | None, expected: str | None) -> bool:
-    """Whether a tag that was read at one digest points to another: by its bytes where the algorithms differ."""
+    """Whether a tag points to this digest; compares bytes if the hash algorithms differ."""
     if current == expected or current is None or expected is None:
         return current == expected
     wanted = Digest(expected)
@@ -77,7 +77,7 @@ async def is_at(repository: Repository, tag: Tag, current: Digest | None, expect
 
 
 async def look_at(repository: Repository, tag: Tag, enough: Callable[[Digest | None], bool]) -> Digest | None:
-    """Where a tag is, looked at again for a few seconds until that is enough."""
+    """A tag's digest, read again for a few seconds until it satisfies the caller."""
     current = await digest_at(repository, tag)
     for pause in LAG:
         if enough(current):

@@ -1,4 +1,4 @@
-"""What removing a tag or a ModelKit would do: looked at before anything goes, and nothing is changed by looking."""
+"""Plans the removal of a tag or a ModelKit; planning changes nothing."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CANT_UNTAG = "this registry can't remove a tag alone"
 
 @dataclass(frozen=True, slots=True)
 class RemovePlan:
-    """What would go: `tags` for good, `siblings` are the other tags on the digest, which only a delete takes.
+    """What would be removed: `tags` for good; `siblings` are the digest's other tags, which only a delete removes.
 
-    `siblings` is None where they were not looked for, as a registry that removes a tag alone leaves them be;
-    `doubt`: why there may be more of them. `deletes`: whether the source deletes, looked for where it can't
-    untag. `attached` is what refers to a digest that goes, each with the tag it is found by: with `referrers` it goes
-    too. `freed`: bytes that no other ModelKit of a local source needs, None where
+    `siblings` is None if they were not read, because the registry can remove a tag alone;
+    `doubt` is why there may be more. `deletes`: whether the source can delete, probed if it can't
+    untag. `attached` is what refers to a deleted digest, each with the tag it was found by; with `referrers` it is
+    deleted too. `freed`: bytes that no other ModelKit of a local source needs, None if
     only the registry knows.
     """
 
@@ -52,13 +52,13 @@ class RemovePlan:
 
     @property
     def tags(self) -> tuple[Tag, ...]:
-        """The tags that go."""
+        """The tags to remove."""
         own = (self.tag,) if self.tag else ()
         return tuple(sorted({*own, *(self.siblings or ())})) if self.mode == "delete" else own
 
     @property
     def undo(self) -> Literal["yes", "for now", "no"]:
-        """Whether undo can take it back there: for now is until a registry cleans up what has no tag."""
+        """Whether undo can restore it: "for now" means until the registry collects untagged content."""
         if self.mode != "delete":
             last = self.siblings == () and not self.doubt and self.repository.files is None
             return "for now" if last else "yes"
@@ -70,7 +70,7 @@ class RemovePlan:
 
     @property
     def changes(self) -> tuple[TagChange, ...]:
-        """The same as changes of tags."""
+        """The removal as tag changes."""
         return tuple(TagChange(tag, self.manifest, None) for tag in self.tags)
 
 
@@ -83,11 +83,11 @@ async def plan_remove(
     found: Siblings | None = None,
     weigh: bool = True,
 ) -> RemovePlan:
-    """Look at what removing a tag or digest does, with `referrers` also to what refers to it; nothing is changed.
+    """Plan the removal of a tag or digest, with `referrers` also of what refers to it; changes nothing.
 
-    `found` are the repository's tags where they were read already; with `weigh`, what a delete frees is counted.
+    `found` are the repository's tags, if already read; with `weigh`, the freed bytes are counted.
 
-    Raises NotFound, UsageError for untagging a digest, Unsupported where it is known that the source can't do it, and
+    Raises NotFound, UsageError for untagging a digest, Unsupported if the source is known not to support it, and
     Incomplete for deleting a digest whose tags are not all known.
     """
     tag = target if isinstance(target, Tag) else None
@@ -116,7 +116,7 @@ async def plan_remove(
     attached: list[tuple[Manifest, Tag | None]] = []
     if mode == "delete":
         attached, notes = await _attached(repository, manifest.digest, referrers=referrers)
-        # What carries another tag of its own is somebody's: it stays.
+        # An attachment with another tag of its own belongs to someone: it stays.
         attached = [(one, own) for one, own in attached if {*found.of(one.digest)} <= {own}]
         if notes and referrers:
             raise Incomplete(f"list what refers to {manifest.digest.short}", "; ".join(notes))
@@ -129,7 +129,7 @@ async def plan_remove(
 async def _attached(
     repository: Repository, digest: Digest, *, referrers: bool
 ) -> tuple[list[tuple[Manifest, Tag | None]], list[str]]:
-    """What refers to a digest that goes; that it can't be asked for stops only who wants it removed."""
+    """What refers to a deleted digest; a failure to list it is an error only if it is to be removed too."""
     try:
         return await carriers_of(repository, digest)
     except KittuiError:
@@ -139,7 +139,7 @@ async def _attached(
 
 
 async def delete_power(repository: Repository, *, ask: bool) -> Power:
-    """Whether the source deletes: as known, else asked where that can be asked without deleting anything."""
+    """Whether the source can delete: if known, else probed if that is possible without deleting anything."""
     power = repository.source.capabilities.delete
     if ask and power.state == "unknown" and isinstance(repository, SupportsDeleteProbe):
         return await repository.probe_deletes()
@@ -147,15 +147,15 @@ async def delete_power(repository: Repository, *, ask: bool) -> Power:
 
 
 def check_known(repository: Repository, digest: Digest, found: Siblings) -> None:
-    """Raise Incomplete where not all tags on a digest are known: deleting it would take some that no plan has shown."""
+    """Raise Incomplete if not all tags of a digest are known: deleting it would remove tags that no plan has shown."""
     if found.doubt:
         error = Incomplete(f"list the tags of {repository.name}", found.doubt)
-        error.hint = "Nothing was deleted: that takes every tag on the digest, and they are not all known."
+        error.hint = "Nothing was deleted: a deletion removes every tag on the digest, and not all of them are known."
         raise error.at(repository.reference(digest)) from (found.incomplete and found.incomplete.__cause__)
 
 
 def cannot_untag(plan: RemovePlan, power: Power) -> Unsupported:
-    """The refusal that says which ways there are, and what each takes along; none where nothing is deleted at all."""
+    """The error that explains the alternatives and what each would remove."""
     if plan.deletes.denied:
         hint = plan.deletes.remedy or power.remedy or None
         return Unsupported(power.reason, hint=hint, reference=plan.repository.reference(plan.tag))

@@ -1,4 +1,4 @@
-"""Several removals in one plan: each row planned by itself, what goes and what stays counted over all of them."""
+"""Several removals in one plan: each row is planned separately, and the totals cover all of them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kittui.usecases.change.siblings import Siblings, tags_by_digest
 Row = tuple[Repository, Target]
 """A repository, and a tag or digest in it."""
 Stays = Literal["shared", "bare", "unknown"]
-"""Why a ModelKit stays: other tags are on it; it has none left; what else is on it was not looked for."""
+"""Why a ModelKit stays: it has other tags; it is now untagged; its other tags were not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The plans of all rows that can be planned; `refused`: why tags can't go alone.
+    """The plans of all rows that can be planned; `refused` is why tags can't be removed alone.
 
-    `failed` are the other rows by their references, with why.
+    `failed` are the other rows by reference, with the reason.
     """
 
     plans: tuple[RemovePlan, ...]
@@ -36,23 +36,23 @@ class Removals:
 
     @property
     def tags(self) -> tuple[Tag, ...]:
-        """The tags that go; those of several repositories may have one name."""
+        """The tags to remove; names may repeat across repositories."""
         return tuple(tag for _, tag in sorted({(plan.place, tag) for plan in self.plans for tag in plan.tags}))
 
     @property
     def deleted(self) -> int:
-        """How many ModelKits go."""
+        """How many ModelKits are deleted."""
         return sum(plan.mode == "delete" for plan in self.plans)
 
     @property
     def freed(self) -> int | None:
-        """Bytes that become free; None where only a registry knows."""
+        """Bytes that become free; None for a registry."""
         sizes = [plan.freed for plan in self.plans]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def stays(self) -> dict[Stays, int]:
-        """How many ModelKits stay that lose a tag, by the reason."""
+        """How many ModelKits lose a tag but stay, by reason."""
         gone = {(plan.place, tag) for plan in self.plans for tag in plan.tags}
         found: dict[tuple[str, Digest], Stays] = {}
         for plan in self.plans:
@@ -66,7 +66,7 @@ class Removals:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What the plans of all rows of a repository share: how a tag goes there, why not alone, and all tags."""
+    """Shared by all rows of a repository: how its tags are removed, why not alone, and all its tags."""
 
     mode: Mode
     refused: str = ""
@@ -74,7 +74,7 @@ class _Around:
 
 
 async def _look_around(repository: Repository, mode: Mode) -> _Around | KittuiError:
-    """Read what all rows of a repository need, once."""
+    """Read once what all rows of a repository need."""
     try:
         power = await untag_power(repository) if mode == "untag" else None
         if power is not None and not power.denied and not repository.source.traits.lists_digests:
@@ -94,13 +94,13 @@ async def plan_removals(
     refused: str = "",
     on_planned: Callable[[int], None] = lambda _: None,
 ) -> Removals:
-    """Plan every row; what can't be planned is named and left out, and a digest is deleted once.
+    """Plan every row; rows that can't be planned are reported and left out, and each digest is deleted once.
 
-    To untag is to displace by a placeholder where a tag can't go alone: `refused` then says why. `on_planned` hears how
+    Tags that can't be removed alone are untagged with a placeholder: `refused` then says why. `on_planned` gets how
     many rows are planned. A repository's tags are read once.
     """
     places = {repository.reference(): repository for repository, _ in rows}
-    # One repository after the other: each of them reads its tags several at a time.
+    # One repository at a time: each reads several of its tags concurrently.
     looked = [await _look_around(repository, mode) for repository in places.values()]
     around = dict(zip(places, looked, strict=True))
 
@@ -124,6 +124,6 @@ async def plan_removals(
 
 
 def once_each(plans: Sequence[RemovePlan]) -> list[RemovePlan]:
-    """The plans without those that delete what another deletes already."""
+    """The plans without those whose digest another plan already deletes."""
     found = {(plan.place, plan.manifest.digest if plan.mode == "delete" else plan.tag): plan for plan in plans[::-1]}
     return list(found.values())[::-1]

@@ -1,4 +1,4 @@
-"""Remove as planned: untag a tag alone, or delete a ModelKit with all its tags."""
+"""Applies removals: untags a tag alone, or deletes a ModelKit with all its tags."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ async def apply_remove(
     on_moved: OnMoved = unheard,
     tags: TagsOfBatch | None = None,
 ) -> Changed:
-    """Remove as planned, after looking again; `tags` are those of a batch that deletes several.
+    """Apply a removal after checking again; `tags` are those of a batch that deletes several.
 
-    Raises ReadOnly, TagProtected, TagMoved where a tag moved or joined the digest since, Unsupported with the ways
-    there are where the registry can't untag or delete.
+    Raises ReadOnly, TagProtected, TagMoved if a tag moved or was added to the digest since, Unsupported with the
+    alternatives if the registry can't untag or delete.
     """
     if plan.mode != "delete":
         return await untag_all([plan], ledger, policy, answers, on_moved)
@@ -57,7 +57,7 @@ async def untag_all(
     answers: Answers = NOBODY,
     on_moved: OnMoved = unheard,
 ) -> Changed:
-    """Untag tags of one repository in one way, as one change, which one undo takes back."""
+    """Remove several tags of one repository as a single change, which one undo reverts."""
     first = plans[0]
     repository = first.repository
     changes = tuple(change for plan in plans for change in plan.changes)
@@ -81,9 +81,9 @@ async def untag_all(
 
 
 async def finish_removal(repository: Repository, target: Target, ledger: Ledger) -> Changed | None:
-    """Write down a removal that an earlier run began and did not finish; None where there was none.
+    """Record a removal that an earlier run began and did not finish; None if there was none.
 
-    What a source on this machine has left of a deleted ModelKit goes now.
+    A local source deletes the remains of a deleted ModelKit now.
     """
     reference = repository.reference()
     async with ledger.journal.lock(reference):
@@ -104,7 +104,7 @@ async def finish_removal(repository: Repository, target: Target, ledger: Ledger)
             kept = [await asyncio.to_thread(_kept, ledger, step.before) for step in entry.steps]
             pairs = zip(entry.steps, kept, strict=True)
             return Changed(repository, tuple(TagChange(step.tag, before, None) for step, before in pairs), deleted)
-        # Cut short after that, what is left is the record.
+        # If interrupted after this, only the record is missing.
         await _deliver(repository, ledger)
     return None
 
@@ -136,17 +136,17 @@ class _Deletion:
         self.going = plan.attached[::-1] if plan.referrers else ()
         self.gone = False
         self.so_far = NOTHING
-        """What is to be said where it is stopped."""
+        """The message if it is interrupted."""
 
     async def run(self) -> Changed:
-        """Look again, write down what goes, and delete it. A request that is under way is waited for."""
+        """Check again, record what is deleted, and delete it. A request in flight is waited for."""
         try:
             await self._check()
             attached = [one.digest for one, _ in self.going]
             gone = (self.digest, *attached)
             entry = await _begin(self.plan, self.ledger, self.answers, gone)
             crash_point("remove.before-delete")
-            self.so_far = f"Not known whether {self.digest.short} was deleted."
+            self.so_far = f"It is unknown whether {self.digest.short} was deleted."
             await to_its_end(self._delete(entry, attached), STOPPING)
         except asyncio.CancelledError as stopped:
             note_stop(stopped, self.so_far)
@@ -158,14 +158,14 @@ class _Deletion:
         return Changed(self.repository, self.plan.changes, gone)
 
     async def _check(self) -> None:
-        """Raise TagMoved where other tags are on the digest than the plan has shown."""
+        """Raise TagMoved if the digest's tags differ from the plan."""
         found = await self.tags.before_delete(self.plan.tags)
         check_known(self.repository, self.digest, found)
         now_on_it = found.of(self.digest)
         for tag in sorted({*now_on_it} ^ {*self.plan.tags}):
             raise TagMoved(
                 f"{tag} {'points to it too now' if tag in now_on_it else 'points elsewhere now'}",
-                hint="Nothing was deleted; look at its tags and plan again.",
+                hint="Nothing was deleted. Check its tags and plan again.",
                 reference=self.repository.reference(tag),
             )
 
@@ -191,7 +191,7 @@ class _Deletion:
 
 
 async def _drop_list(repository: Repository, digest: Digest, gone: Collection[Digest]) -> None:
-    """Delete the index that lists the referrers of a digest by its tag, where nothing that it lists is left."""
+    """Delete the referrers-tag index of a digest if nothing that it lists is left."""
     with suppress(NotFound):
         index = await repository.manifest(digest.referrers_tag)
         if index.is_index and {one.digest for one in index.manifests} <= {*gone}:
@@ -199,7 +199,7 @@ async def _drop_list(repository: Repository, digest: Digest, gone: Collection[Di
 
 
 async def _delete_digest(repository: Repository, digest: Digest, tags: Collection[Tag]) -> None:
-    """Delete a digest with its tags; where a registry wants the tags to go first, they do."""
+    """Delete a digest with its tags; the tags first if the registry requires that."""
     try:
         await repository.delete(digest)
     except RegistryError as error:
@@ -211,9 +211,9 @@ async def _delete_digest(repository: Repository, digest: Digest, tags: Collectio
 
 
 async def _begin(plan: RemovePlan, ledger: Ledger, answers: Answers, deleted: tuple[str, ...]) -> Entry:
-    """Write down what is about to be deleted; the entry of an earlier run that wanted the same is continued.
+    """Record what is about to be deleted; continues an earlier run's entry for the same deletion.
 
-    Nothing is left then that a record could be attached to.
+    Afterwards nothing is left that a record could be attached to.
     """
     steps = tuple(Step(tag, plan.manifest.digest, None) for tag in plan.tags)
     entry = await continue_open(plan.repository, ledger, "delete", steps, deleted=deleted, reason=answers.reason)

@@ -1,4 +1,4 @@
-"""Retag: the same manifest bytes under other tags, in the same repository or another, moving no layer that is there."""
+"""Retags: the same manifest bytes under other tags, in the same repository or another, moving no existing layers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_mo
 
 @dataclass(frozen=True, slots=True)
 class RetagPlan:
-    """Tags that would move: `here` in the ModelKit's own repository, `elsewhere` with its content taken along."""
+    """Tags that would move: `here` in the ModelKit's own repository, `elsewhere` with its content copied."""
 
     manifest: Manifest
     here: ChangePlan | None
@@ -33,18 +33,18 @@ class RetagPlan:
 
     @property
     def changes(self) -> tuple[ChangePlan, ...]:
-        """Every change of tags, per repository."""
+        """The tag changes per repository."""
         own = (self.here,) if self.here is not None else ()
         return (*own, *(move.changes for move in self.elsewhere))
 
     @property
     def overwritten(self) -> tuple[str, ...]:
-        """Tags that exist and would point elsewhere."""
+        """Existing tags that would move."""
         return tuple(tag for plan in self.changes for tag in plan.overwritten)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else there is to know before saying yes."""
+        """Remarks to show before confirming."""
         return tuple(note for plan in self.changes for note in plan.notes)
 
     @property
@@ -55,7 +55,7 @@ class RetagPlan:
 
 @dataclass(frozen=True, slots=True)
 class Retagged:
-    """What was done, per repository."""
+    """The results per repository."""
 
     done: tuple[Changed, ...]
     moved: tuple[Moved, ...] = ()
@@ -76,9 +76,9 @@ async def plan_retag(
     *,
     shown: bool = True,
 ) -> RetagPlan:
-    """Look where the tags point now, and what goes into other repositories along with the ModelKit.
+    """Read where the tags point now, and what has to be copied into other repositories.
 
-    `shown`: somebody reads the plan before it is applied. Raises NotFound for the ModelKit.
+    `shown`: the user sees the plan before it is applied. Raises NotFound for the ModelKit.
     """
     own = list(dict.fromkeys(tag for place, tag in destinations if place.reference() == repository.reference()))
     others = [(place, tag) for place, tag in destinations if place.reference() != repository.reference()]
@@ -100,7 +100,7 @@ async def plan_retag(
 
 
 async def lasting_retag_notes(repository: Repository, changes: Sequence[TagChange]) -> tuple[str, ...]:
-    """What a plan that sets tags has to say where undo can't take them away again."""
+    """The notes for a plan whose new tags undo can't remove."""
     return await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
 
 

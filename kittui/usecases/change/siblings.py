@@ -1,4 +1,4 @@
-"""Which tags share a digest: what a remove takes along, and what a tag's move leaves without any tag."""
+"""Finds the tags that share a digest: which ones a delete removes, and whether a move leaves a digest untagged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kittui.usecases.browse.tag_names import is_version
 from kittui.usecases.change.readings import digest_at
 
 AGE = 30.0
-"""Seconds for which a reading of all tags serves the deletes of a batch."""
+"""Seconds for which one listing of all tags is good for the deletions of a batch."""
 _FALLBACK = re.compile(r"sha256-[0-9a-f]{64}(?:\..*)?\Z")
 
 
@@ -30,12 +30,12 @@ class Siblings:
     incomplete: Incomplete | None = None
 
     def of(self, digest: Digest) -> tuple[Tag, ...]:
-        """The tags that point to a digest, sorted."""
+        """The tags at a digest, sorted."""
         return self.by_digest.get(digest, ())
 
     @property
     def doubt(self) -> str:
-        """Why there may be more tags on a digest than these; empty where all are known."""
+        """Why a digest may have more tags than these; empty if all are known."""
         if self.incomplete is not None:
             return self.incomplete.reason
         return f"{counted(len(self.unread), 'tag')} could not be read, such as {self.unread[0]}" if self.unread else ""
@@ -43,7 +43,7 @@ class Siblings:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A tag that stays on a digest, as far as it was looked for: `unread` tags were not, `incomplete` may be more."""
+    """A tag that stays on a digest, if one was found. `unread` counts tags not read, `incomplete` says why."""
 
     tag: Tag | None = None
     unread: int = 0
@@ -51,20 +51,20 @@ class Kept:
 
     @property
     def lost(self) -> bool:
-        """Whether it is known that no tag stays."""
+        """Whether certainly no tag stays."""
         return self.tag is None and not self.unread and self.incomplete is None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a plan has to say of it, in sentences without an end."""
+        """The notes for a plan, as sentences without full stops."""
         if self.tag is not None or self.lost:
             return ()
-        why = self.incomplete.message if self.incomplete else f"{self.unread} tags were not looked at"
-        return (f"whether another tag stays on it is not known: {why}",)
+        why = self.incomplete.message if self.incomplete else f"{self.unread} tags were not read"
+        return (f"it is unknown whether another tag stays on it: {why}",)
 
 
 async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | None = None) -> Siblings:
-    """All tags of a repository with their digests; `known` are tags that need not be read again."""
+    """All tags of a repository with their digests; tags in `known` are not read again."""
     found, unread, incomplete = await _listed(repository, known or {})
 
     async def read(tag: Tag) -> tuple[Tag, Digest | None]:
@@ -76,12 +76,12 @@ async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | N
 
 
 class TagsOfBatch:
-    """The tags of a repository as the deletes of one batch know them, so that not each of them reads all tags.
+    """The tags of a repository, shared by the deletions of a batch, so that not each of them reads all tags.
 
-    All tags are read before the first delete, and again once that reading is older than AGE. In between, before each
-    delete, the names are listed again, and read are: tags that are new, the tags that go, and those of `moving`, which
-    people move (the stages). So a tag that is created on a digest, or a stage that moves there, is seen before that
-    digest goes. Not seen for up to AGE is another tag that already existed and was moved onto it.
+    All tags are read before the first delete, and again once that is older than AGE. In between, before each
+    delete, the names are listed again, and these are read: new tags, the tags to remove, and those in `moving`, which
+    people move (the stages). So a tag created on a digest, or a stage that moves there, is noticed before that
+    digest is deleted. Another existing tag that is moved onto it can go unnoticed for up to AGE.
     """
 
     def __init__(self, repository: Repository, moving: Collection[str] = ()) -> None:
@@ -91,7 +91,7 @@ class TagsOfBatch:
         self._read_at: float | None = None
 
     async def before_delete(self, going: Collection[Tag]) -> Siblings:
-        """All tags with their digests, as far as they have to be known before these go."""
+        """All tags with their digests, as up to date as needed before these are removed."""
         now = time.monotonic()
         if self._read_at is None or now - self._read_at > AGE:
             self._known, self._read_at = {}, now
@@ -106,9 +106,9 @@ class TagsOfBatch:
 async def keeps_a_tag(
     repository: Repository, digest: Digest, leaving: Collection[str], known: Mapping[Tag, Digest], lookups: int
 ) -> Kept:
-    """A tag that stays on the digest, and how far one was looked for.
+    """Look for a tag that stays on the digest.
 
-    `leaving` are tags that move away; at most `lookups` tags are resolved, the likeliest first: versions in order.
+    `leaving` are tags that move away; at most `lookups` tags are resolved, the likeliest (versions) first.
     """
     found, unread, incomplete = await _listed(repository, known)
     for tag, at in sorted(found.items()):

@@ -1,7 +1,7 @@
-"""Moving tags: one plan and one apply behind retag, promote, roll back, undo, and the last step of every transfer.
+"""Moves tags: one apply for retag, promote, roll back, undo, and the last step of every transfer.
 
-No registry has compare-and-swap, so each tag is read just before its PUT and just after; a journal entry is on disk
-before the first and before each PUT, so that running the command again recognises what was done and finishes it.
+No registry has compare-and-swap, so each tag is read just before and after its PUT. A journal entry is on disk
+before each PUT, so that running the command again recognises what was done and finishes it.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from kittui.usecases.change.readings import digest_at, is_at, look_at
 from kittui.usecases.change.unfinished import close_entry, continue_open, mark_done
 
 FRESH = 0.25
-"""Seconds for which a plan's reading of a tag needs no second look before the first PUT: nobody was asked in them."""
+"""Seconds for which a plan's reading of a tag is fresh enough for the first PUT, if the user was not asked."""
 STOPPING = 2.0
-"""Seconds that a change which is stopped waits for the answer to what it has asked for."""
+"""Seconds that a cancelled change waits for the answer to its last request."""
 NOTHING = "Nothing was changed."
-LOOK = "Look at the tags and plan again."
+LOOK = "Check the tags and plan again."
 RECENT = 120.0
-"""Seconds for which a reading that contradicts what kittui itself has written is taken for a late one."""
+"""Seconds for which a reading that contradicts kittui's own write counts as stale."""
 
 
 Untag = Callable[[Repository, TagChange], Awaitable[None]]
-"""How a tag goes."""
+"""How a tag is removed."""
 
 
 async def untag(repository: Repository, change: TagChange) -> None:
@@ -59,7 +59,7 @@ async def untag(repository: Repository, change: TagChange) -> None:
 
 
 class Recent:
-    """What kittui itself has lately done to the tags of a repository, for readings that come late."""
+    """kittui's own recent tag moves in a repository, to recognise stale readings."""
 
     def __init__(self, events: Sequence[Event] = ()) -> None:
         self._events: dict[str, list[Event]] = {}
@@ -68,15 +68,15 @@ class Recent:
 
     @classmethod
     async def of(cls, ledger: Ledger, reference: str) -> Recent:
-        """From the history. Raises StorageError."""
+        """Read them from the history. Raises StorageError."""
         return cls(await asyncio.to_thread(ledger.history.since, now(RECENT), reference))
 
     def last(self, tag: Tag) -> Event | None:
-        """The newest move of a tag."""
+        """The latest move of a tag."""
         return next(iter(self._events.get(tag, ())), None)
 
     def is_late(self, tag: Tag, reading: Digest | None) -> bool:
-        """Whether a reading is one that our own newest move of the tag has overtaken."""
+        """Whether a reading is older than our own latest move of the tag."""
         events = self._events.get(tag, ())
         if not events or reading == events[0].after:
             return False
@@ -91,10 +91,10 @@ async def apply_changes(
     on_moved: OnMoved = unheard,
     untag: Untag = untag,
 ) -> Changed:
-    """Do what was planned, if the policy agrees; `untag` is how the tags go that do.
+    """Apply a plan if the policy allows it; `untag` is how tags are removed.
 
-    Raises ReadOnly, TagProtected, Refused, TagMoved (naming the tag, before any PUT where it moved since the plan), and
-    what the source raises; after a NetworkError the journal entry stays open and the same command finishes it.
+    Raises ReadOnly, TagProtected, Refused, TagMoved (naming the tag; before any PUT if it moved since the plan), and
+    the source's errors. After a NetworkError the journal entry stays open, and the same command finishes it.
     """
     reference = plan.repository.reference()
     verdicts = await policy.check(plan, answers.typed, answers.override)
@@ -108,7 +108,7 @@ class _Applying:
     """One run of apply_changes, under the repository's lock."""
 
     entry: Entry
-    """What was written down, and how far it came."""
+    """The journal entry, and how far it got."""
 
     def __init__(
         self,
@@ -135,9 +135,9 @@ class _Applying:
         self.told: set[Tag] = set()
 
     async def run(self) -> Changed:
-        """Settle what an earlier run left open, then do the steps."""
+        """Close what an earlier run left open, then do the steps."""
         wanted = tuple(_step(change) for change in self.plan.changes)
-        # First what an earlier run has done unheard: a reading that shows it is not a late one.
+        # First what an earlier run did without an answer: a reading that shows it is not stale.
         found = await continue_open(
             self.repository,
             self.ledger,
@@ -196,14 +196,14 @@ class _Applying:
         )
 
     async def _do_all(self) -> None:
-        """The steps one after the other, then what follows on them. At every moment `entry` says how far it came."""
+        """Do the steps in order, then the follow-up. `entry` always says how far it got."""
         by_tag = {change.tag: change for change in self.plan.changes}
         try:
             for position, step in enumerate(self.entry.steps):
                 if step.state != "done":
                     await self._do(position, by_tag[step.tag])
         except KittuiError:
-            # What was done is done, whatever came then.
+            # What was done stays done, whatever happens next.
             if self.entry.state != "open":
                 await self._deliver()
             raise
@@ -212,7 +212,7 @@ class _Applying:
         await self._deliver()
 
     async def _check_recent(self) -> None:
-        """Raise TagMoved where the plan was made without our own last move of a tag, and does not want the same."""
+        """Raise TagMoved if the plan missed our own last move of a tag, and wants something else."""
         planned = dict(self.plan.watched) | {change.tag: _digest(change.before) for change in self.plan.changes}
         targets = {change.tag: _digest(change.after) for change in self.plan.changes}
         for tag, reading in planned.items():
@@ -223,7 +223,7 @@ class _Applying:
                 continue
             await look_at(self.repository, tag, functools.partial(operator.eq, last.after))
             raise TagMoved(
-                f"kittui moved {tag} at {last.time}, which the registry did not show when this was planned",
+                f"kittui moved {tag} at {last.time}, but the registry did not show that yet when this was planned",
                 hint="Nothing was changed; run it again in a moment.",
                 reference=self.repository.reference(tag),
             )
@@ -233,9 +233,9 @@ class _Applying:
             await self.ledger.recorder.deliver(self.repository)
 
     async def _recheck(self) -> None:
-        """Read every tag of the plan again but the first to be moved, whose turn it is next.
+        """Read every tag of the plan again, except the first to be moved, which is read next.
 
-        TagMoved names the first that is elsewhere.
+        Raises TagMoved, naming the first tag that has moved.
         """
         expected: dict[Tag, Digest | None] = dict(self.plan.watched)
         expected.update((change.tag, _digest(change.before)) for change in reversed(self.plan.changes[1:]))
@@ -246,7 +246,7 @@ class _Applying:
             if self.recent.is_late(tag, current):
                 continue
             if not await self._is_one_of(tag, current, digest, targets.get(tag, digest)):
-                raise self._moved(tag, digest, current, "Nothing was changed; look at the tags and plan again.")
+                raise self._moved(tag, digest, current, "Nothing was changed. Check the tags and plan again.")
 
     def _known(self) -> dict[Tag, Digest | None]:
         return {change.tag: _digest(change.before) for change in self.plan.changes} | dict(self.plan.watched)
@@ -255,7 +255,7 @@ class _Applying:
         return any([await is_at(self.repository, tag, current, each) for each in expected])
 
     async def _do(self, position: int, change: TagChange) -> None:
-        """One step: written down as begun, then the tag is read, and only then moved."""
+        """Do one step: record it as begun, read the tag, and only then move it."""
         tag, before, after = change.tag, _digest(change.before), _digest(change.after)
         begun = self.entry.steps[position].state == "started"
         planned, started = self.entry.mark(position, "planned"), self.entry.mark(position, "started")
@@ -267,18 +267,18 @@ class _Applying:
             moved = not (late or there) and not await is_at(self.repository, tag, current, before)
         except (KittuiError, asyncio.CancelledError):
             if not begun:
-                # Nothing was asked for: no undo and no later run need wonder whether it took effect.
+                # No request was sent: neither undo nor a later run has to check whether it took effect.
                 with suppress(StorageError):
                     await self.ledger.write(planned)
             raise
         if there:
-            # Somebody else, or a run of ours that a crash cut short, has done it.
+            # Someone else, or an earlier run of ours that crashed, has done it.
             self.entry = await mark_done(self.ledger, started, position) if begun else planned
             return
         if moved:
             await self._close(planned)
             alone = len(planned.steps) == 1
-            hint = "Nothing was changed; look at the tags and plan again." if alone else LOOK
+            hint = "Nothing was changed. Check the tags and plan again." if alone else LOOK
             raise self._moved(tag, before, current, hint)
         crash_point("tags.before-put")
         await to_its_end(self._move(started, position, change), STOPPING)
@@ -286,18 +286,18 @@ class _Applying:
         self._tell(tag)
 
     async def _close(self, entry: Entry) -> None:
-        """Nothing more is done for the entry, which came as far as this."""
+        """Close the entry as it is."""
         self.entry = entry
         self.entry = await close_entry(self.ledger, entry)
 
     def _tell(self, tag: Tag) -> None:
-        """Report a tag that has moved, once."""
+        """Report a moved tag, once."""
         if tag not in self.told:
             self.told.add(tag)
             self.on_moved(self.repository.reference(tag))
 
     async def _move(self, started: Entry, position: int, change: TagChange) -> None:
-        """Move a tag, and write that down."""
+        """Move a tag, and record that."""
         self.entry = started
         try:
             await self._put(change)
@@ -306,12 +306,12 @@ class _Applying:
                 await self._close(started.mark(position, "planned"))
             raise
         crash_point("tags.after-put")
-        # Where that can't be written down, the journal has it as begun, and the next run puts it into the history.
+        # If recording fails, the journal has it as begun, and the next run adds it to the history.
         self.entry = started.mark(position, "done")
         await mark_done(self.ledger, started, position)
 
     async def _verify(self, change: TagChange) -> None:
-        """Look whether a move that the source accepted shows. Only a digest of neither side is somebody else's."""
+        """Check whether an accepted move is visible. Only a digest of neither side comes from someone else."""
         tag, before, after = change.tag, _digest(change.before), _digest(change.after)
 
         def old(current: Digest | None) -> bool:
@@ -327,19 +327,19 @@ class _Applying:
             if change.after is not None and not await self._is_there(change.after):
                 await self._close(self.entry)
                 raise RegistryError(
-                    f"{self.repository.source.place} accepted {tag} and can't give its manifest",
-                    hint="It remembers content that it has collected. Have its cache cleared (a restart of "
-                    "Distribution, or of its Redis), then run this again.",
+                    f"{self.repository.source.place} accepted {tag} but can't return its manifest",
+                    hint="Its cache lists content that was garbage-collected. Have the cache cleared (restart "
+                    "Distribution or its Redis), then run this again.",
                     reference=self.repository.reference(tag),
                 )
             self.unseen.append(tag)
             return
         await self._close(self.entry)
-        hint = "It was moved as planned, and then by someone else at the same time; look again."
+        hint = "It was moved as planned, and then by someone else at the same time. Check it again."
         raise self._moved(tag, after, current, hint)
 
     async def _is_there(self, manifest: Manifest) -> bool:
-        """Whether a manifest that was accepted can be read by its digest, as it can where only the tag comes late."""
+        """Whether an accepted manifest can be read by its digest; it can if only the tag lags."""
         for digest in dict.fromkeys((manifest.digest, Digest.of(manifest.raw))):
             try:
                 await self.repository.manifest(digest)
@@ -351,7 +351,7 @@ class _Applying:
         return False
 
     async def _put(self, change: TagChange) -> None:
-        """PUT or untag; where the answer was lost, what the tag says now is the answer."""
+        """PUT or untag; if the answer was lost, the tag's current digest decides."""
         after = _digest(change.after)
         try:
             if change.after is None:
@@ -399,14 +399,14 @@ def _digest(manifest: Manifest | None) -> Digest | None:
 
 
 def so_far(entry: Entry) -> str:
-    """Which tags of a change that was cut short moved and where, which did not, and of which that is not known."""
+    """Which tags of an interrupted change moved (and where), which did not, and which are unknown."""
     done = [f"{step.tag} {_at(step)}" for step in entry.steps if step.state == "done"]
     asked = [step.tag for step in entry.steps if step.state == "started"]
     left = [step.tag for step in entry.steps if step.state == "planned"]
     if not (done or asked):
         return NOTHING
     said = [f"Done: {some_of(done)}"] if done else []
-    said += [f"not known whether it was done: {some_of(asked)}"] if asked else []
+    said += [f"may have been done: {some_of(asked)}"] if asked else []
     said += [f"not done: {some_of(left)}"] if left else []
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."

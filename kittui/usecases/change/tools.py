@@ -1,4 +1,4 @@
-"""What the use cases that change something need, put together once for both front ends."""
+"""What the changing use cases need, assembled once for both front ends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from kittui.usecases.inspect.inspector import Inspector
 
 @dataclass(frozen=True)
 class ChangeTools:
-    """The ledger that changes are written into, the user's policy, and what transfers need.
+    """The ledger, the user's policy, and what transfers need.
 
-    `find` finds the ModelKit that a model reference points to: in the store, then in its registry.
+    `find` resolves a model reference: in the store, then in its registry.
     """
 
     ledger: Ledger

@@ -1,4 +1,4 @@
-"""Pull, push and copy: one ModelKit from one source to another, its tag moved last, its parents pulled along."""
+"""Pulls, pushes and copies a ModelKit between sources; moves its tag last, and pulls its parents too."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from kittui.usecases.change.readings import manifest_at
 from kittui.usecases.change.tags import apply_changes
 
 PARENTS = 10
-"""Model references followed at most, as in kit."""
+"""The most model references followed, as in kit."""
 
 Find = Callable[[Reference], Awaitable[tuple[Repository, Target]]]
-"""Finds where a model reference points: the repository that has it and the tag or digest there."""
+"""Resolves a model reference to a repository and a tag or digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovePlan:
-    """One ModelKit to move, and the tag to move last; no changes where it points there already.
+    """A ModelKit to transfer, and the tag to move last; no changes if it points there already.
 
-    `attached` is what refers to it, None where that was not asked or could not be had; with `referrers` it goes along.
+    `attached` is what refers to it, None if it was not or could not be listed; with `referrers` it is copied too.
     """
 
     action: str
@@ -53,7 +53,7 @@ class MovePlan:
     referrers: bool = False
 
     def along(self, attached: Attachments | None, referrers: bool) -> MovePlan:
-        """The same plan, with what is attached to the ModelKit."""
+        """The same plan for what is attached to the ModelKit."""
         return replace(self, attached=attached, referrers=referrers, changes=replace(self.changes, carried=referrers))
 
     @property
@@ -63,20 +63,20 @@ class MovePlan:
 
     @property
     def manifest(self) -> Manifest:
-        """What is moved."""
+        """The manifest to transfer."""
         return self.transfer.manifest
 
     @property
     def target(self) -> Target:
-        """The tag or digest it has at the destination."""
+        """Its tag or digest at the destination."""
         return self.tag or self.manifest.digest
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What was moved, and at what cost; `unseen` is the tag where the destination does not show it yet.
+    """The result of a transfer and its traffic; `unseen` is the tag if the destination does not show it yet.
 
-    `carried` counts what was attached and is new at the destination, `left` says what was left out.
+    `carried` counts the attachments that are new at the destination, `left` lists what was left out.
     """
 
     plan: MovePlan
@@ -107,9 +107,9 @@ class Moved:
 async def plan_move(
     action: str, origin: Repository, target: Target, destination: Repository, tag: Tag | None = None
 ) -> MovePlan:
-    """Look at both ends: what is missing, and where the tag points now. Raises NotFound and what the sources raise.
+    """Plan a transfer: what is missing, and where the tag points now. Raises NotFound and the sources' errors.
 
-    An index goes into registries and layouts with all that it lists; kit's store can't hold one.
+    An index is copied into registries and layouts with all that it lists; kit's store can't hold one.
     """
     transfer, before = await together(
         plan_transfer(origin, target, destination), manifest_at(destination, tag) if tag else _nothing()
@@ -117,7 +117,7 @@ async def plan_move(
     if transfer.manifest.is_index and destination.source.traits.is_store:
         error = needs_choice(transfer.manifest, origin.reference(target))
         raise Refused(
-            f"kit's store holds no indexes, and {error.message}",
+            f"kit's store can't hold an index, and {error.message}",
             hint=f"{error.hint} Or copy it into an OCI layout: kittui copy REF oci:DIR.",
             reference=error.reference,
         )
@@ -130,10 +130,10 @@ async def plan_move(
 
 
 async def with_attached(plan: MovePlan, referrers: bool | None = None) -> MovePlan:
-    """The plan with what refers to the ModelKit: counted, and taken along if `referrers` or, by None, into a registry
-    from another repository in one.
+    """Add to the plan what refers to the ModelKit: counted, and copied if `referrers` is true, or if it is None and
+    both ends are repositories in registries.
 
-    Raises what asking for it does only where it shall be taken along, and Refused for kit's store, which can't hold it.
+    Listing errors are raised only if it is to be copied; raises Refused for kit's store, which can't hold it.
     """
     origin, destination = plan.transfer.origin, plan.transfer.destination
     if origin.reference() == destination.reference():
@@ -150,7 +150,9 @@ async def with_attached(plan: MovePlan, referrers: bool | None = None) -> MovePl
         return plan.along(await attachments(origin, plan.manifest.digest), referrers)
     except KittuiError as error:
         if referrers:
-            error.hint = f"{error.hint + ' ' if error.hint else ''}Without what is attached to it: --no-referrers."
+            error.hint = (
+                f"{error.hint + ' ' if error.hint else ''}To leave out what is attached to it, use --no-referrers."
+            )
             raise
         return plan
 
@@ -168,10 +170,10 @@ async def apply_move(
     *,
     tuning: Tuning | None = None,
 ) -> Moved:
-    """Move the blobs, then the manifest, then the tag.
+    """Transfer the blobs, then the manifest, then the tag.
 
-    Raises ReadOnly, TagProtected and Refused before anything moves, TagMoved where the tag was moved meanwhile, and
-    what the engine raises; run again, it continues where it stopped.
+    Raises ReadOnly, TagProtected and Refused before anything moves, TagMoved if the tag was moved meanwhile, and
+    the engine's errors. Running it again continues where it stopped.
     """
     destination = plan.transfer.destination
     policy.check_write(destination.reference())
@@ -201,7 +203,7 @@ async def _finish(
     policy: Policy,
     answers: Answers,
 ) -> tuple[str, ...]:
-    """Store the manifest and move the tag; returns the tag where that does not show yet."""
+    """Store the manifest and move the tag; returns the tag if its move is not visible yet."""
     manifest, destination = plan.manifest, plan.transfer.destination
     if plan.changes.changes:
         return (await apply_changes(plan.changes, ledger, policy, answers)).unseen
@@ -209,13 +211,13 @@ async def _finish(
         crash_point("transfer.before-put")
         await destination.put_manifest(manifest.raw, manifest.media_type, plan.tag)
     if plan.tag is not None:
-        # The tag is there already: where a run that was cut short moved it, that is written down now.
+        # The tag points there already; if an interrupted run moved it, record that now.
         await apply_changes(plan.changes, ledger, policy)
     return ()
 
 
 async def parent_of(repository: Repository, manifest: Manifest) -> Reference | None:
-    """The ModelKit that a ModelKit's model.path refers to; None where the path is a path."""
+    """The ModelKit that model.path refers to; None if it is a file path."""
     if manifest.config is None or manifest.config.media_type != KIT_CONFIG:
         return None
     document = load_object(await repository.read_blob(manifest.config, CONFIG_LIMIT), "the config")
@@ -233,29 +235,29 @@ async def parent_of(repository: Repository, manifest: Manifest) -> Reference | N
 async def parents_of(
     repository: Repository, manifest: Manifest, find: Find
 ) -> AsyncIterator[tuple[Repository, Target]]:
-    """The chain of ModelKits that model references lead to, nearest first; each found by `find` when its turn comes.
+    """The chain of ModelKits that model references lead to, nearest first; each resolved by `find` when reached.
 
-    Raises TooLarge over 10 of them, Refused where they lead in a circle, and what `find` raises.
+    Raises TooLarge for more than 10, Refused for a cycle, and what `find` raises.
     """
     seen = {manifest.digest}
     at, current = repository, manifest
     while (reference := await parent_of(at, current)) is not None:
         if len(seen) > PARENTS:
-            raise TooLarge(f"more than {PARENTS} model references follow each other", hint="kit stops there too.")
+            raise TooLarge(f"more than {PARENTS} model references in a chain", hint="kit stops there too.")
         at, target = await find(reference)
         current = await at.manifest(target)
         if current.digest in seen:
             raise Refused(
-                "the model references lead in a circle", hint="Correct model.path in one of their Kitfiles and repack."
+                "the model references form a cycle", hint="Correct model.path in one of their Kitfiles and repack."
             ).at(str(reference))
         seen.add(current.digest)
         yield at, target
 
 
 def parent_missing(child: str, error: KittuiError) -> ParentMissing:
-    """The error of a pull that got the ModelKit itself but not what its model.path leads to."""
+    """The error of a pull that fetched the ModelKit but not the one its model.path refers to."""
     return ParentMissing(
-        f"{child} is in the store, but not what its model.path leads to: {error.message}",
-        hint=f"{without_again(error.hint)} Then pull it again: only what is missing is fetched.".lstrip(),
+        f"{child} is in the store, but the ModelKit that its model.path refers to is not: {error.message}",
+        hint=f"{without_again(error.hint)} Then pull it again; only what is missing is fetched.".lstrip(),
         reference=error.reference or child,
     )

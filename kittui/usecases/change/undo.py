@@ -1,4 +1,4 @@
-"""Undo of the last tag change that kittui made in a repository, and redo of what was undone, from the journal."""
+"""Undoes the last tag change that kittui made in a repository, and redoes what was undone, from the journal."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from kittui.usecases.change.readings import digest_at, is_at, manifest_at, untag
 from kittui.usecases.change.tags import Recent, apply_changes, so_far
 
 TURNS = frozenset({"undo", "redo"})
-"""Actions that undo passes over: they take back, or do again, what another entry says."""
+"""Actions that undo skips: they revert or repeat another entry."""
 
 PROMOTED = 2
-"""Tags that a promotion moves at most, without the one that retires what rollback held."""
+"""The most tags that a promotion moves, not counting the retired one."""
 
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """The changes that take an entry back, last step first, or do it again.
+    """The changes that revert an entry (last step first) or redo it.
 
-    `others` of its batch are taken back with it; `left` says which can't be, and why.
+    `others` of its batch are reverted with it; `left` says which can't be, and why.
     """
 
     entry: Entry
@@ -46,7 +46,7 @@ class UndoPlan:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """All that is taken back, the newest first."""
+        """All entries to revert, newest first."""
         return (self.entry, *self.others)
 
 
@@ -60,10 +60,10 @@ def last_change(ledger: Ledger, repository: str | None = None) -> Entry | None:
 
 
 async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None = None) -> UndoPlan:
-    """Plan to take back the newest change in a repository.
+    """Plan to revert the newest change in a repository.
 
-    Raises NotFound where kittui changed nothing there, TagMoved where a tag is elsewhere by now, Unsupported where a
-    created tag can't be removed alone or the content behind the former digest is gone.
+    Raises NotFound if kittui changed nothing there, TagMoved if a tag has moved since, Unsupported if a
+    created tag can't be removed alone or the former digest's content is gone.
     """
     reference = repository.reference()
     for found in [entry] if entry is not None else await asyncio.to_thread(_to_take_back, ledger, reference):
@@ -71,18 +71,18 @@ async def plan_undo(repository: Repository, ledger: Ledger, entry: Entry | None 
             return UndoPlan(found, ChangePlan(repository, "undo", ()))
         batch = [found] if entry is not None else await asyncio.to_thread(_batch_of, ledger, found)
         undo = await _plan_batch(repository, ledger, batch)
-        # What was asked for and never took effect is not there to be taken back: the change before it is.
+        # A change that never took effect can't be reverted: the change before it is.
         if undo.plan.changes or any(step.state == "done" for one in undo.entries for step in one.steps):
             return undo
     raise NotFound(
-        "kittui has changed no tag here that could be undone",
-        hint=f"Only changes by kittui on this machine can be undone; see: kittui history {reference}.",
+        "there is no tag change by kittui here to undo",
+        hint=f"Only kittui's changes on this machine can be undone. See: kittui history {reference}.",
         reference=reference,
     )
 
 
 async def _plan_batch(repository: Repository, ledger: Ledger, batch: Sequence[Entry]) -> UndoPlan:
-    """Plan to take back what of a batch can be; raises where nothing can."""
+    """Plan to revert what can be reverted of a batch; raises if nothing can."""
     plans: list[tuple[Entry, ChangePlan]] = []
     left: list[KittuiError] = []
     for entry in batch:
@@ -103,7 +103,7 @@ async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> Ch
     instead = ""
     if entry.action == "promote":
         reference = repository.reference()
-        instead = f"kittui rollback {reference} brings the former champion back."
+        instead = f"kittui rollback {reference} restores the former champion."
         if entry.state == "open" and any(step.state != "done" for step in entry.steps):
             instead = f"{so_far(entry)} {_command_of(entry)} finishes it."
     words = "it can't be undone: {} did not exist before, and this registry can't remove a tag alone"
@@ -111,15 +111,15 @@ async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> Ch
 
 
 def _command_of(entry: Entry) -> str:
-    """The command that asks for the same promotion again."""
+    """The command that repeats the same promotion."""
     names = f" --from {entry.origin} --to {entry.steps[-1].tag}" if entry.origin else ""
     return f"kittui promote {entry.repository}{names}{' --retire' if len(entry.steps) > PROMOTED else ''}"
 
 
 async def can_undo(repository: Repository, ledger: Ledger) -> bool:
-    """Whether undo would take back the newest change there.
+    """Whether undo could revert the newest change there.
 
-    Of many tags in a registry the last one is looked at, besides whether those that were created can go.
+    Of many tags in a registry it checks only the last, and whether created ones can be removed.
     """
     try:
         found = await asyncio.to_thread(_to_take_back, ledger, repository.reference())
@@ -136,9 +136,9 @@ async def can_undo(repository: Repository, ledger: Ledger) -> bool:
 
 
 def _to_take_back(ledger: Ledger, reference: str) -> list[Entry]:
-    """The change that an undo which was cut short was taking back, unless there is a newer one; else the newest first.
+    """The change that an interrupted undo was reverting, unless there is a newer one; else the newest first.
 
-    Of those that nobody has answered for, it is not known whether they took effect: the last one returned is known to.
+    Changes without an answer may not have taken effect; the last one returned certainly did.
     """
     interrupted = ledger.journal.undoing(reference)
     found: list[Entry] = []
@@ -155,7 +155,7 @@ def _to_take_back(ledger: Ledger, reference: str) -> list[Entry]:
 
 
 def _batch_of(ledger: Ledger, first: Entry) -> list[Entry]:
-    """An entry, and after it what else there is to take back of its batch, the newest first. Blocks."""
+    """An entry, followed by what else can be reverted of its batch, newest first. Blocks."""
     others = [
         entry
         for entry in ledger.journal.entries(first.repository)
@@ -170,21 +170,21 @@ async def apply_undo(
     policy: Policy,
     answers: Answers = NOBODY,
 ) -> Changed:
-    """Take the change back and mark it as undone. Run again after it was cut short, it takes nothing else back."""
+    """Revert the change and mark it as undone. Run again after an interruption, it reverts nothing else."""
     policy.check_write(undo.plan.place)
     await asyncio.to_thread(ledger.journal.begin_undo, undo.entry)
     moved: list[str] = []
     try:
         done = await apply_changes(undo.plan, ledger, policy, answers, moved.append)
     except (KittuiError, asyncio.CancelledError):
-        # Stopped while the records were sent, everything is back all the same.
+        # If interrupted while records were sent, all tags are restored already.
         if undo.plan.changes and len(moved) == len(undo.plan.changes):
             with suppress(StorageError):
                 await _mark_undone(ledger, undo)
         raise
     for change in undo.plan.changes:
         if change.before is not None and is_placeholder(change.before):
-            # What a removal left behind. Where it stays, it holds nothing.
+            # The placeholder that a removal left. It is harmless if it stays.
             with suppress(KittuiError):
                 await undo.plan.repository.delete(change.before.digest)
     await _mark_undone(ledger, undo)
@@ -192,14 +192,14 @@ async def apply_undo(
 
 
 async def _mark_undone(ledger: Ledger, undo: UndoPlan) -> None:
-    # The newest is the last: cut short before that, the next undo finds the others with it.
+    # The newest comes last: if interrupted before, the next undo finds the others with it.
     for entry in reversed(undo.entries):
         await ledger.write(replace(entry, state="undone"))
     await in_thread(ledger.journal.end_undo, undo.entry)
 
 
 def last_undone(ledger: Ledger, repository: str) -> Entry | None:
-    """The change that redo does again: the one undone last, unless something was changed since. Blocks."""
+    """The change to redo: the one undone last, unless something was changed since. Blocks."""
     undone: list[Entry] = []
     done: list[Entry] = []
     unfinished = False
@@ -219,7 +219,7 @@ def last_undone(ledger: Ledger, repository: str) -> Entry | None:
 
 
 def _turn(entry: Entry, origin: list[Entry], destination: list[Entry]) -> None:
-    """Take over the newest changes that an undo or redo turned: those of the same moves, there or back."""
+    """Add the newest changes that an undo or redo reverses: those of the same moves, in either direction."""
     if entry.action == "redo":
         moves = {(step.tag, step.before, step.after) for step in entry.steps}
     else:
@@ -234,23 +234,23 @@ def _turn(entry: Entry, origin: list[Entry], destination: list[Entry]) -> None:
 
 
 async def plan_redo(repository: Repository, ledger: Ledger) -> UndoPlan:
-    """Plan to do again what undo took back last.
+    """Plan to redo what was undone last.
 
-    Raises NotFound where there is nothing, TagMoved where a tag is elsewhere by now, Unsupported for a delete and where
+    Raises NotFound if there is nothing, TagMoved if a tag has moved since, Unsupported for a delete and if
     the content is gone.
     """
     reference = repository.reference()
     entry = await asyncio.to_thread(last_undone, ledger, reference)
     if entry is None:
         raise NotFound(
-            "nothing was undone here that could be done again",
-            hint="Redo does again what undo took back last, until something else is changed.",
+            "there is nothing to redo here",
+            hint="Redo repeats the last undone change, until something else is changed.",
             reference=reference,
         )
     if entry.action == "delete":
         raise Unsupported(
-            "a delete is not done again by redo",
-            hint="Remove it anew: what goes with it is looked at again.",
+            "redo does not repeat a delete",
+            hint="Remove it again instead, to see what is removed with it.",
             reference=reference,
         )
     moves = [(step.tag, step.before, step.after) for step in entry.steps if _happened(step)]
@@ -264,7 +264,7 @@ async def apply_redo(
     policy: Policy,
     answers: Answers = NOBODY,
 ) -> Changed:
-    """Do the change again. It is marked as done first: cut short, the next undo takes back this change and no other."""
+    """Redo the change. It is marked as done first: if interrupted, the next undo reverts this change and no other."""
     policy.check_write(redo.plan.place)
     earlier = await asyncio.to_thread(_closed_redos, ledger, redo.plan.place)
     try:
@@ -282,7 +282,7 @@ def _closed_redos(ledger: Ledger, reference: str) -> frozenset[str]:
 
 
 def _has_begun(ledger: Ledger, reference: str, earlier: Collection[str]) -> bool:
-    """Whether a redo has moved a tag, or may have; those before it are left out. Blocks."""
+    """Whether a redo moved a tag, or may have; earlier ones are left out. Blocks."""
     ours = [entry for entry in _redos(ledger, reference) if entry.id not in earlier]
     return any(_happened(step) for entry in ours for step in entry.steps)
 
@@ -299,10 +299,10 @@ async def _plan(
     kept: str,
     instead: str = "",
 ) -> ChangePlan:
-    """Tags from the digest where kittui left them to another; those that are there already are left out.
+    """Plan moving tags from the digest where kittui left them to another; tags already there are left out.
 
-    `kept` says of a tag ({}) that it would have to go and can't, `instead` what to do then. A tag that was to go may be
-    on a placeholder, where its removal was cut short.
+    `kept` is the message for a tag ({}) that would have to be removed but can't, `instead` its hint. Such a tag may be
+    on a placeholder if its removal was interrupted.
     """
     recent = await Recent.of(ledger, repository.reference())
     power = await untag_power(repository) if any(wanted is None for _, _, wanted in moves) else UNKNOWN
@@ -310,7 +310,7 @@ async def _plan(
     async def change_of(move: tuple[Tag, str | None, str | None]) -> TagChange | None:
         tag, left, wanted = move
         current = await digest_at(repository, tag)
-        # What was moved just now may still show its former state: it is moved all the same.
+        # A tag moved just now may still show its old state: it is moved anyway.
         late = recent.is_late(tag, current)
         if not late and await is_at(repository, tag, current, wanted):
             return None
@@ -318,7 +318,7 @@ async def _plan(
         if not late and standing is None and not await is_at(repository, tag, current, left):
             raise TagMoved(
                 f"{tag} moved since: it points to {current.short if current else 'nothing'} now",
-                hint=f"{action.capitalize()} would overwrite someone's change; look at it and retag by hand.",
+                hint=f"{action.capitalize()} would overwrite someone's change. Check it and retag by hand.",
                 reference=repository.reference(tag),
             )
         if wanted is None and power.denied:
@@ -336,7 +336,7 @@ async def _plan(
 
 
 async def _placeholder_at(repository: Repository, tag: Tag) -> Manifest | None:
-    """What a removal that was cut short has left under a tag; None where that is somebody's."""
+    """The placeholder that an interrupted removal left under a tag; None if the tag holds anything else."""
     manifest = await manifest_at(repository, tag)
     return manifest if manifest is not None and is_placeholder(manifest) else None
 
@@ -346,7 +346,7 @@ def _happened(step: Step) -> bool:
 
 
 async def _manifest(repository: Repository, ledger: Ledger, digest: str | None) -> Manifest | None:
-    """The manifest of a step's digest: from the source, else as the journal kept it, with its content still there."""
+    """The manifest of a step's digest: from the source, else from the journal if its content still exists."""
     if digest is None:
         return None
     checked = Digest.parse(digest)
@@ -359,7 +359,7 @@ async def _manifest(repository: Repository, ledger: Ledger, digest: str | None) 
         if all([await repository.has_blob(blob) and await can_read(repository, blob) for blob in blobs]):
             return kept
     raise Unsupported(
-        f"the content of {checked.short} is no longer there",
+        f"the content of {checked.short} is gone",
         hint="Push or pull that ModelKit again, then tag it.",
         reference=repository.reference(checked),
     )

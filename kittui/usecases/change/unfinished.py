@@ -1,4 +1,4 @@
-"""Entries that a crash or a lost connection left open: what took effect of them, and which one a run continues."""
+"""Journal entries that a crash or a lost connection left open: finds what took effect, and which one to continue."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ async def continue_open(
     reason: str = "",
     overridden: tuple[str, ...] = (),
 ) -> Entry | None:
-    """Settle the open entries of a repository; return the one that asked for the same, to be continued.
+    """Close the open entries of a repository; return the one for the same change, to be continued.
 
-    What is left of it is done for the `reason` that is given now, if any, and in spite of the rules that say no now.
+    Its remaining steps get the `reason` given now, if any, and the overridden rules of now.
 
-    The steps of all others that took effect unheard go into the history, and the entries are closed, but for those that
-    have left a tag on a placeholder: what it pointed to is known from them alone. `known` is what
-    was read a moment ago. Call it under the repository's lock, before a new entry is written.
+    The steps of all others that took effect without an answer go into the history. The entries are closed, except
+    those that left a tag on a placeholder: only they know what it pointed to. `known` is what was read a moment ago.
+    Call it under the repository's lock, before a new entry is written.
     """
     known = known or {}
     result: Entry | None = None
@@ -69,7 +69,7 @@ async def continue_open(
 
 
 async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
-    """A step took effect: put it into the history, then write down that it is done."""
+    """Record a step that took effect: first in the history, then as done in the journal."""
     step = entry.steps[position]
     event = Event(
         f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before,
@@ -84,7 +84,7 @@ async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
 
 
 async def close_entry(ledger: Ledger, entry: Entry) -> Entry:
-    """Nothing more is done for an entry: it is done as far as it came. Returns it so."""
+    """Close an entry as it is, and return it."""
     some = any(step.state == "done" for step in entry.steps)
     entry = replace(entry, state="done" if some else "abandoned")
     await ledger.write(entry)

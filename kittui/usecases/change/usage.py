@@ -1,4 +1,4 @@
-"""What takes up the disk in a source on this machine, and what becomes free if it goes."""
+"""The disk usage of a source on this machine, and what each removal would free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kittui.oci.tag import Tag
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A ModelKit on disk, or what is attached to one (`subject`): all its bytes, and those that its removal frees."""
+    """A ModelKit on disk, or an attachment of one (`subject`): all its bytes, and those that its removal frees."""
 
     repository: Repository
     held: Holding
@@ -34,31 +34,31 @@ class Used:
 
     @property
     def reference(self) -> str:
-        """What a user would type for it."""
+        """Its reference as a user would type it."""
         return self.repository.reference(self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The disk usage of a source: all ModelKits, those first whose removal frees most."""
+    """The disk usage of a source: all ModelKits, sorted by the bytes that their removal frees."""
 
     source: Source
     holdings: Holdings
     used: tuple[Used, ...]
 
     def freed(self, used: Iterable[Used]) -> int:
-        """Bytes that become free if all of these go together."""
+        """Bytes that become free if all of these are removed together."""
         return self.holdings.freed(one.held for one in used)
 
     def shared(self, one: Used) -> list[tuple[int, list[str]]]:
-        """What it shares, the most first: bytes, and the ModelKits that have to go as well for these to be freed."""
+        """What it shares, largest first: bytes, and the other ModelKits to remove before they become free."""
         names = {each.held.key: each.reference for each in self.used}
         found = self.holdings.shared(one.held).items()
         return sorted(((size, sorted(names[other.key] for other in others)) for others, size in found), reverse=True)
 
     @property
     def repositories(self) -> Mapping[str, int]:
-        """For each repository by name, the bytes that become free if all of it goes."""
+        """The bytes that become free if a whole repository is removed, by name."""
         names = sorted({one.repository.name for one in self.used})
         return {name: self.freed(one for one in self.used if one.repository.name == name) for name in names}
 
@@ -90,11 +90,11 @@ class Usage:
 
 
 async def usage_of(source: Source, on_progress: Progressed = lambda done, total: None) -> Usage:
-    """Read what a source on this machine holds. Raises Unsupported for a registry, which alone knows what it frees."""
+    """Compute the disk usage of a source on this machine. Raises Unsupported for a registry."""
     if not isinstance(source, SupportsHoldings):
         raise Unsupported(
-            f"{source.traits.title} does not say what is on its disk",
-            hint="Disk usage is that of local:// and of layouts, oci:DIR.",
+            f"{source.traits.title} does not report its disk usage",
+            hint="Disk usage works for local:// and for layouts (oci:DIR).",
             reference=str(source.place),
         )
     holdings = await source.holdings(on_progress)

@@ -1,4 +1,4 @@
-"""Plans in words, for both front ends. The texts are raw: each front end cleans them for its terminal."""
+"""Plans as text, for both front ends. The texts are raw: each front end cleans them for its terminal."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Names = Mapping[Digest, tuple[str, ...]]
 
 FEW = 3
-"""Tags that are named in a sentence; more are counted."""
+"""The most tags named in a sentence; more are counted."""
 
 
 def moved_tags(
     changes: Sequence[TagChange], names: Names = MappingProxyType({})
 ) -> Iterator[tuple[str, str | None, str | None]]:
-    """Each tag with what it points to before and after: `9f21a6b64d06 (v1.0.0)`; None where there is no such tag."""
+    """Each tag with what it points to before and after: `9f21a6b64d06 (v1.0.0)`; None if the tag does not exist."""
 
     def named(manifest: Manifest | None, own: str) -> str | None:
         if manifest is None:
@@ -41,20 +41,20 @@ def moved_tags(
 
 
 def change_lines(changes: Sequence[TagChange], names: Names = MappingProxyType({})) -> list[str]:
-    """One line for each tag: `rollback: 2304e6a01e6c (v0.9.0) -> 9f21a6b64d06 (v1.0.0)`."""
+    """One line per tag: `rollback: 2304e6a01e6c (v0.9.0) -> 9f21a6b64d06 (v1.0.0)`."""
     return [f"{tag}: {before or 'none'} -> {after or 'none'}" for tag, before, after in moved_tags(changes, names)]
 
 
 def notes_of(plan: ChangePlan) -> list[str]:
-    """What else there is to know before saying yes."""
+    """Remarks to show before confirming."""
     notes = [*plan.notes]
-    lasts = " until the registry cleans up" if plan.repository.files is None else ""
-    notes += [f"{digest.short} loses its last tag; undo can bring it back{lasts}" for digest in plan.orphans]
+    lasts = " until the registry garbage-collects it" if plan.repository.files is None else ""
+    notes += [f"{digest.short} loses its last tag; undo can restore it{lasts}" for digest in plan.orphans]
     return notes
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
-    """What the rules say of a plan, protected tags left out: they are asked for by name."""
+    """The rules' verdicts on a plan, except for protected tags, whose names are asked for."""
     words = {"pass": "pass", "fail": "FAIL", "unknown": "cannot tell"}
     lines = []
     for one in verdicts:
@@ -67,13 +67,13 @@ def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def costs_of(plan: ChangePlan) -> str:
-    """What applying it takes."""
+    """The requests that applying it takes."""
     sent = f", {size_text(plan.size)}" if plan.size else ""
     return f"{counted(plan.requests, 'request')}{sent}; nothing is copied or deleted"
 
 
 def nothing_to_do(plan: ChangePlan) -> str:
-    """Why a plan without changes has none."""
+    """Why a plan has no changes."""
     if plan.action == "promote":
         return "Nothing to do: both tags already point to the same digest."
     if plan.action == "rollback":
@@ -84,12 +84,12 @@ def nothing_to_do(plan: ChangePlan) -> str:
 
 
 def unseen_text(tags: Sequence[str]) -> str:
-    """What to say of tags that were moved and do not show it; empty without any."""
+    """The message about tags whose move is not visible yet; empty without any."""
     return f"{some_of(tags)}: not visible yet, though the registry accepted it" if tags else ""
 
 
 def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
-    """What was done, in one line."""
+    """The result, in one line."""
     moved = ", ".join(
         f"{change.tag} → {change.after.digest.short}" if change.after else f"{change.tag} removed"
         for change in plan.changes
@@ -98,7 +98,7 @@ def done_text(plan: ChangePlan, unseen: Sequence[str] = ()) -> str:
 
 
 def removed_text(removals: Removals, *, done: bool = True) -> str:
-    """What goes, what stays and why, what becomes free: `3 tags go; 2 digests stay because other tags are on them`."""
+    """What goes, what stays and why, what is freed: `3 tags go; 2 digests stay because other tags are on them`."""
     names = removals.tags
     parts = [", ".join(names) if len(names) <= FEW else f"{len(names)} tags"] if names else []
     if removals.deleted:
@@ -120,29 +120,29 @@ def removed_text(removals: Removals, *, done: bool = True) -> str:
 
 
 def undo_text(plans: Sequence[RemovePlan]) -> str:
-    """Whether undo can take removals back where they happen, said before they do; empty where it can."""
+    """The warning about what undo can't restore, shown before a removal; empty if it can restore all."""
     untagged = [plan for plan in plans if plan.undo == "no" and not plan.tags]
     gone = [plan for plan in plans if plan.undo == "no" and plan.tags]
     said = []
     if gone:
-        said.append("This can't be undone here: what no other ModelKit needs is deleted at once.")
+        said.append("This can't be undone here: content that no other ModelKit needs is deleted at once.")
     elif untagged:
-        said.append("This can't be undone: undo puts tags back, and there is none.")
+        said.append("This can't be undone: undo restores tags, and this has none.")
     if any(plan.undo == "for now" for plan in plans):
-        said.append("Undo works only until the registry cleans up what has no tag.")
+        said.append("Undo works only until the registry garbage-collects untagged content.")
     if any(plan.referrers and plan.attached for plan in plans):
-        said.append("What is attached does not come back.")
+        said.append("Undo does not restore what is attached.")
     return " ".join(said)
 
 
 def attached_text(*plans: MovePlan) -> str:
-    """What refers to ModelKits that are moved, by kind: `1 SBOM, 2 signatures`; empty where nothing is known."""
+    """What refers to the transferred ModelKits, by kind: `1 SBOM, 2 signatures`; empty where nothing is known."""
     kinds = Counter(_noun(one.kind) for plan in plans if plan.attached for one in plan.attached.found)
     return ", ".join(counted(number, kind) for kind, number in sorted(kinds.items()))
 
 
 def _noun(kind: str) -> str:
-    """What an attachment is called; one of a type that kittui does not know is something else."""
+    """The noun for an attachment; a generic one for unknown types."""
     if kind == REJECTION_TYPE:
         return "rejection"
     return "SBOM" if kind == "sbom" else "other attachment" if "/" in kind else kind

@@ -1,1 +1,1 @@
-"""Comparing two ModelKits level by level, and following one value over versions."""
+"""Compares two ModelKits level by level, and follows one value across versions."""

@@ -1,4 +1,4 @@
-"""One side's layer under comparison: where it is read from, and what may be read of it."""
+"""One side's layer in a comparison: where it is read from, and how much may be read."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
 
 AROUND = 768
-"""Bytes of header and padding that come along with a small file, on average."""
+"""Average bytes of header and padding read along with a small file."""
 _MERGE = 16 * 1024
 _STRETCH = 1024 * 1024
 
 
 @dataclass(slots=True)
 class Allowance:
-    """Bytes of small files that may still be read without being asked, over the network and on this machine."""
+    """Bytes of small files that may still be read without a question, over the network and on this machine."""
 
     remote: int
     local: int
 
     def take(self, size: int, local: bool) -> bool:
-        """Whether so many bytes may be read; they are taken off then."""
+        """Whether so many bytes may be read; deducts them if so."""
         left = self.local if local else self.remote
         if size > left:
             return False
@@ -51,7 +51,7 @@ class Allowance:
 
 @dataclass(slots=True)
 class Access:
-    """One side's layer: where it is read from, and what is known of it."""
+    """One side's layer: where it is read from, and what is known about it."""
 
     inspector: Inspector
     repository: Repository
@@ -63,7 +63,7 @@ class Access:
     listed: bool = False
     verified: bool = False
     whole: bool = False
-    """Whether all of the layer was read and its digest proved."""
+    """Whether the whole layer was read and its digest verified."""
 
     @property
     def local(self) -> bool:
@@ -71,7 +71,7 @@ class Access:
         return self.spool is not None or self.repository.source.traits.free
 
     async def list_files(self) -> None:
-        """Fill `files`; of a path that is listed twice the last one counts, as in tar."""
+        """Fill `files`; if a path is listed twice, the last one counts, as in tar."""
         if self.spool is not None:
             listing = await self.spool.listing(self.layer)
         else:
@@ -87,13 +87,13 @@ class Access:
             raise KittuiError(listing.problem)
 
     async def view(self, entry: FileEntry) -> View:
-        """A file's, or any stretch's, content."""
+        """The content of a file or of any range."""
         if self.spool is not None:
             return SliceView(self.spool, entry.offset, entry.size)
         return await self.inspector.open(self.repository, self.layer, entry)
 
     async def weights(self, entry: FileEntry, *, everything: bool = False) -> Weights:
-        """The tensors of a model file; with `everything` also where each of a checkpoint's many storages lies."""
+        """The tensors of a model file; with `everything` also the position of each of a checkpoint's storages."""
         lookups = ALL_LOOKUPS if everything or self.local else LOOKUPS
         if self.spool is None and (lookups == LOOKUPS or not entry.path.lower().endswith(PICKLES)):
             return await self.inspector.weights(self.repository, self.layer, entry)
@@ -110,7 +110,7 @@ class Access:
         return {key: value for key in keys if isinstance(value := found.metadata.get(key), list)}
 
     async def read(self, entries: Iterable[FileEntry]) -> dict[str, bytes]:
-        """Small files whole; neighbours are read in one stretch."""
+        """Read small files whole, and neighbouring ones in one range."""
         stretches: list[list[FileEntry]] = []
         for entry in sorted(entries, key=lambda entry: entry.offset):
             last = stretches[-1][-1] if stretches else None
@@ -138,7 +138,7 @@ class Access:
         return {entry.path: content[entry.offset - start : entry.offset - start + entry.size] for entry in entries}
 
     def sides(self) -> list[FileSide]:
-        """What is known of each file."""
+        """What is known about each file."""
         return [
             FileSide(
                 entry.path,

@@ -1,4 +1,4 @@
-"""What changed between two versions, level by level: each level is told as soon as it is known, the cheapest first."""
+"""Compares two versions level by level, the cheapest first, and reports each level as soon as it is known."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.inspector import Inspector
 
 REMOTE_BUDGET = 600_000
-"""Bytes of small files that are read over the network without being asked."""
+"""Bytes of small files that are read over the network without a question."""
 LOCAL_BUDGET = 64 * 1024 * 1024
-"""Bytes of small files that are read on this machine without being asked."""
+"""Bytes of small files that are read on this machine without a question."""
 LARGE = 50_000
-"""Files and tensors that take a good part of a second to be gathered."""
+"""A number of files and tensors that takes a noticeable part of a second to gather."""
 _AT_ONCE = 4
 _REST = 4
 
@@ -59,10 +59,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How far to go.
+    """How deep to compare.
 
-    `content` reads every differing layer once; `sample` reads so many random windows of each file that was not read;
-    `rules` say how lines are compared.
+    `content` reads every differing layer once; `sample` is the number of random windows to read of each unread file;
+    `rules` define how lines are compared.
     """
 
     content: bool = False
@@ -74,23 +74,23 @@ class Depth:
 
 @dataclass(slots=True)
 class DiffUseCase:
-    """Compares versions over any two sources.
+    """Compares versions from any two sources.
 
-    `holders` are repositories on this machine: a blob that one of them has is read from there.
+    `holders` are repositories on this machine; blobs that they have are read from there.
     """
 
     modelkit: OpenModelKit
     inspector: Inspector
     holders: Sequence[Repository] = ()
     reviews: Reviews | None = None
-    """Where reviews are kept, if anywhere."""
+    """Where reviews are saved, if anywhere."""
 
     async def compare(
         self, a: Side, b: Side, depth: Depth | None = None, on_update: OnUpdate | None = None
     ) -> Comparison:
-        """Compare two versions; `on_update` gets each state on the way, the last one is returned.
+        """Compare two versions; `on_update` gets each intermediate state, the last one is returned.
 
-        Raises the errors of finding and reading either manifest or config. What can't be read further down becomes
+        Raises errors of finding and reading either manifest or config. What can't be read below that becomes
         a problem of its layer, and the rest continues.
         """
         with metered() as traffic:
@@ -100,7 +100,7 @@ class DiffUseCase:
             return await _Work(self, (a, b), (first, second), state, depth or Depth(), traffic, on_update).run()
 
     async def glance(self, a: Side, b: Side) -> Comparison:
-        """What manifests and configs alone say, no layer looked into; raises as compare() does."""
+        """Compare manifests and configs only, without reading layers; raises as compare() does."""
         with metered() as traffic:
             first, second = await together(self._open(a), self._open(b))
             comparison = compare_modelkits(await _version(a, first), await _version(b, second), first, second)
@@ -114,7 +114,7 @@ class DiffUseCase:
 
 
 class _Work:
-    """One comparison under way."""
+    """A running comparison."""
 
     def __init__(
         self,
@@ -147,13 +147,13 @@ class _Work:
         if differing:
             await self._look_inside(differing)
         if self._is_large:
-            # Nothing changes any more, so that a thread may gather it all.
+            # Nothing changes any more, so a thread may gather everything.
             return self._report(await aside(self._gathered, complete=True))
         return self.publish(complete=True)
 
     @property
     def _is_large(self) -> bool:
-        """Whether gathering what is known would hold up the event loop: it is told at the end alone then."""
+        """Whether gathering the state would block the event loop; then it is reported only at the end."""
         every = self._opened.values()
         files = sum(len(access.files) for opened in every for access in opened.present)
         return files + sum(len(changes) for opened in every for changes in opened.tensors.values()) > LARGE
@@ -179,7 +179,7 @@ class _Work:
                 opened.close()
 
     async def _read_more(self, comparer: LayerComparer, every: Sequence[Opened], budget: Allowance) -> None:
-        """What takes many bytes: one layer after the other."""
+        """Read what takes many bytes, one layer after the other."""
         if self._depth.content:
             await self._each("comparing values of", every, lambda opened: comparer.read_content(opened, self), 1)
             await read_moved(every)
@@ -206,7 +206,7 @@ class _Work:
         await together(*(work(opened) for opened in every))
 
     def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
-        """Tell how far it has come, without looking for what was found since; seldom where telling takes its time."""
+        """Report the progress only, not new findings; less often if reporting is slow."""
         started = time.monotonic()
         if self._on_update is None or started < self._next_told:
             return
@@ -230,11 +230,11 @@ class _Work:
         return sides[0], sides[1]
 
     def publish(self, complete: bool = False, *, now: bool = False) -> Comparison:
-        """Tell all that is known now.
+        """Report everything known so far.
 
-        Gathering it takes as long as there are layers and files, so before the end it is left out where nobody
-        listens, and where it would take more than a fifth of the time: many layers tell together what they found, but
-        for what has to be told `now`.
+        Gathering it takes longer the more layers and files there are. So before the end it is skipped if nobody
+        listens, or if it would take more than a fifth of the time, so that many layers report together, unless `now`
+        is set.
         """
         started = time.monotonic()
         if not complete and (self._on_update is None or (started < self._next_publish and not now) or self._is_large):
@@ -291,7 +291,7 @@ async def _version(side: Side, kit: ModelKit) -> Version:
 
 
 async def _other_tags(side: Side, kit: ModelKit) -> list[str]:
-    """Further tags on the same manifest; on this machine they cost nothing to find. A listing that fails has none."""
+    """Further tags on the same manifest, which are free to find on this machine; empty if the listing fails."""
     from kittui.usecases.browse.tag_names import natural_key
 
     found: set[str] = set()

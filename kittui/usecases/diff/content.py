@@ -1,4 +1,4 @@
-"""Every value of two layers: both are read once, their digests proved, and their tensors and files compared."""
+"""Compares every value of two layers: reads both once, verifies their digests, and compares tensors and files."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
 
 CAPTURED = 48 * 1024 * 1024
-"""Bytes of texts held back at most, to be compared line by line when both sides were read."""
+"""The most bytes of text kept for a line-by-line comparison once both sides were read."""
 HELD = 32 * 1024 * 1024
-"""Bytes of a tensor from afar that are held back while it is equal: they are measured only if it turns out changed."""
+"""Bytes of a remote tensor kept while it is equal so far; they are measured only if it turns out to differ."""
 _MANY = 64 * 1024 * 1024
 
 
@@ -57,7 +57,7 @@ class ContentReader:
         self._held: Part | None = None
 
     async def run(self) -> None:
-        """Compare all there is. Raises DigestMismatch, then nothing of what was compared is kept, and source errors."""
+        """Compare everything. Raises the source's errors, and DigestMismatch, which discards all results."""
         with ExitStack() as stack:
             stack.callback(self._values.shutdown, wait=False)
             for attic in self._attics:
@@ -67,7 +67,7 @@ class ContentReader:
     async def _read(self) -> None:
         kept, left = in_order(self._stretches())
         if sum(entry.a_size for entry in kept if entry.key.meter and entry.key.meter.numeric) > _MANY:
-            # Importing it takes as long as hashing a large file: it continues beside that.
+            # Importing it takes as long as hashing a large file, so both run in parallel.
             self._values.submit(find_numpy)
         watches = self._watches(left)
         total = _size(self._a) + _size(self._b)
@@ -116,7 +116,7 @@ class ContentReader:
         return stretches
 
     def _watches(self, left: Sequence[Stretch[Part]]) -> tuple[list[Watch], list[Watch]]:
-        """Who else wants bytes: texts to be compared, digests of files without partner, what is compared later."""
+        """The other consumers of bytes: texts to compare, digests of files on one side, what is compared later."""
         alone = {entry.key.path for entry in left if entry.key.tensor is None}
         common = {new.path: (old, new) for old, new in self._opened.common_files()}
         watches: tuple[list[Watch], list[Watch]] = ([], [])
@@ -150,13 +150,13 @@ class ContentReader:
         return watches
 
     def _keep(self, watches: tuple[list[Watch], list[Watch]], side: int, offset: int, size: int) -> None:
-        """Have a stretch kept, so that it need not be read again; on this machine it is there anyway."""
+        """Keep a range so that it need not be read again; not needed for local layers."""
         if not self._pair[side].local and offset not in self._kept[side]:
             kept = self._kept[side][offset] = Kept(self._attics[side])
             watches[side].append(Watch(offset, size, kept))
 
     async def _view(self, side: int, path: str, offset: int, size: int) -> View:
-        """A stretch of a layer that has passed."""
+        """A range of a layer that was already read."""
         if (kept := self._kept[side].get(offset)) is not None and kept.size >= size:
             return kept
         return await self._pair[side].view(FileEntry(path, "file", size, 0, offset))
@@ -201,7 +201,7 @@ class ContentReader:
         chunk.busy.append(self._values.submit(*feed))
 
     async def _complete(self, part: Part) -> None:
-        """Meter what was skipped, if it matters; for a tensor without any change only the count does."""
+        """Measure what was skipped, if it matters; for an unchanged tensor only the count does."""
         if part.meter is None:
             return
         if part.equal:
@@ -214,7 +214,7 @@ class ContentReader:
                 await in_thread(part.meter.feed_equal, memoryview(piece))
 
     async def _again(self, entry: Stretch[Part]) -> None:
-        """A tensor that lies in another order on both sides: from what was kept of it."""
+        """Compare a tensor whose position differs between the sides, from its kept bytes."""
         part = entry.key
         if part.tensor is None or part.tensor.a is None or part.tensor.b is None:
             return
@@ -225,7 +225,7 @@ class ContentReader:
         part.equal = part.tensor.a.dtype == part.tensor.b.dtype and not part.meter.changed
 
     def _conclude(self) -> None:
-        """Write what was found into the pair."""
+        """Store the results in the pair."""
         found: dict[tuple[str, str], TensorChange] = {}
         equal: dict[str, bool] = {}
         for part in self._parts:

@@ -1,4 +1,4 @@
-"""What changed inside pairs of layers, level by level: files, headers, texts, and all bytes where that is wanted."""
+"""Compares the insides of layer pairs, level by level: files, headers, texts, and all bytes on request."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.inspector import Inspector
 
 SPOOLED = 1_000_000
-"""Bytes of a compressed layer up to which it is read whole without being asked."""
+"""The largest compressed layer in bytes that is read whole without a question."""
 
 
 class LayerComparer:
-    """Does one level after the other on pairs of layers. Errors of one layer become its problem."""
+    """Compares pairs of layers one level at a time. A layer's errors become its problem."""
 
     def __init__(self, inspector: Inspector, holders: Sequence[Repository], budget: Allowance) -> None:
         self._inspector = inspector
@@ -35,7 +35,7 @@ class LayerComparer:
     def opened(
         self, change: LayerChange, number: int, a: tuple[Repository, Layer] | None, b: tuple[Repository, Layer] | None
     ) -> Opened:
-        """Begin with a pair."""
+        """Open a pair."""
         return Opened(
             change,
             (Access(self._inspector, *a) if a else None, Access(self._inspector, *b) if b else None),
@@ -43,7 +43,7 @@ class LayerComparer:
         )
 
     async def list_files(self, opened: Opened, spool: bool = False) -> None:
-        """The files of each side. Compressed layers are read whole where they are small, or with `spool`."""
+        """List the files of each side. Compressed layers are read whole if small, or with `spool`."""
 
         async def one(access: Access) -> None:
             try:
@@ -64,7 +64,7 @@ class LayerComparer:
         await together(*(one(access) for access in opened.present))
 
     def _spools(self, access: Access, everything: bool) -> bool:
-        """Whether a layer is read whole at once: what is small, and with `everything` what can't be read in parts."""
+        """Whether to read a layer whole: small ones, and with `everything` those that can't be read in parts."""
         size, compressed = access.layer.size, access.layer.compression != "none"
         if compressed and everything:
             return True
@@ -81,7 +81,7 @@ class LayerComparer:
                 return
 
     async def read_candidates_for_moves(self, all_opened: Sequence[Opened]) -> None:
-        """Read small files that are on one side only and have the size of one on the other: one may be the other."""
+        """Read small files of one side that have the size of one on the other: they may be the same file, moved."""
         only: tuple[dict[int, list[tuple[Access, FileEntry, Opened]]], ...] = ({}, {})
         for opened in all_opened:
             if any(not access.listed for access in opened.present):

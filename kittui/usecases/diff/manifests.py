@@ -1,4 +1,4 @@
-"""What manifests and configs alone say of two versions: identity, Kitfile, annotations, layers. Pure."""
+"""Compares two versions by manifests and configs alone: identity, Kitfile, annotations, layers. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: ModelKit) -> Comparison:
-    """What manifests and configs alone say: identity, Kitfile, annotations, layers."""
+    """Compare identity, Kitfile, annotations and layers, from manifests and configs alone."""
     by_role = a.kind != b.kind
     layers = compare_layers(_typed_layers(a, by_role), _typed_layers(b, by_role))
     notes = []
     if a.kind != b.kind:
-        notes.append(f"not of one kind: {a.label} and {b.label}")
+        notes.append(f"different kinds: {a.label} and {b.label}")
     kitfile = compare_documents(without_digests(exact_kitfile(a)), without_digests(exact_kitfile(b)))
     annotations = _annotations(a.annotations, b.annotations)
     identity: Identity = "different"
@@ -44,7 +44,7 @@ def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: Mo
         notes.append("Kitfile and layers are the same; only the manifest differs")
     shared = sum(1 for change in layers if change.status in ("same", "moved", "repacked"))
     if identity == "different" and layers and not shared:
-        notes.append("no layer is shared")
+        notes.append("no common layers")
     problems = [
         Problem(where, text) for where, kit in (("a", a), ("b", b)) for text in kit.problems
     ]  # fmt: skip
@@ -67,7 +67,7 @@ def compare_modelkits(version_a: Version, version_b: Version, a: ModelKit, b: Mo
 
 
 def _config(kit: ModelKit) -> Any:
-    """The config as a document, where it is one."""
+    """The config as a document, if it is one."""
     try:
         return load_object(kit.config_raw, "the config")
     except ContentError:
@@ -80,7 +80,7 @@ def _labels(kit: ModelKit) -> dict[str, dict[str, str]]:
 
 
 def _annotations(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[ValueChange, ...]:
-    """Keys are taken as they are: dots in them are no path."""
+    """Keys are literal: a dot in one does not separate path parts."""
     found = []
     for key in [*a, *(key for key in b if key not in a)]:
         if key not in b:
@@ -93,7 +93,7 @@ def _annotations(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[ValueChang
 
 
 def without_digests(kitfile: Mapping[str, Any]) -> dict[str, Any]:
-    """A Kitfile without what packing adds to its entries: their layers' digests are compared as layers."""
+    """A Kitfile without what packing adds to its entries: layer digests are compared with the layers."""
     result = copy.deepcopy(dict(kitfile))
     entries: list[Any] = [result.get("model")]
     if isinstance(result.get("model"), dict) and isinstance(result["model"].get("parts"), list):
@@ -109,7 +109,7 @@ def without_digests(kitfile: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _role(layer: Layer) -> str:
-    """What a layer is for a model, in words that fit every kind of artifact: a Kitfile's part may say of itself."""
+    """A layer's role, in words that fit every kind of artifact; a Kitfile's part may state its own."""
     if layer.type != "modelpart":
         return layer.type
     said = {"lora": "adapter"}.get(kind := str(layer.entry.get("type", "")), kind)

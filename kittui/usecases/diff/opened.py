@@ -1,4 +1,4 @@
-"""A pair of layers under comparison, and all that was found out about it so far."""
+"""A pair of layers in a comparison, and everything found out about it so far."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kittui.usecases.diff.access import Access
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A tensor that is in another file now: its name, and on each side the layer and file where it lies."""
+    """A tensor that moved to another file: its name, and its layer and file on each side."""
 
     name: str
     a: tuple[Access, FileEntry]
@@ -25,34 +25,34 @@ class Moved:
 
 @dataclass(slots=True)
 class Opened:
-    """A pair of layers under comparison."""
+    """A pair of layers in a comparison."""
 
     change: LayerChange
     accesses: tuple[Access | None, Access | None]
     number: int = 0
-    """The place of the pair among the comparison's layers."""
+    """The index of the pair among the comparison's layers."""
     texts: dict[str, TextChange] = field(default_factory=dict)
     metadata: dict[str, tuple[ValueChange, ...]] = field(default_factory=dict)
     tensors: dict[str, tuple[TensorChange, ...]] = field(default_factory=dict)
     model_pairs: list[tuple[FileEntry, FileEntry]] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
-    """Tensors that came from another file, of this layer or another one; their changes are among `tensors`."""
+    """Tensors that moved here from another file, of this or another layer; their changes are among `tensors`."""
     proved: dict[str, bool] = field(default_factory=dict)
-    """Of files that were compared without their digests being worked out: whether both sides are equal."""
+    """Whether both sides are equal, for files compared without computing digests."""
     notes: dict[str, str] = field(default_factory=dict)
-    """Sentences on files, by path."""
+    """Remarks about files, by path."""
     problems: list[Problem] = field(default_factory=list)
     failed: bool = False
     rules: LineRules = AS_EVER
 
     @property
     def present(self) -> list[Access]:
-        """The sides that there are."""
+        """The existing sides."""
         return [access for access in self.accesses if access is not None]
 
     @property
     def pair(self) -> tuple[Access, Access] | None:
-        """Both sides, where there are both and both could be listed."""
+        """Both sides, if both exist and could be listed."""
         a, b = self.accesses
         return (a, b) if a is not None and b is not None and a.listed and b.listed else None
 
@@ -64,7 +64,7 @@ class Opened:
             self.problems.append(problem)
 
     def settle(self, path: str, equal: bool) -> None:
-        """Note that a file that both sides have is proved the same or changed, without its digest being known."""
+        """Record that a common file is proven the same or changed, without its digest being known."""
         pair = self.pair
         if pair is not None and path in pair[0].files and path in pair[1].files and not self.is_compared(path):
             self.proved[path] = equal
@@ -75,14 +75,14 @@ class Opened:
         return path in self.proved or (pair is not None and all(path in access.digests for access in pair))
 
     def is_equal(self, path: str) -> bool:
-        """Whether a file that both sides have is proved the same."""
+        """Whether a common file is proven the same."""
         a, b = self.accesses
         if a is None or b is None:
             return False
         return self.proved.get(path, False) or (path in a.digests and a.digests[path] == b.digests.get(path))
 
     def put(self, found: Mapping[tuple[str, str], TensorChange]) -> None:
-        """Write changes of tensors, by (b's file, name), over those that are known."""
+        """Set changes of tensors by (b's file, name), replacing those already known."""
         for path in {path for path, _ in found}:
             self.tensors[path] = tuple(
                 found.get((path, change.name), change) if change.b else change for change in self.tensors[path]
@@ -90,7 +90,7 @@ class Opened:
 
     @property
     def unread(self) -> int:
-        """Bytes of both layers, where something in them was not compared for want of reading it."""
+        """Bytes of both layers, if something in them was not compared because it was not read."""
         pair = self.pair
         if pair is None or all(access.whole and access.spool is None for access in pair):
             return 0
@@ -104,7 +104,7 @@ class Opened:
         return 0
 
     def common_files(self) -> list[tuple[FileEntry, FileEntry]]:
-        """Files with content that both sides have under one path, in b's order."""
+        """Common files with content, by path, in b's order."""
         pair = self.pair
         if pair is None:
             return []
@@ -133,7 +133,7 @@ class Opened:
         }
 
     def detail(self) -> LayerDetail:
-        """What is known now."""
+        """The details known so far."""
         a, b = self.accesses
         if any(not access.listed for access in self.present):
             return LayerDetail(problems=tuple(self.problems), verified=False)
@@ -167,18 +167,18 @@ class Opened:
 
 
 def _proved(tensor: TensorChange) -> bool:
-    """Whether a tensor that was not compared is the same where its file is."""
+    """Whether a tensor that was not compared is proven the same by its file."""
     sides = [side for side in (tensor.a, tensor.b) if side is not None]
     return tensor.status == "not_compared" and not any(side.elsewhere for side in sides)
 
 
 class Tell(Protocol):
-    """Who is told how far it has come."""
+    """Receives the progress."""
 
     def __call__(self, doing: str, layer: LayerChange, done: int = 0, total: int = 0) -> None:
-        """The step under way, on which pair of layers, and its bytes."""
+        """Report the current step, its pair of layers, and its bytes."""
         ...
 
     def publish(self, *, now: bool = False) -> object:
-        """Tell all that was found so far, unless that was done a moment ago; `now`: in any case."""
+        """Report everything found so far, unless that was done a moment ago; `now` forces it."""
         ...

@@ -1,4 +1,4 @@
-"""Which of two versions is the older one, as far as that is known."""
+"""Decides which of two versions is the older one, if possible."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kittui.usecases.browse.tag_names import is_version, natural_key
 
 
 def by_stage(a: Target, b: Target, stages: LifecycleTags) -> bool | None:
-    """Whether the first is the older of two stages: what was in production before what is, then what may be next."""
+    """Whether the first is the earlier of two stages: past production, then production, then candidates."""
     order = (stages.retired, stages.rollback, stages.champion, stages.challenger)
     return order.index(a) <= order.index(b) if a in order and b in order else None
 
 
 def by_time(a: datetime | None, b: datetime | None) -> bool | None:
-    """Whether the first was created before the second; None where a time is not known, or they are the same."""
+    """Whether the first was created before the second; None if a time is unknown or both are equal."""
     return a < b if a is not None and b is not None and a != b else None
 
 

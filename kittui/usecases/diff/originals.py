@@ -1,4 +1,4 @@
-"""Which files of both sides a row of a comparison stands for."""
+"""Finds the files of both sides for a row of a comparison."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from kittui.usecases.diff.compare import DiffUseCase, Side
 
 Sides = tuple[Original | None, Original | None]
-"""What the old and the new side have; None where one has nothing."""
+"""The old and the new side's file; None for a missing one."""
 
 
 def file_of(comparison: Comparison, key: str) -> FileChange | None:
-    """The file that a row of the outline is, or lies in; of a layer that is one file, that one."""
+    """The file of an outline row, or the file that contains it; for a single-file layer, that file."""
     for change in comparison.files:
         own = f"layer/{change.layer}/{change.path}"
         if key == own or key.startswith(f"{own}//"):
@@ -29,7 +29,7 @@ def file_of(comparison: Comparison, key: str) -> FileChange | None:
 
 
 async def kitfiles_of(case: DiffUseCase, sides: tuple[Side, Side], comparison: Comparison) -> Sides:
-    """Both Kitfiles, as kit writes them."""
+    """Both Kitfiles, formatted as kit does."""
     from kittui.modelkit import kitfile_yaml
     from kittui.usecases.browse.exact import exact_kitfile
 
@@ -55,7 +55,7 @@ async def files_of(case: DiffUseCase, sides: tuple[Side, Side], comparison: Comp
             found.append(None)
             continue
         kit = await case.modelkit(side.repository, digest)
-        # What moved may come from any layer.
+        # A moved file may come from any layer.
         layers = [kit.layers[there.index]] if there is not None and not change.path_a else list(kit.layers)
         found.append(await _found(case, side.repository, layers, path))
     return found[0], found[1]
@@ -69,7 +69,7 @@ def _pinned(sides: tuple[Side, Side], comparison: Comparison) -> list[tuple[Side
 async def _found(case: DiffUseCase, repository: Repository, layers: list[Layer], path: str) -> Original | None:
     for layer in layers:
         listing = await case.inspector.listing(repository, layer)
-        # Of several of one path the last one counts.
+        # If a path occurs several times, the last one counts.
         for entry in reversed(listing.files):
             if entry.path == path and entry.type == "file":
                 return LayerFile(case.inspector, repository, layer, entry)

@@ -1,4 +1,4 @@
-"""What is compared in which stretches of two layers: tensors, whole files, and the space between tensors."""
+"""The parts of two layers that are compared: tensors, whole files, and the space between tensors."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from kittui.formats.tar import FileEntry
 
 @dataclass(slots=True)
 class Part:
-    """What is compared in one stretch: a tensor, or a whole file or the space between tensors (`tensor` is None)."""
+    """One compared part: a tensor, or a whole file or the space between tensors (`tensor` is None)."""
 
     path: str
     tensor: TensorChange | None = None
     meter: Meter | None = None
     equal: bool = True
     skipped: list[tuple[int, int]] = field(default_factory=list)
-    """Stretches of a, equal on both sides, that were not metered: read again only if the tensor turns out changed."""
+    """Equal ranges of side a that were not measured: read again only if the tensor turns out to differ."""
     held: list[bytes] = field(default_factory=list)
-    """What was not metered yet of a side that is not on this machine, equal on both sides so far."""
+    """Bytes of a remote side that are equal so far and not measured yet."""
     unmetered: int = 0
-    """Bytes that will not be metered: nothing of the tensor changed."""
+    """Bytes that will not be measured: the tensor did not change."""
 
     def let_go(self) -> None:
-        """All of it has passed, and what is held was equal to its end."""
+        """The part was read completely and is equal: release what was kept."""
         self.unmetered += sum(map(len, self.held))
         self.held.clear()
 
 
 def measurable(change: TensorChange) -> bool:
-    """Whether a tensor's values can be compared and were not."""
+    """Whether a tensor's values could be compared but were not."""
     return change.figures is None and change.a is not None and change.b is not None and comparable(change.a, change.b)
 
 
 def stretch_of(change: TensorChange, old: FileEntry, new: FileEntry) -> Stretch[Part]:
-    """Where a tensor lies in both layers."""
+    """The tensor's range in both layers."""
     if change.a is None or change.b is None:
-        raise ValueError("a tensor of one side only")
+        raise ValueError("the tensor is on one side only")
     part = Part(change.file, change, Meter(change.a.dtype, change.b.dtype))
     return Stretch(old.offset + change.a.offset, change.a.size, new.offset + change.b.offset, change.b.size, part)
 
@@ -54,7 +54,7 @@ def count_only(meter: Meter, size: int) -> None:
 
 
 def gaps_of(old: FileEntry, new: FileEntry, kept: Sequence[Stretch[Part]]) -> list[Stretch[Part]]:
-    """The header, and the space between tensors, where it is as long on both sides."""
+    """The header, and the space between tensors if its size is equal on both sides."""
     gaps = []
     at_a, at_b = old.offset, new.offset
     ends = [*((entry.a, entry.b, entry.a_size, entry.b_size) for entry in kept)]

@@ -1,4 +1,4 @@
-"""Keeping a report as a file."""
+"""Saves a report to a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kittui.errors import Conflict
 
 
 async def save_report(path: str, text: str) -> str:
-    """Write a new file and return its full path; raises Conflict where one is there, StorageError."""
+    """Write a new file and return its full path; raises Conflict if it exists, StorageError."""
 
     def write() -> str:
         target = typed_path(path).absolute()
@@ -17,7 +17,7 @@ async def save_report(path: str, text: str) -> str:
             with target.open("x", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
         except FileExistsError:
-            raise Conflict(f"{target} is there already", hint="Choose another name.") from None
+            raise Conflict(f"{target} already exists", hint="Choose another name.") from None
         except OSError as error:
             raise storage_error(error, f"write {target}") from error
         return str(target)

@@ -1,4 +1,4 @@
-"""Random windows of what was not compared: one that differs is proof, none is a bound and no more."""
+"""Compares random windows of unread files: a difference is proof, but finding none proves nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kittui.usecases.diff.opened import Opened
 
 
 async def sample(opened: Opened, windows: int) -> None:
-    """Read random windows of what was not compared: a difference is proof, none is a bound and no more."""
+    """Read random windows of what was not compared: a difference is proof, but finding none proves nothing."""
     pair = opened.pair
     if pair is None:
         return
@@ -79,7 +79,7 @@ def _tell(opened: Opened, path: str, differing: set[str], words: str) -> None:
         opened.tensors[path] = tuple(
             replace(change, status="changed", nature="values", note=f"differs in a random window of {WINDOW} bytes")
             if change.name in differing
-            else replace(change, note=words if not differing else "not seen to differ; not called same")
+            else replace(change, note=words if not differing else "no difference seen, but not proven the same")
             if change.status == "not_compared"
             else change
             for change in opened.tensors[path]

@@ -1,4 +1,4 @@
-"""Who wants bytes of a layer while it is read: digests, small texts, counts of lines, what is needed again later."""
+"""Consumers of a layer's bytes while it is read: digests, small texts, line counts, and ranges kept for later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IN_MEMORY = 4 * 1024 * 1024
 
 
 class FileDigest:
-    """Works out the digest of a file that has no partner to be compared with on the way."""
+    """Computes the digest of a file that has no counterpart to compare with."""
 
     def __init__(self) -> None:
         self._hasher = hashlib.sha256()
@@ -37,7 +37,7 @@ class Capture:
 
 
 class LineCount:
-    """Counts the lines of a large text; what turns out to be no text is neither counted nor kept by `kept`."""
+    """Counts the lines of a large text; binary content is neither counted nor kept by `kept`."""
 
     def __init__(self, path: str, kept: Kept | None = None) -> None:
         self.binary = False
@@ -61,19 +61,19 @@ class LineCount:
 
     @property
     def total(self) -> int:
-        """Lines, the last one also without an end."""
+        """The number of lines, including an unterminated last one."""
         return self._count + (not self._ended)
 
 
 class Attic:
-    """A temporary file for what has to wait for the other side; close it to remove the file."""
+    """A temporary file for bytes that wait for the other side; closing it removes the file."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="kittui-")  # noqa: SIM115
         self._end = 0
 
     def append(self, piece: memoryview) -> int:
-        """Keep a piece; returns where it is. Raises StorageError."""
+        """Append a piece and return its offset. Raises StorageError."""
         try:
             self._file.seek(self._end)
             self._file.write(piece)
@@ -83,7 +83,7 @@ class Attic:
         return self._end - len(piece)
 
     def read(self, offset: int, length: int) -> bytes:
-        """What was kept."""
+        """Read a kept piece."""
         try:
             self._file.seek(offset)
             return self._file.read(length)
@@ -96,7 +96,7 @@ class Attic:
 
 
 class Kept:
-    """A stretch of a layer that is kept while it passes, and is a View of itself from then on."""
+    """A range of a layer that is kept while it is read, and can then be read as a View."""
 
     verified = True
 

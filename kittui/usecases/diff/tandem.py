@@ -1,4 +1,4 @@
-"""Two blobs read side by side, each once and front to back, while their digests are worked out in threads."""
+"""Reads two blobs side by side, each once and in order, while threads compute their digests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Watch:
-    """A stretch of one side, in bytes of its layer, and who takes its bytes."""
+    """A byte range of one side's layer, and the sink for its bytes."""
 
     offset: int
     size: int
@@ -36,9 +36,9 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[Key]):
-    """What to read next: `a` and `b` bytes of each side. With a `key` they belong together and are compared.
+    """What to read next: `a` and `b` bytes of each side. With a `key` they are compared with each other.
 
-    `unit_a` and `unit_b` are what a chunk of each side is a multiple of; as many units of both make a chunk.
+    A chunk has the same number of units on both sides, of `unit_a` and `unit_b` bytes.
     """
 
     a: int
@@ -50,9 +50,9 @@ class Step(Generic[Key]):
 
 @dataclass(slots=True)
 class Chunk(Generic[Key]):
-    """A part of a step that was read; offsets are in bytes of the layers. `equal`: both sides have the same bytes.
+    """A part of a step that was read; offsets are in bytes of the layers. `equal`: both sides' bytes are the same.
 
-    The bytes stay as they are until all of `busy` is done: who works on them in a thread adds the future.
+    The bytes stay valid until all of `busy` is done: work on them in a thread must add its future.
     """
 
     key: Key
@@ -65,7 +65,7 @@ class Chunk(Generic[Key]):
 
 
 class _Side:
-    """One side being read: the window it is in, and the thread that hashes and hands on."""
+    """One side being read: its current window, and the thread that hashes it and feeds the sinks."""
 
     def __init__(self, blob: Blob, windows: Windows, watches: Sequence[Watch]) -> None:
         self.windows = windows
@@ -75,7 +75,7 @@ class _Side:
         self.reached = 0
         """Bytes of the windows read so far."""
         self.at = 0
-        """Bytes passed."""
+        """Bytes consumed."""
         self.window = Window(0, bytearray(), 0)
         self._view = memoryview(b"")
         self._watches = sorted(watches, key=lambda watch: watch.offset)
@@ -84,11 +84,11 @@ class _Side:
 
     @property
     def left(self) -> int:
-        """Bytes of the window that were not passed."""
+        """Bytes of the window that are left."""
         return self.reached - self.at
 
     def load(self) -> None:
-        """Read the next window, once there is room for it."""
+        """Read the next window once a buffer is free."""
         while len(self._kept) >= SLOTS:
             self._drop(self._kept.popleft())
         self.window = self.windows.next()
@@ -97,7 +97,7 @@ class _Side:
         self.reached += self.window.size
 
     def submit(self, hashing: bool) -> None:
-        """Have the window hashed and handed on to who watches it."""
+        """Queue the window for hashing and for its sinks."""
         if hashing or self._next < len(self._watches):
             self.window.busy.append(self.thread.submit(self._advance, self.window, hashing and self.hasher is not None))
 
@@ -113,28 +113,28 @@ class _Side:
             low, high = max(watch.offset, start), min(watch.offset + watch.size, end)
             if low < high:
                 watch.sink.take(view[low - start : high - start])
-        # Stretches may overlap: one that ends late holds back those that are over, which then take nothing.
+        # Ranges may overlap: finished ones wait behind one that ends late, and get no more bytes.
         while (
             self._next < len(self._watches) and self._watches[self._next].offset + self._watches[self._next].size <= end
         ):
             self._next += 1
 
     def branch(self) -> Any:
-        """Runs in this side's thread: the hash as it is before what is submitted next."""
+        """Runs in this side's thread: a copy of the hash before the next submission."""
         return self.hasher.copy()
 
     def adopt(self, branched: Future[Any]) -> None:
-        """Runs in this side's thread: continue from the other side's hash."""
+        """Runs in this side's thread: continue with the other side's hash."""
         self.hasher = branched.result()
 
     def take(self, size: int) -> memoryview:
-        """The next bytes of the window."""
+        """Take the next bytes of the window."""
         start = self.at - self.window.offset
         self.at += size
         return self._view[start : start + size]
 
     def drop(self) -> None:
-        """Wait for all that is under way; raises what failed."""
+        """Wait for all pending work; raises its errors."""
         while self._kept:
             self._drop(self._kept.popleft())
 
@@ -150,15 +150,15 @@ class _Side:
         if self.reached != self.descriptor.size or self.hasher.hexdigest() != self.descriptor.digest.hex:
             raise DigestMismatch(
                 f"the layer {self.descriptor.digest.short} does not match its digest",
-                hint="The source served other bytes than it promised; its values were not compared.",
+                hint="The source's content does not match its digest; its values were not compared.",
             )
 
 
 class _Pass(Generic[Key]):
-    """The walk along both sides; all of it runs in one thread, and hashing beside it in two.
+    """The walk along both sides, in one thread; hashing runs in two more.
 
-    As long as both sides have been the same from their very start, one hash does for both. Where windows lie at the
-    same offset on both sides they are compared whole, which settles every step inside them.
+    While both sides are the same from the start, one hash serves both. Windows at the same offset on both sides are
+    compared whole, which decides every step inside them.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class _Pass(Generic[Key]):
         self._on_chunk = on_chunk
         self._adopted: Future[None] | None = None
         self._equal = False
-        """Whether the windows of both sides lie at one offset and hold the same bytes."""
+        """Whether the windows of both sides have the same offset and bytes."""
         a, b = one.descriptor, other.descriptor
         self._shared = a is not None and b is not None and a.digest.algorithm == b.digest.algorithm
         self.stopped = False
@@ -193,7 +193,7 @@ class _Pass(Generic[Key]):
         self._other.verify()
 
     def _ensure(self, a: bool, b: bool) -> None:
-        """Have bytes of those sides that want some."""
+        """Load a window for each side that needs bytes."""
         if self.stopped:
             raise ConnectionLost("the comparison was stopped")
         one, other = self._one, self._other
@@ -248,7 +248,7 @@ class _Pass(Generic[Key]):
             self._skip(over_a, over_b)
 
     def _straddle(self, step: Step[Key], key: Key) -> None:
-        """One unit that goes over the end of a window."""
+        """Read one unit across the end of a window."""
         one, other = self._one, self._other
         at_a, at_b = one.at, other.at
         a, b = bytearray(), bytearray()
@@ -266,7 +266,7 @@ class _Pass(Generic[Key]):
 
 
 def _same(a: Window, b: Window) -> bool:
-    """Whether two windows hold the same bytes; comparing memoryviews themselves would be many times slower."""
+    """Whether two windows hold the same bytes; comparing memoryviews directly would be many times slower."""
     if a.size != b.size:
         return False
     return a.buffer.startswith(b.view, LEAD)
@@ -281,12 +281,12 @@ async def read_in_tandem(
     watches_b: Sequence[Watch] = (),
     on_bytes: Callable[[int], None] | None = None,
 ) -> None:
-    """Read both sides along `steps`, which cover all of both; `on_chunk` is called, in a thread, with what was read.
+    """Read both sides along `steps`, which cover both completely; `on_chunk` is called in a thread with each chunk.
 
-    `on_bytes` is told now and then how many bytes of both sides have passed.
+    `on_bytes` gets the total bytes of both sides from time to time.
 
-    Raises DigestMismatch at the end for a side that is not what its digest says (a spool was verified when it was
-    filled), and the sources' errors. When cancelled it waits for its threads.
+    Raises DigestMismatch at the end for a side that does not match its digest (a spool was verified when it was
+    filled), and the sources' errors. If cancelled, it waits for its threads.
     """
     async with AsyncExitStack() as stack:
         one = _Side(a, await open_windows(a, stack), watches_a)

@@ -1,4 +1,4 @@
-"""Tensors of a pair of layers by the headers of their model files, also where they moved to another file."""
+"""Compares the tensors of a pair of layers by their model files' headers, including moved tensors."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
 
 PIECE = 12 * 1024 * 1024
-"""Bytes of a tensor read at once, of each side."""
+"""Bytes of a tensor per read and side."""
 
 
 async def read_headers(opened: Opened, *, everything: bool = False) -> None:
-    """Tensors and metadata of model files, from their headers; with `everything` all that their values need."""
+    """Read tensors and metadata from model files' headers; with `everything` also what reading the values needs."""
     a, b = opened.accesses
     if any(not access.listed for access in opened.present):
         return
-    # Where one side has a Git LFS pointer, nothing is known of the tensors that it stands for.
+    # If one side has a Git LFS pointer, its tensors are unknown.
     pointers = {path for access in opened.present for path, entry in access.files.items() if entry.oid}
     models_a, models_b = (
         {
@@ -58,7 +58,7 @@ async def read_headers(opened: Opened, *, everything: bool = False) -> None:
         try:
             await _headers(opened, path, old, new, everything)
         except Malformed as error:
-            # Any kind of file may be called .bin: it is compared as bytes then.
+            # Any file may be called .bin: if it is not a model, it is compared as bytes.
             if not path.lower().endswith(".bin"):
                 opened.fail(error, path)
         except KittuiError as error:
@@ -87,7 +87,7 @@ async def _headers(opened: Opened, path: str, old: FileEntry | None, new: FileEn
         ):
             opened.settle(path, equal=False)
     for entry_a, entry_b, sides_a, sides_b in inside_a.beside(inside_b):
-        # The tensors of a file beside are listed under that file: it is compared like any other then.
+        # The tensors of an external data file are listed under that file, which is compared like any other.
         place = entry_b or entry_a
         if place is None or place.path in opened.tensors:
             continue
@@ -100,7 +100,7 @@ async def _whole_arrays(
     a: Access | None, old: FileEntry | None, weights_a: Weights | None,
     b: Access | None, new: FileEntry | None, weights_b: Weights | None,
 ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:  # fmt: skip
-    """The long arrays of two GGUF files that are not alike by their digests, with all their values."""
+    """Read all values of the long arrays of two GGUF files whose digests differ."""
     if a is None or b is None or old is None or new is None or weights_a is None or weights_b is None:
         return {}, {}
     keys = [
@@ -115,7 +115,7 @@ async def _whole_arrays(
 
 
 class _Inside:
-    """The tensors of one side's model file, those in files beside it apart."""
+    """The tensors of one side's model file; those in external data files separately."""
 
     def __init__(self, access: Access | None, entry: FileEntry | None, weights: Weights | None) -> None:
         self.own: list[TensorSide] = []
@@ -132,7 +132,7 @@ class _Inside:
     def beside(
         self, other: _Inside
     ) -> Iterator[tuple[FileEntry | None, FileEntry | None, list[TensorSide], list[TensorSide]]]:
-        """Pairs of files beside: by the name that the model calls them, or the only ones of both sides."""
+        """Pairs of external data files: by the model's name for them, or the only ones of both sides."""
         a, b = self._beside, other._beside
         if len(a) == len(b) == 1 and a.keys() != b.keys():
             ((entry_a, sides_a),), ((entry_b, sides_b),) = a.values(), b.values()
@@ -145,7 +145,7 @@ class _Inside:
 
 
 def match_moved(every: Sequence[Opened]) -> None:
-    """Join tensors that lie in another file now, as between the shards of a model, over all layers."""
+    """Match tensors that moved to another file, such as between a model's shards, across all layers."""
     moved = find_moved(change for opened in every for changes in opened.tensors.values() for change in changes)
     if not moved:
         return
@@ -170,7 +170,7 @@ def match_moved(every: Sequence[Opened]) -> None:
 
 
 async def read_moved(every: Sequence[Opened]) -> None:
-    """Compare the values of moved tensors that no pass over two layers had on both sides."""
+    """Compare the values of moved tensors that no pair of layers had on both sides."""
     for opened in every:
         known = {(path, change.name): change for path, changes in opened.tensors.items() for change in changes}
         found: dict[tuple[str, str], TensorChange] = {}
@@ -191,9 +191,9 @@ async def read_moved(every: Sequence[Opened]) -> None:
 
 
 async def meter_views(change: TensorChange, a: View, b: View) -> Meter:
-    """Read a tensor in both its files, from where its sides say it lies, and measure it."""
+    """Read a tensor in both its files and measure the differences."""
     if change.a is None or change.b is None:
-        raise ValueError("a tensor of one side only")
+        raise ValueError("the tensor is on one side only")
     meter = Meter(change.a.dtype, change.b.dtype)
     unit_a, unit_b = width(change.a.dtype), width(change.b.dtype)
     step = PIECE // max(unit_a, unit_b)
@@ -213,7 +213,7 @@ async def meter_views(change: TensorChange, a: View, b: View) -> Meter:
 
 
 def _is_model(entry: FileEntry) -> bool:
-    """Anything may be called .bin, and finding out costs reading: only those that are named as models are tried."""
+    """Anything may be called .bin, and finding out costs reads: only files with a model's name are tried."""
     if entry.type != "file" or entry.problem or not is_model_file(entry.path):
         return False
     name = entry.path.rpartition("/")[2].lower()
@@ -221,13 +221,13 @@ def _is_model(entry: FileEntry) -> bool:
 
 
 def _holds(entry: FileEntry, tensor: Tensor) -> bool:
-    """Whether a file is long enough for a tensor that is said to be in it."""
+    """Whether a file is long enough for a tensor that should be in it."""
     end = (tensor.offset or 0) + (tensor.nbytes or 0)
     return entry.type == "file" and not entry.problem and tensor.offset is not None and end <= entry.size
 
 
 def _side(tensor: Tensor) -> TensorSide:
-    """A tensor whose place is not known, or whose header lies about it, has no bytes to compare."""
+    """A tensor whose position is unknown or wrong in the header has no bytes to compare."""
     readable = tensor.problem is None and tensor.offset is not None and tensor.file is None
     size = (tensor.nbytes or 0) if readable else 0
     return TensorSide(

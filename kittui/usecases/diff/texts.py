@@ -1,4 +1,4 @@
-"""Texts and tables of a pair of layers: read where they are small or near, and compared for real."""
+"""Compares texts and tables of a pair of layers, if they are small or on this machine."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.views import View
 
 SMALL_MODEL = 64 * 1024
-"""Bytes of a model file up to which its values are compared without being asked."""
+"""The largest model file in bytes whose values are compared without a question."""
 ONE_SIDED = 64 * 1024
-"""Bytes of an added or removed text up to which its lines are told."""
+"""The largest added or removed text in bytes whose lines are shown."""
 _PIECE = 4 * 1024 * 1024
 
 
 async def read_small_files(opened: Opened, budget: Allowance) -> None:
-    """Read what both sides have in small files, the smallest first, and compare it for real."""
+    """Read small common files, the smallest first, and compare their content."""
     pair = opened.pair
     if pair is None:
         return
@@ -60,14 +60,14 @@ async def read_small_files(opened: Opened, budget: Allowance) -> None:
 
 
 def _pay(budget: Allowance, pair: tuple[Access, Access], size_a: int, size_b: int) -> bool:
-    """Take a file of both sides off the budget; over the network with the header and padding between files."""
+    """Deduct a file of both sides from the budget; over the network including header and padding."""
     remote = (0 if pair[0].local else size_a + AROUND) + (0 if pair[1].local else size_b + AROUND)
     local = (size_a if pair[0].local else 0) + (size_b if pair[1].local else 0)
     return budget.take(remote, local=False) and budget.take(local, local=True)
 
 
 async def compare_read(opened: Opened, path: str, a: bytes, b: bytes) -> None:
-    """Compare a file that is in memory on both sides."""
+    """Compare a file whose content is in memory on both sides."""
     if a == b:
         if path in opened.tensors:
             opened.tensors[path] = compare_values(opened.tensors[path], a, b)
@@ -81,7 +81,7 @@ async def compare_read(opened: Opened, path: str, a: bytes, b: bytes) -> None:
 
 
 async def read_one_sided_texts(opened: Opened, budget: Allowance) -> None:
-    """The lines of small texts that were added or removed."""
+    """Read the lines of small texts that were added or removed."""
     for side, access in enumerate(opened.accesses):
         other = opened.accesses[1 - side]
         if access is None or not access.listed or (other is not None and not other.listed):
@@ -111,7 +111,7 @@ async def read_one_sided_texts(opened: Opened, budget: Allowance) -> None:
 
 
 async def read_large_texts(opened: Opened, budget: Allowance, tell: Tell) -> None:
-    """Compare large texts that are on this machine on both sides, as far as the budget reaches; others are noted."""
+    """Compare large texts that are local on both sides, within the budget; note the others."""
     pair = opened.pair
     if pair is None:
         return
@@ -123,7 +123,7 @@ async def read_large_texts(opened: Opened, budget: Allowance, tell: Tell) -> Non
             continue
         if not local or not budget.take(old.size + new.size, local=True):
             if old.size != new.size:
-                opened.notes[new.path] = "too large for its lines to be compared unasked"
+                opened.notes[new.path] = "too large to compare its lines automatically"
             continue
         try:
             views = await pair[0].view(old), await pair[1].view(new)
@@ -155,7 +155,7 @@ async def compare_large(
 ) -> None:
     """Compare two large texts that differ, row by row or line by line; counts and columns are published first.
 
-    `lines` are how many each side has, where that is known.
+    `lines` are each side's line counts, if known.
     """
     loop = asyncio.get_running_loop()
     stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""One Kitfile value, file or tensor over a repository's versions: when did it change, and with which version."""
+"""Follows one Kitfile value, file or tensor across a repository's versions: when it changed, and in which version."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 Kind = Literal["value", "file", "tensor"]
 _DIGIT = re.compile(r"\d")
 READ_REMOTE = 1024 * 1024
-"""Bytes of a file or tensor up to which it is read over the network to be told apart; on this machine all are."""
+"""The largest file or tensor in bytes that is read over the network for comparison; local ones always are."""
 _PIECE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file or tensor is told apart by: its form in words, its sha256 where it was read, and its layer.
+    """What identifies a file's or tensor's content: its form as text, its sha256 if it was read, and its layer.
 
-    `layer` is the digest of the layer's uncompressed content, as far as that is known; empty where the bytes lie
-    somewhere that was not found, so that nothing tells two of them apart.
+    `layer` is the digest of the layer's uncompressed content, if known; empty if the bytes are
+    in a file that was not found, so that two such contents can't be compared.
     """
 
     form: str
@@ -49,7 +49,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is followed: a Kitfile path, a file's path, or a tensor's name in a file."""
+    """What to follow: a Kitfile path, a file's path, or a tensor's name in a file."""
 
     kind: Kind
     path: str
@@ -72,11 +72,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One version. `found` is false where it has no such thing, which is not a change; `changed` tells whether it
-    differs from the last one before it that had one.
+    """One version. `found` is false if it lacks the subject, which is not a change; `changed` says whether it
+    differs from the last earlier version that has it.
 
-    `maybe`: it lies in another layer and was not read, so that it may differ and may not.
-    `created` is the manifest's own annotation, as text; `identity` is what content is told apart by.
+    `maybe`: it is in another layer and was not read, so it may or may not differ.
+    `created` is the manifest's annotation as text; `identity` identifies the content.
     """
 
     tags: tuple[Tag, ...]
@@ -92,7 +92,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The versions from the oldest; `incomplete` is why there may be more."""
+    """The versions, oldest first; `incomplete` is why there may be more."""
 
     moments: tuple[Moment, ...]
     incomplete: Incomplete | None = None
@@ -100,7 +100,7 @@ class Timeline:
 
 @dataclass(slots=True)
 class Following:
-    """How far a timeline is: tags whose version was read, of how many, and the versions so far."""
+    """A timeline's progress: tags whose version was read, out of how many, and the versions so far."""
 
     total: int
     done: int = 0
@@ -110,7 +110,7 @@ class Following:
 
     @property
     def moments(self) -> list[Moment]:
-        """The versions read so far, the oldest first; which of them changed is known once all are."""
+        """The versions read so far, oldest first; which of them changed is known once all are read."""
         found = [
             replace(moment, tags=tuple(sorted(self.tags[digest], key=_speaking)))
             for digest, moment in self.read.items()
@@ -130,9 +130,9 @@ class TimelineUseCase:
     async def follow(
         self, repository: Repository, subject: Subject, report: Callable[[Following], None] = lambda _: None
     ) -> Timeline:
-        """The versions from the oldest: by their creation times where all have one, else in the order of their tags.
+        """Read the versions, oldest first: by creation time if all have one, else in the order of their tags.
 
-        A version that can't be read has a problem; raises what listing the tags raises. `report` is called after each.
+        A version that can't be read has a problem. `report` is called after each. Raises the errors of listing tags.
         """
         from kittui.usecases.browse.modelkits import list_tags
 
@@ -159,7 +159,7 @@ class TimelineUseCase:
         return Timeline(mark_changes(following.moments), listing.incomplete)
 
     async def _moment(self, repository: Repository, digest: Digest, subject: Subject) -> Moment | None:
-        """One version, without its tags; None for an index, which is none itself."""
+        """One version, without its tags; None for an index, which is not a version."""
         moment = Moment((), digest, None, False)
         try:
             kit = await self.modelkit(repository, digest)
@@ -192,7 +192,7 @@ class TimelineUseCase:
             start, size = tensor.offset or 0, tensor.nbytes if tensor.nbytes is not None else -1
             known = tensor.offset is not None and not tensor.problem
             if known and tensor.file is not None:
-                # Its bytes are in a file beside, which may be in another layer and change alone.
+                # Its bytes are in an external data file, which may be in another layer and change separately.
                 beside = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), tensor.file))
                 there = await self._file(repository, kit, beside)
                 known = there is not None and start + size <= there[1].size
@@ -205,7 +205,7 @@ class TimelineUseCase:
     async def _file(self, repository: Repository, kit: Any, path: str) -> tuple[Layer, FileEntry] | None:
         for layer in kit.layers:
             listing = await self.inspector.listing(repository, layer)
-            # Of several of one path the last one counts.
+            # If a path occurs several times, the last one counts.
             for entry in reversed(listing.files):
                 if entry.path == path and entry.type == "file":
                     return layer, entry
@@ -214,7 +214,7 @@ class TimelineUseCase:
     async def _digest(
         self, repository: Repository, layer: Layer, entry: FileEntry, start: int, size: int
     ) -> str | None:
-        """The sha256 of a stretch of a file, read once for all versions that share the layer; None where it is not."""
+        """The sha256 of a range of a file, read once for all versions that share the layer; None if it is not read."""
         local = repository.source.traits.free
         if size < 0 or (size > READ_REMOTE and not local):
             return None
@@ -230,30 +230,30 @@ class TimelineUseCase:
 
 
 def _content_of(layer: Layer) -> str:
-    """What a layer holds, however it is compressed."""
+    """Identifies a layer's content independently of compression."""
     return str(layer.digest if layer.compression == "none" else layer.diff_id or layer.digest)
 
 
 def in_order(moments: Sequence[Moment]) -> list[Moment]:
-    """Oldest first: by creation time where all have one, else by tag in natural order."""
+    """Oldest first: by creation time if all have one, else by tag in natural order."""
     if moments and all(moment.created for moment in moments):
         return sorted(moments, key=lambda moment: (moment.created or "", natural_key(_version_tag(moment.tags))))
     return sorted(moments, key=lambda moment: natural_key(_version_tag(moment.tags)))
 
 
 def _speaking(tag: str) -> tuple[bool, str]:
-    """Sorts the tags of one version: first those that number it (`v2`, not `run-2`)."""
+    """Sort key for the tags of one version: version numbers first (`v2`, not `run-2`)."""
     return not is_version(tag), natural_key(tag)
 
 
 def _version_tag(tags: Sequence[str]) -> str:
-    """The tag that says most of a version's place: its number, else one with a digit, where there is one."""
+    """The tag that best orders a version: its number, else one with a digit, if any."""
     numbered = [tag for tag in tags if is_version(tag)]
     return next((tag for tag in (*numbered, *tags) if _DIGIT.search(tag)), tags[0] if tags else "")
 
 
 def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:
-    """Say of each version that has it whether it differs from the last one before it that had it, too."""
+    """Mark for each version with the subject whether it differs from the previous version with it."""
     result = []
     before: Moment | None = None
     for moment in moments:
@@ -267,7 +267,7 @@ def mark_changes(moments: Sequence[Moment]) -> tuple[Moment, ...]:
 
 
 def _differ(a: Moment, b: Moment) -> tuple[bool, bool]:
-    """Whether two versions differ in what is followed, and whether that can't be told."""
+    """Whether two versions differ in the subject, and whether that is unknown."""
     if not (isinstance(a.identity, Content) and isinstance(b.identity, Content)):
         return not same_value(_listed(a.identity), _listed(b.identity)), False
     if a.identity.form != b.identity.form:
@@ -282,7 +282,7 @@ def _listed(value: Any) -> Any:
 
 
 def lookup(document: Mapping[str, Any], path: str) -> tuple[bool, Any]:
-    """The value at a path as comparisons write it (`datasets[training].path`); whether it is there, and what it is."""
+    """Look up a path as comparisons write it (`datasets[training].path`): whether it exists, and its value."""
     from kittui.compare.documents import values_by_path
 
     if path in (found := values_by_path(document)):

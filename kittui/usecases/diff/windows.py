@@ -1,4 +1,4 @@
-"""A blob's bytes in windows, in order and each once: straight from a file, or fetched ahead from anywhere else."""
+"""Reads a blob in windows, in order and each once: directly from a file, or prefetched from other sources."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from kittui.usecases.inspect.spool import Spool
 WINDOW = 4 * 1024 * 1024
 """Bytes of a window."""
 SLOTS = 4
-"""Windows of one side that are worked on at once, so that reading is never waited for."""
+"""Windows of one side in use at once, so that nothing waits for reading."""
 SEGMENT = 2
-"""Windows that one ranged request asks for."""
+"""Windows per ranged request."""
 AHEAD = 4
-"""Ranged requests in flight for one blob."""
+"""Concurrent ranged requests per blob."""
 LEAD = 48
-"""Unused bytes at the start of a buffer. A large bytearray begins 16 bytes into a page, and to copy from the page cache
-to there is four times slower on some processors than to anywhere else in the page."""
+"""Unused bytes at the start of a buffer. A large bytearray begins 16 bytes into a page, and copying from the page cache
+to there is four times slower on some processors than to any other offset."""
 
 Blob = Spool | tuple[Repository, Descriptor]
 
 
 @dataclass(slots=True)
 class Window:
-    """Bytes that were read: `size` of them, from `offset` on, lie in `buffer` behind its first LEAD bytes.
+    """Bytes that were read: `size` bytes from `offset` on are in `buffer` after its first LEAD bytes.
 
-    The buffer stays as it is until all of `busy` is done.
+    The buffer stays unchanged until all of `busy` is done.
     """
 
     offset: int
@@ -54,23 +54,23 @@ class Window:
 
 
 class Windows(Protocol):
-    """Gives a blob's windows in order; `next` and `give_back` are called in a thread, and block."""
+    """Yields a blob's windows in order; `next` and `give_back` are called in a thread, and block."""
 
     def next(self) -> Window:
-        """The next window. Raises ConnectionLost where the blob ends early, and the source's errors."""
+        """The next window. Raises ConnectionLost if the blob ends early, and the source's errors."""
         ...
 
     def give_back(self, window: Window) -> None:
-        """Let the buffer be used again."""
+        """Release the buffer for reuse."""
         ...
 
     async def stop(self) -> None:
-        """Fetch no more; who waits for a window gets ConnectionLost."""
+        """Stop fetching; a waiting `next` raises ConnectionLost."""
         ...
 
 
 class FileWindows:
-    """Windows of a file on this machine, read when they are asked for."""
+    """Windows of a local file, read on demand."""
 
     def __init__(self, file: io.FileIO, descriptor: Descriptor) -> None:
         self._file = file
@@ -91,7 +91,7 @@ class FileWindows:
             if not count:
                 raise ConnectionLost(
                     f"the blob {self._descriptor.digest.short} ended early",
-                    hint="The file was cut short; get the ModelKit again from where it came from.",
+                    hint="The file was truncated; pull or copy the ModelKit again.",
                 )
             filled += count
         self._reached += size
@@ -105,8 +105,8 @@ class FileWindows:
 
 
 class FetchedWindows:
-    """Windows of a blob that is read through the event loop, some of them ahead: by ranges side by side, or as one
-    stream where the source serves only wholes."""
+    """Prefetched windows of a blob that is read through the event loop: by parallel ranges, or as one stream if the
+    source does not serve ranges."""
 
     def __init__(self, blob: Blob) -> None:
         self._blob = blob
@@ -133,7 +133,7 @@ class FetchedWindows:
         await stop(self._task)
 
     async def _fetch(self) -> None:
-        """Read the blob. Errors are raised where the windows are waited for; a cancel cancels them."""
+        """Read the blob. Errors are raised by `next`; cancelling cancels the reads."""
         try:
             if isinstance(self._blob, Spool):
                 await self._spool(self._blob)
@@ -200,14 +200,14 @@ class FetchedWindows:
             try:
                 await segment(first, last)
             except Exception as error:
-                # Who waits for these windows may be what the next slot waits for: it has to know now.
+                # The next slot may depend on the thread that waits for these windows: it must see the failure now.
                 self._fail(error, first, last)
                 raise
 
         count = len(self._futures)
         running: set[asyncio.Task[None]] = set()
         try:
-            # The first one tells whether ranges are served at all.
+            # The first request shows whether the source serves ranges at all.
             await self._take(SEGMENT)
             try:
                 await segment(0, SEGMENT)
@@ -233,7 +233,7 @@ class FetchedWindows:
 
 
 async def _some(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    """Wait for one to end; raises what it raises."""
+    """Wait for one to finish; raises its error."""
     done, left = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
@@ -241,9 +241,9 @@ async def _some(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
 
 
 async def open_windows(blob: Blob, stack: AsyncExitStack) -> Windows:
-    """The blob's windows: a file's own where it is one on this machine. The stack stops and closes what was opened.
+    """Open the blob's windows, directly from its file if it is local. The stack stops and closes what was opened.
 
-    Raises NotFound and DigestMismatch for a file that is missing or has another size.
+    Raises NotFound for a missing file, and DigestMismatch for one of another size.
     """
     if not isinstance(blob, Spool) and (files := blob[0].files) is not None:
         descriptor = blob[1]
@@ -254,7 +254,7 @@ async def open_windows(blob: Blob, stack: AsyncExitStack) -> Windows:
         if (size := os.fstat(file.fileno()).st_size) != descriptor.size:
             raise DigestMismatch(
                 f"the blob {descriptor.digest.short} has {size} bytes on disk and should have {descriptor.size}",
-                hint="The file was cut short or overwritten; get the ModelKit again from where it came from.",
+                hint="The file was truncated or overwritten; pull or copy the ModelKit again.",
             )
         return FileWindows(file, descriptor)
     windows = FetchedWindows(blob)

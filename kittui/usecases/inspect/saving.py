@@ -104,4 +104,4 @@ def _commit(draft: Path, target: Path) -> None:
 
 
 def _taken(target: Path) -> Conflict:
-    return Conflict(f"{target} is there already", hint="Choose another name, or remove it first.")
+    return Conflict(f"{target} already exists", hint="Choose another name, or remove it first.")

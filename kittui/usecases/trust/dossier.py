@@ -69,7 +69,7 @@ def _json(document: Any) -> bytes:
 async def write(folder: Path, files: Mapping[str, bytes], signer: Signer | None) -> None:
     """Write the files with their hashes, and a signature over those where there is a signer.
 
-    The folder appears whole or not at all. Raises Conflict where something is there already, StorageError, and what the
+    The folder appears whole or not at all. Raises Conflict if it exists already, StorageError, and what the
     signer raises.
     """
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
@@ -81,7 +81,7 @@ async def write(folder: Path, files: Mapping[str, bytes], signer: Signer | None)
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     if folder.exists() or folder.is_symlink():
-        raise Conflict(f"{folder} is there already", hint="Name a folder that does not exist with -d.")
+        raise Conflict(f"{folder} already exists", hint="Name a folder that does not exist with -d.")
     try:
         make_folder(folder.parent)
         draft = folder.with_name(f".{folder.name[:50]}.kittui")
