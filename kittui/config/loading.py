@@ -113,7 +113,7 @@ def _read(path: Path, *, named: bool) -> tuple[Config, list[ConfigProblem]]:
         with path.open("rb") if named else open_regular(path) as file:
             raw = file.read(SIZE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return Config(), [ConfigProblem(str(path), "", "no such file exists")] if named else []
+        return Config(), [ConfigProblem(str(path), "", "there is no such file")] if named else []
     except OSError as error:
         return Config(), [ConfigProblem(str(path), "", f"it can't be read: {error.strerror or error}")]
     if len(raw) > SIZE_LIMIT:
