@@ -157,20 +157,20 @@ async def check_registry(source: Source, repositories: Sequence[str] = ()) -> As
 
 async def _check_repository(source: Source, repository: Repository, tag: Tag | None) -> AsyncIterator[Check]:
     if tag is None:
-        yield Check("manifests", "unknown", "unknown: the repository has no tag")
-        yield Check("ranges", "unknown", "unknown: the repository has no tag")
+        yield Check("manifests", "unknown", "could not tell: the repository has no tag")
+        yield Check("ranges", "unknown", "could not tell: the repository has no tag")
     else:
         try:
             manifest = await repository.manifest(tag)
             yield Check("manifests", "good", f"{repository.reference(tag)} was read and matches its digest")
             blob = next((blob for blob in (*manifest.layers, manifest.config) if blob and blob.size > 1), None)
             if blob is None:
-                yield Check("ranges", "unknown", "unknown: it has no blob that is large enough")
+                yield Check("ranges", "unknown", "could not tell: it has no blob that is large enough")
             else:
                 yield await _ranges(repository, blob)
         except KittuiError as error:
             yield Check("manifests", "bad", f"{repository.reference(tag)}: {error.message}", error.hint or "")
-            yield Check("ranges", "unknown", "unknown: the manifest could not be read")
+            yield Check("ranges", "unknown", "could not tell: the manifest could not be read")
     try:
         with suppress(NotFound):
             await repository.referrers(_NOBODY)
@@ -190,7 +190,7 @@ async def _check_repository(source: Source, repository: Repository, tag: Tag | N
 
 
 def _unknown(name: str, error: KittuiError) -> Check:
-    return Check(name, "unknown", f"unknown: {error.message}", error.hint or "")
+    return Check(name, "unknown", f"could not tell: {error.message}", error.hint or "")
 
 
 async def _first_tag(repository: Repository) -> Tag | None:

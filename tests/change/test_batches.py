@@ -157,7 +157,7 @@ async def test_a_delete_that_is_stopped_says_whether_it_was_done(
         await task
     short = plan.manifest.digest.short
     assert noted(stopped.value) == (
-        f"Done: {short} deleted." if answered else f"Not known whether {short} was deleted."
+        f"Done: {short} deleted." if answered else f"It is unknown whether {short} was deleted."
     )
     assert heard == ([fraud.reference(Tag("v00"))] if answered else [])
     assert (plan.manifest.digest in fraud.manifests) != answered

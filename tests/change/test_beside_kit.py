@@ -151,5 +151,5 @@ async def test_a_parent_that_cannot_be_pulled_is_exit_status_1_as_in_kit(home: H
     shutil.rmtree(home.root / "storage")
     status, printed = await home.kittui("pull", f"{host}/child:v1")
     assert status == 1, printed
-    assert "is in the store, but not what its model.path leads to" in printed
+    assert "is in the store, but the ModelKit that its model.path refers to is not" in printed
     assert names(home.root) == {"child", "parent"}

@@ -269,5 +269,5 @@ async def test_what_was_accepted_and_can_not_be_read_is_no_success(fraud: Late, 
         del repository.manifests[repository.tagged["v1.1.0"]]
 
     fraud.source.after_put.append(lose)
-    with pytest.raises(RegistryError, match="can't give its manifest"):
+    with pytest.raises(RegistryError, match="can't return its manifest"):
         await apply_retag(plan, ledger, Policy())

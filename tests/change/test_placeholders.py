@@ -153,7 +153,7 @@ async def test_marked_tags_go_by_placeholders_and_one_undo_brings_them_back(tmp_
         await until(pilot, lambda: kits.fraud.tagged == before)
         await quiet(pilot)
         await pilot.press("z")
-        await until(pilot, lambda: "kittui has changed no tag here" in said(pilot))
+        await until(pilot, lambda: "there is no tag change by kittui here" in said(pilot))
 
 
 @pytest.mark.real

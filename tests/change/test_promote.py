@@ -351,11 +351,11 @@ async def test_redo_does_again_what_undo_took_back_in_order(fraud: MemoryReposit
     await do_again()
     await do_again()
     assert {"one", "two"} <= set(fraud.tagged)
-    with pytest.raises(NotFound, match="nothing was undone"):
+    with pytest.raises(NotFound, match="there is nothing to redo"):
         await do_again()
     await take_back()
     await retag("three", "champion")
-    with pytest.raises(NotFound, match="nothing was undone"):
+    with pytest.raises(NotFound, match="there is nothing to redo"):
         await do_again()
     await take_back()
     await do_again()
@@ -372,7 +372,7 @@ async def test_redo_overwrites_nobody_and_deletes_nothing(fraud: MemoryRepositor
     await apply_remove(await plan_remove(fraud, Tag("one"), "delete"), ledger, Policy())
     gone = set(fraud.tagged)
     await apply_undo(await plan_undo(fraud, ledger), ledger, Policy())
-    with pytest.raises(Unsupported, match="a delete is not done again"):
+    with pytest.raises(Unsupported, match="redo does not repeat a delete"):
         await plan_redo(fraud, ledger)
     assert gone < set(fraud.tagged)
 

@@ -207,7 +207,7 @@ def test_the_plan_of_a_repair_says_that_more_may_go(kittui: Run, kithome: Path) 
         os.utime(path, (0, 0))
     planned = kittui("doctor", "--repair", "--dry-run")
     assert "index.json" in planned.out
-    assert "old blobs that no ModelKit uses, are deleted" in planned.out
+    assert "old unused blobs are deleted" in planned.out
     assert unused.exists()
     kittui("doctor", "--repair")
     assert not unused.exists()

@@ -50,5 +50,5 @@ async def test_a_docker_model_is_looked_into_and_compared(tmp_path: Path) -> Non
             await quiet(pilot)
             await pilot.press("d")
             await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-            await until(pilot, lambda: "not of one kind" in text_of(pilot))
+            await until(pilot, lambda: "different kinds" in text_of(pilot))
             assert "ModelKit" in text_of(pilot)

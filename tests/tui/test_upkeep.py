@@ -438,7 +438,7 @@ async def test_doctor_lists_what_to_do_and_repairs_after_a_plan(size: tuple[int,
         await pilot.press("R")
         await until(pilot, on(pilot, ConfirmDialog))
         assert "dangling-tag: fraud:v1: its manifest is gone" in text_of(pilot)
-        assert "Then tags whose ModelKit is gone" in text_of(pilot)
+        assert "Afterwards, tags of missing ModelKits" in text_of(pilot)
         await pilot.press("escape")
         assert len(screen.repairable) == 1
         await pilot.press("R")
