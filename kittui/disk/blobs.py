@@ -147,7 +147,7 @@ class BlobFolder:
     ) -> AsyncIterator[FileReader]:
         """Read a range, unverified; raises NotFound, and DigestMismatch if the file's size is not the descriptor's."""
         if offset < 0 or offset > descriptor.size or (length is not None and length < 0):
-            raise ValueError("the stretch lies outside of the blob")
+            raise ValueError("the range is outside the blob")
         async with held(partial(open_regular, self.path(descriptor.digest)), _close) as file:
             if file is None:
                 raise self._missing(descriptor.digest, "the blob")

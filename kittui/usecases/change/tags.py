@@ -377,7 +377,7 @@ class _Applying:
 
 
 def may_have_landed(error: KittuiError) -> bool:
-    """Whether a change may have taken effect though it failed: nobody has said no."""
+    """Whether a failed change may have taken effect, because the server did not refuse it."""
     refused = isinstance(error, RegistryError) and error.status is not None and error.status < 500
     return isinstance(error, NetworkError) and not refused
 
