@@ -94,7 +94,7 @@ class Shown:
 
 
 async def show(repository: Repository, target: Target, modelkits: ModelKits, *, all_tags: bool = False) -> Shown:
-    """One ModelKit with its tags, the one asked for and those known without a request, and what is attached to it.
+    """Read one ModelKit with its tags (the given one and those known without a request) and what is attached to it.
 
     `all_tags` resolves every tag of the repository.
     """
@@ -120,7 +120,7 @@ async def show(repository: Repository, target: Target, modelkits: ModelKits, *, 
 
 
 async def _on(digest: Digest, repository: Repository, listing: TagListing, modelkits: ModelKits) -> set[Tag]:
-    """Those of the listed tags that point to a digest."""
+    """The listed tags that point to a digest."""
     rows: Sequence[tuple[Tag | None, Digest | None]]
     if repository.source.traits.lists_digests:
         rows = [(entry.name, entry.descriptor.digest if entry.descriptor else None) for entry in listing.tags]
