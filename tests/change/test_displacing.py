@@ -106,7 +106,7 @@ async def test_a_tag_that_can_not_be_put_back_is_found_by_undo_also_after_anothe
 ) -> None:
     before = dict(fraud.tagged)
     notes = await stopped(fraud, ledger, monkeypatch, "delete", dead=True)
-    assert notes == ["Not known whether it was done: rollback."]
+    assert notes == ["It is unknown whether it was done: rollback."]
     assert await stands_in(fraud, ROLLBACK)
     other = TagChange(Tag("other"), None, await fraud.manifest(Tag("v1.1.0")))
     await apply_changes(ChangePlan(fraud, "tag", (other,)), ledger, Policy())
@@ -162,7 +162,7 @@ async def test_a_tag_that_must_not_be_put_back_either_is_said_to_be_on_a_placeho
     with pytest.raises(RegistryError) as caught:
         await remove(fraud, ledger)
     assert caught.value.message.startswith(
-        "rollback is left on a placeholder: it can't be deleted (no deletes for you)"
+        "rollback points to a placeholder that can't be deleted (no deletes for you)"
     )
     assert "kittui undo remote://registry.test/fraud" in (caught.value.hint or "")
     assert states(newest(ledger)) == {"": "open", "rollback": "started"}

@@ -124,7 +124,7 @@ def test_a_tag_that_leads_nowhere_does_not_stand_in_the_way_of_a_delete(kittui: 
 def test_no_digest_is_said_to_lose_its_last_tag(kittui: Run, reference: str, command: str) -> None:
     ran = kittui(command, "--yes", reference)
     assert ran.status == 0, ran.err
-    assert "whether another tag stays on it is not known: could not list" in ran.err
+    assert "it is unknown whether another tag stays on it: could not list" in ran.err
     assert "loses its last tag" not in ran.err
 
 
