@@ -106,7 +106,7 @@ async def test_a_tag_that_can_not_be_put_back_is_found_by_undo_also_after_anothe
 ) -> None:
     before = dict(fraud.tagged)
     notes = await stopped(fraud, ledger, monkeypatch, "delete", dead=True)
-    assert notes == ["It is unknown whether it was done: rollback."]
+    assert notes == ["May have been done: rollback."]
     assert await stands_in(fraud, ROLLBACK)
     other = TagChange(Tag("other"), None, await fraud.manifest(Tag("v1.1.0")))
     await apply_changes(ChangePlan(fraud, "tag", (other,)), ledger, Policy())

@@ -198,7 +198,7 @@ async def test_a_stop_after_a_step_that_an_earlier_run_has_done_unheard(
     monkeypatch.setattr(tags, "STOPPING", 0.0)
     held = Held(fraud, "put_manifest", "rollback")
     notes = await stopped(promote(fraud, ledger), held, presses=2)
-    assert notes == ["It is unknown whether it was done: rollback; not done: champion."]
+    assert notes == ["May have been done: rollback; not done: champion."]
     plan = replace(await plan_promote(fraud), read_at=time.monotonic() + 60)
     fraud.tagged["rollback"] = fraud.tagged["v1.0.0"]
     at_champion = Held(fraud, "resolve", "champion")
