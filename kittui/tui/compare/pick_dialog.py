@@ -90,7 +90,9 @@ class PickDialog(Dialog[Offer]):
         return (("Enter", self._verb), ("↑↓", "Move"), *complete, ("dialog.cancel", "Cancel"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A slash is part of a reference, where one has been begun."""
+        """A slash is part of a reference, where one has been begun; without references nothing is completed."""
+        if action == "complete":
+            return self._check is not None
         return action != "type" or not any(entry.value for entry in self.query(Input))
 
     def body(self) -> ComposeResult:
@@ -182,6 +184,9 @@ class PickDialog(Dialog[Offer]):
         offer = self._current
         if offer is not None and offer.reference:
             self._write(offer.reference)
+        else:
+            words = "Nothing completes it." if offer is None else "Nothing to complete: Enter takes it as it is."
+            self.query(Words).last().show([Content.assemble((words, "$kit-muted"))])
 
     @property
     def _current(self) -> Offer | None:

@@ -146,7 +146,9 @@ class PlanDialog(Dialog[PlanAnswer]):
         return (*more, *look, *self.HINTS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The key for the changes is live only where there are some."""
+        """The key for the changes is live only where there are some, those for more where not all is in sight."""
+        if action == "page":
+            return self._plan_box.show_vertical_scrollbar
         return action != "look" or self._look is not None
 
     def on_mount(self) -> None:

@@ -20,11 +20,6 @@ SHOWN = 6
 class InputDialog(Dialog[str]):
     """One line of text; `check` returns what is wrong with it (empty: nothing), `complete` texts it could become."""
 
-    HINTS: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("Enter", "Done"),
-        ("Tab", "Complete"),
-        ("dialog.cancel", "Cancel"),
-    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", "Complete", id="dialog.complete", tooltip="Take the first completion", priority=True)
     ]
@@ -37,7 +32,7 @@ class InputDialog(Dialog[str]):
         value: str = "",
         placeholder: str = "",
         check: Callable[[str], str] = lambda _: "",
-        complete: Callable[[str], Iterable[str]] = lambda _: (),
+        complete: Callable[[str], Iterable[str]] | None = None,
         password: bool = False,
         edit: bool = False,
         decides: bool = False,
@@ -58,6 +53,15 @@ class InputDialog(Dialog[str]):
         """Whether the answer changes something at once."""
         return self._decides
 
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """The keys that the frame names."""
+        complete = (("dialog.complete", "Complete"),) if self._complete is not None else ()
+        return (("Enter", "Done"), *complete, ("dialog.cancel", "Cancel"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Completing is live where there may be something to complete."""
+        return action != "complete" or self._complete is not None
+
     def body(self) -> ComposeResult:
         """Words, the line, completions, what is wrong."""
         if self._words:
@@ -76,7 +80,7 @@ class InputDialog(Dialog[str]):
 
     def _offer(self, text: str) -> None:
         offers: list[str] = []
-        for offer in self._complete(text):
+        for offer in self._complete(text) if self._complete is not None else ():
             if offer != text:
                 offers.append(offer)
             if len(offers) == SHOWN:
@@ -97,6 +101,8 @@ class InputDialog(Dialog[str]):
             entry = self.query_one(Input)
             entry.value = self._offers[0]
             entry.cursor_position = len(entry.value)
+        else:
+            self.query(Words).last().show([Content.assemble(("Nothing completes it.", "$kit-muted"))])
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

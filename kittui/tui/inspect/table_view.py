@@ -104,8 +104,9 @@ class TableView(Horizontal):
         self._tell()
 
     @on(Rows.Folded)
-    def _folded(self, event: Rows.Event) -> None:
+    def _folded(self, event: Rows.Folded) -> None:
         event.stop()
+        self._rows.say_no_columns(1 if event.unfold else -1)
 
     @on(Rows.Highlighted)
     def _moved(self, event: Rows.Event) -> None:

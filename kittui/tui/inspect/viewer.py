@@ -279,7 +279,7 @@ class ViewerScreen(Screen[None]):
     def _hints(self) -> list[KeyHint]:
         hints = []
         for binding in self.BINDINGS:
-            if not isinstance(binding, Binding) or not binding.show or not self.check_action(binding.action, ()):
+            if not isinstance(binding, Binding) or not binding.show or self.refusal(binding.id or ""):
                 continue
             label = binding.description
             if binding.action == "turn":
@@ -288,15 +288,26 @@ class ViewerScreen(Screen[None]):
             hints.append(KeyHint(self._opened_by.ports.keys.all_of(binding.id or ""), label, action))
         return hints
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what does something: another view where there is one, proof where there is none yet."""
-        if action == "turn":
-            return len(self._names) > 1
-        if action == "verify":
-            return self._contents is not None and not self._contents.verified
-        if action in ("search", "again"):
-            return self._contents is not None
-        return True
+    def refusal(self, command: str) -> str:
+        """Why a key does nothing now, by its id; empty where it does something."""
+        action = command.removeprefix("viewer.")
+        if action not in ("turn", "verify", "search", "next", "previous"):
+            return ""
+        if self._contents is None:
+            return "It was not read." if self._failed else "Still reading."
+        if action == "turn" and len(self._names) < 2:
+            return "There is no other way to show this file."
+        if action == "verify" and self._contents.verified:
+            return "It is verified already."
+        if action in ("next", "previous") and not self.query_one(Input).value:
+            return f"Nothing is searched for. {self._opened_by.ports.keys['viewer.search']} searches."
+        return ""
+
+    def _refuses(self, command: str) -> bool:
+        """Whether a key does nothing now, which is then said."""
+        if said := self.refusal(command):
+            self.notify(said, markup=False, timeout=4)
+        return bool(said)
 
     def _scrolled(self) -> None:
         contents, shown = self._contents, self.view
@@ -354,6 +365,8 @@ class ViewerScreen(Screen[None]):
 
     def action_search(self) -> None:
         """Show the search line; Markdown is searched as it is written."""
+        if self._refuses("viewer.search"):
+            return
         if isinstance(self.view, MarkdownView):
             self._turn_to(self._names.index("Source"))
         asked = self.query_one(Input)
@@ -383,11 +396,16 @@ class ViewerScreen(Screen[None]):
     def action_again(self, step: int) -> None:
         """Next or previous match."""
         shown = self.view
-        if isinstance(shown, Lines | TableView | TensorView) and self.query_one(Input).value:
-            self.found = shown.find_next(step)
+        if self._refuses("viewer.next") or not isinstance(shown, Lines | TableView | TensorView):
+            return
+        before, self.found = self.found, shown.find_next(step)
+        if self.found == before:
+            self.notify("There is no other match." if self.found[1] else "Nothing here holds it.", markup=False)
 
     def action_turn(self) -> None:
         """Show the file in its other way."""
+        if self._refuses("viewer.turn"):
+            return
         self._turn_to((self._at + 1) % len(self._views))
 
     def action_copy(self) -> None:
@@ -411,6 +429,8 @@ class ViewerScreen(Screen[None]):
 
     def action_verify(self) -> None:
         """Prove the layer's digest and that what is shown is what it holds; nothing on the screen moves."""
+        if self._refuses("viewer.verify"):
+            return
         self._opened_by.program.run_command("Verify", self._verify())
 
     async def _verify(self) -> None:

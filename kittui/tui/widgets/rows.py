@@ -268,8 +268,12 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     def action_columns(self, direction: int) -> None:
         """Move the columns that don't fit, or say that there are none that way."""
         if not self.action_sideways(direction):
-            where = "right" if direction > 0 else "left"
-            self.notify(f"No column is out of sight on the {where}.", markup=False, timeout=4)
+            self.say_no_columns(direction)
+
+    def say_no_columns(self, direction: int) -> None:
+        """Say that no columns are left to move to, to the right (1) or to the left (-1)."""
+        where = "right" if direction > 0 else "left"
+        self.notify(f"No column is out of sight on the {where}.", markup=False, timeout=4)
 
     def action_sideways(self, direction: int) -> bool:
         """Move the columns that don't fit; False where they stay."""
