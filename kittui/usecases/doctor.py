@@ -102,11 +102,11 @@ def _clipboard(environ: Mapping[str, str], term: str) -> Check:
     if term.startswith("screen"):
         return Check("clipboard", "warn", "GNU screen only partly forwards OSC 52", "Use tmux, or the mouse.")
     if environ.get("TERM_PROGRAM") == "Apple_Terminal":
-        return Check("clipboard", "bad", "Terminal.app ignores OSC 52", "Copied text is also shown on screen.")
+        return Check("clipboard", "bad", "Terminal.app ignores OSC 52", "A copied line is also shown on screen.")
     if environ.get("VTE_VERSION"):
-        return Check("clipboard", "warn", "terminals on VTE ignore OSC 52", "Copied text is also shown on screen.")
+        return Check("clipboard", "warn", "terminals on VTE ignore OSC 52", "A copied line is also shown on screen.")
     return Check(
-        "clipboard", "unknown", "OSC 52, whose support can't be detected", "Copied text is also shown on screen."
+        "clipboard", "unknown", "OSC 52, whose support can't be detected", "A copied line is also shown on screen."
     )
 
 

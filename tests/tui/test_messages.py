@@ -8,6 +8,9 @@ import pytest
 
 from kittui.errors import Unreachable
 from kittui.oci.traffic import LATEST, count, record
+from kittui.transfer.progress import Progress
+from kittui.tui.app import KittuiApp
+from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.dialogs.messages import MessagesDialog
 from kittui.tui.frame.context import Context
 from tests.tui.waiting import LARGE, SMALL, browse, text_of, to_registry, until
@@ -88,3 +91,71 @@ async def test_a_pane_is_zoomed_and_the_room_follows_the_keys(size: tuple[int, i
         await until(pilot, lambda: screen.repositories_pane.size.width == size[0])
         await pilot.press("2", "plus")
         await until(pilot, lambda: screen.tags_pane.size == narrow)
+
+
+def shown(app: KittuiApp) -> list[str]:
+    return [each.message for each in app._notifications]
+
+
+async def test_what_is_said_again_takes_the_place_of_what_was_said() -> None:
+    app = acme().app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await to_registry(pilot)
+        app.fail(Unreachable("registry.acme.dev does not answer"))
+        for _ in range(17):
+            app.notify("nothing to do", markup=False)
+        await until(pilot, lambda: shown(app) == ["registry.acme.dev does not answer", "nothing to do"])
+        assert text_of(pilot).count("nothing to do") == 1
+        for words in ("one", "two", "nothing to do", "three"):
+            app.notify(words, markup=False)
+            await pilot.pause()
+        await until(pilot, lambda: shown(app) == ["registry.acme.dev does not answer", "nothing to do", "three"])
+        app.notify("1 of 2", markup=False, kind="count")
+        app.notify("2 of 2", markup=False, kind="count")
+        await until(pilot, lambda: shown(app) == ["registry.acme.dev does not answer", "three", "2 of 2"])
+        await pilot.press("at")
+        await until(pilot, lambda: text_of(pilot).count("nothing to do") == 18)
+        assert "1 of 2" in text_of(pilot)
+
+
+async def test_of_a_long_text_that_is_copied_the_first_line_is_shown() -> None:
+    app = acme().app()
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await to_registry(pilot)
+        app.copy("# acme\n" + "| a | b |\n" * 40)
+        await until(pilot, lambda: len(shown(app)) == 1)
+        assert shown(app)[0].startswith("Copied 41 lines, from:\n# acme")
+        assert "| a |" not in shown(app)[0]
+        app.copy("oci://acme/fraud:v1")
+        await until(pilot, lambda: shown(app)[-1].startswith("Copied\noci://acme/fraud:v1"))
+
+
+async def test_transfers_that_finish_together_are_summed_up() -> None:
+    app = acme().app()
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await to_registry(pilot)
+        context = Context(app, browse(pilot), browse(pilot).selection)
+
+        async def work(job: Job) -> str:
+            return f"{job.title} is here"
+
+        for number in range(300):
+            app.state(Jobs).start(context, Job(f"kit-{number}", "⬇", Progress(), work))
+        await until(pilot, lambda: shown(app) == ["300 transfers finished."])
+        await pilot.press("at")
+        await until(pilot, lambda: "kit-299 is here" in text_of(pilot))
+        assert "transfers finished" not in text_of(pilot)
+
+
+async def test_of_two_transfers_each_is_named() -> None:
+    app = acme().app()
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await to_registry(pilot)
+        context = Context(app, browse(pilot), browse(pilot).selection)
+
+        async def work(job: Job) -> str:
+            return f"{job.title} is here"
+
+        for name in ("one", "two"):
+            app.state(Jobs).start(context, Job(name, "⬇", Progress(), work))
+        await until(pilot, lambda: shown(app) == ["one is here\ntwo is here"])

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from kittui.errors import KittuiError
-from kittui.terminal import size_text
+from kittui.terminal import clean, size_text
 from kittui.tui.change.wording import left_text
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ State = Literal["waiting", "running", "done", "failed", "stopped"]
 AT_ONCE = 2
 """Transfers that run at the same time; the others wait."""
 MOMENT = 0.5
-"""Seconds in which failures are gathered."""
+"""Seconds in which failures are gathered, and what has finished."""
+LATELY = 5.0
+"""Seconds after which what finishes is not summed up with what did before."""
+SPELT = 2
+"""Transfers that finished together and are still named."""
 WAITS = "waits for your answer"
 TELL = 0.25
 """Seconds between two looks at the progress."""
@@ -79,6 +84,9 @@ class Jobs:
     jobs: list[Job] = field(default_factory=list)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _failed: list[KittuiError] = field(default_factory=list)
+    _finished: list[str] = field(default_factory=list)
+    _unsaid: bool = False
+    _said_at: float = float("-inf")
     _telling: bool = False
 
     def start(self, context: Context, job: Job) -> None:
@@ -103,7 +111,7 @@ class Jobs:
                 said = await job.work(job)
             job.state = "done"
             if said:
-                context.toast(said)
+                self._say_together(context, said)
         except KittuiError as error:
             job.state, job.error = "failed", error
             self._fail_together(context, error if error.reference else error.at(job.title))
@@ -124,6 +132,24 @@ class Jobs:
             failed, self._failed = self._failed, []
             context.fail_all([(error.reference or "", error) for error in failed], len(failed))
 
+        context.program.set_timer(MOMENT, say)
+
+    def _say_together(self, context: Context, said: str) -> None:
+        """Say what finished in one message with all that finished just before; the messages have each."""
+        context.program.keep(clean(said))
+        if not self._unsaid and monotonic() - self._said_at > LATELY:
+            self._finished.clear()
+        self._finished.append(clean(said))
+        if self._unsaid:
+            return
+
+        def say() -> None:
+            self._unsaid, self._said_at = False, monotonic()
+            many = len(self._finished) > SPELT
+            words = f"{len(self._finished):,} transfers finished." if many else "\n".join(self._finished)
+            context.program.notify(words, markup=False, kind="transfers", kept=False)
+
+        self._unsaid = True
         context.program.set_timer(MOMENT, say)
 
     async def _tell(self, context: Context) -> None:

@@ -31,7 +31,7 @@ from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.progress import HowFar
 from kittui.tui.frame.running import Running
-from kittui.tui.frame.sayings import Sayings
+from kittui.tui.frame.sayings import Sayings, Toast
 from kittui.tui.frame.typed import ignore_what_is_no_utf8, separate
 from kittui.tui.frame.waiting import Waiting
 from kittui.tui.frame.ways import with_keys
@@ -54,6 +54,8 @@ WAIT = 12.0
 """Seconds for which the header says who is waited for: silence is reported more often."""
 IN_THE_DARK = ("quit", "suspend", "repaint")
 """What keys do even where the terminal is too small to show anything."""
+FIRST, LONGEST = 60, 400
+"""Characters that are shown of what was copied: of the first of several lines, and of a single one."""
 AGAIN = 0.5
 """Seconds after a key has closed a screen in which another q is one too many: it does not quit."""
 
@@ -106,6 +108,7 @@ class Program(App[None], inherit_bindings=False):
         self._states: dict[type, object] = {}
         self._waits: dict[str, Timer] = {}
         self._said = Sayings(ports.clock)
+        self._draws_toasts = False
         self.keyboard = Keyboard(self, self._deliver, self._say_dropped)
         self._waiting = Waiting(self.activity)
         self._running_commands = Running(self, self.keyboard, self.activity, self.fail)
@@ -303,15 +306,35 @@ class Program(App[None], inherit_bindings=False):
         severity: SeverityLevel = "information",
         timeout: float | None = None,
         markup: bool = True,
+        kind: str = "",
+        kept: bool = True,
     ) -> None:
         """Say something in a corner, and keep it among the messages. How long it stays follows from its length.
 
-        Over a dialog that is as short as it can be.
+        Over a dialog that is as short as it can be. It replaces the same words, and others of its `kind`. What is not
+        `kept` sums up what the messages have already.
         """
-        place = " › ".join(self.browser.where) if self.screen_stack else ""
         over = bool(self.screen_stack) and isinstance(self.screen, ModalScreen)
-        timeout = self._said.say(place, severity, title, message, over=over)
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        if kept:
+            self.keep(message, severity, title)
+        self._said.show(Toast(message, title, severity, markup, kind), over=over)
+        if not self._draws_toasts:
+            # Once for all that is said in one go: what is replaced must have been drawn before it is taken away.
+            self._draws_toasts = self.call_later(self._draw_toasts)
+
+    def keep(self, message: str, severity: str = "information", title: str = "") -> None:
+        """Keep something among the messages without showing it."""
+        self._said.keep(" › ".join(self.browser.where) if self.screen_stack else "", severity, title, message)
+
+    def _draw_toasts(self) -> None:
+        self._draws_toasts = False
+        replaced, toasts = self._said.drawn()
+        if replaced:
+            self.clear_notifications()
+        for toast, seconds in toasts:
+            super().notify(
+                toast.message, title=toast.title, severity=toast.severity, timeout=seconds, markup=toast.markup
+            )
 
     def clear_toasts(self) -> bool:
         """Take away what is said in the corner; False where nothing is. It stays among the messages."""
@@ -393,10 +416,11 @@ class Program(App[None], inherit_bindings=False):
         return [_NO_COLOUR if isinstance(each, Monochrome) else each for each in filters]
 
     def copy(self, text: str) -> None:
-        """Copy by OSC 52, and always show the text: no terminal says whether it took it."""
+        """Copy by OSC 52, and show the text, or its first line: no terminal says whether it took it."""
         self.copy_to_clipboard(text)
-        shown = text if len(text) <= 600 else f"{text[:600]}…"
-        lines = ["Copied", clean(shown)]
+        first, *more = text.splitlines() or [""]
+        lines = [f"Copied {counted(1 + len(more), 'line')}, from:" if more else "Copied"]
+        lines.append(clean(first, limit=FIRST if more else LONGEST))
         if os.environ.get("TMUX") and not self._told_of_tmux:
             self._told_of_tmux = True
             lines.append(f"If it does not paste: {clipboard.TMUX}")
