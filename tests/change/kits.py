@@ -92,8 +92,10 @@ def on(pilot: Pilot[Any], screen: type) -> Callable[[], bool]:
 
 
 async def said_times(pilot: Pilot[Any], words: str, times: int) -> None:
-    """Wait until something was said so often."""
-    await until(pilot, lambda: said(pilot).count(words) == times)
+    """Wait until something was said so often, and is shown once."""
+    program = browse(pilot).program
+    await until(pilot, lambda: "\n".join(each.text for each in program._said).count(words) == times)
+    await until(pilot, lambda: said(pilot).count(words) == 1)
 
 
 def said(pilot: Pilot[Any]) -> str:

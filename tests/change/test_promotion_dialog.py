@@ -23,7 +23,7 @@ from kittui.tui.change.gate_lines import gate_parts
 from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.dialogs.dialog import Box
-from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.dialogs.prompt import TYPED_BEFORE, InputDialog
 from kittui.usecases.change.policy import Announced, Policy, Verdict
 from kittui.usecases.trust.rule import GateRule
 from tests.change.kits import CODE, TAR, Kits, on, ready, said, tar
@@ -335,3 +335,20 @@ async def test_the_review_of_the_two_is_shown_and_read_again_after_comparing(tmp
         await pilot.press("escape")
         await until(pilot, lambda: "You reviewed these two: approved, 14 of 14 changes seen" in text_of(pilot))
         await until(pilot, lambda: "✓ reviewed  all 14 changes are ticked on this machine" in text_of(pilot))
+
+
+async def test_a_reason_that_is_left_or_of_no_avail_is_there_again(kits: Kits) -> None:
+    async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press(*"better recall", "escape")
+        await until(pilot, lambda: "What you typed is kept" in said(pilot))
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        assert pilot.app.screen.query_one("#reason", Input).value == "better recall"
+        assert TYPED_BEFORE in text_of(pilot)
+        await pilot.press("enter")
+        options = pilot.app.screen.query_one(OptionList)
+        options.highlighted = 0
+        await pilot.press("enter")
+        await until(pilot, lambda: "undoes it" in said(pilot))
+        assert not pilot.app.drafts._kept

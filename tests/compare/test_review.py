@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from kittui.compare.as_json import to_json
 from kittui.compare.html import to_html
@@ -20,6 +21,8 @@ from kittui.state.reviews import Reviews
 from kittui.store import LocalSource
 from kittui.tui.app import KittuiApp
 from kittui.tui.compare.screen import CompareScreen
+from kittui.tui.dialogs.choice import ChoiceDialog
+from kittui.tui.dialogs.prompt import TYPED_BEFORE, InputDialog
 from kittui.tui.widgets.rows import Rows
 from kittui.usecases.diff.compare import DiffUseCase, Side
 from kittui.usecases.inspect.inspector import Inspector
@@ -76,6 +79,11 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         await pilot.press("v")
         await until(pilot, lambda: "13 changes not seen yet." in text_of(pilot))
         await pilot.press("enter")
+        await quiet(pilot)
+        assert screen._reviewing.review.verdict == ""
+        await pilot.press("v")
+        await until(pilot, lambda: "13 changes not seen yet." in text_of(pilot))
+        await pilot.press("a", "enter")
         await until(pilot, lambda: "13 left · approved" in text_of(pilot))
         comparison, review = screen.comparison, screen._reviewing.review
         assert comparison is not None
@@ -261,3 +269,79 @@ async def test_notes_leave_a_mark(reviewed: CompareScreen, ascii_marks: bool, no
         await pilot.press("space")
         await until(pilot, lambda: "13 left" in text_of(pilot))
         assert any(line.startswith(tick) and f"{note}{name}" in line for line in text_of(pilot).splitlines())
+
+
+async def test_a_verdict_stays_where_nobody_chooses_another(reviewed: CompareScreen) -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await shown(pilot, reviewed)
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("r", "enter")
+        await until(pilot, lambda: "14 left · rejected" in text_of(pilot))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is reviewed)
+        await quiet(pilot)
+        assert reviewed._reviewing.review.verdict == "rejected"
+
+
+async def test_a_note_that_is_left_is_there_again(reviewed: CompareScreen) -> None:
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        await shown(pilot, reviewed)
+
+        async def asked() -> str:
+            await pilot.press("a")
+            await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+            return pilot.app.screen.query_one(Input).value
+
+        assert await asked() == ""
+        await pilot.press(*"why so", "escape")
+        await until(pilot, lambda: "What you typed is kept" in said(pilot))
+        assert not reviewed._reviewing.review.notes
+        await pilot.press("n")
+        assert await asked() == ""
+        await pilot.press("escape", "N")
+        assert await asked() == "why so"
+        assert TYPED_BEFORE in text_of(pilot)
+        await pilot.press("!", "enter")
+        await until(pilot, lambda: list(reviewed._reviewing.review.notes.values()) == ["why so!"])
+        assert await asked() == "why so!"
+        assert TYPED_BEFORE not in text_of(pilot)
+
+
+async def test_a_note_that_could_not_be_kept_is_there_again(kithome: Path, tmp_path: Path) -> None:
+    repository = LocalSource(kithome, recheck=0).repository("127.0.0.1:5055/fraud")
+    reviews = HeldReviews(tmp_path)
+    reviews.may.set()
+    sides = Side(repository, Tag("champion")), Side(repository, Tag("challenger"))
+    screen = CompareScreen(DiffUseCase(opened, Inspector(), (), reviews), *sides)
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        await shown(pilot, screen)
+        reviews.full = True
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await pilot.press(*"why", "enter")
+        await until(pilot, lambda: "the disk is full" in said(pilot))
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        assert pilot.app.screen.query_one(Input).value == "why"
+
+
+async def test_a_report_is_not_saved_over_a_file_and_its_name_stays(
+    reviewed: CompareScreen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.md").write_text("mine")
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await shown(pilot, reviewed)
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
+        await pilot.press(*"mine.md", "enter")
+        await until(pilot, lambda: "Choose another" in text_of(pilot))
+        assert pilot.app.screen.query_one(Input).value == "mine.md"
+        assert (tmp_path / "mine.md").read_text() == "mine"
+        await pilot.press(*"our.md", "enter")
+        await until(pilot, (tmp_path / "our.md").exists)

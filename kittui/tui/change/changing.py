@@ -130,6 +130,7 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
             check=lambda text: "" if text.strip() else missing,
             placeholder="why",
             decides=True,
+            draft="\n".join(["override", *(plan.place for plan in plans)]),
         )
     )
 
@@ -163,6 +164,8 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
         raise
     finally:
         context.changed(plan.repository)
+    context.program.drafts.drop(reason)
+    context.program.drafts.drop(override)
     if plan.changes:
         # A change that was stopped and is finished now may have created tags that can't go.
         key, how = await done_undo(context, tools, [plan.repository])

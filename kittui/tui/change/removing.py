@@ -199,4 +199,6 @@ async def _apply(
         refused = refusal if isinstance(refusal, Unsupported) and plan.plans[0].mode == "untag" and not done else None
         if refused is None:
             context.fail_all([*batch.named, *plan.failed], len(marks))
+        if not batch.failed:
+            context.program.drafts.drop(reason)
     return refused

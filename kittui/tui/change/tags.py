@@ -137,6 +137,9 @@ async def _carry_out(
             )
         await _say_done(context, tools, batch.done, late)
         name_failures(context, [*failed, *((row.mark, error) for row, error in batch.failed)], total)
+    if not batch.failed:
+        context.program.drafts.drop(reason)
+        context.program.drafts.drop(override)
 
 
 async def _say_done(

@@ -87,7 +87,8 @@ async def push(context: Context) -> None:
         place, name, target = context.ports.locate(filled(typed, mark))
         return await _plan("push", mark, (await context.ports.source(place)).repository(name), target)
 
-    await _confirm_and_start(context, *await row_by_row(context, marks, plan), "Push", "⬆")
+    if await _confirm_and_start(context, *await row_by_row(context, marks, plan), "Push", "⬆"):
+        context.program.drafts.drop(typed)
 
 
 async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | None:
@@ -126,6 +127,7 @@ async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | Non
             placeholder="HOST/REPOSITORY:TAG",
             check=check,
             edit=len(marks) > 1,
+            draft="\n".join(["push", *repositories]),
         )
     )
 
@@ -144,12 +146,12 @@ async def _confirm_and_start(
     failed: Sequence[tuple[Mark, KittuiError]],
     verb: str,
     mark: str,
-) -> None:
+) -> bool:
     """Show what would be moved where, then start one transfer for each; rows that can't be planned are named."""
     tools, total = context.ports.change_tools(), len(plans) + len(failed)
     if not plans:
         name_failures(context, failed, total)
-        return
+        return False
     for plan in plans:
         tools.policy.check_write(plan.place)
     missing, whole = _bytes(plans)
@@ -177,15 +179,15 @@ async def _confirm_and_start(
         )
     )
     if answer is None:
-        return
+        return False
     if answer.choice == "other":
         plans = [replace(plan, referrers=not plan.referrers) if attached_text(plan) else plan for plan in plans]
     typed = await type_names(context, tools, [tag for plan in plans for tag in plan.changes.overwritten])
     if typed is None:
-        return
+        return False
     override = await overrule(context, tools, [plan.changes for plan in plans])
     if override is None:
-        return
+        return False
     jobs = context.program.state(Jobs)
     for chain in _chains(plans):
         turn = asyncio.Lock()
@@ -195,6 +197,7 @@ async def _confirm_and_start(
             jobs.start(context, job)
     context.clear_marks(keep=[one for one, _ in failed])
     name_failures(context, failed, total)
+    return True
 
 
 def _blobs(plan: MovePlan) -> dict[tuple[str, Digest], BlobPlan]:

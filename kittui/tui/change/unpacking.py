@@ -94,10 +94,12 @@ async def _unpack_several(
             check=taken,
             complete=folders,
             decides=True,
+            draft="unpack",
         )
     )
     if text is None:
         return
+    context.program.drafts.drop(text)
     top = typed_path(text.strip() or ".")
     for (mark, kit), name in zip(kits, names, strict=True):
         whole = Ticks.of(kit).choice(top / name)

@@ -53,7 +53,7 @@ async def vouch(context: Context) -> None:
     if what is None:
         return
     against, reviewed = await _reviewed(context, marks, what) if what in (APPROVE, REJECT) else ({}, [])
-    said = await _said(context, what, champion, reviewed)
+    said = await _said(context, marks, what, champion, reviewed)
     if said is None:
         return
     signer = await _signer(context, what)
@@ -76,6 +76,9 @@ async def vouch(context: Context) -> None:
             context.changed(repository)
         context.clear_marks(keep=[mark for mark in marks if id(mark) not in written])
         if done:
+            if not batch.failed:
+                for each in said:
+                    context.program.drafts.drop(each)
             names = clean(done[0].reference) if len(done) == 1 else f"{len(done)} ModelKits"
             context.toast(f"{DONE[what]} {names} with key {', '.join(keys)}")
         name_failures(context, batch.failed, len(marks))
@@ -119,21 +122,24 @@ async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple
     return against, [*said, f"{why}: your approval does not call {'it' if len(marks) == 1 else 'them'} reviewed."]
 
 
-async def _said(context: Context, what: str, champion: str, reviewed: Sequence[str]) -> tuple[str, str] | None:
+async def _said(
+    context: Context, marks: Sequence[Mark], what: str, champion: str, reviewed: Sequence[str]
+) -> tuple[str, str] | None:
     """The reason, or the type and the file of what is attested; None where the user cancels."""
     if what == SIGN:
         return ("", "")
     if what != ATTEST:
         title = f"{'Approve' if what == APPROVE else 'Reject'} for {champion}"
         asked = [*reviewed, "Why? It is kept in the statement."]
-        reason = await context.ask(InputDialog(title, asked, placeholder="reason"))
+        draft = "\n".join([title, *(mark.reference for mark in marks)])
+        reason = await context.ask(InputDialog(title, asked, placeholder="reason", draft=draft))
         return None if reason is None else (reason.strip(), "")
     words = ("The type of what is stated: a URI, or one of", "cyclonedx, provenance, spdx, svr, test-result, vsa")
     kind = await context.ask(InputDialog("Attest", words, value="test-result", check=_wrong_type))
     if kind is None:
         return None
     asked = ["The file that holds it, a JSON object:"]
-    path = await context.ask(InputDialog("Attest", asked, check=_wrong_file, complete=folders))
+    path = await context.ask(InputDialog("Attest", asked, check=_wrong_file, complete=folders, draft="attest file"))
     return None if path is None else (kind.strip(), path.strip())
 
 
@@ -173,6 +179,7 @@ async def _signer(context: Context, what: str) -> Signer | None:
             check=_wrong_file,
             complete=folders,
             decides=True,
+            draft="key",
         )
     )
     if text is None:
@@ -180,6 +187,7 @@ async def _signer(context: Context, what: str) -> Signer | None:
     signer = await context.ports.trust.signer(typed_path(text.strip()))
     if signer is None:
         raise UsageError(f"there is no key to {what} with", hint="Name a key file, or set signing_key in config.yaml.")
+    context.program.drafts.drop(text)
     return signer
 
 

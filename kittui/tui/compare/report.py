@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kittui.compare.comparison import Comparison
 from kittui.compare.review import Review
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
-from kittui.tui.dialogs.prompt import InputDialog
+from kittui.tui.frame.saving import ask_and_save
 
 if TYPE_CHECKING:
     from kittui.tui.frame.program import Program
 
 
 async def report(app: Program, comparison: Comparison, review: Review) -> None:
-    """Ask which report is meant and where it goes; raises Conflict, StorageError."""
+    """Ask which report is meant and where it goes."""
     from kittui.compare.html import to_html
     from kittui.compare.markdown import to_markdown
     from kittui.usecases.diff.report import save_report
@@ -38,6 +39,5 @@ async def report(app: Program, comparison: Comparison, review: Review) -> None:
         app.copy(text)
         return
     name = f"{comparison.a.short}-{comparison.b.short}.{answer}"
-    path = await app.ask(InputDialog("Save the report", ("File:",), value=name))
-    if path:
-        app.toast(f"Saved {await save_report(path, text)}")
+    if saved := await ask_and_save(app, "Save the report", ("File:",), name, partial(save_report, text=text), name):
+        app.toast(f"Saved {saved}")

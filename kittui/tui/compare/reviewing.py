@@ -154,12 +154,14 @@ class Reviewing:
         self._panes.annotate(review.seen, review.notes)
 
     async def _note(self, comparison: Comparison, row: Row) -> None:
-        review = await ask_note(program_of(self._screen), row, self.review)
-        if review is not None:
-            await self._keep(comparison, review)
+        program, draft = program_of(self._screen), "\n".join(("note", *_pair_of(comparison), row.entry.key))
+        note = await ask_note(program, row, self.review, draft)
+        if note is not None:
+            await self._keep(comparison, self.review.noted(row.entry.key, note))
+            program.drafts.drop(note)
 
     async def _verdict(self, comparison: Comparison) -> None:
-        verdict = await ask_verdict(program_of(self._screen), self._left)
+        verdict = await ask_verdict(program_of(self._screen), self._left, self.review.verdict)
         if verdict is not None:
             await self._keep(comparison, replace(self.review, verdict=verdict))
 
@@ -181,25 +183,26 @@ async def keep(case: DiffUseCase, comparison: Comparison, review: Review) -> Non
         await in_thread(case.reviews.write, comparison.a.digest, comparison.b.digest, review.to_json())
 
 
-async def ask_note(program: Program, row: Row, review: Review) -> Review | None:
-    """Ask for a note to a change; None where it stays as it is."""
-    note = await program.ask(
+async def ask_note(program: Program, row: Row, review: Review, draft: str) -> str | None:
+    """Ask for a note to a change; None where it stays as it is. What is left half-written is kept as `draft`."""
+    return await program.ask(
         InputDialog(
             "Note",
             (clean(row.entry.title, limit=100), "An empty note takes it away."),
             value=review.notes.get(row.entry.key, ""),
             edit=True,
+            draft=draft,
         )
     )
-    return review.noted(row.entry.key, note) if note is not None else None
 
 
-async def ask_verdict(program: Program, left: int) -> Verdict | None:
-    """Ask what is to be said of the whole; None where nothing is."""
+async def ask_verdict(program: Program, left: int, present: Verdict) -> Verdict | None:
+    """Ask what is to be said of the whole, the cursor on what was said; None where nothing is."""
     words = [f"{counted(left, 'change')} not seen yet."] if left else []
     choices: list[Choice[Verdict]] = [
         Choice("approved", "Approved", "what changed is as it should be"),
         Choice("rejected", "Rejected", "it needs work; the notes say which"),
-        Choice("", "No verdict", "take it back"),
+        Choice("", "No verdict", "take it back" if present else "nothing is said yet"),
     ]
-    return await program.ask(ChoiceDialog("Verdict", choices, words))
+    at = next(number for number, each in enumerate(choices) if each.value == present)
+    return await program.ask(ChoiceDialog("Verdict", choices, words, at=at))

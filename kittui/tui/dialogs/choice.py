@@ -93,8 +93,12 @@ class Choices(OptionList):
 class ChoiceDialog(Dialog[Value]):
     """A list of choices under some words; answers the value of the one chosen."""
 
-    def __init__(self, title: str, choices: Sequence[Choice[Value]], words: Sequence[Part] = ()) -> None:
+    def __init__(
+        self, title: str, choices: Sequence[Choice[Value]], words: Sequence[Part] = (), *, at: int | None = None
+    ) -> None:
+        """The cursor begins on choice `at`, else on the first that is allowed."""
         super().__init__(title)
+        self._at = at
         self._choices = list(choices)
         self._words = list(words)
 
@@ -117,10 +121,13 @@ class ChoiceDialog(Dialog[Value]):
         )
 
     def on_mount(self) -> None:
-        """The first choice that is allowed has the cursor."""
+        """The choice that was asked for has the cursor, else the first that is allowed."""
         options = self.query_one(OptionList)
         options.focus()
-        options.action_first()
+        if self._at is None:
+            options.action_first()
+        else:
+            options.highlighted = self._at
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

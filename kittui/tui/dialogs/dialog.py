@@ -8,6 +8,7 @@ from time import monotonic
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -64,9 +65,13 @@ class Dialog(ModalScreen[Answer | None]):
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = (("Enter", "Choose"), ("dialog.cancel", "Cancel"))
     """Keys that the frame names: the id of a binding, or a key that can't be remapped, and what it does."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, draft: str = "") -> None:
+        """`draft` names what is typed, for it to be kept where that does not get to where it belongs."""
         super().__init__()
         self._title = title
+        self.draft = draft
+        self.given = self.typed = ""
+        """What an entry begins with, and what was in it when the dialog was closed."""
         self.shown = math.inf
 
     @property
@@ -107,6 +112,19 @@ class Dialog(ModalScreen[Answer | None]):
 
     def _hint_words(self) -> str:
         return " · ".join(f"{self.key(key) if '.' in key else key} {label}" for key, label in self.hints())
+
+    def resume(self, text: str) -> None:
+        """Begin with what was typed before; called before it is shown."""
+        self.given = text
+
+    def text(self) -> str:
+        """What is in the entry that a draft is kept of."""
+        return ""
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close with an answer, and remember what was typed."""
+        self.typed = self.text()
+        return super().dismiss(result)
 
     def action_cancel(self) -> None:
         """Close without an answer."""

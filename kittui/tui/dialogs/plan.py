@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from kittui.terminal import clean
 from kittui.tui.dialogs.choice import Choice, Choices
 from kittui.tui.dialogs.dialog import Box, Dialog, Part, Words
+from kittui.tui.dialogs.prompt import TYPED_BEFORE
 
 LEAST: Final = 3
 """Lines that a plan has on the smallest terminal."""
@@ -77,7 +78,7 @@ class PlanDialog(Dialog[PlanAnswer]):
         after: Sequence[Choice[str]] = (),
         look: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(title)
+        super().__init__(title, f"{title} {place}" if reason else "")
         self._place, self._changes, self._cancel = place, list(changes), len(choices)
         self._choices = [*choices, Choice("", "Cancel"), *after]
         self._notes, self._costs, self._reason = list(notes), costs, reason
@@ -100,8 +101,9 @@ class PlanDialog(Dialog[PlanAnswer]):
         if self._costs:
             yield Words(["", Content.assemble((clean(self._costs), "$kit-muted"))])
         if self._reason:
-            yield Words(["", Content.assemble(("Reason", "$kit-muted"))])
-            entry = Input(placeholder="why; kept in the history", id="reason")
+            typed = (f"  {TYPED_BEFORE}", "$kit-warn") if self.given else ""
+            yield Words(["", Content.assemble(("Reason", "$kit-muted"), typed)])
+            entry = Input(self.given, placeholder="why; kept in the history", id="reason")
             entry.cursor_blink = False
             yield entry
         if self._typed is not None:
@@ -165,6 +167,10 @@ class PlanDialog(Dialog[PlanAnswer]):
         safe = self._danger or self._typed is not None or bool(self._choices[0].refused)
         options.highlighted = self._cancel if safe else 0
 
+    def text(self) -> str:
+        """The reason."""
+        return next((each.value for each in self.query("#reason").results(Input)), self.given)
+
     def on_resize(self) -> None:
         """Give the plan what the rest leaves."""
         self.call_after_refresh(self._fit)
@@ -214,5 +220,4 @@ class PlanDialog(Dialog[PlanAnswer]):
         if event.option_index == self._cancel:
             self.dismiss(None)
             return
-        reason = self.query_one("#reason", Input).value if self._reason else ""
-        self.dismiss(PlanAnswer(self._choices[event.option_index].value, reason))
+        self.dismiss(PlanAnswer(self._choices[event.option_index].value, self.text()))

@@ -15,6 +15,7 @@ from kittui.terminal import clean
 from kittui.tui.dialogs.dialog import Dialog, Part, Words
 
 SHOWN = 6
+TYPED_BEFORE = "You typed this before; it is not used yet."
 
 
 class InputDialog(Dialog[str]):
@@ -36,15 +37,16 @@ class InputDialog(Dialog[str]):
         password: bool = False,
         edit: bool = False,
         decides: bool = False,
+        draft: str = "",
     ) -> None:
         """With `edit` the cursor is at the end of the value, else what is typed replaces it.
 
-        `decides`: the answer changes something at once.
+        `decides`: the answer changes something at once. `draft` is as for every dialog.
         """
-        super().__init__(title)
+        super().__init__(title, draft)
         self._decides = decides
         self._words = list(words)
-        self._value, self._placeholder = value, placeholder
+        self.given, self._placeholder = value, placeholder
         self._check, self._complete, self._password, self._edit = check, complete, password, edit
         self._offers: list[str] = []
 
@@ -67,7 +69,7 @@ class InputDialog(Dialog[str]):
         if self._words:
             yield Words(self._words)
         entry = Input(
-            self._value, placeholder=self._placeholder, password=self._password, select_on_focus=not self._edit
+            self.given, placeholder=self._placeholder, password=self._password, select_on_focus=not self._edit
         )
         entry.cursor_blink = False
         yield entry
@@ -76,7 +78,16 @@ class InputDialog(Dialog[str]):
     def on_mount(self) -> None:
         """Offer completions at once."""
         self.query_one(Input).focus()
-        self._offer(self._value)
+        self._offer(self.given)
+
+    def resume(self, text: str) -> None:
+        """Begin with what was typed before, and say so."""
+        super().resume(text)
+        self._words.append(Content.assemble((TYPED_BEFORE, "$kit-warn")))
+
+    def text(self) -> str:
+        """The line."""
+        return next((each.value for each in self.query(Input)), self.given)
 
     def _offer(self, text: str) -> None:
         offers: list[str] = []

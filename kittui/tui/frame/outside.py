@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
-from textual.content import Content
 
 from kittui.disk.private import PrivateFolder, private_folder
 from kittui.disk.threads import held, in_thread
-from kittui.errors import KittuiError, Unsupported, sentences
+from kittui.errors import KittuiError, Unsupported
 from kittui.terminal import clean
-from kittui.tui.dialogs.dialog import Part
-from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.asking import agree
+from kittui.tui.frame.saving import ask_and_save
 from kittui.usecases.inspect.copies import Original, PrivateCopy, copy_of
 from kittui.usecases.inspect.programs import run_program, status_words
 from kittui.usecases.inspect.saving import save_copy
@@ -124,18 +122,9 @@ async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
         f"You changed the copy of {clean(name)}. kittui writes nothing back into a ModelKit.",
         "Save what you wrote as a file? Esc drops it.",
     )
-    target, wrong = str(Path.cwd() / name), ""
-    while True:
-        problem: list[Part] = ["", Content.styled(wrong, "$kit-warn")] if wrong else []
-        typed: str | None = await program.ask(InputDialog("Your changes", [*words, *problem], value=target))
-        target = typed or ""
-        if not target:
-            break
-        try:
-            saved = await save_copy(copy.path, Path(target))
-        except KittuiError as error:
-            wrong = clean(sentences(error))
-        else:
-            program.toast(f"Saved {saved}")
-            return
-    program.toast(f"What you wrote into the copy of {name} was dropped.")
+
+    async def save(path: str) -> Path:
+        return await save_copy(copy.path, Path(path))
+
+    saved = await ask_and_save(program, "Your changes", words, str(Path.cwd() / name), save)
+    program.toast(f"Saved {saved}" if saved else f"What you wrote into the copy of {name} was dropped.")

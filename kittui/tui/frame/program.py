@@ -8,6 +8,7 @@ import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -25,7 +26,9 @@ from textual.worker import WorkerFailed
 from kittui.errors import KittuiError
 from kittui.oci.traffic import LATEST
 from kittui.terminal import clean, counted
+from kittui.tui.dialogs.dialog import Dialog
 from kittui.tui.frame import clipboard
+from kittui.tui.frame.drafts import Drafts
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.ports import Ports
@@ -108,6 +111,7 @@ class Program(App[None], inherit_bindings=False):
         self._states: dict[type, object] = {}
         self._waits: dict[str, Timer] = {}
         self._said = Sayings(ports.clock)
+        self.drafts = Drafts()
         self._draws_toasts = False
         self.keyboard = Keyboard(self, self._deliver, self._say_dropped)
         self._waiting = Waiting(self.activity)
@@ -235,7 +239,13 @@ class Program(App[None], inherit_bindings=False):
         began = self.keyboard.began()
         if began is None or not self._said.since(began):
             self.clear_toasts()
-        return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
+        if not isinstance(dialog, Dialog):
+            return await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
+        self.drafts.offer(dialog)
+        answer = await self.keyboard.asking(lambda: self.push_screen_wait(dialog))
+        if self.drafts.keep(dialog) and answer is None:
+            self.notify("What you typed is kept: it is there when this dialog opens again.", markup=False)
+        return answer
 
     def _handle_exception(self, error: Exception) -> None:
         """Show what nobody caught as one error, and log it; Textual would end with a traceback that shows variables.
@@ -365,7 +375,7 @@ class Program(App[None], inherit_bindings=False):
 
     async def _messages(self) -> None:
         from kittui.tui.dialogs.messages import MessagesDialog, message_lines
-        from kittui.tui.dialogs.prompt import InputDialog
+        from kittui.tui.frame.saving import ask_and_save
         from kittui.usecases.diff.report import save_report
 
         lines = message_lines(tuple(self._said), tuple(LATEST))
@@ -374,9 +384,10 @@ class Program(App[None], inherit_bindings=False):
         if wish == "copy":
             self.copy(text)
         elif wish == "save":
-            path = await self.ask(InputDialog("Save the messages", ("File:",), value="kittui-messages.txt"))
-            if path:
-                self.toast(f"Saved {await save_report(path, text + chr(10))}")
+            write = partial(save_report, text=text + "\n")
+            name = "kittui-messages.txt"
+            if saved := await ask_and_save(self, "Save the messages", ("File:",), name, write, draft=name):
+                self.toast(f"Saved {saved}")
 
     def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say what was done, and with which key it is taken back."""

@@ -55,10 +55,12 @@ async def _open(context: Context) -> None:
             placeholder="HOST[:PORT][/REPOSITORY[:TAG]]",
             check=check,
             complete=lambda start: (each for each in known if start and start.casefold() in each.casefold()),
+            draft="open",
         )
     )
     if text is not None:
         browse.open(*await ports.find(text.strip()))
+        context.program.drafts.drop(text)
 
 
 async def _close_source(context: Context) -> None:

@@ -148,7 +148,8 @@ async def find(context: Context) -> None:
             return clean(" ".join(filter(None, (error.message, error.hint))))
         return ""
 
-    text = await context.ask(InputDialog("Find", WORDS, placeholder="train.csv, sha256:…, license=MIT", check=check))
+    example = "train.csv, sha256:…, license=MIT"
+    text = await context.ask(InputDialog("Find", WORDS, placeholder=example, check=check, draft="find"))
     if text is None:
         return
     selection = context.selection
@@ -166,4 +167,5 @@ async def find(context: Context) -> None:
     if words is None:
         return
     places = await context.ports.upkeep.places(words)
+    context.program.drafts.drop(text)
     context.show(FindScreen(context, Query.parse(text), places, words[0] if len(words) == 1 else "all places"))
