@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from textual import events
@@ -19,7 +18,6 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
-from textual.timer import Timer
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
@@ -28,9 +26,11 @@ from kittui.oci.traffic import LATEST
 from kittui.terminal import clean, counted
 from kittui.tui.dialogs.dialog import Dialog
 from kittui.tui.frame import clipboard
+from kittui.tui.frame.activities import Activities
 from kittui.tui.frame.drafts import Drafts
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
+from kittui.tui.frame.leaving import Leaving
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.progress import HowFar
 from kittui.tui.frame.running import Running
@@ -41,7 +41,6 @@ from kittui.tui.frame.ways import with_keys
 from kittui.tui.style import theme
 from kittui.tui.style.ascii_only import AsciiOnly
 from kittui.tui.style.sizes import too_small
-from kittui.tui.widgets.bars import HeaderBar
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -53,14 +52,10 @@ _NO_COLOUR = NoColor()
 logger = logging.getLogger("kittui.tui")
 State = TypeVar("State")
 Answer = TypeVar("Answer")
-WAIT = 12.0
-"""Seconds for which the header says who is waited for: silence is reported more often."""
 IN_THE_DARK = ("quit", "suspend", "repaint")
 """What keys do even where the terminal is too small to show anything."""
 FIRST, LONGEST = 60, 400
 """Characters that are shown of what was copied: of the first of several lines, and of a single one."""
-AGAIN = 0.5
-"""Seconds after a key has closed a screen in which another q is one too many: it does not quit."""
 
 
 @runtime_checkable
@@ -107,18 +102,17 @@ class Program(App[None], inherit_bindings=False):
         super().__init__()
         self.ports = replace(ports, keys=keys)
         self._headings = headings
-        self._activities: dict[str, str] = {}
+        self.activities = Activities(self, self.refresh_bars)
         self._states: dict[type, object] = {}
-        self._waits: dict[str, Timer] = {}
         self._said = Sayings(ports.clock)
         self.drafts = Drafts()
         self._draws_toasts = False
         self.keyboard = Keyboard(self, self._deliver, self._say_dropped)
-        self._waiting = Waiting(self.activity)
-        self._running_commands = Running(self, self.keyboard, self.activity, self.fail)
+        self._waiting = Waiting(self.activities.say)
+        self._running_commands = Running(self, self.keyboard, self.activities.say, self.fail)
         self._told_of_tmux = False
         self._key = ""
-        self._left_at = float("-inf")
+        self._leaving = Leaving(self, self.activities, keys, lambda: self.browser.marked, self.ask)
         self.catches_faults = False
         self.reduced_motion = ports.settings.reduced_motion or os.environ.get("TEXTUAL_ANIMATIONS") == "none"
         self.animation_level = "none"
@@ -180,7 +174,7 @@ class Program(App[None], inherit_bindings=False):
     def pop_screen(self) -> AwaitComplete:
         """Close a screen, and remember when a key did that."""
         if self._key in {"escape", *self.ports.keys.of("quit")}:
-            self._left_at = monotonic()
+            self._leaving.note_closed()
         return super().pop_screen()
 
     def _is_beyond_sight(self, event: events.Event, key: str) -> bool:
@@ -292,21 +286,9 @@ class Program(App[None], inherit_bindings=False):
         self.set_keymap(keymap)
         return problems
 
-    @property
-    def activities(self) -> Iterable[str]:
-        """What is under way, for the header, the newest first."""
-        return reversed(self._activities.values())
-
     def activity(self, key: str, text: str | None) -> None:
         """Put a text into the header, or take it away."""
-        if text is None:
-            self._activities.pop(key, None)
-        else:
-            self._activities[key] = clean(text)
-        self.refresh_bars()
-        for screen in self.screen_stack[1:]:
-            for header in screen.query(HeaderBar):
-                header.doing = tuple(self.activities)
+        self.activities.say(key, text)
 
     def notify(
         self,
@@ -356,18 +338,11 @@ class Program(App[None], inherit_bindings=False):
         if not self.screen_stack:
             return
         self._said.note_wait(words)
-        key = f"wait {host}"
-        if (timer := self._waits.pop(key, None)) is not None:
-            timer.stop()
-        self.activity(key, f"waiting for {host}")
-        self._waits[key] = self.set_timer(WAIT, lambda: self.activity(key, None))
+        self.activities.wait_for(host)
 
     def waited_for(self, host: str) -> None:
         """A host has answered, or is given up: it is not waited for any more."""
-        key = f"wait {host}"
-        if (timer := self._waits.pop(key, None)) is not None:
-            timer.stop()
-            self.activity(key, None)
+        self.activities.waited_for(host)
 
     def action_messages(self) -> None:
         """Show what was said and asked."""
@@ -457,18 +432,6 @@ class Program(App[None], inherit_bindings=False):
         marks = legend(self.ports.settings, getattr(self.screen, "marks_of_help", None))
         self.push_screen(HelpDialog(sections(self.screen, self._headings, self._refusal(self.screen)), marks))
 
-    @property
-    def _under_way(self) -> list[str]:
-        """What leaving would end; to wait for a registry does not count."""
-        return [text for key, text in self._activities.items() if not key.startswith("wait ")]
-
-    def _left_behind(self) -> Iterable[str]:
-        """What becomes of what is under way, where the program ends."""
-        if "transfers" in self._activities:
-            yield "What was transferred is kept, and the next pull resumes it."
-        if any(key.startswith("command ") or key == "clean-up" for key in self._activities):
-            yield "What was changed stays changed; the rest is not done."
-
     def action_interrupt(self) -> None:
         """Ctrl+C takes away nothing that is being typed, and closes a dialog; elsewhere it quits."""
         if isinstance(self.focused, Input):
@@ -476,33 +439,11 @@ class Program(App[None], inherit_bindings=False):
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         else:
-            self._leave()
+            self._leaving.leave_at_once()
 
     def action_leave(self) -> None:
         """Quit, unless the key is one more than it took to come back here."""
-        self._leave(unless=monotonic() - self._left_at < AGAIN)
-
-    def _leave(self, *, unless: bool = False) -> None:
-        """Ask where something is under way or marked."""
-        if any(worker.group == "leave" and not worker.is_finished for worker in self.workers):
-            return
-        if self._under_way or self.browser.marked:
-            self.run_worker(self._ask_to_leave(), group="leave", exclusive=False)
-        elif unless:
-            self.notify(f"{self.ports.keys['quit']} again quits.", markup=False)
-        else:
-            self.exit()
-
-    async def _ask_to_leave(self) -> None:
-        from kittui.tui.dialogs.confirm import ConfirmDialog
-
-        words = []
-        if under_way := self._under_way:
-            words += ["Under way:", *under_way, "", *self._left_behind()]
-        if marked := self.browser.marked:
-            words.append(f"{counted(marked, 'row')} marked: kittui does not remember marks.")
-        if await self.ask(ConfirmDialog("Quit", words, "Quit", danger=True)):
-            self.exit()
+        self._leaving.leave()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command that does something now, then the themes."""

@@ -1,0 +1,70 @@
+"""What is under way: every header says it, and leaving asks because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from textual.app import App
+from textual.timer import Timer
+
+from kittui.terminal import clean
+from kittui.tui.widgets.bars import HeaderBar
+
+WAIT: Final = 12.0
+"""Seconds for which the header says who is waited for: silence is reported more often."""
+_WAITS: Final = "wait "
+"""How the keys of waits begin."""
+
+
+class Activities:
+    """Short texts, each under a key of who says it. `refresh` writes the header of the panes again."""
+
+    def __init__(self, app: App[None], refresh: Callable[[], None]) -> None:
+        self._app = app
+        self._refresh = refresh
+        self._texts: dict[str, str] = {}
+        self._waits: dict[str, Timer] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """The texts, the newest first."""
+        return reversed(self._texts.values())
+
+    def say(self, key: str, text: str | None) -> None:
+        """Put a text into the headers, or take it away."""
+        if text is None:
+            self._texts.pop(key, None)
+        else:
+            self._texts[key] = clean(text)
+        self._refresh()
+        for screen in self._app.screen_stack[1:]:
+            for header in screen.query(HeaderBar):
+                header.doing = tuple(self)
+
+    def wait_for(self, host: str) -> None:
+        """Say that a host is waited for, for a while."""
+        key = _WAITS + host
+        if (timer := self._waits.pop(key, None)) is not None:
+            timer.stop()
+        self.say(key, f"waiting for {host}")
+        self._waits[key] = self._app.set_timer(WAIT, lambda: self.say(key, None))
+
+    def waited_for(self, host: str) -> None:
+        """Say no more that a host is waited for."""
+        key = _WAITS + host
+        if (timer := self._waits.pop(key, None)) is not None:
+            timer.stop()
+            self.say(key, None)
+
+    @property
+    def ended_by_leaving(self) -> Sequence[str]:
+        """What leaving would end; to wait for a registry does not count."""
+        return [text for key, text in self._texts.items() if not key.startswith(_WAITS)]
+
+    @property
+    def left_behind(self) -> Iterator[str]:
+        """What becomes of what is under way, where the program ends."""
+        if "transfers" in self._texts:
+            yield "What was transferred is kept, and the next pull resumes it."
+        if any(key.startswith("command ") or key == "clean-up" for key in self._texts):
+            yield "What was changed stays changed; the rest is not done."
