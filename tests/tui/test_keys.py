@@ -26,7 +26,7 @@ from kittui.tui.frame import clipboard
 from kittui.tui.panes.layer_rows import PartRow
 from kittui.tui.panes.pane import Note
 from kittui.tui.panes.tree import FavouritesRow, PlaceRow, RepositoryRow
-from kittui.tui.screens.browse import LAYOUTS
+from kittui.tui.screens.arrangement import LAYOUTS
 from kittui.tui.screens.sizing import side
 from kittui.tui.style.keys import display_keys, parse_key
 from kittui.tui.widgets.bars import HeaderBar, shorten_middle
@@ -1057,9 +1057,9 @@ async def test_ctrl_c_closes_a_dialog_without_a_text() -> None:
 
 
 async def test_one_q_too_many_after_a_screen_does_not_quit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kittui.tui.frame import program
+    from kittui.tui.frame import leaving
 
-    monkeypatch.setattr(program, "AGAIN", 3600.0)
+    monkeypatch.setattr(leaving, "AGAIN", 3600.0)
     app = acme().app()
     async with app.run_test(notifications=True, size=(100, 30)) as pilot:
         await to_registry(pilot)
@@ -1068,7 +1068,7 @@ async def test_one_q_too_many_after_a_screen_does_not_quit(monkeypatch: pytest.M
         await pilot.press("q", "q")
         await until(pilot, lambda: any("q again quits" in each.message for each in app._notifications))
         assert not app._exit
-        monkeypatch.setattr(program, "AGAIN", 0.0)
+        monkeypatch.setattr(leaving, "AGAIN", 0.0)
         await pilot.press("q")
         await until(pilot, lambda: app._exit)
 

@@ -28,7 +28,7 @@ class Leaving:
         activities: Activities,
         keys: KeyNames,
         marked: Callable[[], int],
-        ask: Callable[[ModalScreen[bool]], Awaitable[bool | None]],
+        ask: Callable[[ModalScreen[bool | None]], Awaitable[bool | None]],
     ) -> None:
         self._app = app
         self._activities = activities

@@ -29,24 +29,13 @@ from kittui.tui.panes.pane import Pane
 from kittui.tui.panes.repositories import RepositoriesPane
 from kittui.tui.panes.tags import TagsPane
 from kittui.tui.panes.tree import PlaceRow, RepositoryRow
+from kittui.tui.screens.arrangement import Arrangement, layout_classes
 from kittui.tui.screens.bars import Bars
-from kittui.tui.screens.sizing import ROOMY, VAST, WIDE, PaneSizes
+from kittui.tui.screens.selecting import details_selection, selection_at
 from kittui.tui.style.sizes import too_small
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
-
-LAYOUTS = ("-tiny", "-narrow", "-wide", "-snug", "-roomy", "-vast")
-NAMES: tuple[PaneName, ...] = ("repositories", "tags", "layers", "details")
-
-
-def layout_classes(size: Size) -> tuple[str, ...]:
-    """The classes of the browse screen in a terminal of this size; any two sizes' classes differ by more than fewer."""
-    if too_small(size):
-        return ("-tiny",)
-    if size.width < WIDE:
-        return ("-narrow",)
-    return ("-wide", "-vast" if size.width >= VAST else "-roomy" if size.width >= ROOMY else "-snug")
 
 
 class Body(Horizontal):
@@ -80,8 +69,6 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self._marks: dict[tuple[str, str, str], Mark] = {}
         self._favourites = set(ports.settings.favourites)
         self._wanted: tuple[Place, str, Target, Digest] | None = None
-        self._at: PaneName = "repositories"
-        self._sizes = PaneSizes(ports.settings.sizes)
         self._bars = Bars(ports, self._commands.values())
         self.repositories_pane = RepositoriesPane(ports, self._favourites)
         self.tags_pane = TagsPane(ports, self._marks)
@@ -89,19 +76,21 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.details_pane = DetailsPane(
             ports, sorted((tab for part in parts for tab in part.tabs), key=lambda tab: tab.rank)
         )
-        self._panes: Mapping[PaneName, Pane] = {
+        self._middle = Middle()
+        panes: Mapping[PaneName, Pane] = {
             "repositories": self.repositories_pane,
             "tags": self.tags_pane,
             "layers": self.layers_pane,
             "details": self.details_pane,
         }
+        self._arrangement = Arrangement(self, panes, self._middle, ports.settings.sizes)
 
     def compose(self) -> ComposeResult:
         """Header, panes, footer."""
         yield self._bars.header
         with Body():
             yield self.repositories_pane
-            with Middle():
+            with self._middle:
                 yield self.tags_pane
                 yield self.layers_pane
             yield self.details_pane
@@ -168,12 +157,12 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     @property
     def at(self) -> PaneName:
         """The pane that has the keys."""
-        return self._at
+        return self._arrangement.at
 
     @property
     def pane(self) -> Pane:
         """The pane that has the keys."""
-        return self._panes[self._at]
+        return self._arrangement.pane
 
     @property
     def marked(self) -> int:
@@ -188,30 +177,13 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     @property
     def selection(self) -> Selection:
         """Where the cursor is now."""
-        row = self.repositories_pane.current
-        place = self.repositories_pane.place
-        source = place.source if place else None
-        base = {"pane": self._at, "marks": self.marks, "read_only": self._ports.settings.read_only}
-        if self._at == "repositories" or self.tags_pane.repository is None:
-            repository = row.repository if isinstance(row, RepositoryRow) else None
-            return Selection(
-                place=place.entry.place if place else None,
-                source=source,
-                repository=repository,
-                **base,  # type: ignore[arg-type]
-            )
-        repository, tag = self.tags_pane.repository, self.tags_pane.current
-        below = self._at == "layers" and self.layers_pane.tag is tag
-        return Selection(
-            place=repository.source.place,
-            source=repository.source,
-            repository=repository,
-            target=tag.target if tag else None,
-            digest=tag.digest if tag else None,
-            modelkit=tag.modelkit if tag else None,
-            layer=self.layers_pane.current_layer if below else None,
-            node=self.layers_pane.current_node if below else None,
-            **base,  # type: ignore[arg-type]
+        return selection_at(
+            self.at,
+            self.repositories_pane,
+            self.tags_pane,
+            self.layers_pane,
+            marks=self.marks,
+            read_only=self._ports.settings.read_only,
         )
 
     def on_screen_resume(self) -> None:
@@ -220,83 +192,58 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay out for the new size; what is selected stays."""
-        classes = layout_classes(event.size)
-        if not self.has_class(*classes):
-            self.remove_class(*LAYOUTS, update=False)
-            self.add_class(*classes)
-        self._fit()
+        self._arrangement.lay_out(event.size)
         self.call_after_refresh(self._settle)
 
     def _settle(self) -> None:
-        """After a change of size: the keys stay with the pane that had them, though it was hidden meanwhile."""
-        if self.focused is None and not self.has_class("-tiny"):
-            self.pane.body.focus()
+        self._arrangement.keep_keys()
         self.refresh_bars()
 
     def go(self, name: PaneName) -> None:
         """Give the keys to a pane; where it is narrow, slide to it."""
-        self._slide(name)
-        self._panes[name].body.focus()
+        self._arrangement.go(name)
+        self.refresh_bars()
 
     def zoom(self) -> None:
         """Give all the room to the pane that has the keys, wherever they go, or give it back."""
-        self.toggle_class("-zoomed")
-        self._fit()
+        self._arrangement.zoom()
         self.refresh_bars()
 
     async def resize(self, step: int) -> None:
         """Give the pane that has the keys more room, or less, and keep it for the next time."""
-        if self.has_class("-zoomed"):
+        if self._arrangement.zoomed:
             self.notify(f"This pane has all the room; {self._ports.keys['zoom']} ends that.", markup=False, timeout=4)
             return
-        self._sizes.change(self._at, step, wide=self.has_class("-wide"), now=self.pane.size.width)
-        self._fit()
-        await self._ports.save_sizes(self._sizes.kept)
-
-    def _fit(self) -> None:
-        """Give the panes their sizes; where one has all the room, there is nothing to share."""
-        names = ("zoomed", "wide", "narrow")
-        layout = next((name for name in names if self.has_class(f"-{name}")), "")
-        self._sizes.apply(self._panes, self.query_one(Middle), self._at, self.app.size.width, layout)
+        await self._ports.save_sizes(self._arrangement.resize(step))
 
     def go_by(self, step: int) -> None:
         """Give the keys to the next or the previous pane."""
-        self.go(NAMES[(NAMES.index(self._at) + step) % len(NAMES)])
+        self.go(self._arrangement.beside(step))
 
     def back(self) -> None:
         """One step back: stop what is being listed, drop the filter, the toasts, or go one pane to the left."""
-        if self._at == "layers" and self.layers_pane.stop():
+        if self.at == "layers" and self.layers_pane.stop():
             return
         if self.pane.filter:
             self.pane.close_filter()
         elif self.program.clear_toasts():
             return
-        elif self._at != "repositories":
+        elif self.at != "repositories":
             self.go_by(-1)
         else:
             key = self._ports.keys["quit"]
             self.notify(f"This is the first pane, without a filter; {key} quits.", markup=False, timeout=4)
 
-    def _slide(self, name: PaneName) -> None:
-        if name != self._at:
-            self.remove_class(f"-at-{self._at}")
-            self.add_class(f"-at-{name}")
-            self._at = name
-            self._fit()
-        self.refresh_bars()
-
     def on_descendant_focus(self) -> None:
         """A click or a key gave the focus to another pane."""
-        for name, pane in self._panes.items():
-            if pane.has_focus_within:
-                self._slide(name)
-                return
+        if self._arrangement.slide_to_focus():
+            self.refresh_bars()
 
     def refresh_bars(self) -> None:
         """Write header and footer for what is selected now; cheap, and silent when nothing changed."""
         pane = self.repositories_pane
         self._bars.write(
-            self.selection, pane.places, pane.place, self.program.activities, zoomed=self.has_class("-zoomed")
+            self.selection, pane.places, pane.place, self.program.activities, zoomed=self._arrangement.zoomed
         )
 
     def aside(self, command_id: str, text: str) -> None:
@@ -422,14 +369,15 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         state = self.tags_pane.state
         unread = state if row is None and state.kind in ("failed", "login", "absent") else None
         self.layers_pane.show(row, unread)
-        self.details_pane.show(self._tag_selection(), row.problem if row else None, unread)
+        selection = details_selection(self.tags_pane, self.layers_pane)
+        self.details_pane.show(selection, row.problem if row else None, unread)
         self.refresh_bars()
         self._find_layer()
 
     def _find_layer(self) -> None:
         """Go on to the layer that was asked for, once its tag is under the cursor and read."""
         row = self.tags_pane.current
-        if self._wanted is None or self._at != "tags" or row is None or row.modelkit is None:
+        if self._wanted is None or self.at != "tags" or row is None or row.modelkit is None:
             return
         place, name, target, layer = self._wanted
         if (row.repository.source.place, row.repository.name) != (place, name) or target not in (
@@ -444,26 +392,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         self.layers_pane.point_at(layer)
         self.go("layers")
 
-    def _tag_selection(self) -> Selection:
-        """What the details are about: the tag under the cursor, and the layer and file under theirs."""
-        row = self.tags_pane.current
-        if row is None:
-            return Selection("details")
-        return Selection(
-            "details",
-            place=row.repository.source.place,
-            source=row.repository.source,
-            repository=row.repository,
-            target=row.target,
-            digest=row.digest,
-            modelkit=row.modelkit,
-            layer=self.layers_pane.current_layer if self.layers_pane.tag is row else None,
-            node=self.layers_pane.current_node if self.layers_pane.tag is row else None,
-        )
-
     @on(LayersPane.Rested)
     def _rested_on_layer(self) -> None:
-        self.details_pane.look_at(self._tag_selection())
+        self.details_pane.look_at(details_selection(self.tags_pane, self.layers_pane))
 
     @on(TagsPane.Read)
     def _read(self, event: TagsPane.Read) -> None:
