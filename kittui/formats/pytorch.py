@@ -10,7 +10,8 @@ from kittui.errors import Malformed
 from kittui.formats.need import Cursor, Steps, fetch, run_bytes, shifted
 from kittui.formats.pickle import follow_pickle
 from kittui.formats.pickled import Map, Program
-from kittui.formats.rebuild import Found, Storage, find_tensors, storage_of
+from kittui.formats.rebuild import find_tensors
+from kittui.formats.rebuilders import Found, Storage, storage_of
 from kittui.formats.weights import LOOKUPS, Tensor, Weights, bytes_of, distinct
 from kittui.formats.zip import Member, member_offset, member_offsets, open_member, read_member, read_zip
 

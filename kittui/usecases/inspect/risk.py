@@ -11,7 +11,7 @@ from kittui.errors import KittuiError
 from kittui.formats.loading import WRAPPINGS, examine, is_loaded
 from kittui.formats.need import Steps, fetch
 from kittui.formats.pickled import Global
-from kittui.formats.rebuild import DTYPES
+from kittui.formats.rebuilders import DTYPES
 from kittui.formats.tar import FileEntry
 from kittui.tasks import spread
 from kittui.terminal import counted
