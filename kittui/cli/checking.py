@@ -16,8 +16,9 @@ from kittui.terminal import counted, size_text
 from kittui.usecases.doctor import Check, Terminal, check_registry, check_terminal
 
 if TYPE_CHECKING:
-    from kittui.store.doctor import Problem, StoreReport
+    from kittui.store.doctor import StoreReport
     from kittui.store.installed import InstalledKit
+    from kittui.store.survey import Problem
 
 
 async def examine(

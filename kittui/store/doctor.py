@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kittui.disk.blobs import BlobFolder
-from kittui.disk.documents import IndexDocument, TagsDocument, read_document
+from kittui.disk.documents import IndexDocument, TagsDocument
 from kittui.disk.reach import reachable
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
 from kittui.oci.descriptor import Descriptor
-from kittui.oci.digest import Digest
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import store_display
 from kittui.store.installed import InstalledKit, installed_kit
 from kittui.store.readable import check_config, check_manifest, is_modelpack
-from kittui.store.root import StoredName, StorePaths, stored_names
-from kittui.store.strangers import reachable_from_strangers
+from kittui.store.root import StorePaths
+from kittui.store.survey import Problem, Survey, read_store
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 """Age in seconds from which an unfinished download counts as left over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong. `kind` is a fixed word, `subject` the repository, tag, digest or file it is about.
-
-    `breaks_kit`: every `kit list` fails on it. `remedy`: what to do where `repair_store` leaves it alone.
-    """
-
-    kind: str
-    subject: str
-    detail: str
-    repairable: bool = True
-    breaks_kit: bool = False
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +37,6 @@ class StoreReport:
     unused: int = 0
     problems: tuple[Problem, ...] = ()
     kit: InstalledKit = field(default_factory=lambda: InstalledKit(None))
-
-
-@dataclass
-class Survey:
-    """A store as read once: what `inspect_store` assesses and `repair_store` repairs from."""
-
-    paths: StorePaths
-    indexes: dict[str, IndexDocument] = field(default_factory=dict)
-    tags: dict[str, TagsDocument] = field(default_factory=dict)
-    shared: IndexDocument | None = None
-    sizes: dict[Digest, int] = field(default_factory=dict)
-    unused: list[Digest] = field(default_factory=list)
-    leftovers: list[Path] = field(default_factory=list)
-    broken: list[tuple[Path, KittuiError]] = field(default_factory=list)
-    unnamed: list[IndexDocument] = field(default_factory=list)
-    foreign: set[Digest] | None = field(default_factory=set)
-    """What files that are not understood may refer to; None where that is not known."""
-    problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def blobs(self) -> BlobFolder:
-        """The store's blobs."""
-        return BlobFolder(self.paths.blobs)
 
 
 async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
@@ -100,130 +59,18 @@ async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
 
 
 def survey_store(root: Path, *, verify: bool = False) -> Survey:
-    """Read a store whole. Blocks."""
+    """Read a store whole, and assess what was read. Blocks."""
     survey = Survey(StorePaths(root))
     _look_at_credentials(survey)
     if not survey.paths.storage.is_dir():
         return survey
-    _read_indexes(survey)
-    _read_strangers(survey)
-    _read_blobs(survey, verify)
+    read_store(survey, verify=verify)
     for name, index in survey.indexes.items():
         _look_at_repository(survey, name, index)
     _look_at_shared_index(survey)
     _look_for_unused(survey)
     _look_for_leftovers(survey)
     return survey
-
-
-def _read_indexes(survey: Survey) -> None:
-    paths = survey.paths
-    for name in stored_names([path.name for path in paths.storage.iterdir()]):
-        if name.store_name is None:
-            _misnamed(survey, name)
-            continue
-        try:
-            index = read_document(paths.index(name.store_name), IndexDocument.parse, IndexDocument())
-            survey.indexes[name.store_name] = index
-        except KittuiError as error:
-            _broken(survey, paths.index(name.store_name), error)
-        try:
-            tags = read_document(paths.tags(name.store_name), TagsDocument.parse, TagsDocument())
-            survey.tags[name.store_name] = tags
-        except KittuiError as error:
-            _broken(survey, paths.tags(name.store_name), error)
-    try:
-        survey.shared = read_document(paths.shared_index, IndexDocument.parse, IndexDocument())
-    except KittuiError as error:
-        _broken(survey, paths.shared_index, error)
-    for folder in (path for path in paths.storage.iterdir() if path.is_dir()):
-        for found in folder.rglob("index.json"):
-            survey.problems.append(
-                Problem(
-                    "migration",
-                    str(found.relative_to(paths.root)),
-                    f"kit takes this for a store of an old form, and deletes the folder {folder.name} when it is run",
-                    repairable=False,
-                    remedy="Move the file out of storage/ before kit is run again.",
-                )
-            )
-
-
-def _misnamed(survey: Survey, name: StoredName) -> None:
-    path = survey.paths.storage / f"{name.encoded}-index.json"
-    listed = path.exists()
-    survey.problems.append(
-        Problem(
-            "bad-name",
-            path.name if listed else f"{name.encoded}-tags.json",
-            name.problem or "",
-            repairable=False,
-            breaks_kit=name.breaks_kit and listed,
-            remedy=(
-                "It may belong to a newer kit, so it is left alone. If no kit wrote it, move it out of storage/."
-                if name.breaks_kit
-                else "kit can use it under that name; kittui can't."
-            ),
-        )
-    )
-    # One of another form isn't broken but not understood, and what it may list is in use all the same.
-    with suppress(KittuiError):
-        survey.unnamed.append(read_document(path, IndexDocument.parse, IndexDocument()))
-
-
-def _read_strangers(survey: Survey) -> None:
-    try:
-        survey.foreign = reachable_from_strangers(survey.paths, survey.blobs)
-    except KittuiError as error:
-        survey.foreign = None
-        survey.problems.append(
-            Problem(
-                "not-understood",
-                str(survey.paths.storage),
-                error.message,
-                repairable=False,
-                remedy="No blob is deleted while that is so. A newer kittui may understand it.",
-            )
-        )
-
-
-def _broken(survey: Survey, path: Path, error: KittuiError) -> None:
-    survey.broken.append((path, error))
-    survey.problems.append(Problem("unreadable-index", path.name, error.message, breaks_kit=True))
-
-
-def _read_blobs(survey: Survey, verify: bool) -> None:
-    for algorithm in ("sha256", "sha512"):
-        folder = survey.paths.blobs / algorithm
-        if not folder.is_dir():
-            continue
-        for path in folder.iterdir():
-            try:
-                digest = Digest.parse(f"{algorithm}:{path.name}")
-            except KittuiError:
-                continue
-            size = survey.blobs.size(digest)
-            if size is None:
-                continue
-            survey.sizes[digest] = size
-            if verify and not _matches(path, digest):
-                survey.problems.append(
-                    Problem(
-                        "damaged-blob",
-                        digest,
-                        "its bytes do not match its digest",
-                        repairable=False,
-                        remedy="Remove the ModelKits that use it and pull them again: what is on disk is kept.",
-                    )
-                )
-
-
-def _matches(path: Path, digest: Digest) -> bool:
-    hasher = digest.hasher()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            hasher.update(piece)
-    return hasher.hexdigest() == digest.hex
 
 
 def _look_at_repository(survey: Survey, name: str, index: IndexDocument) -> None:

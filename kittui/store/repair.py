@@ -14,10 +14,11 @@ from kittui.errors import KittuiError
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.media_types import CONFIG_LIMIT
 from kittui.oci.reference import DEFAULT_REGISTRY, UNNAMED, store_display
-from kittui.store.doctor import Problem, Survey, survey_store
+from kittui.store.doctor import survey_store
 from kittui.store.installed import installed_kit
 from kittui.store.readable import check_config, check_manifest, is_modelpack
 from kittui.store.source import LocalSource
+from kittui.store.survey import Problem, Survey
 from kittui.store.writer import StoreWriter, plain, with_manifest
 
 _UNNAMED_REPOSITORY = f"{DEFAULT_REGISTRY}/{UNNAMED}"

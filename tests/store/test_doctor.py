@@ -16,9 +16,10 @@ from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.tag import Tag
 from kittui.store import LocalSource
-from kittui.store.doctor import Problem, inspect_store
+from kittui.store.doctor import inspect_store
 from kittui.store.repair import RepairReport, repair_store
 from kittui.store.root import encode_name
+from kittui.store.survey import Problem
 from tests.fakes.kit_semantics import complete, kit_list
 
 FRAUD = "127.0.0.1:5055/fraud"
