@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from kittui.usecases.change.policy import Policy
     from kittui.usecases.change.tools import ChangeTools
     from kittui.usecases.diff.compare import DiffUseCase, Side
-    from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.prices import Ask
     from kittui.usecases.trust.board import Board
     from kittui.usecases.trust.evidence import Evidence
     from kittui.usecases.trust.history import MergedHistory

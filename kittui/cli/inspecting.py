@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kittui.cli.run import Call
 from kittui.terminal import size_text
-from kittui.usecases.inspect.inspector import Ask, Inspector, Price
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Ask, Price
 
 
 def inspector_of(call: Call) -> Inspector:

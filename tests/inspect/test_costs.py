@@ -23,7 +23,8 @@ from kittui.registry import RegistrySource
 from kittui.state.indexes import IndexCache
 from kittui.usecases.browse.modelkits import ModelKits
 from kittui.usecases.inspect.files import find_in_layers, list_layers
-from kittui.usecases.inspect.inspector import Inspector, Price
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Price
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.sparse_kits import SMALL, SparseKits, tar_of

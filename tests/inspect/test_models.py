@@ -15,8 +15,9 @@ from kittui.errors import Malformed, Unsupported
 from kittui.modelkit import Layer
 from kittui.state.indexes import IndexCache
 from kittui.usecases.inspect.files import find_in_layers, list_layers
-from kittui.usecases.inspect.inspector import Inspector, Price
+from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.models import Model, list_models, open_model
+from kittui.usecases.inspect.prices import Price
 from tests.fakes.layers import LayersRepository, archive, layer_of, repository_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -16,7 +16,8 @@ from kittui.errors import Malformed, Refused
 from kittui.formats.tar import FileEntry
 from kittui.modelkit import Layer
 from kittui.state.indexes import IndexCache
-from kittui.usecases.inspect.inspector import Inspector, Price
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Price
 from tests.fakes.layers import LayersRepository, archive, layer_of, repository_of
 from tests.fakes.layouts import one_layer_layout
 from tests.fakes.sparse_kits import CODE

@@ -19,8 +19,9 @@ from kittui.modelkit import ModelKit, kitfile_yaml
 from kittui.oci.traffic import metered
 from kittui.terminal import clean
 from kittui.usecases.inspect.files import FoundFile, find_in_layers
-from kittui.usecases.inspect.inspector import Emit, Inspector
+from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.inspect.models import ListedModel, open_model
+from kittui.usecases.inspect.streams import Emit
 from kittui.usecases.inspect.viewers.registry import show
 from kittui.usecases.inspect.viewers.shown import OpenFile, Shown
 

@@ -12,7 +12,7 @@ from kittui.tui.frame.selection import FileHere, Selection, TensorHere
 if TYPE_CHECKING:
     from kittui.tui.frame.ports import Ports
     from kittui.tui.widgets.lines import Page
-    from kittui.usecases.inspect.inspector import Price
+    from kittui.usecases.inspect.prices import Price
 
 
 def file_of(selection: Selection) -> FileHere | None:

@@ -10,7 +10,8 @@ from kittui.usecases.inspect.viewers.shown import OpenFile, Shown
 
 if TYPE_CHECKING:
     from kittui.tui.frame.selection import FileHere
-    from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.prices import Ask
 
 
 async def open_here(

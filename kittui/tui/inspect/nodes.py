@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.tui.frame.ports import Ports
     from kittui.usecases.inspect.indexes import LayerListing
-    from kittui.usecases.inspect.inspector import Ask, Inspector, Price
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.prices import Ask, Price
 
 FLAT = 60
 """Files up to which a layer is shown flat, with full paths; more are shown as folders."""

@@ -27,7 +27,7 @@ async def prove(context: Context, here: FileHere, contents: Shown | None) -> Sho
     Returns the same contents where what they show is proven too, other ones where the layer holds other bytes than
     what was served by ranges, and None where nothing was proven. Without contents it is only the layer that is proven.
     """
-    from kittui.usecases.inspect.inspector import FREE, Price
+    from kittui.usecases.inspect.prices import FREE, Price
     from kittui.usecases.inspect.views import BytesView
 
     layer = here.layer

@@ -93,7 +93,7 @@ async def scan_selected(context: Context) -> None:
     from kittui.errors import Unsupported
     from kittui.tui.dialogs.confirm import ConfirmDialog
     from kittui.usecases.inspect.files import FoundFile, list_layers
-    from kittui.usecases.inspect.inspector import FREE
+    from kittui.usecases.inspect.prices import FREE
     from kittui.usecases.inspect.scan import scan_files
 
     kit, repository = context.selection.modelkit, context.selection.repository

@@ -24,7 +24,6 @@ from kittui.usecases.diff.sinks import Attic, Capture, FileDigest, Kept, LineCou
 from kittui.usecases.diff.tandem import Chunk, Step, Watch, read_in_tandem
 from kittui.usecases.diff.tensors import PIECE, meter_views
 from kittui.usecases.diff.texts import compare_large, compare_read
-from kittui.usecases.inspect.inspector import descriptor_of
 from kittui.usecases.inspect.spool import Spool
 
 if TYPE_CHECKING:
@@ -265,7 +264,7 @@ class ContentReader:
 
 
 def _source(access: Access) -> Spool | tuple[Repository, Descriptor]:
-    return access.spool if access.spool is not None else (access.repository, descriptor_of(access.layer))
+    return access.spool if access.spool is not None else (access.repository, access.layer.descriptor)
 
 
 def _size(access: Access) -> int:

@@ -12,7 +12,7 @@ from kittui.formats.tar import FileEntry
 from kittui.tasks import together
 from kittui.usecases.diff.access import Access, Allowance
 from kittui.usecases.diff.opened import Opened, Tell
-from kittui.usecases.inspect.inspector import SMALL, descriptor_of
+from kittui.usecases.inspect.blobs import SMALL
 from kittui.usecases.inspect.spool import IN_MEMORY, Spool
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class LayerComparer:
     async def _choose_holder(self, access: Access) -> None:
         if access.local:
             return
-        descriptor = descriptor_of(access.layer)
+        descriptor = access.layer.descriptor
         for holder in self._holders:
             if await holder.has_blob(descriptor):
                 access.repository = holder

@@ -11,7 +11,8 @@ from kittui.errors import AmbiguousReference, KittuiError, NotFound
 from kittui.formats.tar import FileEntry, plain_path
 from kittui.tasks import spread
 from kittui.usecases.inspect.indexes import LayerListing
-from kittui.usecases.inspect.inspector import Ask, Inspector
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Ask
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from kittui.errors import KittuiError, Malformed, TooLarge, Unsupported
 from kittui.formats.tar import REPLACED, FileEntry
 from kittui.formats.weights import LOOKUPS, Weights
-from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import Repository
-from kittui.usecases.inspect.blobs import SMALL, VIEWS, Key, LayerBlobs, is_local, key_of
+from kittui.usecases.inspect.blobs import SMALL, Key, LayerBlobs, is_local, key_of
 from kittui.usecases.inspect.indexes import LayerIndexes, LayerListing
+from kittui.usecases.inspect.insides import Insides
 from kittui.usecases.inspect.lister import LayerLister, OnProgress
-from kittui.usecases.inspect.prices import FREE, Ask, Price, Terms
+from kittui.usecases.inspect.prices import FREE, Ask, Terms
 from kittui.usecases.inspect.streams import Emit, PassResult
-from kittui.usecases.inspect.views import READ_LIMIT, BytesView, GzipView, SliceView, View, drive
+from kittui.usecases.inspect.views import READ_LIMIT, BytesView, SliceView, View, drive
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.state.indexes import IndexCache
-    from kittui.usecases.inspect.zstd_view import ZstdView
-
-__all__ = ["FREE", "SMALL", "Ask", "Emit", "Inspector", "OnProgress", "Price", "descriptor_of"]
 
 PIECE = 4 * 1024 * 1024
 """Bytes of a file that are in memory at once while it is streamed."""
-ONCE = "compressed layers are read from their start once"
-
-
-def descriptor_of(layer: Layer) -> Descriptor:
-    """The layer's descriptor."""
-    return layer.descriptor
 
 
 class Inspector:
@@ -55,7 +45,7 @@ class Inspector:
         self._blobs = LayerBlobs()
         self._terms = Terms(free_bytes, ask)
         self._lister = LayerLister(self._blobs, self._indexes, self._terms)
-        self._gzip: OrderedDict[Key, GzipView] = OrderedDict()
+        self._insides = Insides(self._blobs, self._indexes, self._lister)
         self._locks: dict[Key, asyncio.Lock] = {}
         self._held = held
 
@@ -93,7 +83,7 @@ class Inspector:
         _require_content(entry)
         repository = await self._nearest(repository, layer)
         if layer.compression == "gzip":
-            return SliceView(await self._gzip_view(repository, layer, ask), entry.offset, entry.size)
+            return SliceView(await self._insides.gzip(repository, layer, ask), entry.offset, entry.size)
         if entry.size == 0:
             return BytesView(b"", verified=False)
         if layer.compression == "none":
@@ -101,7 +91,7 @@ class Inspector:
             if isinstance(blob, BytesView) or not await self._blobs.lacks_ranges(repository, layer):
                 return SliceView(blob, entry.offset, entry.size)
         if layer.compression == "zstd":
-            inside = await self._zstd_view(repository, layer, ask)
+            inside = await self._insides.zstd(repository, layer, ask)
             # A small file deep in a frame is read once and kept; a large one at each place that is looked at.
             if inside is not None and (entry.size > READ_LIMIT or inside.is_near(entry.offset, entry.size)):
                 return SliceView(inside, entry.offset, entry.size)
@@ -117,43 +107,6 @@ class Inspector:
 
         await self.stream_file(repository, layer, entry, collect, ask=ask)
         return BytesView(b"".join(pieces), verified=False)
-
-    async def _gzip_view(self, repository: Repository, layer: Layer, ask: Ask | None) -> GzipView:
-        key = key_of(repository, layer)
-        view = self._gzip.get(key)
-        if view is not None:
-            return view
-        kept = await self._indexes.index(layer)
-        if kept is None:
-            if not is_local(repository):
-                await self._lister.agree(layer, layer.size, ONCE, ask)
-            _, result = await self._lister.read_through(repository, layer)
-            if result.index is None:
-                raise Unsupported(
-                    f"the layer {layer.digest.short} can't be entered in its middle",
-                    hint="kittui unpack writes its files to disk.",
-                )
-            kept = result.index, result.output
-        from kittui.formats.gzip import GzipIndex
-
-        view = GzipView(await self._blobs.view(repository, layer), GzipIndex(kept[0], layer.size), kept[1])
-        self._gzip[key] = view
-        while len(self._gzip) > VIEWS:
-            self._gzip.popitem(last=False)
-        return view
-
-    async def _zstd_view(self, repository: Repository, layer: Layer, ask: Ask | None) -> ZstdView | None:
-        """The inside of a zstd layer where its frames are known; each read that is not free is asked for."""
-        view = await self._lister.zstd_view(repository, layer)
-        if view is None or await self._blobs.lacks_ranges(repository, layer):
-            return None
-        if is_local(repository):
-            return view
-
-        async def pay(size: int) -> None:
-            await self._lister.agree(layer, size, frames_text(view.index.frames), ask)
-
-        return view.at_terms(pay)
 
     async def read_file(
         self, repository: Repository, layer: Layer, entry: FileEntry, limit: int, *, ask: Ask | None = None
@@ -175,12 +128,12 @@ class Inspector:
             return
         repository = await self._nearest(repository, layer)
         if layer.compression == "gzip" and await self._indexes.index(layer) is not None:
-            view = await self._gzip_view(repository, layer, ask)
+            view = await self._insides.gzip(repository, layer, ask)
             for offset in range(entry.offset, entry.offset + entry.size, PIECE):
                 await emit(await view.read(offset, min(PIECE, entry.offset + entry.size - offset)))
             return
         if layer.compression == "zstd":
-            inside = await self._zstd_view(repository, layer, ask)
+            inside = await self._insides.zstd(repository, layer, ask)
             if inside is not None:
                 async for piece in inside.pieces(entry.offset, entry.size):
                     await emit(piece)
@@ -327,13 +280,6 @@ class Inspector:
     def is_verified(self, repository: Repository, layer: Layer) -> bool:
         """Whether what is read of the layer comes from bytes that were hashed whole in this run."""
         return self._blobs.is_verified(repository, layer)
-
-
-def frames_text(frames: int) -> str:
-    """What the frames of a zstd stream mean for reading a file in it."""
-    if frames == 1:
-        return "its zstd stream is one frame, so that a file is read from the layer's start"
-    return f"its zstd stream has {frames} frames, and a file is read from the start of its frame"
 
 
 def _require_content(entry: FileEntry) -> None:

@@ -27,7 +27,8 @@ from kittui.usecases.inspect.files import FoundFile, ListedLayer, covers, list_l
 if TYPE_CHECKING:
     from kittui.modelkit import Layer
     from kittui.oci.protocols import Repository
-    from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.prices import Ask
 
 HEADERS = 4
 """Headers of shards read at once at most: each takes memory."""

@@ -17,7 +17,8 @@ from kittui.disk.paths import typed_path
 from kittui.disk.threads import held, in_thread
 from kittui.errors import Conflict
 from kittui.formats.tar import FileEntry
-from kittui.usecases.inspect.inspector import Ask, Inspector
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Ask
 
 if TYPE_CHECKING:
     from kittui.modelkit import Layer

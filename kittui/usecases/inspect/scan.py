@@ -22,7 +22,8 @@ from kittui.usecases.inspect.saving import save_file
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.files import FoundFile
-    from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.inspect.inspector import Inspector
+    from kittui.usecases.inspect.prices import Ask
 
 READ = (
     ".pkl", ".pickle", ".joblib", ".dill", ".dat", ".data", ".bin", ".pt", ".pth", ".ckpt", ".npy", ".npz", ".zip",

@@ -14,7 +14,6 @@ from kittui.formats.gzip import Inflate
 from kittui.formats.tar import DISK, TarWalk
 from kittui.formats.zstd import Unzstd
 from kittui.usecases.inspect.indexes import LayerListing
-from kittui.usecases.inspect.inspector import descriptor_of
 from kittui.usecases.inspect.lister import bare_file
 from kittui.usecases.inspect.views import drive
 
@@ -39,7 +38,7 @@ class Spool:
 
     async def fill(self, repository: Repository, layer: Layer) -> None:
         """Read the layer once. Raises DigestMismatch, TooLarge, Unsupported, and the source's errors."""
-        descriptor = descriptor_of(layer)
+        descriptor = layer.descriptor
         hasher = descriptor.digest.hasher()
         taken = 0
         if layer.compression == "other":

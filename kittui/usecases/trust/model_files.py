@@ -13,7 +13,8 @@ from kittui.trust.keyring import Keyring
 from kittui.trust.model_signing import HASHES, NAME, ModelSignature, Resource, read_model_signature
 from kittui.trust.verdicts import Status
 from kittui.usecases.inspect.files import FoundFile, list_layers
-from kittui.usecases.inspect.inspector import Ask, Inspector
+from kittui.usecases.inspect.inspector import Inspector
+from kittui.usecases.inspect.prices import Ask
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from kittui.modelkit import Layer, ModelKit
     from kittui.oci.protocols import Repository
     from kittui.usecases.inspect.facts import ModelFacts
-    from kittui.usecases.inspect.inspector import Ask, Inspector
+    from kittui.usecases.inspect.inspector import Inspector
     from kittui.usecases.inspect.models import Model
+    from kittui.usecases.inspect.prices import Ask
     from kittui.usecases.inspect.views import View
 
 
