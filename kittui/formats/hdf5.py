@@ -13,8 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from kittui.budget import Budget
 from kittui.errors import ContentError, Malformed
+from kittui.formats.hdf5_attributes import read_attribute
 from kittui.formats.hdf5_heap import heap_objects
-from kittui.formats.hdf5_types import DataType, dataspace, datatype, elements
+from kittui.formats.hdf5_symbols import group_members
+from kittui.formats.hdf5_types import DataType, dataspace, datatype
 from kittui.formats.need import Need, Steps, fetch, fetch_exactly
 from kittui.formats.weights import Tensor, Weights
 
@@ -149,7 +151,8 @@ class _Reader:
             elif one.kind == _TABLE:
                 table, heap = self.address(one.data, 0), self.address(one.data, self.wide)
                 if table is not None and heap is not None:
-                    found += yield from self.symbols(place.path, table, heap)
+                    members = yield from group_members(self, table, heap)
+                    found += (_Place(_below(place.path, name), address) for name, address in members)
             elif one.kind == _LINKS:
                 at = 2 + (8 if one.data[1:2] and one.data[1] & 1 else 0)
                 heap, index = self.address(one.data, at), self.address(one.data, at + self.wide)
@@ -211,44 +214,6 @@ class _Reader:
         elif kind == 64:
             self.mark(_below(path, name), "it is in another file")
 
-    def symbols(self, path: str, table: int, heap: int) -> Steps[list[_Place]]:
-        """The members of a group of the old form: a B-tree of names that lie in a heap."""
-        head = yield from self.block(heap, 8 + 2 * self.long + self.wide)
-        place = self.address(head, 8 + 2 * self.long)
-        if head[:4] != b"HEAP" or place is None:
-            raise Malformed("a group's names are damaged")
-        names = yield from self.block(place, self.number(head, 8, self.long))
-        nodes, leaves, seen = [table], list[int](), set[int]()
-        while nodes:
-            node = nodes.pop()
-            if node in seen:
-                raise Malformed("a group's index leads in a circle")
-            seen.add(node)
-            start = yield from self.block(node, 8 + 2 * self.wide)
-            if start[:4] != b"TREE" or start[4] != 0:
-                raise Malformed("a group's index is damaged")
-            count = self.number(start, 6, 2)
-            step = self.long + self.wide
-            raw = yield from self.block(node + 8 + 2 * self.wide, count * step + self.long)
-            children = [self.address(raw, self.long + number * step) for number in range(count)]
-            self.budget.spend("items", count)
-            (nodes if start[5] else leaves).extend(one for one in children if one is not None)
-        found: list[_Place] = []
-        for leaf in leaves:
-            head = yield from self.block(leaf, 8)
-            if head[:4] != b"SNOD":
-                raise Malformed("a group's index is damaged")
-            step = 2 * self.wide + 24
-            raw = yield from self.block(leaf + 8, self.number(head, 6, 2) * step)
-            for at in range(0, len(raw), step):
-                self.budget.spend("items")
-                begin = self.number(raw, at, self.wide)
-                name = names[begin : names.find(b"\0", begin)] if 0 <= begin < len(names) else b"?"
-                address = self.address(raw, at + self.wide)
-                if self.number(raw, at + 2 * self.wide, 4) != 2 and address is not None:
-                    found.append(_Place(_below(path, name), address))
-        return found
-
     def dataset(self, path: str, kinds: dict[int, _Message]) -> None:
         """A dataset as a tensor; its place where its numbers lie one after the other."""
         kind, space, layout = kinds.get(_TYPE), kinds.get(_SPACE), kinds[_LAYOUT].data
@@ -287,57 +252,12 @@ class _Reader:
                 self.notes.setdefault(f"more than {_ATTRIBUTES} attributes")
                 return
             try:
-                name, value = yield from self.attribute(raw)
+                name, value = yield from read_attribute(self, raw)
             except Malformed as error:
                 self.notes.setdefault(f"an attribute of {path or '/'} is left out: {error.message}")
                 continue
             if value is not None:
                 self.metadata[_below(path, name.encode("utf-8", "surrogateescape"))] = value
-
-    def attribute(self, raw: bytes) -> Steps[tuple[str, Any]]:
-        """An attribute's name and value: numbers and texts, None for what else there may be."""
-        version = self.number(raw, 0, 1)
-        sizes = [self.number(raw, at, 2) for at in (2, 4, 6)]
-        at = 9 if version == 3 else 8
-        parts = []
-        for size in sizes:
-            parts.append(raw[at : at + size])
-            at += -(-size // 8) * 8 if version == 1 else size
-        name = parts[0].split(b"\0")[0].decode("utf-8", "surrogateescape")
-        if version > 1 and raw[1] & 3:
-            return name, None
-        kind, shape = datatype(parts[1]), dataspace(parts[2], self.long)
-        if shape is None or kind.width is None or prod(shape) > 10_000:
-            return name, None
-        count = prod(shape)
-        if kind.name != "VLEN STR":
-            return name, elements(kind, raw[at:], shape)
-        step = 8 + self.wide
-        texts = []
-        for number in range(count):
-            place = at + number * step
-            texts.append((yield from self.text(raw, place)))
-        return name, texts[0] if shape == () and texts else texts
-
-    def text(self, raw: bytes, at: int) -> Steps[str]:
-        """A text of any length, in a global heap."""
-        length, heap = self.number(raw, at, 4), self.address(raw, at + 4)
-        index = self.number(raw, at + 4 + self.wide, 4)
-        if not length or not heap:
-            return ""
-        head = yield from self.block(heap, 8 + self.long)
-        if head[:4] != b"GCOL":
-            raise Malformed("a text is damaged")
-        whole = yield from self.block(heap, self.number(head, 8, self.long))
-        at = 8 + self.long
-        while at + 8 + self.long <= len(whole):
-            self.budget.spend("items")
-            size = self.number(whole, at + 8, self.long)
-            begin = at + 8 + self.long
-            if self.number(whole, at, 2) == index:
-                return whole[begin : begin + min(size, length)].decode("utf-8", "surrogateescape")
-            at = begin + -(-size // 8) * 8
-        raise Malformed("a text is damaged")
 
 
 def _below(path: str, name: bytes) -> str:
