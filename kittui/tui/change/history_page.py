@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
+from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
 
 if TYPE_CHECKING:
     from kittui.usecases.trust.chain import TagEvent
+    from kittui.usecases.trust.held import Held
     from kittui.usecases.trust.history import MergedHistory
+
+CERTAINTY: Final = {
+    "certain": ("✓", "good"),
+    "recorded": ("·", "muted"),
+    "uncertain": ("?", "warn"),
+    "unknown": ("?", "bad"),
+}
 
 
 async def load_history(ports: Ports, selection: Selection) -> Page:
@@ -80,3 +89,51 @@ def event_lines(event: TagEvent) -> list[Line]:
     ]
     lines += [((f"    overridden: {clean(gate)}", "warn"),) for gate in event.overridden]
     return lines
+
+
+def move_cells(event: TagEvent) -> Sequence[Spans]:
+    """A move as a row."""
+    time = clean(event.time[:16].replace("T", " "))
+    outside = event.source == "none"
+    vouched, role = proof_spans(event)
+    who = ": ".join(filter(None, (clean(event.actor, limit=60), clean(event.reason, limit=200))))
+    return (
+        ((f"≤ {time}" if outside else f"  {time}", "muted"),),
+        (("outside" if outside else clean(event.action, limit=20), "warn" if outside else "accent"),),
+        ((clean(event.tag, limit=128), "text+bold" if event.counted else "faint"),),
+        ((short(event.before), "muted"),),
+        ((short(event.after), "text" if event.after else "bad"),),
+        ((vouched, role),),
+        ((who, "text"),),
+    )
+
+
+def move_lines(event: TagEvent, names: Mapping[str, str]) -> list[Line]:
+    """A move in full; `names` are tags that digests are known by."""
+    vouched, role = proof_spans(event)
+    lines: list[Line] = [
+        (
+            (f"{clean(event.action)} ", "accent"),
+            (f"{clean(event.tag)}  ", "text+bold"),
+            (clean(event.when), "muted"),
+        ),
+        ((f"{short(event.before, names)} → {short(event.after, names)}", "text"),),
+    ]
+    by = [(clean(event.actor), "text"), ("  ", "text"), (vouched, role)]
+    lines.append(tuple(by) if event.actor else ((vouched, role),))
+    if not event.counted:
+        lines.append((("It proves nothing, and fits nowhere between what is certain.", "warn"),))
+    lines += [((clean(event.reason), "muted"),)] if event.reason else []
+    lines += [((f"overridden: {clean(gate)}", "warn"),) for gate in event.overridden]
+    return [*lines, ""]
+
+
+def held_line(held: Held, names: Mapping[str, str]) -> Line:
+    """What a tag pointed to at a time, and how certain that is."""
+    mark, role = CERTAINTY[held.certainty]
+    return (
+        (f"{mark} ", role),
+        (f"{clean(held.tag):<11} ", "text+bold"),
+        (f"{short(held.digest, names)}  ", "text"),
+        (f"{held.certainty}: {clean(held.why)}", "muted"),
+    )

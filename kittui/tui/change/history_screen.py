@@ -16,14 +16,13 @@ from kittui.oci.digest import Digest
 from kittui.oci.tag import Tag
 from kittui.terminal import clean, counted
 from kittui.trust.documents import parse_time, read_moment, write_time
-from kittui.tui.change.history_page import notes, nothing, proof_spans, short, tag_of
+from kittui.tui.change.history_page import held_line, move_cells, move_lines, notes, nothing, tag_of
 from kittui.tui.frame.commands import Condition, changes_allowed, every, writable_here
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.rows_screen import RowsScreen
 from kittui.tui.panes.state import trouble_since
 from kittui.tui.widgets.columns import Column
-from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.lines import Line, Page
 from kittui.tui.widgets.rows import Rows
 from kittui.usecases.trust.chain import TagEvent
@@ -33,7 +32,6 @@ from kittui.usecases.trust.history import MergedHistory
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
-CERTAINTY = {"certain": ("✓", "good"), "recorded": ("·", "muted"), "uncertain": ("?", "warn"), "unknown": ("?", "bad")}
 COLUMNS = (
     Column("  time", 18, sticky=True),
     Column("action", 9, sticky=True),
@@ -44,8 +42,6 @@ COLUMNS = (
     Column("who: why", 20, flex=True),
 )
 NOT_ALL = "The registry's records were not all read."
-MOST = 100_000
-"""Records of each tag that a user may want to keep at most."""
 
 
 class HistoryScreen(RowsScreen[TagEvent]):
@@ -82,7 +78,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     def __init__(self, context: Context, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
         """`names` are tags that digests are known by."""
-        super().__init__(COLUMNS, self._cells, _key)
+        super().__init__(COLUMNS, move_cells, _key)
         self._given = context
         self._marked: TagEvent | None = None
         self._repository, self._tag, self._names = repository, tag, names
@@ -163,21 +159,6 @@ class HistoryScreen(RowsScreen[TagEvent]):
         parts += [f"▲ {counted(len(self._history.notes), 'note')} below"] if self._history.notes else []
         return " · ".join(parts)
 
-    def _cells(self, event: TagEvent) -> Sequence[Spans]:
-        time = clean(event.time[:16].replace("T", " "))
-        outside = event.source == "none"
-        vouched, role = proof_spans(event)
-        who = ": ".join(filter(None, (clean(event.actor, limit=60), clean(event.reason, limit=200))))
-        return (
-            ((f"≤ {time}" if outside else f"  {time}", "muted"),),
-            (("outside" if outside else clean(event.action, limit=20), "warn" if outside else "accent"),),
-            ((clean(event.tag, limit=128), "text+bold" if event.counted else "faint"),),
-            ((short(event.before), "muted"),),
-            ((short(event.after), "text" if event.after else "bad"),),
-            ((vouched, role),),
-            ((who, "text"),),
-        )
-
     @on(Rows.Highlighted)
     def _moved(self) -> None:
         if not _same(self._rows.current, self._found):
@@ -193,35 +174,17 @@ class HistoryScreen(RowsScreen[TagEvent]):
             return
         lines: list[Line] = []
         if event is not None and self._moment is None:
-            lines += self._of(event)
+            lines += move_lines(event, self._names)
         moment = self._moment or parse_time(event.time if event is not None else "")
         if moment is not None:
             at = write_time(moment)
             lines += [((f"What the tags pointed to at {at}" + (":" if self._moment else ", after it:"), "text+bold"),)]
-            lines += [line for held in self._held(moment) for line in self._held_lines(held)]
+            lines += [held_line(held, self._names) for held in self._held(moment)]
         self._lines.show(Page([*self._lacking(), *lines, *notes(self._history)]))
 
     def _lacking(self) -> list[Line]:
         """What is shown is not all where the user has stopped the reading."""
         return [((NOT_ALL, "warn"),)] if self._reader is None and not self._complete else []
-
-    def _of(self, event: TagEvent) -> list[Line]:
-        vouched, role = proof_spans(event)
-        lines: list[Line] = [
-            (
-                (f"{clean(event.action)} ", "accent"),
-                (f"{clean(event.tag)}  ", "text+bold"),
-                (clean(event.when), "muted"),
-            ),
-            ((f"{short(event.before, self._names)} → {short(event.after, self._names)}", "text"),),
-        ]
-        by = [(clean(event.actor), "text"), ("  ", "text"), (vouched, role)]
-        lines.append(tuple(by) if event.actor else ((vouched, role),))
-        if not event.counted:
-            lines.append((("It proves nothing, and fits nowhere between what is certain.", "warn"),))
-        lines += [((clean(event.reason), "muted"),)] if event.reason else []
-        lines += [((f"overridden: {clean(gate)}", "warn"),) for gate in event.overridden]
-        return [*lines, ""]
 
     def _held(self, moment: datetime) -> list[Held]:
         """What every tag that was ever moved pointed to; the last stages first."""
@@ -235,17 +198,6 @@ class HistoryScreen(RowsScreen[TagEvent]):
                 moved[event.tag].append(event)
             self._by_tag = {tag: replace(self._history, events=tuple(events)) for tag, events in moved.items()}
         return [held_at(history, tag, moment) for tag, history in self._by_tag.items()]
-
-    def _held_lines(self, held: Held) -> list[Line]:
-        mark, role = CERTAINTY[held.certainty]
-        return [
-            (
-                (f"{mark} ", role),
-                (f"{clean(held.tag):<11} ", "text+bold"),
-                (f"{short(held.digest, self._names)}  ", "text"),
-                (f"{held.certainty}: {clean(held.why)}", "muted"),
-            )
-        ]
 
     def action_on_date(self) -> None:
         """Ask for a date, go to the last move before it, and say what the tags pointed to."""
@@ -346,38 +298,22 @@ class HistoryScreen(RowsScreen[TagEvent]):
             self.program.run_command("Prune", self._prune())
 
     async def _prune(self) -> None:
-        from kittui.tui.dialogs.confirm import ConfirmDialog
-        from kittui.tui.dialogs.prompt import InputDialog
-        from kittui.usecases.trust.prune import old_records, prune
+        from kittui.tui.change.pruning import choose_old
+        from kittui.usecases.trust.prune import prune
 
         self.program.ports.change_tools().policy.check_write(self._repository.reference())
         if not self._complete:
             self.program.toast(f"{NOT_ALL} Prune once they are.")
             return
-        text = await self.program.ask(
-            InputDialog(
-                "Prune records",
-                ("How many records of each tag stay? The history on this machine keeps all.",),
-                value="20",
-                check=_wrong_number,
-            )
-        )
-        if text is None:
-            return
-        old = old_records(self._history, int(text))
+        old = await choose_old(self.program, self._history)
         if not old:
-            self.program.toast(f"There is nothing to prune: no tag has more than {int(text)} records that count.")
             return
-        words = [clean(f"{event.time[:10]}  {event.action} {event.tag}  {event.record[7:19]}") for event in old[:12]]
-        words += [f"and {len(old) - 12} more"] if len(old) > 12 else []
-        words += ["", "They are deleted from the registry for everybody; undo can't bring them back."]
-        if await self.program.ask(ConfirmDialog(f"Delete {counted(len(old), 'record')}", words, "Delete", danger=True)):
-            try:
-                done = await prune(self._repository, old)
-                self.program.toast(f"{counted(len(done), 'record')} deleted.")
-            finally:
-                # What went before a deletion failed is gone all the same.
-                self.action_reload()
+        try:
+            done = await prune(self._repository, old)
+            self.program.toast(f"{counted(len(done), 'record')} deleted.")
+        finally:
+            # What went before a deletion failed is gone all the same.
+            self.action_reload()
 
     def action_undo(self) -> None:
         """Take the last change here back, as the panes do."""
@@ -410,13 +346,6 @@ def _key(event: TagEvent) -> tuple[str, ...]:
 def _same(a: TagEvent | None, b: TagEvent | None) -> bool:
     """Whether both are one move, read at different times."""
     return a is not None and b is not None and _key(a) == _key(b)
-
-
-def _wrong_number(text: str) -> str:
-    text = text.strip()
-    # Python reads no number of thousands of digits.
-    fits = text.isdecimal() and len(text) <= len(str(MOST)) and 0 < int(text) <= MOST
-    return "" if fits else "Write a number from 1."
 
 
 async def show_history(context: Context) -> None:
