@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
 from textual.message import Message
-from textual.worker import Worker, get_current_worker
 
 from kittui.errors import KittuiError
 from kittui.oci.digest import Digest
@@ -16,9 +15,9 @@ from kittui.terminal import clean, counted, size_text
 from kittui.tui.frame.parts import LayerRows
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Node, Report
+from kittui.tui.panes.layer_reading import LayerReading, Listed
 from kittui.tui.panes.layer_rows import (
     COLUMNS,
-    WAITING,
     LayerRow,
     NodeRow,
     OpenRow,
@@ -28,14 +27,13 @@ from kittui.tui.panes.layer_rows import (
     cells,
     fitting,
     layer_rows,
-    merged,
     part_rows,
     row_key,
     visible,
 )
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
-from kittui.tui.panes.state import READY, State, of_error
+from kittui.tui.panes.state import READY, State
 from kittui.tui.panes.tag_rows import TagRow
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.rows import Rows
@@ -77,7 +75,7 @@ class LayersPane(RowsPane[TreeRow]):
         self._provider = provider
         self._shown = _Shown()
         self._roomy = True
-        self._reading: dict[OpenRow, tuple[OpenRow, Worker[None]]] = {}
+        self._reading = LayerReading(self, self._listed(None))
         self._rows = Rows(COLUMNS, self._cells, row_key, titles=False)
 
     @property
@@ -114,7 +112,8 @@ class LayersPane(RowsPane[TreeRow]):
         modelkit = tag.modelkit if tag is not None and tag.problem is None else None
         if modelkit is not None and self._shown.tag is tag and self._shown.digest == modelkit.digest:
             return
-        self._leave()
+        self._reading.cancel()
+        self._reading = LayerReading(self, self._listed(tag))
         self._shown = _Shown(tag, modelkit.digest if modelkit is not None else None)
         self.filter = ""
         self._rows.reset()
@@ -260,121 +259,54 @@ class LayersPane(RowsPane[TreeRow]):
             if children is None:
                 return False
             if not callable(children):
-                self._adopt(row, children)
+                self._reading.adopt(row, children)
+                self.was_read(row, whole=False)
                 return True
         elif self._provider is None:
             return False
-        self._read(row)
+        self._reading.read(row)
         return True
 
-    def _read(self, row: OpenRow) -> None:
-        asked = row.parent if isinstance(row, NodeRow) and row.node.kind == "ask" else row
-        if asked in self._reading:
-            return
-        if asked is not row:
-            # The row that offers to read goes as soon as it is read.
-            self._rows.show(self._rows.rows, asked)
-        asked.progress = WAITING
-        self._rows.touch(asked)
-        self._reading[asked] = (row, self._load(row, asked))
-        self._say()
+    def _listed(self, tag: TagRow | None) -> Listed:
+        """How the layers of a tag are listed."""
 
-    def _say(self) -> None:
-        """Below the rows: what is being read, and how that is stopped."""
-        reading: Sequence[OpenRow] = [row for row in self._reading if isinstance(row, LayerRow)] or [*self._reading]
-        if reading:
-            row = reading[-1]
-            name = row.layer.path or row.layer.digest.short if isinstance(row, LayerRow) else row.node.name
-            self.set_state(State("loading", f"{clean(name)}: {row.progress}", "", "`Esc` stops"))
+        async def listed(row: LayerRow, report: Report) -> Sequence[Node]:
+            if self._provider is None or tag is None or tag.modelkit is None:
+                return ()
+            return await self._provider.rows(self._ports, tag.repository, tag.modelkit, row.layer, report)
+
+        return listed
+
+    def reading_changed(self) -> None:
+        """Say below the rows what is being read."""
+        if (state := self._reading.state) is not None:
+            self.set_state(state)
         elif self.state.kind == "loading":
             self.set_state(READY)
 
-    @work(group="children")
-    async def _load(self, row: OpenRow, asked: OpenRow) -> None:
-        """Read what is below `asked`, because `row` was opened; rows appear as they are found."""
-        shown, worker = self._shown, get_current_worker()
-
-        def current() -> bool:
-            return asked in self._reading and self._reading[asked][1] is worker
-
-        def report(nodes: Sequence[Node], text: str) -> None:
-            if current():
-                asked.progress = text
-                self._say()
-                asked.children, asked.unfolded = merged(asked, nodes), True
-                self.rebuild()
-
-        nodes: Sequence[Node]
-        failed = False
-        try:
-            nodes = await self._children(row, shown, report) or (Node("", "nothing in here", "note"),)
-        except KittuiError as error:
-            state = of_error(error)
-            text = " ".join((state.headline, state.explanation)).strip()
-            nodes, failed = (Node("", state.headline, "note", problem=text),), True
-        if current():
-            del self._reading[asked]
-            asked.progress = ""
-            self._say()
-            self._adopt(asked, nodes)
-            if isinstance(asked, LayerRow) and not failed and not any(node.kind == "ask" for node in nodes):
-                self._assess(asked)
-
-    async def _children(self, row: OpenRow, shown: _Shown, report: Report) -> Sequence[Node]:
-        if isinstance(row, NodeRow):
-            children = row.node.children
-            return await children(report) if callable(children) else children or ()
-        tag = shown.tag
-        if self._provider is None or tag is None or tag.modelkit is None:
-            return ()
-        return await self._provider.rows(self._ports, tag.repository, tag.modelkit, row.layer, report)
-
-    def _adopt(self, row: OpenRow, nodes: Sequence[Node]) -> None:
-        row.children = merged(row, nodes)
-        row.unfolded = True
-        for child in row.children:
-            if child.unfolded and callable(child.node.children):
-                self._read(child)
+    def was_read(self, row: OpenRow, *, whole: bool) -> None:
+        """Show what is below a row now; a layer that was listed whole is looked at for risks."""
         self.rebuild()
         if not self.filter:
             self._rows.settle()
+        if whole and isinstance(row, LayerRow):
+            self._assess(row)
 
     def stop(self) -> bool:
         """Stop whatever is being read; what is there stays, and says that it is not all. False where nothing is."""
-        stopped = list(self._reading.items())
-        self._leave()
-        for asked, (row, _) in stopped:
-            self._stop_at(asked, row)
-        self._say()
+        stopped = self._reading.stop()
+        self.reading_changed()
         before = self._rows.current
         self.rebuild()
-        if any(before is asked for asked, _ in stopped):
+        if any(before is asked for asked in stopped):
             self._rows.action_move(1)
         return bool(stopped)
-
-    def _stop_at(self, asked: OpenRow, row: OpenRow) -> None:
-        """Under the row that was being read: how far it came, and how to continue."""
-        so_far = asked.progress.replace(WAITING, "nothing was read yet")
-        shown = self._shown
-
-        async def again(report: Report) -> Sequence[Node]:
-            return await self._children(row, shown, report)
-
-        more = Node("more", f"Enter continues. Partial: {so_far}.", "ask", children=again)
-        kept = [child.node for child in asked.children or () if child.node.kind != "ask"]
-        asked.children, asked.unfolded, asked.progress = merged(asked, [more, *kept]), True, ""
-
-    def _leave(self) -> None:
-        """Read no more of what is being read."""
-        reading, self._reading = self._reading, {}
-        for _, worker in reading.values():
-            worker.cancel()
 
     def relist(self, layer: Layer) -> None:
         """A layer is known better now: show what is below it anew, folds and cursor as they are."""
         for row in layer_rows(self._shown.parts):
             if row.layer.digest == layer.digest and row.children is not None:
-                self._read(row)
+                self._reading.read(row)
 
     @work(group="judge")
     async def _assess(self, row: LayerRow) -> None:
