@@ -33,7 +33,7 @@ from kittui.tui.panes.layer_rows import (
 )
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
-from kittui.tui.panes.state import READY, State
+from kittui.tui.panes.state import READY, State, nothing_found
 from kittui.tui.panes.tag_rows import TagRow
 from kittui.tui.widgets.cutting import Spans
 from kittui.tui.widgets.rows import Rows
@@ -179,9 +179,7 @@ class LayersPane(RowsPane[TreeRow]):
         self.filter = text
         self.rebuild()
         if text and not self._rows.rows:
-            problem = parse(text).problem
-            said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"Nothing known here holds “{clean(text)}”."
-            self.set_state(State("empty", said, "", "`Esc` clears the filter."))
+            self.set_state(nothing_found("Nothing known here", text, self.filter_problem))
         elif self._shown.parts:
             self.set_state(READY)
 

@@ -17,7 +17,7 @@ from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry, Ports
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.rows_pane import RowsPane
-from kittui.tui.panes.state import READY, State, as_of, of_error, trouble_since
+from kittui.tui.panes.state import READY, State, as_of, nothing_found, of_error, trouble_since
 from kittui.tui.panes.tree import (
     FavouritesRow,
     GroupRow,
@@ -27,6 +27,8 @@ from kittui.tui.panes.tree import (
     flatten,
     folds,
     group,
+    place_label,
+    repository_row,
     row_key,
     unfold_to,
 )
@@ -238,12 +240,13 @@ class RepositoriesPane(RowsPane[TreeRow]):
             if row.source is None:
                 row.source = await self._ports.source(row.entry.place)
             for name in row.entry.repositories:
-                found[name] = self._row(row, RepositoryEntry(name), known.get(name), typed=True)
+                found[name] = repository_row(row, RepositoryEntry(name), known.get(name), self._favourites, typed=True)
             if found:
                 self._take(row, found)
             async for page in self._ports.repositories(row.source):
                 for entry in page:
-                    found[entry.name] = self._row(row, entry, found.get(entry.name) or known.get(entry.name))
+                    before = found.get(entry.name) or known.get(entry.name)
+                    found[entry.name] = repository_row(row, entry, before, self._favourites)
                 if monotonic() - shown_at > PAGE_PAUSE:
                     self._take(row, found)
                     shown_at = monotonic()
@@ -275,27 +278,6 @@ class RepositoriesPane(RowsPane[TreeRow]):
         self._rows.settle()
         self.post_message(self.Refused(error.at(str(row.entry.place))))
 
-    def _row(
-        self, place: PlaceRow, entry: RepositoryEntry, before: RepositoryRow | None, *, typed: bool = False
-    ) -> RepositoryRow:
-        if before is not None:
-            before.entry, before.typed = entry, typed
-            before.tags, before.size = entry.tag_count or before.tags, entry.size or before.size
-            return before
-        if place.source is None:
-            raise AssertionError("a place is opened before its repositories are")
-        repository = place.source.repository(entry.name)
-        return RepositoryRow(
-            place,
-            entry,
-            repository,
-            entry.name,
-            typed,
-            repository.reference() in self._favourites,
-            tags=entry.tag_count,
-            size=entry.size,
-        )
-
     def _take(self, place: PlaceRow, found: dict[str, RepositoryRow]) -> None:
         place.found = list(found.values())
         self._regroup(place)
@@ -316,9 +298,7 @@ class RepositoriesPane(RowsPane[TreeRow]):
     def _assess(self) -> None:
         """The note says when a filter leaves nothing; what a place says is shown beside it."""
         if self.filter and not self._rows.rows:
-            problem = self.filter_problem
-            said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"No repository holds “{clean(self.filter)}”."
-            self.set_state(State("empty", said, "", "`Esc` clears the filter."))
+            self.set_state(nothing_found("No repository", self.filter, self.filter_problem))
         elif self.state.kind != "ready":
             self.set_state(READY)
         if isinstance(self.current, PlaceRow):
@@ -367,19 +347,12 @@ class RepositoriesPane(RowsPane[TreeRow]):
         return cells(row, self._rows.room, starred=found and row not in self._heading.found)
 
 
-def place_label(place: Place) -> str:
-    """A place as the tree names it."""
-    if place.kind == "local":
-        return "Local store"
-    return clean(place.host or place.directory)
-
-
 def _empty(row: PlaceRow) -> State:
     if row.entry.place.kind == "local":
         return State(
             "empty",
             "The local store holds no ModelKits yet.",
-            "What `kit pack` makes and what kittui pulls shows here.".replace("`", ""),
+            "What kit pack makes and what kittui pulls shows here.",
             "Press `o` to open a registry, or try: kittui demo",
         )
     return State("empty", f"{row.label} holds no repositories.", "What is pushed there shows here.", "`r` asks again.")

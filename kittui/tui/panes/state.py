@@ -85,3 +85,9 @@ def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool 
     if error.code == "unsupported":
         return State("absent", message, hint, "Press `o` to type a repository, or add it to config.yaml.")
     return State("stale" if stale else "failed", message, without_again(hint), f"Press `{key}` to try again.")
+
+
+def nothing_found(what: str, needle: str, problem: str) -> State:
+    """The state of a pane that a filter leaves without rows: why it can't be used, else that `what` holds its text."""
+    said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"{what} holds “{clean(needle)}”."
+    return State("empty", said, "", "`Esc` clears the filter.")

@@ -9,7 +9,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.tui.panes.queries import parse
-from kittui.tui.panes.state import READY, State
+from kittui.tui.panes.state import READY, State, nothing_found
 from kittui.tui.panes.tag_rows import TagList
 
 CHOOSE: Final = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
@@ -49,9 +49,7 @@ def assessed(tags: TagList, before: State, text: str, *, found: bool) -> State |
     total = len(tags.rows)
     bad = sum(row.problem is not None for row in tags.rows) if total <= _COUNTED else 0
     if text and not found:
-        problem = parse(text, tags=True).problem
-        said = f"{problem[:1].upper()}{problem[1:]}." if problem else f"No tag of {total:,} holds “{clean(text)}”."
-        return State("empty", said, "", "`Esc` clears the filter.")
+        return nothing_found(f"No tag of {total:,}", text, parse(text, tags=True).problem)
     if bad:
         return State("partial", f"{bad} of {total:,} tags could not be read.", "", "Rows say why.")
     return READY if before.kind in ("empty", "partial") and tags.rows else None

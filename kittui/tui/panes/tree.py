@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kittui.oci.protocols import Repository, RepositoryEntry, Source
+from kittui.oci.reference import Place
+from kittui.terminal import clean
 from kittui.tui.frame.ports import PlaceEntry
 from kittui.tui.panes.queries import Query, parse
 from kittui.tui.panes.state import READY, State
@@ -77,6 +79,41 @@ class FavouritesRow:
 
 
 TreeRow = PlaceRow | GroupRow | RepositoryRow | FavouritesRow
+
+
+def place_label(place: Place) -> str:
+    """A place as the tree names it."""
+    if place.kind == "local":
+        return "Local store"
+    return clean(place.host or place.directory)
+
+
+def repository_row(
+    place: PlaceRow,
+    entry: RepositoryEntry,
+    before: RepositoryRow | None,
+    favourites: Collection[str],
+    *,
+    typed: bool = False,
+) -> RepositoryRow:
+    """The row of a repository that was listed in an open place; the row that it had `before` is kept."""
+    if before is not None:
+        before.entry, before.typed = entry, typed
+        before.tags, before.size = entry.tag_count or before.tags, entry.size or before.size
+        return before
+    if place.source is None:
+        raise AssertionError("a place is opened before its repositories are")
+    repository = place.source.repository(entry.name)
+    return RepositoryRow(
+        place,
+        entry,
+        repository,
+        entry.name,
+        typed,
+        repository.reference() in favourites,
+        tags=entry.tag_count,
+        size=entry.size,
+    )
 
 
 def row_key(row: TreeRow) -> tuple[str, ...]:
