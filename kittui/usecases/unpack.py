@@ -22,8 +22,9 @@ from kittui.retry import Retries
 from kittui.transfer.extract import Limits
 from kittui.transfer.fetch import Tuning, fetch_blob
 from kittui.transfer.paths import Piece, check_entries, safe_parts
+from kittui.transfer.placing import Answers
 from kittui.transfer.progress import Progress
-from kittui.transfer.staging import Answers, Plain, Staging
+from kittui.transfer.staging import Plain, Staging
 from kittui.transfer.tree import Placed
 from kittui.usecases.change.transfer import PARENTS, Find
 from kittui.usecases.inspect.inspector import Inspector

@@ -34,7 +34,7 @@ from kittui.registry import RegistrySource
 from kittui.retry import Pace
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
-from kittui.transfer.staging import Answers
+from kittui.transfer.placing import Answers
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
 from tests.fakes.docker_registry import DockerRegistry

@@ -25,8 +25,9 @@ from kittui.oci.digest import Digest
 from kittui.transfer import paths
 from kittui.transfer.extract import Limits
 from kittui.transfer.paths import RESERVED, safe_parts
+from kittui.transfer.placing import Answers
 from kittui.transfer.scratch import Scratch
-from kittui.transfer.staging import Answers, Plain, Staging
+from kittui.transfer.staging import Plain, Staging
 from kittui.transfer.tree import Placed
 
 Member = tuple[str, bytes | None, dict[str, object]]

@@ -18,8 +18,8 @@ from kittui.modelkit import parse_filters
 from kittui.oci.traffic import metered
 from kittui.terminal import counted, size_text
 from kittui.transfer.extract import Limits
+from kittui.transfer.placing import Answers
 from kittui.transfer.progress import Progress
-from kittui.transfer.staging import Answers
 from kittui.transfer.tree import Decision
 from kittui.usecases.unpack import Unpacked, UnpackPlan, apply_unpack, plan_unpack
 

@@ -25,7 +25,7 @@ from kittui.usecases.change.tools import ChangeTools
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit
-    from kittui.transfer.staging import Answers
+    from kittui.transfer.placing import Answers
     from kittui.transfer.tree import Decision
     from kittui.tui.change.ticks import Choice as Ticked
 
@@ -181,7 +181,7 @@ ANSWERS: tuple[Choice[tuple[str, bool]], ...] = (
 
 async def ask_about(context: Context, paths: Sequence[str], since: float | None = None) -> Answers:
     """One question for each file, until one is answered for all. Raises Interrupted where the user would not."""
-    from kittui.transfer.staging import Answers
+    from kittui.transfer.placing import Answers
 
     answers: dict[str, Decision] = {}
     for number, path in enumerate(paths, 1):
