@@ -25,11 +25,6 @@ LINE_LIMIT = 1024 * 1024
 """Bytes of an argument that ends with its line at most."""
 
 
-def pickle_budget(what: str = "the pickle") -> Budget:
-    """What following the pickles of one file may cost."""
-    return Budget(what, items=5_000_000)
-
-
 def _long(raw: bytes) -> int:
     return int.from_bytes(raw, "little", signed=True)
 

@@ -34,7 +34,6 @@ ACCEPT_MANIFESTS = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CREATED = "org.opencontainers.image.created"
-KIT_CLI_VERSION = "ml.kitops.modelkit.cli-version"
 KIT_LAYER_SUBTYPE = "ml.kitops.modelkit.layer-subtype"
 KIT_KITFILE = "ml.kitops.modelkit.kitfile"
 MODEL_FILEPATH = "org.cncf.model.filepath"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
-from kittui.oci.media_types import KIT_CLI_VERSION, KIT_CONFIG, OCI_MANIFEST
+from kittui.oci.media_types import KIT_CONFIG, OCI_MANIFEST
 from kittui.oci.reference import parse_reference
 
 BLOCK = 512
@@ -80,7 +80,7 @@ def pack(
         "schemaVersion": 2,
         "config": described.to_json(),
         "layers": layers or None,
-        "annotations": dict(sorted({KIT_CLI_VERSION: version, **(annotations or {})}.items())),
+        "annotations": dict(sorted({"ml.kitops.modelkit.cli-version": version, **(annotations or {})}.items())),
     }
     return Packed(go_json(manifest), {described.digest: config, **blobs})
 

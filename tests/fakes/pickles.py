@@ -6,13 +6,13 @@ from typing import Any
 
 from kittui.budget import Budget
 from kittui.formats.need import Cursor, run_bytes
-from kittui.formats.pickle import follow_pickle, pickle_budget
+from kittui.formats.pickle import follow_pickle
 from kittui.formats.pickled import Map, Program
 
 
 def follow(content: bytes, budget: Budget | None = None) -> Program:
     """The first pickle in `content`."""
-    budget = budget or pickle_budget()
+    budget = budget or Budget("the pickle", items=5_000_000)
     return run_bytes(follow_pickle(Cursor(len(content), "the pickle", budget), budget), content)
 
 

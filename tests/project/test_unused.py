@@ -12,7 +12,7 @@ CALLED_BY_OTHERS = (
     *("action_*", "on_*", "watch_*", "render", "render_line", "control", "get_default_screen", "get_system_commands"),
     *("animation_level", "border_title", "border_subtitle", "can_focus", "cursor_blink", "cursor_position"),
     *("max_height", "min_height"),
-    *("AUTO_FOCUS", "CSS_PATH", "DEFAULT_CSS", "HELP_GROUP", "TITLE"),
+    *("AUTO_FOCUS", "CSS_PATH", "DEFAULT_CSS", "TITLE"),
     # Pillow
     "MAX_IMAGE_PIXELS",
     # asyncio, click, pydantic, Python

@@ -37,7 +37,6 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden;
     }
     """
-    HELP_GROUP: ClassVar[str] = "Moving"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "down(1)", "Down", id="board.down", tooltip="Next repository", show=False),
         Binding("up,k", "down(-1)", "Up", id="board.up", tooltip="Previous repository", show=False),

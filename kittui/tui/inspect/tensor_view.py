@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events, on
@@ -84,7 +83,6 @@ class TensorView(Vertical):
     TensorView Lines { width: 54; border-left: solid $kit-line; padding: 0 1; display: none; }
     TensorView.roomy Lines { display: block; }
     """
-    HELP_GROUP: ClassVar[str] = "Moving"
 
     def __init__(self) -> None:
         super().__init__()

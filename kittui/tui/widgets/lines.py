@@ -90,7 +90,6 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden;
     }
     """
-    HELP_GROUP: ClassVar[str] = "Moving"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "step(1)", "Down", id="text.down", tooltip="One line down", show=False),
         Binding("up,k", "step(-1)", "Up", id="text.up", tooltip="One line up", show=False),

@@ -37,7 +37,6 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden;
     }
     """
-    HELP_GROUP: ClassVar[str] = "Moving"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", id="move.down", tooltip="Next row", show=False),
         Binding("up,k", "move(-1)", "Up", id="move.up", tooltip="Previous row", show=False),
