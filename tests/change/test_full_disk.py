@@ -27,7 +27,8 @@ from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import Moved, apply_move, plan_move
 from kittui.usecases.inspect.inspector import Inspector
-from kittui.usecases.unpack import apply_unpack, plan_unpack
+from kittui.usecases.unpack.apply import apply_unpack
+from kittui.usecases.unpack.plan import plan_unpack
 from tests.change.big import IMPATIENT, QUICK, SIZE, whole
 from tests.fakes.docker_registry import DockerRegistry, StartRegistry
 from tests.fakes.kit_semantics import kit_list

@@ -21,9 +21,9 @@ from kittui.tui.dialogs.dialog import Box
 from kittui.tui.dialogs.plan import PlanDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame import keyboard
-from kittui.usecases import unpack
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.transfer import apply_move, plan_move
+from kittui.usecases.unpack import plan as unpack
 from tests.change.kits import Kits, jobs_of, on, ready, said, said_times
 from tests.fakes.memory import MemoryRepository
 from tests.tui.waiting import EARLY, SMALL, browse, burst, footer, quiet, read_first, seen, text_of, until

@@ -36,7 +36,8 @@ from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
 from kittui.transfer.placing import Answers
 from kittui.usecases.inspect.inspector import Inspector
-from kittui.usecases.unpack import Unpacked, apply_unpack, plan_unpack
+from kittui.usecases.unpack.apply import Unpacked, apply_unpack
+from kittui.usecases.unpack.plan import plan_unpack
 from tests.fakes.docker_registry import DockerRegistry
 from tests.fakes.memory import MemoryRepository, MemorySource
 

@@ -21,7 +21,8 @@ from kittui.transfer.extract import Limits
 from kittui.transfer.placing import Answers
 from kittui.transfer.progress import Progress
 from kittui.transfer.tree import Decision
-from kittui.usecases.unpack import Unpacked, UnpackPlan, apply_unpack, plan_unpack
+from kittui.usecases.unpack.apply import Unpacked, apply_unpack
+from kittui.usecases.unpack.plan import UnpackPlan, plan_unpack
 
 _WORDS: dict[str, tuple[Decision, bool]] = {
     "o": ("overwrite", False),

@@ -127,7 +127,8 @@ Again = Callable[["StorageError", "Ticked", float], Awaitable["Ticked | None"]]
 def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again: Again | None = None) -> Job:
     """Where every layer is taken, the parents come along, as with `kit unpack`."""
     from kittui.transfer.progress import Progress
-    from kittui.usecases.unpack import apply_unpack, plan_unpack
+    from kittui.usecases.unpack.apply import apply_unpack
+    from kittui.usecases.unpack.plan import plan_unpack
 
     async def work(job: Job) -> str:
         since = monotonic()

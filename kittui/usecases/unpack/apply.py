@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from kittui.errors import Malformed, NetworkError, NotFound, Refused, TooLarge, Unsupported
+from kittui.errors import Malformed, NetworkError, NotFound
 from kittui.formats.tar import FileEntry
-from kittui.modelkit import Filter, Layer, ModelKit, Selection, kitfile_yaml, select
-from kittui.modelkit.variants import needs_choice
-from kittui.oci.digest import Digest
-from kittui.oci.media_types import CONFIG_LIMIT
+from kittui.modelkit import Layer
 from kittui.oci.protocols import Repository
-from kittui.oci.target import Target
 from kittui.oci.traffic import Traffic, metered
 from kittui.retry import Retries
 from kittui.transfer.extract import Limits
@@ -26,51 +21,11 @@ from kittui.transfer.placing import Answers
 from kittui.transfer.progress import Progress
 from kittui.transfer.staging import Plain, Staging
 from kittui.transfer.tree import Placed
-from kittui.usecases.change.transfer import PARENTS, Find
 from kittui.usecases.inspect.inspector import Inspector
-
-PIECE = 1024 * 1024
+from kittui.usecases.unpack.plan import Part, UnpackPlan, check_layer, may_hold
 
 Decide = Callable[[Sequence[str]], Awaitable[Answers]]
 """Asked what to do with paths that are there already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What to take from one ModelKit: whole layers, and single files that may be in its other layers."""
-
-    repository: Repository
-    kit: ModelKit
-    layers: tuple[Layer, ...]
-    files: tuple[str, ...] = ()
-
-    @property
-    def others(self) -> tuple[Layer, ...]:
-        """The layers to look for files in, those whose Kitfile path leads to one of them first."""
-        left = [layer for layer in self.kit.layers if layer not in self.layers]
-        return tuple(sorted(left, key=lambda layer: not any(_may_hold(layer, path) for path in self.files)))
-
-
-@dataclass(frozen=True, slots=True)
-class UnpackPlan:
-    """What will be unpacked where: parents first, the Kitfile last; `size` is bytes of the layers to read whole."""
-
-    reference: str
-    digest: Digest
-    directory: Path
-    parts: tuple[Part, ...]
-    kitfile: bytes | None
-    verify: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of the whole layers to read."""
-        return sum(layer.size for part in self.parts for layer in part.layers)
-
-    @property
-    def place(self) -> str:
-        """Where it happens, as the first line of a plan says it."""
-        return str(self.directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,78 +47,6 @@ class Unpacked:
             "files": [{"path": one.path, "size": one.size, "outcome": one.outcome} for one in self.files],
             "traffic": {"requests": self.traffic.requests, "bytes": self.traffic.bytes},
         }
-
-
-async def open_kit(repository: Repository, target: Target) -> ModelKit:
-    """The ModelKit itself. Raises Refused otherwise."""
-    manifest = await repository.manifest(target)
-    if manifest.is_index:
-        raise needs_choice(manifest, repository.reference(target))
-    config = b"" if manifest.config is None else await repository.read_blob(manifest.config, CONFIG_LIMIT)
-    kit = ModelKit.parse(manifest, config)
-    if not kit.is_modelkit:
-        raise Refused(
-            f"this is not a ModelKit but {kit.label}",
-            hint="Only ModelKits, ModelPacks, Docker and Ollama models are unpacked.",
-            reference=repository.reference(target),
-        )
-    return kit
-
-
-async def plan_unpack(
-    repository: Repository,
-    target: Target,
-    directory: Path,
-    *,
-    find: Find | None = None,
-    filters: Sequence[Filter] = (),
-    files: Sequence[str] = (),
-    layers: Sequence[int] | None = None,
-    kitfile: bool | None = None,
-    verify: bool = False,
-) -> UnpackPlan:
-    """Choose what to unpack: by kit's filters, or by `layers` (their positions) and `files`.
-
-    With `files` alone nothing else is taken; `kitfile` overrules what filters say of it. Parents are found by `find`,
-    taken first, and only their model and model parts, as kit does. Raises NotFound, Malformed, UnsafePath, Refused.
-    """
-    kit = await open_kit(repository, target)
-    if layers is not None:
-        wanted = Selection(kitfile is not False, tuple(layer for layer in kit.layers if layer.position in layers))
-    elif files and not filters:
-        wanted = Selection(False, ())
-    else:
-        wanted = select(kit.layers, filters)
-    named = tuple(dict.fromkeys("/".join(safe_parts(path)) for path in files))
-    parts = [Part(repository, kit, wanted.layers, named)]
-    if find is not None and layers is None and not (files and not filters):
-        parts = [*await _parents(kit, find, filters), *parts]
-    for part in parts:
-        for layer in part.layers:
-            _check(layer, part.repository)
-    with_kitfile = wanted.kitfile if kitfile is None else kitfile
-    content = kitfile_yaml(kit.kitfile).encode("utf-8", "surrogateescape") if with_kitfile else None
-    return UnpackPlan(repository.reference(target), kit.digest, directory, tuple(parts), content, verify)
-
-
-async def _parents(kit: ModelKit, find: Find, filters: Sequence[Filter]) -> list[Part]:
-    """The chain of referenced ModelKits, farthest first; a filter without the model takes nothing of them."""
-    narrowed = [replace(one, types=frozenset({"model"})) for one in filters if "model" in one.types]
-    chain: list[Part] = []
-    seen = {kit.digest}
-    while (reference := kit.model_reference) is not None and not (filters and not narrowed):
-        if len(chain) == PARENTS:
-            raise TooLarge(f"more than {PARENTS} model references follow each other", hint="kit stops there too.")
-        repository, target = await find(reference)
-        kit = await open_kit(repository, target)
-        if kit.digest in seen:
-            raise Refused("the model references lead in a circle", hint="Correct model.path and repack.").at(
-                str(reference)
-            )
-        seen.add(kit.digest)
-        chosen = select(kit.layers, narrowed or [Filter(frozenset({"model"}))])
-        chain.insert(0, Part(repository, kit, chosen.layers))
-    return chain
 
 
 async def apply_unpack(
@@ -251,8 +134,8 @@ class _Unpacking:
             ranged = part.repository.files is None and layer.compression == "none" and not self.plan.verify
             if ranged and not part.repository.source.capabilities.ranges.denied:
                 found = await self._ranges(staging, part.repository, layer, frozenset(missing))
-            elif any(_may_hold(layer, path) for path in missing) or layer.legacy or layer.path is None:
-                _check(layer, part.repository)
+            elif any(may_hold(layer, path) for path in missing) or layer.legacy or layer.path is None:
+                check_layer(layer, part.repository)
                 await self._whole(staging, part.repository, layer, frozenset(missing))
                 found = {piece.path for piece in staging.staged[before:]}
             else:
@@ -303,30 +186,6 @@ def plain_of(layer: Layer) -> Plain:
 def under_of(layer: Layer) -> tuple[str, ...]:
     """The folder that an old kit's layer is put under: that of its Kitfile path."""
     return safe_parts(layer.path)[:-1] if layer.legacy and layer.path and layer.format == "tar" else ()
-
-
-def _check(layer: Layer, repository: Repository) -> None:
-    """Refuse what kit refuses: unknown layers, and digests that contradict the Kitfile."""
-    if layer.problem is not None:
-        raise Malformed(
-            f"a layer can't be unpacked: {layer.problem}",
-            hint="The manifest and the Kitfile do not belong together: do not trust this ModelKit.",
-            reference=repository.reference(),
-        )
-    if layer.compression == "other" or layer.format == "other":
-        raise Unsupported(
-            f"a layer of type {layer.media_type} can't be unpacked",
-            hint="kittui unpacks tar and raw layers, plain or compressed with gzip or zstd.",
-            reference=repository.reference(),
-        )
-
-
-def _may_hold(layer: Layer, path: str) -> bool:
-    """Whether the Kitfile's path of a layer leads to a file, or below it."""
-    if layer.path is None:
-        return True
-    own = "/".join(part for part in layer.path.split("/") if part not in ("", "."))
-    return not own or path == own or path.startswith(own + "/") or own.startswith(path + "/")
 
 
 def _picked(path: str, files: frozenset[str]) -> bool:

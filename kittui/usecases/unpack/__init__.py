@@ -1,0 +1,1 @@
+"""Unpacking a ModelKit into a folder."""
