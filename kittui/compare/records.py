@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from kittui.compare.excerpts import first_difference
 from kittui.compare.text import split
-from kittui.formats.tables import RECORD_LIMIT, Splitter
+from kittui.formats.records import RECORD_LIMIT, Splitter
 from kittui.formats.text import UTF8, Decoder, Encoding
 
 Read = Callable[[int, int], bytes]

@@ -30,7 +30,8 @@ from kittui.compare.tables import (
 from kittui.compare.text import CONTEXT, HUNKS_LIMIT, compare_lines, encoding_notes, ends_words
 from kittui.errors import TooLarge
 from kittui.formats.notebook import NOTEBOOK_LIMIT
-from kittui.formats.tables import RECORD_LIMIT, SAMPLE, Cells, Form, Splitter, read_form, table_suffix
+from kittui.formats.records import RECORD_LIMIT, Splitter
+from kittui.formats.tables import SAMPLE, Cells, Form, read_form, table_suffix
 from kittui.formats.text import SNIFFED, Encoding, sniff
 
 KEPT = 200_000

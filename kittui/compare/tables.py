@@ -14,7 +14,8 @@ from kittui.compare.excerpts import between, shortened
 from kittui.compare.lines import increasing, matching_blocks
 from kittui.errors import Malformed
 from kittui.formats.exact_json import canonical_json, json_text, parse_json
-from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, Splitter, fields_of, read_form, shown_cell
+from kittui.formats.records import Splitter
+from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, fields_of, read_form, shown_cell
 
 CELLS = 4_000_000
 """Cells of one side that are held at once."""

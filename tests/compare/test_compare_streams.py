@@ -15,8 +15,9 @@ from kittui.compare.contents import compare_contents
 from kittui.compare.records import RecordReader, pass_long
 from kittui.compare.streams import Side, compare_streams, schema
 from kittui.compare.tables import compare_tables, read_table
+from kittui.formats import records as cutting
 from kittui.formats import tables
-from kittui.formats.tables import Splitter
+from kittui.formats.records import Splitter
 
 
 def side(content: bytes) -> Side:
@@ -40,7 +41,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (streams, records):
         monkeypatch.setattr(module, "PIECE", 128)
     monkeypatch.setattr(records, "RECORD_LIMIT", 512)
-    monkeypatch.setattr(tables, "RECORD_LIMIT", 512)
+    for module in (tables, cutting):
+        monkeypatch.setattr(module, "RECORD_LIMIT", 512)
     monkeypatch.setattr(records, "BEFORE", 256)
 
 

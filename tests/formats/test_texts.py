@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
 from kittui.formats.notebook import notebook_budget, read_notebook
-from kittui.formats.tables import Form, Splitter, read_form, split_cells
+from kittui.formats.records import Splitter, split_cells
+from kittui.formats.tables import Form, read_form
 from kittui.formats.text import Decoder, Encoding, decode, decode_exactly, hex_lines, sniff
 
 CELLS = st.lists(

@@ -6,7 +6,8 @@ from typing import Any
 
 from kittui.budget import Budget
 from kittui.errors import Malformed, TooLarge
-from kittui.formats.tables import Form, Splitter, read_form, table_suffix
+from kittui.formats.records import Splitter
+from kittui.formats.tables import Form, read_form, table_suffix
 from kittui.formats.text import SNIFFED, Decoder, Encoding, sniff
 from kittui.usecases.inspect.viewers.paging import Pager
 from kittui.usecases.inspect.viewers.shown import Grid, OpenFile, Record, Shown, Viewer, Way, clean_line
