@@ -19,38 +19,12 @@ from kittui.registry.credentials import Credential, Credentials
 from kittui.registry.headers import Challenge
 from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.realm import Realm, UntrustedRealm, accepting, check_addresses, judge_realm
+from kittui.registry.scopes import Scopes, lacking
 
 CLIENT_ID = "kittui"
 _SHORTEST = 60.0
 _EARLY = 5.0
 _TOKEN_LIMIT = 64 * 1024
-_SCOPE_LIMIT = 2048
-_MOST_SCOPES = 10
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Scope:
-    """What a token is asked for: `repository:team/fraud:pull,push`."""
-
-    kind: str
-    name: str
-    actions: frozenset[str]
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.name}:{','.join(sorted(self.actions))}"
-
-    def covers(self, other: Scope) -> bool:
-        """Whether a token for this does for the other too."""
-        return (self.kind, self.name) == (other.kind, other.name) and self.actions >= other.actions
-
-
-def repository_scope(name: str, *actions: str) -> Scope:
-    """Actions (pull, push, delete) on a repository."""
-    return Scope("repository", name, frozenset(actions))
-
-
-CATALOG = Scope("registry", "catalog", frozenset({"*"}))
-Scopes = frozenset[Scope]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +117,7 @@ class Authenticator:
                 await check_addresses(realm, self.registry, self.lookup)
                 self._realm, self._service = realm, bearer.parameters.get("service", "")
                 self._tokens.clear()
-            also = _words(bearer.parameters.get("scope", ""), scopes)
+            also = lacking(bearer.parameters.get("scope", ""), scopes)
             if also:
                 self._also[scopes] = also
             self._drop(rejected)
@@ -253,18 +227,6 @@ class Authenticator:
         if status in (400, 401, 403):
             return Unauthorized(f"{self.lookup} wants a login", hint=f"Run: kittui login {self.lookup}")
         return http_problem(status, complaint, self.lookup, "fetch a token")
-
-
-def _words(text: str, scopes: Scopes) -> tuple[str, ...]:
-    """The scopes that a challenge names and that ours do not cover; what is not a scope at all is passed over."""
-    words = [word for word in text[:_SCOPE_LIMIT].split() if word.isascii() and word.isprintable()]
-    return tuple(dict.fromkeys(word for word in words[:_MOST_SCOPES] if not _covered(word, scopes)))
-
-
-def _covered(word: str, scopes: Scopes) -> bool:
-    kind, _, rest = word.partition(":")
-    name, _, actions = rest.rpartition(":")
-    return any(scope.covers(Scope(kind, name, frozenset(actions.split(",")))) for scope in scopes)
 
 
 def _basic(credential: Credential) -> str:

@@ -13,11 +13,11 @@ from kittui.oci.content import BytesReader
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import YES, BlobReader, Power
-from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Call, read_some
 from kittui.registry.headers import parse_content_range, parse_length
 from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.readers import HttpBlobReader
+from kittui.registry.scopes import repository_scope
 from kittui.registry.session import Session
 
 _RESOLVED_SECONDS = 300.0

@@ -9,9 +9,9 @@ import httpx
 
 from kittui.errors import NetworkError, TooLarge
 from kittui.oci.traffic import count
-from kittui.registry.auth import Scopes
 from kittui.registry.headers import parse_length
 from kittui.registry.problems import BODY_LIMIT
+from kittui.registry.scopes import Scopes
 from kittui.registry.transport.faults import transport_problem
 from kittui.registry.transport.wire import Body
 from kittui.registry.watch import Watch

@@ -9,11 +9,11 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import ACCEPT_MANIFESTS, MANIFEST_LIMIT, MANIFEST_WRITE_LIMIT
 from kittui.oci.target import Target, parse_target
-from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
 from kittui.registry.headers import parse_length, stated_digest
 from kittui.registry.problems import Complaint, http_problem
 from kittui.registry.refusals import NOT_TAKEN, immutable, not_taken
+from kittui.registry.scopes import repository_scope
 from kittui.registry.session import Session
 from kittui.tasks import aside_if_large
 

@@ -16,11 +16,11 @@ from kittui.oci.manifest import Manifest, load_object
 from kittui.oci.media_types import OCI_INDEX
 from kittui.oci.protocols import YES, Incomplete, Power
 from kittui.oci.tag import Tag
-from kittui.registry.auth import repository_scope
 from kittui.registry.calls import Answer, Call
 from kittui.registry.manifests import Manifests
 from kittui.registry.pages import PageGone, pages
 from kittui.registry.problems import Complaint
+from kittui.registry.scopes import repository_scope
 from kittui.registry.session import Session
 from kittui.tasks import spread
 

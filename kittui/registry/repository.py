@@ -13,7 +13,6 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import BlobContent, BlobFiles, BlobReader, Power, Repository, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.registry.auth import repository_scope
 from kittui.registry.blobs import Blobs
 from kittui.registry.calls import Call
 from kittui.registry.manifests import Manifests
@@ -21,6 +20,7 @@ from kittui.registry.pages import names
 from kittui.registry.problems import naming
 from kittui.registry.referrers import UNREADABLE, Referrers
 from kittui.registry.removal import Removal
+from kittui.registry.scopes import repository_scope
 from kittui.registry.session import Session
 from kittui.registry.uploads import Uploads
 

@@ -10,13 +10,13 @@ from kittui.errors import Denied, KittuiError, NotFound, RegistryError, Unauthor
 from kittui.oci.protocols import YES, Capabilities, Power, RepositoryEntry, Traits
 from kittui.oci.reference import Place, check_host, check_repository
 from kittui.registry.access import DOCKER_HUB, Access, Listeners, OnWait, OnWaited, OnWarning, Patience
-from kittui.registry.auth import CATALOG
 from kittui.registry.calls import Call
 from kittui.registry.credentials import ANONYMOUS, Credentials
 from kittui.registry.manifests import Manifests
 from kittui.registry.pages import names
 from kittui.registry.removal import NOBODY
 from kittui.registry.repository import RegistryRepository
+from kittui.registry.scopes import CATALOG
 from kittui.registry.session import Session
 from kittui.registry.upload_ways import UploadLimits
 

@@ -21,13 +21,13 @@ from kittui.errors import (
 )
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.protocols import BlobContent
-from kittui.registry.auth import repository_scope
 from kittui.registry.bodies import Stretch
 from kittui.registry.calls import Answer, Call, origin
 from kittui.registry.headers import parse_length, parse_upload_range
 from kittui.registry.problems import Complaint, too_long
 from kittui.registry.redirects import REDIRECTS
 from kittui.registry.refusals import NOT_TAKEN, not_taken
+from kittui.registry.scopes import repository_scope
 from kittui.registry.session import Session
 from kittui.registry.upload_ways import Way
 

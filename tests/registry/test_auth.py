@@ -13,10 +13,11 @@ from kittui.errors import Denied, RegistryError, Unauthorized
 from kittui.oci.tag import Tag
 from kittui.oci.traffic import metered
 from kittui.registry import Access, Credential, CredentialStore, FixedCredentials, UntrustedRealm
-from kittui.registry.auth import Authenticator, TokenRequest, repository_scope
+from kittui.registry.auth import Authenticator, TokenRequest
 from kittui.registry.credentials import ANONYMOUS
 from kittui.registry.headers import Challenge
 from kittui.registry.realm import Realm, check_addresses, judge_realm
+from kittui.registry.scopes import repository_scope
 from tests.fakes.docker_registry import StartRegistry
 from tests.fakes.registry_servers import connect
 from tests.fakes.scripted_registry import Reply, Request, ScriptedRegistry
