@@ -1,21 +1,16 @@
-"""Texts and tables of any size, compared in one pass over both sides with bounded memory.
-
-Both sides are walked together. Where they differ, as many lines of both are aligned as it takes to find each other
-again, within WINDOWS bytes: what moved farther is told as removed and added.
-"""
+"""Texts and tables of any size, compared in one pass over both sides with bounded memory."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import thread_time
 
 from kittui.compare.changes import Hunk, Row, TextChange
-from kittui.compare.excerpts import between, first_difference
-from kittui.compare.lines import Block, matching_blocks
+from kittui.compare.excerpts import between
 from kittui.compare.notebooks import compare_notebooks
-from kittui.compare.records import PIECE, RECORDS, Read, Record, RecordReader, pass_both, pass_long
+from kittui.compare.records import RECORDS, Read, Record, RecordReader
 from kittui.compare.tables import (
     CELLS,
     SAME_ROWS,
@@ -27,7 +22,8 @@ from kittui.compare.tables import (
     evident_key,
     read_rows,
 )
-from kittui.compare.text import CONTEXT, HUNKS_LIMIT, compare_lines, encoding_notes, ends_words
+from kittui.compare.text import HUNKS_LIMIT, compare_lines, encoding_notes, ends_words
+from kittui.compare.walking import walk
 from kittui.errors import TooLarge
 from kittui.formats.notebook import NOTEBOOK_LIMIT
 from kittui.formats.records import RECORD_LIMIT, Splitter
@@ -38,11 +34,8 @@ KEPT = 200_000
 """Lines of hunks that are kept; of more than that there are counts alone."""
 SECONDS = 60
 """Of the processor, that hunks of one file are made for; what differs further on is counted."""
-WINDOWS = (64 * 1024, 512 * 1024, 2 * 1024 * 1024)
-"""Characters of each side in which both are looked for in each other, one after the other."""
 _KEYED = 256 * 1024
 """Characters at the start of a table that its key is assessed by."""
-_SOLID = 4
 
 
 class _NoTable(Exception):
@@ -60,26 +53,6 @@ class Side:
 def side_of(content: bytes) -> Side:
     """A file that is in memory."""
     return Side(len(content), lambda offset, length: content[offset : offset + length])
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Records of both sides that begin and end together; `blocks` are those that are the same, the rest was replaced.
-
-    `number_a` and `number_b` are how many records come before.
-    """
-
-    a: list[Record]
-    b: list[Record]
-    blocks: list[Block]
-    number_a: int
-    number_b: int
-    before_a: list[str]
-    before_b: list[str]
-
-
-Alike = Callable[[Record, int], object]
-"""What records of one side (0 or 1) are compared by, where it is not their bytes."""
 
 
 def compare_streams(path: str, a: Side, b: Side) -> TextChange:
@@ -123,86 +96,8 @@ def schema(path: str, a: Side, b: Side, lines: tuple[int, int] | None) -> TextCh
     return TextChange(path, "table", table=table, notes=(note,))
 
 
-def _walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Iterator[_Stretch]:
-    """The stretches in which both sides are not the same all along."""
-    while True:
-        if alike is None:
-            a.fill(PIECE)
-            b.fill(PIECE)
-            if a.buffer == b.buffer:
-                if a.ended and b.ended:
-                    _pass_same(a, b)
-                    return
-                same = len(a.buffer)
-            else:
-                same = first_difference(a.buffer, b.buffer)
-            if same and (measured := a.measure(same))[0]:
-                a.skip(*measured)
-                b.skip(*measured)
-                continue
-        found = _stretch(a, b, alike)
-        if found is None:
-            return
-        yield found
-
-
 def _is_late(started: float) -> bool:
     return thread_time() - started > SECONDS
-
-
-def _pass_same(a: RecordReader, b: RecordReader) -> None:
-    """Pass over all that is left, the same on both sides."""
-    while (records := a.peek(PIECE)) or records is None:
-        if records is None:
-            pass_both(a, b)
-            continue
-        a.skip_records(records)
-        b.skip_records(records)
-
-
-def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> _Stretch | None:
-    for window in WINDOWS:
-        numbers, before = (a.number, b.number), (a.before(CONTEXT), b.before(CONTEXT))
-        records_a, records_b = a.peek(window), b.peek(window)
-        if records_a is None or records_b is None:
-            pair = _long(a, records_a, b, records_b)
-            return _Stretch(*pair, [(0, 0, 1)] if pair[0] == pair[1] else [], *numbers, *before)
-        if not records_a and not records_b:
-            return None
-        keys_a: Sequence[object] = [alike(record, 0) for record in records_a] if alike else records_a
-        keys_b: Sequence[object] = [alike(record, 1) for record in records_b] if alike else records_b
-        blocks = matching_blocks(keys_a, keys_b)
-        sizes = sum(map(len, records_a)), sum(map(len, records_b))
-        if a.ended and b.ended and sizes == (len(a.buffer), len(b.buffer)):
-            end_a, end_b = len(records_a), len(records_b)
-        elif blocks and (window == WINDOWS[-1] or blocks[-1][2] >= _SOLID):
-            end_a, end_b = blocks[-1][0] + blocks[-1][2], blocks[-1][1] + blocks[-1][2]
-        elif window == WINDOWS[-1]:
-            end_a, end_b = len(records_a), len(records_b)
-        else:
-            continue
-        one, other = records_a[:end_a], records_b[:end_b]
-        a.skip_records(one)
-        b.skip_records(other)
-        return _Stretch([*one], [*other], blocks, *numbers, *before)
-    return None
-
-
-def _long(
-    a: RecordReader, records_a: Sequence[str] | None, b: RecordReader, records_b: Sequence[str] | None
-) -> tuple[list[Record], list[Record]]:
-    """Pass over the first record of each side, of which one at least is too long to be held: they are partners."""
-    if records_a is None and records_b is None:
-        one, other = pass_both(a, b)
-        return [one], [other]
-    sides: list[list[Record]] = []
-    for reader, records in ((a, records_a), (b, records_b)):
-        if records is None:
-            sides.append([pass_long(reader)])
-        else:
-            sides.append([*records[:1]])
-            reader.skip_records(records[:1])
-    return sides[0], sides[1]
 
 
 def _text(record: Record) -> str:
@@ -214,7 +109,7 @@ def _compare_texts(path: str, sides: tuple[Side, Side], encodings: tuple[Encodin
     added = removed = cut = kept = 0
     started = thread_time()
     hunks: list[Hunk] = []
-    for stretch in _walk(a, b):
+    for stretch in walk(a, b):
         gaps = between(stretch.blocks, len(stretch.a), len(stretch.b))
         removed += sum(high - low for low, high, _, _ in gaps)
         added += sum(high - low for _, _, low, high in gaps)
@@ -330,7 +225,7 @@ def _compare_tables(path: str, kind: str, sides: tuple[Side, Side], encodings: t
 
     counts: Counter[str] = Counter()
     rows: list[Row] = []
-    for stretch in _walk(a.reader, b.reader, None if a.form == b.form else alike):
+    for stretch in walk(a.reader, b.reader, None if a.form == b.form else alike):
         passed_a = passed_b = at_a = at_b = 0
         for a_from, a_to, b_from, b_to in between(stretch.blocks, len(stretch.a), len(stretch.b)):
             passed_a, passed_b = passed_a + _rows(stretch.a[at_a:a_from]), passed_b + _rows(stretch.b[at_b:b_from])

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kittui.budget import Budget
-from kittui.compare.changes import Column, Row, Status, Table, ValueChange
-from kittui.compare.documents import compare_documents
-from kittui.compare.excerpts import between, shortened
-from kittui.compare.lines import increasing, matching_blocks
+from kittui.compare.cells import cut_row
+from kittui.compare.changes import Column, Row, Status, Table
+from kittui.compare.lines import increasing
+from kittui.compare.pairing import pairs_by_key, pairs_by_order
 from kittui.errors import Malformed
 from kittui.formats.exact_json import canonical_json, json_text, parse_json
 from kittui.formats.records import Splitter
-from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, fields_of, read_form, shown_cell
+from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, fields_of, read_form
 
 CELLS = 4_000_000
 """Cells of one side that are held at once."""
@@ -23,19 +23,9 @@ ROWS_LIMIT = 2_000
 """Rows that are kept with their cells; the counts are of all."""
 CELLS_LIMIT = 200_000
 """Cells of these that are kept, of wide tables."""
-CELL_LIMIT = 2_000
-"""Characters of a cell that are kept: those around what differs."""
-_MOST = 2 * CELL_LIMIT
-"""Characters of an excerpt at most: it has what it takes to see a difference, and some words around."""
-_VALUES = 50
-"""Differences inside of one row's JSON that are kept."""
-_PARSED = 1024 * 1024
-"""Characters of a cell up to which its JSON is compared by value."""
 
 SAME_ROWS = "the same rows, written otherwise"
 UNCLOSED = "a quote is not closed: from there on every line is a row"
-
-Pairs = list[tuple[int | None, int | None]]
 
 _KEY_NAME = re.compile(r"(?:.*[_\- .])?(?:id|key|uuid|guid|index|sha256|hash|name|title)\Z", re.IGNORECASE)
 _ID_IN_CAMEL_CASE = re.compile(r".*[a-z](?:Id|ID|Key)\Z")
@@ -149,9 +139,9 @@ class Shape:
         """
         compared_a, compared_b = [self.compared_a(row) for row in a], [self.compared_b(row) for row in b]
         pairs, moved = (
-            _by_key(compared_a, compared_b, self._common.index(key))
+            pairs_by_key(compared_a, compared_b, self._common.index(key))
             if key is not None
-            else _by_order(compared_a, compared_b)
+            else pairs_by_order(compared_a, compared_b)
         )
         counts: Counter[str] = Counter(reordered=moved)
         room = max(20, min(ROWS_LIMIT, CELLS_LIMIT // len(self.names)))
@@ -174,7 +164,7 @@ class Shape:
                 if key is not None:
                     name = (a[at_a][self.place_a[key]] if at_a is not None else b[at_b or 0][self.place_b[key]]) or ""
                 kept.append(
-                    _row(
+                    cut_row(
                         Row(
                             status,
                             name,
@@ -199,55 +189,6 @@ def _value(cell: str | None) -> str | None:
         return canonical_json(parse_json(cell))
     except Malformed:
         return cell
-
-
-def _row(row: Row, names: Sequence[str], json: bool) -> Row:
-    """A row whose long cells are cut to what differs, with the differences inside of its JSON."""
-    values: list[ValueChange] = []
-    a, b = list(row.a or ()), list(row.b or ())
-    for at in row.changed:
-        old, new = a[at], b[at]
-        if old is not None and new is not None:
-            values += _inside(names[at], old, new)
-            if json and shown_cell(old) != shown_cell(new):
-                old, new = shown_cell(old), shown_cell(new)
-            a[at], b[at] = shortened(old, new, CELL_LIMIT)
-    rest = set(range(len(names))) - set(row.changed)
-    return replace(
-        row,
-        key=(shown_cell(row.key) if json else row.key)[:CELL_LIMIT],
-        a=None if row.a is None else tuple(_cut(cell, json and at in rest) for at, cell in enumerate(a)),
-        b=None if row.b is None else tuple(_cut(cell, json and at in rest) for at, cell in enumerate(b)),
-        values=tuple(values[:_VALUES]),
-    )
-
-
-def _cut(cell: str | None, json: bool) -> str | None:
-    if cell is None:
-        return None
-    cell = shown_cell(cell) if json else cell
-    return cell if len(cell) <= _MOST else cell[:CELL_LIMIT] + "…"
-
-
-def _inside(name: str, a: str, b: str) -> Sequence[ValueChange]:
-    """What differs between two cells that hold JSON lists or maps."""
-    if a[:1] not in ("[", "{") or b[:1] not in ("[", "{") or max(len(a), len(b)) > _PARSED:
-        return ()
-    try:
-        found = compare_documents(parse_json(a), parse_json(b), name)[:_VALUES]
-    except Malformed:
-        return ()
-    return [_excerpt(value) for value in found]
-
-
-def _excerpt(value: ValueChange) -> ValueChange:
-    a, b = (
-        inner if isinstance(inner, str) or len(json_text(inner)) <= CELL_LIMIT else json_text(inner)
-        for inner in (value.a, value.b)
-    )
-    if isinstance(a, str) and isinstance(b, str):
-        a, b = shortened(a, b, CELL_LIMIT)
-    return replace(value, a=a[:_MOST] if isinstance(a, str) else a, b=b[:_MOST] if isinstance(b, str) else b)
 
 
 def compare_tables(a: Records, b: Records) -> Table | None:
@@ -310,48 +251,6 @@ def evident_key(a: Records, b: Records, common: Sequence[str]) -> str | None:
         if len(keys) == 2 and len(keys[0] & keys[1]) * 2 >= min(map(len, keys)):
             return name
     return None
-
-
-def _by_key(a: Sequence[Cells], b: Sequence[Cells], key: int) -> tuple[Pairs, int]:
-    at_b = {row[key]: number for number, row in enumerate(b)}
-    known = {row[key] for row in a}
-    shared = [(number, at_b[row[key]]) for number, row in enumerate(a) if row[key] in at_b]
-    moved = len(shared) - len(increasing(shared))
-    pairs: Pairs = [(number, at_b.get(row[key])) for number, row in enumerate(a)]
-    pairs += [(None, number) for number, row in enumerate(b) if row[key] not in known]
-    return sorted(pairs, key=_order), moved
-
-
-def _by_order(a: Sequence[Cells], b: Sequence[Cells]) -> tuple[Pairs, int]:
-    """Rows aligned by equality; in a gap of as many rows on both sides one is the other, changed."""
-    pairs: Pairs = []
-    gaps = between(matching_blocks(a, b), len(a), len(b))
-    left_a: list[int] = []
-    left_b: list[int] = []
-    for a_from, a_to, b_from, b_to in gaps:
-        if a_to - a_from == b_to - b_from:
-            pairs += zip(range(a_from, a_to), range(b_from, b_to), strict=True)
-        else:
-            left_a += range(a_from, a_to)
-            left_b += range(b_from, b_to)
-    elsewhere: dict[Cells, list[int]] = {}
-    for number in reversed(left_b):
-        elsewhere.setdefault(b[number], []).append(number)
-    moved = 0
-    gone: set[int] = set()
-    for number in left_a:
-        if places := elsewhere.get(a[number]):
-            gone.add(places.pop())
-            moved += 1
-        else:
-            pairs.append((number, None))
-    pairs += [(None, number) for number in left_b if number not in gone]
-    return sorted(pairs, key=_order), moved
-
-
-def _order(pair: tuple[int | None, int | None]) -> tuple[int, int]:
-    a, b = pair
-    return (b if b is not None else a if a is not None else 0, 0 if a is not None else 1)
 
 
 def compare_columns(a: Records, b: Records) -> tuple[Column, ...]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kittui.compare import records, streams
+from kittui.compare import records, walking
 from kittui.compare.changes import Table, TextChange
 from kittui.compare.contents import compare_contents
 from kittui.compare.records import RecordReader, pass_long
@@ -37,8 +37,8 @@ def table(path: str, a: bytes, b: bytes) -> Table:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of a few lines, so that small files are large ones."""
-    monkeypatch.setattr(streams, "WINDOWS", (64, 256, 1024))
-    for module in (streams, records):
+    monkeypatch.setattr(walking, "WINDOWS", (64, 256, 1024))
+    for module in (walking, records):
         monkeypatch.setattr(module, "PIECE", 128)
     monkeypatch.setattr(records, "RECORD_LIMIT", 512)
     for module in (tables, cutting):
@@ -75,9 +75,9 @@ LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"\n", b"long line of text\n",
 @given(LINES, LINES, st.text("ax é", max_size=5).map(str.encode))
 def test_hunks_of_a_stream_turn_one_side_into_the_other(a: list[bytes], b: list[bytes], tail: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "WINDOWS", (64, 256, 1024))
+        patch.setattr(walking, "WINDOWS", (64, 256, 1024))
         patch.setattr(records, "RECORD_LIMIT", 512)
-        patch.setattr(streams, "PIECE", 128)
+        patch.setattr(walking, "PIECE", 128)
         b = [*b, tail] if tail else b
         change = compared("notes.txt", b"".join(a), b"".join(b))
     assert b"".join(rebuilt(a, change)) == b"".join(b)
@@ -98,8 +98,8 @@ def test_rows_of_a_stream_are_those_of_the_whole(chance: random.Random, path: st
     edited["new"] = ["1", "plain"]
     a, b = written(path, rows), written(path, edited)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "WINDOWS", (64, 256, 1024))
-        patch.setattr(streams, "PIECE", 128)
+        patch.setattr(walking, "WINDOWS", (64, 256, 1024))
+        patch.setattr(walking, "PIECE", 128)
         found = table(path, a, b)
     kind = path.partition(".")[2]
     one, other = read_table(kind, a.decode()), read_table(kind, b.decode())
