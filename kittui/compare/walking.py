@@ -20,7 +20,7 @@ _SOLID = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Divergence:
     """Records of both sides that begin and end together; `blocks` are those that are the same, the rest was replaced.
 
     `number_a` and `number_b` are how many records come before.
@@ -39,7 +39,7 @@ Alike = Callable[[Record, int], object]
 """What records of one side (0 or 1) are compared by, where it is not their bytes."""
 
 
-def walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Iterator[Stretch]:
+def walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Iterator[Divergence]:
     """The stretches in which both sides are not the same all along."""
     while True:
         if alike is None:
@@ -72,13 +72,13 @@ def _pass_same(a: RecordReader, b: RecordReader) -> None:
         b.skip_records(records)
 
 
-def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> Stretch | None:
+def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> Divergence | None:
     for window in WINDOWS:
         numbers, before = (a.number, b.number), (a.before(CONTEXT), b.before(CONTEXT))
         records_a, records_b = a.peek(window), b.peek(window)
         if records_a is None or records_b is None:
             pair = _long(a, records_a, b, records_b)
-            return Stretch(*pair, [(0, 0, 1)] if pair[0] == pair[1] else [], *numbers, *before)
+            return Divergence(*pair, [(0, 0, 1)] if pair[0] == pair[1] else [], *numbers, *before)
         if not records_a and not records_b:
             return None
         keys_a: Sequence[object] = [alike(record, 0) for record in records_a] if alike else records_a
@@ -96,7 +96,7 @@ def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> Stretch |
         one, other = records_a[:end_a], records_b[:end_b]
         a.skip_records(one)
         b.skip_records(other)
-        return Stretch([*one], [*other], blocks, *numbers, *before)
+        return Divergence([*one], [*other], blocks, *numbers, *before)
     return None
 
 

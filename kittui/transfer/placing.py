@@ -29,7 +29,7 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Decisions:
     """What to do where a file is there already: for all, and for single paths; None refuses."""
 
     default: Decision | None = None
@@ -49,7 +49,7 @@ class Placing:
         self._layers = layers
         self._same: dict[tuple[Path, Parts], bool] = {}
 
-    def conflicts(self, answers: Answers) -> list[str]:
+    def conflicts(self, decisions: Decisions) -> list[str]:
         """Paths that need an answer and have none: a file with other content is there, or two layers hold them.
 
         Raises UnsafePath for links in the way.
@@ -64,7 +64,7 @@ class Placing:
                         self._check_folder(tree, piece)
                         continue
                     there = tree.obstacle(piece.parts)
-                    if answers.on(piece.path) is None and (
+                    if decisions.on(piece.path) is None and (
                         piece.parts in seen or (there and not self._is_same(tree, layer, piece))
                     ):
                         found.append(piece.path)
@@ -90,23 +90,23 @@ class Placing:
         with suppress(FileNotFoundError), tree.folder(piece.parts, make=False):
             pass
 
-    def commit(self, answers: Answers, kitfile: bytes | None) -> list[Placed]:
+    def commit(self, decisions: Decisions, kitfile: bytes | None) -> list[Placed]:
         """Move everything, then the Kitfile, as `Staging.commit` says."""
-        if unanswered := self.conflicts(answers):
+        if unanswered := self.conflicts(decisions):
             more = f" and {len(unanswered) - 1} more" if len(unanswered) > 1 else ""
             again = "An earlier run here was cut short while it moved files. " if self.scratch.moving else ""
             raise Conflict(
                 f"{unanswered[0]}{more} in {self.target} would be overwritten",
                 hint=f"{again}Give -o to overwrite, -i to keep what is there, or another folder. Nothing was written.",
             )
-        outcome = None if kitfile is None else self._kitfile_outcome(answers, kitfile)
+        outcome = None if kitfile is None else self._kitfile_outcome(decisions, kitfile)
         modes = {piece.parts: piece.mode for layer in self._layers for piece in layer.pieces if piece.folder}
         target = Tree(self.target, resumed=self.scratch.resumed)
         crash_point("unpack.before-move")
         try:
-            names = self._names(target, answers)
+            names = self._names(target, decisions)
             self.scratch.start_moving({key: "/".join(parts) for key, parts in names.items()})
-            placed = self._move(target, answers, names, modes)
+            placed = self._move(target, decisions, names, modes)
             crash_point("unpack.before-kitfile")
             if kitfile is not None and outcome is not None:
                 placed.append(self._place_kitfile(target, kitfile, outcome))
@@ -115,7 +115,7 @@ class Placing:
             target.close()
         return placed
 
-    def _names(self, target: Tree, answers: Answers) -> dict[str, Parts]:
+    def _names(self, target: Tree, decisions: Decisions) -> dict[str, Parts]:
         """Where files go that are to be there beside others: where an earlier run put them, else a free name."""
         earlier = self.scratch.names()
         pieces = [(_key(n, piece), layer, piece) for n, layer in enumerate(self._layers) for piece in layer.pieces]
@@ -125,7 +125,7 @@ class Placing:
         for key, layer, piece in pieces:
             if piece.folder:
                 continue
-            both = answers.on(piece.path) == "both"
+            both = decisions.on(piece.path) == "both"
             there = both and target.obstacle(piece.parts) and not self._is_same(target, layer, piece)
             if both and (piece.parts in seen or there):
                 name = earlier.get(key, "").rpartition("/")[2]
@@ -135,7 +135,7 @@ class Placing:
         return found
 
     def _move(
-        self, target: Tree, answers: Answers, names: Mapping[str, Parts], modes: Mapping[Parts, int]
+        self, target: Tree, decisions: Decisions, names: Mapping[str, Parts], modes: Mapping[Parts, int]
     ) -> list[Placed]:
         placed: list[Placed] = []
         for number, layer in enumerate(self._layers):
@@ -146,12 +146,12 @@ class Placing:
                         with target.folder(piece.parts, modes):
                             continue
                     name = names.get(_key(number, piece), piece.parts)
-                    placed.append(target.place(source, piece.parts, name, answers.on(piece.path), modes))
+                    placed.append(target.place(source, piece.parts, name, decisions.on(piece.path), modes))
             finally:
                 source.close()
         return placed
 
-    def _kitfile_outcome(self, answers: Answers, kitfile: bytes) -> Decision:
+    def _kitfile_outcome(self, decisions: Decisions, kitfile: bytes) -> Decision:
         """What to do with the Kitfile: the same bytes stay; others are only overwritten when told to, as in kit."""
         path = self.target / KITFILE
         tree = Tree(self.target)
@@ -163,8 +163,8 @@ class Placing:
         with path.open("rb") as file:
             if file.read(KITFILE_LIMIT) == kitfile:
                 return "keep"
-        decision = answers.on(KITFILE)
-        if decision == "keep" and KITFILE not in answers.paths:
+        decision = decisions.on(KITFILE)
+        if decision == "keep" and KITFILE not in decisions.paths:
             decision = None
         if decision is None:
             raise Conflict(

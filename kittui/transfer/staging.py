@@ -23,7 +23,7 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.transfer.extract import FILE_MODE, Limits, decompress, hash_file, pieces_of, settle, write_pieces
 from kittui.transfer.paths import Parts, Piece
-from kittui.transfer.placing import Answers, Placing, Staged
+from kittui.transfer.placing import Decisions, Placing, Staged
 from kittui.transfer.scratch import Scratch
 from kittui.transfer.tree import Placed, Tree
 
@@ -156,14 +156,14 @@ class Staging:
         """Every file, in the order in which they are moved."""
         return [piece for layer in self._layers for piece in layer.pieces if not piece.folder]
 
-    async def conflicts(self, answers: Answers) -> list[str]:
+    async def conflicts(self, decisions: Decisions) -> list[str]:
         """Paths that need an answer and have none. Raises UnsafePath for links in the way."""
-        return await in_thread(self._placing.conflicts, answers)
+        return await in_thread(self._placing.conflicts, decisions)
 
-    async def commit(self, answers: Answers) -> list[Placed]:
+    async def commit(self, decisions: Decisions) -> list[Placed]:
         """Move everything into the target, the Kitfile last; what an earlier run, cut short, moved there is kept.
 
         Raises Conflict before anything is moved where another file is there and no answer says what to do. Run again
         after it was cut short, it continues where it stopped.
         """
-        return await in_thread(self._placing.commit, answers, self.kitfile)
+        return await in_thread(self._placing.commit, decisions, self.kitfile)

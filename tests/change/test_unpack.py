@@ -34,7 +34,7 @@ from kittui.registry import RegistrySource
 from kittui.retry import Pace
 from kittui.store import LocalSource
 from kittui.transfer.fetch import Tuning
-from kittui.transfer.placing import Answers
+from kittui.transfer.placing import Decisions
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack.apply import Unpacked, apply_unpack
 from kittui.usecases.unpack.plan import plan_unpack
@@ -201,9 +201,9 @@ async def test_conflicts_are_settled_by_who_is_asked(store: LocalSource, tmp_pat
     plan = await plan_unpack(repository, Tag("v0.9.0"), tmp_path / "out")
     asked: list[str] = []
 
-    async def decide(paths: Sequence[str]) -> Answers:
+    async def decide(paths: Sequence[str]) -> Decisions:
         asked.extend(paths)
-        return Answers("keep", {"README.md": "overwrite", "Kitfile": "overwrite"})
+        return Decisions("keep", {"README.md": "overwrite", "Kitfile": "overwrite"})
 
     done = await apply_unpack(plan, Inspector(), decide=decide)
     outcomes = {one.path: one.outcome for one in done.files}

@@ -25,7 +25,7 @@ from kittui.oci.digest import Digest
 from kittui.transfer import paths
 from kittui.transfer.extract import Limits
 from kittui.transfer.paths import RESERVED, safe_parts
-from kittui.transfer.placing import Answers
+from kittui.transfer.placing import Decisions
 from kittui.transfer.scratch import Scratch
 from kittui.transfer.staging import Plain, Staging
 from kittui.transfer.tree import Placed
@@ -60,7 +60,7 @@ class Unpacker:
         self,
         *layers: bytes,
         compression: str = "none",
-        answers: Answers | None = None,
+        answers: Decisions | None = None,
         limits: Limits | None = None,
         kitfile: bytes | None = None,
         diff_id: Digest | None = None,
@@ -73,7 +73,7 @@ class Unpacker:
                 blob.write_bytes(content)
                 descriptor = Descriptor("x/y", digest or Digest.of(content), len(content))
                 await staging.add(blob, Plain(descriptor, compression, diff_id=diff_id))
-            return await staging.commit(answers or Answers())
+            return await staging.commit(answers or Decisions())
 
     def tree(self) -> dict[str, bytes]:
         return {
@@ -109,14 +109,16 @@ async def test_compressed_layers(unpack: Unpacker, compression: str) -> None:
     squeeze = gzip.compress if compression == "gzip" else zstandard.ZstdCompressor().compress
     half = len(GOOD) // 2
     for content in (squeeze(GOOD), squeeze(GOOD[:half]) + squeeze(GOOD[half:])):
-        await unpack(content, compression=compression, answers=Answers("overwrite"), diff_id=Digest.of(GOOD))
+        await unpack(content, compression=compression, answers=Decisions("overwrite"), diff_id=Digest.of(GOOD))
         assert unpack.tree()["model/a.txt"] == b"alpha"
     with pytest.raises((Malformed, DigestMismatch)):
         await unpack(
-            squeeze(GOOD)[:-20], compression=compression, answers=Answers("overwrite"), diff_id=Digest.of(GOOD)
+            squeeze(GOOD)[:-20], compression=compression, answers=Decisions("overwrite"), diff_id=Digest.of(GOOD)
         )
     with pytest.raises(DigestMismatch):
-        await unpack(squeeze(GOOD), compression=compression, answers=Answers("overwrite"), diff_id=Digest.of(b"other"))
+        await unpack(
+            squeeze(GOOD), compression=compression, answers=Decisions("overwrite"), diff_id=Digest.of(b"other")
+        )
 
 
 async def test_a_wrong_digest_is_found_before_anything_is_visible(unpack: Unpacker) -> None:
@@ -169,7 +171,7 @@ async def test_check_29_links_in_the_target_are_never_followed(unpack: Unpacker,
         (unpack.target / "model").mkdir()
         (unpack.target / "model/a.txt").symlink_to(outside / ("a.txt" if link == "file" else "new.txt"))
     with pytest.raises(UnsafePath, match="link"):
-        await unpack(GOOD, answers=Answers(decision))  # type: ignore[arg-type]
+        await unpack(GOOD, answers=Decisions(decision))  # type: ignore[arg-type]
     assert (outside / "a.txt").read_bytes() == b"mine"
     assert [path.name for path in outside.iterdir()] == ["a.txt"]
 
@@ -209,14 +211,14 @@ async def test_conflicts_are_refused_before_anything_is_moved(unpack: Unpacker) 
     with pytest.raises(Conflict, match=r"run\.sh"):
         await unpack(GOOD)
     assert unpack.tree() == {"model/run.sh": b"mine"}
-    placed = await unpack(GOOD, answers=Answers("keep"))
+    placed = await unpack(GOOD, answers=Decisions("keep"))
     assert [one.outcome for one in placed] == ["written", "kept"]
     assert unpack.tree() == {"model/run.sh": b"mine", "model/a.txt": b"alpha"}
-    await unpack(GOOD, answers=Answers("overwrite"))
+    await unpack(GOOD, answers=Decisions("overwrite"))
     assert unpack.tree()["model/run.sh"] == b"#!"
     assert stat.S_IMODE((unpack.target / "model/run.sh").stat().st_mode) == 0o600
     (unpack.target / "model/run.sh").write_bytes(b"mine")
-    placed = await unpack(GOOD, answers=Answers("keep", {"model/run.sh": "both"}))
+    placed = await unpack(GOOD, answers=Decisions("keep", {"model/run.sh": "both"}))
     assert unpack.tree()["model/run (2).sh"] == b"#!"
 
 
@@ -224,31 +226,31 @@ async def test_one_path_from_two_layers_is_a_conflict(unpack: Unpacker) -> None:
     with pytest.raises(Conflict):
         await unpack(GOOD, GOOD)
     assert not unpack.target.exists()
-    await unpack(GOOD, tar(("model/a.txt", b"later", {})), answers=Answers("overwrite"))
+    await unpack(GOOD, tar(("model/a.txt", b"later", {})), answers=Decisions("overwrite"))
     assert unpack.tree()["model/a.txt"] == b"later"
 
 
 async def test_the_kitfile_is_only_replaced_when_told_to(unpack: Unpacker) -> None:
     unpack.target.mkdir()
     (unpack.target / "Kitfile").write_bytes(b"mine")
-    for answers in (Answers(), Answers("keep")):
+    for answers in (Decisions(), Decisions("keep")):
         with pytest.raises(Conflict, match="Kitfile"):
             await unpack(GOOD, kitfile=b"new", answers=answers)
     assert unpack.tree() == {"Kitfile": b"mine"}
     await unpack(GOOD, kitfile=b"mine")
-    await unpack(GOOD, kitfile=b"new", answers=Answers("overwrite"))
+    await unpack(GOOD, kitfile=b"new", answers=Decisions("overwrite"))
     assert unpack.tree()["Kitfile"] == b"new"
 
 
 async def test_a_folder_where_a_file_should_go_is_refused(unpack: Unpacker) -> None:
     (unpack.target / "model/a.txt").mkdir(parents=True)
     with pytest.raises(Conflict, match="plain file"):
-        await unpack(GOOD, answers=Answers("overwrite"))
+        await unpack(GOOD, answers=Decisions("overwrite"))
     (unpack.target / "model/a.txt").rmdir()
     (unpack.target / "model").rmdir()
     (unpack.target / "model").write_bytes(b"")
     with pytest.raises(UnsafePath):
-        await unpack(GOOD, answers=Answers("overwrite"))
+        await unpack(GOOD, answers=Decisions("overwrite"))
 
 
 MOVING = [
@@ -316,8 +318,8 @@ async def test_a_run_with_an_answer_that_was_killed_is_finished_too(
         (unpack.target / "model").mkdir(parents=True)
         (unpack.target / "model/a.txt").write_bytes(b"mine")
         with killed_at("unpack.after-rename", turn, monkeypatch):
-            await unpack(KIT, answers=Answers(answer))
-        await unpack(KIT, answers=Answers(answer))
+            await unpack(KIT, answers=Decisions(answer))
+        await unpack(KIT, answers=Decisions(answer))
         expected = {"model/a.txt": b"mine", "model/run.sh": b"#!", "ro/x": b"x", "zero": b""}
         if answer == "overwrite":
             expected["model/a.txt"] = b"alpha"
@@ -342,7 +344,7 @@ async def test_the_mark_of_a_folder_that_is_not_whole_outlives_runs_that_are_ref
     with pytest.raises(Malformed):
         await unpack(KIT[:1026])
     assert (unpack.target / RESERVED).exists()
-    await unpack(KIT, answers=Answers("keep"))
+    await unpack(KIT, answers=Decisions("keep"))
     assert unpack.tree()["model/a.txt"] == b"mine since"
     assert not (unpack.target / RESERVED).exists()
     (unpack.target / "ro").chmod(0o755)
@@ -354,7 +356,7 @@ async def test_the_mark_is_not_believed_where_it_leads_elsewhere(unpack: Unpacke
     (unpack.target / RESERVED / "moving").write_bytes(content)
     (unpack.target / "model").mkdir()
     (unpack.target / "model/a.txt").write_bytes(b"mine")
-    await unpack(GOOD, answers=Answers("both"))
+    await unpack(GOOD, answers=Decisions("both"))
     assert sorted(path.name for path in unpack.folder.iterdir()) == ["blob-0", "target"]
     assert unpack.tree()["model/a.txt"] == b"mine"
 
@@ -381,7 +383,7 @@ async def test_a_path_that_no_disk_holds_is_refused_and_stops_no_later_run(unpac
         await unpack(deep(depth))
     assert not unpack.target.exists()
     await unpack(deep(200))
-    await unpack(deep(200), answers=Answers("overwrite"))
+    await unpack(deep(200), answers=Decisions("overwrite"))
     assert len(unpack.tree()) == 2
 
 

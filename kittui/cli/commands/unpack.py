@@ -18,7 +18,7 @@ from kittui.modelkit import parse_filters
 from kittui.oci.traffic import metered
 from kittui.terminal import counted, size_text
 from kittui.transfer.extract import Limits
-from kittui.transfer.placing import Answers
+from kittui.transfer.placing import Decisions
 from kittui.transfer.progress import Progress
 from kittui.transfer.tree import Decision
 from kittui.usecases.unpack.apply import Unpacked, apply_unpack
@@ -63,9 +63,9 @@ async def command(
     """
     composition = call.composition
     chosen = parse_filters(filters)
-    answers = Answers("keep" if ignore_existing else "overwrite" if overwrite else None)
+    answers = Decisions("keep" if ignore_existing else "overwrite" if overwrite else None)
     if ignore_existing and overwrite:
-        answers = Answers("keep", {"Kitfile": "overwrite"})
+        answers = Decisions("keep", {"Kitfile": "overwrite"})
     progress = Progress()
     with metered() as traffic:
         located = await composition.places.locate(reference)
@@ -81,7 +81,7 @@ async def command(
         call.preview(*_plan(plan, answers))
         asks = call.printer.asks and not (overwrite or ignore_existing or call.printer.yes)
 
-        async def decide(paths: Sequence[str]) -> Answers:
+        async def decide(paths: Sequence[str]) -> Decisions:
             return _ask(call, paths)
 
         async with reporting(call, progress, f"unpack {plan.reference}"):
@@ -107,7 +107,7 @@ async def command(
         )
 
 
-def _plan(plan: UnpackPlan, answers: Answers) -> tuple[list[str], dict[str, Any]]:
+def _plan(plan: UnpackPlan, answers: Decisions) -> tuple[list[str], dict[str, Any]]:
     """What would be unpacked, as text and as JSON."""
     layers = [layer for part in plan.parts for layer in part.layers]
     files = [path for part in plan.parts for path in part.files]
@@ -131,7 +131,7 @@ def _plan(plan: UnpackPlan, answers: Answers) -> tuple[list[str], dict[str, Any]
     return [*lines, f"  existing files {there}"], document
 
 
-def _ask(call: Call, paths: Sequence[str]) -> Answers:
+def _ask(call: Call, paths: Sequence[str]) -> Decisions:
     """Ask about each existing file, until an answer covers all."""
     decisions: dict[str, Decision] = {}
     for path in paths:
@@ -144,9 +144,9 @@ def _ask(call: Call, paths: Sequence[str]) -> Answers:
                 break
         decision, for_all = _WORDS[text]
         if for_all:
-            return Answers(decision, decisions)
+            return Decisions(decision, decisions)
         decisions[path] = decision
-    return Answers(None, decisions)
+    return Decisions(None, decisions)
 
 
 def _print(call: Call, done: Unpacked) -> None:

@@ -25,7 +25,7 @@ from kittui.usecases.change.tools import ChangeTools
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit
-    from kittui.transfer.placing import Answers
+    from kittui.transfer.placing import Decisions
     from kittui.transfer.tree import Decision
     from kittui.tui.change.ticks import Choice as Ticked
 
@@ -133,7 +133,7 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again
     async def work(job: Job) -> str:
         since = monotonic()
 
-        async def decide(paths: Sequence[str]) -> Answers:
+        async def decide(paths: Sequence[str]) -> Decisions:
             with job.asking():
                 return await ask_about(context, paths, since)
 
@@ -147,7 +147,7 @@ def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again
                     raise
                 chosen, since = other, monotonic()
 
-    async def unpacked(job: Job, decide: Callable[[Sequence[str]], Awaitable[Answers]]) -> str:
+    async def unpacked(job: Job, decide: Callable[[Sequence[str]], Awaitable[Decisions]]) -> str:
         if job.progress.blobs:
             job.progress = Progress()
         kit = await context.ports.modelkit(mark.repository, mark.digest or mark.target)
@@ -180,9 +180,9 @@ ANSWERS: tuple[Choice[tuple[str, bool]], ...] = (
 )
 
 
-async def ask_about(context: Context, paths: Sequence[str], since: float | None = None) -> Answers:
+async def ask_about(context: Context, paths: Sequence[str], since: float | None = None) -> Decisions:
     """One question for each file, until one is answered for all. Raises Interrupted where the user would not."""
-    from kittui.transfer.placing import Answers
+    from kittui.transfer.placing import Decisions
 
     answers: dict[str, Decision] = {}
     for number, path in enumerate(paths, 1):
@@ -194,6 +194,6 @@ async def ask_about(context: Context, paths: Sequence[str], since: float | None 
             raise Interrupted("nothing was unpacked", hint="The files in the way are as they were.")
         decision: Decision = "overwrite" if found[0] == "overwrite" else "keep" if found[0] == "keep" else "both"
         if found[1]:
-            return Answers(decision, answers)
+            return Decisions(decision, answers)
         answers[path] = decision
-    return Answers(None, answers)
+    return Decisions(None, answers)

@@ -17,14 +17,14 @@ from kittui.retry import Retries
 from kittui.transfer.extract import Limits
 from kittui.transfer.fetch import Tuning, fetch_blob
 from kittui.transfer.paths import Piece, check_entries, safe_parts
-from kittui.transfer.placing import Answers
+from kittui.transfer.placing import Decisions
 from kittui.transfer.progress import Progress
 from kittui.transfer.staging import Plain, Staging
 from kittui.transfer.tree import Placed
 from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack.plan import Part, UnpackPlan, check_layer, may_hold
 
-Decide = Callable[[Sequence[str]], Awaitable[Answers]]
+Decide = Callable[[Sequence[str]], Awaitable[Decisions]]
 """Asked what to do with paths that are there already."""
 
 
@@ -52,7 +52,7 @@ class Unpacked:
 async def apply_unpack(
     plan: UnpackPlan,
     inspector: Inspector,
-    answers: Answers | None = None,
+    decisions: Decisions | None = None,
     *,
     decide: Decide | None = None,
     progress: Progress | None = None,
@@ -68,13 +68,13 @@ async def apply_unpack(
     with metered() as traffic:
         async with Staging.open(plan.directory, limits) as staging:
             await run.stage(staging)
-            answers = answers or Answers()
+            decisions = decisions or Decisions()
             if decide is not None:
-                waiting = await staging.conflicts(answers)
+                waiting = await staging.conflicts(decisions)
                 if waiting:
-                    answers = await decide(waiting)
+                    decisions = await decide(waiting)
             run.progress.phase = "committing"
-            placed = await staging.commit(answers)
+            placed = await staging.commit(decisions)
     run.progress.phase = "done"
     return Unpacked(plan, run.verified, tuple(placed), traffic)
 
