@@ -408,3 +408,10 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     @on(TagsPane.Counted)
     def _counted(self, event: TagsPane.Counted) -> None:
         self.repositories_pane.count(event.repository, event.count)
+
+
+def browse_of(context: Context) -> BrowseScreen:
+    """The browse screen that a command was given."""
+    if not isinstance(context.browser, BrowseScreen):
+        raise TypeError("these commands belong to the browse screen")
+    return context.browser

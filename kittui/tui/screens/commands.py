@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from kittui.errors import KittuiError, sentences
-from kittui.terminal import clean
 from kittui.tui.frame.commands import Command, always, changes_allowed, every, needs, on_repository, on_tag
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.selection import PaneName, Selection
-from kittui.tui.screens.browse import BrowseScreen
-
-
-def _browse(context: Context) -> BrowseScreen:
-    if not isinstance(context.browser, BrowseScreen):
-        raise TypeError("these commands belong to the browse screen")
-    return context.browser
+from kittui.tui.screens.browse import BrowseScreen, browse_of
+from kittui.tui.screens.sources import close_source, log_in, log_out, open_source, refresh
 
 
 async def _filter(context: Context) -> None:
-    await _browse(context).pane.open_filter()
+    await browse_of(context).pane.open_filter()
 
 
 async def _copy(context: Context) -> None:
@@ -31,86 +24,8 @@ async def _copy(context: Context) -> None:
         context.program.copy(text)
 
 
-async def _open(context: Context) -> None:
-    from kittui.tui.dialogs.prompt import InputDialog
-
-    browse, ports = _browse(context), context.ports
-    known = sorted({found.repository.reference() for row in browse.repositories_pane.places for found in row.found})
-    known += [str(row.entry.place) for row in browse.repositories_pane.places]
-
-    def check(text: str) -> str:
-        try:
-            ports.locate(text.strip())
-        except KittuiError as error:
-            return clean(sentences(error))
-        return ""
-
-    text = await context.ask(
-        InputDialog(
-            "Open",
-            (
-                "A registry, a repository or a ModelKit:",
-                "ghcr.io · localhost:5000/acme/fraud:champion · oci:DIR · local://",
-            ),
-            placeholder="HOST[:PORT][/REPOSITORY[:TAG]]",
-            check=check,
-            complete=lambda start: (each for each in known if start and start.casefold() in each.casefold()),
-            draft="open",
-        )
-    )
-    if text is not None:
-        browse.open(*await ports.find(text.strip()))
-        context.program.drafts.drop(text)
-
-
-async def _close_source(context: Context) -> None:
-    place = context.selection.place
-    _browse(context).close_source()
-    kept = any(entry.place == place for entry in context.ports.places)
-    context.toast("Closed; it is back the next time." if kept else "Closed.")
-
-
-async def _login(context: Context) -> None:
-    from kittui.tui.dialogs.login import LoginDialog
-
-    place = context.selection.place
-    if place is None:
-        return
-    sentence = await context.ask(LoginDialog(place.host, context.ports.login))
-    if sentence is not None:
-        context.toast(sentence)
-        _browse(context).repositories_pane.reload()
-        context.changed()
-
-
-async def _logout(context: Context) -> None:
-    from kittui.tui.dialogs.confirm import ConfirmDialog
-
-    place = context.selection.place
-    if place is None:
-        return
-    words = [f"Forget the login that kittui or kit keeps for {clean(place.host)}."]
-    if await context.ask(ConfirmDialog("Log out", words, "Log out", danger=True)):
-        context.toast(await context.ports.logout(place.host))
-        context.changed()
-
-
-async def _refresh(context: Context) -> None:
-    browse = _browse(context)
-    asked = browse.repositories_pane.place
-    trouble = browse.tags_pane.trouble
-    if context.selection.pane == "repositories" or browse.tags_pane.repository is None:
-        browse.repositories_pane.reload()
-        trouble = trouble or (asked.trouble if asked else "")
-    browse.tags_pane.unmark_moved()
-    browse.details_pane.forget()
-    browse.tags_pane.reload(says=context.selection.pane != "repositories")
-    if trouble and asked:
-        context.program.notify(f"Asking {asked.label} again: {trouble}.", markup=False, timeout=4)
-
-
 async def _sort(context: Context) -> None:
-    browse = _browse(context)
+    browse = browse_of(context)
     if context.selection.pane == "repositories":
         browse.repositories_pane.cycle_sort()
     else:
@@ -118,7 +33,7 @@ async def _sort(context: Context) -> None:
 
 
 async def _reverse(context: Context) -> None:
-    browse = _browse(context)
+    browse = browse_of(context)
     if context.selection.pane == "repositories":
         browse.repositories_pane.cycle_sort()
     else:
@@ -126,25 +41,25 @@ async def _reverse(context: Context) -> None:
 
 
 async def _zoom(context: Context) -> None:
-    _browse(context).zoom()
+    browse_of(context).zoom()
 
 
 async def _wider(context: Context) -> None:
-    await _browse(context).resize(1)
+    await browse_of(context).resize(1)
 
 
 async def _narrower(context: Context) -> None:
-    await _browse(context).resize(-1)
+    await browse_of(context).resize(-1)
 
 
 async def _mark(context: Context) -> None:
-    _browse(context).tags_pane.toggle_mark()
-    _browse(context).refresh_bars()
+    browse_of(context).tags_pane.toggle_mark()
+    browse_of(context).refresh_bars()
 
 
 async def _mark_all(context: Context) -> None:
-    _browse(context).tags_pane.mark_all()
-    _browse(context).refresh_bars()
+    browse_of(context).tags_pane.mark_all()
+    browse_of(context).refresh_bars()
 
 
 async def _unmark(context: Context) -> None:
@@ -152,12 +67,12 @@ async def _unmark(context: Context) -> None:
 
 
 async def _group(context: Context) -> None:
-    _browse(context).tags_pane.toggle_group()
+    browse_of(context).tags_pane.toggle_group()
 
 
 async def _favourite(context: Context) -> None:
-    _browse(context).repositories_pane.toggle_favourite()
-    await _browse(context).save_favourites()
+    browse_of(context).repositories_pane.toggle_favourite()
+    await browse_of(context).save_favourites()
 
 
 def _find_next(browse: BrowseScreen, step: int) -> None:
@@ -169,31 +84,31 @@ def _find_next(browse: BrowseScreen, step: int) -> None:
 
 
 async def _next(context: Context) -> None:
-    _find_next(_browse(context), 1)
+    _find_next(browse_of(context), 1)
 
 
 async def _previous(context: Context) -> None:
-    _find_next(_browse(context), -1)
+    _find_next(browse_of(context), -1)
 
 
 async def _back(context: Context) -> None:
-    _browse(context).back()
+    browse_of(context).back()
 
 
 async def _next_pane(context: Context) -> None:
-    _browse(context).go_by(1)
+    browse_of(context).go_by(1)
 
 
 async def _previous_pane(context: Context) -> None:
-    _browse(context).go_by(-1)
+    browse_of(context).go_by(-1)
 
 
 async def _next_tab(context: Context) -> None:
-    _browse(context).details_pane.turn_by(1)
+    browse_of(context).details_pane.turn_by(1)
 
 
 async def _previous_tab(context: Context) -> None:
-    _browse(context).details_pane.turn_by(-1)
+    browse_of(context).details_pane.turn_by(-1)
 
 
 _PANES: Final = get_args(PaneName)
@@ -206,15 +121,15 @@ def _go(browse: BrowseScreen, pane: PaneName) -> None:
 
 
 async def _repositories(context: Context) -> None:
-    _go(_browse(context), "repositories")
+    _go(browse_of(context), "repositories")
 
 
 async def _tags(context: Context) -> None:
-    _go(_browse(context), "tags")
+    _go(browse_of(context), "tags")
 
 
 async def _layers(context: Context) -> None:
-    _go(_browse(context), "layers")
+    _go(browse_of(context), "layers")
 
 
 async def _kitfile(context: Context) -> None:
@@ -286,13 +201,13 @@ def _marked(selection: Selection) -> bool:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("open", "o", "Open", "Open a registry or a reference", _open, always, 60, "Browse", text=True),
+    Command("open", "o", "Open", "Open a registry or a reference", open_source, always, 60, "Browse", text=True),
     Command(
         "close",
         "Q",
         "Close source",
         "Take the source out of the tree; nothing is deleted",
-        _close_source,
+        close_source,
         _on_source,
         0,
         "Browse",
@@ -308,9 +223,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "favourite", "f", "Favourite", "Keep it at the top of the tree, or not", _favourite, _on_favourite, 72, "Browse"
     ),
-    Command("refresh", "r", "Refresh", "Reload from the source", _refresh, always, 80, "Browse"),
-    Command("login", "L", "Log in", "Log in to this registry", _login, _with_login, 65, "Browse", text=True),
-    Command("logout", "O", "Log out", "Forget the login for this registry", _logout, _with_login, 0, "Browse"),
+    Command("refresh", "r", "Refresh", "Reload from the source", refresh, always, 80, "Browse"),
+    Command("login", "L", "Log in", "Log in to this registry", log_in, _with_login, 65, "Browse", text=True),
+    Command("logout", "O", "Log out", "Forget the login for this registry", log_out, _with_login, 0, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),
     Command("back", "escape", "Back", "Clear the filter, or one pane back", _back, always, 0, "Panes"),
