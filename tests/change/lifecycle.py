@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from kittui.state.journal import Entry
+from kittui.usecases.change.ledger import Ledger
 from tests.fakes.memory import MemoryRepository, MemorySource
 
 Kept = TypeVar("Kept", bound=MemoryRepository)
@@ -26,3 +28,12 @@ def stages_of(repository: MemoryRepository) -> dict[str, str]:
     """Each stage with the version that it points to; empty where that has no tag of its own."""
     versions = {digest: tag for tag, digest in repository.tagged.items() if tag.startswith("v")}
     return {tag: versions.get(digest, "") for tag, digest in repository.tagged.items() if not tag.startswith("v")}
+
+
+def last_change(ledger: Ledger) -> Entry | None:
+    """The newest change in the journal that can be undone."""
+    for entry in ledger.journal.entries():
+        moved = any(step.state != "planned" for step in entry.steps)
+        if entry.state in ("done", "open") and entry.action not in ("undo", "redo") and moved:
+            return entry
+    return None

@@ -24,8 +24,9 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
+from kittui.usecases.change.redo import apply_redo, plan_redo
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_redo, apply_undo, plan_redo, plan_undo
+from kittui.usecases.change.undo import apply_undo, plan_undo
 from tests.change.lifecycle import repository_of_three, stages_of
 from tests.fakes.memory import MemoryRepository
 

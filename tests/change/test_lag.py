@@ -20,8 +20,8 @@ from kittui.usecases.change.removal import plan_remove
 from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
-from tests.change.lifecycle import stages_of, with_stages
+from kittui.usecases.change.undo import apply_undo, plan_undo
+from tests.change.lifecycle import last_change, stages_of, with_stages
 from tests.fakes.memory import MemoryRepository, MemorySource
 
 FOR_EVER = 10**9

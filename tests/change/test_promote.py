@@ -30,12 +30,13 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import Answers
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote, plan_rollback
+from kittui.usecases.change.redo import apply_redo, plan_redo
 from kittui.usecases.change.removal import plan_remove
 from kittui.usecases.change.remove import apply_remove
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_redo, apply_undo, can_undo, last_change, plan_redo, plan_undo
-from tests.change.lifecycle import repository_of_three, stages_of
+from kittui.usecases.change.undo import apply_undo, can_undo, plan_undo
+from tests.change.lifecycle import last_change, repository_of_three, stages_of
 from tests.fakes.memory import MemoryRepository
 from tests.fakes.rules import Never
 

@@ -18,8 +18,8 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.retag import apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
-from tests.change.lifecycle import repository_of_three, stages_of
+from kittui.usecases.change.undo import apply_undo, plan_undo
+from tests.change.lifecycle import last_change, repository_of_three, stages_of
 from tests.fakes.memory import MemoryRepository
 
 

@@ -19,9 +19,10 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
 from kittui.usecases.change.tags import apply_changes
-from kittui.usecases.change.undo import apply_undo, last_change, plan_undo
+from kittui.usecases.change.undo import apply_undo, plan_undo
 from kittui.usecases.inspect.indexes import LayerIndexes
 from kittui.usecases.inspect.inspector import Inspector
+from tests.change.lifecycle import last_change
 
 OLD = Path(__file__).parent.parent / "fixtures" / "state-0.1"
 FRAUD = "127.0.0.1:5055/fraud"

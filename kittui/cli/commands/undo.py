@@ -7,7 +7,8 @@ import click
 from kittui.cli import run
 from kittui.cli.moving import agree, answers_of, repository_of, show_changed
 from kittui.cli.run import Call
-from kittui.usecases.change.undo import apply_redo, apply_undo, plan_redo, plan_undo
+from kittui.usecases.change.redo import apply_redo, plan_redo
+from kittui.usecases.change.undo import apply_undo, plan_undo
 
 
 @run.command("undo", changes=True)

@@ -21,7 +21,7 @@ from kittui.usecases.change.tools import ChangeTools
 from kittui.usecases.change.words import FEW, costs_of, done_text, nothing_to_do
 
 if TYPE_CHECKING:
-    from kittui.usecases.change.undo import UndoPlan
+    from kittui.usecases.change.turns import UndoPlan
 
 
 async def undo(context: Context) -> None:
@@ -44,7 +44,7 @@ async def undo(context: Context) -> None:
 
 async def redo(context: Context) -> None:
     """Do again what undo took back last in this repository."""
-    from kittui.usecases.change.undo import plan_redo
+    from kittui.usecases.change.redo import plan_redo
 
     tools, repository = context.ports.change_tools(), context.selection.repository
     if repository is None:
@@ -54,7 +54,8 @@ async def redo(context: Context) -> None:
 
 
 async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str) -> None:
-    from kittui.usecases.change.undo import apply_redo, apply_undo
+    from kittui.usecases.change.redo import apply_redo
+    from kittui.usecases.change.undo import apply_undo
 
     apply = apply_undo if verb == "Undo" else apply_redo
     repository = turn.plan.repository
@@ -96,7 +97,7 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
 
 
 async def _can_redo(repository: Repository, tools: ChangeTools) -> bool:
-    from kittui.usecases.change.undo import plan_redo
+    from kittui.usecases.change.redo import plan_redo
 
     try:
         return bool((await plan_redo(repository, tools.ledger)).plan.changes)
