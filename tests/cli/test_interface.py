@@ -13,7 +13,8 @@ import pytest
 from textual.app import _PrintCapture
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import build_ports, read_ahead
+from kittui.cli.interface import read_ahead
+from kittui.cli.ports import build_ports
 from kittui.errors import NotFound, StorageError, Unauthorized
 from kittui.oci.protocols import RepositoryEntry
 from kittui.oci.reference import LOCAL, Place

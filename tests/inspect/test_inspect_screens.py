@@ -13,7 +13,7 @@ from textual.widgets import Markdown
 from textual.worker import WorkerCancelled
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import build_ports
+from kittui.cli.ports import build_ports
 from kittui.config import Flags
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import build_ports
+from kittui.cli.ports import build_ports
 from kittui.config import Flags
 from kittui.oci.tag import Tag
 from kittui.tui.app import KittuiApp

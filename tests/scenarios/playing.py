@@ -12,7 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import build_ports
+from kittui.cli.ports import build_ports
 from kittui.config import Flags
 from kittui.demo.stage import set_up
 from kittui.oci.reference import LOCAL

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import build_ports
+from kittui.cli.ports import build_ports
 from kittui.config import Flags
 from kittui.demo.stage import set_up
 from kittui.demo.trusted import REPOSITORY, vouch

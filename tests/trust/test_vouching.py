@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 from textual.pilot import Pilot
 
 from kittui.cli.compose import Composition
-from kittui.cli.interface import _listen, build_ports
+from kittui.cli.interface import _listen
+from kittui.cli.ports import build_ports
 from kittui.compare.review import Review
 from kittui.config import Flags
 from kittui.demo.stage import Stage, set_up
