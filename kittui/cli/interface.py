@@ -1,4 +1,4 @@
-"""Connects the composition to the interface: use cases become its ports."""
+"""Opens the interface on a composition."""
 
 from __future__ import annotations
 

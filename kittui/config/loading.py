@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from kittui.config.environment import said
 from kittui.config.keymap import written_keymap
-from kittui.config.values import CONCURRENCY_LIMIT, THEMES, Config, Registry, Trusted
+from kittui.config.values import Config, Registry, Trusted
 from kittui.disk.paths import home_folder, open_regular, typed_path
 from kittui.errors import KittuiError, UsageError
 from kittui.modelkit.stages import STAGES, Stage, lifecycle_of
@@ -270,41 +271,9 @@ def _stage(form: StageForm) -> Stage:
     )
 
 
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word in ("1", "true", "yes", "on"):
-        return True
-    if word in ("0", "false", "no", "off"):
-        return False
-    raise ValueError("1, true, yes, on, 0, false, no and off are allowed")
-
-
-def _theme(text: str) -> str:
-    if text not in THEMES:
-        raise ValueError(f"allowed are {', '.join(THEMES)}")
-    return text
-
-
-def _concurrency(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= CONCURRENCY_LIMIT):
-        raise ValueError(f"a whole number from 1 to {CONCURRENCY_LIMIT} is allowed")
-    return int(text)
-
-
-_VARIABLES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
-    "KITTUI_THEME": ("theme", _theme),
-    "KITTUI_MOUSE": ("mouse", _switch),
-    "KITTUI_REDUCED_MOTION": ("reduced_motion", _switch),
-    "KITTUI_ASCII": ("ascii", _switch),
-    "KITTUI_CONCURRENCY": ("concurrency", _concurrency),
-    "KITTUI_READ_ONLY": ("read_only", _switch),
-    "KITTUI_OFFLINE": ("offline", _switch),
-}
-
-
 def _with_environment(config: Config, environ: Mapping[str, str]) -> tuple[Config, list[ConfigProblem]]:
     problems = []
-    for variable, key, value in _said(environ):
+    for variable, key, value in said(environ):
         if isinstance(value, ValueError):
             problems.append(ConfigProblem(f"${variable}", "", str(value)))
         else:
@@ -312,13 +281,3 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> tuple[Confi
     if environ.get("TEXTUAL_ANIMATIONS") == "none":
         config = replace(config, reduced_motion=True)
     return config, problems
-
-
-def _said(environ: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
-    for variable, (key, read) in _VARIABLES.items():
-        text = environ.get(variable)
-        if text:
-            try:
-                yield variable, key, read(text)
-            except ValueError as error:
-                yield variable, key, error
