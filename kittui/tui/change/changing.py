@@ -146,7 +146,8 @@ def _undoable(context: Context, plan: ChangePlan) -> bool:
 
 async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: str) -> None:
     """Apply a promotion or a roll-back, and say what was done."""
-    from kittui.usecases.change.tags import NOTHING, apply_changes
+    from kittui.usecases.change.half_way import NOTHING
+    from kittui.usecases.change.tags import apply_changes
 
     typed = await type_names(context, tools, plan.overwritten, plan.action)
     if typed is None:

@@ -17,6 +17,7 @@ from kittui.oci.target import Target
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import to_its_end
 from kittui.usecases.browse.tag_names import attached_tags
+from kittui.usecases.change.half_way import NOTHING, hint_first, may_have_landed, note_stop
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import displace, prepare_displacing, without_left_over
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
@@ -24,7 +25,7 @@ from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, exists, untag_power
 from kittui.usecases.change.removal import RemovePlan, cannot_untag, check_known, delete_power
 from kittui.usecases.change.siblings import TagsOfBatch, tags_by_digest
-from kittui.usecases.change.tags import NOTHING, STOPPING, apply_changes, hint_first, may_have_landed, note_stop
+from kittui.usecases.change.tags import STOPPING, apply_changes
 from kittui.usecases.change.unfinished import continue_open, mark_done
 
 

@@ -21,31 +21,27 @@ from kittui.errors import (
     RegistryError,
     StorageError,
     TagMoved,
-    sentences,
     without_again,
 )
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
-from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, new_id, now
 from kittui.tasks import spread, to_its_end
-from kittui.terminal import some_of
+from kittui.usecases.change.half_way import hint_first, may_have_landed, note_stop, so_far
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.readings import digest_at, is_at, look_at
+from kittui.usecases.change.recent import Recent
 from kittui.usecases.change.unfinished import close_entry, continue_open, mark_done
 
 FRESH = 0.25
 """Seconds for which a plan's reading of a tag is fresh enough for the first PUT, if the user was not asked."""
 STOPPING = 2.0
 """Seconds that a cancelled change waits for the answer to its last request."""
-NOTHING = "Nothing was changed."
 LOOK = "Check the tags and plan again."
-RECENT = 120.0
-"""Seconds for which a reading that contradicts kittui's own write counts as stale."""
 
 
 Untag = Callable[[Repository, TagChange], Awaitable[None]]
@@ -56,31 +52,6 @@ async def untag(repository: Repository, change: TagChange) -> None:
     """Remove the tag alone."""
     with suppress(NotFound):
         await repository.untag(change.tag)
-
-
-class Recent:
-    """kittui's own recent tag moves in a repository, to recognise stale readings."""
-
-    def __init__(self, events: Sequence[Event] = ()) -> None:
-        self._events: dict[str, list[Event]] = {}
-        for event in events:
-            self._events.setdefault(event.tag, []).append(event)
-
-    @classmethod
-    async def of(cls, ledger: Ledger, reference: str) -> Recent:
-        """Read them from the history. Raises StorageError."""
-        return cls(await asyncio.to_thread(ledger.history.since, now(RECENT), reference))
-
-    def last(self, tag: Tag) -> Event | None:
-        """The latest move of a tag."""
-        return next(iter(self._events.get(tag, ())), None)
-
-    def is_late(self, tag: Tag, reading: Digest | None) -> bool:
-        """Whether a reading is older than our own latest move of the tag."""
-        events = self._events.get(tag, ())
-        if not events or reading == events[0].after:
-            return False
-        return any(reading in (event.before, event.after) for event in events)
 
 
 async def apply_changes(
@@ -376,44 +347,8 @@ class _Applying:
         return TagMoved(f"{tag} moved: it {was} and {now_at}", hint=hint, reference=self.repository.reference(tag))
 
 
-def may_have_landed(error: KittuiError) -> bool:
-    """Whether a failed change may have taken effect, because the server did not refuse it."""
-    refused = isinstance(error, RegistryError) and error.status is not None and error.status < 500
-    return isinstance(error, NetworkError) and not refused
-
-
-def note_stop(stopped: BaseException, done: str) -> None:
-    """Note what a change that was stopped had done, and the error that its last request ended with."""
-    stopped.add_note(done)
-    if isinstance(stopped.__cause__, KittuiError):
-        stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
-
-
-def hint_first(error: KittuiError, done: str) -> None:
-    """Say what was done before the error's own hint."""
-    error.hint = f"{done} {error.hint or ''}".rstrip()
-
-
 def _digest(manifest: Manifest | None) -> Digest | None:
     return manifest.digest if manifest else None
-
-
-def so_far(entry: Entry) -> str:
-    """Which tags of an interrupted change moved (and where), which did not, and which are unknown."""
-    done = [f"{step.tag} {_at(step)}" for step in entry.steps if step.state == "done"]
-    asked = [step.tag for step in entry.steps if step.state == "started"]
-    left = [step.tag for step in entry.steps if step.state == "planned"]
-    if not (done or asked):
-        return NOTHING
-    said = [f"Done: {some_of(done)}"] if done else []
-    said += [f"may have been done: {some_of(asked)}"] if asked else []
-    said += [f"not done: {some_of(left)}"] if left else []
-    text = "; ".join(said)
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _at(step: Step) -> str:
-    return f"→ {Digest.parse(step.after).short}" if step.after else "removed"
 
 
 def _step(change: TagChange) -> Step:

@@ -20,7 +20,7 @@ from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import is_placeholder
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.readings import digest_at, is_at, manifest_at, untag_power
-from kittui.usecases.change.tags import Recent
+from kittui.usecases.change.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError, NotFound, StorageError, TagMoved, Unsupported
 from kittui.oci.protocols import Repository
 from kittui.state.journal import Entry
+from kittui.usecases.change.half_way import so_far
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import is_placeholder
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import untag_power
-from kittui.usecases.change.tags import apply_changes, so_far
+from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.turns import UndoPlan, happened, plan_turn
 
 TURNS = frozenset({"undo", "redo"})
