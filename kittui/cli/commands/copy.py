@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, referrers_option, show_moved
+from kittui.cli.carrying import carry, referrers_option, show_moved
 from kittui.cli.run import Call
 from kittui.oci.traffic import metered
 from kittui.usecases.browse.places import DEFAULT_TAG

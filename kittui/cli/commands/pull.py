@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, for_each, one_or_many, plan_carry, planned_move, referrers_option
+from kittui.cli.carrying import carry, plan_carry, planned_move, referrers_option
+from kittui.cli.moving import for_each, one_or_many
 from kittui.cli.run import Call, Planned
 from kittui.cli.variants import labels_option
 from kittui.errors import KittuiError, UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import carry, referrers_option, show_moved
+from kittui.cli.carrying import carry, referrers_option, show_moved
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.reference import Reference

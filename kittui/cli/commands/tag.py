@@ -5,16 +5,9 @@ from __future__ import annotations
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import (
-    answers_of,
-    attached_lines,
-    move_document,
-    note_attached,
-    note_unseen,
-    plan_document,
-    referrers_option,
-    reporting,
-)
+from kittui.cli.carrying import attached_lines, move_document, note_attached, referrers_option
+from kittui.cli.moving import answers_of, note_unseen, plan_document
+from kittui.cli.progress import reporting
 from kittui.cli.run import Call
 from kittui.errors import UsageError
 from kittui.oci.protocols import Repository

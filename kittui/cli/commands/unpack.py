@@ -10,7 +10,7 @@ import click
 
 from kittui.cli import run
 from kittui.cli.inspecting import inspector_of
-from kittui.cli.moving import reporting
+from kittui.cli.progress import reporting
 from kittui.cli.run import Call
 from kittui.cli.variants import labels_option, target_of
 from kittui.errors import Refused
