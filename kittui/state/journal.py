@@ -25,7 +25,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.tag import Tag
 
-ENTRY_LIMIT = 1024 * 1024
+ENTRY_LIMIT = 64 * 1024 * 1024
 """Bytes of a journal entry read at most."""
 KEPT = 500
 """Entries kept; older ones are dropped with the manifests that no entry names any more."""

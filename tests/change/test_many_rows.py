@@ -153,13 +153,15 @@ async def test_a_batch_that_breaks_counts_what_moved_and_says_the_reason_once(ki
         await undo_until(pilot, kits, before)
 
 
-async def test_esc_in_the_middle_of_a_batch_leaves_marks_history_and_undo_true(kits: Kits) -> None:
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_esc_in_the_middle_of_a_batch_leaves_marks_history_and_undo_true(kits: Kits, at_once: int) -> None:
     before = dict(kits.fraud.tagged)
+    kits.registry.at_once = at_once
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await mark_all(pilot)
         gate = Gate(kits.fraud, "put_manifest")
         await agree_to_retag(pilot)
-        await until(pilot, lambda: gate.now == 1)
+        await until(pilot, lambda: gate.now == at_once)
         gate.let(6)
         await until(pilot, lambda: f"Retag: 6 of {ROWS} set; Esc stops" in text_of(pilot))
         await pilot.press("escape")
@@ -195,6 +197,7 @@ async def test_a_row_that_is_refused_does_not_split_the_rest_into_single_changes
 
 
 async def test_a_retag_that_is_stopped_says_what_had_failed_by_then(kits: Kits) -> None:
+    kits.registry.at_once = 1
     refuse(kits, "v17-ok")
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await mark_all(pilot)
@@ -286,15 +289,17 @@ async def test_a_removal_reads_the_tags_once_for_its_plan(kits: Kits, rows: int)
         assert "Untag by a placeholder" in text_of(pilot)
 
 
-async def test_a_removal_that_is_stopped_forgets_the_marks_of_what_is_gone(kits: Kits) -> None:
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_a_removal_that_is_stopped_forgets_the_marks_of_what_is_gone(kits: Kits, at_once: int) -> None:
     before = dict(kits.fraud.tagged)
+    kits.registry.at_once = at_once
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await mark_all(pilot)
         gate = Gate(kits.fraud, "untag")
         await pilot.press("x")
         await until(pilot, on(pilot, PlanDialog))
         await pilot.press("enter", "up", "enter")
-        await until(pilot, lambda: gate.now == 1)
+        await until(pilot, lambda: gate.now == at_once)
         gate.let(4)
         await until(pilot, lambda: f"Remove: 4 of {ROWS} removed; Esc stops" in text_of(pilot))
         await pilot.press("escape")

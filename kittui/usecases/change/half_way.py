@@ -18,11 +18,12 @@ def may_have_landed(error: KittuiError) -> bool:
     return isinstance(error, NetworkError) and not refused
 
 
-def note_stop(stopped: BaseException, done: str) -> None:
-    """Note what a change that was stopped had done, and the error that its last request ended with."""
+def note_stop(stopped: BaseException, done: str, *failed: KittuiError) -> None:
+    """Note what a change that was stopped had done, what failed, and the error that its last request ended with."""
     stopped.add_note(done)
-    if isinstance(stopped.__cause__, KittuiError):
-        stopped.add_note(f"{sentences(stopped.__cause__).removesuffix('.')}.")
+    for error in (stopped.__cause__, *failed):
+        if isinstance(error, KittuiError):
+            stopped.add_note(f"{sentences(error).removesuffix('.')}.")
 
 
 def hint_first(error: KittuiError, done: str) -> None:

@@ -67,6 +67,12 @@ class ChangePlan:
         return sum(len(change.after.raw) for change in self.changes if change.after)
 
     @property
+    def ordered(self) -> bool:
+        """Whether the steps have to be done in their order: one gives a tag a digest that another takes from a tag."""
+        left = {change.before.digest for change in self.changes if change.before}
+        return any(change.after is not None and change.after.digest in left for change in self.changes)
+
+    @property
     def overwritten(self) -> tuple[str, ...]:
         """Existing tags that would move or be removed."""
         return tuple(change.tag for change in self.changes if change.before is not None)

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import operator
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 
 from kittui.crashpoints import crash_point
@@ -28,14 +28,15 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.state.journal import Entry, Step, new_id, now
-from kittui.tasks import spread, to_its_end
+from kittui.tasks import spread, to_its_end, together
+from kittui.usecases.change.course import Course
 from kittui.usecases.change.half_way import hint_first, may_have_landed, note_stop, so_far
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.readings import digest_at, is_at, look_at
 from kittui.usecases.change.recent import Recent
-from kittui.usecases.change.unfinished import close_entry, continue_open, mark_done
+from kittui.usecases.change.unfinished import continue_open
 
 FRESH = 0.25
 """Seconds for which a plan's reading of a tag is fresh enough for the first PUT, if the user was not asked."""
@@ -78,7 +79,7 @@ async def apply_changes(
 class _Applying:
     """One run of apply_changes, under the repository's lock."""
 
-    entry: Entry
+    course: Course
     """The journal entry, and how far it got."""
 
     def __init__(
@@ -102,8 +103,11 @@ class _Applying:
         self.repository = plan.repository
         self.reference = plan.repository.reference()
         self.recent = Recent()
-        self.unseen: list[str] = []
+        self.unseen: set[str] = set()
         self.told: set[Tag] = set()
+        self.failed: list[KittuiError] = []
+        self.ends = False
+        """Whether a step was refused or its tag has moved: the entry is closed then."""
 
     async def run(self) -> Changed:
         """Close what an earlier run left open, then do the steps."""
@@ -125,15 +129,16 @@ class _Applying:
         if not wanted:
             await self._deliver()
             return Changed(self.repository, ())
-        self.entry = found or await self._new_entry(wanted)
+        entry = found or await self._new_entry(wanted)
+        self.course = Course(self.ledger, entry)
         if self.ledger.recorder is not None:
-            await self.ledger.recorder.prepare(self.plan, self.entry, self.verdicts)
+            await self.ledger.recorder.prepare(self.plan, entry, self.verdicts)
         if found is None:
-            await self.ledger.write(self.entry)
+            await self.ledger.write(entry)
         try:
             await self._do_all()
         except asyncio.CancelledError as stopped:
-            note_stop(stopped, so_far(self.entry))
+            note_stop(stopped, so_far(self.entry), *self.failed)
             for step in self.entry.steps:
                 if step.state == "done":
                     self._tell(step.tag)
@@ -144,7 +149,13 @@ class _Applying:
             raise
         ours = {step.tag for step in self.entry.steps if step.state == "done"}
         changes = tuple(change for change in self.plan.changes if change.tag in ours)
-        return Changed(self.repository, changes, unseen=tuple(self.unseen))
+        unseen = tuple(change.tag for change in changes if change.tag in self.unseen)
+        return Changed(self.repository, changes, unseen=unseen)
+
+    @property
+    def entry(self) -> Entry:
+        """How far it came."""
+        return self.course.entry
 
     async def _new_entry(self, wanted: tuple[Step, ...]) -> Entry:
         for change in self.plan.changes:
@@ -167,20 +178,46 @@ class _Applying:
         )
 
     async def _do_all(self) -> None:
-        """Do the steps in order, then the follow-up. `entry` always says how far it got."""
+        """Do the steps, in parallel unless one depends on another, then the follow-up.
+
+        `entry` always says how far it got. After a failure no further step begins; those that have begun are finished.
+        """
         by_tag = {change.tag: change for change in self.plan.changes}
+        steps = enumerate(self.entry.steps)
+        left = iter([(position, by_tag[step.tag]) for position, step in steps if step.state != "done"])
+        traits = self.repository.source.traits
+        # Distribution 2.8 keeps listing some tags forever if their manifests are deleted in parallel.
+        displaces = self.untag is not untag
+        at_once = 1 if traits.free or displaces or self.plan.ordered else traits.at_once
         try:
-            for position, step in enumerate(self.entry.steps):
-                if step.state != "done":
-                    await self._do(position, by_tag[step.tag])
-        except KittuiError:
+            await together(*(self._do_each(left) for _ in range(at_once)))
+        except asyncio.CancelledError:
+            if self.ends and self.course.settled:
+                with suppress(StorageError):
+                    await self.course.close()
+            raise
+        if not self.failed or (self.ends and self.course.settled):
+            await self.course.close()
+        if self.failed:
             # What was done stays done, whatever happens next.
             if self.entry.state != "open":
                 await self._deliver()
-            raise
-        await self._close(self.entry)
+            raise self.failed[0]
         await asyncio.to_thread(self.ledger.journal.prune)
         await self._deliver()
+
+    async def _do_each(self, left: Iterator[tuple[int, TagChange]]) -> None:
+        for position, change in left:
+            try:
+                await self._do(position, change)
+            except KittuiError as error:
+                self.failed.append(error)
+            except asyncio.CancelledError as stopped:
+                if isinstance(stopped.__cause__, KittuiError):
+                    self.failed.append(stopped.__cause__)
+                raise
+            if self.failed:
+                return
 
     async def _check_recent(self) -> None:
         """Raise TagMoved if the plan missed our own last move of a tag, and wants something else."""
@@ -228,10 +265,9 @@ class _Applying:
     async def _do(self, position: int, change: TagChange) -> None:
         """Do one step: record it as begun, read the tag, and only then move it."""
         tag, before, after = change.tag, _digest(change.before), _digest(change.after)
-        begun = self.entry.steps[position].state == "started"
-        planned, started = self.entry.mark(position, "planned"), self.entry.mark(position, "started")
+        begun = self.course.is_begun(position)
         try:
-            await self.ledger.write(started)
+            await self.course.begin(position)
             current = await digest_at(self.repository, tag)
             late = self.recent.is_late(tag, current)
             there = not late and await is_at(self.repository, tag, current, after)
@@ -240,26 +276,22 @@ class _Applying:
             if not begun:
                 # No request was sent: neither undo nor a later run has to check whether it took effect.
                 with suppress(StorageError):
-                    await self.ledger.write(planned)
+                    await self.course.leave(position)
             raise
         if there:
             # Someone else, or an earlier run of ours that crashed, has done it.
-            self.entry = await mark_done(self.ledger, started, position) if begun else planned
+            await (self.course.land(position) if begun else self.course.leave(position))
             return
         if moved:
-            await self._close(planned)
-            alone = len(planned.steps) == 1
+            self.ends = True
+            await self.course.leave(position)
+            alone = len(self.entry.steps) == 1
             hint = "Nothing was changed. Check the tags and plan again." if alone else LOOK
             raise self._moved(tag, before, current, hint)
         crash_point("tags.before-put")
-        await to_its_end(self._move(started, position, change), STOPPING)
+        await to_its_end(self._move(position, change), STOPPING)
         await self._verify(change)
         self._tell(tag)
-
-    async def _close(self, entry: Entry) -> None:
-        """Close the entry as it is."""
-        self.entry = entry
-        self.entry = await close_entry(self.ledger, entry)
 
     def _tell(self, tag: Tag) -> None:
         """Report a moved tag, once."""
@@ -267,19 +299,18 @@ class _Applying:
             self.told.add(tag)
             self.on_moved(self.repository.reference(tag))
 
-    async def _move(self, started: Entry, position: int, change: TagChange) -> None:
+    async def _move(self, position: int, change: TagChange) -> None:
         """Move a tag, and record that."""
-        self.entry = started
+        self.course.ask(position)
         try:
             await self._put(change)
         except KittuiError as error:
             if not may_have_landed(error):
-                await self._close(started.mark(position, "planned"))
+                self.ends = True
+                await self.course.leave(position)
             raise
         crash_point("tags.after-put")
-        # If recording fails, the journal has it as begun, and the next run adds it to the history.
-        self.entry = started.mark(position, "done")
-        await mark_done(self.ledger, started, position)
+        await self.course.land(position)
 
     async def _verify(self, change: TagChange) -> None:
         """Check whether an accepted move is visible. Only a digest of neither side comes from someone else."""
@@ -296,16 +327,16 @@ class _Applying:
             current = before
         if old(current):
             if change.after is not None and not await self._is_there(change.after):
-                await self._close(self.entry)
+                self.ends = True
                 raise RegistryError(
                     f"{self.repository.source.place} accepted {tag} but can't return its manifest",
                     hint="Its cache lists content that was garbage-collected. Have the cache cleared (restart "
                     "Distribution or its Redis), then run this again.",
                     reference=self.repository.reference(tag),
                 )
-            self.unseen.append(tag)
+            self.unseen.add(tag)
             return
-        await self._close(self.entry)
+        self.ends = True
         hint = "It was moved as planned, and then by someone else at the same time. Check it again."
         raise self._moved(tag, after, current, hint)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from kittui.disk.threads import in_thread
 from kittui.oci.digest import Digest
@@ -12,6 +13,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, now
+from kittui.tasks import spread
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import stands_in
 from kittui.usecases.change.readings import digest_at, is_at, look_at
@@ -39,37 +41,49 @@ async def continue_open(
     known = known or {}
     result: Entry | None = None
 
-    async def landed(step: Step, current: Digest | None) -> bool:
+    at_once = repository.source.traits.at_once
+
+    async def landed(step: Step) -> bool:
+        current = known[step.tag] if step.tag in known else await digest_at(repository, step.tag)
         return await is_at(repository, step.tag, current, step.after)
 
     async def landed_late(step: Step) -> bool:
-        return await landed(step, await look_at(repository, step.tag, lambda current: current != step.before))
+        current = await look_at(repository, step.tag, lambda current: current != step.before)
+        return await is_at(repository, step.tag, current, step.after)
+
+    async def settle(entry: Entry, landed: Callable[[Step], Awaitable[bool]]) -> Entry:
+        begun = [position for position, step in enumerate(entry.steps) if step.state == "started"]
+        found = await spread([entry.steps[position] for position in begun], landed, at_once=at_once)
+        for position in (position for position, done in zip(begun, found, strict=True) if done):
+            entry = await mark_done(ledger, entry, position)
+        return entry
 
     for entry in await asyncio.to_thread(ledger.journal.entries, repository.reference()):
         if entry.state != "open":
             continue
-        for position, step in enumerate(entry.steps):
-            if step.state != "started":
-                continue
-            current = known[step.tag] if step.tag in known else await digest_at(repository, step.tag)
-            if await landed(step, current):
-                entry = await mark_done(ledger, entry, position)
+        entry = await settle(entry, landed)
         remaining = tuple(replace(step, state="planned") for step in entry.steps if step.state != "done")
         same = (entry.action, entry.deleted, remaining) == (action, deleted, wanted)
         if result is None and remaining and same:
             result = replace(entry, reason=reason or entry.reason, overridden=overridden)
             continue
-        for position, step in enumerate(entry.steps):
-            if step.state == "started" and await landed_late(step):
-                entry = await mark_done(ledger, entry, position)
+        entry = await settle(entry, landed_late)
         begun = [step.tag for step in entry.steps if step.state == "started" and entry.action == "remove"]
-        if not any([await stands_in(repository, tag) for tag in begun]):
+        if not any(await spread(begun, partial(stands_in, repository), at_once=at_once)):
             await close_entry(ledger, entry)
     return result
 
 
 async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
-    """Record a step that took effect: first in the history, then as done in the journal."""
+    """A step took effect: put it into the history, then write down that it is done."""
+    await note_moved(ledger, entry, position)
+    entry = entry.mark(position, "done")
+    await ledger.write(entry)
+    return entry
+
+
+async def note_moved(ledger: Ledger, entry: Entry, position: int) -> None:
+    """Put a step that took effect into the history, once."""
     step = entry.steps[position]
     event = Event(
         f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before,
@@ -78,9 +92,6 @@ async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
     await in_thread(ledger.history.append, event)
     if ledger.recorder is not None:
         await ledger.recorder.moved(entry, position)
-    entry = entry.mark(position, "done")
-    await ledger.write(entry)
-    return entry
 
 
 async def close_entry(ledger: Ledger, entry: Entry) -> Entry:
