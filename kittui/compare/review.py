@@ -42,11 +42,10 @@ class Review:
         note = note.strip()[:NOTE_LIMIT]
         return replace(self, notes={**notes, key: note} if note else notes)
 
-    def counted(self, comparison: Comparison) -> Review:
-        """With what is left of a comparison's changes."""
-        if not comparison.complete:
+    def counted(self, keys: frozenset[str] | None) -> Review:
+        """With what is left of a comparison's changes (see `keys_of`)."""
+        if keys is None:
             return replace(self, changes=0, left=None)
-        keys = {entry.key for entry in changes_of(comparison)}
         return replace(self, changes=len(keys), left=len(keys - self.seen))
 
     @property
@@ -93,6 +92,11 @@ class Review:
             changes if type(changes) is int else 0,
             left if type(left) is int else None,
         )  # fmt: skip
+
+
+def keys_of(comparison: Comparison) -> frozenset[str] | None:
+    """The keys of all changes; None before the comparison was read to its end. Takes a while where there are many."""
+    return frozenset(entry.key for entry in changes_of(comparison)) if comparison.complete else None
 
 
 def changes_of(comparison: Comparison) -> list[Entry]:

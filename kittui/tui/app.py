@@ -89,9 +89,9 @@ class KittuiApp(Program):
         """After the first paint: apply the user's keys, open what was named, report mistakes in the configuration."""
         self._on_begin()
         for problem in (*self.ports.settings.problems, *self.set_keys()):
-            self.notify(clean(problem), severity="warning", markup=False, timeout=15)
+            self.notify(clean(problem), severity="warning", markup=False)
         if self.ports.settings.welcome:
-            self.notify(self.ports.settings.welcome.format_map(self.ports.keys), title="Demo", markup=False, timeout=15)
+            self.notify(self.ports.settings.welcome.format_map(self.ports.keys), title="Demo", markup=False)
         if self._start:
             try:
                 place, name, target = self.ports.locate(self._start)

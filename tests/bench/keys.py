@@ -28,6 +28,7 @@ def run() -> Iterator[Row]:
             kittui.settle(1.0)
             yield Row("100,000 tags listed", f"{opened:.1f} s", note="100 requests for pages of 1000")
             yield from _presses(kittui)
+            yield _reading(kittui)
             yield from _at_rest(kittui)
 
 
@@ -54,6 +55,25 @@ def _presses(kittui: Terminal) -> Iterator[Row]:
     yield judged("letter typed into the filter", f"{max(typed) * 1000:.0f} ms", "50 ms", max(typed) < 0.05, note)
     kittui.press(b"\x1b")
     kittui.settle(1.0)
+
+
+def _reading(kittui: Terminal) -> Row:
+    """The processor time of pages that are read, by newest against by stage: each row that is read may order all."""
+    by_stage = _pages(kittui)
+    kittui.send(b"gs")
+    kittui.settle(1.0)
+    kittui.send(b"s")
+    kittui.settle(1.0)
+    times = _pages(kittui) / by_stage
+    return judged("a page that is read, sorted by newest", f"{times:.1f}x", "2x by stage", times < 2)
+
+
+def _pages(kittui: Terminal) -> float:
+    before = kittui.processor()
+    for _ in range(5):
+        kittui.send(KEYS["page down"])
+        kittui.settle(1.0)
+    return kittui.processor() - before
 
 
 def _at_rest(kittui: Terminal) -> Iterator[Row]:

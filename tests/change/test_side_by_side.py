@@ -245,7 +245,7 @@ async def test_nothing_is_done_on_disk_that_the_history_does_not_have(
         await apply_retag(await plan_new(fraud), ledger, Policy())
     (entry,) = ledger.journal.entries()
     kept = {step.tag: step.state for step in entry.steps}
-    assert (entry.state, kept["n01"]) == ("open", "started")
+    assert (entry.state, kept[Tag("n01")]) == ("open", "started")
     assert {tag for tag, state in kept.items() if state == "done"} == {event.tag for event in ledger.history.events()}
     monkeypatch.undo()
     await apply_retag(await plan_new(fraud), ledger, Policy())

@@ -10,7 +10,7 @@ from kittui.compare.changes import FileChange, LayerChange, TensorChange
 from kittui.compare.comparison import Comparison, Version
 from kittui.compare.files import find_moves
 from kittui.compare.outline import Entry
-from kittui.compare.review import Review, changes_of
+from kittui.compare.review import Review, changes_of, keys_of
 from kittui.errors import Malformed
 from kittui.formats.exact_json import DEPTH
 from kittui.formats.model_file import header_budget
@@ -88,7 +88,7 @@ def test_changes_that_have_no_rows_are_ticked_by_the_rows_about_them(monkeypatch
     for entry in changes:
         if entry.part != "problem":
             review = review.ticked(entry.key)
-    assert (review.counted(comparison).left, review.counted(comparison).whole) == (3, False)
+    assert (review.counted(keys_of(comparison)).left, review.counted(keys_of(comparison)).whole) == (3, False)
     for entry in beyond:
         review = review.ticked(entry.key)
-    assert review.counted(comparison).whole
+    assert review.counted(keys_of(comparison)).whole

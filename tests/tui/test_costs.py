@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from kittui.oci.reference import LOCAL, Place
 from tests.tui.waiting import browse, listed, quiet, text_of, until
 from tests.tui.world import LAYERS, World, WorldSource, kitfile
@@ -109,3 +111,31 @@ async def test_names_show_after_the_first_page() -> None:
         await quiet(pilot)
         assert "Asking" not in text_of(pilot)
         assert "v1.4999.0" in text_of(pilot)
+
+
+async def test_rows_that_are_read_are_ordered_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with huge(300).app().run_test(size=(100, 30)) as pilot:
+        await listed(pilot)
+        await pilot.press("j", "enter")
+        tags = browse(pilot).tags_pane
+        await until(pilot, lambda: len(tags.body.rows) == 300)
+        while tags.order != "newest":
+            tags.cycle_sort()
+        await quiet(pilot)
+        rebuilt = 0
+        rebuild = tags.rebuild
+
+        def count() -> None:
+            nonlocal rebuilt
+            rebuilt += 1
+            rebuild()
+
+        monkeypatch.setattr(tags, "rebuild", count)
+        rows = list(tags.body.rows[100:140])
+        rows[7].created = "2099-01-01T00:00:00Z"
+        for row in rows:
+            tags._was_read(row)
+        assert rebuilt == 0
+        await until(pilot, lambda: rebuilt)
+        assert rebuilt == 1
+        assert tags.body.rows[0] is rows[7], "in its place, though it was read last"

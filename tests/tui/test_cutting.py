@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.segment import Segment
 from textual.app import App, ComposeResult
+from textual.color import Color
 
 from kittui.oci.reference import LOCAL
 from kittui.tui.style import theme
+from kittui.tui.style.ascii_only import AsciiOnly
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import apart
 from kittui.tui.widgets.rows import Rows
@@ -95,6 +99,57 @@ async def test_names_stay_apart_however_the_list_is_scrolled() -> None:
             await pilot.pause()
             shown = app.names()
             assert len(set(shown)) == len(shown) == 12
+
+
+async def test_rows_that_change_together_are_all_drawn_again_wherever_they_are() -> None:
+    names = [f"n{number:03}" for number in range(200)]
+    read: set[str] = set()
+    app = Named(names)
+    app.rows._drawn._cells = lambda name: (((name, "text"),), (("read", "muted"),) if name in read else ())
+    async with app.run_test(size=(26, 12)) as pilot:
+
+        async def change(*changed: str) -> None:
+            read.update(changed)
+            for name in changed:
+                app.rows.touch(name)
+            await pilot.pause()
+
+        async def shown(name: str) -> bool:
+            app.rows.move_to(names.index(name))
+            await pilot.pause()
+            lines = [app.rows.render_line(line).text for line in range(12)]
+            return any("read" in line for line in lines if name in line)
+
+        await change(*names[:5])
+        assert [await shown(name) for name in names[:6]] == [True] * 5 + [False]
+        assert not await shown(names[150])
+        await change(*names[6:9])
+        assert [await shown(name) for name in names[6:10]] == [True] * 3 + [False]
+
+
+def test_names_that_differ_somewhere_else_each_are_cut_in_a_few_rounds() -> None:
+    names = [f"{'a' * number}b{'a' * (399 - number)}" for number in range(150)]
+    steps = 0
+
+    def step(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(step)
+    try:
+        shown = apart([(name, 30) for name in names])
+    finally:
+        sys.setprofile(None)
+    assert len(set(shown)) == len(names)
+    assert all(cell_len(text) <= 30 for text in shown)
+    assert steps < 2000 * len(names)
+
+
+@pytest.mark.parametrize("text", ["❤️ x", "✔️ done", "👍🏽 yes", "模型", "a…b", "é"])
+def test_ascii_takes_as_many_cells(text: str) -> None:
+    (segment,) = AsciiOnly().apply([Segment(text)], Color(0, 0, 0))
+    assert segment.text.isascii()
+    assert len(segment.text) == cell_len(text)
 
 
 async def test_a_row_that_changes_changes_what_others_are_cut_to() -> None:

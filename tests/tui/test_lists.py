@@ -227,7 +227,7 @@ async def test_drawings_leave_nine_tenths_of_the_time_to_keys(tmp_path: Path, mo
             drawn.append(now[0])
             now[0] += 0.5
 
-        monkeypatch.setattr("kittui.tui.panes.rows_screen.monotonic", lambda: now[0])
+        monkeypatch.setattr("kittui.tui.panes.spacing.monotonic", lambda: now[0])
         for _ in range(120):
             screen.spaced(draw)
             now[0] += 0.1

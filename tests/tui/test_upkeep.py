@@ -371,7 +371,9 @@ async def test_a_clean_up_with_nothing_to_do_says_so_and_an_age_has_to_be_one(ki
         await pilot.press(*"soon", "enter")
         assert "Write 12h, 30d, 6w or 1y." in text_of(pilot)
         await pilot.press(*(["backspace"] * 8), *"1d", "enter")
-        await until(pilot, lambda: "None goes. 3 ModelKits stay: it has no date." in " ".join(said(pilot).split()))
+        await until(
+            pilot, lambda: "Nothing to delete. 3 ModelKits stay: it has no date." in " ".join(said(pilot).split())
+        )
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["something goes", "nothing goes"])
@@ -518,7 +520,7 @@ async def test_a_clean_up_of_production_says_so_comes_last_and_wants_its_name(ki
         assert "in production" in dialog._choices[-1].detail
         await choose(pilot, "At stage champion")
         await until(pilot, on(pilot, ConfirmDialog))
-        assert "champion is in production." in " ".join(text_of(pilot).split())
+        assert "champion is in production;" in " ".join(text_of(pilot).split())
         await pilot.press("enter")
         await quiet(pilot)
         assert "champion" in kits.fraud.tagged

@@ -195,7 +195,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self._draw()
         if self._problems:
             texts = (f"{clean(one.reference or '')}: {clean(one.message)}" for one in self._problems[:3])
-            self.notify("\n".join(texts), severity="warning", markup=False, timeout=12)
+            self.notify("\n".join(texts), severity="warning", markup=False)
 
     def _draw_soon(self) -> None:
         """Draw at most a few times a second; nothing runs once everything is there."""

@@ -14,7 +14,8 @@ from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
 from kittui.terminal import age_text, clean, counted
-from kittui.tui.panes.rows_screen import DRAW, RowsScreen
+from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.spacing import DRAW
 from kittui.tui.panes.state import trouble_since
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.columns import Column

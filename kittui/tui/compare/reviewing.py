@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kittui.compare.review import Review, Verdict
+from kittui.compare.review import Review, Verdict, keys_of
 from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
+from kittui.tasks import aside
 from kittui.terminal import clean, counted
 from kittui.tui.compare.workers import run_newest
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
@@ -38,6 +39,7 @@ class Reviewing:
         self._pair: tuple[str, str] | None = None
         self._loaded = False
         self._writing = asyncio.Lock()
+        self._counted: tuple[Comparison, frozenset[str] | None] | None = None
 
     @property
     def words(self) -> str:
@@ -72,7 +74,7 @@ class Reviewing:
         if row is None or not keys:
             program.toast("Put the cursor on a change, or on a row with changes below it.")
             return
-        review = self.review.ticked(*keys).counted(comparison)
+        review = self.review.ticked(*keys).counted(self._keys_of(comparison))
         ticked = keys[0] in review.seen
         program.run_command("Seen", self._keep(comparison, review))
         if keys != [row.entry.key]:
@@ -128,9 +130,11 @@ class Reviewing:
     async def _count(self) -> None:
         """Keep how much is left of the comparison as it is known now, where that is news: gates ask for it."""
         comparison = self._reading.comparison
-        if comparison is None or not comparison.complete or self.review.empty:
+        if comparison is None or not comparison.complete:
             return
-        if self.review.counted(comparison) == self.review:
+        # Before a key asks for it.
+        self._counted = comparison, await aside(keys_of, comparison)
+        if self.review.empty or self.review.counted(self._counted[1]) == self.review:
             return
         try:
             await self._keep(comparison, self.review)
@@ -142,12 +146,17 @@ class Reviewing:
         shown = self._reading.comparison
         if shown is not None and _pair_of(shown) == _pair_of(comparison):
             comparison = shown
-        review = review.counted(comparison)
+        review = review.counted(self._keys_of(comparison))
         if self._pair == _pair_of(comparison):
             self._show(review)
         # One after the other: an older review must not be written over a newer one.
         async with self._writing:
             await keep(self._reading.case, comparison, review)
+
+    def _keys_of(self, comparison: Comparison) -> frozenset[str] | None:
+        if self._counted is None or self._counted[0] is not comparison:
+            self._counted = comparison, keys_of(comparison)
+        return self._counted[1]
 
     def _show(self, review: Review) -> None:
         self.review = review

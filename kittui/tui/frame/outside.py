@@ -62,7 +62,7 @@ async def _show(
         else:
             status = await _lend(program, words, folder, None)
         if status:
-            program.notify(clean(status_words(words[0], status)), severity="warning", markup=False, timeout=12)
+            program.notify(clean(status_words(words[0], status)), severity="warning", markup=False)
         if not piped:
             for copy in copies:
                 if await in_thread(copy.changed):

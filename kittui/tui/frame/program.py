@@ -185,7 +185,7 @@ class Program(App[None], inherit_bindings=False):
         if not words or key in {"ctrl+c", *(key for name in IN_THE_DARK for key in self.ports.keys.of(name))}:
             return False
         if self.screen is not self.screen_stack[0] and not isinstance(event, events.MouseEvent):
-            self.notify(words, markup=False, timeout=4)
+            self.notify(words, markup=False)
         return True
 
     def on_passed(self, message: Passed) -> None:
@@ -193,7 +193,7 @@ class Program(App[None], inherit_bindings=False):
         message.arrived.set()
 
     def _say_dropped(self, words: str) -> None:
-        self.notify(words, markup=False, timeout=4)
+        self.notify(words, markup=False)
 
     def run_command(
         self, label: str, work: Coroutine[object, object, None], far: HowFar | None = None, *, text: bool = False
@@ -216,7 +216,7 @@ class Program(App[None], inherit_bindings=False):
         if not (dropped or self.keyboard.stop()):
             return False
         if dropped:
-            self.notify("Dropped; nothing was changed by it.", markup=False, timeout=4)
+            self.notify("Dropped; nothing was changed by it.", markup=False)
         return True
 
     async def ask(self, dialog: ModalScreen[Answer], *, since: float | None = None) -> Answer | None:
@@ -257,7 +257,7 @@ class Program(App[None], inherit_bindings=False):
         if isinstance(error, WorkerFailed) and self.is_running:
             where = traceback.extract_tb(cause.__traceback__)[-1:]
             place = f" ({Path(where[0].filename).name}:{where[0].lineno})" if where else ""
-            self.notify(f"{said}{place}\nThe rest keeps working. {report}", severity="error", markup=False, timeout=12)
+            self.notify(f"{said}{place}\nThe rest keeps working. {report}", severity="error", markup=False)
         else:
             self.exit(return_code=1, message=f"{said}. {report}")
 
@@ -269,7 +269,7 @@ class Program(App[None], inherit_bindings=False):
     def action_open_waiting(self) -> None:
         """Open the dialog that waits in the header."""
         if not self._waiting.answer(opens=True):
-            self.notify("No dialog is waiting.", markup=False, timeout=4)
+            self.notify("No dialog is waiting.", markup=False)
 
     def state(self, kind: type[State]) -> State:
         """The program's one object of this class, created when it is first asked for."""
@@ -367,7 +367,7 @@ class Program(App[None], inherit_bindings=False):
     def toast(self, text: str, *, undo: str | None = None, how: str = "undoes it") -> None:
         """Say what was done, and with which key it is taken back."""
         key = self._key_here(undo) if undo else ""
-        self.notify(clean(text) + (f"\n{key} {how}" if key else ""), markup=False, timeout=6)
+        self.notify(clean(text) + (f"\n{key} {how}" if key else ""), markup=False)
 
     def _key_here(self, command: str) -> str:
         """The key that runs a command of the panes on the screen that is shown; empty where none does."""
@@ -382,12 +382,12 @@ class Program(App[None], inherit_bindings=False):
         hint = with_keys(error.hint, self.ports.keys) if error.hint else ""
         text = "\n".join(clean(part) for part in (error.message, hint) if part)
         title = clean(error.reference) if error.reference else ""
-        self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False, timeout=12)
+        self.notify(text, title=title.replace("[", r"\["), severity="error", markup=False)
 
     def fail_lines(self, title: str, lines: Sequence[str]) -> None:
         """Say what failed, a line each."""
         text = "\n".join(map(clean, lines))
-        self.notify(text, title=title, severity="error", markup=False, timeout=12 + 2 * len(lines))
+        self.notify(text, title=title, severity="error", markup=False)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """With NO_COLOR the terminal's own colours are dropped; greys made of them would be black on black.
@@ -410,7 +410,7 @@ class Program(App[None], inherit_bindings=False):
         if os.environ.get("TMUX") and not self._told_of_tmux:
             self._told_of_tmux = True
             lines.append(f"If it does not paste: {clipboard.TMUX}")
-        self.notify("\n".join(lines), markup=False, timeout=8)
+        self.notify("\n".join(lines), markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Send it by OSC 52, inside tmux also wrapped so that it passes through to the terminal."""

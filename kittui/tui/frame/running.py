@@ -73,7 +73,7 @@ class Running:
     def _say_stopped(self, stopped: asyncio.CancelledError) -> None:
         """Say that a command was stopped; one that changes something has noted what is done and what is not."""
         notes = [clean(note) for note in getattr(stopped, "__notes__", ())]
-        self._app.notify("\n".join(["Stopped.", *notes]), markup=False, timeout=12 if notes else 4)
+        self._app.notify("\n".join(["Stopped.", *notes]), markup=False)
 
 
 def _key(task: asyncio.Task[object] | None) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from time import monotonic
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,6 +19,7 @@ from kittui.tui.frame.program import Program, program_of
 from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.filtering import FilterInput
 from kittui.tui.panes.queries import parse
+from kittui.tui.panes.spacing import Spacing
 from kittui.tui.panes.state import read_facts
 from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
 from kittui.tui.widgets.columns import Column
@@ -28,10 +28,6 @@ from kittui.tui.widgets.lines import Lines
 from kittui.tui.widgets.rows import Rows
 
 Row = TypeVar("Row")
-DRAW: Final = 0.1
-"""Seconds between two drawings while rows arrive."""
-REST: Final = 9
-"""How many times as long as a drawing took the next one waits: keys have the time between."""
 
 
 class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
@@ -66,7 +62,7 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
         self._footer = FooterBar()
         self._needle = self._filtered_by = self._said = ""
         self._read_at: datetime | None = None
-        self._rests_until = 0.0
+        self._spacing = Spacing()
 
     @property
     def program(self) -> Program:
@@ -108,11 +104,8 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
 
     def spaced(self, draw: Callable[[], None]) -> None:
         """Draw what has arrived, unless the drawing before has just taken long; called every DRAW seconds."""
-        began = monotonic()
-        if began >= self._rests_until:
-            draw()
-            ended = monotonic()
-            self._rests_until = ended + REST * (ended - began)
+        if not self._spacing.wait:
+            self._spacing.draw(draw)
 
     def draw(self, wanted: Row | None = None) -> None:
         """Show what was found and the filter leaves; the cursor goes to `wanted`, else it stays on its row."""
@@ -176,7 +169,7 @@ class RowsScreen(Screen[None], Generic[Row], inherit_bindings=False):
     def refuses(self, command: str) -> bool:
         """Whether a key does nothing now, which is then said."""
         if said := self.refusal(command):
-            self.notify(said, markup=False, timeout=4)
+            self.notify(said, markup=False)
         return bool(said)
 
     def hint(self, hints: Sequence[tuple[str, str, str]]) -> None:

@@ -98,6 +98,8 @@ class TagList:
     read_at: datetime | None = None
     trouble: str = ""
     """What keeps it from being read, and since when."""
+    _staged: tuple[list[TagRow], list[TagRow]] | None = field(default=None, init=False, repr=False, compare=False)
+    """The rows of the stages' tags, and of which rows."""
 
     @property
     def names(self) -> frozenset[Tag]:
@@ -110,15 +112,17 @@ class TagList:
 
     def stage_rows(self) -> list[TagRow]:
         """The rows of the stages' tags."""
-        names = {stage.name for stage in self.stages}
-        return [row for row in self.rows if row.entry.name in names]
+        if self._staged is None or self._staged[0] is not self.rows:
+            names = {stage.name for stage in self.stages}
+            self._staged = self.rows, [row for row in self.rows if row.entry.name in names]
+        return self._staged[1]
 
     def stages_by_digest(self) -> dict[Digest, Stage]:
         """Where each digest stands: the first stage tag that points to it."""
         tags = {stage.name: stage for stage in reversed(self.stages)}
         found: dict[Digest, Stage] = {}
         order = ranks(self.stages)
-        for row in self.rows:
+        for row in self.stage_rows():
             stage = tags.get(row.entry.name) if row.entry.name else None
             if stage is not None and row.digest is not None:
                 before = found.get(row.digest)
@@ -128,10 +132,9 @@ class TagList:
 
     def stage_names(self) -> dict[Digest, list[str]]:
         """Every stage tag on each digest."""
-        names = {stage.name for stage in self.stages}
         found: dict[Digest, list[str]] = {}
-        for row in self.rows:
-            if row.entry.name in names and row.digest is not None:
+        for row in self.stage_rows():
+            if row.digest is not None:
                 found.setdefault(row.digest, []).append(row.entry.name or "")
         return found
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.message import Message
 from textual.reactive import var
+from textual.timer import Timer
 from textual.worker import Worker
 
 from kittui.errors import KittuiError
@@ -23,6 +24,7 @@ from kittui.terminal import clean
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Mark
 from kittui.tui.panes.queries import Query, parse
+from kittui.tui.panes.spacing import DRAW, Spacing
 from kittui.tui.panes.state import State
 from kittui.tui.panes.tag_freshness import notice_moved
 from kittui.tui.panes.tag_list_pane import TagListPane
@@ -67,6 +69,8 @@ class TagsPane(TagListPane):
         self._changed = False
         self._changes = 0
         self._before: frozenset[Tag] | None = None
+        self._spacing = Spacing()
+        self._reordering: Timer | None = None
 
     @property
     def _query(self) -> Query:
@@ -181,7 +185,7 @@ class TagsPane(TagListPane):
             self._assess()
             self._rows.view_again()
             if self._before is not None:
-                self.notify(clean(reread_words(self._before, tags.names)), markup=False, timeout=4)
+                self.notify(clean(reread_words(self._before, tags.names)), markup=False)
                 self._before = None
             self.post_message(self.Counted(tags.repository, sum(row.entry.name is not None for row in tags.rows)))
 
@@ -232,12 +236,29 @@ class TagsPane(TagListPane):
             return
         rows = [row for row in tags.rows if unknown(row, query)][:LEARNED]
         await together(*(self._learn_row(row, query) for row in rows))
+        self._reorder()
         self._assess()
 
     async def _learn_row(self, row: TagRow, query: Query) -> None:
         await self._reader.learn(row, query)
+        self._reorder_soon()
+
+    @property
+    def resting(self) -> bool:
+        """Whether the pane still waits for the cursor to have rested, or to order what was read."""
+        return super().resting or self._reordering is not None
+
+    def _reorder_soon(self) -> None:
+        """Order and filter by what was read, together with what else is read until then."""
+        if self._reordering is None:
+            self._reordering = self.set_timer(max(DRAW, self._spacing.wait), self._reorder)
+
+    def _reorder(self) -> None:
+        if self._reordering is not None:
+            self._reordering.stop()
+            self._reordering = None
         self._view.changed()
-        self.rebuild()
+        self._spacing.draw(self.rebuild)
 
     def rehold(self) -> None:
         """The local store was changed: ask again what of all that was read is in it."""
@@ -316,8 +337,7 @@ class TagsPane(TagListPane):
         else:
             self._rows.touch(row)
         if self._view.grouped or self._view.by_details or self._query.fields:
-            self._view.changed()
-            self.rebuild()
+            self._reorder_soon()
         elif row.unfolded:
             self.rebuild()
         if row.problem:

@@ -80,7 +80,7 @@ def _find_next(browse: BrowseScreen, step: int) -> None:
         browse.pane.find_next(step)
     else:
         key = browse.program.ports.keys["filter"]
-        browse.notify(f"It goes through what a filter found; {key} opens one.", markup=False, timeout=4)
+        browse.notify(f"Steps through what a filter found; {key} opens one.", markup=False)
 
 
 async def _next(context: Context) -> None:
@@ -116,7 +116,7 @@ _PANES: Final = get_args(PaneName)
 
 def _go(browse: BrowseScreen, pane: PaneName) -> None:
     if browse.at == pane:
-        browse.notify(f"Already in pane {_PANES.index(pane) + 1}.", markup=False, timeout=1.5)
+        browse.notify(f"Already in pane {_PANES.index(pane) + 1}.", markup=False)
     browse.go(pane)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
@@ -35,4 +35,7 @@ class AsciiOnly(LineFilter):
 
 def _plain(text: str) -> str:
     found = text.translate(_SIGNS)
-    return found if found.isascii() else "".join(one if one.isascii() else "?" * cell_len(one) for one in found)
+    if not found.isascii():
+        found = "".join(one if one.isascii() else "?" * cell_len(one) for one in found)
+    # Several characters may be one sign, which takes other cells than they do one by one.
+    return set_cell_size(found, cell_len(text))

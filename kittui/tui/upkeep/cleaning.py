@@ -52,12 +52,12 @@ async def clean_up(context: Context) -> None:
     if not plan.plans:
         context.fail_all(failed, len(failed))
         stays = ". ".join(_stays(found))
-        context.toast(f"None goes. {stays}." if stays else f"There are no {rules.words}.")
+        context.toast(f"Nothing to delete. {stays}." if stays else f"There are no {rules.words}.")
         return
     words = _words(rules, plan, found, failed)
     production = rules.stages & _production(context)
     if production:
-        words.insert(0, clean(f"{min(production)} is in production. What runs there is deleted."))
+        words.insert(0, clean(f"{min(production)} is in production; this deletes it."))
     typed = await agree_to_delete(context, "Clean up", words, plan.plans)
     if typed is not None:
         await _apply(context, rules, plan, failed, typed)

@@ -112,7 +112,7 @@ class DoctorScreen(ListScreen[Finding]):
 
     @on(Rows.Opened)
     def _opened(self) -> None:
-        self.notify("What was found and what to do is below the list.", markup=False, timeout=4)
+        self.notify("What was found and what to do is below the list.", markup=False)
 
     def action_verify(self) -> None:
         """Check again, and hash every blob."""

@@ -15,7 +15,8 @@ from textual.worker import Worker
 from kittui.errors import KittuiError
 from kittui.terminal import clean
 from kittui.tui.frame.context import Context
-from kittui.tui.panes.rows_screen import DRAW, RowsScreen
+from kittui.tui.panes.rows_screen import RowsScreen
+from kittui.tui.panes.spacing import DRAW
 from kittui.tui.panes.state import trouble_since
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans

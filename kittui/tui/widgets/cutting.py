@@ -17,6 +17,8 @@ Spans = Sequence[Span]
 
 _READABLE = 8
 """Cells that a name which is cut in its middle has at least."""
+_ROUNDS = 4
+"""Times that names are cut anew where they differ; those that differ somewhere else each are numbered then."""
 
 
 def join(pieces: Sequence[Span], roles: Roles, ground: str, width: int) -> Strip:
@@ -58,17 +60,17 @@ def apart(names: Sequence[tuple[str, int]]) -> list[str]:
     """Cut each name to its room in its middle, as ends tell names apart; where different ones would look alike, cut
     them so that each shows where it begins to differ. What has hardly any room is cut at its end."""
     shown = [_cut(text, room) for text, room in names]
-    waiting = [(alike, -1) for alike in _alike(names, shown, range(len(names)))]
+    waiting = [(alike, -1, 0) for alike in _alike(names, shown, range(len(names)))]
     while waiting:
-        alike, before = waiting.pop()
+        alike, before, rounds = waiting.pop()
         common = _common([names[number][0] for number in alike])
-        if common <= before:
+        if common <= before or rounds == _ROUNDS:
             continue
         # They begin at one place, so that their first difference is in the same one.
         ends = max(cell_len(names[number][0][common:]) for number in alike)
         for number in alike:
             shown[number] = _cut_from(*names[number], common, ends)
-        waiting += [(rest, common) for rest in _alike(names, shown, alike)]
+        waiting += [(rest, common, rounds + 1) for rest in _alike(names, shown, alike)]
     taken = set(shown)
     for alike in _alike(names, shown, range(len(names))):
         marked: dict[str, str] = {}

@@ -33,6 +33,7 @@ class RowStrips(Generic[Row]):
         self._strips: LRUCache[tuple[int, str, bool], Strip] = LRUCache(1000)
         self._texts: LRUCache[int, Sequence[Spans]] = LRUCache(1000)
         self._cut = range(0)
+        self._renamed = False
         self._shown_names: dict[tuple[int, int], Spans] = {}
 
     @property
@@ -81,7 +82,7 @@ class RowStrips(Generic[Row]):
         """Forget what was drawn, and what the cells said."""
         self._strips.clear()
         self._texts.clear()
-        self._cut, self._shown_names = range(0), {}
+        self._cut, self._renamed, self._shown_names = range(0), False, {}
 
     def restyle(self) -> None:
         """Forget the colours."""
@@ -92,18 +93,15 @@ class RowStrips(Generic[Row]):
         if row is None:
             self.forget()
             return None
-        touched, renamed = [], False
-        for number in self._cut:
-            if self._rows[number] is row:
-                before = self._names(number)
-                self._forget(number)
-                self._texts.discard(number)
-                renamed = renamed or before != self._names(number)
-                touched.append(number)
-        if not renamed:
-            return touched
-        self._cut = range(0)
-        return None
+        # What was drawn before the list was scrolled is kept too.
+        known = {number for number in (*self._cut, *self._texts.keys()) if self._rows[number] is row}
+        for number in known:
+            before = self._names(number) if number in self._cut else None
+            self._forget(number)
+            self._texts.discard(number)
+            if before is not None and before != self._names(number):
+                self._renamed = True
+        return None if self._renamed else [number for number in known if number in self._cut]
 
     def titles(self, roles: Roles) -> Strip:
         """The line of the columns' titles."""
@@ -123,8 +121,9 @@ class RowStrips(Generic[Row]):
 
     def cut_names(self, top: int, height: int) -> None:
         """Cut the names in view, and a page around them, so that different ones don't look alike."""
-        if self._cut.start <= top and min(top + height, len(self._rows)) <= self._cut.stop:
+        if not self._renamed and self._cut.start <= top and min(top + height, len(self._rows)) <= self._cut.stop:
             return
+        self._renamed = False
         self._cut = range(max(0, top - height), min(len(self._rows), top + 2 * height))
         columns: dict[int, list[tuple[int, Spans, int]]] = {}
         for number in self._cut:

@@ -1,0 +1,31 @@
+"""How often what arrives is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+DRAW: Final = 0.1
+"""Seconds between two drawings while rows arrive."""
+REST: Final = 9
+"""How many times as long as a drawing took the next one waits: keys have the time between."""
+
+
+class Spacing:
+    """Keeps drawings of what arrives to a tenth of the time."""
+
+    def __init__(self) -> None:
+        self._rests_until = 0.0
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next drawing may begin."""
+        return max(0.0, self._rests_until - monotonic())
+
+    def draw(self, draw: Callable[[], None]) -> None:
+        """Draw, and note how long that took."""
+        began = monotonic()
+        draw()
+        ended = monotonic()
+        self._rests_until = ended + REST * (ended - began)
