@@ -1,4 +1,4 @@
-"""How far a change came, and what of that is on disk, while its steps are done side by side."""
+"""How far a change got, and what of that is on disk, while its steps run in parallel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kittui.usecases.change.unfinished import close_entry, note_moved
 class Course:
     """The course of one journal entry.
 
-    `entry` is what is known at every moment, for whoever is told. What is on disk says `started` before a request is
-    sent and `done` only after the history has the step, whatever other steps are written with it.
+    `entry` is what is known right now, for messages. The journal on disk says `started` before a request is sent, and
+    `done` only after the history has the step, whatever other steps are written with it.
     """
 
     def __init__(self, ledger: Ledger, entry: Entry) -> None:
@@ -29,37 +29,37 @@ class Course:
 
     @property
     def settled(self) -> bool:
-        """Whether it is known, and on disk or about to be, of every step whether it took effect."""
+        """Whether it is known of every step whether it took effect."""
         return all(step.state != "started" for step in self._kept.steps)
 
     async def begin(self, position: int) -> None:
-        """Write down that a step begins. Nothing was asked for yet. Raises StorageError."""
+        """Record that a step begins; no request was sent yet. Raises StorageError."""
         await self._write(position, "started")
 
     async def leave(self, position: int) -> None:
-        """A step that began asked for nothing. Raises StorageError."""
+        """Record that a step did nothing. Raises StorageError."""
         self.entry = self.entry.mark(position, "planned")
         await self._write(position, "planned")
 
     def ask(self, position: int) -> None:
-        """The request of a step is sent: until it is answered, nobody knows whether it took effect."""
+        """The request of a step is sent: until it is answered, it is unknown whether it took effect."""
         self.entry = self.entry.mark(position, "started")
 
     async def land(self, position: int) -> None:
-        """A step took effect: put it into the history, then write down that it is done.
+        """Record a step that took effect: first in the history, then as done in the journal.
 
-        Where that fails, it is on disk as begun, and the next run puts it into the history. Raises StorageError.
+        If recording fails, the journal has it as begun, and the next run adds it to the history. Raises StorageError.
         """
         self.entry = self.entry.mark(position, "done")
         await note_moved(self._ledger, self.entry, position)
         await self._write(position, "done")
 
     async def close(self) -> None:
-        """Nothing more is done for the entry. Raises StorageError."""
+        """Close the entry as it is. Raises StorageError."""
         self.entry = await close_entry(self._ledger, self.entry)
 
     async def _write(self, position: int, state: StepState) -> None:
-        """Put a step's state on disk; one write serves all steps that wait for it."""
+        """Write a step's state to disk; one write serves all steps that wait for it."""
         self._kept = self._kept.mark(position, state)
         self._version += 1
         wanted = self._version

@@ -75,7 +75,7 @@ async def continue_open(
 
 
 async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
-    """A step took effect: put it into the history, then write down that it is done."""
+    """Record a step that took effect: first in the history, then as done in the journal."""
     await note_moved(ledger, entry, position)
     entry = entry.mark(position, "done")
     await ledger.write(entry)
@@ -83,7 +83,7 @@ async def mark_done(ledger: Ledger, entry: Entry, position: int) -> Entry:
 
 
 async def note_moved(ledger: Ledger, entry: Entry, position: int) -> None:
-    """Put a step that took effect into the history, once."""
+    """Add a step that took effect to the history, once."""
     step = entry.steps[position]
     event = Event(
         f"{entry.id}/{position}", now(), entry.actor, entry.action, entry.repository, step.tag, step.before,
