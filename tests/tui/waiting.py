@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -14,6 +13,10 @@ from textual.widgets import Input
 from kittui.tui.app import KittuiApp
 from kittui.tui.frame.keyboard import Keyboard
 from kittui.tui.screens.browse import BrowseScreen
+
+if TYPE_CHECKING:
+    # The programs that tests run in a terminal import this module, and start in half the time without it.
+    import pytest
 
 SMALL, MIDDLE, LARGE = (80, 24), (100, 30), (160, 45)
 EARLY = "That was typed before you could read this. Enter again does it."

@@ -80,8 +80,9 @@ class Arrangement:
     def slide(self, name: PaneName) -> None:
         """Show the pane that gets the keys."""
         if name != self._at:
-            self._screen.remove_class(f"-at-{self._at}")
-            self._screen.add_class(f"-at-{name}")
+            self._screen.remove_class(f"-at-{self._at}", update=False)
+            # Where all panes are seen, nothing looks different: styling them all again is most of what a move costs.
+            self._screen.add_class(f"-at-{name}", update=self.zoomed or self._screen.has_class("-narrow"))
             self._at = name
             self._fit()
 
