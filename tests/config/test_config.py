@@ -191,7 +191,7 @@ def test_any_bytes_are_read_or_named(raw: bytes) -> None:
 
 WORDS = st.sampled_from(["registries", "host", "name", "stages", "moves", "keymap", "theme", "mouse", "a.b", "x"])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | WORDS, lambda x: st.lists(x) | st.dictionaries(WORDS, x)
+    st.none() | st.booleans() | st.integers() | WORDS, lambda x: st.lists(x) | st.dictionaries(WORDS, x), max_leaves=20
 )
 
 

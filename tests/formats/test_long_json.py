@@ -56,7 +56,7 @@ def test_lists_are_encoded_a_stretch_at_a_time(numbers: list[float], value: Any)
     assert json.loads(encode_json([value, numbers, "word"])) == [value, numbers, "word"]
 
 
-@given(st.dictionaries(st.text(max_size=9), VALUES, max_size=9))
+@given(st.dictionaries(st.text(max_size=9), VALUES, max_size=4))
 def test_a_map_is_given_pair_by_pair(value: dict[str, Any]) -> None:
     assert dict(decode_map(json.dumps(value), JSONDecoder(), Budget("it"))) == value
 
