@@ -77,6 +77,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """Let pytest, which collects five times at the end, go through what is left once."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _pilots_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pilot answers a dialog as soon as it is there; what a fast typist may not do is tried in a terminal."""
