@@ -48,7 +48,9 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None, rules: LineRul
     if old == new:
         return None
     if a is None or b is None:
-        return None if sniff(old or new) is None else compare_texts(path, old, new, rules)
+        if sniff(old or new) is None:
+            return None
+        return _notebooks(path, a, b, rules) or compare_texts(path, old, new, rules)
     pointers = read_pointer(old), read_pointer(new)
     if pointers[0] is not None or pointers[1] is not None:
         text = compare_texts(path, old, new, rules)
@@ -62,15 +64,21 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None, rules: LineRul
         name = path.lower()
         if (kind := table_suffix(name)) is not None:
             return _compare_tables(path, kind, old, new, rules)
-        if name.endswith(".ipynb"):
-            from kittui.compare.notebooks import compare_notebooks
-
-            notebook = compare_notebooks(path, old, new, rules)
-            if notebook is not None and (notebook.hunks or notebook.values or notebook.notes):
-                return notebook
+        if (notebook := _notebooks(path, old, new, rules)) is not None:
+            return notebook
         if name.endswith((".json", ".webmanifest", ".geojson")):
             return _compare_json(path, old, new, rules)
     return compare_texts(path, old, new, rules)
+
+
+def _notebooks(path: str, a: bytes | None, b: bytes | None, rules: LineRules) -> TextChange | None:
+    """Cells, where they are notebooks and there is something to tell of these."""
+    if not path.lower().endswith(".ipynb"):
+        return None
+    from kittui.compare.notebooks import compare_notebooks
+
+    notebook = compare_notebooks(path, a, b, rules)
+    return notebook if notebook is not None and (notebook.hunks or notebook.values or notebook.notes) else None
 
 
 def _side(content: bytes, pointer: Pointer | None) -> FileSide:

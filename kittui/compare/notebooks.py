@@ -17,18 +17,27 @@ from kittui.formats.notebook import Cell, notebook_budget, read_notebook
 from kittui.formats.text import decode, sniff
 
 
-def compare_notebooks(path: str, a: bytes, b: bytes, rules: LineRules = AS_EVER) -> TextChange | None:
-    """Hunks per cell, of its source and of what it printed, and the metadata. None where either is not a notebook."""
-    encodings = sniff(a), sniff(b)
+def compare_notebooks(path: str, a: bytes | None, b: bytes | None, rules: LineRules = AS_EVER) -> TextChange | None:
+    """Hunks per cell, of its source and of what it printed, and the metadata; a side without the notebook is None.
+
+    None where either is not a notebook.
+    """
+    encodings = sniff(a or b""), sniff(b or b"")
     if encodings[0] is None or encodings[1] is None:
         return None
     try:
         old, new = (
-            read_notebook(decode(content, encoding), notebook_budget())
+            read_notebook(decode(content, encoding), notebook_budget()) if content is not None else None
             for content, encoding in ((a, encodings[0]), (b, encodings[1]))
         )
     except (Malformed, TooLarge):
         return None
+    if old is None or new is None:
+        cells = new.cells if new else old.cells if old else ()
+        found: list[Hunk] = []
+        for number, cell in enumerate(cells, 1):
+            found += _cell(number, None if new else cell, cell if new else None, rules)
+        return TextChange(path, "notebook", tuple(found[:HUNKS_LIMIT]), cut=max(0, len(found) - HUNKS_LIMIT))
     hunks: list[Hunk] = []
     values: list[ValueChange] = [*compare_documents(old.about, new.about)]
     outputs = 0
@@ -82,9 +91,11 @@ def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules, cam
         section = f"cell {number} ({kind}), {what}"
         found = lines(old.source if old else "", new.source if new else "", section)
         hunks += found or ([Hunk(0, 0, 0, 0, (), section)] if what != "changed" else [])
-    if old and new and old.outputs != new.outputs:
-        section = f"cell {number} (output), changed"
-        found = lines("\n".join(old.outputs), "\n".join(new.outputs), section)
+    said, says = (cell.outputs if cell else () for cell in (old, new))
+    if said != says:
+        found = lines(
+            "\n".join(said), "\n".join(says), f"cell {number} (output), {what if not old or not new else 'changed'}"
+        )
         hunks += [replace(hunk, output=True) for hunk in found]
     return hunks
 

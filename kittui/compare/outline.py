@@ -11,6 +11,7 @@ from kittui.compare.changes import FileChange, Problem, Status, TensorChange, Te
 from kittui.compare.comparison import Comparison
 from kittui.compare.tensors import heat, sum_modules
 from kittui.compare.words import change_words, figures_words, file_words, size_words, tensor_words
+from kittui.oci.order import natural_key
 
 SHOWN = 10_000
 """Files of one layer, and tensors of one file, that have rows."""
@@ -54,7 +55,7 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
     for number, layer in enumerate(comparison.layers):
         children = []
         listed, beyond = _chosen(files.get(number, ()), "files", f"layer/{number}")
-        for file in listed:
+        for file in sorted(listed, key=lambda each: natural_key(each.path)):
             path = f"layer/{number}/{file.path}"
             inside = [
                 Entry("metadata", f"metadata {v.path}", change_words(v), v.status, (), v, key=f"{path}//{v.path}")
@@ -140,7 +141,7 @@ def _chosen(changes: Sequence[Any], what: str, above: str) -> tuple[Sequence[Any
 
 def _order(tensor: TensorChange) -> tuple[int, tuple[float, float], str]:
     rank = {"changed": 0, "added": 1, "removed": 2, "moved": 3, "not_compared": 3, "same": 4}.get(tensor.status, 3)
-    return rank, heat(tensor.figures) if tensor.figures is not None else (0.0, 0.0), tensor.name
+    return rank, heat(tensor.figures) if tensor.figures is not None else (0.0, 0.0), natural_key(tensor.name)
 
 
 def _values(title: str, part: Part, values: list[tuple[str, Any]]) -> Entry:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from kittui.compare.changes import Figures, TensorChange, TensorSide
+from kittui.oci.order import natural_key
 
 CONFIDENCE = 0.95
 WINDOW = 4096
@@ -90,7 +91,7 @@ def sum_modules(changes: Iterable[TensorChange], depth: int | None = None) -> tu
             else:
                 sums[name] = (1, int(figures.changed > 0), figures)
     modules = [Module(name, *entry) for name, entry in sums.items()]
-    return tuple(sorted(modules, key=lambda module: (*heat(module.figures), module.name)))
+    return tuple(sorted(modules, key=lambda module: (*heat(module.figures), natural_key(module.name))))
 
 
 def heat(figures: Figures) -> tuple[float, float]:

@@ -252,6 +252,38 @@ def test_cells_are_added_removed_moved_and_changed_and_outputs_stand_apart(named
     assert change.values == ()
 
 
+def test_a_notebook_of_one_side_is_told_by_cell_with_its_outputs_apart() -> None:
+    content = notebook(("a", "load()\nrun()", ["1"], 1), ("b", "plot()", [], 2))
+    for sides, what, op in (((content, None), "removed", "-"), ((None, content), "added", "+")):
+        change = compare_contents("N.ipynb", *sides)
+        assert change is not None
+        assert (change.kind, change.values, change.notes) == ("notebook", (), ())
+        assert [(hunk.section, hunk.output) for hunk in change.hunks] == [
+            (f"cell 1 (code), {what}", False),
+            (f"cell 1 (output), {what}", True),
+            (f"cell 2 (code), {what}", False),
+        ]
+        assert [(line.op, line.text) for hunk in change.hunks for line in hunk.lines] == [
+            (op, "load()"),
+            (op, "run()"),
+            (op, "1"),
+            (op, "plot()"),
+        ]
+    broken = compare_contents("n.ipynb", content[:-9], None)
+    assert broken is not None
+    assert broken.kind == "text", "what is not a notebook is shown as the text that it is"
+
+
+def test_what_an_added_cell_printed_is_told() -> None:
+    old, new = (notebook(("a", "x", ["1"], 1), *more) for more in ((), (("b", "y", ["2"], 2),)))
+    change = compare_contents("n.ipynb", old, new)
+    assert change is not None
+    assert [(hunk.section, hunk.output) for hunk in change.hunks] == [
+        ("cell 2 (code), added", False),
+        ("cell 2 (output), added", True),
+    ]
+
+
 def test_ids_and_execution_counts_are_not_changes() -> None:
     old = notebook(("a", "x", ["1"], 1), ("b", "y", [], 2))
     for names in ("cd", "ad", "cb"):

@@ -10,10 +10,10 @@ import pytest
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.order import natural_key
 from kittui.oci.reference import LOCAL
 from kittui.tui.panes.queries import parse
 from kittui.tui.panes.tree import RepositoryRow
-from kittui.usecases.browse.tag_names import natural_key
 from tests.tui.waiting import LARGE, browse, listed, quiet, text_of, to_registry, until
 from tests.tui.world import World, WorldSource, acme
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from kittui.errors import NotFound, RegistryError
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
+from kittui.oci.order import is_version, natural_key
 from kittui.oci.tag import Tag
 from kittui.oci.target import parse_target
 from kittui.usecases.browse.modelkits import ModelKits, list_tags, tags
 from kittui.usecases.browse.showing import attachments, show
-from kittui.usecases.browse.tag_names import attached_tag, is_version, natural_key
+from kittui.usecases.browse.tag_names import attached_tag
 from tests.fakes.memory import MemoryRepository, MemorySource
 
 

@@ -18,13 +18,13 @@ from kittui.errors import AuthError, KittuiError, NotFound, Unsupported, UsageEr
 from kittui.modelkit.kinds import MODELS
 from kittui.modelkit.stages import ranks
 from kittui.oci.digest import Digest
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry
 from kittui.oci.reference import LOCAL, WHOLE_LAYOUT, Place, Reference
 from kittui.oci.tag import Tag
 from kittui.tasks import spread
 from kittui.terminal import age_text, counted, parse_time, size_text
 from kittui.usecases.browse.modelkits import TagListing, TagRow, list_tags, repositories
-from kittui.usecases.browse.tag_names import natural_key
 
 _DATED = MODELS - {"modelkit"}
 """Kinds whose creation date may be in the config; a ModelKit has it in the manifest."""

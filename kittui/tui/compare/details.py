@@ -25,7 +25,7 @@ from kittui.compare.text import LINE_LIMIT, compare_lines
 from kittui.compare.words import change_words, figures_words, fraction_words, percent_words, shape_words, text_words
 from kittui.formats.exact_json import indented_json
 from kittui.terminal import clean, counted, size_text
-from kittui.tui.compare.hunks import Head, beside, unified
+from kittui.tui.compare.hunks import beside, unified
 from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
@@ -40,6 +40,8 @@ _SHORT = 20
 """Lines of a value up to which both sides are shown in full."""
 _COPIED = 160
 """Columns that tables have on the clipboard."""
+_NAMES = 12
+"""Cells of the names of facts, with the blanks after the longest."""
 _BAR = 12
 _AHEAD = 3
 """Screens of lines that are created before they are needed."""
@@ -172,12 +174,17 @@ def _title(entry: Entry, *facts: str) -> Line:
     return ((words[0], "text+bold"), status, (said, "muted"))
 
 
+def _fact(name: str, value: str, role: str = "text") -> Line:
+    """A named value, what is wrapped of it below its beginning."""
+    return Hanging.after(((f"{name:<{_NAMES}}", "muted"),), ((value, role),))
+
+
 def _pair(name: str, a: str, b: str) -> Iterator[Line]:
     if a == b:
-        yield ((f"{name:<10}", "muted"), (a, "text"))
+        yield _fact(name, a)
     else:
-        yield ((f"{name:<10}", "muted"), ("- ", "bad+bold"), (a, "text"))
-        yield ((" " * 10, "muted"), ("+ ", "good+bold"), (b, "text"))
+        yield Hanging.after(((f"{name:<{_NAMES}}", "muted"), ("- ", "bad+bold")), ((a, "text"),))
+        yield Hanging.after(((" " * _NAMES, "muted"), ("+ ", "good+bold")), ((b, "text"),))
 
 
 def _value(change: ValueChange, numbers: bool) -> Iterator[Line]:
@@ -190,7 +197,7 @@ def _value(change: ValueChange, numbers: bool) -> Iterator[Line]:
             yield from unified(hunk, "", numbers=numbers)
         return
     for hunk in compare_lines(old, new, _SHORT):
-        yield from islice(unified(hunk, "", numbers=False), 1, None)
+        yield from unified(hunk, "", numbers=False, head=False)
 
 
 def _lines(value: object) -> list[str]:
@@ -253,9 +260,9 @@ def _figures(figures: Figures) -> Iterator[Line]:
         ("mean |Δ|", _number(figures.mean_abs)),
         ("‖Δ‖/‖a‖", _number(figures.relative_norm)),
     ):
-        yield ((f"{name:<10}", "muted"), (value, "number"))
+        yield _fact(name, value, "number")
     if figures.nonfinite_a or figures.nonfinite_b:
-        yield (("NaN or ∞  ", "muted"), (f"{figures.nonfinite_a:,} → {figures.nonfinite_b:,}", "number"))
+        yield _fact("NaN or ∞", f"{figures.nonfinite_a:,} → {figures.nonfinite_b:,}", "number")
 
 
 def _number(value: float | None) -> str:
@@ -270,7 +277,8 @@ def text_lines(
         yield ((clean(note), "muted"),)
     for value in text.values:
         words = clean(change_words(value, 400))
-        yield ((f"{MARKS[value.status]} ", "warn+bold"), (clean(value.path), "text"), (f"  {words}", "muted"))
+        mark = ((f"{MARKS[value.status]} ", "warn+bold"),)
+        yield Hanging.after(mark, ((clean(value.path), "text"), (f"  {words}", "muted")), stop=True)
     if text.table is not None:
         yield from table_lines(text.table, width)
         return
@@ -279,10 +287,8 @@ def text_lines(
     for hunk in text.hunks:
         if hunk.output and not outputs:
             changed = sum(line.op != " " for line in hunk.lines)
-            head = Head(
-                (("▸ ", "muted"), (clean(hunk.section), "accent"), (f"  {counted(changed, 'line')}, folded", "muted"))
-            )
-            yield head
+            words = f"  {counted(changed, 'line')}, folded"
+            yield Hanging.after((), (("▸ ", "muted"), (clean(hunk.section), "accent"), (words, "muted")), stop=True)
             continue
         one_sided = not hunk.a_count or not hunk.b_count
         folded = hunk.a_start - seen - 1 if hunk.a_count and not hunk.section else 0

@@ -23,10 +23,6 @@ _TOGETHER = 200
 """Lines that are coloured in one go, so that a text of many lines between quotes is known as one."""
 
 
-class Head(Hanging):
-    """The line that a hunk begins with: `]` and `[` stop here, unless its first change is far below."""
-
-
 def _far(hunk: Hunk) -> frozenset[int]:
     """The lines of a hunk where a change begins so far below what is before it that it has a stop of its own."""
     found: set[int] = set()
@@ -38,10 +34,13 @@ def _far(hunk: Hunk) -> frozenset[int]:
     return frozenset(found)
 
 
-def unified(hunk: Hunk, path: str, *, numbers: bool = True) -> Iterator[Line]:
-    """Old lines above new ones, each with its number on both sides."""
+def unified(hunk: Hunk, path: str, *, numbers: bool = True, head: bool = True) -> Iterator[Line]:
+    """Old lines above new ones, each with its number on both sides; without a head the first change is a stop."""
     far = _far(hunk)
-    yield _head(hunk, far)
+    if head:
+        yield _head(hunk, far)
+    else:
+        far |= {_first(hunk)}
     a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
     for number, (line, spans) in enumerate(_coloured(hunk, path)):
         ground = GROUNDS[line.op]
@@ -100,12 +99,14 @@ def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
     yield from flush()
 
 
-def _head(hunk: Hunk, far: frozenset[int]) -> Head:
+def _first(hunk: Hunk) -> int:
+    return next((number for number, line in enumerate(hunk.lines) if line.op != " "), 0)
+
+
+def _head(hunk: Hunk, far: frozenset[int]) -> Line:
+    """The line that a hunk begins with: `]` and `[` stop here, unless its first change is far below."""
     where = f"@@ -{hunk.a_start},{hunk.a_count} +{hunk.b_start},{hunk.b_count} @@ {clean(hunk.section)}"
-    first = next((number for number, line in enumerate(hunk.lines) if line.op != " "), 0)
-    head = Head(((where.rstrip(), "accent"),))
-    head.stop = first not in far
-    return head
+    return Hanging.after((), ((where.rstrip(), "accent"),), stop=_first(hunk) not in far)
 
 
 def _column(side: tuple[int, TextLine, list[Span]] | None, half: int, wide: int) -> list[list[Span]]:

@@ -11,6 +11,7 @@ from typing import Final
 from kittui.errors import BadReference, KittuiError, sentences
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
@@ -22,7 +23,6 @@ from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.frame.context import Context
 from kittui.tui.frame.ports import Ports
 from kittui.tui.frame.selection import Selection
-from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.diff.compare import Side
 from kittui.usecases.diff.order import by_stage, by_time, by_version
 

@@ -11,9 +11,9 @@ from rich.cells import cell_len, set_cell_size
 from kittui.compare.changes import MARKS, Row, Table
 from kittui.compare.words import cells_of, change_words, table_words
 from kittui.terminal import clean, counted
-from kittui.tui.compare.hunks import GROUNDS, ROLES, Head
+from kittui.tui.compare.hunks import GROUNDS, ROLES
 from kittui.tui.widgets.cutting import Span
-from kittui.tui.widgets.lines import Line
+from kittui.tui.widgets.lines import Hanging, Line
 
 CELL: Final = 28
 """Cells that one column takes at most."""
@@ -32,16 +32,17 @@ def table_lines(table: Table, width: int) -> Iterator[Line]:
     yield ((f"{rows}, {key}: {table_words(table)}", "muted"),)
     for column in table.columns:
         kinds = f"  {column.kind_a} → {column.kind_b}" if column.status == "changed" else ""
-        yield ((f"{MARKS[column.status]} ", "warn+bold"), (f"column {clean(column.name)}{kinds}", "text"))
+        mark = ((f"{MARKS[column.status]} ", "warn+bold"),)
+        yield Hanging.after(mark, ((f"column {clean(column.name)}{kinds}", "text"),), stop=True)
     widths = _widths(table)
     shown = _chosen(table, widths, width - 2)
     yield ()
     if shown is None:
-        yield Head(((f"{counted(len(table.rows), 'row')}, each changed cell on a line", "accent"),))
+        yield ((f"{counted(len(table.rows), 'row')}, each changed cell on a line", "accent"),)
         for row in table.rows:
             yield from _record(table, row)
     else:
-        yield Head((("  ", "text"), *((_fit(clean(table.names[at]), widths[at]), "key") for at in shown)))
+        yield (("  ", "text"), *((_fit(clean(table.names[at]), widths[at]), "key") for at in shown))
         for row in table.rows:
             yield from _cells(row, shown, widths)
         if (hidden := len(table.names) - len(shown)) > 0:
@@ -78,27 +79,27 @@ def _chosen(table: Table, widths: Sequence[int], room: int) -> list[int] | None:
 
 
 def _cells(row: Row, shown: Sequence[int], widths: Sequence[int]) -> Iterator[Line]:
+    """Both sides of a row; it is a stop at its first line."""
+    stop = True
     for op, values in zip("-+", cells_of(row, CELL - 2), strict=True):
         if not values:
             continue
         ground = GROUNDS[op]
-        spans: list[Span] = [(f"{op} ", f"{ROLES[op]}+bold{ground}")]
+        spans: list[Span] = []
         for at in shown:
             text = clean((values[at] if at < len(values) else None) or "", limit=CELL * 2)
             cut = _fit(text, widths[at])
             filled = cut.rstrip(" ")
             role = f"text{ground}-word" if at in row.changed else f"text{ground}"
             spans += [(filled, role), (cut[len(filled) :], f"text{ground}")]
-        yield spans
+        yield Hanging.after(((f"{op} ", f"{ROLES[op]}+bold{ground}"),), spans, stop=stop)
+        stop = False
 
 
 def _record(table: Table, row: Row) -> Iterator[Line]:
     number = row.number_b if row.number_b is not None else row.number_a
-    yield (
-        (f"{MARKS[row.status]} ", "warn+bold"),
-        (clean(row.key, limit=200) or f"row {number}", "text+bold"),
-        (f"  {row.status}", "muted"),
-    )
+    named = ((clean(row.key, limit=200) or f"row {number}", "text+bold"), (f"  {row.status}", "muted"))
+    yield Hanging.after(((f"{MARKS[row.status]} ", "warn+bold"),), named, stop=True)
     changed = row.changed or range(len(row.b or row.a or ()))
     sides = cells_of(row, 2000)
     for at in changed:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from kittui.modelkit.stages import ranks
 from kittui.oci.digest import Digest
+from kittui.oci.order import is_version, natural_key
 from kittui.oci.protocols import Repository, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import parse_time
 from kittui.tui.panes.queries import Query, Term
-from kittui.usecases.browse.tag_names import is_version, natural_key
 
 if TYPE_CHECKING:
     from kittui.modelkit import ModelKit, Stage

@@ -13,11 +13,12 @@ from kittui.modelkit.kinds import MODELS, Kind, kind_of, label_of
 from kittui.oci.digest import Digest
 from kittui.oci.manifest import Manifest
 from kittui.oci.media_types import CONFIG_LIMIT, CREATED
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import Incomplete, Repository, RepositoryEntry, Source, TagEntry
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import aside_if_large, spread
-from kittui.usecases.browse.tag_names import AttachedTag, attached_tag, natural_key
+from kittui.usecases.browse.tag_names import AttachedTag, attached_tag
 
 if TYPE_CHECKING:
     from kittui.modelkit.modelkit import ModelKit

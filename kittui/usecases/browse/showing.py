@@ -10,12 +10,13 @@ from kittui.errors import KittuiError, NotFound, Unsupported
 from kittui.modelkit.kinds import kind_of_type
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.tasks import together
 from kittui.usecases.browse.modelkits import ModelKits, TagListing, list_tags
-from kittui.usecases.browse.tag_names import attached_tag, attached_tags, natural_key
+from kittui.usecases.browse.tag_names import attached_tag, attached_tags
 
 if TYPE_CHECKING:
     from kittui.modelkit.modelkit import ModelKit

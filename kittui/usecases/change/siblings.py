@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
+from kittui.oci.order import is_version
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.tasks import spread_all
 from kittui.terminal import counted
-from kittui.usecases.browse.tag_names import is_version
 from kittui.usecases.change.readings import digest_at
 
 AGE = 30.0

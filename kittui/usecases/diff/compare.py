@@ -292,7 +292,7 @@ async def _version(side: Side, kit: ModelKit) -> Version:
 
 async def _other_tags(side: Side, kit: ModelKit) -> list[str]:
     """Further tags on the same manifest, which are free to find on this machine; empty if the listing fails."""
-    from kittui.usecases.browse.tag_names import natural_key
+    from kittui.oci.order import natural_key
 
     found: set[str] = set()
     try:

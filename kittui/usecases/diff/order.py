@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from kittui.modelkit.stages import LifecycleTags
+from kittui.oci.order import is_version, natural_key
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
-from kittui.usecases.browse.tag_names import is_version, natural_key
 
 
 def by_stage(a: Target, b: Target, stages: LifecycleTags) -> bool | None:

@@ -13,10 +13,10 @@ from kittui.compare.documents import same_value
 from kittui.errors import KittuiError, UsageError
 from kittui.formats.tar import plain_path
 from kittui.oci.descriptor import Descriptor
+from kittui.oci.order import is_version, natural_key
 from kittui.oci.tag import Tag
 from kittui.tasks import spread
 from kittui.usecases.browse.exact import exact_kitfile
-from kittui.usecases.browse.tag_names import is_version, natural_key
 from kittui.usecases.diff.compare import OpenModelKit
 from kittui.usecases.diff.manifests import without_digests
 

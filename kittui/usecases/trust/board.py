@@ -13,6 +13,7 @@ from kittui.errors import KittuiError, NotFound
 from kittui.modelkit.modelkit import ModelKit
 from kittui.modelkit.stages import LifecycleTags
 from kittui.oci.digest import Digest
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import Incomplete, Repository, at_once
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
@@ -21,7 +22,6 @@ from kittui.trust.documents import write_time
 from kittui.trust.moves import MOVE, Move, read_move
 from kittui.trust.reviews import SKEW
 from kittui.usecases.browse.modelkits import ModelKits
-from kittui.usecases.browse.tag_names import natural_key
 from kittui.usecases.change.plan import ChangePlan
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.promote import TAGS, moves_of

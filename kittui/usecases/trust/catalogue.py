@@ -10,13 +10,14 @@ from typing import Any
 from kittui.errors import KittuiError
 from kittui.modelkit.modelkit import ModelKit
 from kittui.oci.digest import Digest
+from kittui.oci.order import natural_key
 from kittui.oci.protocols import Incomplete, Repository
 from kittui.oci.tag import Tag
 from kittui.tasks import spread
 from kittui.trust.documents import map_of, text_of, write_time
 from kittui.trust.reviews import decisions
 from kittui.usecases.browse.modelkits import ModelKits
-from kittui.usecases.browse.tag_names import attached_tag, natural_key
+from kittui.usecases.browse.tag_names import attached_tag
 from kittui.usecases.trust.bom import datasets_of, metrics_of
 from kittui.usecases.trust.evidence import Evidence
 from kittui.usecases.trust.gate_kitfiles import licenses_of
