@@ -85,7 +85,10 @@ def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules, cam
     hunks: list[Hunk] = []
 
     def lines(one: str, other: str, section: str) -> list[Hunk]:
-        return compare_lines(split(one), split(other), rules.context, section, spaces=rules.spaces)
+        # A cell's last line has no end, which is worth a word only where the other side's has one.
+        end = "" if one.endswith("\n") or other.endswith("\n") else "\n"
+        a, b = (split(text + end) if text else [] for text in (one, other))
+        return compare_lines(a, b, rules.context, section, spaces=rules.spaces)
 
     if not old or not new or came or _said(old) != _said(new):
         section = f"cell {number} ({kind}), {what}"

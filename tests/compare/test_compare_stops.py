@@ -11,8 +11,8 @@ from kittui.compare.contents import compare_contents
 from kittui.compare.outline import Entry, outline
 from kittui.oci.tag import Tag
 from kittui.tui.compare.details import Detail, lines_of
-from kittui.tui.widgets.lines import Hanging, Line
 from kittui.tui.widgets.rows import Rows
+from kittui.tui.widgets.text_lines import Hanging, Line
 from kittui.usecases.diff.compare import Side
 from tests.compare.kits import two
 from tests.compare.test_compare_screen import held, ready, to_row

@@ -269,6 +269,7 @@ def test_a_notebook_of_one_side_is_told_by_cell_with_its_outputs_apart() -> None
             (op, "1"),
             (op, "plot()"),
         ]
+        assert not any(line.note for hunk in change.hunks for line in hunk.lines), "no cell ends in a line feed"
     broken = compare_contents("n.ipynb", content[:-9], None)
     assert broken is not None
     assert broken.kind == "text", "what is not a notebook is shown as the text that it is"

@@ -23,6 +23,7 @@ from kittui.tui.inspect.viewer import ViewerScreen
 from kittui.tui.panes.layer_rows import NodeRow
 from kittui.tui.widgets.lines import Lines
 from kittui.usecases.inspect.viewers.shown import Grid, Record, Shown
+from tests.compare.kits import safetensors
 from tests.fakes.layers import archive
 from tests.inspect.kits import BlobRepository, kit_world
 from tests.tui.waiting import browse, quiet, text_of, until
@@ -167,6 +168,26 @@ async def test_a_text_is_searched_forwards_and_backwards() -> None:
         await pilot.press("escape")
         await until(pilot, lambda: not pilot.app.screen.query_one(Input).has_class("asked"), LONG)
         assert isinstance(pilot.app.screen, ViewerScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ViewerScreen))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "t.csv", "m.safetensors"])
+async def test_escape_ends_a_kept_search_before_it_closes_the_viewer(name: str) -> None:
+    model = safetensors({f"layers.{number}.w": ("U8", [1], b"1") for number in range(20)})
+    table = "id,name\n" + "".join(f"{number},layers.{number}\n" for number in range(20))
+    files = {"a.txt": table.encode(), "t.csv": table.encode(), "m.safetensors": model}
+    async with viewer({name: files[name]}, name) as (pilot, _):
+        await pilot.press("slash", *"layers.1", "enter")
+        await until(pilot, lambda: "match 1 of 11" in text_of(pilot))
+        await pilot.press("n")
+        await until(pilot, lambda: "match 2 of 11" in text_of(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "match" not in text_of(pilot))
+        assert isinstance(pilot.app.screen, ViewerScreen)
+        await pilot.press("n")
+        await pilot.pause()
+        assert "match" not in text_of(pilot), "what is ended is not searched on"
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, ViewerScreen))
 

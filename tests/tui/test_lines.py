@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from kittui.tui.widgets.cutting import fit
 from kittui.tui.widgets.documents import json_page
 from kittui.tui.widgets.highlight import LIMIT, highlight, highlight_json, highlight_yaml
-from kittui.tui.widgets.lines import Lines, between, wrap
+from kittui.tui.widgets.lines import Lines
+from kittui.tui.widgets.text_lines import between, wrap
 from tests.fakes.layers import archive
 from tests.inspect.kits import kit_world
 from tests.inspect.test_viewer import START, read, viewed
@@ -121,11 +122,11 @@ async def test_of_a_line_that_is_a_whole_file_only_what_is_in_view_is_drawn() ->
         lines = pilot.app.screen.query_one(Lines)
         await pilot.pause()
         drawn = lines._drawn[0]
-        assert len(drawn.cuts) > 1000
+        assert drawn.count > 1000
         assert 0 < len(drawn.strips) <= 30
         await pilot.press("G")
         await pilot.pause()
-        assert len(drawn.cuts) - 1 in drawn.strips
+        assert drawn.count - 1 in drawn.strips
         assert len(drawn.strips) <= 60
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -30,7 +31,8 @@ from kittui.tui.compare.table_lines import table_lines
 from kittui.tui.compare.tree import ROLES as STATUS_ROLES
 from kittui.tui.style.sizes import bar_text
 from kittui.tui.widgets.cutting import Spans
-from kittui.tui.widgets.lines import Hanging, Line, Lines, Page
+from kittui.tui.widgets.lines import Lines, Page
+from kittui.tui.widgets.text_lines import Hanging, Line
 
 MOST: Final = 20_000
 """Lines that are shown of one row."""
@@ -56,22 +58,49 @@ class Detail(Lines):
         self._heads: list[int] = []
         self._head = -1
 
-    def begin(self, lines: Iterable[Line], *, cut: bool = False) -> None:
-        """Show other lines, from their top; `cut`: long ones are cut off at the edge."""
+    def begin(self, lines: Iterable[Line], *, cut: bool = False, keep: bool = False) -> None:
+        """Show other lines, from their top; `cut`: long ones are cut off at the edge.
+
+        To `keep` the place, the same is shown in another way: what was at the top stays there, and the hunk.
+        """
+        top = bisect_right(self._starts, self.scroll_offset.y) - 1
+        passed, head = bisect_right(self._heads, top), self._head
+        below = top - (self._heads[passed - 1] if passed else 0)
         self._coming = islice(lines, MOST)
         self._heads, self._head = [], -1
-        self.show(Page(self._taken(max(40, self.size.height * _AHEAD), 0), cut=cut))
+        self.show(Page(self._taken(self._ahead, 0), cut=cut), keep=keep)
+        if keep:
+            self._return_to(passed, below, head)
+
+    def _return_to(self, passed: int, below: int, head: int) -> None:
+        """Put the line at the top that is so many `below` the last of the stops that were `passed`."""
+        while len(self._heads) < max(passed, head + 1) and self._more(100):
+            pass
+        start = self._heads[min(passed, len(self._heads)) - 1] if passed and self._heads else 0
+        while len(self.page.lines) <= start + below + self._ahead and self._more(100):
+            pass
+        end = next((each for each in self._heads if each > start), len(self.page.lines))
+        line = self._starts[max(start, min(start + below, end - 1))]
+        self.scroll_to(y=line, animate=False, force=True, immediate=True)
+        if 0 <= head < len(self._heads):
+            self._head = head
+            self._point(self._heads[head])
 
     def _taken(self, count: int, first: int) -> list[Line]:
         lines = list(islice(self._coming, count))
         self._heads += [number for number, line in enumerate(lines, first) if isinstance(line, Hanging) and line.stop]
         return lines
 
-    def find(self, text: str) -> tuple[int, int]:
+    @property
+    def _ahead(self) -> int:
+        """Lines that there are below the top of the view: more than any terminal that this may grow into has."""
+        return max(100, self.size.height * _AHEAD)
+
+    def find(self, text: str, wanted: int = 0) -> tuple[int, int]:
         """Mark lines that hold the text, in all that there is."""
         while text and self._more(MOST):
             pass
-        return super().find(text)
+        return super().find(text, wanted)
 
     def _more(self, count: int) -> bool:
         """Make more lines; false at the end."""
@@ -84,9 +113,8 @@ class Detail(Lines):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Stay ahead of the view."""
         super().watch_scroll_y(old_value, new_value)
-        height = max(1, self.size.height)
-        if new_value + height * (_AHEAD - 1) > self.virtual_size.height:
-            self._more(height * _AHEAD)
+        if new_value + self._ahead > self.virtual_size.height:
+            self._more(self._ahead)
 
     def action_edge(self, end: int) -> None:
         """The end is known once all lines are made."""
@@ -118,12 +146,10 @@ class Detail(Lines):
 
     def _mark(self, head: int) -> None:
         self._head = head
-        self._needle, self._found, self._at = "", [self._heads[head]], 0
-        self._drawn.clear()
+        self._point(self._heads[head])
         line, top = self._starts[self._heads[head]], self.scroll_offset.y
         if not top <= line <= top + self.size.height // 3:
             self.scroll_to(y=line, animate=False, force=True, immediate=True)
-        self.refresh()
 
 
 def copied(entry: Entry) -> str:
@@ -133,11 +159,17 @@ def copied(entry: Entry) -> str:
 
 
 def lines_of(
-    entry: Entry, width: int, side_by_side: bool, *, numbers: bool = True, outputs: bool = True
+    entry: Entry,
+    width: int,
+    side_by_side: bool,
+    *,
+    numbers: bool = True,
+    outputs: bool = True,
+    colours: bool = True,
 ) -> Iterator[Line]:
     """The lines of a row, for a pane `width` cells wide; `numbers` go before the lines of texts.
 
-    Without `outputs` what the cells of a notebook printed is folded.
+    Without `outputs` what the cells of a notebook printed is folded; without `colours` code is plain text.
     """
     subject = entry.subject
     if isinstance(subject, ValueChange):
@@ -159,7 +191,7 @@ def lines_of(
     else:
         yield _title(entry, *([clean(entry.detail)] if entry.detail and entry.part != "heading" else []))
     if entry.text is not None:
-        yield from text_lines(entry.text, width, side_by_side, numbers=numbers, outputs=outputs)
+        yield from text_lines(entry.text, width, side_by_side, numbers=numbers, outputs=outputs, colours=colours)
     elif entry.children:
         yield from _below(entry, width)
 
@@ -270,7 +302,13 @@ def _number(value: float | None) -> str:
 
 
 def text_lines(
-    text: TextChange, width: int, side_by_side: bool, *, numbers: bool = True, outputs: bool = True
+    text: TextChange,
+    width: int,
+    side_by_side: bool,
+    *,
+    numbers: bool = True,
+    outputs: bool = True,
+    colours: bool = True,
 ) -> Iterator[Line]:
     """What differs in a text; between hunks, how many lines are folded there."""
     for note in text.notes:
@@ -282,7 +320,7 @@ def text_lines(
     if text.table is not None:
         yield from table_lines(text.table, width)
         return
-    path = "cell.py" if text.kind == "notebook" else text.path
+    path = ("cell.py" if text.kind == "notebook" else text.path) if colours else ""
     seen = 0
     for hunk in text.hunks:
         if hunk.output and not outputs:
@@ -296,7 +334,7 @@ def text_lines(
             yield ((f"┄ {counted(folded, 'unchanged line')}", "faint"),)
         seen = max(seen, hunk.a_start + hunk.a_count - 1)
         if side_by_side and not one_sided:
-            yield from beside(hunk, width, path)
+            yield from beside(hunk, path)
         else:
             yield from unified(hunk, path, numbers=numbers)
     if text.cut:

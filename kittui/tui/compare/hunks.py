@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Final
-
-from rich.cells import cell_len
 
 from kittui.compare.changes import Hunk
 from kittui.compare.changes import Line as TextLine
@@ -13,7 +12,7 @@ from kittui.compare.text import CONTEXT
 from kittui.terminal import clean, counted
 from kittui.tui.widgets.cutting import Span, Spans
 from kittui.tui.widgets.highlight import highlight
-from kittui.tui.widgets.lines import Hanging, Line, between, wrap
+from kittui.tui.widgets.text_lines import Beside, Hanging, Line
 
 ROLES: Final = {"-": "bad", "+": "good", " ": "text"}
 GROUNDS: Final = {"-": "@removed", "+": "@added", " ": ""}
@@ -35,11 +34,14 @@ def _far(hunk: Hunk) -> frozenset[int]:
 
 
 def unified(hunk: Hunk, path: str, *, numbers: bool = True, head: bool = True) -> Iterator[Line]:
-    """Old lines above new ones, each with its number on both sides; without a head the first change is a stop."""
+    """Old lines above new ones, each with its number on both sides.
+
+    Without a head the first change is a stop where there are others far below it.
+    """
     far = _far(hunk)
     if head:
         yield _head(hunk, far)
-    else:
+    elif far:
         far |= {_first(hunk)}
     a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
     for number, (line, spans) in enumerate(_coloured(hunk, path)):
@@ -56,44 +58,34 @@ def _digits(hunk: Hunk) -> int:
     return max(3, len(str(max(hunk.a_start + hunk.a_count, hunk.b_start + hunk.b_count))))
 
 
-def beside(hunk: Hunk, width: int, path: str) -> Iterator[Line]:
-    """Old lines on the left, new ones on the right; long lines continue below themselves."""
+def beside(hunk: Hunk, path: str) -> Iterator[Line]:
+    """Old lines on the left, new ones on the right."""
     far = _far(hunk)
     yield _head(hunk, far)
-    half = max(10, (width - 3) // 2)
-    olds: list[tuple[int, TextLine, list[Span]]] = []
-    news: list[tuple[int, TextLine, list[Span]]] = []
+    olds: list[Hanging] = []
+    news: list[Hanging] = []
     a, b, wide = hunk.a_start, hunk.b_start, _digits(hunk)
 
     stop = False
 
     def flush() -> Iterator[Line]:
         nonlocal stop
-        for at in range(max(len(olds), len(news))):
-            left = _column(olds[at] if at < len(olds) else None, half, wide)
-            right = _column(news[at] if at < len(news) else None, half, wide)
-            for part in range(max(len(left), len(right))):
-                blank = ((" " * half, "text"),)
-                row = (
-                    *(left[part] if part < len(left) else blank),
-                    (" │ ", "faint"),
-                    *(right[part] if part < len(right) else ()),
-                )
-                yield Hanging.after((), row, stop=stop)
-                stop = False
+        for old, new in zip_longest(olds, news, fillvalue=Hanging()):
+            yield Beside.of(old, new, stop=stop)
+            stop = False
         olds.clear()
         news.clear()
 
     for number, (line, spans) in enumerate(_coloured(hunk, path)):
         stop = stop or number in far
         if line.op == "-":
-            olds.append((a, line, spans))
+            olds.append(_side(a, line, spans, wide))
         elif line.op == "+":
-            news.append((b, line, spans))
+            news.append(_side(b, line, spans, wide))
         else:
             yield from flush()
-            olds.append((a, line, spans))
-            news.append((b, line, spans))
+            olds.append(_side(a, line, spans, wide))
+            news.append(_side(b, line, spans, wide))
             yield from flush()
         a, b = a + (line.op != "+"), b + (line.op != "-")
     yield from flush()
@@ -109,21 +101,11 @@ def _head(hunk: Hunk, far: frozenset[int]) -> Line:
     return Hanging.after((), ((where.rstrip(), "accent"),), stop=_first(hunk) not in far)
 
 
-def _column(side: tuple[int, TextLine, list[Span]] | None, half: int, wide: int) -> list[list[Span]]:
-    """One side's line as rows of exactly `half` cells, its number and mark in front of the first."""
-    if side is None:
-        return []
-    number, line, spans = side
+def _side(number: int, line: TextLine, spans: list[Span], wide: int) -> Hanging:
+    """One side's line, its number and mark in front."""
     ground = GROUNDS[line.op]
-    lead: list[Span] = [(f"{number:>{wide}} ", f"faint{ground}"), (f"{line.op} ", f"{ROLES[line.op]}+bold{ground}")]
-    line_of = Hanging.after(lead, spans)
-    text = "".join(piece for piece, _ in line_of)
-    rows: list[list[Span]] = []
-    for start, end, indent in wrap(text, half, line_of.margin):
-        row = [(" " * indent, f"text{ground}"), *between(line_of, start, end)]
-        row.append((" " * (half - sum(cell_len(piece) for piece, _ in row)), f"text{ground}"))
-        rows.append(row)
-    return rows
+    lead = ((f"{number:>{wide}} ", f"faint{ground}"), (f"{line.op} ", f"{ROLES[line.op]}+bold{ground}"))
+    return Hanging.after(lead, spans)
 
 
 def _coloured(hunk: Hunk, path: str) -> Iterator[tuple[TextLine, list[Span]]]:

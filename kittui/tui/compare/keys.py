@@ -38,6 +38,16 @@ BINDINGS: Final[list[BindingType]] = [
     Binding("s", "beside", "Side by side", id="compare.beside", tooltip="Side by side, or one below the other"),
     Binding("S", "cut", "Cut", id="compare.cut", tooltip="Cut long lines off, or wrap them"),
     Binding(
+        "full_stop,shift+right,l,right",
+        "sideways(1)",
+        "Right",
+        id="compare.right",
+        tooltip="More of lines that are cut off, on the right",
+    ),
+    Binding(
+        "comma,shift+left,h,left", "sideways(-1)", "Left", id="compare.left", tooltip="Back to the left of cut lines"
+    ),
+    Binding(
         "right_curly_bracket",
         "context(1)",
         "More context",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from kittui.compare.comparison import Comparison
+from kittui.compare.outline import Entry
 from kittui.terminal import clean
 from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.tree import FILTERS, ChangeTree, Filter, Row, cells, neighbour, title_width
@@ -18,8 +19,8 @@ from kittui.tui.compare.wording import nothing_words
 from kittui.tui.frame.program import program_of
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
-from kittui.tui.widgets.lines import Hanging, Line
 from kittui.tui.widgets.rows import Rows
+from kittui.tui.widgets.text_lines import Hanging, Line
 
 WIDE: Final = 120
 """Columns from which tree and detail, old and new stand side by side; below, the tree is above the detail."""
@@ -29,6 +30,26 @@ NOTED: Final = ("✎ ", "# ")
 """What stands before a name with a note, and in ASCII."""
 NOTHING: Final = "Nothing differs, or nothing was read yet."
 _MEASURED = 2_000
+
+
+class ChangeRows(Rows[Row]):
+    """The tree of changes; what would move its columns, which all fit, moves cut lines of the detail."""
+
+    def __init__(
+        self, cells: Callable[[Row], Sequence[Spans]], on_room: Callable[[], None], on_sideways: Callable[[int], None]
+    ) -> None:
+        columns = (Column("", 18, flex=True, sticky=True), Column("", 14, flex=True))
+        super().__init__(columns, cells, lambda row: row.entry.key, titles=False)
+        self._on_room = on_room
+        self._on_sideways = on_sideways
+
+    def action_columns(self, direction: int) -> None:
+        """Move cut lines of the detail."""
+        self._on_sideways(direction)
+
+    def on_resize(self) -> None:
+        """Names and details share other room, also where that came while a dialog was open."""
+        self._on_room()
 
 
 class ChangePanes(Container):
@@ -51,14 +72,11 @@ class ChangePanes(Container):
         """What there is to see below a row's lines, for a pane so many cells wide."""
         self.needle = ""
         """What is marked in the detail."""
+        self.on_layout: Callable[[], None] = lambda: None
+        """Called when the lines of the detail are other ones."""
         self.change_tree = ChangeTree()
         self.chosen_filter = FILTERS[0]
-        self.rows: Rows[Row] = Rows(
-            (Column("", 18, flex=True, sticky=True), Column("", 14, flex=True)),
-            self._cells,
-            lambda row: row.entry.key,
-            titles=False,
-        )
+        self.rows = ChangeRows(self._cells, self.fit, self.go_sideways)
         self.rows.id = "changes"
         self.detail = Detail()
         self.detail.id = "detail"
@@ -119,6 +137,7 @@ class ChangePanes(Container):
         names = max(18, min(wanted, width - 20 if width < 60 else width * 3 // 5))
         self.rows.set_columns((Column("", names, sticky=True), Column("", 14, flex=True)))
         self.show_detail()
+        self.on_layout()
 
     def give_room(self) -> None:
         """Where the panes stand above each other, the one that is read has most of the room."""
@@ -128,29 +147,57 @@ class ChangePanes(Container):
         self.screen.set_class(reading, "-reading")
         if reading:
             self._scrolled = self.rows.scroll_offset.y
-        self.screen.call_after_refresh(self.fit)
         if not reading:
             self.screen.call_after_refresh(self.rows.scroll_to, y=self._scrolled, animate=False, force=True)
 
-    def show_detail(self) -> None:
-        """Show what there is to see of the row under the cursor."""
-        row = self._detailed = self.rows.current
+    def show_detail(self, *, anew: bool = False) -> None:
+        """Show what there is to see of the row under the cursor: from its top, unless it is in view and not `anew`."""
+        before, row = self._detailed, self.rows.current
+        self._detailed = row
         if row is None:
             if self._comparison is not None:
                 self.detail.begin([((nothing_words(self._comparison, self.chosen_filter), "muted"),)])
             return
-        width = max(20, self.detail.size.width - 3)
-        note = self._notes.get(row.entry.key, "")
-        noted: list[Line] = []
-        if note:
-            mark = ((NOTED[self._plain], "accent+bold"),)
-            noted = [*(Hanging.after(mark, ((clean(line), "accent"),)) for line in note.splitlines()), ()]
-        # What is searched for may be in an output.
-        outputs = self._outputs or bool(self.needle)
-        lines = lines_of(row.entry, width, self._side_by_side, outputs=outputs)
-        self.detail.begin(chain(noted, lines, self.below(row, width)), cut=self._cut)
+        lines = chain(self._lines()(row.entry), self.below(row, self._width))
+        keep = not anew and before is not None and before.entry.key == row.entry.key
+        match = self.detail.match[0] if keep else 0
+        self.detail.begin(lines, cut=self._cut, keep=keep)
         if self.needle:
-            self.detail.find(self.needle)
+            self.detail.find(self.needle, match)
+
+    @property
+    def _width(self) -> int:
+        return max(20, self.detail.size.width - 3)
+
+    def _lines(self, *, searched: bool = False) -> Callable[[Entry], Iterator[Line]]:
+        """What makes the lines of a row as they are shown now. What is searched may be in an output."""
+        outputs = self._outputs or searched or bool(self.needle)
+        width, beside, notes = self._width, self._side_by_side, self._notes
+        mark = ((NOTED[self._plain], "accent+bold"),)
+
+        def lines(entry: Entry) -> Iterator[Line]:
+            for text in notes.get(entry.key, "").splitlines():
+                yield Hanging.after(mark, ((clean(text), "accent"),))
+            if entry.key in notes:
+                yield ()
+            yield from lines_of(entry, width, beside, outputs=outputs, colours=not searched)
+
+        return lines
+
+    @property
+    def searched(self) -> Callable[[Entry], Iterator[Line]]:
+        """What makes the lines of any row to be searched in a thread, as they would be shown now."""
+        return self._lines(searched=True)
+
+    def go_sideways(self, direction: int) -> None:
+        """Show more of lines that are cut off, to the right or the left."""
+        if self.detail.go_sideways(direction):
+            return
+        program = program_of(self.screen)
+        if self._cut:
+            program.toast(f"Nothing more on the {'right' if direction > 0 else 'left'}.")
+        else:
+            program.toast(f"Long lines are wrapped; {program.ports.keys['compare.cut']} cuts them off.")
 
     @property
     def _side_by_side(self) -> bool:
@@ -160,6 +207,7 @@ class ChangePanes(Container):
         """Side by side, or one below the other, whatever the width."""
         self._beside = not self._side_by_side
         self.show_detail()
+        self.on_layout()
         said = "Old and new are side by side." if self._beside else "Old and new are one below the other."
         program_of(self.screen).toast(said)
 
@@ -208,7 +256,7 @@ class ChangePanes(Container):
             program_of(self.screen).toast(NOTHING)
             return
         self._go(number, step)
-        self.show_detail()
+        self.show_detail(anew=True)
         if step > 0:
             self.detail.go_to_hunk(1)
         else:
@@ -225,7 +273,7 @@ class ChangePanes(Container):
             number = next((n for n, row in enumerate(rows) if row.entry.key == key), None)
             if number is not None:
                 self.rows.move_to(number)
-                self.show_detail()
+                self.show_detail(anew=True)
                 return
 
     def choose(self, chosen: Filter) -> None:

@@ -123,7 +123,6 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         """Stack the panes where there is little room."""
         self.set_class(event.size.width < WIDE, "-stacked")
-        self.call_after_refresh(self._panes.fit)
         self.call_after_refresh(self._update_bars)
 
     def on_descendant_focus(self) -> None:
@@ -215,6 +214,10 @@ class CompareScreen(Screen[None], inherit_bindings=False):
             self._search_input.go_to_match(step)
         else:
             self._panes.go_to_change(step)
+
+    def action_sideways(self, direction: int) -> None:
+        """More of lines that are cut off, to the right or the left."""
+        self._panes.go_sideways(direction)
 
     def action_hunk(self, step: int) -> None:
         """The next or previous hunk of this change, else the next change."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual import on, work
 
 from kittui.tasks import aside
-from kittui.terminal import counted
 from kittui.tui.compare.panes import ChangePanes
 from kittui.tui.compare.searching import Search, holding
 from kittui.tui.frame.program import program_of
@@ -24,6 +23,7 @@ class SearchInput(FilterInput):
         self._on_search = on_search
         self._on_place = on_place
         self._search = Search()
+        panes.on_layout = self._count
 
     @property
     def searching(self) -> bool:
@@ -32,12 +32,9 @@ class SearchInput(FilterInput):
 
     @property
     def words(self) -> str:
-        """Which match this is, of how many."""
-        at, count = self._panes.detail.match
-        rows = len(self._search.found)
-        if not rows:
-            return "not found"
-        return f"match {at} of {count}, in {counted(rows, 'place')}" if count else f"found in {rows}"
+        """Which match this is, of how many in all of the comparison."""
+        row = self._panes.rows.current
+        return self._search.words(row.entry.key if row else None, self._panes.detail.match[0])
 
     def ask(self) -> None:
         """Ask for a text."""
@@ -54,7 +51,8 @@ class SearchInput(FilterInput):
 
     def go_to_match(self, step: int) -> None:
         """The next or previous match: in this row's lines, then in the next row that holds the text."""
-        at, count = self._panes.detail.match
+        row = self._panes.rows.current
+        at, count = self._panes.detail.match if row is not None and row.entry.key in self._search.found else (0, 0)
         if 1 <= at + step <= count:
             self._panes.detail.find_next(step)
             self._on_place()
@@ -79,9 +77,8 @@ class SearchInput(FilterInput):
     @work(group="search", exclusive=True)
     async def _seek(self, text: str) -> None:
         """Find a text, and go to the first place from the cursor on."""
-        needle = text.strip().casefold()
-        found = await aside(holding, list(self._panes.change_tree.entries), needle) if needle else []
-        self._set(Search(needle, found))
+        self._set(await self._found(text.strip().casefold()))
+        found = self._search.found
         row = self._panes.rows.current
         if row is not None and row.entry.key in found:
             self._panes.show_detail()
@@ -90,6 +87,22 @@ class SearchInput(FilterInput):
         else:
             self._panes.detail.find("")
         self._on_search()
+
+    async def _found(self, needle: str) -> Search:
+        entries = list(self._panes.change_tree.entries)
+        return Search(needle, await aside(holding, entries, needle, self._panes.searched) if needle else {})
+
+    def _count(self) -> None:
+        """Look for the same again, in what is shown now."""
+        if self.searching:
+            self._seek_again()
+
+    @work(group="count", exclusive=True)
+    async def _seek_again(self) -> None:
+        again = await self._found(self._search.needle)
+        if again.needle == self._search.needle:
+            self._set(again)
+            self._on_place()
 
     def _go_to_row(self, step: int) -> None:
         row = self._panes.rows.current

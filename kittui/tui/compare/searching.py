@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 
 from kittui.compare.changes import FileChange, LayerChange, Problem, TensorChange, TextChange, ValueChange
 from kittui.compare.outline import Entry
 from kittui.compare.words import change_words, tensor_words, value_words
 from kittui.terminal import clean
+from kittui.tui.compare.details import MOST
+from kittui.tui.widgets.text_lines import Line, holds
 
 _MOST = 1_000_000
 """Characters of one value that are searched."""
@@ -16,29 +19,40 @@ _MOST = 1_000_000
 
 @dataclass(slots=True)
 class Search:
-    """What is looked for, casefolded, and the keys of all rows that hold it, in their order."""
+    """What is looked for, casefolded, and all rows that hold it, in their order: their keys, and the places in each."""
 
     needle: str = ""
-    found: Sequence[str] = ()
+    found: Mapping[str, int] = field(default_factory=dict)
 
     def next(self, order: Sequence[str], key: str | None, step: int) -> tuple[str | None, bool]:
         """The row that holds it after (`step` 1) or before (-1) a row; and whether that is around the end."""
-        if not self.found:
-            return None, False
         place = {each: number for number, each in enumerate(order)}
-        at = place.get(key or "", -1)
+        at, found = place.get(key or "", -1), [each for each in self.found if each in place]
+        if not found:
+            return None, False
         if step > 0:
-            after = next((each for each in self.found if place[each] > at), None)
-            return (after, False) if after is not None else (self.found[0], True)
-        before = next((each for each in reversed(self.found) if place[each] < at), None)
-        return (before, False) if before is not None else (self.found[-1], True)
+            after = next((each for each in found if place[each] > at), None)
+            return (after, False) if after is not None else (found[0], True)
+        before = next((each for each in reversed(found) if place[each] < at), None)
+        return (before, False) if before is not None else (found[-1], True)
+
+    def words(self, key: str | None, line: int) -> str:
+        """Which of the places it is, by its row and by which of the lines found there it is, from 1 (0: none)."""
+        total = sum(self.found.values())
+        if key is None or key not in self.found:
+            return f"{total:,} match{'' if total == 1 else 'es'}" if total else "not found"
+        keys = list(self.found)
+        place = sum(self.found[each] for each in keys[: keys.index(key)]) + max(1, line)
+        return f"match {place:,} of {total:,}"
 
 
-def holding(entries: Iterable[Entry], needle: str) -> list[str]:
-    """The keys of the rows that hold a casefolded text."""
-    return [
-        entry.key for entry in entries if any(needle in clean(text, limit=None).casefold() for text in _words(entry))
-    ]
+def holding(entries: Iterable[Entry], needle: str, lines_of: Callable[[Entry], Iterable[Line]]) -> dict[str, int]:
+    """The keys of the rows that hold a casefolded text, and in how many places: lines that hold it, at least one."""
+    return {
+        entry.key: sum(holds(line, needle) for line in islice(lines_of(entry), MOST)) or 1
+        for entry in entries
+        if any(needle in clean(text, limit=None).casefold() for text in _words(entry))
+    }
 
 
 def _words(entry: Entry) -> Iterator[str]:

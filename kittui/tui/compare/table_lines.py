@@ -13,7 +13,7 @@ from kittui.compare.words import cells_of, change_words, table_words
 from kittui.terminal import clean, counted
 from kittui.tui.compare.hunks import GROUNDS, ROLES
 from kittui.tui.widgets.cutting import Span
-from kittui.tui.widgets.lines import Hanging, Line
+from kittui.tui.widgets.text_lines import Hanging, Line
 
 CELL: Final = 28
 """Cells that one column takes at most."""

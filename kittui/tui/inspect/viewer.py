@@ -51,7 +51,7 @@ class ViewerScreen(Screen[None]):
     ViewerScreen Input.asked { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,v", "close", "Back", id="viewer.close", tooltip="Back to the panes"),
+        Binding("escape,q,v", "close", "Back", id="viewer.close", tooltip="End the search, or back to the panes"),
         Binding("slash", "search", "Search", id="viewer.search", tooltip="Search as you type; Enter keeps it"),
         Binding("n", "again(1)", "Next", id="viewer.next", tooltip="Next match", show=False),
         Binding("N", "again(-1)", "Previous", id="viewer.previous", tooltip="Previous match", show=False),
@@ -345,6 +345,8 @@ class ViewerScreen(Screen[None]):
             shown.extend(added)
         elif isinstance(shown, Lines):
             shown.extend([str(line) for line in added])
+            if self.found is not None and self.view is shown:
+                self.found = shown.match
 
     @on(Markdown.LinkClicked)
     def _link(self, event: Markdown.LinkClicked) -> None:
@@ -352,14 +354,15 @@ class ViewerScreen(Screen[None]):
         self._opened_by.toast(f"Links are not opened: {event.href}")
 
     def action_close(self) -> None:
-        """Back, or out of the search line, or out of the row that is shown in full."""
+        """Back, or out of the row that is shown in full, or out of the search."""
         asked = self.query_one(Input)
-        if asked.has_class("asked"):
+        if isinstance(self.view, TableView) and not asked.has_class("asked") and self.view.close_row():
+            return
+        if asked.has_class("asked") or self.found is not None:
             asked.remove_class("asked")
+            asked.value = ""
             self._search("")
             self._turn_to(self._at)
-            return
-        if isinstance(self.view, TableView) and self.view.close_row():
             return
         self.dismiss(None)
 

@@ -1,4 +1,4 @@
-"""Read-only text of any length: wraps by arithmetic, highlights only the lines on screen."""
+"""Read-only text of any length: wraps or cuts by arithmetic, highlights only the lines on screen."""
 
 from __future__ import annotations
 
@@ -17,28 +17,19 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.cutting import Span, Spans
-
-Line = str | Spans
-"""A line: a cleaned text to highlight, or spans that are drawn as they are."""
-
-
-class Hanging(tuple[Span, ...]):
-    """Spans whose first `margin` characters are a margin: what is wrapped continues beside it, and none of it is found.
-
-    `stop` says that walking through changes stops here.
-    """
-
-    margin: int = 0
-    stop: bool = False
-
-    @classmethod
-    def after(cls, margin: Spans, text: Spans, *, stop: bool = False) -> Hanging:
-        """A margin with the text after it."""
-        line = cls((*margin, *text))
-        line.margin = sum(len(piece) for piece, _ in margin)
-        line.stop = stop
-        return line
+from kittui.tui.widgets.cutting import Spans
+from kittui.tui.widgets.text_lines import (
+    Beside,
+    Hanging,
+    between,
+    blank_of,
+    half_of,
+    holds,
+    text_of,
+    windowed,
+    wrap,
+)
+from kittui.tui.widgets.text_lines import Line as Line
 
 
 def plain(text: str) -> Spans:
@@ -50,7 +41,7 @@ def plain(text: str) -> Spans:
 class Page:
     """Lines with the highlighter of those that are text, and the raw text that copying the page means.
 
-    Lines that are too long for the screen are wrapped, or cut off where `cut` is set.
+    Lines that are too long for the screen are wrapped, or cut off where `cut` is set: `Lines.go_sideways` moves them.
     """
 
     lines: Sequence[Line] = ()
@@ -63,22 +54,19 @@ class Page:
 class _Drawn:
     """A line, its screen lines drawn as they come into view: one line may be a whole file."""
 
-    spans: Spans
-    places: Sequence[int]
-    cuts: Sequence[tuple[int, int, int]]
+    count: int
+    spans: Callable[[int], Spans]
+    """What is on one of its screen lines."""
     ground: str
-    before: str
-    after: str
     strips: dict[int, Strip] = field(default_factory=dict)
 
     def draw(self, part: int, width: int, roles: Roles) -> Strip:
         """One of its screen lines."""
-        start, end, indent = self.cuts[part]
-        segments = [Segment(" " * (1 + indent), roles.style(self.before, self.ground))]
-        segments += [
-            Segment(text, roles.style(role, self.ground)) for text, role in between(self.spans, start, end, self.places)
-        ]
-        return Strip(segments).adjust_cell_length(width, roles.style(self.after, self.ground))
+        spans = self.spans(part)
+        # What is before it has the ground that it begins in, what fills it the one that it ends in.
+        before, after = (roles.style(blank_of(end), self.ground) for end in (spans[:1], spans[-1:]))
+        segments = [Segment(" ", before), *(Segment(text, roles.style(role, self.ground)) for text, role in spans)]
+        return Strip(segments).adjust_cell_length(width, after)
 
 
 class Lines(ScrollView, can_focus=True, inherit_bindings=False):
@@ -106,11 +94,13 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self._page = Page()
         self._starts: list[int] = [0]
         self._width = 0
+        self._skipped = 0
         self._drawn: LRUCache[int, _Drawn] = LRUCache(400)
         self._roles: Roles | None = None
         self._needle = ""
         self._found: list[int] = []
         self._at = -1
+        self._current = -1
 
     @property
     def page(self) -> Page:
@@ -120,8 +110,10 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, page: Page, *, keep: bool = False) -> None:
         """Show a page from its top, or where it was scrolled to if `keep`."""
         self._page = page
-        self._needle, self._found, self._at = "", [], -1
+        self._needle, self._found, self._at, self._current = "", [], -1, -1
         self._wrap()
+        if not keep or not page.cut:
+            self._skipped = 0
         if not keep:
             self.scroll_to(y=0, animate=False, force=True, immediate=True)
         self.refresh()
@@ -133,24 +125,27 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self._found += self._holding(lines, len(before))
         starts = self._starts
         for line in lines:
-            starts.append(starts[-1] + len(self._cuts(line)))
+            starts.append(starts[-1] + self._height(line))
         self.virtual_size = Size(0, starts[-1])
         self.refresh()
 
     def _holding(self, lines: Sequence[Line], first: int) -> list[int]:
         needle = self._needle
-        return [n for n, line in enumerate(lines, first) if needle in _said(line).casefold()] if needle else []
+        return [n for n, line in enumerate(lines, first) if holds(line, needle)] if needle else []
 
-    def find(self, text: str) -> tuple[int, int]:
-        """Mark lines that hold the text and go to the first in view or after it; returns (which, how many), from 1."""
+    def find(self, text: str, wanted: int = 0) -> tuple[int, int]:
+        """Mark lines that hold the text and go to the first in view or after it; returns (which, how many), from 1.
+
+        Where that is known, the `wanted` one is gone to.
+        """
         self._needle = text.casefold()
         self._found = self._holding(self._page.lines, 0)
-        self._at = -1
+        self._at = self._current = -1
         self._drawn.clear()
         self.refresh()
         top = bisect_right(self._starts, self.scroll_offset.y) - 1
         following = [place for place, number in enumerate(self._found) if number >= top]
-        return self._go(following[0] if following else 0)
+        return self._go(wanted - 1 if 0 < wanted <= len(self._found) else following[0] if following else 0)
 
     @property
     def match(self) -> tuple[int, int]:
@@ -164,15 +159,44 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def _go(self, place: int) -> tuple[int, int]:
         if not self._found:
             return (0, 0)
-        before, self._at = self._at, place
-        for each in {before, place} - {-1}:
-            self._drawn.discard(self._found[each])
+        self._at = place
+        self._point(self._found[place])
         line = self._starts[self._found[place]]
         top, height = self.scroll_offset.y, self.size.height
         if not top <= line < top + height:
             self.scroll_to(y=max(0, line - height // 3), animate=False, force=True, immediate=True)
-        self.refresh()
         return (place + 1, len(self._found))
+
+    def _point(self, number: int) -> None:
+        """Mark a line as the current one."""
+        for each in (self._current, number):
+            self._drawn.discard(each)
+        self._current = number
+        self.refresh()
+
+    def go_sideways(self, direction: int) -> bool:
+        """Where lines are cut off, move them by half their room; False where there is no more of them that way."""
+        furthest, room = 0, 1
+        for line in self._page.lines if self._page.cut else ():
+            room = max(room, *(width for width, _ in self._rooms(line)))
+            furthest = max(furthest, *(length - width for width, length in self._rooms(line)))
+        skipped = max(0, min(furthest, self._skipped + direction * max(1, room // 2)))
+        moved = skipped != self._skipped
+        self._skipped = skipped
+        self._drawn.clear()
+        self.refresh()
+        return moved
+
+    def _rooms(self, line: Line) -> list[tuple[int, int]]:
+        """The cells that there are for each text of a line, and how many it has."""
+        halves = line.halves if isinstance(line, Beside) else (line,)
+        width = half_of(self._width) if isinstance(line, Beside) else self._width
+        margins = [half.margin if isinstance(half, Hanging) else 0 for half in halves]
+        texts = [text_of(half) for half in halves]
+        return [
+            (width - cell_len(text[:margin]), cell_len(text[margin:]))
+            for text, margin in zip(texts, margins, strict=True)
+        ]
 
     def action_step(self, step: int) -> None:
         """Scroll by lines."""
@@ -205,15 +229,18 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _wrap(self) -> None:
         self._width = max(8, self.size.width - 2)
-        self._starts = [0, *accumulate(len(self._cuts(line)) for line in self._page.lines)]
+        self._starts = [0, *accumulate(map(self._height, self._page.lines))]
         self._drawn.clear()
         self.virtual_size = Size(0, self._starts[-1])
 
-    def _cuts(self, line: Line) -> list[tuple[int, int, int]]:
-        text = _text(line)
+    def _height(self, line: Line) -> int:
+        """The lines of the screen that a line takes."""
         if self._page.cut:
-            return [(0, len(text), 0)]
-        return wrap(text, self._width, line.margin if isinstance(line, Hanging) else None)
+            return 1
+        return len(line.drawn(self._width, False, 0) if isinstance(line, Beside) else self._cuts(line))
+
+    def _cuts(self, line: Line) -> list[tuple[int, int, int]]:
+        return wrap(text_of(line), self._width, line.margin if isinstance(line, Hanging) else None)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
@@ -228,7 +255,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         if drawn is None:
             drawn = self._drawn[number] = self._begin(number)
         part = wanted - self._starts[number]
-        if part >= len(drawn.cuts):
+        if part >= drawn.count:
             return Strip.blank(width, self._roles.style("text"))
         strip = drawn.strips.get(part)
         if strip is None:
@@ -239,79 +266,27 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         line = self._page.lines[number]
         spans = self._page.highlight(line) if isinstance(line, str) else line
         ground = "base"
-        if self._at >= 0 and self._found[self._at] == number:
+        if number == self._current:
             ground = "cursor"
         elif _among(self._found, number):
             ground = "blurred"
-        # What is before a line has the ground that it begins in, what fills it the one that it ends in.
-        before, after = (_blank(spans[end : end + 1 or None]) for end in (0, -1))
-        places = [0, *accumulate(len(part) for part, _ in spans)]
-        return _Drawn(spans, places, self._cuts(line), ground, before, after)
+        if isinstance(line, Beside):
+            rows = line.drawn(self._width, self._page.cut, self._skipped)
+            return _Drawn(len(rows), rows.__getitem__, ground)
+        if self._page.cut:
+            margin = line.margin if isinstance(line, Hanging) else 0
+            window = windowed(spans, self._width, self._skipped, margin)
+            return _Drawn(1, lambda _: window, ground)
+        places, cuts = [0, *accumulate(len(part) for part, _ in spans)], self._cuts(line)
 
+        def wrapped(part: int) -> Spans:
+            start, end, indent = cuts[part]
+            return ((" " * indent, blank_of(spans[:1])), *between(spans, start, end, places))
 
-def wrap(text: str, width: int, margin: int | None = None) -> list[tuple[int, int, int]]:
-    """(start, end, indent) of each screen line of a text: words that fit into a line stay whole, and it is continued
-    indented, after `margin` cells where that is given."""
-    if len(text) <= width and text.isascii():
-        return [(0, len(text), 0)]
-    pieces: list[tuple[int, int, int]] = []
-    start, indent, room = 0, 0, width
-    hanging = min(len(text) - len(text.lstrip()) + 2 if margin is None else margin, width // 3)
-    first = margin if margin is not None else len(text) - len(text.lstrip())
-    while True:
-        end = start + _fitting(text, start, room)
-        if end >= len(text):
-            return [*pieces, (start, len(text), indent)]
-        blank = text.rfind(" ", max(start, first) + 1, end + 1)
-        # Whether the word after it fits into a line: looked for no further, as there may be no blank for megabytes.
-        reach = blank + 1 + width - hanging
-        fits = len(text) <= reach or text.find(" ", blank + 1, reach + 1) >= 0
-        cut = blank if blank > start and (fits or blank >= start + room // 2) else end
-        pieces.append((start, cut, indent))
-        start = cut + 1 if cut == blank else cut
-        indent, room = hanging, width - hanging
-
-
-def _blank(spans: Spans) -> str:
-    """The role of blanks on the ground of the spans' first, never on that of a changed word."""
-    return "".join(("text", *spans[0][1].partition("@")[1:])).removesuffix("-word") if spans else "text"
+        return _Drawn(len(cuts), wrapped, ground)
 
 
 def _among(numbers: Sequence[int], number: int) -> bool:
     """Whether a number is in an ordered list."""
     place = bisect_left(numbers, number)
     return place < len(numbers) and numbers[place] == number
-
-
-def _fitting(text: str, start: int, room: int) -> int:
-    """How many characters from `start` fit into so many cells, at least one."""
-    piece = text[start : start + room]
-    if piece.isascii():
-        return len(piece)
-    used = 0
-    for number, character in enumerate(piece):
-        used += cell_len(character)
-        if used > room:
-            return max(1, number)
-    return len(piece)
-
-
-def between(spans: Spans, start: int, end: int, places: Sequence[int] | None = None) -> list[tuple[str, str]]:
-    """The spans' part from one character to another; `places` are where each of them begins, and where all end."""
-    places = places or [0, *accumulate(len(part) for part, _ in spans)]
-    found: list[tuple[str, str]] = []
-    for number in range(max(0, bisect_right(places, start) - 1), bisect_left(places, end)):
-        text, role = spans[number]
-        at = places[number]
-        if part := text[max(0, start - at) : end - at]:
-            found.append((part, role))
-    return found
-
-
-def _said(line: Line) -> str:
-    """A line's text without its margin."""
-    return _text(line)[line.margin if isinstance(line, Hanging) else 0 :]
-
-
-def _text(line: Line) -> str:
-    return line if isinstance(line, str) else "".join(text for text, _ in line)
