@@ -11,7 +11,7 @@ CALLED_BY_OTHERS = (
     # Textual
     *("action_*", "on_*", "watch_*", "render", "render_line", "control", "get_default_screen", "get_system_commands"),
     *("animation_level", "border_title", "border_subtitle", "can_focus", "cursor_blink", "cursor_position"),
-    *("max_height", "min_height"),
+    *("max_height", "min_height", "check_action"),
     *("AUTO_FOCUS", "CSS_PATH", "DEFAULT_CSS", "TITLE"),
     # Pillow
     "MAX_IMAGE_PIXELS",
