@@ -7,8 +7,21 @@ from typing import Any, Final
 
 from textual.app import App
 
+from kittui.terminal import clean, counted
+
+FIRST: Final = 60
+"""Characters that are shown of the first of several lines that were copied."""
+LONGEST: Final = 400
+"""Characters that are shown of a single one."""
 TMUX: Final = "in tmux, set -g set-clipboard on."
 """What tmux has to be told before it hands a copy on to the terminal."""
+
+
+def copied(text: str) -> list[str]:
+    """What is said of a text that was copied: how much it is, and its first line."""
+    first, *more = text.splitlines() or [""]
+    head = f"Copied {counted(1 + len(more), 'line')}, from:" if more else "Copied"
+    return [head, clean(first, limit=FIRST if more else LONGEST)]
 
 
 def through_tmux(text: str) -> str:

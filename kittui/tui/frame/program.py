@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from textual import events
@@ -23,11 +20,12 @@ from textual.worker import WorkerFailed
 
 from kittui.errors import KittuiError
 from kittui.oci.traffic import LATEST
-from kittui.terminal import clean, counted
+from kittui.terminal import clean
 from kittui.tui.dialogs.dialog import Dialog
 from kittui.tui.frame import clipboard
 from kittui.tui.frame.activities import Activities
 from kittui.tui.frame.drafts import Drafts
+from kittui.tui.frame.faults import REPORT, log_fault
 from kittui.tui.frame.keyboard import Keyboard, Passed
 from kittui.tui.frame.keymap import KeyNames
 from kittui.tui.frame.leaving import Leaving
@@ -49,13 +47,10 @@ if TYPE_CHECKING:
     from kittui.usecases.diff.compare import Side
 
 _NO_COLOUR = NoColor()
-logger = logging.getLogger("kittui.tui")
 State = TypeVar("State")
 Answer = TypeVar("Answer")
 IN_THE_DARK = ("quit", "suspend", "repaint")
 """What keys do even where the terminal is too small to show anything."""
-FIRST, LONGEST = 60, 400
-"""Characters that are shown of what was copied: of the first of several lines, and of a single one."""
 
 
 @runtime_checkable
@@ -250,16 +245,12 @@ class Program(App[None], inherit_bindings=False):
         if self.is_headless and not self.catches_faults:
             super()._handle_exception(error)
             return
-        cause = error.error if isinstance(error, WorkerFailed) else error
-        logger.error("a fault in kittui", exc_info=cause)
-        said = f"A fault in kittui: {type(cause).__name__}"
-        report = "Please report it, with what --log-file FILE writes down about it."
+        fault = log_fault(error.error if isinstance(error, WorkerFailed) else error)
         if isinstance(error, WorkerFailed) and self.is_running:
-            where = traceback.extract_tb(cause.__traceback__)[-1:]
-            place = f" ({Path(where[0].filename).name}:{where[0].lineno})" if where else ""
-            self.notify(f"{said}{place}\nThe rest keeps working. {report}", severity="error", markup=False)
+            words = f"{fault.said}{fault.place}\nThe rest keeps working. {REPORT}"
+            self.notify(words, severity="error", markup=False)
         else:
-            self.exit(return_code=1, message=f"{said}. {report}")
+            self.exit(return_code=1, message=f"{fault.said}. {REPORT}")
 
     def action_repaint(self) -> None:
         """Draw everything again, over whatever another program wrote."""
@@ -404,9 +395,7 @@ class Program(App[None], inherit_bindings=False):
     def copy(self, text: str) -> None:
         """Copy by OSC 52, and show the text, or its first line: no terminal says whether it took it."""
         self.copy_to_clipboard(text)
-        first, *more = text.splitlines() or [""]
-        lines = [f"Copied {counted(1 + len(more), 'line')}, from:" if more else "Copied"]
-        lines.append(clean(first, limit=FIRST if more else LONGEST))
+        lines = clipboard.copied(text)
         if os.environ.get("TMUX") and not self._told_of_tmux:
             self._told_of_tmux = True
             lines.append(f"If it does not paste: {clipboard.TMUX}")
