@@ -48,6 +48,7 @@ PLACES = {
     "pick": "Choosing what to compare",
     "board": "The board",
     "history": "The history of a repository",
+    "below": "The text below a list over the whole screen",
     "list": "Lists over the whole screen",
     "usage": "Disk usage",
     "checks": "What doctor found",

@@ -28,7 +28,8 @@ from kittui.trust.gates import ApprovedBy, GateSet, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.signing import public_key
 from kittui.tui.app import KittuiApp
-from kittui.tui.board.cards import card
+from kittui.tui.board.cards import about, card
+from kittui.tui.board.columns import GAP
 from kittui.tui.board.grid import Grid
 from kittui.tui.board.screen import BoardScreen
 from kittui.tui.change.history_screen import HistoryScreen
@@ -36,13 +37,15 @@ from kittui.tui.change.promoting import PromotionDialog
 from kittui.tui.dialogs.choice import ChoiceDialog
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.ports import PlaceEntry
+from kittui.tui.widgets.cutting import apart
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.tools import ChangeTools
-from kittui.usecases.trust.board import Cell
+from kittui.usecases.trust.board import BoardRow, Cell
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import sign
 from kittui.usecases.trust.signer import KeySigner
 from tests.change.kits import Kits, on, ready, said_times
+from tests.fakes.memory import MemorySource
 from tests.tui.waiting import LARGE, SMALL, browse, footer, quiet, text_of, until
 from tests.tui.world import NOW
 
@@ -79,7 +82,7 @@ async def opened(pilot: Pilot[Any]) -> Any:
     await pilot.press("b")
     await until(pilot, on(pilot, BoardScreen))
     screen: Any = pilot.app.screen
-    await until(pilot, lambda: len(screen._rows) == 4 and all(row.complete for row in screen._rows.values()))
+    await until(pilot, lambda: len(screen.rows) == 4 and all(row.complete for row in screen.rows.values()))
     await until(pilot, lambda: "reading" not in text_of(pilot))
     return screen
 
@@ -156,7 +159,7 @@ async def test_promoting_a_card_is_the_promotion_of_the_panes(kits: Kits) -> Non
         await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
         await until(pilot, on(pilot, BoardScreen))
-        await until(pilot, lambda: screen._rows[kits.fraud.reference()].cells["challenger"].differs == "the same")
+        await until(pilot, lambda: screen.rows[kits.fraud.reference()].cells["challenger"].differs == "the same")
 
 
 async def test_filter_sort_group_and_other_boards(kits: Kits) -> None:
@@ -285,6 +288,21 @@ def test_demo(snap_compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.snapshot
+def test_demo_gates(snap_compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promotion in the demo: both tags, every gate with its answer, and what would change."""
+    monkeypatch.chdir(tmp_path)
+
+    async def walked(pilot: Pilot[Any]) -> None:
+        await ready(pilot, "challenger")
+        await pilot.press("c")
+        await until(pilot, on(pilot, PromotionDialog))
+        await pilot.press(*"QA signed off, ticket 4711")
+        await until(pilot, lambda: "✓ 4  ✗ 1" in text_of(pilot) and "learning_rate" in text_of(pilot))
+
+    assert snap_compare(asyncio.run(demo(Path("demo"))), terminal_size=MIDDLE, run_before=walked)
+
+
+@pytest.mark.snapshot
 @SIZES
 def test_gates_picture(snap_compare: Any, kits: Kits, size: tuple[int, int]) -> None:
     """The plan of a promotion with every gate's answer, and everything to choose without scrolling."""
@@ -336,8 +354,9 @@ def test_a_card_keeps_its_age_whole(width: int, gates: int, version: str) -> Non
     created = (NOW - timedelta(days=14)).isoformat()
     failing = tuple(Verdict("gate", "fail", "why") for _ in range(gates))
     cell = Cell(Tag("champion"), Digest.of(b"kit"), "fraud", version, created, "valid", gates=failing)
-    spans = card(cell, NOW, width)[0]
-    text = "".join(part for part, _ in spans)
+    line = card(cell, NOW)[0]
+    (name,) = apart([(line.text[0], line.room(width))])
+    text = "".join(part for part, _ in line.drawn(name, width))
     assert cell_len(text) == width
     assert text.endswith(" 14 d")
     if width == 40 and gates < 9:
@@ -355,11 +374,124 @@ async def test_columns_are_whole_and_the_rest_is_counted(kits: Kits, width: int)
         await pilot.press("h", "h", "h", "h", "h", "h")
         await quiet(pilot)
         title = next(line for line in text_of(pilot).splitlines() if f" {grid._stages[0]} " in line)
-        names, card, shown = grid._layout()
-        assert 1 + names + len(shown) * (card + 1) + 1 <= width
-        hidden = len(grid._stages) - len(shown)
-        assert all(f" {stage} " in f"{title} " for stage in shown)
+        found = grid._columns()
+        assert 1 + found.names + sum(card + GAP for _, card in found.stages) < width
+        hidden = len(grid._stages) - len(found.stages)
+        assert all(f" {stage} " in f"{title} " for stage, _ in found.stages)
         assert (f" {hidden} more → " in title) == bool(hidden)
         if hidden:
             await pilot.press(*["l"] * len(grid._stages))
             await until(pilot, lambda: f"← {hidden} " in text_of(pilot))
+
+
+PAIRS = (
+    ("lab/customer-lifetime-a-value-prediction", "lab/customer-lifetime-b-value-prediction"),
+    ("risk/fraud-detector-for-northern-europe", "risk/fraud-detector-for-southern-europe"),
+    ("v/edge-model-2026-11-28", "v/edge-model-2026-11-29"),
+)
+
+
+@pytest.mark.parametrize("width", [80, 120, 160, 200])
+@pytest.mark.parametrize("ways", [(), ("v",)], ids=["cards", "compact"])
+async def test_different_names_are_never_cut_to_the_same_text(
+    tmp_path: Path, width: int, ways: tuple[str, ...]
+) -> None:
+    kits = Kits(tmp_path)
+    for pair in PAIRS:
+        for number, name in enumerate(pair):
+            version = f"2026.11.2{number}-nightly-build-of-the-risk-team+{number}"
+            for stage in STAGES:
+                kits.registry.repository(name).add_kit(f"{name} {stage}", stage.name, package={"version": version})
+    async with kits.app().run_test(size=(width, 45)) as pilot:
+        await ready(pilot)
+        await pilot.press("b")
+        await until(pilot, on(pilot, BoardScreen))
+        screen: Any = pilot.app.screen
+        await until(pilot, lambda: len(screen.grid.rows) == 7 and "reading" not in text_of(pilot))
+        await pilot.press(*ways)
+        shown = screen.grid._view()[1]
+        names = {row.name: shown.names[number][0] for number, row in enumerate(screen.grid.rows)}
+        assert len(set(names.values())) == len(names)
+        for name, text in names.items():
+            assert text.endswith(name[-4:])
+            assert text in text_of(pilot)
+        versions = {"".join(text for text, _ in lines[0]).split()[0] for lines in shown.cards.values()}
+        assert {version[-2:] for version in versions if version.startswith("2026")} == {"+0", "+1"}
+
+
+@pytest.mark.parametrize("width", [14, 17, 22, 40])
+def test_who_moved_it_without_proof_is_marked_however_narrow_the_card(width: int) -> None:
+    moved = (NOW - timedelta(days=5)).isoformat()
+    cell = Cell(Tag("champion"), Digest.of(b"kit"), word="valid", moved_by="somebody@a-long-host", moved_at=moved)
+    for proof, tail in (("unsigned", " 5 d ?"), ("verified", " 5 d")):
+        line = card(replace(cell, proof=proof), NOW)[1]
+        (who,) = apart([(line.text[0], line.room(width))])
+        text = "".join(part for part, _ in line.drawn(who, width))
+        assert text.startswith("valid · ")
+        assert text.endswith(tail)
+        assert cell_len(text) <= max(width, len(f"valid · …{tail}"))
+
+
+def test_a_stage_that_is_still_asked_for_is_not_called_missing() -> None:
+    repository = MemorySource().repository("fraud")
+    for row, said in (
+        (BoardRow(repository, problem="not all listed", listed=False), "Reading …"),
+        (BoardRow(repository, complete=True), "It has no champion."),
+    ):
+        lines = ["".join(text for text, _ in line) for line in about(row, None, "champion", NOW)]
+        assert lines[-1] == said
+
+
+async def test_the_text_below_is_read_to_its_end_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = await demo(Path("demo"))
+    async with app.run_test(size=SMALL) as pilot:
+        await ready(pilot, "challenger")
+        await pilot.press("b")
+        await until(pilot, on(pilot, BoardScreen))
+        await until(pilot, lambda: "3 wait for a gate" in text_of(pilot) and "reading" not in text_of(pilot))
+        screen: Any = pilot.app.screen
+        text = screen._lines.page.lines
+        ends = "\n   PASSED"
+        await until(pilot, lambda: ": J─" in text_of(pilot))
+        assert ends not in text_of(pilot)
+        for _ in text:
+            await pilot.press("J")
+        await until(pilot, lambda: ends in text_of(pilot))
+        assert ": J─" not in text_of(pilot)
+        assert ": K─" in text_of(pilot)
+        assert (screen.grid.row.name, screen.grid.stage) == ("acme/fraud-detector", "challenger")
+        for _ in text:
+            await pilot.press("K")
+        await until(pilot, lambda: "fraud-detector:challenger" in text_of(pilot))
+        assert ": K─" not in text_of(pilot)
+
+
+async def test_a_reload_keeps_one_line_a_repository_and_the_cursor(kits: Kits) -> None:
+    async with kits.app().run_test(size=MIDDLE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("v", "j", "l", "r")
+        await until(pilot, lambda: len(screen.rows) == 4 and all(row.complete for row in screen.rows.values()))
+        await until(pilot, lambda: "reading" not in text_of(pilot))
+        assert screen.grid.compact
+        assert (screen.grid.row.name, screen.grid.stage) == ("registry.test/fraud", "champion")
+
+
+async def test_the_cursor_begins_on_the_first_challenger_in_whatever_order_rows_arrive(kits: Kits) -> None:
+    app = kits.app()
+    async with app.run_test(size=MIDDLE) as pilot:
+        screen = await opened(pilot)
+        rows = {row.name.partition("/")[2]: row for row in screen.rows.values() if row.cells}
+        grid = Grid(lambda: NOW)
+        await screen.mount(grid)
+        grid.show([rows["team/prices"]], ["tuned"], "challenger")
+        assert (grid.row, grid.stage) == (rows["team/prices"], "tuned")
+        stages = ["tuned", "challenger", "champion"]
+        grid.show([rows["fraud"], rows["team/prices"]], stages, "challenger")
+        assert (grid.row, grid.stage) == (rows["fraud"], "challenger")
+        grid.action_down(1)
+        grid.show([rows["churn"], rows["fraud"], rows["team/prices"]], stages, "challenger")
+        assert grid.row == rows["team/prices"]
+        grid.show([], [], "challenger")
+        grid.show([rows["churn"], rows["fraud"], rows["team/prices"]], stages, "challenger")
+        assert grid.row == rows["team/prices"]

@@ -22,6 +22,7 @@ from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.upkeep.doctor_screen import DoctorScreen
 from kittui.tui.upkeep.find_screen import FindScreen
 from kittui.tui.upkeep.usage_screen import UsageScreen
+from kittui.tui.widgets.lines import Page
 from kittui.usecases.doctor import Check
 from tests.change.kits import Kits, on, ready, said
 from tests.tui.waiting import LARGE, SMALL, browse, fill_in, listed, text_of, to_registry, until
@@ -235,7 +236,21 @@ async def test_drawings_leave_nine_tenths_of_the_time_to_keys(tmp_path: Path, mo
 
 
 async def test_a_list_says_that_no_more_columns_are_that_way(kits: Kits) -> None:
-    async with kits.app().run_test(size=SMALL, notifications=True) as pilot:
-        await to_usage(pilot)
+    async with app_of(kits, to_usage).run_test(size=SMALL, notifications=True) as pilot:
+        await opened(pilot, kits, to_usage)
         await pilot.press("left")
         await until(pilot, lambda: "no column is out of sight on the left" in said(pilot))
+
+
+@LISTS
+async def test_the_text_below_every_list_is_reached_by_key(kits: Kits, opens: Open) -> None:
+    async with app_of(kits, opens).run_test(notifications=True, size=SMALL) as pilot:
+        screen = await opened(pilot, kits, opens)
+        screen._lines.show(Page([f"line {number}" for number in range(40)]))
+        await until(pilot, lambda: ": J─" in text_of(pilot))
+        for _ in range(40):
+            await pilot.press("J")
+        await until(pilot, lambda: "line 39" in text_of(pilot) and ": J─" not in text_of(pilot))
+        for _ in range(40):
+            await pilot.press("K")
+        await until(pilot, lambda: "line 0" in text_of(pilot) and ": K─" not in text_of(pilot))

@@ -78,7 +78,7 @@ async def test_the_board_follows_an_undo_in_the_history_and_redoes_it(kits: Kits
         board: Any = pilot.app.screen
 
         def champion() -> str:
-            row = board._rows.get(kits.fraud.reference())
+            row = board.rows.get(kits.fraud.reference())
             return str(row.cells["champion"].digest) if row is not None and "champion" in row.cells else ""
 
         await until(pilot, lambda: champion() == kits.fraud.tagged["v1.1.0"])

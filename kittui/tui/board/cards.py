@@ -11,7 +11,6 @@ from rich.cells import cell_len
 
 from kittui.terminal import age_text, clean
 from kittui.tui.panes.queries import parse
-from kittui.tui.widgets.bars import shorten
 from kittui.tui.widgets.cutting import Span, Spans
 from kittui.usecases.trust.words import signed_text, status_text
 
@@ -94,35 +93,75 @@ def stages_of(rows: Iterable[BoardRow], stages: Sequence[str]) -> list[str]:
     return [stage for stage in stages if stage in present]
 
 
-def card(cell: Cell | None, now: datetime, width: int) -> list[Spans]:
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """A line of a card: where room is short its text is cut, then what is `after` it; `end` stays at the right end."""
+
+    text: Span = ("", "text")
+    before: Spans = ()
+    after: Spans = ()
+    end: Span = ("", "muted")
+
+    @property
+    def width(self) -> int:
+        """The cells in which it is whole."""
+        return cell_len(self.text[0]) + _cells(self.before) + _cells(self.after) + self._end
+
+    @property
+    def _end(self) -> int:
+        return cell_len(self.end[0]) + 1 if self.end[0] else 0
+
+    def _fitted(self, width: int) -> tuple[int, Spans]:
+        """The cells for the text, and what is shown after it."""
+        room = width - _cells(self.before) - self._end
+        after = self.after
+        # Marks, of one cell each.
+        if len(after) == _cells(after) >= room:
+            after = (*after[: max(0, room - 2)], ("…", "muted"))
+        return max(1, room - _cells(after)), after
+
+    def room(self, width: int) -> int:
+        """The cells for the text in a line of so many."""
+        return self._fitted(width)[0]
+
+    def drawn(self, text: str, width: int) -> Spans:
+        """The line with its text as it was cut."""
+        shown: list[Span] = [*self.before, (text, self.text[1]), *self._fitted(width)[1]]
+        if self.end[0]:
+            shown.append((f"{self.end[0]:>{max(1, width - _cells(shown))}}", self.end[1]))
+        return shown
+
+
+def _cells(spans: Spans) -> int:
+    return sum(cell_len(text) for text, _ in spans)
+
+
+def card(cell: Cell | None, now: datetime) -> tuple[CardLine, CardLine, CardLine]:
     """A card's lines: version, marks and age; signed, moved by whom and when; what it waits for, or differs in."""
     if cell is None:
-        return [(), (), ()]
+        return CardLine(), CardLine(), CardLine()
     if cell.problem:
-        return [(("✗ unreadable", "bad"),), ((clean(cell.problem, limit=200), "muted"),), ()]
+        return CardLine(("✗ unreadable", "bad")), CardLine((clean(cell.problem, limit=200), "muted")), CardLine()
     if cell.digest is None:
-        return [((f"{clean(cell.tag, limit=40)} …", "faint"),), (), ()]
-    age = age_text(cell.created, now)
-    # What is cut is the name, then the marks, and never the age.
-    room = width - (1 + len(age) if age else 0)
-    marks = [(" ", "text"), SIGNED[cell.word or ""], *gate_marks(cell.gates)]
-    if len(marks) >= room:
-        marks = [*marks[: max(0, room - 2)], ("…", "muted")]
-    name = shorten(clean(cell.version or cell.digest.short, limit=60), max(1, room - len(marks)))
-    used = cell_len(name) + len(marks)
-    first = [(name, "text+bold"), *marks, *([(f"{age:>{max(1, width - used)}}", "muted")] if age else [])]
-    second: list[Span] = [(clean(signed_text(cell.word), limit=20), SIGNED[cell.word or ""][1])]
-    moved = " ".join(filter(None, (clean(cell.moved_by, limit=60), age_text(cell.moved_at, now))))
-    if moved:
-        proven = cell.proof == "verified"
-        second += [(" · ", "faint"), (moved, "key" if proven else "muted"), ("" if proven else " ?", "warn")]
-    if cell.waits:
-        third: Spans = (("▲ ", "warn"), (clean(cell.waits.removeprefix("gate "), limit=200), "warn"))
+        return CardLine((f"{clean(cell.tag, limit=40)} …", "faint")), CardLine(), CardLine()
+    mark, role = SIGNED[cell.word or ""]
+    marks = ((" ", "text"), (mark, role), *gate_marks(cell.gates))
+    version = clean(cell.version or cell.digest.short, limit=60)
+    first = CardLine((version, "text+bold"), after=marks, end=(age_text(cell.created, now), "muted"))
+    signed = (clean(signed_text(cell.word), limit=20), role)
+    if cell.moved_by or cell.moved_at:
+        moved_role = "key" if cell.proof == "verified" else "muted"
+        age = age_text(cell.moved_at, now)
+        proof = (f" {age}" if age else "", moved_role), ("" if cell.proof == "verified" else " ?", "warn")
+        who = (clean(cell.moved_by, limit=60), moved_role)
+        second = CardLine(who, (signed, (" · ", "faint")), tuple(each for each in proof if each[0]))
     else:
-        # The version is on the card.
-        more = cell.differs.partition(", ")[2] if cell.differs.startswith("version ") else cell.differs
-        third = ((clean(more or cell.differs, limit=200), "muted"),)
-    return [first, second, third]
+        second = CardLine(signed)
+    if cell.waits:
+        return first, second, CardLine((clean(cell.waits.removeprefix("gate "), limit=200), "warn"), (("▲ ", "warn"),))
+    # The version is on the card.
+    more = cell.differs.partition(", ")[2] if cell.differs.startswith("version ") else cell.differs
+    return first, second, CardLine((clean(more or cell.differs, limit=200), "muted"))
 
 
 def gate_marks(gates: Sequence[Verdict]) -> list[Span]:
@@ -138,6 +177,8 @@ def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime) -> list[S
         lines.append(((f"✗ {clean(row.problem)}", "bad"),))
     if row.unread:
         return lines
+    if cell is None and not row.complete:
+        return [*lines, (("Reading …", "faint"),)]
     if cell is None:
         return [*lines, ((f"It has no {clean(stage)}." if stage else "It has no stage.", "muted"),)]
     if cell.problem:

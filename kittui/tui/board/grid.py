@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -14,22 +14,20 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from kittui.terminal import clean
 from kittui.tui.board.cards import Heading
+from kittui.tui.board.columns import Columns, Need, columns
+from kittui.tui.board.drawing import Drawn, draw, heading, host_of, label, needs_of, strip, titles
 from kittui.tui.style.theme import Roles
-from kittui.tui.widgets.cutting import Spans, apart
 
 if TYPE_CHECKING:
     from kittui.usecases.trust.board import BoardRow, Cell
 
-NARROW: Final = 17
-"""Cells of a card at least."""
 TALL: Final = 4
 """Lines of a row of cards, with the one that parts it from the next."""
 
 
 class Grid(ScrollView, can_focus=True, inherit_bindings=False):
-    """Repositories down, stages across. `card` gives a cell's lines for a width; compact rows show the first alone."""
+    """Repositories down, stages across; compact rows show the first line of each card alone."""
 
     DEFAULT_CSS = """
     Grid {
@@ -57,18 +55,22 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
     class Opened(Message):
         """Enter, or a double click, on a card."""
 
-    def __init__(self, card: Callable[[Cell | None, int], list[Spans]]) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
-        self._card = card
+        self._clock = clock
         self._rows: Sequence[BoardRow | Heading] = ()
         self._stages: Sequence[str] = ()
         self._at: BoardRow | None = None
         self._number = 0
         self._stage = ""
+        self._chosen = "", ""
         self._first = 0
         self.compact = False
         self._roles: Roles | None = None
-        self._labels: tuple[range, int, dict[int, str]] | None = None
+        self._needed: dict[tuple[int, bool], tuple[BoardRow, dict[str, Need]]] = {}
+        self._needs: tuple[Need, dict[str, Need]] = (Need(), {})
+        self._hosts = False
+        self._drawn: tuple[range, Columns, Drawn] | None = None
 
     @property
     def row(self) -> BoardRow | None:
@@ -95,27 +97,44 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         return 1 if self.compact else TALL
 
     def show(self, rows: Sequence[BoardRow | Heading], stages: Sequence[str], wanted: str = "") -> None:
-        """Show these; the cursor stays on its repository and stage, else it is on the first one and `wanted`."""
-        self._rows, self._stages, self._labels = rows, stages, None
-        name = self._at.repository.reference() if self._at is not None else ""
-        same = next((n for n, row in enumerate(rows) if _reference(row) == name), None)
-        if same is None:
-            same = next((n for n in range(min(self._number, len(rows)), len(rows)) if _reference(rows[n])), None)
-        if same is None:
-            same = next((n for n in range(len(rows) - 1, -1, -1) if _reference(rows[n])), None)
-        self._number = same or 0
-        row = rows[self._number] if same is not None else None
+        """Show these; the cursor stays where the user put it, else it is on the first repository and `wanted`."""
+        self._rows, self._stages = rows, stages
+        places = {name: number for number, row in enumerate(rows) if (name := _reference(row))}
+        after = (number for number in places.values() if number >= self._number)
+        last = max(places.values(), default=None)
+        first = min(places.values(), default=None)
+        found = places.get(self._chosen[0], next(after, last) if self._chosen[0] else first)
+        row = rows[found] if found is not None else None
+        self._number = found or 0
         self._at = None if row is None or isinstance(row, Heading) else row
-        if self._stage not in stages:
-            self._stage = wanted if wanted in stages else stages[0] if stages else ""
-        self.virtual_size = Size(0, self._offset(len(rows)) + 1)
-        self._into_view()
-        self.refresh()
+        begins = (self._chosen[1], wanted, *stages)
+        self._stage = next((stage for stage in begins if stage in stages), "")
+        self._lay_out()
         self.post_message(self.Moved())
 
     def toggle(self) -> None:
         """One line a repository, or cards."""
-        self.compact, self._labels = not self.compact, None
+        self.compact = not self.compact
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Learn what the columns need, and draw everything anew."""
+        rows = [row for row in self._rows if not isinstance(row, Heading)]
+        hosts = {host_of(row) for row in rows}
+        # Cards have the host below the name.
+        self._hosts = self.compact and len(hosts) > 1
+        names = max((cell_len(label(row, host=self._hosts)) for row in rows), default=0)
+        whole = names if self.compact else max([names, *map(cell_len, hosts)])
+        stages = {stage: Need(cell_len(stage), cell_len(stage)) for stage in self._stages}
+        needed: dict[tuple[int, bool], tuple[BoardRow, dict[str, Need]]] = {}
+        for row in rows:
+            # Measured once: a row that says something else is another one.
+            key = id(row), self.compact
+            needed[key] = self._needed.get(key) or (row, needs_of(row, self._clock(), compact=self.compact))
+            for stage, need in needed[key][1].items():
+                if stage in stages:
+                    stages[stage] |= need
+        self._needed, self._needs, self._drawn = needed, (Need(names, whole), stages), None
         self.virtual_size = Size(0, self._offset(len(self._rows)) + 1)
         self._into_view()
         self.refresh()
@@ -167,6 +186,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _go(self, number: int, row: BoardRow) -> None:
         self._number, self._at = number, row
+        self._chosen = _reference(row), self._stage
         self._into_view()
         self.refresh()
         self.post_message(self.Moved())
@@ -178,6 +198,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         at = self._stages.index(self._stage) + step
         if 0 <= at < len(self._stages):
             self._stage = self._stages[at]
+            self._chosen = self._chosen[0], self._stage
             self._into_view()
             self.refresh()
             self.post_message(self.Moved())
@@ -189,16 +210,13 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on a card; a double click opens it."""
-        line, names, width, shown = self.scroll_offset.y + event.y - 1, *self._layout()
         if event.y < 1 or not self._rows:
             return
-        number = next((n for n in range(len(self._rows)) if self._offset(n) <= line < self._offset(n + 1)), None)
+        number, _ = self._row_at(self.scroll_offset.y + event.y - 1)
         row = self._rows[number] if number is not None else None
         if number is None or row is None or isinstance(row, Heading):
             return
-        across = (event.x - names - 1) // (width + 1)
-        if 0 <= across < len(shown):
-            self._stage = shown[across]
+        self._stage = self._columns().at(event.x) or self._stage
         self._go(number, row)
         if event.chain == 2:
             self.action_open()
@@ -212,28 +230,15 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self._roles = None
         super().notify_style_update()
 
-    def _layout(self) -> tuple[int, int, Sequence[str]]:
-        """Cells of the names and of a card, and the stages that fit."""
-        room = max(20, self.size.width)
-        names = min(28, max(14, room // 5))
-        left = room - names - 2
-        shown = self._stages[self._first : self._first + self._fits]
-        return names, min(left // max(1, len(shown)) - 1, 40), shown
-
-    @property
-    def _fits(self) -> int:
-        """How many stages there is room for."""
-        room = max(20, self.size.width)
-        return max(1, (room - min(28, max(14, room // 5)) - 2) // (NARROW + 1))
+    def _columns(self) -> Columns:
+        """The columns for the stage under the cursor."""
+        names, needs = self._needs
+        at = self._stages.index(self._stage) if self._stage in self._stages else 0
+        found = columns(max(20, self.size.width), names, list(needs.items()), self._first, at)
+        self._first = found.first
+        return found
 
     def _into_view(self) -> None:
-        if self._stage in self._stages:
-            at = self._stages.index(self._stage)
-            fits = self._fits
-            self._first = max(0, min(self._first, at, len(self._stages) - 1))
-            # The stage that a card would go to next is in view too.
-            self._first = min(at, max(self._first, min(at + 1, len(self._stages) - 1) - fits + 1))
-            self._first = min(self._first, max(0, len(self._stages) - fits))
         height = self.size.height - 1
         top, bottom = self._offset(self._number), self._offset(self._number + 1)
         if height <= 0:
@@ -246,53 +251,35 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self.scroll_to(y=target, animate=False, force=True, immediate=True)
 
+    def _view(self) -> tuple[Columns, Drawn]:
+        """The columns, and what is in view, drawn."""
+        found = self._columns()
+        first = self._row_at(int(self.scroll_offset.y))[0] or 0
+        view = range(first, min(len(self._rows), first + self.size.height // self._height + 2))
+        if self._drawn is None or self._drawn[:2] != (view, found):
+            rows = {number: row for number in view if not isinstance(row := self._rows[number], Heading)}
+            drawn = draw(rows, found, self._clock(), compact=self.compact, hosts=self._hosts)
+            self._drawn = view, found, drawn
+        return found, self._drawn[2]
+
     def render_line(self, y: int) -> Strip:
         """Draw one line: the stages, a namespace, or a line of a row of cards."""
         if self._roles is None:
             self._roles = Roles(self.app.theme_variables)
-        names, width, shown = self._layout()
+        shown, drawn = self._view()
         if y == 0:
-            right = len(self._stages) - self._first - len(shown)
-            more = [f"← {self._first}" if self._first else "", f"{right} more →" if right else ""]
-            cells: list[tuple[Spans, str]] = [(((" ".join(filter(None, more)), "warn"),), "base")]
-            for stage in shown:
-                on = stage == self._stage
-                cells.append((((clean(stage, limit=60), "accent+bold" if on else "muted"),), "base"))
-            return self._strip(cells, names, width)
+            return strip(titles(shown, self._stages, self._stage), self.size.width, self._roles)
         number, line = self._row_at(self.scroll_offset.y + y - 1)
         if number is None:
             return Strip.blank(self.size.width, self._roles.style("text"))
         row = self._rows[number]
         if isinstance(row, Heading):
-            text = f"▾ {clean(row.name or 'here', limit=200)}  {row.count}"
-            return self._strip([(((text, "accent"),), "base")], self.size.width - 1, width)
+            return strip(heading(row, self.size.width - 1), self.size.width, self._roles)
         here = number == self._number
-        name: Spans = ((self._label(number, names), "text+bold" if here else "text"),)
-        host = row.name.partition("/")[0]
-        below: Spans = ((clean(host, limit=80) if line == 1 else "", "faint"),)
-        if row.problem and not row.cells:
-            below = (("✗ " + clean(row.problem, limit=300), "bad"),) if line == (0 if self.compact else 1) else ()
-            return self._strip([(name if line == 0 else (), "base"), (below, "base")], names, self.size.width)
-        cells = [(name if line == 0 else below if line == 1 else (), "base")]
-        for stage in shown:
-            lines = self._card(row.cells.get(stage), width)
-            on = here and stage == self._stage and line < max(1, self._height - 1)
-            ground = ("cursor" if self.has_focus else "blurred") if on else "base"
-            cells.append((lines[line] if line < len(lines) else (), ground))
-        return self._strip(cells, names, width)
-
-    def _label(self, number: int, width: int) -> str:
-        """A repository's name in so many cells; different ones in view don't look alike."""
-        first = self._row_at(int(self.scroll_offset.y))[0] or 0
-        view = range(first, min(len(self._rows), first + self.size.height + 1))
-        if self._labels is None or self._labels[:2] != (view, width):
-            shown = [(place, row) for place in view if not isinstance(row := self._rows[place], Heading)]
-            # Cards have the host below the name.
-            hosts = {row.name.partition("/")[0] for _, row in shown} if self.compact else set()
-            texts = [row.name if len(hosts) > 1 else row.repository.name for _, row in shown]
-            cut = apart([(clean(text, limit=300), width) for text in texts])
-            self._labels = (view, width, dict(zip((place for place, _ in shown), cut, strict=True)))
-        return self._labels[2][number]
+        # The line that parts rows is not part of the card.
+        at = self._stage if here and line < max(1, self._height - 1) else ""
+        ground = "cursor" if self.has_focus else "blurred"
+        return strip(drawn.line(number, line, shown, at, ground, here=here), self.size.width, self._roles)
 
     def _row_at(self, line: int) -> tuple[int | None, int]:
         """The row that a line belongs to, and which of its lines it is."""
@@ -305,25 +292,6 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
                 return number, line - start
             start = end
         return None, 0
-
-    def _strip(self, cells: Sequence[tuple[Spans, str]], names: int, width: int) -> Strip:
-        roles = self._roles or Roles(self.app.theme_variables)
-        segments: list[Segment] = [Segment(" ", roles.style("text"))]
-        for place, (spans, ground) in enumerate(cells):
-            left = names if place == 0 else width
-            for text, role in spans:
-                size = cell_len(text)
-                if size > left:
-                    text, size = (set_cell_size(text, left - 1) + "…" if left > 1 else ""), left
-                if text:
-                    segments.append(Segment(text, roles.style(role, ground)))
-                left -= size
-                if left <= 0:
-                    break
-            if left > 0:
-                segments.append(Segment(" " * left, roles.style("text", ground)))
-            segments.append(Segment(" ", roles.style("text")))
-        return Strip(segments).adjust_cell_length(self.size.width, roles.style("text"))
 
 
 def _reference(row: BoardRow | Heading) -> str:

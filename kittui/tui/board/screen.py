@@ -3,69 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Static
 
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.board.cards import MARKS, ORDERS, Order, about, arranged, card, stages_of, waits
+from kittui.tui.board.cards import MARKS, ORDERS, Order, about, arranged, stages_of, waits
+from kittui.tui.board.choosing import choose
 from kittui.tui.board.grid import Grid
-from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.board.reading import Reading
 from kittui.tui.frame.context import Context
-from kittui.tui.frame.program import Program, program_of
 from kittui.tui.frame.selection import Selection
-from kittui.tui.panes.filtering import FilterInput
-from kittui.tui.panes.queries import parse
-from kittui.tui.panes.state import read_facts
-from kittui.tui.style.sizes import at_text
-from kittui.tui.widgets.bars import FooterBar, HeaderBar, KeyHint
-from kittui.tui.widgets.cutting import Spans
-from kittui.tui.widgets.lines import Lines, Page
+from kittui.tui.panes.spacing import DRAW, Spacing
+from kittui.tui.panes.table_screen import TableScreen
+from kittui.tui.widgets.lines import Page
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
-    from kittui.usecases.trust.board import Board, BoardRow, Cell
+    from kittui.usecases.trust.board import BoardRow
 
-DRAW: Final = 0.1
-"""Seconds between two drawings while rows arrive."""
 MANY: Final = 30
 """Repositories from which the board begins with one line for each."""
 HINTS: Final = (
-    ("open", "Open", "open"),
-    ("promote", "Promote", "perform('promote')"),
-    ("retag", "Retag", "perform('retag')"),
-    ("vouch", "Vouch", "perform('vouch')"),
-    ("filter", "Filter", "filter"),
-    ("sort", "Sort", "sort"),
-    ("group", "Group", "group"),
-    ("compact", "Compact", "compact"),
-    ("set", "Other board", "set"),
-    ("close", "Back", "close"),
+    ("board.open", "Open", "screen.open"),
+    ("board.promote", "Promote", "screen.perform('promote')"),
+    ("board.retag", "Retag", "screen.perform('retag')"),
+    ("board.vouch", "Vouch", "screen.perform('vouch')"),
+    ("board.filter", "Filter", "screen.filter"),
+    ("board.sort", "Sort", "screen.sort"),
+    ("board.group", "Group", "screen.group"),
+    ("board.compact", "Compact", "screen.compact"),
+    ("board.set", "Other board", "screen.set"),
+    ("board.close", "Back", "screen.close"),
 )
 PERFORMED: Final = frozenset({"promote", "rollback", "retag", "undo", "vouch", "history"})
 """Commands of the panes that are done to a card."""
 
 
-class BoardScreen(Screen[None], inherit_bindings=False):
+class BoardScreen(TableScreen):
     """Names at once, details as they arrive; the card under the cursor in full below."""
 
     DEFAULT_CSS = """
-    BoardScreen { background: $kit-background; color: $kit-text; layout: vertical; }
-    BoardScreen #facts { height: 1; padding: 0 1; color: $kit-muted; }
-    BoardScreen FilterInput, BoardScreen FilterInput:focus {
-        display: none; height: 1; border: none; padding: 0 1; background: $kit-surface; color: $kit-text;
-    }
-    BoardScreen.-filtering FilterInput { display: block; }
-    BoardScreen Lines { height: 9; border-top: solid $kit-line; }
+    BoardScreen Lines { height: 9; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "perform('promote')", "Promote", id="board.promote", tooltip="Challenger to champion here"),
@@ -89,30 +71,16 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     def __init__(self, context: Context, words: Sequence[str]) -> None:
         """`words` name repositories as `kittui board` does; none of them is everything that is configured."""
-        super().__init__()
-        self._given, self._words = context, tuple(words)
         self._ports = context.ports
-        self._board: Board | None = None
-        self._rows: dict[str, BoardRow] = {}
-        self._total: int | None = None
-        self._problems: Sequence[KittuiError] = ()
+        self._grid = Grid(self._ports.clock)
+        super().__init__(self._grid)
+        self._given, self._words = context, tuple(words)
+        self._reading = Reading(self._ports.trust, self._ports.clock)
         self._order: Order = "name"
         self._grouped = False
-        self._needle = self._filtered_by = ""
-        self._read_at: datetime | None = None
-        self._broken_since: datetime | None = None
         self._timer: Timer | None = None
-        self._header, self._facts = HeaderBar(), Static(id="facts")
-        self._filter = FilterInput()
-        self._grid = Grid(self._card)
-        self._lines = Lines()
+        self._spacing = Spacing()
         self._lines.can_focus = False
-        self._footer = FooterBar()
-
-    @property
-    def program(self) -> Program:
-        """The program, for its keys and toasts."""
-        return program_of(self)
 
     @property
     def marks_of_help(self) -> Sequence[tuple[str, str, str]]:
@@ -124,123 +92,96 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         """The cards."""
         return self._grid
 
-    def compose(self) -> ComposeResult:
-        """Header, facts, the filter while one is typed, cards, the one under the cursor, keys."""
-        yield self._header
-        yield self._facts
-        yield self._filter
-        yield self._grid
-        yield self._lines
-        yield self._footer
+    @property
+    def rows(self) -> dict[str, BoardRow]:
+        """All that was read, by reference."""
+        return self._reading.rows
+
+    def to_first(self) -> None:
+        """Put the cursor on the first repository."""
+        self._grid.action_edge(0)
+
+    @property
+    def on_a_row(self) -> bool:
+        """Whether the cursor is on a repository."""
+        return self._grid.row is not None
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self._hint()
+        self.hint(HINTS)
         self._grid.focus()
         self._load()
-
-    def _hint(self) -> None:
-        """Name the keys in the footer that do something for the card under the cursor."""
-        keys = self._ports.keys
-        self._footer.hints = tuple(
-            KeyHint(keys.all_of(f"board.{name}"), label, f"screen.{action}")
-            for name, label, action in HINTS
-            if not self.refusal(f"board.{name}")
-        )
 
     def refusal(self, command: str) -> str:
         """Why a key does nothing for the card, by its id; empty where it does something."""
         name = command.removeprefix("board.")
         if name not in PERFORMED:
             return ""
-        return self._given.browser.refusal(name, self._selection or Selection(read_only=self._read_only))
-
-    @property
-    def _read_only(self) -> bool:
-        return self._ports.settings.read_only
+        return self._given.browser.refusal(name, self._selection or self.selection)
 
     def on_resize(self) -> None:
         """The card in full takes what a small terminal can spare."""
         self._lines.styles.height = 7 if self.size.height < 30 else 11
 
-    def _card(self, cell: Cell | None, width: int) -> list[Spans]:
-        return card(cell, self._ports.clock(), width)
-
     @work(group="board", exclusive=True)
-    async def _load(self) -> None:
-        before, self._rows, self._total, self._problems = self._rows, {}, None, ()
+    async def _load(self, *, again: bool = False) -> None:
+        before = self._reading.begin()
         labels = {str(each.place): each.label for each in self._ports.places if each.label}
         names = [clean(labels.get(word, word), limit=80) for word in self._words]
         self._header.where = ("Board", ", ".join(names) or "everything")
-        self._draw()
+        self.draw()
         try:
-            found, self._problems = await self._ports.trust.named(self._words)
-            self._total = len(found)
-            self._grid.compact = len(found) > MANY
-            self._board = self._ports.trust.board()
-            async for row in self._board.rows(found):
-                name = row.repository.reference()
-                self._rows[name] = _kept(before.get(name), row)
+            async for row in self._reading.read(self._words, before):
+                if row is None and not again:
+                    self._grid.compact = (self._reading.total or 0) > MANY
                 self._draw_soon()
-            self._read_at = self._ports.clock()
         except KittuiError as error:
-            self._total = self._total or 0
-            self._problems = [*self._problems, error]
             self.program.fail(error)
-        for one in self._problems:
-            lost = {name: row for name, row in before.items() if _names(one, row)}
-            self._rows |= {
-                name: replace(row, problem=one.message) for name, row in lost.items() if name not in self._rows
-            }
-        self._draw()
-        if self._problems:
-            texts = (f"{clean(one.reference or '')}: {clean(one.message)}" for one in self._problems[:3])
+        self.draw()
+        if problems := self._reading.problems:
+            texts = (f"{clean(one.reference or '')}: {clean(one.message)}" for one in problems[:3])
             self.notify("\n".join(texts), severity="warning", markup=False)
 
     def _draw_soon(self) -> None:
         """Draw at most a few times a second; nothing runs once everything is there."""
         if self._timer is None:
-            self._timer = self.set_timer(DRAW, self._draw)
+            self._timer = self.set_timer(max(DRAW, self._spacing.wait), lambda: self._spacing.draw(self.draw))
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show what was read and the filter leaves."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        rows = list(self._rows.values())
-        stages = stages_of(rows, self._board.stages if self._board is not None else ())
+        rows = list(self.rows.values())
         challenger = self._ports.settings.lifecycle.challenger
-        self._grid.show(arranged(rows, self._order, self._needle, grouped=self._grouped), stages, challenger)
-        self._say(rows)
+        shown = arranged(rows, self._order, self._needle, grouped=self._grouped)
+        self._grid.show(shown, stages_of(rows, self._reading.stages), challenger)
+        self.say_read(self._reading.read_at, self._reading.trouble())
+        self.say(self._summary(rows))
 
-    def _say(self, rows: Sequence[BoardRow]) -> None:
-        now = self._ports.clock()
-        broken = sum(bool(row.problem) for row in rows) or len(self._problems)
-        if self._total is not None:
-            self._broken_since = (self._broken_since or now) if broken else None
-        since = f"{broken} not read since {at_text(self._broken_since, now)}" if self._broken_since and broken else ""
-        self._header.facts = read_facts(self._read_at, since, now)
-        if self._total is None:
-            self._facts.update(Content("Listing repositories …"))
-            return
+    def _summary(self, rows: Sequence[BoardRow]) -> str:
+        total, problems = self._reading.total, self._reading.problems
+        if total is None:
+            return "Listing repositories …"
         shown = [row for row in rows if row.cells or row.problem]
-        done = sum(row.complete for row in rows)
-        parts = [f"{len(shown)} of {self._total} repositories have a stage" if self._total else "No repositories here"]
+        parts = [f"{len(shown)} of {total} repositories have a stage" if total else "No repositories here"]
         waiting = sum(map(waits, shown))
         parts += [f"▲ {waiting} wait{'s' if waiting == 1 else ''} for a gate"] if waiting else []
         parts += [f"by {'what waits' if self._order == 'waiting' else 'last move'}"] if self._order != "name" else []
         parts += ["by namespace"] if self._grouped else []
         parts += [f"/{clean(self._needle, limit=60)}"] if self._needle else []
-        parts += [f"✗ {len(self._problems)} could not be listed"] if self._problems else []
-        parts += [f"reading {done} of {self._total} …"] if done < self._total else []
-        self._facts.update(Content(" · ".join(parts)))
+        parts += [f"✗ {len(problems)} could not be listed"] if problems else []
+        done = self._reading.done
+        parts += [f"reading {done} of {total} …"] if done < total else []
+        return " · ".join(parts)
 
     @on(Grid.Moved)
     def _moved(self) -> None:
-        self._hint()
+        self.hint(HINTS)
         row = self._grid.row
         if row is None:
             nothing = "Nothing here holds it." if self._needle else "A repository with a stage tag shows here."
-            nothing = "" if self._total is None else nothing
+            nothing = "" if self._reading.total is None else nothing
             self._lines.show(Page([((nothing, "muted"),)]))
             return
         self._lines.show(Page(about(row, self._grid.cell, self._grid.stage, self._ports.clock())))
@@ -258,7 +199,7 @@ class BoardScreen(Screen[None], inherit_bindings=False):
             repository=row.repository,
             target=cell.tag if cell is not None else None,
             digest=cell.digest if cell is not None else None,
-            read_only=self._read_only,
+            read_only=self._ports.settings.read_only,
         )
 
     def action_perform(self, command: str) -> None:
@@ -281,14 +222,9 @@ class BoardScreen(Screen[None], inherit_bindings=False):
 
     @work(group="board.row")
     async def _read_again(self, repository: Repository) -> None:
-        name = repository.reference()
-        if self._board is None or name not in self._rows:
-            return
         self._ports.forget(repository)
-        row = self._rows[name] = await self._board.stages_of(repository)
-        if not row.complete:
-            self._rows[name] = await self._board.details_of(row)
-        self._draw()
+        if await self._reading.read_again(repository):
+            self.draw()
 
     @on(Grid.Opened)
     def action_open(self) -> None:
@@ -317,37 +253,15 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         if selection is not None and selection.reference is not None:
             self.program.copy(selection.reference)
 
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self._filtered_by = self._needle
-        self.add_class("-filtering")
-        self._filter.focus()
-
-    @on(FilterInput.Typed)
-    def _typed(self, event: FilterInput.Typed) -> None:
-        self._needle = event.text.strip()
-        self._filter.problem = parse(self._needle).problem
-        self._draw()
-
-    @on(FilterInput.Left)
-    def _left(self, event: FilterInput.Left) -> None:
-        if not event.keep or not self._needle:
-            self._needle = ""
-        self.remove_class("-filtering")
-        self._grid.focus()
-        self._draw()
-        if event.keep and self._needle and self._needle != self._filtered_by:
-            self._grid.action_edge(0)
-
     def action_sort(self) -> None:
         """Take the next order."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
-        self._draw()
+        self.draw()
 
     def action_group(self) -> None:
         """By namespace, or not."""
         self._grouped = not self._grouped
-        self._draw()
+        self.draw()
 
     def action_compact(self) -> None:
         """One line a repository, or cards."""
@@ -358,45 +272,21 @@ class BoardScreen(Screen[None], inherit_bindings=False):
         self.program.run_command("Other board", self._choose())
 
     async def _choose(self) -> None:
-        names = sorted({row.name.rpartition("/")[0] for row in self._rows.values() if row.name.count("/") > 1})
-        choices: list[Choice[tuple[str, ...]]] = [
-            Choice((word,), clean(word, limit=60), "saved set") for word in self._ports.trust.sets
-        ]
-        if self._ports.settings.favourites:
-            choices.append(Choice(tuple(self._ports.settings.favourites), "favourites", "the starred repositories"))
-        places = [str(each.place) for each in self._ports.places]
-        choices += [Choice((place,), clean(place, limit=60), "source") for place in places]
-        choices += [Choice((f"{name}/",), clean(f"{name}/", limit=60), "namespace") for name in names]
-        choices.append(Choice((), "everything", "all that is configured"))
-        words = await self.program.ask(ChoiceDialog("Board of", choices))
+        words = await choose(self.program, self._ports, list(self.rows.values()))
         if words is not None:
             self._words = words
             self._load()
 
     def action_reload(self) -> None:
         """Ask for everything again."""
-        for row in self._rows.values():
+        for row in self.rows.values():
             self._ports.forget(row.repository)
-        self._load()
+        self._load(again=True)
 
     def action_close(self) -> None:
         """Drop the filter, then back."""
-        if self._needle:
-            self._needle = ""
-            self._filter.value = ""
-            self._draw()
-        else:
+        if not self.drop_filter():
             self.dismiss()
-
-
-def _kept(before: BoardRow | None, row: BoardRow) -> BoardRow:
-    """A row as it was read; where it could not be read, what was known of it before, with why."""
-    return replace(before, problem=row.problem) if before is not None and row.problem and not row.cells else row
-
-
-def _names(error: KittuiError, row: BoardRow) -> bool:
-    """Whether what could not be listed is where a row is from."""
-    return str(row.repository.source.place) == (error.reference or "") or row.name.startswith(f"{error.reference}/")
 
 
 async def show_board(context: Context) -> None:

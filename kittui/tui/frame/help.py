@@ -18,6 +18,7 @@ MOVEMENT = "Moving the cursor"
 _HEADINGS = {
     "move": MOVEMENT,
     "text": MOVEMENT,
+    "below": MOVEMENT,
     "compare": "Comparing",
     "timeline": "Over the versions",
     "history": "History",

@@ -49,11 +49,12 @@ _EVERYWHERE: Final = frozenset({"move", "text", "program"})
 """Scopes whose keys work on every screen."""
 _PROGRAM: Final = frozenset({"palette", "quit", "waiting", "messages", "repaint", "suspend"})
 """Bindings of the program itself."""
-_KINDS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("help", "messages", "unpack", "pick"), "dialog"),
-    **dict.fromkeys(("usage", "checks"), "list"),
+_KINDS: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(("help", "messages", "unpack", "pick"), frozenset({"dialog"})),
+    **dict.fromkeys(("board", "history", "timeline", "list"), frozenset({"below"})),
+    **dict.fromkeys(("usage", "checks"), frozenset({"list", "below"})),
 }
-"""Scopes that are dialogs or lists, so that the keys of all dialogs or lists work in them too."""
+"""Scopes that are dialogs, lists, or tables with a text below, so that the keys of all of these work in them too."""
 
 
 class KeyNames:
@@ -189,7 +190,8 @@ class KeyNames:
         scopes = {self._scope(one), self._scope(other)}
         if scopes == {"move", "text"} or one == other:
             return False
-        return len(scopes) == 1 or bool(scopes & _EVERYWHERE) or any(_KINDS.get(each) in scopes for each in scopes)
+        kinds = frozenset().union(*(_KINDS.get(each, frozenset()) for each in scopes))
+        return len(scopes) == 1 or bool(scopes & (_EVERYWHERE | kinds))
 
 
 def _by_id(bindings: Sequence[BindingType]) -> dict[str, Binding]:

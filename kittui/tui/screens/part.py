@@ -18,4 +18,10 @@ def _filter() -> Sequence[BindingType]:
     return FilterInput.BINDINGS
 
 
-PART = Part(COMMANDS, scopes={"filter": _filter})
+def _below() -> Sequence[BindingType]:
+    from kittui.tui.panes.table_screen import TableScreen
+
+    return TableScreen.BINDINGS
+
+
+PART = Part(COMMANDS, scopes={"filter": _filter, "below": _below})
