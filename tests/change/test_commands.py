@@ -99,7 +99,7 @@ def test_promote_rollback_undo_and_history(run: Run, kit_registry: DockerRegistr
     assert [change["tag"] for change in promoted["changes"]] == ["rollback", "champion"]
     assert run("promote", repository)[:2] == (
         0,
-        {"repository": repository, "changes": [], "deleted": [], "not_visible_yet": []},
+        {"repository": repository, "changes": [], "deleted": [], "not_visible_yet": [], "review": None},
     )
     status, back, _ = run("rollback", repository, "--yes")
     assert back["changes"][0]["after"] == promoted["changes"][1]["before"]
