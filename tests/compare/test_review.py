@@ -345,3 +345,28 @@ async def test_a_report_is_not_saved_over_a_file_and_its_name_stays(
         assert (tmp_path / "mine.md").read_text() == "mine"
         await pilot.press(*"our.md", "enter")
         await until(pilot, (tmp_path / "our.md").exists)
+
+
+async def test_a_review_of_the_other_direction_is_named(reviewed: CompareScreen) -> None:
+    async with acme().app().run_test(size=LARGE, notifications=True) as pilot:
+        await shown(pilot, reviewed)
+        await pilot.press("space")
+        await until(pilot, lambda: "13 left" in text_of(pilot))
+        await pilot.press("w")
+        await until(pilot, lambda: "no verdict, 1 of 14 changes seen. It is kept; w swaps." in said(pilot))
+        await until(pilot, lambda: "reviewed the other way round" in text_of(pilot))
+        await pilot.press("w")
+        await until(pilot, lambda: "13 left" in text_of(pilot))
+        assert "reviewed the other way round" not in text_of(pilot)
+
+
+async def test_the_verdict_box_says_what_was_said_before(reviewed: CompareScreen) -> None:
+    async with acme().app().run_test(size=LARGE) as pilot:
+        await shown(pilot, reviewed)
+        for expected in ("", "Your verdict so far: rejected."):
+            await pilot.press("v")
+            await until(pilot, lambda: isinstance(pilot.app.screen, ChoiceDialog))
+            assert ("Your verdict so far" in text_of(pilot)) is bool(expected)
+            assert expected in text_of(pilot)
+            await pilot.press("r", "enter")
+            await until(pilot, lambda: pilot.app.screen is reviewed and "rejected" in text_of(pilot))

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from kittui.cli.compose import Composition
 from kittui.cli.interface import _listen
@@ -394,3 +395,31 @@ async def test_a_signing_that_is_stopped_says_what_had_failed_by_then(
         await pilot.press("escape")
         await until(pilot, lambda: "Stopped." in said(pilot))
         assert "you may not write there" in said(pilot)
+
+
+async def test_an_approval_says_who_rejected_it_before(desk: Open, tmp_path: Path) -> None:
+    async with desk() as (made, pilot):
+        await choose(pilot, "reject")
+        await answer(pilot, "Why?", "no card")
+        await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
+        await until(pilot, lambda: "Rejected" in said(pilot))
+        made.composition.evidence.forget()
+        await choose(pilot, "approve")
+        await until(pilot, lambda: "me rejected it on " in text_of(pilot))
+        assert ": no card" in text_of(pilot)
+
+
+async def test_a_reason_is_there_again_where_no_key_signed_it(desk: Open, tmp_path: Path) -> None:
+    async with desk() as (_, pilot):
+        await choose(pilot, "reject")
+        await answer(pilot, "Why?", "no card")
+        await until(pilot, lambda: "Your private key" in text_of(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is browse(pilot))
+        await choose(pilot, "reject")
+        assert pilot.app.screen.query_one(Input).value == "no card"
+        await pilot.press("enter")
+        await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
+        await until(pilot, lambda: "Rejected" in said(pilot))
+        await choose(pilot, "reject")
+        assert pilot.app.screen.query_one(Input).value == ""

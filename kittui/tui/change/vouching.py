@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from textual.content import Content
+
 from kittui.disk.paths import typed_path
 from kittui.errors import KittuiError, NotFound, UsageError
 from kittui.terminal import clean
+from kittui.trust.reviews import decisions
 from kittui.tui.change.changing import marked, name_failures
 from kittui.tui.change.ticks import folders
 from kittui.tui.dialogs.choice import Choice, ChoiceDialog
+from kittui.tui.dialogs.dialog import Part
 from kittui.tui.dialogs.prompt import InputDialog
 from kittui.tui.frame.changes import Batch, row_by_row
 from kittui.tui.frame.context import Context
+from kittui.usecases.trust.names import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kittui.oci.digest import Digest
+    from kittui.oci.protocols import Repository
+    from kittui.oci.tag import Tag
     from kittui.trust.reviews import Decision
     from kittui.tui.frame.selection import Mark
     from kittui.usecases.change.plan import OnMoved
@@ -84,28 +91,31 @@ async def vouch(context: Context) -> None:
         name_failures(context, batch.failed, len(marks))
 
 
-async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple[dict[str, Digest], list[str]]:
+async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple[dict[str, Digest], list[Part]]:
     """What each ModelKit was compared with here, where every change was ticked; and sentences about the reviews."""
     from kittui.usecases.trust.words import left_text
 
     champion = context.ports.settings.lifecycle.champion
 
-    async def look(mark: Mark) -> tuple[str, Digest | None, str, str]:
+    async def look(mark: Mark) -> tuple[str, Digest | None, str, Sequence[Part]]:
         about = "it" if len(marks) == 1 else clean(f"{mark.repository.name}:{mark.target}", limit=60)
+        digest = mark.digest or (await mark.repository.resolve(mark.target)).digest
+        before = await _decided(context, mark.repository, digest, champion, what, about)
         try:
             present = (await mark.repository.resolve(champion)).digest
         except NotFound:
-            return mark.reference, None, f"there is no {champion} yet to compare with", ""
-        digest = mark.digest or (await mark.repository.resolve(mark.target)).digest
+            return mark.reference, None, f"there is no {champion} yet to compare with", before
         review = await context.ports.trust.review(present, digest)
         if review.empty:
             key = context.ports.keys["diff"]
-            return mark.reference, None, f"you have not reviewed {about} against {champion} ({key} compares them)", ""
-        reviewed = f"You reviewed {about} against {clean(champion)}: {review.words}."
-        return mark.reference, present if review.whole else None, left_text(review, champion), reviewed
+            unread = f"you have not reviewed {about} against {champion} ({key} compares them)"
+            return mark.reference, None, unread, before
+        words = f"You reviewed {about} against {clean(champion)}: {review.words}."
+        reviewed = Content.styled(words, "$kit-warn") if what == APPROVE and review.verdict == "rejected" else words
+        return mark.reference, present if review.whole else None, left_text(review, champion), [*before, reviewed]
 
     looked, failed = await row_by_row(context, marks, look)
-    said = [words for *_, words in looked if words]
+    said = [line for *_, lines in looked for line in lines]
     if len(said) > SHOWN:
         said[SHOWN:] = [f"and {len(said) - SHOWN} more of them."]
     if what != APPROVE:
@@ -122,8 +132,26 @@ async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple
     return against, [*said, f"{why}: your approval does not call {'it' if len(marks) == 1 else 'them'} reviewed."]
 
 
+async def _decided(
+    context: Context, repository: Repository, digest: Digest, champion: Tag, what: str, about: str
+) -> list[Part]:
+    """What people with trusted keys said of it last; what the user is about to contradict stands out."""
+    try:
+        found = await context.ports.trust.statements(repository, digest, None)
+    except KittuiError as error:
+        return [f"What was said of {about} before could not be read: {clean(error.message)}"]
+    verdicts = (one.verdict for one in found.signatures)
+    said: list[Part] = []
+    for review in decisions(verdicts, [plain_name(repository)], champion, context.ports.clock()).values():
+        reason = f": {review.reason}" if review.reason else ""
+        words = f"{review.owner} {review.decision} {about} on {review.time:%Y-%m-%d}{reason}"
+        other = (review.decision == "rejected") is (what == APPROVE)
+        said.append(Content.styled(clean(words, limit=300), "$kit-warn" if other else "$kit-text"))
+    return said
+
+
 async def _said(
-    context: Context, marks: Sequence[Mark], what: str, champion: str, reviewed: Sequence[str]
+    context: Context, marks: Sequence[Mark], what: str, champion: str, reviewed: Sequence[Part]
 ) -> tuple[str, str] | None:
     """The reason, or the type and the file of what is attested; None where the user cancels."""
     if what == SIGN:

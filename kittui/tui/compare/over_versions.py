@@ -13,7 +13,7 @@ from textual.worker import Worker
 from kittui.compare.words import value_words
 from kittui.errors import KittuiError
 from kittui.oci.target import Target
-from kittui.terminal import age_text, clean, counted
+from kittui.terminal import age_text, clean, counted, some_of
 from kittui.tui.panes.rows_screen import RowsScreen
 from kittui.tui.panes.spacing import DRAW
 from kittui.tui.panes.state import trouble_since
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _BAR: Final = 10
 NAMED: Final = 2
 """Tags of a version that the headline names."""
+SPELT: Final = 4
+"""Tags named of the version under the cursor."""
 COLUMNS: Final = (
     Column("", 1),
     Column("version", 16, sticky=True, flex=True),
@@ -79,6 +81,7 @@ class TimelineScreen(RowsScreen[Moment]):
         self._moments: Sequence[Moment] = ()
         self._largest = 0.0
         self._following: Following | None = None
+        self._far = ""
         self._reading: Worker[None] | None = None
         self._timer: Timer | None = None
         self._trouble = ""
@@ -106,6 +109,7 @@ class TimelineScreen(RowsScreen[Moment]):
         if self._timer is not None:
             self._timer.stop()
             self.program.ports.forget(self._repository)
+        self._far = ""
         self.say(f"reading all versions of {clean(self._repository.reference(), limit=80)} …")
         self._timer = self.set_interval(DRAW, lambda: self.spaced(self._draw_so_far))
         self._reading = self.run_worker(self._read(), group="timeline", exclusive=True)
@@ -117,8 +121,11 @@ class TimelineScreen(RowsScreen[Moment]):
         """Show what has arrived since; which versions changed something is known once all are there."""
         following, self._following = self._following, None
         if following is not None:
-            self.say(f"{following.done} of {counted(following.total, 'version')} read; Esc stops")
-            self._show(following.moments)
+            moments = following.moments
+            versions = counted(len(moments), "version")
+            self._far = f"{following.done:,} of {counted(following.total, 'tag')} read, {versions}"
+            self.say(f"{self._far}; Esc stops")
+            self._show(moments)
 
     def _show(self, moments: Sequence[Moment], current: Moment | None = None) -> None:
         self._moments = moments
@@ -178,15 +185,16 @@ class TimelineScreen(RowsScreen[Moment]):
         before = self._before(moment)
         lines: list[Line] = [
             (
-                (clean(", ".join(moment.tags), limit=300), "text+bold"),
+                (clean(some_of(moment.tags, SPELT), limit=200), "text+bold"),
                 (f"  {clean(moment.created or 'time unknown', limit=40)}", "muted"),
             )
         ]
         if moment.problem:
             lines.append(((clean(moment.problem), "bad"),))
         elif moment.changed and before is not None:
-            lines.append(((f"changed since {clean(', '.join(before.tags), limit=200)}", "muted"),))
-            lines += _both(before, moment)
+            lines.append(((f"changed since {clean(some_of(before.tags, NAMED), limit=100)}", "muted"),))
+            room = max(20, self._lines.size.width - 3) * max(1, (self._lines.size.height - len(lines)) // 2)
+            lines += _both(before, moment, room)
         else:
             lines.append(((clean(value_words(moment.value, 4000) if moment.found else "not there"), "text"),))
         self._lines.show(Page(lines))
@@ -235,7 +243,7 @@ class TimelineScreen(RowsScreen[Moment]):
             return
         self._reading.cancel()
         self._end()
-        self.say(f"Stopped; this is not all: {counted(len(self._moments), 'version')} read")
+        self.say(f"Stopped; this is not all: {self._far or 'nothing was read'}")
 
 
 def _mark(moment: Moment) -> str:
@@ -270,11 +278,16 @@ def _order(moments: Sequence[Moment]) -> str:
     return f"by version: {'some' if dated else 'no'} times are known"
 
 
-def _both(before: Moment, moment: Moment) -> list[Line]:
+def _both(before: Moment, moment: Moment, room: int) -> list[Line]:
+    """What it was and what it is, each in so many cells: of long values the part where they begin to differ."""
+    texts = [clean(value_words(each.value, 4000)) if each.found else "not there" for each in (before, moment)]
+    same = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
+    start = max(0, min(same - room // 4, max(map(len, texts)) - room))
     lines: list[Line] = []
-    for op, role, each in (("-", "bad+bold", before), ("+", "good+bold", moment)):
-        text = value_words(each.value, 4000) if each.found else "not there"
-        lines.append(((f"{op} ", role), (clean(text), "text" if each.found else "muted")))
+    for op, role, each, text in zip("-+", ("bad+bold", "good+bold"), (before, moment), texts, strict=True):
+        shown = ("…" if start else "") + text[start : start + room - 2]
+        shown += "…" if len(text) > start + room - 2 else ""
+        lines.append(((f"{op} ", role), (shown, "text" if each.found else "muted")))
     return lines
 
 

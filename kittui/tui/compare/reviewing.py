@@ -40,12 +40,13 @@ class Reviewing:
         self._loaded = False
         self._writing = asyncio.Lock()
         self._counted: tuple[Comparison, frozenset[str] | None] | None = None
+        self._other_way = Review()
 
     @property
     def words(self) -> str:
         """How many changes were not seen yet, and the verdict; nothing where nobody has reviewed anything."""
         if self.review.empty:
-            return ""
+            return "" if self._other_way.empty else " · reviewed the other way round"
         words = f" · {self._left} left" if self._left else " · all seen"
         notes = len(self.review.notes)
         words += f" · {self.review.verdict}" if self.review.verdict else ""
@@ -57,6 +58,7 @@ class Reviewing:
         if pair != self._pair:
             self._pair, self._loaded = pair, False
             # What was ticked of another pair says nothing of this one.
+            self._other_way = Review()
             self._show(Review())
             run_newest(self._screen, "review", partial(self._load, comparison))
         elif self._loaded and comparison.complete:
@@ -123,8 +125,14 @@ class Reviewing:
         return sum(tree.rows[number].entry.key not in self.review.seen for number in tree.changes)
 
     async def _load(self, comparison: Comparison) -> None:
-        self._show(await load(self._reading.case, comparison))
+        old, new = _pair_of(comparison)
+        review, self._other_way = await load(self._reading.case, old, new), await load(self._reading.case, new, old)
+        self._show(review)
         self._loaded = True
+        if review.empty and not self._other_way.empty:
+            program = program_of(self._screen)
+            key = program.ports.keys["compare.swap"]
+            program.toast(f"Reviewed the other way round: {self._other_way.words}. It is kept; {key} swaps.")
         await self._count()
 
     async def _count(self) -> None:
@@ -179,11 +187,11 @@ def _pair_of(comparison: Comparison) -> tuple[str, str]:
     return comparison.a.digest, comparison.b.digest
 
 
-async def load(case: DiffUseCase, comparison: Comparison) -> Review:
+async def load(case: DiffUseCase, old: str, new: str) -> Review:
     """What was kept of this pair of digests."""
     if case.reviews is None:
         return Review()
-    return Review.from_json(await in_thread(case.reviews.read, comparison.a.digest, comparison.b.digest))
+    return Review.from_json(await in_thread(case.reviews.read, old, new))
 
 
 async def keep(case: DiffUseCase, comparison: Comparison, review: Review) -> None:
@@ -207,7 +215,8 @@ async def ask_note(program: Program, row: Row, review: Review, draft: str) -> st
 
 async def ask_verdict(program: Program, left: int, present: Verdict) -> Verdict | None:
     """Ask what is to be said of the whole, the cursor on what was said; None where nothing is."""
-    words = [f"{counted(left, 'change')} not seen yet."] if left else []
+    words = [f"Your verdict so far: {present}."] if present else []
+    words += [f"{counted(left, 'change')} not seen yet."] if left else []
     choices: list[Choice[Verdict]] = [
         Choice("approved", "Approved", "what changed is as it should be"),
         Choice("rejected", "Rejected", "it needs work; the notes say which"),
