@@ -72,7 +72,7 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None, rules: LineRul
 
 
 def _notebooks(path: str, a: bytes | None, b: bytes | None, rules: LineRules) -> TextChange | None:
-    """Cells, where they are notebooks and there is something to tell of these."""
+    """What differs between notebooks by cell, where anything does."""
     if not path.lower().endswith(".ipynb"):
         return None
     from kittui.compare.notebooks import compare_notebooks

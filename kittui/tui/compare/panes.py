@@ -121,7 +121,7 @@ class ChangePanes(Container):
         self._seen, self._notes = seen, notes
         self._mark()
         self._on_place()
-        if self.detail.page.lines:
+        if self.is_attached and self.detail.page.lines:
             self.show_detail()
 
     def _mark(self) -> None:
