@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -20,7 +20,9 @@ from kittui.tui.inspect.part import PART as INSPECT
 from kittui.tui.screens.browse import BrowseScreen
 from kittui.tui.screens.part import PART as BROWSE
 from kittui.tui.upkeep.part import PART as UPKEEP
-from kittui.usecases.diff.compare import Side
+
+if TYPE_CHECKING:
+    from kittui.usecases.diff.compare import Side
 
 PARTS: Final = (INSPECT, COMPARE, CHANGE, BOARD, BROWSE, UPKEEP)
 """Every feature, in the order of help and palette."""

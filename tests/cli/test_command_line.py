@@ -254,6 +254,16 @@ def test_ls_of_the_store_loads_no_network_and_no_interface(home: Path) -> None:
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
+def test_the_first_screen_loads_nothing_that_compares_or_decodes() -> None:
+    code = (
+        "import sys, kittui.cli.interface, kittui.tui.app\n"
+        "heavy = ('kittui.compare.', 'kittui.formats.', 'kittui.usecases.diff.', 'zstandard', 'numpy')\n"
+        "found = [name for name in sys.modules if name.startswith(heavy)]\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
 def test_a_reader_that_leaves_is_no_error(home: Path) -> None:
     with subprocess.Popen(
         program("show", "local://myorg/fraud:prod"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
