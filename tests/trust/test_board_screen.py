@@ -24,6 +24,7 @@ from kittui.oci.digest import Digest
 from kittui.oci.reference import LOCAL
 from kittui.oci.tag import Tag
 from kittui.state.history import History
+from kittui.state.journal import Entry, Step, new_id, now
 from kittui.trust.gates import ApprovedBy, GateSet, SignedBy
 from kittui.trust.keyring import Keyring, TrustedKey
 from kittui.trust.signing import public_key
@@ -40,6 +41,7 @@ from kittui.tui.frame.ports import PlaceEntry
 from kittui.tui.widgets.cutting import apart
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.tools import ChangeTools
+from kittui.usecases.change.unfinished import half_done
 from kittui.usecases.trust.board import BoardRow, Cell
 from kittui.usecases.trust.rule import GateRule
 from kittui.usecases.trust.sign import sign
@@ -495,3 +497,41 @@ async def test_the_cursor_begins_on_the_first_challenger_in_whatever_order_rows_
         grid.show([], [], "challenger")
         grid.show([rows["churn"], rows["fraud"], rows["team/prices"]], stages, "challenger")
         assert grid.row == rows["team/prices"]
+
+
+async def test_a_promotion_that_is_half_done_stays_on_the_board(kits: Kits) -> None:
+    tools = kits.world.change_tools
+    assert tools is not None
+    old, new = kits.fraud.tagged["champion"], kits.fraud.tagged["challenger"]
+    steps = (
+        Step(Tag("rollback"), kits.fraud.tagged.get("rollback"), old, "done"),
+        Step(Tag("champion"), old, new, "started"),
+    )
+    kits.fraud.tagged["rollback"] = old
+    tools.ledger.journal.write(Entry(new_id(), now(), "me", "promote", kits.fraud.reference(), steps))
+    async with kits.app().run_test(size=LARGE) as pilot:
+        await opened(pilot)
+        assert "▲ 1 half done" in text_of(pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: "rollback moved, champion not; c finishes it" in text_of(pilot))
+        kits.fraud.tagged["champion"] = new
+        await pilot.press("r")
+        await until(pilot, lambda: "reading" not in text_of(pilot) and "half done" not in text_of(pilot))
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        ({}, ("b",)),
+        ({"a": "2", "b": "1"}, ("b",)),
+        ({"a": "2", "b": "2"}, None),
+        ({"a": "3", "b": "1"}, None),
+        ({"a": "2", "b": "3"}, None),
+    ],
+)
+def test_what_somebody_moved_since_is_not_half_done(held: dict[str, str], left: tuple[str, ...] | None) -> None:
+    steps = (Step(Tag("a"), "1", "2", "done"), Step(Tag("b"), "1", "2", "started"))
+    entry = Entry(new_id(), now(), "me", "promote", "r", steps)
+    found = half_done([replace(entry, state="done"), entry], held)
+    assert (found and found.left) == left
+    assert half_done([replace(entry, state="done")], held) is None

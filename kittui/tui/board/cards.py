@@ -15,7 +15,9 @@ from kittui.tui.widgets.cutting import Span, Spans
 from kittui.usecases.trust.words import signed_text, status_text
 
 if TYPE_CHECKING:
+    from kittui.tui.frame.keymap import KeyNames
     from kittui.usecases.change.policy import Verdict
+    from kittui.usecases.change.unfinished import HalfDone
     from kittui.usecases.trust.board import BoardRow, Cell
 
 Order = Literal["waiting", "name", "moved"]
@@ -30,13 +32,15 @@ SIGNED: Final = {
 }
 """The word for signatures as a mark and its role; the details say the word."""
 STATES: Final = {"pass": ("✓", "good"), "fail": ("✗", "bad"), "unknown": ("?", "warn")}
+FINISHING: Final = frozenset({"promote", "rollback", "undo", "redo"})
+"""Changes that were cut short and that the key of the same name finishes."""
 MARKS: Final = (
     ("✓", "good", "signed by a key you trust; a gate that passes"),
     ("✗", "bad", "an invalid signature; a gate that does not pass; what could not be read"),
     ("?", "warn", "an unknown key, or not verified; a gate that can't tell; who moved it is not proven"),
     ("∅", "muted", "unsigned"),
     ("·", "faint", "signatures not checked"),
-    ("▲", "warn", "the next move waits for this gate"),
+    ("▲", "warn", "the next move waits for this gate; a change that is half done"),
 )
 """What the marks of a card say: first its signatures, then one for each gate in the order of the details below."""
 
@@ -169,10 +173,20 @@ def gate_marks(gates: Sequence[Verdict]) -> list[Span]:
     return [(" ", "text"), *(STATES[one.state] for one in gates)] if gates else []
 
 
-def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime) -> list[Spans]:
-    """Everything that is known of the card under the cursor, a fact a line."""
+def half_text(half: HalfDone, keys: KeyNames, now: datetime) -> str:
+    """Which tags of a change moved and which did not, and the key that finishes it."""
+    key = keys[f"board.{half.action}"] if half.action in FINISHING else "The same again"
+    moved, left = (clean(", ".join(tags), limit=60) for tags in (half.moved, half.left))
+    ago = age_text(half.time, now)
+    return f"{clean(half.action)} half done{f' {ago} ago' if ago else ''}: {moved} moved, {left} not; {key} finishes it"
+
+
+def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime, half: str = "") -> list[Spans]:
+    """Everything that is known of the card under the cursor, a fact a line; `half` says what was cut short."""
     reference = row.repository.reference(cell.tag if cell is not None else None)
     lines: list[Spans] = [((clean(reference), "text+bold"),)]
+    if half:
+        lines.append(((f"▲ {half}", "warn"),))
     if row.problem:
         lines.append(((f"✗ {clean(row.problem)}", "bad"),))
     if row.unread:

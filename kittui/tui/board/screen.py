@@ -9,9 +9,10 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
+from kittui.disk.threads import in_thread
 from kittui.errors import KittuiError
 from kittui.terminal import clean
-from kittui.tui.board.cards import MARKS, ORDERS, Order, about, arranged, stages_of, waits
+from kittui.tui.board.cards import MARKS, ORDERS, Order, about, arranged, half_text, stages_of, waits
 from kittui.tui.board.choosing import choose
 from kittui.tui.board.grid import Grid
 from kittui.tui.board.reading import Reading
@@ -20,9 +21,11 @@ from kittui.tui.frame.selection import Selection
 from kittui.tui.panes.spacing import DRAW, Spacing
 from kittui.tui.panes.table_screen import TableScreen
 from kittui.tui.widgets.lines import Page
+from kittui.usecases.change.unfinished import half_done
 
 if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
+    from kittui.state.journal import Entry
     from kittui.usecases.trust.board import BoardRow
 
 MANY: Final = 30
@@ -80,6 +83,7 @@ class BoardScreen(TableScreen):
         self._grouped = False
         self._timer: Timer | None = None
         self._spacing = Spacing()
+        self._journal: list[Entry] = []
         self._lines.can_focus = False
 
     @property
@@ -131,6 +135,7 @@ class BoardScreen(TableScreen):
         self._header.where = ("Board", ", ".join(names) or "everything")
         self.draw()
         try:
+            await self._read_journal()
             async for row in self._reading.read(self._words, before):
                 if row is None and not again:
                     self._grid.compact = (self._reading.total or 0) > MANY
@@ -141,6 +146,22 @@ class BoardScreen(TableScreen):
         if problems := self._reading.problems:
             texts = (f"{clean(one.reference or '')}: {clean(one.message)}" for one in problems[:3])
             self.notify("\n".join(texts), severity="warning", markup=False)
+
+    async def _read_journal(self) -> None:
+        """Read which changes of this machine are open: what was cut short stays in view until it is finished."""
+        try:
+            entries = await in_thread(self._ports.change_tools().ledger.journal.entries)
+        except KittuiError as error:
+            self.program.fail(error)
+            return
+        self._journal = [entry for entry in entries if entry.state == "open"]
+
+    def _half(self, row: BoardRow) -> str:
+        """What of a change was done in a repository, and what was not; empty where none was cut short."""
+        name = row.repository.reference()
+        entries = [entry for entry in self._journal if entry.repository == name]
+        found = half_done(entries, {tag: cell.digest for tag, cell in row.cells.items() if cell.digest is not None})
+        return half_text(found, self._ports.keys, self._ports.clock()) if found is not None else ""
 
     def _draw_soon(self) -> None:
         """Draw at most a few times a second; nothing runs once everything is there."""
@@ -167,6 +188,8 @@ class BoardScreen(TableScreen):
         parts = [f"{len(shown)} of {total} repositories have a stage" if total else "No repositories here"]
         waiting = sum(map(waits, shown))
         parts += [f"▲ {waiting} wait{'s' if waiting == 1 else ''} for a gate"] if waiting else []
+        halves = sum(bool(self._half(row)) for row in rows) if self._journal else 0
+        parts += [f"▲ {halves} half done"] if halves else []
         parts += [f"by {'what waits' if self._order == 'waiting' else 'last move'}"] if self._order != "name" else []
         parts += ["by namespace"] if self._grouped else []
         parts += [f"/{clean(self._needle, limit=60)}"] if self._needle else []
@@ -184,7 +207,8 @@ class BoardScreen(TableScreen):
             nothing = "" if self._reading.total is None else nothing
             self._lines.show(Page([((nothing, "muted"),)]))
             return
-        self._lines.show(Page(about(row, self._grid.cell, self._grid.stage, self._ports.clock())))
+        half, now = self._half(row), self._ports.clock()
+        self._lines.show(Page(about(row, self._grid.cell, self._grid.stage, now, half)))
 
     @property
     def _selection(self) -> Selection | None:
@@ -223,6 +247,7 @@ class BoardScreen(TableScreen):
     @work(group="board.row")
     async def _read_again(self, repository: Repository) -> None:
         self._ports.forget(repository)
+        await self._read_journal()
         if await self._reading.read_again(repository):
             self.draw()
 

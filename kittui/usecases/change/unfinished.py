@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from kittui.disk.threads import in_thread
@@ -17,6 +17,33 @@ from kittui.tasks import spread
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import stands_in
 from kittui.usecases.change.readings import digest_at, is_at, look_at
+
+
+@dataclass(frozen=True, slots=True)
+class HalfDone:
+    """A change that was cut short: the tags that moved, and those that are left."""
+
+    action: str
+    time: str
+    moved: tuple[Tag, ...]
+    left: tuple[Tag, ...]
+
+
+def half_done(entries: Iterable[Entry], held: Mapping[str, str]) -> HalfDone | None:
+    """The newest of some entries that was cut short, where the tags still hold what it left; `held` is what is known.
+
+    Where somebody has moved one of its tags since, nothing is left to be finished.
+    """
+    for entry in entries:
+        if entry.state != "open":
+            continue
+        moved = [s for s in entry.steps if s.state == "done" or held.get(s.tag, s.before) == s.after]
+        left = [step for step in entry.steps if step not in moved]
+        as_left = all(held.get(step.tag, step.after) == step.after for step in moved)
+        if moved and left and as_left and all(held.get(step.tag, step.before) == step.before for step in left):
+            tags = (tuple(step.tag for step in steps) for steps in (moved, left))
+            return HalfDone(entry.action, entry.time, *tags)
+    return None
 
 
 async def continue_open(
