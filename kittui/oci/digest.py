@@ -66,6 +66,6 @@ class Digest(str):
         found = hasher.hexdigest()
         if found != self.hex:
             raise DigestMismatch(
-                f"{what} does not match its digest: asked for {self.short}, got bytes of {found[:12]}",
-                hint="The source served other bytes than it promised; nothing of them was kept.",
+                f"{what} does not match its digest: expected {self.short}, got {found[:12]}",
+                hint="The source's content does not match its digest; nothing was stored.",
             )

@@ -106,7 +106,7 @@ class Incomplete(NetworkError):
     def __init__(self, doing: str, reason: str, found: Sequence[Descriptor] = ()) -> None:
         super().__init__(
             f"could not {doing} completely: {reason}",
-            hint="What was found is right, but there may be more. Try again; if it stays so, ask the operator.",
+            hint="What was found is correct, but there may be more. Try again; if that fails, ask the operator.",
         )
         self.reason = reason
         self.found = tuple(found)

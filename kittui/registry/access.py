@@ -20,9 +20,9 @@ KEY_VARIABLE = "KITOPS_CLIENT_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The user's word on one registry.
+    """The user's settings for one registry.
 
-    `plain_http`: speak HTTP, which also means that credentials cross the network readable. `tls_verify` False accepts
+    `plain_http`: use HTTP, so credentials cross the network unencrypted. `tls_verify` False accepts
     any certificate. `ca_cert`: PEM file of authorities trusted besides the system's. `cert` and `key`: PEM files of a
     client certificate (also from $KITOPS_CLIENT_CERT and $KITOPS_CLIENT_KEY, as in kit). `realms`: hosts, with port
     where it isn't 443, that may be given the registry's credentials in exchange for a token. `at_once`: requests side
@@ -38,7 +38,7 @@ class Access:
     at_once: int = AT_ONCE
 
     def completed(self, environ: Mapping[str, str]) -> Access:
-        """The same with the client certificate that kit's environment variables name, unless one is given."""
+        """The same settings, with the client certificate from kit's environment variables unless one is set."""
         cert, key = environ.get(CERTIFICATE_VARIABLE), environ.get(KEY_VARIABLE)
         if self.cert is not None or not cert:
             return self
@@ -73,7 +73,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a registry is waited for: for so many seconds, or, without them, for as long as it takes to answer."""
+    """A wait for a registry: its reason and its seconds (None: until it answers)."""
 
     host: str
     reason: str
@@ -92,9 +92,9 @@ OnWarning = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told of waits, of their ends, and of the registry's own warnings.
+    """Receives waits, their ends, and the registry's own warnings.
 
-    All of it is raw text: clean it where it meets a terminal.
+    All of it is raw text: clean it before showing it on a terminal.
     """
 
     on_wait: OnWait = field(default=lambda _: None)
@@ -118,7 +118,7 @@ def split_host(host: str) -> tuple[str, int | None]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether HOST[:PORT] is this machine by its very name: `localhost` or a loopback address."""
+    """Whether HOST[:PORT] names this machine: `localhost` or a loopback address."""
     name = split_host(host)[0]
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -1,4 +1,4 @@
-"""Proving who we are to one registry: challenges answered, tokens fetched once and kept until they run out.
+"""Authenticates to one registry: answers challenges, fetches tokens once and keeps them until they expire.
 
 Sources: distribution's token authentication specification (GET and the OAuth2 POST), RFC 7617 (Basic).
 """
@@ -132,8 +132,8 @@ class Authenticator:
             self._basic = header
             return header
         raise Unauthorized(
-            f"{self.lookup} wants a login of a kind that kittui doesn't know",
-            hint="kittui answers the schemes Bearer and Basic.",
+            f"{self.lookup} requires an authentication scheme that kittui does not support",
+            hint="kittui supports Bearer and Basic.",
         )
 
     async def refusal(
@@ -193,15 +193,15 @@ class Authenticator:
     async def _fetch(self, scopes: Scopes) -> str:
         realm, service, tokens = self._realm, self._service, self._tokens
         if realm is None:
-            raise Unauthorized(f"{self.lookup} has not said where tokens are given out")
+            raise Unauthorized(f"{self.lookup} did not name a token service")
         credential = await self._credential(scopes)
         if credential is not None and credential.registry_token:
             return self._keep(tokens, scopes, credential.registry_token, _SHORTEST)
         if credential is not None and not realm.trusted:
             raise UntrustedRealm(
-                f"{self.lookup} wants the credentials for it sent to {realm.host}",
+                f"{self.lookup} wants its credentials sent to {realm.host}",
                 realm=realm.host,
-                hint=f"They were not. {accepting(self.lookup, realm.host)}",
+                hint=f"kittui did not send them. {accepting(self.lookup, realm.host)}",
             )
         own = tuple(str(scope) for scope in sorted(scopes, key=str))
         also = self._also.get(scopes, ())

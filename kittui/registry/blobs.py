@@ -39,7 +39,7 @@ class Blobs:
         if descriptor.size > limit:
             raise TooLarge(
                 f"the blob {descriptor.digest.short} has {descriptor.size} bytes, more than the {limit} that are read",
-                hint="What is read as a whole, such as a config, is far smaller than that: the manifest may be wrong.",
+                hint="A config or similar blob is never that large: the manifest may be wrong.",
             )
         with self._session.retries() as retries:
             while True:
@@ -109,9 +109,9 @@ class Blobs:
             asked = (offset, length)
             if found is None or (found.start, found.length) != asked or found.total not in (None, descriptor.size):
                 raise RegistryError(
-                    f"{host} answered another range than was asked for ({(written or 'none stated')[:100]})",
+                    f"{host} returned a different range than requested ({(written or 'none stated')[:100]})",
                     status=206,
-                    hint="The registry or a proxy before it is at fault; the whole layer can still be pulled.",
+                    hint="The registry or a proxy in front of it is at fault; the whole layer can still be pulled.",
                 )
             self._learn(ranges=YES)
         elif response.status_code != 200 or not whole:
@@ -120,6 +120,6 @@ class Blobs:
         stated = parse_length(response.headers.get("Content-Length"))
         if stated is not None and stated != length:
             raise RegistryError(
-                f"{host} has {stated} bytes where {length} were asked for ({descriptor.digest.short})",
+                f"{host} has {stated} bytes instead of the requested {length} ({descriptor.digest.short})",
                 hint="The ModelKit can't be read as its manifest describes it.",
             )

@@ -1,4 +1,4 @@
-"""The bytes of a blob as the body of requests: read from any source, from where an upload continues."""
+"""The bytes of a blob as request bodies: read from any source, starting where an upload continues."""
 
 from __future__ import annotations
 

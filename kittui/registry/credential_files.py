@@ -95,7 +95,7 @@ class CredentialFile:
         if not isinstance(document, dict) or len(raw) > _LIMIT:
             raise CredentialError(
                 f"{origin} is not a credentials file: not a JSON object",
-                hint="Correct it or move it away; kittui does not change it.",
+                hint="Fix it or move it away; kittui does not change it.",
             )
         return cls(None, {"auths": document} if legacy else document, origin=origin)
 

@@ -62,7 +62,7 @@ class Helper:
             document = json.loads(output)
             username, secret = document.get("Username", ""), document.get("Secret", "")
         except (ValueError, RecursionError, AttributeError):
-            raise self._failed("answered something that is not a credential") from None
+            raise self._failed("returned something that is not a credential") from None
         if not isinstance(username, str) or not isinstance(secret, str) or not secret:
             return None
         if username == _TOKEN_USER:
@@ -91,7 +91,7 @@ class Helper:
     def _failed(self, what: str) -> CredentialError:
         return CredentialError(
             f"the credential helper {self._program} {what}",
-            hint=f"Try it by hand, or take {self.name} out of credsStore and credHelpers.",
+            hint=f"Run it by hand to see why, or remove {self.name} from credsStore and credHelpers.",
         )
 
     @asynccontextmanager
@@ -121,7 +121,7 @@ class Helper:
         except OSError as error:
             raise CredentialError(
                 f"the credential helper {self._program} can't be run: {error.strerror}",
-                hint=f"Install it, or take {self.name} out of credsStore and credHelpers.",
+                hint=f"Install it, or remove {self.name} from credsStore and credHelpers.",
             ) from error
         try:
             stdin = transport.get_pipe_transport(0)

@@ -76,7 +76,7 @@ class Manifests:
             return answer.status
         if isinstance(target, Digest) and digest != target:
             raise DigestMismatch(
-                f"{self._session.host} answers another digest than was asked for: {digest.short}",
+                f"{self._session.host} returned a different digest than requested: {digest.short}",
                 hint="The registry is at fault.",
             )
         return Descriptor(media_type, digest, size)
@@ -132,8 +132,8 @@ class Manifests:
         stated = stated_digest(answer.headers.get_list("Docker-Content-Digest"))
         if stated is not None and stated != Digest.of(raw, stated.algorithm):
             raise DigestMismatch(
-                f"{self._session.host} stored other bytes than were sent: {stated.short}",
-                hint="A proxy or the registry changes manifests: nothing there can be relied on.",
+                f"{self._session.host} stored different bytes than were sent: {stated.short}",
+                hint="A proxy or the registry alters manifests: don't rely on anything there.",
             )
         return answer
 

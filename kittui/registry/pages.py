@@ -60,13 +60,13 @@ async def pages(session: Session, call: Call, read: Callable[[Answer], Mapping[s
         if link is None or answer.status != 200:
             return
         if barren >= _MOST_BARREN:
-            raise Incomplete(call.doing, f"{barren} pages in a row brought nothing new")
+            raise Incomplete(call.doing, f"{barren} pages in a row had no new entries")
         targets = [url for url in _following(own, await session.base(), answer.url, link) if str(url) not in asked]
         if not targets:
-            raise Incomplete(call.doing, "its next page is one that was read already, or not an address")
+            raise Incomplete(call.doing, "the link to its next page is invalid, or leads to a page already read")
         if received > _LIST_LIMIT:
             break
-    raise Incomplete(call.doing, "it is longer than kittui reads")
+    raise Incomplete(call.doing, "it is too long for kittui")
 
 
 class PageGone(NotFound):

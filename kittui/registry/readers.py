@@ -76,7 +76,7 @@ class HttpBlobReader:
         if len(piece) > self._left:
             raise ContentError(
                 f"{self._host} sends more bytes than the blob has",
-                hint="Nothing of it was kept: the registry is at fault.",
+                hint="Nothing was stored: the registry is at fault.",
             )
         self._received(len(piece))
         self._rest = memoryview(piece)

@@ -30,8 +30,8 @@ NO_DELETE = Power(
 )
 NOT_HERE = Power(
     "no",
-    "it removes nothing through this API: it answers that what is there is not found",
-    "Remove it with the registry's own tools or its web page.",
+    "it does not delete through this API: it reports existing content as not found",
+    "Remove it with the registry's own tools or web page.",
 )
 _UNKNOWN = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "TAG_UNKNOWN")
 NOBODY = Digest("sha256:" + "0" * 64)

@@ -188,8 +188,8 @@ class Session:
         host = self.host if home else f"{address(response.request.url)}, where {self.host} sends for it,"
         if not home and status in (401, 403):
             return Denied(
-                f"could not {call.doing}: {host} refuses it ({status})",
-                hint="Try again; if it stays so, the registry's storage is set up wrongly. No credentials went there.",
+                f"could not {call.doing}: {host} refused it ({status})",
+                hint="Try again; if that fails, its storage is misconfigured. No credentials were sent there.",
             )
         problem = http_problem(status, complaint, host, call.doing)
         seconds = parse_retry_after(response.headers.get("Retry-After"))

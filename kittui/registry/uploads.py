@@ -276,7 +276,7 @@ class Uploads:
             async with asyncio.timeout(2.0):
                 await self._session.ask(call)
         except (KittuiError, TimeoutError) as error:
-            log.info("%s: an upload session is left behind: %s", self._session.host, error)
+            log.info("%s: an upload session remains: %s", self._session.host, error)
 
     def _lost(self) -> ConnectionLost:
         return ConnectionLost(f"{self._session.host} has lost the upload", hint="Try again later.")
@@ -291,18 +291,18 @@ class Uploads:
             f"{self._session.host} takes the blob {descriptor.digest.short} neither whole nor in chunks "
             f"(the last answer: {answer.status}{_said(answer)})",
             status=answer.status,
-            hint="The registry, or a proxy before it, does not let uploads through.",
+            hint="The registry, or a proxy before it, blocks uploads.",
         )
 
     def _bad_bytes(self, descriptor: Descriptor, answer: Answer) -> KittuiError:
         code = Complaint.parse(answer.body).code
         if code in ("DIGEST_INVALID", "SIZE_INVALID"):
             return DigestMismatch(
-                f"{self._session.host} got bytes that are not those of {descriptor.digest.short}",
-                hint="The source's copy is damaged, or the network changed it; nothing was stored.",
+                f"{self._session.host} received bytes that don't match {descriptor.digest.short}",
+                hint="The source's copy is damaged, or the network altered it; nothing was stored.",
             )
         if code == "UNSUPPORTED":
-            return Unsupported(f"{self._session.host} does not take uploads", hint="It may be read-only.")
+            return Unsupported(f"{self._session.host} does not accept uploads", hint="It may be read-only.")
         return RegistryError(
             f"could not store the blob {descriptor.digest.short}: {self._session.host} answered 400{_said(answer)}",
             status=400,

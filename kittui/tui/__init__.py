@@ -1,1 +1,1 @@
-"""The terminal interface: panes over sources, one virtual list widget, and one table of commands."""
+"""The terminal interface: panes that browse sources, one virtual list widget, and one table of commands."""

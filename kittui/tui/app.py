@@ -1,4 +1,4 @@
-"""The application: the parts that make up the interface, and what the user named to open first."""
+"""The application: assembles the parts of the interface, and opens what the user named."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from kittui.usecases.diff.compare import Side
 
 PARTS: Final = (INSPECT, COMPARE, CHANGE, BOARD, BROWSE, UPKEEP)
-"""Every feature, in the order of help and palette."""
+"""All features, in the order of help and palette."""
 
 
 def key_names(keymap: Mapping[str, Sequence[str]], places: Mapping[str, str]) -> KeyNames:
-    """The keys of everything, after a keymap; `places` say where it has an id."""
+    """All keys after applying a keymap; `places` are the lines of its ids in the file."""
     live = [*(command.binding for part in PARTS for command in part.commands), *Program.BINDINGS]
     scopes = {name: scope for part in PARTS for name, scope in part.scopes.items()}
     return KeyNames(live, scopes, keymap, places)
 
 
 class MainScreen(BrowseScreen):
-    """The browse screen with the commands of all parts."""
+    """The browse screen with all parts' commands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [command.binding for part in PARTS for command in part.commands]
 
@@ -57,24 +57,24 @@ class KittuiApp(Program):
         self._on_begin = on_begin
 
     def get_default_screen(self) -> Screen[None]:
-        """Browsing is where everything starts."""
+        """The interface starts with the browse screen."""
         return MainScreen(self.ports, PARTS, self.size)
 
     @property
     def browser(self) -> BrowseScreen:
-        """The browse screen, under whatever is open above it."""
+        """The browse screen, below any screens opened over it."""
         screen = self.screen_stack[0]
         if not isinstance(screen, BrowseScreen):
             raise TypeError("the first screen is the browse screen")
         return screen
 
     def refresh_bars(self) -> None:
-        """Write header and footer of the browse screen again."""
+        """Update the header and footer of the browse screen."""
         if self.screen_stack:
             self.browser.refresh_bars()
 
     def open_comparison(self, a: Side, b: Side) -> None:
-        """Show the comparison of two versions over what is open."""
+        """Open the comparison of two versions over the current screen."""
         self.run_worker(self._compare(a, b), group="comparison", exclusive=True)
 
     async def _compare(self, a: Side, b: Side) -> None:

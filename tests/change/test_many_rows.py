@@ -286,7 +286,7 @@ async def test_a_removal_reads_the_tags_once_for_its_plan(kits: Kits, rows: int)
         assert kits.registry.requests.count(("GET", "fraud/tags")) == 1
         heads = [what for verb, what in kits.registry.requests if verb == "HEAD"]
         assert len(heads) == len(set(heads)) <= ROWS
-        assert "Untag by a placeholder" in text_of(pilot)
+        assert "Untag with a placeholder" in text_of(pilot)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])

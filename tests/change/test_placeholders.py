@@ -141,7 +141,7 @@ async def test_marked_tags_go_by_placeholders_and_one_undo_brings_them_back(tmp_
         await until(pilot, lambda: len(browse(pilot).marks) == 3)
         await pilot.press("x")
         await until(pilot, on(pilot, PlanDialog))
-        assert "Untag by a placeholder" in text_of(pilot)
+        assert "Untag with a placeholder" in text_of(pilot)
         await pilot.press("enter", "up", "enter")
         await until(pilot, lambda: "z undoes it" in said(pilot))
         assert len(kits.fraud.tagged) == len(before) - 3

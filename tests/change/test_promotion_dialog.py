@@ -139,7 +139,7 @@ async def test_confirming_does_not_wait_for_the_comparison(kits: Kits) -> None:
         kits.world._modelkit = modelkit  # type: ignore[method-assign]
         await pilot.press("c")
         await until(pilot, asked.is_set)
-        assert "Reading what changes" in text_of(pilot)
+        assert "Comparing the two" in text_of(pilot)
         await pilot.press("enter", "enter")
         await until(pilot, lambda: kits.tags()["champion"] == "v1.1.0")
 

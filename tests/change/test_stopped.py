@@ -157,7 +157,7 @@ async def test_escape_in_a_promotion_says_what_is_done_and_which_keys_help(
         await until(pilot, lambda: "Stopped." in said(pilot))
         slow.answer.set()
         assert f"Done: rollback → {kits.fraud.tagged['v1.0.0'].short}; not done: champion." in said(pilot)
-        assert "c again finishes it. z takes back what was done." in said(pilot)
+        assert "c again finishes it. z undoes what was done." in said(pilot)
         await quiet(pilot)
         await pilot.press("z")
         await until(pilot, on(pilot, PlanDialog))

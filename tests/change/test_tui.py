@@ -131,9 +131,9 @@ async def test_read_only_refuses_and_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("command 1", "What was changed stays changed; the rest is not done."),
-        ("clean-up", "What was changed stays changed; the rest is not done."),
-        ("transfers", "What was transferred is kept, and the next pull resumes it."),
+        ("command 1", "Changes so far stay; the rest is not done."),
+        ("clean-up", "Changes so far stay; the rest is not done."),
+        ("transfers", "Downloads so far are kept, and the next pull resumes them."),
     ],
 )
 async def test_quitting_says_what_becomes_of_what_is_under_way(kits: Kits, key: str, words: str) -> None:

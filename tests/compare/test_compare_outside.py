@@ -96,7 +96,7 @@ async def test_a_file_that_neither_side_has_is_said_to_be_on_neither(monkeypatch
     monkeypatch.setattr(handing, "kitfiles_of", nothing)
     program: Any = None
     reading: Any = SimpleNamespace(case=case, sides=both)
-    with pytest.raises(UsageError, match="neither side has a file here"):
+    with pytest.raises(UsageError, match="neither side has a readable file here"):
         await handing.hand_over(program, reading, comparison, "Kitfile/model.name", how)
 
 

@@ -159,7 +159,7 @@ async def test_typing_filters_the_tags() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "says"),
-    [("registry.acme.dev/UPPER:v1", "✗"), ("ghcr.io", "names a place, not a ModelKit"), ("oci:", "✗")],
+    [("registry.acme.dev/UPPER:v1", "✗"), ("ghcr.io", "is a source, not a ModelKit"), ("oci:", "✗")],
 )
 async def test_a_wrong_reference_says_so_in_the_dialog(typed: str, says: str) -> None:
     async with acme().app().run_test(size=SMALL) as pilot:

@@ -315,7 +315,7 @@ async def test_three_keys_from_the_tags_to_the_second_change(kithome: Path, size
     async with app.run_test(size=size) as pilot:
         await to_challenger(pilot)
         await pilot.press("d")
-        await until(pilot, lambda: "what would be promoted" in text_of(pilot))
+        await until(pilot, lambda: "what a promotion would change" in text_of(pilot))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), 60)
         screen = app.screen
@@ -339,7 +339,7 @@ async def test_every_change_is_visited_and_the_end_is_told(fraud: Callable[..., 
         await until(pilot, lambda: screen.change_tree.rows[0].folded)
         await to_row(pilot, screen, changes[-1])
         seen: list[str] = []
-        while "Around the end" not in text_of(pilot):
+        while "Wrapped around" not in text_of(pilot):
             await pilot.press("right_square_bracket")
             await pilot.pause()
             seen.append(rows.current.entry.title)
@@ -457,7 +457,7 @@ async def test_a_search_finds_all_of_the_comparison(fraud: Callable[..., KittuiA
             assert len(seen) < 50
         assert "model.parameters.epochs" in seen, "a value of the Kitfile"
         assert "src/params.json" in seen, "a line of a text"
-        assert "Around the end" in text_of(pilot)
+        assert "Wrapped around" in text_of(pilot)
         await pilot.press("N")
         await until(pilot, lambda: rows.current.entry.title == seen[-2])
         await pilot.press("escape")
@@ -717,7 +717,7 @@ async def test_i_in_the_tag_list_follows_a_kitfile_value(kithome: Path, size: tu
         await until(pilot, lambda: "changed since v0.9.0, rollback" in text_of(pilot))
         await pilot.press("question_mark")
         await until(pilot, lambda: "Over the versions" in text_of(pilot))
-        assert "Next version that changed it" in text_of(pilot)
+        assert "Go to the next version that changed it" in text_of(pilot)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: app.screen is app.browser)
 

@@ -77,7 +77,7 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         await pilot.press(*"<b>why</b>", "enter")
         await until(pilot, lambda: "✎ <b>why</b>" in text_of(pilot))
         await pilot.press("v")
-        await until(pilot, lambda: "13 changes not seen yet." in text_of(pilot))
+        await until(pilot, lambda: "13 changes left to review." in text_of(pilot))
         await pilot.press("enter")
         await quiet(pilot)
         assert screen._reviewing.review.verdict == ""
@@ -234,7 +234,7 @@ async def test_a_row_with_changes_below_it_ticks_them_all(reviewed: CompareScree
         await pilot.press("g", "h")
         await until(pilot, lambda: heading.folded)
         await pilot.press("space")
-        await until(pilot, lambda: f"{len(below)} changes below {heading.title} not ticked any more." in said(pilot))
+        await until(pilot, lambda: f"{len(below)} changes below {heading.title} unticked." in said(pilot))
         assert not reviewed._reviewing.review.seen
         assert rows.marked == set()
 
@@ -247,7 +247,7 @@ async def test_the_last_tick_says_that_all_were_seen_or_what_is_left(reviewed: C
         for _ in changes[1:]:
             await pilot.press("space")
             await quiet(pilot)
-        await until(pilot, lambda: "That was the last change. 1 above is not seen yet." in said(pilot))
+        await until(pilot, lambda: "That was the last change. 1 above is left to review." in said(pilot))
         rows.move_to(changes[0])
         await pilot.press("space")
         await until(pilot, lambda: "All 14 changes are seen. v approves or rejects." in said(pilot))

@@ -33,7 +33,7 @@ def holds(fact: bool, message: str) -> None:
 def check_texts(ran: Outcome, home: Path) -> None:
     """What was said: no traceback, no fault of kittui's own, no password."""
     said = ran.out + ran.err
-    for bad in ("Traceback (most recent call last)", "fault in kittui", "was never awaited", WRONG):
+    for bad in ("Traceback (most recent call last)", "internal error in kittui", "was never awaited", WRONG):
         holds(bad not in said, f"it said {bad!r}: {said[-1500:]}")
     if ran.status not in (0, None) and ran.status > 0:
         holds(bool(ran.err.strip()), f"it ended with {ran.status} and said nothing")

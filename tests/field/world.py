@@ -123,7 +123,7 @@ class World:
             for name in UNSET:
                 os.environ.pop(name, None)
             status = main([*words, "--json"])
-        assert "fault in kittui" not in err.getvalue()
+        assert "internal error in kittui" not in err.getvalue()
         assert "Traceback" not in err.getvalue()
         return Ran(status, out.getvalue(), err.getvalue())
 

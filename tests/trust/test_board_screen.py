@@ -142,14 +142,14 @@ async def test_promoting_a_card_is_the_promotion_of_the_panes(kits: Kits) -> Non
         await until(pilot, lambda: "✓ 1  ✗ 1" in text_of(pilot))
         await pilot.press("enter", "enter")
         await until(pilot, on(pilot, InputDialog))
-        assert "A gate says no" in text_of(pilot)
+        assert "A gate does not pass" in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, on(pilot, BoardScreen))
         assert kits.tags()["champion"] == "v1.0.0"
         await pilot.press("a")
         await until(pilot, on(pilot, ChoiceDialog))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "It is kept in the statement" in text_of(pilot))
+        await until(pilot, lambda: "kept in the statement" in text_of(pilot))
         await pilot.press(*"fine", "enter")
         await until(pilot, lambda: "Your private key" in text_of(pilot))
         await pilot.press("enter")
@@ -331,11 +331,11 @@ async def test_gates_say_what_they_read_until_they_answer(kits: Kits) -> None:
         kits.world.evidence.statements = later  # type: ignore[method-assign]
         await pilot.press("c")
         await until(pilot, on(pilot, PromotionDialog))
-        await until(pilot, lambda: "… 2 still asked" in text_of(pilot))
+        await until(pilot, lambda: "… 2 pending" in text_of(pilot))
         assert text_of(pilot).count("reads what is attached to it") == 2
         hold.set()
         await until(pilot, lambda: "✗ 2" in text_of(pilot))
-        assert "still asked" not in text_of(pilot)
+        assert "pending" not in text_of(pilot)
 
 
 async def test_what_a_registry_says_is_cleaned_on_cards(tmp_path: Path) -> None:

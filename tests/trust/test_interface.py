@@ -147,7 +147,7 @@ async def test_what_is_the_same_now_is_not_compared(kits: Kits) -> None:
     async with kits.app().run_test(size=LARGE, notifications=True) as pilot:
         await opened(pilot)
         await pilot.press("D")
-        await until(pilot, lambda: "Both are the same." in text_of(pilot))
+        await until(pilot, lambda: "Both point to the same digest." in text_of(pilot))
 
 
 @SIZES
@@ -235,10 +235,10 @@ async def test_what_was_not_read_is_not_said_not_to_be_there(kits: Kits, monkeyp
         await pilot.press("H")
         await until(pilot, lambda: "reading the registry's records" in text_of(pilot))
         await pilot.press("escape")
-        await until(pilot, lambda: "Stopped; this is not all." in text_of(pilot))
+        await until(pilot, lambda: "Stopped; the list is incomplete." in text_of(pilot))
         assert "The registry's records were not all read." in text_of(pilot)
         await pilot.press("X")
-        await until(pilot, lambda: "Prune once they are." in said(pilot))
+        await until(pilot, lambda: "Prune after they are." in said(pilot))
         assert isinstance(pilot.app.screen, HistoryScreen)
 
 
@@ -255,7 +255,7 @@ async def test_a_mark_stays_with_its_move_when_the_history_is_read_again(
         await quiet(pilot)
         await pilot.press("k", "k", "d", "j", "j", "d")
         await until(pilot, lambda: compared == [(nine, two)])
-        assert "There is nothing before or after it to compare." in said(pilot)
+        assert "The tag did not exist before or after this move, so there is nothing to compare." in said(pilot)
         await pilot.press("space")
         assert (screen._marked, screen._rows.marked) == (None, set())
         await pilot.press("k", "space")
@@ -319,7 +319,7 @@ async def test_a_record_by_an_unknown_key_is_shown_and_proves_nothing(kits: Kits
         await pilot.press("6")
         await until(pilot, lambda: "unknown key" in text_of(pilot))
         await pilot.press("H")
-        await until(pilot, lambda: "It proves nothing" in text_of(pilot))
+        await until(pilot, lambda: "Unproven, and inconsistent" in text_of(pilot))
         assert "unknown: " in held(pilot)
 
 

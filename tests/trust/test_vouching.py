@@ -126,9 +126,9 @@ async def test_sign_approve_reject_and_attest(desk: Open, tmp_path: Path) -> Non
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Rejected" in said(pilot))
         await choose(pilot, "attest")
-        await answer(pilot, "The type of what is stated", "no type")
+        await answer(pilot, "The predicate type", "no type")
         await until(pilot, lambda: "✗" in text_of(pilot))
-        await answer(pilot, "The type of what is stated", "test-result")
+        await answer(pilot, "The predicate type", "test-result")
         await answer(pilot, "a JSON object", str(tmp_path))
         await until(pilot, lambda: "That is a folder" in text_of(pilot))
         await answer(pilot, "a JSON object", str(result))
@@ -178,7 +178,7 @@ async def test_esc_in_any_dialog_writes_nothing(desk: Open, tmp_path: Path, way:
     [
         ("", "There is no such file."),
         ("nothing.pem", "There is no such file."),
-        (".", "That is a folder; name the file."),
+        (".", "That is a folder; enter a file."),
     ],
     ids=["empty", "missing", "folder"],
 )

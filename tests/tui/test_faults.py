@@ -23,7 +23,7 @@ async def test_a_worker_that_fails_leaves_the_rest_at_work(caplog: pytest.LogCap
         program = browse(pilot).program
         program.catches_faults = True
         program.run_command("Break", broken())
-        await until(pilot, lambda: "A fault in kittui: ZeroDivisionError (test_faults.py:" in text_of(pilot))
+        await until(pilot, lambda: "Internal error in kittui: ZeroDivisionError (test_faults.py:" in text_of(pilot))
         assert "Traceback" not in text_of(pilot)
         assert SECRET not in text_of(pilot)
         before = browse(pilot).tags_pane.body.cursor

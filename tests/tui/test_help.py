@@ -42,5 +42,5 @@ async def test_the_board_explains_its_own_marks(tmp_path: Path) -> None:
         await until(pilot, on(pilot, BoardScreen))
         await pilot.press("question_mark", "G")
         await until(pilot, lambda: "∅ unsigned" in text_of(pilot))
-        assert "the next move waits for this gate" in text_of(pilot)
+        assert "the gate that the next move waits for" in text_of(pilot)
         assert "local store" not in text_of(pilot)

@@ -515,7 +515,7 @@ async def test_help_says_why_a_key_does_nothing_here() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpDialog))
         shown = text_of(pilot)
         assert "Filter as you type" in shown
-        assert "Only a registry is logged in to" in shown, "the cursor is in the store"
+        assert "Login works only on a registry" in shown, "the cursor is in the store"
         assert "Ctrl+P" in shown
         await pilot.press("escape")
         assert pilot.app.screen is browse(pilot)
@@ -580,7 +580,7 @@ async def test_keymap_moves_a_key_and_the_footer_follows() -> None:
         ({"reload everything": ["f5"]}, "there is no such command; docs/keys.md lists them."),
         ({"refresh": ["ctrl+b"]}, "it can't have ctrl+b: terminals and tmux take it"),
         ({"refresh": ["alt+x"]}, "it can't have alt+x"),
-        ({"refresh": []}, "it names no key"),
+        ({"refresh": []}, "no key is given"),
         ({"refresh": ["pagedwn"]}, "there is no key 'pagedwn'; did you mean pagedown?"),
         ({"refresh": ["C-d"]}, "there is no key 'C-d'; did you mean ctrl+d?"),
         ({"refresh": ["shift+d"]}, "there is no key 'shift+d'; write 'D'"),
@@ -623,7 +623,7 @@ async def test_a_command_has_several_keys_and_footer_help_and_palette_show_them_
         (
             {"refresh": ["y"]},
             {"refresh": "y", "copy": "Ctrl+P Copy"},
-            ["c.yaml:4: keymap.refresh: y was copy's; copy has no key now; the palette may have it"],
+            ["c.yaml:4: keymap.refresh: y was copy's; copy has no key now; use the palette"],
         ),
         (
             {"refresh": ["j"]},
@@ -644,7 +644,7 @@ async def test_a_command_has_several_keys_and_footer_help_and_palette_show_them_
             {"messages.copy": ["q"]},
             {"messages.copy": "q", "dialog.cancel": "Esc", "quit": "Ctrl+P Quit"},
             [
-                "c.yaml:4: keymap.messages.copy: q was quit's; quit has no key now; the palette may have it",
+                "c.yaml:4: keymap.messages.copy: q was quit's; quit has no key now; use the palette",
                 "c.yaml:4: keymap.messages.copy: q was dialog.cancel's; dialog.cancel has Esc",
             ],
         ),
@@ -945,7 +945,7 @@ async def test_log_out_asks_first_and_forgets() -> None:
     async with world.app().run_test(notifications=True, size=(100, 30)) as pilot:
         await listed(pilot)
         await pilot.press("O")
-        await until(pilot, lambda: any("Only a registry" in each.message for each in pilot.app._notifications))
+        await until(pilot, lambda: any("only on a registry" in each.message for each in pilot.app._notifications))
         await to_registry(pilot)
         await pilot.press("O")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
@@ -1154,7 +1154,7 @@ async def test_help_begins_with_what_is_used_most_and_is_filtered() -> None:
         shown = text_of(pilot)
         assert shown.index("Pull into the local store") < shown.index("Next row")
         await pilot.press("slash", *"champion roll")
-        await until(pilot, lambda: "Champion back to what rollback holds" in text_of(pilot))
+        await until(pilot, lambda: "Move champion back to what rollback holds" in text_of(pilot))
         assert "Pull into the local store" not in text_of(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: "Pull into the local store" in text_of(pilot))

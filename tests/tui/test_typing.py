@@ -141,7 +141,7 @@ async def test_where_letters_go_is_said_before_one_is_typed() -> None:
     async with made.app(START).run_test(size=(120, 40)) as pilot:
         await at_tags(pilot)
         may = await preparing(pilot, source)
-        assert any("keys wait for its dialog; Esc drops it" in text for text in browse(pilot).program.activities)
+        assert any("keys wait for its dialog; Esc discards them" in text for text in browse(pilot).program.activities)
         may.set()
         await until(pilot, lambda: isinstance(pilot.app.screen, InputDialog))
 
@@ -169,7 +169,7 @@ async def test_a_text_for_a_dialog_that_does_not_open_is_dropped_and_said() -> N
         await until(pilot, lambda: browse(pilot).program.keyboard._text)
         source.failing["tags"] = NotFound("gone")
         may.set()
-        await until(pilot, lambda: "What was typed for the dialog is dropped." in text_of(pilot))
+        await until(pilot, lambda: "The text typed for the dialog was discarded." in text_of(pilot))
         assert pilot.app.screen is browse(pilot)
 
 
@@ -197,7 +197,7 @@ async def test_what_waits_for_the_user_is_not_said_to_work_while_another_command
         browse(pilot).action_run("retag")
         await until(pilot, lambda: any("Retag" in text for text in browse(pilot).program.activities))
         first, second = browse(pilot).program.activities
-        assert first == "Retag … keys wait for its dialog; Esc drops it"
+        assert first == "Retag … keys wait for its dialog; Esc discards them"
         assert "dialog is ready" in second
         burst(pilot, ["escape", "escape"])
         await until(pilot, lambda: not list(browse(pilot).program.activities))
@@ -215,7 +215,7 @@ async def test_escape_closes_what_is_open_and_then_drops_the_dialog_that_waits()
         assert any("dialog is ready" in text for text in browse(pilot).program.activities)
         burst(pilot, ["escape"])
         await until(pilot, lambda: not list(browse(pilot).program.activities))
-        await until(pilot, lambda: "Dropped; nothing was changed" in text_of(pilot))
+        await until(pilot, lambda: "Discarded; it changed nothing" in text_of(pilot))
         assert browse(pilot).at == "tags"
         burst(pilot, ["exclamation_mark"])
         await until(pilot, lambda: "No dialog is waiting." in text_of(pilot))
@@ -353,7 +353,7 @@ async def test_letters_are_typed_over_spaces_taken_back_and_forgotten(monkeypatc
         assert await typed(*"at stage r") == 2
         assert await typed("x") is None
         await typed("enter")
-        await until(pilot, lambda: "Nothing begins with what was typed." in said(pilot))
+        await until(pilot, lambda: "No choice begins with what you typed." in said(pilot))
         assert await typed("backspace") == 2
         assert await typed(*["backspace"] * len("at stage r")) == 0
         monkeypatch.setattr("kittui.tui.dialogs.choice.PAUSE", -1.0)

@@ -216,7 +216,7 @@ async def test_escape_stops_a_search_and_keeps_what_was_found(kits: Kits) -> Non
         await pilot.press("escape")
         await until(pilot, lambda: not screen.reading)
         assert pilot.app.screen is screen
-        assert "Stopped; this is not all." in text_of(pilot)
+        assert "Stopped; the list is incomplete." in text_of(pilot)
         assert {one.tag for one in screen.found} >= {"champion"}
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
 SMALL, MIDDLE, LARGE = (80, 24), (100, 30), (160, 45)
-EARLY = "That was typed before you could read this. Enter again does it."
+EARLY = "You pressed Enter before you could read this. Press it again to confirm."
 _UNSEEN = Keyboard.unseen
 
 

@@ -18,13 +18,15 @@ from kittui.registry.transport.tls import asks_for_certificate
 _CHECK: Final = "Check the host, the network and the proxy."
 _KEPT: Final = "Try again; what has been transferred is kept."
 _CERTIFICATES: Final = {
-    9: "Its time has not come yet: check this machine's clock.",
+    9: "It is not valid yet: check this machine's clock.",
     10: "It has expired: it must be renewed there; or this machine's clock is wrong.",
-    62: "It was made for another name: use the name that it has, or have it renewed with this one.",
-    64: "It was made for another address: use the name that it has, or have it renewed with this one.",
+    62: "It was issued for another name: use that name, or have it reissued for this one.",
+    64: "It was issued for another address: use its name, or have it reissued for this address.",
 }
 """What to do, by OpenSSL's number of what is wrong with a certificate."""
-_AUTHORITY: Final = "Name the authority with --ca-cert FILE; only for a registry you trust: --tls-verify=false."
+_AUTHORITY: Final = (
+    "Give the authority's certificate with --ca-cert FILE; only for a registry you trust: --tls-verify=false."
+)
 _CLIENT_CERTIFICATE: Final = (
     "Name it with --cert FILE and --key FILE, or as cert and key of the registry in config.yaml."
 )
@@ -43,7 +45,7 @@ def transport_problem(
     if tls is not None and secure and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return TlsError(
             f"{host} does not speak TLS as expected: {tls.reason or tls.strerror or 'handshake failed'}",
-            hint="It may ask for a version of TLS that is too old, or not speak TLS at all on this port.",
+            hint="It may require a TLS version that is too old, or not use TLS on this port at all.",
         )
     if isinstance(error, httpx.ProxyError):
         return _proxy_problem(str(error), host, proxy)
@@ -69,17 +71,17 @@ def wants_certificate(host: str, *, shown: bool) -> TlsError:
     """The error of a registry that lets in only those who show a certificate; `shown`: it was shown ours."""
     if shown:
         return TlsError(
-            f"{host} refuses the client certificate that it was shown",
+            f"{host} refused the client certificate",
             hint="It may have expired, or come from another authority than the registry trusts.",
         )
-    return TlsError(f"{host} wants a client certificate", hint=_CLIENT_CERTIFICATE)
+    return TlsError(f"{host} requires a client certificate", hint=_CLIENT_CERTIFICATE)
 
 
 def speaks_plain_http(host: str) -> TlsError:
     """The error of a registry that was asked over TLS and speaks HTTP."""
     return TlsError(
         f"{host} speaks plain HTTP, not TLS",
-        hint="If nobody can listen in between, allow that: --plain-http, or plain_http for it in config.yaml.",
+        hint="If nobody can eavesdrop, allow that: --plain-http, or plain_http for it in config.yaml.",
     )
 
 

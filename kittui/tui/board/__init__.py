@@ -1,1 +1,1 @@
-"""The board: which ModelKit of which repository stands at which stage."""
+"""The board: which ModelKit of which repository is at which stage."""

@@ -1,4 +1,4 @@
-"""The board as values: rows in an order, grouped and filtered, and what a card says. No widgets."""
+"""The board's data: sorted, grouped and filtered rows, and the text of cards. No widgets."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ SIGNED: Final = {
     "unsigned": ("∅", "muted"),
     "": ("·", "faint"),
 }
-"""The word for signatures as a mark and its role; the details say the word."""
+"""The mark and role for each verdict on signatures; the details show the word."""
 STATES: Final = {"pass": ("✓", "good"), "fail": ("✗", "bad"), "unknown": ("?", "warn")}
 FINISHING: Final = frozenset({"promote", "rollback", "undo", "redo"})
 """Changes that were cut short and that the key of the same name finishes."""
 MARKS: Final = (
     ("✓", "good", "signed by a key you trust; a gate that passes"),
-    ("✗", "bad", "an invalid signature; a gate that does not pass; what could not be read"),
-    ("?", "warn", "an unknown key, or not verified; a gate that can't tell; who moved it is not proven"),
+    ("✗", "bad", "an invalid signature; a gate that fails; something unreadable"),
+    ("?", "warn", "an unknown key, or not verified; an undecided gate; an unproven move"),
     ("∅", "muted", "unsigned"),
     ("·", "faint", "signatures not checked"),
     ("▲", "warn", "the next move waits for this gate; a change that is half done"),
 )
-"""What the marks of a card say: first its signatures, then one for each gate in the order of the details below."""
+"""The meaning of a card's marks: signatures first, then one per gate in the order of the details."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def waits(row: BoardRow) -> bool:
 
 
 def arranged(rows: Iterable[BoardRow], order: Order, needle: str, *, grouped: bool) -> list[BoardRow | Heading]:
-    """The rows that have a stage or a problem and hold the text, in an order; grouped by what they share."""
+    """The rows with a stage or a problem that contain the filter text, sorted and grouped."""
     query = parse(needle)
     found = [row for row in rows if (row.cells or row.problem) and query.matches(_text(row))]
     found.sort(key=lambda row: row.name)
@@ -84,7 +84,7 @@ def arranged(rows: Iterable[BoardRow], order: Order, needle: str, *, grouped: bo
 
 
 def _text(row: BoardRow) -> str:
-    """What a filter looks in: names, versions, stages, who moved, and what waits."""
+    """The text that a filter searches: names, versions, stages, people, and what is waited for."""
     parts = [row.name, row.problem]
     for cell in row.cells.values():
         parts += [cell.tag, cell.name, cell.version, cell.moved_by, cell.waits, signed_text(cell.word, cell.signers)]
@@ -92,7 +92,7 @@ def _text(row: BoardRow) -> str:
 
 
 def stages_of(rows: Iterable[BoardRow], stages: Sequence[str]) -> list[str]:
-    """The stages that any repository has, in their order: the columns."""
+    """The stages that any repository has, in order: the columns."""
     present = {tag for row in rows for tag in row.cells}
     return [stage for stage in stages if stage in present]
 
@@ -169,7 +169,7 @@ def card(cell: Cell | None, now: datetime) -> tuple[CardLine, CardLine, CardLine
 
 
 def gate_marks(gates: Sequence[Verdict]) -> list[Span]:
-    """One mark for each gate; nothing where none is asked."""
+    """One mark per gate; empty without gates."""
     return [(" ", "text"), *(STATES[one.state] for one in gates)] if gates else []
 
 
@@ -208,11 +208,11 @@ def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime, half: str
         said = "" if cell.proof == "verified" else f" ({clean(status_text(cell.proof))})"
         facts += [("   moved  ", "muted"), (f"{clean(cell.moved_at)} by {clean(cell.moved_by)}{said}", "text")]
     else:
-        facts += [("   moved  ", "muted"), ("no record says by whom", "faint")]
+        facts += [("   moved  ", "muted"), ("no record of who moved it", "faint")]
     lines.append(facts)
     if cell.differs:
         lines.append((("differs from the champion  ", "muted"), (clean(cell.differs), "text")))
-    # What stops the move comes first: a small terminal has room for few.
+    # What stops the move comes first, because a small terminal shows only a few.
     for one in sorted(cell.gates, key=lambda gate: gate.state == "pass"):
         mark, role = STATES[one.state]
         remedy = f"; {one.remedy}" if one.remedy and one.state != "pass" else ""

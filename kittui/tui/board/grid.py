@@ -1,4 +1,4 @@
-"""A table of cards with a cursor that goes both ways; draws only what is on the screen."""
+"""A table of cards with a two-dimensional cursor; draws only what is visible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kittui.usecases.trust.board import BoardRow, Cell
 
 TALL: Final = 4
-"""Lines of a row of cards, with the one that parts it from the next."""
+"""Lines per row of cards, including the separator."""
 
 
 class Grid(ScrollView, can_focus=True, inherit_bindings=False):
@@ -46,14 +46,14 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("ctrl+u", "half(-1)", "Half up", id="board.half-up", tooltip="Half a page up", show=False),
         Binding("g,home", "edge(0)", "First", id="board.first", tooltip="First repository", show=False),
         Binding("G,end", "edge(1)", "Last", id="board.last", tooltip="Last repository", show=False),
-        Binding("enter", "open", "Open", id="board.open", tooltip="Open the ModelKit among the panes", show=False),
+        Binding("enter", "open", "Open", id="board.open", tooltip="Show the ModelKit in the panes", show=False),
     ]
 
     class Moved(Message):
-        """The cursor is on another card."""
+        """The cursor moved to another card."""
 
     class Opened(Message):
-        """Enter, or a double click, on a card."""
+        """A card was opened with Enter or a double click."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
@@ -79,17 +79,17 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def stage(self) -> str:
-        """The stage under the cursor; empty where there are no columns."""
+        """The stage under the cursor; empty without columns."""
         return self._stage
 
     @property
     def cell(self) -> Cell | None:
-        """The card under the cursor, if there is one."""
+        """The card under the cursor, if any."""
         return self._at.cells.get(self._stage) if self._at is not None else None
 
     @property
     def rows(self) -> Sequence[BoardRow | Heading]:
-        """The rows as shown."""
+        """The visible rows."""
         return self._rows
 
     @property
@@ -140,7 +140,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _offset(self, number: int) -> int:
-        """The line that a row begins at, below the titles."""
+        """The line where a row begins, counted below the titles."""
         if self.compact:
             return number
         return sum(1 if isinstance(row, Heading) else TALL for row in self._rows[:number])
@@ -156,16 +156,16 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             number += 1 if step > 0 else -1
 
     def action_page(self, step: int) -> None:
-        """Go a page on, keeping one repository of it."""
+        """Move by a page, keeping one repository of it visible."""
         self._leap(step * max(1, self._seen - 1))
 
     def action_half(self, step: int) -> None:
-        """Go half a page on."""
+        """Move by half a page."""
         self._leap(step * max(1, self._seen // 2))
 
     @property
     def _seen(self) -> int:
-        """How many repositories there is room for."""
+        """How many repositories fit."""
         return (self.size.height - 1) // self._height
 
     def _leap(self, rows: int) -> None:
@@ -226,7 +226,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self._into_view()
 
     def notify_style_update(self) -> None:
-        """Another theme."""
+        """Redraw in another theme."""
         self._roles = None
         super().notify_style_update()
 
@@ -263,7 +263,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         return found, self._drawn[2]
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line: the stages, a namespace, or a line of a row of cards."""
+        """Draw one line: the stage titles, a namespace, or a line of cards."""
         if self._roles is None:
             self._roles = Roles(self.app.theme_variables)
         shown, drawn = self._view()
@@ -282,7 +282,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         return strip(drawn.line(number, line, shown, at, ground, here=here), self.size.width, self._roles)
 
     def _row_at(self, line: int) -> tuple[int | None, int]:
-        """The row that a line belongs to, and which of its lines it is."""
+        """The row of a screen line, and the line's index in it."""
         if self.compact:
             return (line, 0) if line < len(self._rows) else (None, 0)
         start = 0

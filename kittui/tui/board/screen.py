@@ -1,4 +1,4 @@
-"""The board on the screen: stages across, repositories down; what is done to a card is what the panes' keys do."""
+"""The board screen: stages across, repositories down; keys on a card do the same as in the panes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kittui.usecases.trust.board import BoardRow
 
 MANY: Final = 30
-"""Repositories from which the board begins with one line for each."""
+"""The number of repositories from which the board starts with one line each."""
 HINTS: Final = (
     ("board.open", "Open", "screen.open"),
     ("board.promote", "Promote", "screen.perform('promote')"),
@@ -43,7 +43,7 @@ HINTS: Final = (
     ("board.close", "Back", "screen.close"),
 )
 PERFORMED: Final = frozenset({"promote", "rollback", "retag", "undo", "vouch", "history"})
-"""Commands of the panes that are done to a card."""
+"""Commands of the panes that work on a card."""
 
 
 class BoardScreen(TableScreen):
@@ -53,23 +53,31 @@ class BoardScreen(TableScreen):
     BoardScreen Lines { height: 9; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "perform('promote')", "Promote", id="board.promote", tooltip="Challenger to champion here"),
-        Binding("R", "perform('rollback')", "Roll back", id="board.rollback", tooltip="Champion back to rollback"),
-        Binding("t", "perform('retag')", "Retag", id="board.retag", tooltip="Move the card: give it another stage"),
-        Binding("z", "perform('undo')", "Undo", id="board.undo", tooltip="Take the last change here back"),
-        Binding("Z", "perform('redo')", "Redo", id="board.redo", tooltip="Do again what undo took back last"),
+        Binding(
+            "c", "perform('promote')", "Promote", id="board.promote", tooltip="Promote challenger to champion here"
+        ),
+        Binding("R", "perform('rollback')", "Roll back", id="board.rollback", tooltip="Roll champion back to rollback"),
+        Binding("t", "perform('retag')", "Retag", id="board.retag", tooltip="Move the card to another stage"),
+        Binding("z", "perform('undo')", "Undo", id="board.undo", tooltip="Undo the last change here"),
+        Binding("Z", "perform('redo')", "Redo", id="board.redo", tooltip="Redo what was undone last"),
         Binding("a", "perform('vouch')", "Vouch", id="board.vouch", tooltip="Sign, approve, reject or attest"),
-        Binding("H", "perform('history')", "History", id="board.history", tooltip="Who moved which tag, when"),
+        Binding("H", "perform('history')", "History", id="board.history", tooltip="Who moved which tag, and when"),
         Binding("d", "compare", "Compare", id="board.compare", tooltip="Compare the card with the champion"),
         Binding("y", "copy", "Copy", id="board.copy", tooltip="Copy the card's reference"),
-        Binding("slash", "filter", "Filter", id="board.filter", tooltip="Names, versions, people, what is waited for"),
-        Binding("s", "sort", "Sort", id="board.sort", tooltip="By name, what waits first, last moved first"),
-        Binding("equals_sign", "group", "Group", id="board.group", tooltip="By namespace, or not"),
-        Binding("v", "compact", "Compact", id="board.compact", tooltip="One line a repository, or cards"),
-        Binding("o", "set", "Other board", id="board.set", tooltip="A source, a namespace, or a saved set"),
-        Binding("r", "reload", "Reload", id="board.reload", tooltip="Ask for everything again"),
-        Binding("question_mark", "app.help", "Help", id="board.help", tooltip="Every key that is live now"),
-        Binding("escape,q,b", "close", "Back", id="board.close", tooltip="Drop the filter, or back to the panes"),
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            id="board.filter",
+            tooltip="Filter by name, version, person or what is waited for",
+        ),
+        Binding("s", "sort", "Sort", id="board.sort", tooltip="Sort by name, waiting first, or last moved first"),
+        Binding("equals_sign", "group", "Group", id="board.group", tooltip="Group by namespace, or not"),
+        Binding("v", "compact", "Compact", id="board.compact", tooltip="One line per repository, or cards"),
+        Binding("o", "set", "Other board", id="board.set", tooltip="Show a source, a namespace or a saved set"),
+        Binding("r", "reload", "Reload", id="board.reload", tooltip="Read everything again"),
+        Binding("question_mark", "app.help", "Help", id="board.help", tooltip="All keys that work now"),
+        Binding("escape,q,b", "close", "Back", id="board.close", tooltip="Clear the filter, or go back to the panes"),
     ]
 
     def __init__(self, context: Context, words: Sequence[str]) -> None:
@@ -88,7 +96,7 @@ class BoardScreen(TableScreen):
 
     @property
     def marks_of_help(self) -> Sequence[tuple[str, str, str]]:
-        """The marks of cards, for help."""
+        """The marks of cards, for the help."""
         return MARKS
 
     @property
@@ -117,14 +125,14 @@ class BoardScreen(TableScreen):
         self._load()
 
     def refusal(self, command: str) -> str:
-        """Why a key does nothing for the card, by its id; empty where it does something."""
+        """Why a key does nothing for the card, by its id; empty if it works."""
         name = command.removeprefix("board.")
         if name not in PERFORMED:
             return ""
         return self._given.browser.refusal(name, self._selection or self.selection)
 
     def on_resize(self) -> None:
-        """The card in full takes what a small terminal can spare."""
+        """Size the card's details to fit a small terminal."""
         self._lines.styles.height = 7 if self.size.height < 30 else 11
 
     @work(group="board", exclusive=True)
@@ -164,7 +172,7 @@ class BoardScreen(TableScreen):
         return half_text(found, self._ports.keys, self._ports.clock()) if found is not None else ""
 
     def _draw_soon(self) -> None:
-        """Draw at most a few times a second; nothing runs once everything is there."""
+        """Draw a few times per second at most; stops once everything has arrived."""
         if self._timer is None:
             self._timer = self.set_timer(max(DRAW, self._spacing.wait), lambda: self._spacing.draw(self.draw))
 
@@ -212,7 +220,7 @@ class BoardScreen(TableScreen):
 
     @property
     def _selection(self) -> Selection | None:
-        """The card under the cursor as the panes would select it."""
+        """The card under the cursor as a selection of the panes."""
         row, cell = self._grid.row, self._grid.cell
         if row is None:
             return None
@@ -227,18 +235,18 @@ class BoardScreen(TableScreen):
         )
 
     def action_perform(self, command: str) -> None:
-        """Do what a key of the panes does, to this card."""
+        """Run a command of the panes on this card."""
         selection = self._selection
         if selection is None or selection.repository is None:
             self.program.toast("Put the cursor on a repository first.")
             return
         repository = selection.repository
-        # Tags that move are heard of, wherever they are moved; what somebody vouches for is not.
+        # Tag moves are reported wherever they happen, but new signatures are not.
         vouches = command == "vouch"
         self._given.browser.perform(command, selection, lambda: self._read_again(repository) if vouches else None)
 
     def tags_changed(self, repository: Repository | None) -> None:
-        """Tags were changed, here or on a screen above: read what they are now."""
+        """Tags were changed, here or on a screen above: read them again."""
         if repository is None:
             self.action_reload()
         else:
@@ -253,7 +261,7 @@ class BoardScreen(TableScreen):
 
     @on(Grid.Opened)
     def action_open(self) -> None:
-        """Show the ModelKit among the panes."""
+        """Show the ModelKit in the panes."""
         row, cell = self._grid.row, self._grid.cell
         if row is None:
             return
@@ -268,7 +276,7 @@ class BoardScreen(TableScreen):
         row, cell = self._grid.row, self._grid.cell
         champion = row.cells.get(self._ports.settings.lifecycle.champion) if row is not None else None
         if row is None or cell is None or champion is None or champion is cell:
-            self.program.toast("Put the cursor on another stage than the champion, where there is one.")
+            self.program.toast("Put the cursor on a stage other than the champion.")
             return
         self.program.open_comparison(Side(row.repository, champion.tag), Side(row.repository, cell.tag))
 
@@ -279,21 +287,21 @@ class BoardScreen(TableScreen):
             self.program.copy(selection.reference)
 
     def action_sort(self) -> None:
-        """Take the next order."""
+        """Use the next sort order."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
         self.draw()
 
     def action_group(self) -> None:
-        """By namespace, or not."""
+        """Group by namespace, or not."""
         self._grouped = not self._grouped
         self.draw()
 
     def action_compact(self) -> None:
-        """One line a repository, or cards."""
+        """One line per repository, or cards."""
         self._grid.toggle()
 
     def action_set(self) -> None:
-        """Choose what the board is of."""
+        """Choose what the board shows."""
         self.program.run_command("Other board", self._choose())
 
     async def _choose(self) -> None:

@@ -1,1 +1,1 @@
-"""Moving ModelKits in the interface: dialogs that show a plan, and the transfers pane."""
+"""Changing tags and moving ModelKits: dialogs that show a plan, and the transfers screen."""

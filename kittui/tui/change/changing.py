@@ -1,4 +1,4 @@
-"""What the keys that change tags share: what they work on, protected names, a plan shown, then applied."""
+"""Shared by the commands that change tags: their targets, protected names, showing and applying a plan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REDO = "redo"
 
 
 def marked(selection: Selection) -> Sequence[Mark]:
-    """What a command works on: the marked tags, else the one under the cursor."""
+    """The targets of a command: the marked tags, else the one under the cursor."""
     if selection.marks:
         return selection.marks
     if selection.repository is None or selection.target is None:
@@ -42,9 +42,9 @@ Failed = list[tuple[Mark, KittuiError]]
 
 
 async def one_each(context: Context, marks: Sequence[Mark]) -> tuple[list[Mark], Failed] | None:
-    """The marks with one variant for each index, by its tag where its entry names one, and those that can't be read.
+    """The marks with a chosen variant for each index (by its tag, if its entry names one), and the unreadable ones.
 
-    None where the user cancels.
+    None if the user cancels.
     """
 
     async def read(mark: Mark) -> tuple[Mark, ModelKit]:
@@ -78,7 +78,7 @@ async def _one(context: Context, mark: Mark, kit: ModelKit) -> Mark | None:
 
 
 def filled(template: str, mark: Mark) -> str:
-    """A name typed for several rows: `{tag}` is the tag of each, `{name}` its repository without the registry."""
+    """Expand a name typed for several rows: `{tag}` is each row's tag, `{name}` its repository without the registry."""
     tag = mark.target.short if isinstance(mark.target, Digest) else mark.target
     host, slash, rest = mark.repository.name.partition("/")
     name = rest if slash and ("." in host or ":" in host or host == "localhost") else mark.repository.name
@@ -86,18 +86,18 @@ def filled(template: str, mark: Mark) -> str:
 
 
 def clashing(texts: Sequence[str]) -> str:
-    """What is wrong with the names of several rows; empty where each has its own."""
+    """What is wrong with the names for several rows; empty if they are distinct."""
     twice = next((text for text in texts if texts.count(text) > 1), None)
-    return "" if twice is None else f"Two would be {clean(twice)}: write {{tag}} where the tag of each goes."
+    return "" if twice is None else f"Two would be {clean(twice)}: write {{tag}} to insert each row's tag."
 
 
 def name_failures(context: Context, failed: Sequence[tuple[Mark, KittuiError]], total: int) -> None:
-    """Say which marked rows failed, each by its reference."""
+    """Report the marked rows that failed, by reference."""
     context.fail_all([(mark.reference, error) for mark, error in failed], total)
 
 
 def left_out_notes(failed: Sequence[tuple[Mark, KittuiError]]) -> list[str]:
-    """What a plan says of the marked rows that are not in it, cleaned."""
+    """Notes for a plan about the marked rows that are not in it, cleaned."""
     return [clean(note) for note in left_out([(mark.target, error) for mark, error in failed])]
 
 
@@ -113,7 +113,7 @@ async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], 
 
 
 async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangePlan]) -> str | None:
-    """Show which rules stop the plans, and ask why to go ahead. Returns "" where none does, None if they cancel."""
+    """Show the rules that stop the plans, and ask for a reason to override. Returns "" if none does, None on cancel."""
     lines: list[str] = []
     for plan in plans:
         verdicts = [verdict async for verdict in tools.policy.gates(plan)]
@@ -121,11 +121,11 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
             lines += verdict_lines(sorted(verdicts, key=lambda verdict: not verdict.blocks))
     if not lines:
         return ""
-    words = [*map(clean, lines), "", "To go ahead all the same, say why. It is recorded as an override."]
+    words = [*map(clean, lines), "", "To proceed anyway, give a reason. It is recorded as an override."]
     missing = "An override needs a reason. Esc changes nothing."
     return await context.ask(
         InputDialog(
-            "A gate says no",
+            "A gate does not pass",
             words,
             check=lambda text: "" if text.strip() else missing,
             placeholder="why",
@@ -136,7 +136,7 @@ async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangeP
 
 
 def _undoable(context: Context, plan: ChangePlan) -> bool:
-    """Whether undo would take a plan back that was stopped, without asking anybody."""
+    """Whether undo would revert a stopped plan, judged without any request."""
     here = context.selection.repository
     if here is None or here.reference() != plan.repository.reference():
         return False
@@ -160,7 +160,7 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     except asyncio.CancelledError as stopped:
         keys = context.ports.keys
         if [*getattr(stopped, "__notes__", ())] not in ([], [NOTHING]):
-            back = f" {keys[UNDO]} takes back what was done." if _undoable(context, plan) else ""
+            back = f" {keys[UNDO]} undoes what was done." if _undoable(context, plan) else ""
             stopped.add_note(f"{keys[plan.action]} again finishes it.{back}")
         raise
     finally:
@@ -168,6 +168,6 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     context.program.drafts.drop(reason)
     context.program.drafts.drop(override)
     if plan.changes:
-        # A change that was stopped and is finished now may have created tags that can't go.
+        # A stopped change that is finished now may have created tags that can't be removed.
         key, how = await done_undo(context, tools, [plan.repository])
         context.toast(done_text(plan, done.unseen), undo=key, how=how)

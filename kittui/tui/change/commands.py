@@ -1,4 +1,4 @@
-"""The keys that move things."""
+"""The commands that change tags and move ModelKits."""
 
 from __future__ import annotations
 
@@ -123,16 +123,24 @@ COMMANDS = (
     Command("pull", "p", "Pull", "Pull into the local store", _pull, _pullable, 10, HEADING),
     Command("push", "P", "Push", "Push into a registry", _push, _pushable, 11, HEADING, text=True),
     Command(
-        "unpack", "u", "Unpack", "Choose layers and files, then a folder", _unpack, _unpackable, 12, HEADING, text=True
+        "unpack",
+        "u",
+        "Unpack",
+        "Unpack chosen layers and files into a folder",
+        _unpack,
+        _unpackable,
+        12,
+        HEADING,
+        text=True,
     ),
     Command(
-        "retag", "t", "Retag", "Give it another tag; no layer is moved", _retag, _changeable, 14, HEADING, text=True
+        "retag", "t", "Retag", "Give it another tag without moving layers", _retag, _changeable, 14, HEADING, text=True
     ),
     Command(
         "promote",
         "c",
         "Promote",
-        "Challenger to champion, champion to rollback",
+        "Move champion to rollback, then challenger to champion",
         _promote,
         _promotable,
         15,
@@ -145,7 +153,7 @@ COMMANDS = (
         "rollback",
         "R",
         "Roll back",
-        "Champion back to what rollback holds",
+        "Move champion back to what rollback holds",
         _roll_back,
         _promotable,
         0,
@@ -155,7 +163,7 @@ COMMANDS = (
         text=True,
     ),
     Command(
-        "remove", "x", "Remove", "Untag or delete; says which before", _remove, _changeable, 16, HEADING, text=True
+        "remove", "x", "Remove", "Untag or delete, after showing the plan", _remove, _changeable, 16, HEADING, text=True
     ),
     Command(
         "undo",
@@ -173,7 +181,7 @@ COMMANDS = (
         "redo",
         "Z",
         "Redo",
-        "Redo what undo took back last",
+        "Redo what was undone last",
         _redo,
         _promotable,
         0,
@@ -182,12 +190,14 @@ COMMANDS = (
         at_repository,
     ),
     Command("vouch", "a", "Vouch", "Sign, approve, reject or attest", _vouch, _changeable, 0, HEADING, text=True),
-    Command("transfers", "T", "Transfers", "Progress, cancel, resume", _transfers, always, 0, HEADING),
+    Command(
+        "transfers", "T", "Transfers", "Show progress; cancel and resume transfers", _transfers, always, 0, HEADING
+    ),
     Command(
         "history",
         "H",
         "History",
-        "Who moved which tag, when; what tags held on a date",
+        "Who moved which tag, and when; what tags held on a date",
         _history,
         on_repository,
         0,
@@ -199,7 +209,7 @@ COMMANDS = (
         "pane.history",
         "6",
         "Moves",
-        "Who moved which tag, when, in the details",
+        "Show who moved which tag, and when, in the details",
         _history_tab,
         on_repository,
         0,

@@ -1,4 +1,4 @@
-"""What changes between two versions in a few lines: how much, then the Kitfile values that say most."""
+"""Summarises the changes between two versions in a few lines: sizes, then the most telling Kitfile values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _MARKS = {"added": "+", "removed": "−"}
 _VALUE = 24
-"""Characters of a value at most."""
+"""The most characters of a value."""
 
 
 def difference_lines(comparison: Comparison, limit: int) -> list[Content]:
-    """At most `limit` lines: what becomes of the layers and the size, then Kitfile values, parameters first."""
+    """At most `limit` lines: changes of layers and size, then Kitfile values, parameters first."""
     if comparison.identity == "repacked":
-        return [Content.assemble(("The same content in other packaging", "$kit-text"))]
+        return [Content.assemble(("The same content, packed differently", "$kit-text"))]
     lines = []
     if facts := " · ".join(part for part in (_layers(comparison), _sizes(comparison)) if part):
         lines.append(_line("layers", facts))
@@ -52,7 +52,7 @@ def _line(what: str, words: str) -> Content:
 
 
 def _weight(value: ValueChange) -> tuple[int, str]:
-    """Parameters say most about a model, the package's own version least."""
+    """Sort key: a model's parameters are the most telling, the package's own version the least."""
     order = 0 if "parameters" in value.path.split(".") else 2 if value.path.startswith("package.") else 1
     return order, value.path
 

@@ -1,4 +1,4 @@
-"""Gates in a dialog: what each answers, or what it reads while it has not answered yet."""
+"""Gates in a dialog: each gate's verdict, or what it is reading."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 MARKS: Final = {"pass": ("✓", "$kit-good"), "fail": ("✗", "$kit-bad"), "unknown": ("?", "$kit-warn")}
 FIRST: Final = ("fail", "unknown", "", "pass")
-"""The order of gates: what stops the move, then what is still asked."""
+"""The order of gates: those that stop the move, then those still pending."""
 
 
 def gate_parts(gates: Sequence[Announced], verdicts: Sequence[Verdict], width: int) -> list[Content]:
-    """A line that counts them, then each of them in whole words, what stops the move first."""
+    """A line with counts, then each gate in full, those that stop the move first."""
     answers = {(one.rule, one.moved): one for one in verdicts}
     count = {state: sum(one.state == state for one in verdicts) for state in MARKS}
     waiting = len(gates) - len(verdicts)
     head: list[tuple[str, str]] = [("Gates", "$kit-muted")]
     head += [(f"  {MARKS[state][0]} {count[state]}", MARKS[state][1]) for state in MARKS if count[state]]
-    head += [(f"  … {waiting} still asked", "$kit-muted")] if waiting > 0 else []
+    head += [(f"  … {waiting} pending", "$kit-muted")] if waiting > 0 else []
     found = [(gate, answers.get((gate.rule, gate.moved))) for gate in gates]
     found.sort(key=lambda pair: FIRST.index(pair[1].state if pair[1] else ""))
     return [Content.assemble(*head), *(line for gate, answer in found for line in _lines(gate, answer, width))]
@@ -42,7 +42,7 @@ def _lines(gate: Announced, found: Verdict | None, width: int) -> list[Content]:
 
 
 def hanging(mark: Content, text: Content, width: int) -> list[Content]:
-    """A text in lines of `width` cells at most; what is wrapped continues beside the mark."""
+    """Wrap a text into lines of at most `width` cells, indented after the mark."""
     margin = mark.cell_length
     lines = text.wrap(max(10, width - margin))
     return [(mark if not number else Content(" " * margin)) + line for number, line in enumerate(lines)]

@@ -1,4 +1,4 @@
-"""The history as lines: who moved which tag of this repository, when, from what to what, and what vouches for it."""
+"""The history as lines: who moved which tag of this repository, when, from what to what, and the proof."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CERTAINTY: Final = {
 
 
 async def load_history(ports: Ports, selection: Selection) -> Page:
-    """The moves of the tag, or of the repository where the cursor is on no tag, as machine and registry know them."""
+    """Load the moves of the tag under the cursor, else of the repository, from this machine and the registry."""
     repository = selection.repository
     if repository is None:
-        return Page((((("No history is kept here."), "muted"),),))
+        return Page((((("The history is turned off."), "muted"),),))
     tag = tag_of(selection)
     *_, history = [known async for known in ports.trust.history(repository, tag)]
     lines: list[Line] = [line for event in history.events for line in event_lines(event)]
@@ -39,25 +39,25 @@ async def load_history(ports: Ports, selection: Selection) -> Page:
 
 
 def tag_of(selection: Selection) -> Tag | None:
-    """The tag under the cursor; None on a repository, and on a manifest without a tag."""
+    """The tag under the cursor; None on a repository or an untagged manifest."""
     return selection.target if isinstance(selection.target, Tag) else None
 
 
 def nothing(about: str) -> list[Line]:
-    """Nobody moved it, as far as is known."""
+    """The page for something without known moves."""
     return [
-        ((f"No move of {clean(about)} is known, to this machine or to the registry.", "muted"),),
-        (("Promote, retag, push, pull and remove write a line here.", "faint"),),
+        ((f"Neither this machine nor the registry knows a move of {clean(about)}.", "muted"),),
+        (("Promote, retag, push, pull and remove are recorded here.", "faint"),),
     ]
 
 
 def notes(history: MergedHistory) -> list[Line]:
-    """What is missing, or was left out."""
+    """Notes about what is missing or was left out."""
     return [((f"▲ {clean(note)}", "warn"),) for note in history.notes]
 
 
 def short(digest: str | None, names: Mapping[str, str] = {}) -> str:
-    """The beginning of a digest, with the tag that it is known by."""
+    """A shortened digest with its tag, if known."""
     if digest is None:
         return "none"
     name = names.get(digest)
@@ -65,14 +65,14 @@ def short(digest: str | None, names: Mapping[str, str] = {}) -> str:
 
 
 def proof_spans(event: TagEvent) -> tuple[str, str]:
-    """What vouches for a move, and the role that is drawn in."""
+    """The proof of a move, and its role."""
     if event.source == "none":
         return "no record", "warn"
     return clean(event.vouched), "good" if event.proof == "verified" else "muted" if event.counted else "bad"
 
 
 def event_lines(event: TagEvent) -> list[Line]:
-    """A move in two lines."""
+    """A move as two lines."""
     action = f"{clean(event.action):<9}"
     vouched, role = proof_spans(event)
     who = ": ".join(filter(None, (clean(event.actor), clean(event.reason))))

@@ -1,4 +1,4 @@
-"""The history to walk through: every move of a repository's tags, and what its stages held after each of them."""
+"""The history screen: every move of a repository's tags, and what its stages held after each."""
 
 from __future__ import annotations
 
@@ -45,31 +45,45 @@ NOT_ALL = "The registry's records were not all read."
 
 
 class HistoryScreen(RowsScreen[TagEvent]):
-    """The moves, the newest first; below them the one under the cursor, and what each tag pointed to then."""
+    """The moves, newest first; below, the one under the cursor, and what each tag pointed to then."""
 
     DEFAULT_CSS = """
     HistoryScreen Lines { height: 45%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "on_date", "On a date", id="history.date", tooltip="What the tags pointed to on a date"),
-        Binding("space", "mark", "Mark", id="history.mark", tooltip="Mark the move, to compare another one with it"),
+        Binding("t", "on_date", "On a date", id="history.date", tooltip="Show what the tags pointed to on a date"),
+        Binding("space", "mark", "Mark", id="history.mark", tooltip="Mark the move, to compare it with another"),
         Binding(
             "d",
             "compare",
             "Compare",
             id="history.compare",
-            tooltip="Compare what the tag left and what it got, or what the marked move and this one gave it",
+            tooltip="Compare before and after the move, or the results of the marked move and this one",
         ),
-        Binding("D", "compare_now", "With now", id="history.now", tooltip="Compare what it got with what it holds now"),
-        Binding("R", "restore", "Restore", id="history.restore", tooltip="Let the tag point to this again"),
-        Binding("X", "prune", "Prune", id="history.prune", tooltip="Delete old records of moves from the registry"),
-        Binding("z", "undo", "Undo", id="history.undo", tooltip="Take the last tag change here back"),
-        Binding("Z", "redo", "Redo", id="history.redo", tooltip="Do again what undo took back last"),
-        Binding("slash", "filter", "Filter", id="history.filter", tooltip="Tags, people, reasons, digests; Esc clears"),
+        Binding(
+            "D",
+            "compare_now",
+            "With now",
+            id="history.now",
+            tooltip="Compare the move's result with what the tag holds now",
+        ),
+        Binding("R", "restore", "Restore", id="history.restore", tooltip="Point the tag to this again"),
+        Binding("X", "prune", "Prune", id="history.prune", tooltip="Delete old records of tag moves from the registry"),
+        Binding("z", "undo", "Undo", id="history.undo", tooltip="Undo the last tag change here"),
+        Binding("Z", "redo", "Redo", id="history.redo", tooltip="Redo what was undone last"),
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            id="history.filter",
+            tooltip="Filter by tag, person, reason or digest; Esc clears",
+        ),
         Binding("r", "reload", "Reload", id="history.reload", tooltip="Read the history again"),
-        Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy the moves that are shown, one a line"),
-        Binding("question_mark", "app.help", "Help", id="history.help", tooltip="Every key that is live now"),
-        Binding("escape,q,H", "close", "Back", id="history.close", tooltip="Stop reading, drop the filter, or back"),
+        Binding("y", "copy", "Copy", id="history.copy", tooltip="Copy the visible moves, one per line"),
+        Binding("question_mark", "app.help", "Help", id="history.help", tooltip="All keys that work now"),
+        Binding(
+            "escape,q,H", "close", "Back", id="history.close", tooltip="Stop reading, clear the filter, or go back"
+        ),
     ]
 
     NEEDS: ClassVar[Mapping[str, Condition]] = dict.fromkeys(
@@ -97,16 +111,16 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
     @property
     def selection(self) -> Selection:
-        """The repository, whatever is marked in the panes."""
+        """The repository, ignoring marks in the panes."""
         return replace(self._given.selection, marks=())
 
     @property
     def history(self) -> MergedHistory:
-        """What is known so far."""
+        """The history read so far."""
         return self._history
 
     def on_mount(self) -> None:
-        """What this machine knows is there at once; the registry's records join it."""
+        """Show what this machine knows at once, then add the registry's records."""
         self._header.where = tuple(clean(name, limit=60) for name in (self._repository.name, self._tag) if name)
         hints = [("date", "On a date", "screen.on_date"), ("compare", "Compare", "screen.compare")]
         hints += [("now", "With now", "screen.compare_now"), ("restore", "Restore", "screen.restore")]
@@ -168,7 +182,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
     def _detail(self) -> None:
         event = self._rows.current
         if event is None and self._moment is None:
-            found: list[Line] = [(("The filter leaves nothing.", "muted"),)] if self._needle else []
+            found: list[Line] = [(("Nothing matches the filter.", "muted"),)] if self._needle else []
             found = nothing(self._tag or self._repository.name) if not self._history.events else found
             self._lines.show(Page([*self._lacking(), *found, *notes(self._history)]))
             return
@@ -183,11 +197,11 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._lines.show(Page([*self._lacking(), *lines, *notes(self._history)]))
 
     def _lacking(self) -> list[Line]:
-        """What is shown is not all where the user has stopped the reading."""
+        """Note that the list is incomplete because the user stopped reading."""
         return [((NOT_ALL, "warn"),)] if self._reader is None and not self._complete else []
 
     def _held(self, moment: datetime) -> list[Held]:
-        """What every tag that was ever moved pointed to; the last stages first."""
+        """What every moved tag pointed to; the last stages first."""
         if self._by_tag is None:
             order: dict[str, int] = {
                 stage.name: number for number, stage in enumerate(self.program.ports.settings.stages)
@@ -200,7 +214,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         return [held_at(history, tag, moment) for tag, history in self._by_tag.items()]
 
     def action_on_date(self) -> None:
-        """Ask for a date, go to the last move before it, and say what the tags pointed to."""
+        """Ask for a date, go to the last move before it, and show what the tags pointed to."""
         self.program.run_command("On a date", self._on_date())
 
     async def _on_date(self) -> None:
@@ -210,7 +224,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
         text = await self.program.ask(
             InputDialog(
                 "On a date",
-                ("What did the tags point to at the beginning of this day, or at this time?",),
+                ("Show what the tags pointed to at the start of this day, or at this time:",),
                 placeholder="2026-09-01, or 2026-09-01T12:00:00Z",
                 check=lambda text: "" if read_moment(text.strip()) else wrong,
             )
@@ -226,12 +240,12 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._detail()
 
     def action_mark(self) -> None:
-        """Mark the move under the cursor, or take the mark away."""
+        """Mark or unmark the move under the cursor."""
         if (event := self._here()) is not None:
             self._mark(None if _same(event, self._marked) else event)
 
     def _here(self) -> TagEvent | None:
-        """The move under the cursor; says so where there is none."""
+        """The move under the cursor; shows a message without one."""
         if self._rows.current is None:
             self.program.toast("There is no move under the cursor.")
         return self._rows.current
@@ -244,13 +258,13 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._rows.touch()
 
     def _find_marked(self) -> None:
-        """The marked move as it was read now; no mark where it is gone."""
+        """Find the marked move in the new list; clears the mark if it is gone."""
         if self._marked is not None:
             self._mark(next((event for event in self._history.events if _same(event, self._marked)), None))
 
     @on(Rows.Opened)
     def action_compare(self) -> None:
-        """Compare what the tag pointed to before and after the move; with a mark, what both moves gave."""
+        """Compare what the tag pointed to before and after the move; with a mark, the results of both moves."""
         event, marked = self._here(), self._marked
         if event is not None and marked is not None and not _same(event, marked):
             self._compare(marked.after, event.after)
@@ -262,12 +276,16 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
         if a is None or b is None or a == b:
             same = a is not None and a == b
-            self.program.toast("Both are the same." if same else "There is nothing before or after it to compare.")
+            self.program.toast(
+                "Both point to the same digest."
+                if same
+                else "The tag did not exist before or after this move, so there is nothing to compare."
+            )
             return
         self.program.open_comparison(*(Side(self._repository, Digest(digest)) for digest in (a, b)))
 
     def action_compare_now(self) -> None:
-        """Compare what the tag got with what it points to now."""
+        """Compare the move's result with what the tag points to now."""
         self.program.run_command("Compare", self._compare_now())
 
     async def _compare_now(self) -> None:
@@ -277,7 +295,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
             self._compare(held, (await self._repository.resolve(Tag.parse(event.tag))).digest)
 
     def action_restore(self) -> None:
-        """Let the tag point again to what the move gave it; of a removal, to what it held until then."""
+        """Point the tag back to the move's result; for a removal, to what it held before."""
         if not self.refuses("history.restore"):
             self.program.run_command("Restore", self._restore())
 
@@ -287,13 +305,13 @@ class HistoryScreen(RowsScreen[TagEvent]):
         event = self._rows.current
         digest = (event.after or event.before) if event is not None else None
         if event is None or digest is None:
-            self.program.toast("There is nothing to restore: it is not known what the tag pointed to.")
+            self.program.toast("Nothing to restore: it is unknown what the tag pointed to.")
             return
         await restore(self._given, self._repository, Tag.parse(event.tag), Digest.parse(digest))
         self.action_reload()
 
     def action_prune(self) -> None:
-        """Delete old records from the registry; the newest of each tag stay."""
+        """Delete old records from the registry, except the newest of each tag."""
         if not self.refuses("history.prune"):
             self.program.run_command("Prune", self._prune())
 
@@ -303,7 +321,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
 
         self.program.ports.change_tools().policy.check_write(self._repository.reference())
         if not self._complete:
-            self.program.toast(f"{NOT_ALL} Prune once they are.")
+            self.program.toast(f"{NOT_ALL} Prune after they are.")
             return
         old = await choose_old(self.program, self._history)
         if not old:
@@ -316,24 +334,24 @@ class HistoryScreen(RowsScreen[TagEvent]):
             self.action_reload()
 
     def action_undo(self) -> None:
-        """Take the last change here back, as the panes do."""
+        """Undo the last change here, as in the panes."""
         self._given.browser.perform("undo", self.selection, self.action_reload)
 
     def action_redo(self) -> None:
-        """Do again what undo took back last, as the panes do."""
+        """Redo what was undone last, as the panes do."""
         self._given.browser.perform("redo", self._given.selection, self.action_reload)
 
     def text(self, row: TagEvent) -> str:
-        """A move as it is filtered and copied."""
+        """A move as text, for filtering and copying."""
         fields = [getattr(row, name) or "none" for name in ("actor", "action", "tag", "before", "after")]
         return "\t".join([row.when, *fields, row.vouched, row.reason])
 
     def action_close(self) -> None:
-        """Stop reading, drop the filter, or back."""
+        """Stop reading, clear the filter, or go back."""
         if self._reader is not None and self._reader.is_running:
             self._reader.cancel()
             self._reader = None
-            self.say(f"Stopped; this is not all. {self._summary()}")
+            self.say(f"Stopped; the list is incomplete. {self._summary()}")
             self._detail()
         elif not self.drop_filter():
             self.dismiss()
@@ -344,7 +362,7 @@ def _key(event: TagEvent) -> tuple[str, ...]:
 
 
 def _same(a: TagEvent | None, b: TagEvent | None) -> bool:
-    """Whether both are one move, read at different times."""
+    """Whether both are the same move, read at different times."""
     return a is not None and b is not None and _key(a) == _key(b)
 
 
@@ -355,6 +373,6 @@ async def show_history(context: Context) -> None:
         return
     known = context.browser.known_digests(repository)
     stages = {stage.name for stage in context.ports.settings.stages}
-    # A version says more than a stage, which may have moved since.
+    # Prefer versions over stages, which may have moved since.
     names = {str(digest): tag for tag, digest in sorted(known.items(), key=lambda one: one[0] not in stages)}
     context.show(HistoryScreen(context, repository, tag_of(context.selection), names))

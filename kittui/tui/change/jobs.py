@@ -1,4 +1,4 @@
-"""Transfers under way: what the pane lists and the header sums up."""
+"""Running transfers, as listed on their screen and summarised in the header."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 AT_ONCE = 2
-"""Transfers that run at the same time; the others wait."""
+"""The most transfers that run at the same time; the others wait."""
 MOMENT = 0.5
 """Seconds in which failures are gathered, and what has finished."""
 LATELY = 5.0
@@ -30,12 +30,12 @@ SPELT = 2
 """Transfers that finished together and are still named."""
 WAITS = "waits for your answer"
 TELL = 0.25
-"""Seconds between two looks at the progress."""
+"""Seconds between updates of the progress."""
 
 
 @dataclass(eq=False)
 class Job:
-    """One pull, push, copy or unpack. `work` does all of it, and can be called again to continue after a failure.
+    """One pull, push, copy or unpack. `work` runs it, and can be called again to continue after a failure.
 
     Jobs that share a `turn` run one after the other.
     """
@@ -53,7 +53,7 @@ class Job:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """While the user is asked, nothing moves."""
+        """While the user is asked, the transfer pauses."""
         self.asks = True
         try:
             yield
@@ -62,24 +62,24 @@ class Job:
 
     @property
     def active(self) -> bool:
-        """Whether it waits or runs."""
+        """Whether it is waiting or running."""
         return self.state in ("waiting", "running")
 
     @property
     def resumable(self) -> bool:
-        """Whether it stopped before its end and can continue."""
+        """Whether it stopped early and can continue."""
         return self.state in ("failed", "stopped")
 
     @property
     def percent(self) -> int:
-        """How much is there, of 100."""
+        """The progress in percent."""
         total = self.progress.total
         return min(100, 100 * self.progress.done // total) if total else 0
 
 
 @dataclass(eq=False)
 class Jobs:
-    """All transfers since the program started, newest last."""
+    """All transfers of this session, newest last."""
 
     jobs: list[Job] = field(default_factory=list)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -90,7 +90,7 @@ class Jobs:
     _telling: bool = False
 
     def start(self, context: Context, job: Job) -> None:
-        """Begin, or continue with, a transfer in the background."""
+        """Start or continue a transfer in the background."""
         if job not in self.jobs:
             self.jobs.append(job)
         job.state, job.error = "waiting", None
@@ -100,7 +100,7 @@ class Jobs:
             context.program.run_worker(self._tell(context), group="transfers.tell", exclusive=False)
 
     def stop(self, job: Job) -> None:
-        """Cancel it; what is there stays for going on."""
+        """Cancel it; downloaded data stays for resuming."""
         if job.active and job.worker is not None:
             job.worker.cancel()
 
@@ -123,7 +123,7 @@ class Jobs:
                 job.state = "failed"
 
     def _fail_together(self, context: Context, error: KittuiError) -> None:
-        """Say what failed in one message with all that fails in this moment, as it does when a registry goes away."""
+        """Report simultaneous failures in one message, as when a registry becomes unreachable."""
         self._failed.append(error)
         if len(self._failed) > 1:
             return
@@ -153,7 +153,7 @@ class Jobs:
         context.program.set_timer(MOMENT, say)
 
     async def _tell(self, context: Context) -> None:
-        """Keep the header up to date while anything runs; a cancel means that the program ends."""
+        """Update the header while anything runs; it is cancelled only when the program ends."""
         try:
             while any(job.active for job in self.jobs):
                 _say(context, self.summary, self.speed)
@@ -164,7 +164,7 @@ class Jobs:
 
     @property
     def summary(self) -> str:
-        """What runs, in a few words: `⬇ 1 pull 62 %`, `2 transfers 40 %`."""
+        """A short summary of what runs: `⬇ 1 pull 62 %`, `2 transfers 40 %`."""
         active = [job for job in self.jobs if job.active]
         total = sum(job.progress.total for job in active)
         done = sum(job.progress.done for job in active)
@@ -174,7 +174,7 @@ class Jobs:
 
     @property
     def speed(self) -> str:
-        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; what it waits for where nothing moves."""
+        """Rate and time left of all that runs: `23.1 MB/s  0:08 left`; or what it is waiting for."""
         running = [job.progress for job in self.jobs if job.state == "running" and not job.asks]
         if not running and any(job.asks for job in self.jobs):
             return WAITS
@@ -190,7 +190,7 @@ class Jobs:
 
 
 def _say(context: Context, text: str | None, speed: str) -> None:
-    """Put it into header and footer, unless the program is ending and they are gone."""
+    """Show it in header and footer, unless they are gone because the program is ending."""
     if context.program.is_running:
         context.activity("transfers", text)
         context.browser.aside("transfers", speed)

@@ -1,4 +1,4 @@
-"""Moving tags and ModelKits, as a part of the interface."""
+"""The part of the interface that changes tags and moves ModelKits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promote and roll back: the plan, what it changes for whoever uses the champion, then the moves."""
+"""Promote and roll back: show the plan and how the champion changes, then apply it."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from kittui.usecases.change.policy import Announced, Verdict
 
 LINES: Final = 7
-"""Lines for what changes."""
+"""Lines for the changes."""
 NOTES: Final = 5
-"""Notes of a review that are shown."""
+"""The most review notes shown."""
 WIDTH: Final = 110
-"""Columns of the dialog, where the terminal has them."""
+"""The dialog's width in columns, if the terminal is wide enough."""
 MARGIN: Final = 5
-"""Columns of its frame and scrollbar."""
+"""Columns for its frame and scrollbar."""
 
 
 class PromotionDialog(PlanDialog):
-    """A plan, and under it what changes between what the champion is and what it becomes, as soon as that is known.
+    """A plan, and below it the differences between the old and the new champion, once known.
 
-    `names` are the tags that both are known by; a key opens the comparison over this dialog.
+    `names` are the tags of both; a key opens the comparison over this dialog.
     """
 
     DEFAULT_CSS = f"PromotionDialog Box {{ width: {WIDTH}; }}"
@@ -80,7 +80,7 @@ class PromotionDialog(PlanDialog):
         self.reserved += 2 + 1 + LINES if self._ends else 0
 
     def more(self) -> ComposeResult:
-        """Gates, this machine's review of the two, and what changes."""
+        """Gates, this machine's review of the two, and the changes."""
         if self._gates:
             yield self._answers
         if self._ends is not None:
@@ -88,20 +88,20 @@ class PromotionDialog(PlanDialog):
             yield self._summary
 
     def on_mount(self) -> None:
-        """Begin to read what changes; the choices don't wait for it."""
+        """Start reading the changes; the choices don't wait for it."""
         if self._gates:
             self._ask_gates()
         if self._ends is not None:
-            self._say([Content.assemble(("Reading what changes …", "$kit-muted"))])
+            self._say([Content.assemble(("Comparing the two …", "$kit-muted"))])
             self._read_changes(*self._ends)
 
     def on_resize(self) -> None:
-        """Wrap in the new width."""
+        """Wrap to the new width."""
         self._show_answers()
         self._show_review()
 
     def on_screen_resume(self) -> None:
-        """Read the review, also after the comparison was open above this dialog."""
+        """Read the review, also after the comparison was opened over this dialog."""
         if self._ends is not None:
             self._read_review(*self._ends)
 
@@ -118,7 +118,7 @@ class PromotionDialog(PlanDialog):
 
     @work(group="gates", exclusive=True)
     async def _ask_gates(self) -> None:
-        """Fill the gates in as they answer; the choices don't wait for them."""
+        """Show the gates' verdicts as they arrive; the choices don't wait for them."""
         self._verdicts = []
         self._show_answers()
         async for verdict in self._given.ports.change_tools().policy.gates(self._plan):
@@ -127,7 +127,7 @@ class PromotionDialog(PlanDialog):
 
     @work(group="review", exclusive=True)
     async def _read_review(self, before: Digest, after: Digest) -> None:
-        """Show this machine's review; gates that may rest on it are asked again where it is another one."""
+        """Show this machine's review; if it changed, evaluate the gates again that may depend on it."""
         known, self._review = self._review, await self._given.ports.trust.review(before, after)
         self._show_review()
         if self._gates and known is not None and known != self._review:
@@ -159,7 +159,7 @@ class PromotionDialog(PlanDialog):
             case = await self._given.ports.differ(pair)
             comparison = await case.glance(*pair)
         except KittuiError as error:
-            self._say([Content.assemble((f"What changes can't be shown: {clean(error.message)}", "$kit-warn"))])
+            self._say([Content.assemble((f"The changes can't be shown: {clean(error.message)}", "$kit-warn"))])
             return
         self._say(difference_lines(comparison, LINES))
 
@@ -169,7 +169,7 @@ class PromotionDialog(PlanDialog):
 
     @work(group="changes.open", exclusive=True)
     async def _show_comparison(self, before: Digest, after: Digest) -> None:
-        """The comparison, by the tags' names while they are still what the plan says."""
+        """Open the comparison, by tag names while they still match the plan."""
         from kittui.usecases.diff.compare import Side
 
         targets: list[Target] = []
@@ -184,7 +184,7 @@ class PromotionDialog(PlanDialog):
 
 
 async def promote(context: Context) -> None:
-    """Challenger becomes champion, the champion rollback."""
+    """Make the challenger the champion, and the champion the rollback."""
     from kittui.usecases.change.promote import plan_promote, with_retired
 
     tools = context.ports.change_tools()
@@ -195,7 +195,7 @@ async def promote(context: Context) -> None:
     known = context.browser.known_digests(repository)
     plan = await plan_promote(repository, stages=stages, known=known)
     retired = clean(stages.retired)
-    retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held gets the tag {retired}")]
+    retire = [Choice("retire", "Promote and retire", f"the previous {clean(stages.rollback)} is tagged {retired}")]
     answer = await _ask(
         context,
         plan,
@@ -211,7 +211,7 @@ async def promote(context: Context) -> None:
 
 
 async def roll_back(context: Context) -> None:
-    """The champion becomes what rollback holds."""
+    """Move the champion back to what rollback holds."""
     from kittui.usecases.change.promote import plan_rollback
 
     tools = context.ports.change_tools()

@@ -1,4 +1,4 @@
-"""Remove: what goes and what stays is said before anything goes, once for all rows."""
+"""Remove: shows what goes and what stays before anything is removed, once for all rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 async def remove(context: Context) -> None:
-    """Untag, or delete, the ModelKit under the cursor or the marked ones: one plan, one answer."""
+    """Untag or delete the ModelKit under the cursor or the marked ones, with one plan and one answer."""
     from kittui.usecases.change.removals import Removals, plan_removals
 
     tools = context.ports.change_tools()
@@ -67,12 +67,12 @@ async def remove(context: Context) -> None:
         refused = await _apply(context, tools, marks, plan, reason, [*typed, *more])
         if refused is None:
             return
-        # The registry said only now that a tag can't go alone: the other ways are offered.
+        # Only now did the registry say that a tag can't be removed alone: offer the other ways.
         untag = await plan_removals(tagged, "placeholder", refused=refused.message, on_planned=far)
 
 
 async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tuple[str, str] | None:
-    """The ways there are, and what each takes along: to untag comes first, to delete after Cancel."""
+    """Ask for the way to remove, and what each removes: untagging first, deleting after Cancel."""
     plans = untag.plans
     tags, bare = sorted(untag.tags), len({mark.key for mark in marks}) - len(plans) - len(untag.failed)
     deletes = next((plan.deletes for plan in plans if plan.deletes.denied), None)
@@ -81,26 +81,26 @@ async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tupl
     ways: list[Choice[str]] = []
     if plans:
         only = clean(tags[0]) if len(tags) == 1 else counted(len(tags), "tag")
-        label = "Untag by a placeholder" if displaced else "Untag"
+        label = "Untag with a placeholder" if displaced else "Untag"
         ways.append(Choice("untag", label, f"only {only} {_go(len(tags))}", off if displaced else ""))
     doubt = next((plan.doubt for plan in plans if plan.doubt), "")
-    doubtful = off or ("its tags are known only in part" if doubt else "")
+    doubtful = off or ("not all of its tags are known" if doubt else "")
     many = len(marks) > 1
     after = [Choice("delete", f"Delete the ModelKit{'s' * many} …", "with all tags, shown first", doubtful)]
     if not all(mark.repository.source.traits.is_store for mark in marks):
-        after.append(Choice("referrers", "Delete with what is attached …", "signatures, statements, SBOMs", doubtful))
+        after.append(Choice("referrers", "Delete with attachments …", "signatures, statements, SBOMs", doubtful))
     notes = [clean(untag.refused[:1].upper() + untag.refused[1:])] if untag.refused else []
     if deletes:
         notes.append(clean(deletes.remedy))
     elif displaced:
-        notes.append("A placeholder is an empty manifest: the tag is moved to it, and it is deleted.")
+        notes.append("A placeholder is an empty manifest: the tag is moved to it, then it is deleted.")
     if plans:
         notes.append(clean(f"Untag: {removed_text(untag, done=False)}."))
         if lasting := undo_text(plans):
             notes.append(clean(lasting))
     notes += _shared(plans)
     if doubt:
-        notes.append(f"Other tags may be on it too: {clean(doubt)}.")
+        notes.append(f"It may have other tags: {clean(doubt)}.")
     if bare:
         notes.append(f"{counted(bare, 'ModelKit')} without a tag can only be deleted.")
     notes += map(clean, left_out(untag.failed))
@@ -119,7 +119,7 @@ async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tupl
 
 
 def _names_of(plans: Sequence[RemovePlan]) -> Callable[[RemovePlan, str], str]:
-    """How a tag is called: with its repository where there is more than one."""
+    """A tag's name, with its repository if there are several."""
     many = len({plan.place for plan in plans}) > 1
     return lambda plan, tag: f"{plan.repository.name}:{tag}" if many else tag
 
@@ -129,7 +129,7 @@ def _go(number: int) -> str:
 
 
 def _shared(plans: Sequence[RemovePlan]) -> list[str]:
-    """Which other tags a delete would take, as far as they were looked for."""
+    """Which other tags a delete would remove, as far as known."""
     going = {(plan.place, tag) for plan in plans for tag in plan.tags}
     others = {tag for plan in plans for tag in plan.siblings or () if (plan.place, tag) not in going}
     if others:
@@ -140,7 +140,7 @@ def _shared(plans: Sequence[RemovePlan]) -> list[str]:
 
 
 async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> list[str] | None:
-    """The second step of a delete: all that goes, and whether undo can bring it back there."""
+    """The second step of a delete: shows everything that goes, and whether undo can restore it."""
     digests = [each.manifest.digest.short for each in plan.plans]
     named = _names_of(plan.plans)
     tags = sorted(named(each, tag) for each in plan.plans for tag in each.tags)
@@ -150,8 +150,8 @@ async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> l
     if attached and plan.plans[0].referrers:
         words.append(f"{counted(attached, 'attached manifest')} {_go(attached)} too.")
     elif attached:
-        words.append(f"What is attached ({attached}) stays, without a ModelKit.")
-    words.append(clean(undo_text(plan.plans) or "Undo can bring it back."))
+        words.append(f"What is attached ({attached}) stays, orphaned.")
+    words.append(clean(undo_text(plan.plans) or "Undo can restore it."))
     words += map(clean, left_out(plan.failed))
     title = f"Delete {digests[0] if len(digests) == 1 else counted(len(digests), 'ModelKit')}"
     pointed = {(mark.repository.reference(), mark.target) for mark in marks}
@@ -161,9 +161,9 @@ async def _confirm(context: Context, marks: Sequence[Mark], plan: Removals) -> l
 async def _apply(
     context: Context, tools: ChangeTools, marks: Sequence[Mark], plan: Removals, reason: str, typed: Sequence[str]
 ) -> Unsupported | None:
-    """Untag what is in one repository as one change, and remove the rest row by row.
+    """Untag the rows of each repository as one change, and remove the rest row by row.
 
-    Returns the refusal where the registry untags nothing after all.
+    Returns the refusal if the registry turns out not to untag.
     """
     from kittui.usecases.change.remove import apply_remove, untag_all
     from kittui.usecases.change.siblings import TagsOfBatch

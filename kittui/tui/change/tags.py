@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Retag:
-    """One row's plan, and where its tag goes."""
+    """One row's plan, and the destination of its tag."""
 
     mark: Mark
     plan: RetagPlan
@@ -49,12 +49,12 @@ class _Retag:
 
     @property
     def place(self) -> tuple[Repository, Target]:
-        """What it changes."""
+        """The repository it changes."""
         return self.destination, next(change.tag for each in self.plan.changes for change in each.changes)
 
 
 async def retag(context: Context) -> None:
-    """Give the ModelKit under the cursor, or all marked ones, another tag: one name, one plan, one answer."""
+    """Give the ModelKit under the cursor, or all marked ones, another tag, with one name, one plan and one answer."""
     from kittui.usecases.change.retag import plan_retag
 
     tools = context.ports.change_tools()
@@ -75,7 +75,7 @@ async def retag(context: Context) -> None:
 
 
 async def restore(context: Context, repository: Repository, tag: Tag, digest: Digest) -> None:
-    """Let a tag point again to what it pointed to once: a retag, with its plan shown in any case."""
+    """Point a tag back to what it once pointed to: a retag whose plan is always shown."""
     from kittui.usecases.change.retag import plan_retag
 
     context.ports.change_tools().policy.check_write(repository.reference(tag))
@@ -93,9 +93,9 @@ async def _carry_out(
     verb: str = "Retag",
     always: bool = False,
 ) -> None:
-    """Show the plans of all rows, and apply them: those of one repository as one change.
+    """Show the plans of all rows, and apply them, those of one repository as one change.
 
-    `always` is for a row that does not come from the panes: its plan is shown in any case, and their marks stay.
+    `always` is for a row that does not come from the panes: its plan is always shown, and their marks stay.
     """
     from kittui.usecases.change.retag import apply_retag
 
@@ -155,7 +155,7 @@ async def _say_done(
 
 
 def _by_repository(rows: Sequence[_Retag]) -> list[list[_Retag]]:
-    """Rows whose tags stay in one repository are one change of it, which one undo takes back; the others go alone."""
+    """Group the rows whose tags stay in one repository into one change, which one undo reverts; others go alone."""
     groups: dict[object, list[_Retag]] = {}
     for row in rows:
         groups.setdefault(id(row) if row.plan.elsewhere else row.destination.reference(), []).append(row)
@@ -163,7 +163,7 @@ def _by_repository(rows: Sequence[_Retag]) -> list[list[_Retag]]:
 
 
 def _one_plan(rows: Sequence[_Retag]) -> RetagPlan:
-    """The plans of rows as one."""
+    """Merge the plans of rows into one."""
     first = rows[0].plan
     plans = [row.plan.here for row in rows if row.plan.here is not None]
     if len(rows) == 1 or not plans:
@@ -192,7 +192,7 @@ async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
     if len(marks) > 1:
         words = [
             f"New tag of {listed([mark.target for mark in marks])}, or REPOSITORY:TAG.",
-            "{tag} is the tag of each:",
+            "{tag} is each row's tag:",
         ]
     one = _tag_check(context)
 
@@ -219,7 +219,7 @@ async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
 async def _agree(
     context: Context, rows: Sequence[_Retag], failed: Failed, title: str, *, verb: str, always: bool
 ) -> str | None:
-    """Show what moves, where there is more to know than was just typed. Returns the reason, None for a no."""
+    """Show the plan if it says more than the user just typed. Returns the reason, None for a no."""
     overwritten = [tag for row in rows for tag in row.plan.overwritten]
     missing = sum(row.plan.missing for row in rows)
     notes = [with_keys(note, context.ports.keys) for note in await _lasting(rows)]
@@ -227,7 +227,9 @@ async def _agree(
     if len(rows) == 1 and not (overwritten or missing or notes or failed or always):
         return ""
     if overwritten:
-        notes.insert(0, "The tag exists and moves." if len(rows) == 1 else f"{listed(overwritten)} exist and move.")
+        notes.insert(
+            0, "The tag exists and will move." if len(rows) == 1 else f"{listed(overwritten)} exist and will move."
+        )
     notes += left_out_notes(failed)
     changes, rest = few([change for row in rows for each in row.plan.changes for change in changes_of(each)], "tag")
     places = list(dict.fromkeys(row.destination.reference() for row in rows))
@@ -247,7 +249,7 @@ async def _agree(
 
 
 async def _lasting(rows: Sequence[_Retag]) -> list[str]:
-    """What undo can't take back, once for each repository."""
+    """What undo can't revert, once per repository."""
     from kittui.usecases.change.retag import lasting_retag_notes
 
     notes: list[str] = []
@@ -278,5 +280,5 @@ async def _destination(context: Context, repository: Repository, text: str) -> t
     place, name, target = context.ports.locate(text)
     source = await context.ports.source(place)
     if not isinstance(target, Tag):
-        raise BadReference(f"{clean(text)} names no tag", hint="Write REPOSITORY:TAG.")
+        raise BadReference(f"{clean(text)} has no tag", hint="Write REPOSITORY:TAG.")
     return source.repository(name), target

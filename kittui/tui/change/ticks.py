@@ -1,4 +1,4 @@
-"""What to unpack, as a tree of ticks: layers, and the files in them once they are listed. No widgets."""
+"""What to unpack, as a tree of ticks: layers, and their files once listed. No widgets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class FileTick:
-    """A file of a layer."""
+    """A file in a layer."""
 
     path: str
     size: int
@@ -26,7 +26,7 @@ class FileTick:
 
 @dataclass(eq=False)
 class LayerTick:
-    """A layer: ticked whole, or some of its `files`; None while they are not listed."""
+    """A layer, ticked whole or in part; `files` is None until they are listed."""
 
     layer: Layer
     ticked: bool = True
@@ -37,13 +37,13 @@ class LayerTick:
 
     @property
     def some(self) -> bool:
-        """Whether single files of it are ticked."""
+        """Whether some single files are ticked."""
         return not self.ticked and any(file.ticked for file in self.files or ())
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen: positions of whole layers, single files, the Kitfile, and the folder."""
+    """The choice: positions of whole layers, single files, the Kitfile, and the folder."""
 
     directory: Path
     layers: tuple[int, ...]
@@ -54,23 +54,23 @@ class Choice:
 
 @dataclass(eq=False)
 class Ticks:
-    """All ticks of one ModelKit; everything is ticked at first, as kit unpacks everything."""
+    """The ticks of one ModelKit; everything is ticked at first, because kit unpacks everything."""
 
     layers: list[LayerTick]
     kitfile: bool = True
     verify: bool = False
     rows: list[LayerTick | FileTick | None] = field(default_factory=list)
-    """What is shown; None is the Kitfile."""
+    """The visible rows; None is the Kitfile."""
 
     @classmethod
     def of(cls, kit: ModelKit) -> Ticks:
-        """Every layer of a ModelKit."""
+        """Create them for a ModelKit's layers."""
         ticks = cls([LayerTick(layer) for layer in kit.layers])
         ticks.unfold()
         return ticks
 
     def unfold(self) -> None:
-        """Work out the rows again."""
+        """Compute the visible rows again."""
         self.rows = [None]
         for layer in self.layers:
             self.rows.append(layer)
@@ -78,7 +78,7 @@ class Ticks:
                 self.rows.extend(layer.files or ())
 
     def toggle(self, row: LayerTick | FileTick | None) -> None:
-        """Tick or untick a row; a file of a ticked layer leaves the others of it ticked."""
+        """Tick or untick a row; unticking a file of a ticked layer leaves its other files ticked."""
         if row is None:
             self.kitfile = not self.kitfile
         elif isinstance(row, LayerTick):
@@ -98,7 +98,7 @@ class Ticks:
                     self._clear(layer)
 
     def toggle_all(self) -> None:
-        """Tick everything, or nothing where everything is."""
+        """Tick everything, or nothing if everything is ticked."""
         wanted = not (self.kitfile and all(layer.ticked for layer in self.layers))
         self.kitfile = wanted
         for layer in self.layers:
@@ -118,7 +118,7 @@ class Ticks:
         return row.ticked or any(layer.ticked and row in (layer.files or ()) for layer in self.layers)
 
     def listed(self, layer: LayerTick, entries: Sequence[FileEntry]) -> None:
-        """The files of a layer are known."""
+        """Set the files of a layer."""
         layer.files = [FileTick(entry.path, entry.size) for entry in entries if entry.type == "file"]
         layer.loading = False
         self.unfold()
@@ -130,7 +130,7 @@ class Ticks:
 
     @property
     def size(self) -> int:
-        """Bytes of what is ticked, layers as they are stored."""
+        """Bytes of what is ticked; layers count with their stored size."""
         return sum(
             layer.layer.size if layer.ticked else sum(file.size for file in layer.files or () if file.ticked)
             for layer in self.layers
@@ -138,12 +138,12 @@ class Ticks:
 
     @property
     def paths(self) -> list[str]:
-        """Paths that will be written, as far as layers are listed."""
+        """Paths that will be written, for listed layers."""
         known = [file.path for layer in self.layers for file in layer.files or () if layer.ticked or file.ticked]
         return ["Kitfile", *known] if self.kitfile else known
 
     def choice(self, directory: Path) -> Choice:
-        """What is ticked now."""
+        """The current choice."""
         return Choice(
             directory,
             tuple(layer.layer.position for layer in self.layers if layer.ticked),
@@ -154,7 +154,7 @@ class Ticks:
 
 
 def folders(text: str, limit: int = 50) -> list[str]:
-    """Folders that a typed path could become; nothing where it can't be read."""
+    """Folders that complete a typed path; empty if it can't be read."""
     try:
         path = typed_path(text)
         parent, start = (path, "") if text.endswith("/") else (path.parent, path.name)
@@ -165,7 +165,7 @@ def folders(text: str, limit: int = 50) -> list[str]:
 
 
 def in_the_way(folder: str, paths: Sequence[str], limit: int = 20_000) -> list[str]:
-    """Which of the paths are there already. Blocks."""
+    """Which of the paths exist already. Blocks."""
     try:
         directory = typed_path(folder)
     except KittuiError:

@@ -1,4 +1,4 @@
-"""Pull and push: choose, see what it costs, then let it run in the background."""
+"""Pull and push: choose, show the costs, then run in the background."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 async def pull(context: Context) -> None:
-    """Into the local store, with the parents that model references name."""
+    """Pull into the local store, with the ModelKits that model references name."""
     chosen = await one_each(context, marked(context.selection))
     if chosen is None:
         return
@@ -65,19 +65,17 @@ async def pull(context: Context) -> None:
 
 
 async def _store_name(context: Context, mark: Mark) -> str | None:
-    """What the repository is called in the store: a registry's is known, a layout's own tags have none."""
+    """The repository's name in the store: known for a registry, asked for a layout."""
     place = mark.repository.source.place
     if place.kind == "remote":
         return f"{place.host}/{mark.repository.name}"
     if mark.repository.name != WHOLE_LAYOUT:
         return mark.repository.name
-    return await context.ask(
-        InputDialog("Pull", [f"{clean(str(place))} names no repository. What shall it be called in the store?"])
-    )
+    return await context.ask(InputDialog("Pull", [f"{clean(str(place))} has no repository name. Name for the store:"]))
 
 
 async def push(context: Context) -> None:
-    """Into a registry; its name is offered where the store's repository has one."""
+    """Push into a registry; suggests the registry in the store's repository name."""
     marks = marked(context.selection)
     typed = await _ask_destination(context, marks)
     if typed is None:
@@ -92,7 +90,7 @@ async def push(context: Context) -> None:
 
 
 async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | None:
-    """Where to; for several rows one name with `{tag}`, and `{name}` where they are of several repositories."""
+    """Ask for the destination; for several rows one name with `{tag}`, and `{name}` for several repositories."""
     repositories = {mark.repository.reference(): mark.repository for mark in marks}
     offered = [reference.removeprefix("local://") for reference in repositories]
     hosts = {name.partition("/")[0] for name in offered if "/" in name}
@@ -116,9 +114,9 @@ async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | Non
         ]
         return clashing(wanted)
 
-    words = ["To which registry?"]
+    words = ["Destination:"]
     if len(marks) > 1:
-        words.append("{tag} is the tag of each, {name} its repository:")
+        words.append("{tag} is each row's tag, {name} its repository:")
     return await context.ask(
         InputDialog(
             f"Push {clean(marks[0].target) if len(marks) == 1 else f'{len(marks)} ModelKits'}",
@@ -201,21 +199,21 @@ async def _confirm_and_start(
 
 
 def _blobs(plan: MovePlan) -> dict[tuple[str, Digest], BlobPlan]:
-    """The blobs of a plan by where they go to: repositories on one disk have one place for them."""
+    """The blobs of a plan by destination: repositories on one disk share it."""
     destination = plan.transfer.destination
     where = destination.reference() if destination.files is None else str(destination.source.place)
     return {(where, blob.descriptor.digest): blob for blob in plan.transfer.blobs}
 
 
 def _bytes(plans: Sequence[MovePlan]) -> tuple[int, int]:
-    """Bytes to move and bytes in all: what several plans name is counted once."""
+    """Bytes to move and bytes in total: blobs of several plans count once."""
     blobs = {key: blob for plan in plans for key, blob in _blobs(plan).items()}.values()
     copied = sum(blob.descriptor.size for blob in blobs if blob.way == "copy")
     return copied, sum(blob.descriptor.size for blob in blobs)
 
 
 def _chains(plans: Sequence[MovePlan]) -> list[list[MovePlan]]:
-    """Plans that bring the same blob one after the other, so that it is moved once; the others side by side."""
+    """Group plans that share a blob to run one after the other, so that it is moved once; others run in parallel."""
     chains: list[tuple[set[tuple[str, Digest]], list[MovePlan]]] = []
     for plan in plans:
         wanted = {key for key, blob in _blobs(plan).items() if blob.way != "present"}
@@ -227,20 +225,20 @@ def _chains(plans: Sequence[MovePlan]) -> list[list[MovePlan]]:
 
 
 def _choices(verb: str, plans: Sequence[MovePlan]) -> list[Choice[str]]:
-    """To do it, and to do it the other way with what is attached."""
+    """The choices: with the default for attachments, and the opposite."""
     attached = [plan for plan in plans if attached_text(plan)]
     if not attached or any(plan.transfer.destination.source.traits.is_store for plan in attached):
         return [Choice("do", verb)]
-    other = f"{verb} it alone" if attached[0].referrers else f"{verb} with what is attached"
+    other = f"{verb} it alone" if attached[0].referrers else f"{verb} with attachments"
     return [Choice("do", verb), Choice("other", other)]
 
 
 def _costs(missing: int, total: int) -> str:
     if not missing:
-        return f"Nothing to move: the {size_text(total)} are there or taken over."
+        return f"Nothing to move: the {size_text(total)} exist there or are mounted."
     if missing == total:
         return f"{size_text(total)} to move."
-    return f"{size_text(missing)} to move of {size_text(total)}; the rest is there or taken over."
+    return f"{size_text(missing)} to move of {size_text(total)}; the rest exists there or is mounted."
 
 
 def _job(
@@ -254,7 +252,7 @@ def _job(
     *,
     anew: bool,
 ) -> Job:
-    """`anew`: it is planned again when its turn comes, for what another brings meanwhile."""
+    """`anew`: plan it again when its turn comes, because another transfer may have moved shared blobs."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, plan_move
 
@@ -284,7 +282,7 @@ def _job(
 
 
 async def _pull_parents(context: Context, tools: ChangeTools, plan: MovePlan, job: Job) -> None:
-    """What model references name comes along; the ModelKit itself is in the store by now, and stays."""
+    """Also pull what model references name; the ModelKit itself is in the store already, and stays."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.change.transfer import apply_move, parent_missing, parents_of, plan_move
 

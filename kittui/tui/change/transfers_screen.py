@@ -1,4 +1,4 @@
-"""The transfers pane: every transfer with its layers, bytes, rate and time left; cancel and continue."""
+"""The transfers screen: every transfer with its layers, bytes, rate and time left; cancel and resume."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from kittui.tui.widgets.rows import Rows
 ROLES = {"waiting": "muted", "running": "accent", "done": "good", "failed": "bad", "stopped": "warn"}
 MARKS = {"waiting": "…", "running": "▸", "done": "✓", "failed": "✗", "stopped": "■"}
 BAR = 12
-"""Cells of a bar."""
+"""The width of a bar in cells."""
 LAYERS = 200
-"""Layers listed of one transfer at most."""
+"""The most layers listed per transfer."""
 
 
 @dataclass(eq=False)
 class TransferRow:
-    """A line on a transfer: its title, what is said of it, or one layer."""
+    """A line of a transfer: its title, its state, or one layer."""
 
     job: Job
     cells: tuple[Spans, ...]
     part: str = ""
-    """Which of the transfer's rows it is: empty for the first, a layer's digest."""
+    """The kind of row: empty for the first, or a layer's digest."""
 
 
 class TransfersScreen(Screen[None], inherit_bindings=False):
-    """One list, redrawn a few times a second while something runs."""
+    """One list, redrawn a few times per second while something runs."""
 
     DEFAULT_CSS = """
     TransfersScreen { background: $kit-background; }
     TransfersScreen Rows { border: round $kit-accent; border-title-color: $kit-accent; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Cancel", id="transfers.cancel", tooltip="Cancel it; what is there is kept"),
-        Binding("r", "resume", "Resume", id="transfers.resume", tooltip="Go on where it stopped"),
-        Binding("question_mark", "app.help", "Help", id="transfers.help", tooltip="Every live key"),
+        Binding("x", "stop", "Cancel", id="transfers.cancel", tooltip="Cancel it; what was downloaded is kept"),
+        Binding("r", "resume", "Resume", id="transfers.resume", tooltip="Continue where it stopped"),
+        Binding("question_mark", "app.help", "Help", id="transfers.help", tooltip="All keys that work now"),
         Binding("escape,q,T", "close", "Back", id="transfers.close", tooltip="Back to the panes"),
     ]
 
@@ -71,7 +71,7 @@ class TransfersScreen(Screen[None], inherit_bindings=False):
         yield FooterBar()
 
     def on_mount(self) -> None:
-        """Look at the progress now and then."""
+        """Update the progress periodically."""
         self.query_one(Rows).border_title = "Transfers"
         self._look()
         self.query_one(Rows).focus()
@@ -83,7 +83,7 @@ class TransfersScreen(Screen[None], inherit_bindings=False):
         self._rows = [row for job in reversed(self._jobs.jobs) for row in _rows_of(job)]
         if not self._rows:
             hint = Job("", "", None, None)  # type: ignore[arg-type]
-            text = (("No transfer yet: p pulls and P pushes the ModelKit under the cursor.", "muted"),)
+            text = (("No transfers yet: p pulls and P pushes the ModelKit under the cursor.", "muted"),)
             self._rows = [TransferRow(hint, ((), text, (), ()))]
         same = None
         if isinstance(current, TransferRow):
@@ -93,7 +93,7 @@ class TransfersScreen(Screen[None], inherit_bindings=False):
 
     @on(Rows.Highlighted)
     def _tell(self) -> None:
-        """Only the keys that do something for the transfer under the cursor."""
+        """Show only the keys that work on the transfer under the cursor."""
         job = self._job
         keys = self._moving.ports.keys
         hints = []
@@ -118,7 +118,7 @@ class TransfersScreen(Screen[None], inherit_bindings=False):
             self._jobs.stop(self._job)
 
     def action_resume(self) -> None:
-        """Go on with the transfer under the cursor."""
+        """Continue the transfer under the cursor."""
         if self._job is None or not self._job.resumable:
             self.notify("No transfer that stopped is under the cursor.", markup=False)
         else:
@@ -130,7 +130,7 @@ class TransfersScreen(Screen[None], inherit_bindings=False):
 
 
 def _rows_of(job: Job) -> list[TransferRow]:
-    """The transfer, how far it is in words, and while it runs its layers."""
+    """The transfer, its progress, and while it runs its layers."""
     role = ROLES[job.state]
     percent = 100 if job.state == "done" else job.percent
     bar = bar_text(percent, 100, BAR)
@@ -169,9 +169,9 @@ def _said(job: Job) -> str:
     if job.state == "failed" and job.error is not None:
         return clean(job.error.message)
     if job.state == "stopped":
-        return f"Stopped; the {size_text(progress.done)} here are kept."
+        return f"Stopped; the {size_text(progress.done)} so far are kept."
     if job.state == "waiting":
-        return "Waits for the transfers before it."
+        return "Waiting for the transfers before it."
     if job.state == "done":
         return size_text(progress.total) if progress.total else ""
     if job.asks:
@@ -179,11 +179,11 @@ def _said(job: Job) -> str:
     if progress.note:
         return clean(progress.note)
     if progress.stalled:
-        return "Nothing came for some seconds; it is tried again by itself."
+        return "No data for some seconds; retrying automatically."
     return progress_text(progress)
 
 
 async def show_transfers(context: Context) -> None:
-    """Open the pane."""
+    """Open the screen."""
 
     context.show(TransfersScreen(context, context.program.state(Jobs)))

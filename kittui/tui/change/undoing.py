@@ -1,4 +1,4 @@
-"""Undo and redo: what is turned is shown, then done."""
+"""Undo and redo: shows the plan, then applies it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def undo(context: Context) -> None:
-    """Take the last tag change in this repository back."""
+    """Undo the last tag change in this repository."""
     from kittui.usecases.change.undo import plan_undo
 
     tools, repository = context.ports.change_tools(), context.selection.repository
@@ -37,7 +37,7 @@ async def undo(context: Context) -> None:
     except NotFound:
         if not await _can_redo(repository, tools):
             raise
-        context.toast("What kittui changed here is undone already.", undo=REDO, how="redoes it")
+        context.toast("All changes by kittui here are undone already.", undo=REDO, how="redoes it")
         return
     await _turn(context, tools, turn, "Undo")
 
@@ -90,7 +90,7 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
         context.changed(repository)
     said = done_text(plan, done.unseen)
     if verb == "Redo":
-        context.toast(f"Done again: {said}", undo=UNDO)
+        context.toast(f"Redone: {said}", undo=UNDO)
         return
     works = await _can_redo(repository, tools)
     context.toast(f"Undone: {said}", undo=REDO if works else None, how="redoes it")
@@ -106,7 +106,7 @@ async def _can_redo(repository: Repository, tools: ChangeTools) -> bool:
 
 
 def _names(context: Context, repository: Repository) -> dict[Digest, tuple[str, ...]]:
-    """What the tags pane knows: tags by digest."""
+    """Tags by digest, as known in the tags pane."""
     found: dict[Digest, tuple[str, ...]] = {}
     for tag, digest in sorted(context.browser.known_digests(repository).items()):
         found[digest] = (*found.get(digest, ()), tag)

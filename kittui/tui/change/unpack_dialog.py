@@ -1,4 +1,4 @@
-"""The unpack dialog: layers and files to tick, the folder with completion, sizes adding up, what is in the way."""
+"""The unpack dialog: layers and files to tick, the folder with completion, total size, and existing files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from kittui.usecases.inspect.inspector import Inspector
 
 REST = 9
-"""Lines of the dialog besides its tree."""
+"""Lines of the dialog without its tree."""
 
 Row = LayerTick | FileTick | None
 
 
 class UnpackDialog(Dialog[Choice]):
-    """Answers what to unpack and where."""
+    """Asks what to unpack and where."""
 
     DEFAULT_CSS = """
     UnpackDialog Box { width: 90; }
@@ -50,13 +50,18 @@ class UnpackDialog(Dialog[Choice]):
         ("unpack.turn", "Folder"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Take it, or leave it"),
-        Binding("a", "tick_all", "All", id="unpack.all", tooltip="Take everything, or nothing"),
-        Binding("v", "verify", "Verify", id="unpack.verify", tooltip="Read whole layers, so that files are verified"),
+        Binding("space", "tick", "Tick", id="unpack.tick", tooltip="Tick or untick it"),
+        Binding("a", "tick_all", "All", id="unpack.all", tooltip="Tick everything, or nothing"),
+        Binding("v", "verify", "Verify", id="unpack.verify", tooltip="Read whole layers, to verify the files"),
         Binding(
-            "tab", "turn", "Folder", id="unpack.turn", tooltip="Complete the folder, else to the layers", priority=True
+            "tab",
+            "turn",
+            "Folder",
+            id="unpack.turn",
+            tooltip="Complete the folder, else go to the layers",
+            priority=True,
         ),
-        Binding("up", "layers", "Layers", id="unpack.layers", tooltip="From the folder to the layers", show=False),
+        Binding("up", "layers", "Layers", id="unpack.layers", tooltip="Go from the folder to the layers", show=False),
     ]
 
     def __init__(
@@ -68,7 +73,7 @@ class UnpackDialog(Dialog[Choice]):
         folder: str,
         problem: str = "",
     ) -> None:
-        """`problem` says why it opens again with the choices made before."""
+        """`problem` is why it opens again with the previous choices."""
         super().__init__(f"Unpack {clean(target)}")
         self._repository, self._inspector = repository, inspector
         self._ticks, self._problem = ticks, problem
@@ -77,7 +82,7 @@ class UnpackDialog(Dialog[Choice]):
 
     @property
     def decides(self) -> bool:
-        """Enter unpacks, from the folder and from the layers."""
+        """Enter unpacks, both in the folder field and in the layers."""
         return True
 
     @property
@@ -85,22 +90,22 @@ class UnpackDialog(Dialog[Choice]):
         return isinstance(self.focused, Rows)
 
     def hints(self) -> Sequence[tuple[str, str]]:
-        """The keys that do something where the cursor is."""
+        """The keys that work at the cursor."""
         turn = ("unpack.turn", "Complete" if self._completes else "Layers")
         return (*(self.IN_LAYERS if self._in_layers else (turn,)), *self.HINTS)
 
     def on_descendant_focus(self) -> None:
-        """The folder and the layers have keys of their own."""
+        """The folder and the layers have different keys."""
         self.show_hints()
         self._sum()
 
     def _offers(self) -> list[str]:
-        """What the folder could be completed to, once something was typed."""
+        """Completions of the folder, once something was typed."""
         folder = self.query_one(Input).value
         return folders(folder) if folder != self._folder and not self._in_layers else []
 
     def body(self) -> ComposeResult:
-        """Where from, the tree, the folder, the sums."""
+        """The source, the tree, the folder, the totals."""
         yield Words([Content.assemble((clean(self._reference), "$kit-muted"))])
         columns = [Column("", 3, sticky=True), Column("", 30, flex=True, sticky=True), Column("", 9, "right")]
         yield Rows[Row](columns, self._cells, id, titles=False)
@@ -112,7 +117,7 @@ class UnpackDialog(Dialog[Choice]):
         yield Words([""])
 
     def on_mount(self) -> None:
-        """The folder is asked for: what is typed takes its place."""
+        """Focus the folder; typing replaces it."""
         self._show()
         self.query_one(Input).focus()
         self._sum()
@@ -165,34 +170,34 @@ class UnpackDialog(Dialog[Choice]):
         self._sum()
 
     def on_resize(self) -> None:
-        """Use the room that there is."""
+        """Fit the available space."""
         self._show()
 
     def _show(self) -> None:
-        """The rows, all of them where they fit beside the rest of the dialog."""
+        """Show the rows, all of them if they fit into the dialog."""
         rows = self.query_one(Rows)
         rows.show(self._ticks.rows)
         rows.styles.height = max(3, min(len(self._ticks.rows), self.app.size.height - REST))
 
     def action_tick(self) -> None:
-        """Take the row, or leave it."""
+        """Tick or untick the row."""
         rows = self.query_one(Rows)
         if rows.has_focus and rows.rows:
             self._ticks.toggle(rows.rows[rows.cursor])
             self._redraw()
 
     def action_tick_all(self) -> None:
-        """Take everything, or nothing."""
+        """Tick everything, or nothing."""
         self._ticks.toggle_all()
         self._redraw()
 
     def action_verify(self) -> None:
-        """Whether layers are read whole for single files."""
+        """Toggle reading whole layers for single files."""
         self._ticks.verify = not self._ticks.verify
         self._redraw()
 
     def action_turn(self) -> None:
-        """To the folder; there, take the first completion of what was typed, or back to the layers."""
+        """Go to the folder; there, take the first completion, or go back to the layers."""
         entry = self.query_one(Input)
         if not entry.has_focus:
             entry.focus()
@@ -204,7 +209,7 @@ class UnpackDialog(Dialog[Choice]):
             self.action_layers()
 
     def action_layers(self) -> None:
-        """To the layers."""
+        """Go to the layers."""
         self.query_one(Rows).focus()
 
     @on(Rows.Opened)
@@ -232,7 +237,7 @@ class UnpackDialog(Dialog[Choice]):
 
     @work(exclusive=True, group="unpack.sum")
     async def _sum(self) -> None:
-        """Say what it comes to."""
+        """Update the totals."""
         ticks = self._ticks
         folder = self.query_one(Input).value.strip()
         taken = await in_thread(in_the_way, folder, ticks.paths) if folder else []
@@ -248,7 +253,7 @@ class UnpackDialog(Dialog[Choice]):
                 words += f" {self.key('unpack.verify')} {other}."
             parts.append(Content.assemble((words, "$kit-good" if ticks.verify else "$kit-warn")))
         if taken:
-            parts.append(Content.assemble((f"in the way: {listed(taken)}; you will be asked", "$kit-warn")))
+            parts.append(Content.assemble((f"already there: {listed(taken)}; you will be asked", "$kit-warn")))
         if offers := self._offers():
             parts.append(Content.assemble((f"Tab: {listed(offers, 3)}", "$kit-muted")))
         self._completes = bool(offers)

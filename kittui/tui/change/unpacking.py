@@ -1,4 +1,4 @@
-"""Unpack: the dialog, then a transfer that asks about files that are in the way."""
+"""Unpack: the dialog, then a transfer that asks about existing files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 async def unpack(context: Context) -> None:
-    """Ask what and where, and do it in the background; several marked ones are unpacked whole, side by side."""
+    """Ask what to unpack and where, and run it in the background; several marks are unpacked whole, in parallel."""
     tools = context.ports.change_tools()
     picked = await one_each(context, marked(context.selection))
     if picked is None:
@@ -63,7 +63,7 @@ async def unpack(context: Context) -> None:
 async def _unpack_several(
     context: Context, tools: ChangeTools, marks: Sequence[Mark], unread: Sequence[tuple[Mark, KittuiError]]
 ) -> None:
-    """One folder for all, each whole in a folder of its own below it."""
+    """Unpack several ModelKits whole, each into its own subfolder."""
 
     async def read(mark: Mark) -> tuple[Mark, ModelKit]:
         return mark, await context.ports.modelkit(mark.repository, mark.target)
@@ -75,7 +75,7 @@ async def _unpack_several(
         return
     names = _folder_names([mark for mark, _ in kits])
     size = sum(layer.size for _, kit in kits for layer in kit.layers)
-    words = [f"{counted(len(kits), 'ModelKit')}, {size_text(size)}, each whole in a folder of its own below this one:"]
+    words = [f"{counted(len(kits), 'ModelKit')}, {size_text(size)}, each whole into its own subfolder of:"]
     words += left_out_notes(failed)
 
     def taken(text: str) -> str:
@@ -84,7 +84,7 @@ async def _unpack_several(
         except KittuiError as error:
             return clean(error.message)
         there = [name for name in names if (top / name).exists()]
-        return f"There already: {listed(there)}. Choose another folder." if there else ""
+        return f"These exist already: {listed(there)}. Choose another folder." if there else ""
 
     text = await context.ask(
         InputDialog(
@@ -109,7 +109,7 @@ async def _unpack_several(
 
 
 def _folder_names(marks: Sequence[Mark]) -> list[str]:
-    """NAME-TAG of each; of several repositories with one name, the later ones are numbered."""
+    """NAME-TAG for each; duplicates are numbered."""
     found: list[str] = []
     for mark in marks:
         tag = mark.target.short if isinstance(mark.target, Digest) else mark.target
@@ -121,11 +121,11 @@ def _folder_names(marks: Sequence[Mark]) -> list[str]:
 
 
 Again = Callable[["StorageError", "Ticked", float], Awaitable["Ticked | None"]]
-"""Asks anew where a folder can't be written to, with the choices made; None is a no."""
+"""Asks again if the folder can't be written, keeping the choices; None means cancelled."""
 
 
 def _job(context: Context, tools: ChangeTools, mark: Mark, chosen: Ticked, again: Again | None = None) -> Job:
-    """Where every layer is taken, the parents come along, as with `kit unpack`."""
+    """With all layers ticked, parents are unpacked too, as with `kit unpack`."""
     from kittui.transfer.progress import Progress
     from kittui.usecases.unpack.apply import apply_unpack
     from kittui.usecases.unpack.plan import plan_unpack
@@ -174,9 +174,9 @@ ANSWERS: tuple[Choice[tuple[str, bool]], ...] = (
     Choice(("keep", False), "Keep mine", "this file"),
     Choice(("both", False), "Keep both", "the new one as NAME (2)"),
     Choice(("overwrite", False), "Overwrite", "this file"),
-    Choice(("keep", True), "Keep all mine", "this one and all that follow"),
-    Choice(("both", True), "Keep both of all", "this one and all that follow"),
-    Choice(("overwrite", True), "Overwrite all", "this one and all that follow"),
+    Choice(("keep", True), "Keep all mine", "this one and all following"),
+    Choice(("both", True), "Keep both of all", "this one and all following"),
+    Choice(("overwrite", True), "Overwrite all", "this one and all following"),
 )
 
 
@@ -186,12 +186,12 @@ async def ask_about(context: Context, paths: Sequence[str], since: float | None 
 
     answers: dict[str, Decision] = {}
     for number, path in enumerate(paths, 1):
-        title = f"{number} of {counted(len(paths), 'file')} in the way"
-        # The first may wait in the header; the rest follow at once.
+        title = f"{number} of {counted(len(paths), 'file')} exist already"
+        # The first question may wait in the header; the rest follow at once.
         began = since if number == 1 else None
         found = await context.ask(ChoiceDialog(title, ANSWERS, [clean(path), ""]), since=began)
         if found is None:
-            raise Interrupted("nothing was unpacked", hint="The files in the way are as they were.")
+            raise Interrupted("nothing was unpacked", hint="The existing files were left unchanged.")
         decision: Decision = "overwrite" if found[0] == "overwrite" else "keep" if found[0] == "keep" else "both"
         if found[1]:
             return Decisions(decision, answers)

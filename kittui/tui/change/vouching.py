@@ -1,4 +1,4 @@
-"""Sign, approve, reject and attest: what is said of a ModelKit, with which key, then written into the registry."""
+"""Sign, approve, reject and attest: asks for the statement and the key, then writes it to the registry."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 SIGN, APPROVE, REJECT, ATTEST = "sign", "approve", "reject", "attest"
 DONE: Final = {SIGN: "Signed", APPROVE: "Approved", REJECT: "Rejected", ATTEST: "Attested"}
 SHOWN: Final = 6
-"""Reviews that are named."""
+"""The most reviews shown."""
 
 
 async def vouch(context: Context) -> None:
-    """Ask what to say of the tag under the cursor or the marked ones, with which key and why, and write it."""
+    """Ask for a statement about the tag under the cursor or the marked ones, its key and reason, and write it."""
     from kittui.usecases.trust.sign import check_attach
 
     marks = marked(context.selection)
@@ -51,10 +51,10 @@ async def vouch(context: Context) -> None:
     champion = clean(context.ports.settings.lifecycle.champion)
     about = clean(marks[0].reference) if len(marks) == 1 else f"{len(marks)} marked ModelKits"
     choices = [
-        Choice(SIGN, "Sign", "your key vouches for it"),
-        Choice(APPROVE, f"Approve for {champion}", "your yes; the last word counts"),
-        Choice(REJECT, f"Reject for {champion}", "records your refusal; it is not a signature"),
-        Choice(ATTEST, "Attest", "state what a JSON file says: a test result, a BOM"),
+        Choice(SIGN, "Sign", "sign the digest with your key"),
+        Choice(APPROVE, f"Approve for {champion}", "signed approval; your latest decision counts"),
+        Choice(REJECT, f"Reject for {champion}", "signed rejection; not a signature of the ModelKit"),
+        Choice(ATTEST, "Attest", "attach a JSON file as a statement: a test result, a BOM"),
     ]
     what = await context.ask(ChoiceDialog("Vouch", choices, (about, "")))
     if what is None:
@@ -125,11 +125,14 @@ async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple
     against = {reference: present for reference, present, *_ in looked if present is not None}
     left = [why for _, _, why, _ in looked if why]
     if not left:
-        return against, [*said, f"Every change against the present {clean(champion)} is ticked: your approval says so."]
+        return against, [
+            *said,
+            f"Every change against the present {clean(champion)} is ticked: your approval states that.",
+        ]
     why = clean(left[0][:1].upper() + left[0][1:])
     if against:
-        return against, [*said, f"{why}: your approval calls {len(against)} of the {len(marks)} reviewed."]
-    return against, [*said, f"{why}: your approval does not call {'it' if len(marks) == 1 else 'them'} reviewed."]
+        return against, [*said, f"{why}: your approval states a review for {len(against)} of the {len(marks)}."]
+    return against, [*said, f"{why}: X {'it' if len(marks) == 1 else 'them'} reviewed."]
 
 
 async def _decided(
@@ -162,7 +165,7 @@ async def _said(
         draft = "\n".join([title, *(mark.reference for mark in marks)])
         reason = await context.ask(InputDialog(title, asked, placeholder="reason", draft=draft))
         return None if reason is None else (reason.strip(), "")
-    words = ("The type of what is stated: a URI, or one of", "cyclonedx, provenance, spdx, svr, test-result, vsa")
+    words = ("The predicate type: a URI, or one of", "cyclonedx, provenance, spdx, svr, test-result, vsa")
     kind = await context.ask(InputDialog("Attest", words, value="test-result", check=_wrong_type))
     if kind is None:
         return None
@@ -185,18 +188,18 @@ def _wrong_file(text: str) -> str:
     try:
         path = typed_path(text.strip())
         if text.strip() and path.is_dir():
-            return "That is a folder; name the file."
+            return "That is a folder; enter a file."
         return "" if text.strip() and path.exists() else "There is no such file."
     except (KittuiError, OSError, ValueError):
         return "There is no such file."
 
 
 async def _signer(context: Context, what: str) -> Signer | None:
-    """The signer of the key that the user confirms; the configured one is offered."""
+    """The signer for the key that the user confirms; suggests the configured one."""
     known = context.ports.trust.signing_key
     words = (
-        "Your private key: PEM, or cosign's own form; or the public key of signing_command.",
-        "A passphrase is asked for where it has one.",
+        "Your private key (PEM, or cosign's format), or the public key of signing_command.",
+        "You are asked for its passphrase, if it has one.",
     )
     text = await context.ask(
         InputDialog(
@@ -225,7 +228,7 @@ async def _write(
     from kittui.trust.statements import predicate_uri
     from kittui.usecases.trust.sign import attest, read_predicate, review, sign
 
-    # The digest that the user saw, not what the tag points to by now.
+    # The digest that the user saw, not what the tag points to now.
     target = mark.digest or mark.target
     if what == SIGN:
         return await sign(mark.repository, target, signer)

@@ -1,4 +1,4 @@
-"""Plans in words: digests with the tags they are known by, sizes, times left."""
+"""Plans as text: digests with their tags, sizes, times left."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def changes_of(plan: ChangePlan) -> list[Change]:
 
 
 def notes_of(plan: ChangePlan, keys: KeyNames) -> list[str]:
-    """What else there is to know before saying yes, cleaned."""
+    """Remarks to show before confirming, cleaned."""
     return [clean(with_keys(note, keys)) for note in words.notes_of(plan)]
 
 
 def attached_notes(plans: Sequence[MovePlan]) -> list[str]:
-    """What refers to the ModelKits that are moved, and whether it goes along: counted over all of them."""
+    """What refers to the transferred ModelKits, in total, and whether it is copied too."""
     notes = []
     for goes in (True, False):
         text = words.attached_text(*(plan for plan in plans if plan.referrers == goes))
         if text:
             to = "it" if len(plans) == 1 else "them"
-            notes.append(clean(f"Attached to {to}: {text} ({'taken along' if goes else 'left where it is'})."))
+            notes.append(clean(f"Attached to {to}: {text} ({'copied too' if goes else 'not copied'})."))
     return notes
 
 
 def moment_text(written: str) -> str:
-    """A time of the journal on the user's clock: `07:15` today, `21 Nov 07:15` before."""
+    """A journal time in local time: `07:15` today, `21 Nov 07:15` before."""
     try:
         moment = datetime.fromisoformat(written).astimezone()
     except ValueError:
@@ -60,12 +60,12 @@ def time_text(seconds: float | None) -> str:
 
 
 def left_text(seconds: float | None) -> str:
-    """`1:12 left`; nothing where it is not known."""
+    """`1:12 left`; empty if unknown."""
     return f"{text} left" if (text := time_text(seconds)) else ""
 
 
 def progress_text(progress: Progress) -> str:
-    """Bytes, rate and time left of a transfer, or what it does besides moving bytes."""
+    """Bytes, rate and time left of a transfer, or what else it is doing."""
     parts = [f"{size_text(progress.done)} of {size_text(progress.total)}"]
     if progress.phase not in ("moving", "planning"):
         parts.append(progress.phase)
@@ -75,12 +75,12 @@ def progress_text(progress: Progress) -> str:
 
 
 def listed(names: Sequence[str], limit: int = 4) -> str:
-    """Names in a sentence, cleaned; the rest counted."""
+    """Names as a list in a sentence, cleaned; the rest is counted."""
     shown = ", ".join(clean(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
 def few(changes: Sequence[Change], noun: str, limit: int = 8) -> tuple[list[Change], list[str]]:
-    """As many rows as a dialog has room for, and a note that counts the rest."""
+    """As many rows as fit into a dialog, and a note with the number of the rest."""
     rest = len(changes) - limit
     return list(changes[:limit]), [f"and {counted(rest, f'more {noun}')}"] if rest > 0 else []

@@ -1,4 +1,4 @@
-"""What there is to see of a row: hunks, rows of tables, figures of tensors. Lines are created as they are looked at."""
+"""The details of a row: hunks, table rows, tensor statistics. Lines are created as they come into view."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _AHEAD = 3
 
 
 class Detail(Lines):
-    """Lines that are created as they come into view, with a stop at each hunk."""
+    """A pane whose lines are created as they come into view, with a stop at each hunk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,12 +197,12 @@ def lines_of(
 
 
 def _title(entry: Entry, *facts: str) -> Line:
-    """What it is, what became of it, and what else there is to say of it in a few words."""
+    """The title: what it is, how it changed, and a few more words."""
     words: list[str] = [clean(entry.title)]
     status = (f"  {MARKS[entry.status]} ", f"{STATUS_ROLES[entry.status]}+bold") if entry.status else ("", "text")
     said = " · ".join(part for part in (entry.status.replace("_", " ") if entry.status else "", *facts) if part)
     if isinstance(entry.subject, ValueChange) and entry.status == "moved":
-        said = said.replace("moved", "in another order", 1)
+        said = said.replace("moved", "reordered", 1)
     return ((words[0], "text+bold"), status, (said, "muted"))
 
 

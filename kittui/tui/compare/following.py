@@ -1,4 +1,4 @@
-"""What to follow over the versions: the file or tensor under the cursor, else a Kitfile value that is chosen."""
+"""Chooses what to follow across versions: the file or tensor under the cursor, else a Kitfile value."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ async def _chosen(context: Context) -> Subject | None:
 
     values = values_by_path(without_digests(exact_kitfile(kit)))
     if not values:
-        raise NotFound(f"{clean(target, limit=30)} has no Kitfile", hint="Put the cursor on a file of it, in pane 3.")
+        raise NotFound(
+            f"{clean(target, limit=30)} has no Kitfile", hint="Put the cursor on one of its files, in pane 3."
+        )
     offers = [Offer(path, value_words(value, 60), reference=path) for path, value in values.items()]
-    answer = await context.ask(PickDialog("Which Kitfile value, over all versions?", offers, verb="Follow"))
+    answer = await context.ask(PickDialog("Kitfile value to follow across all versions:", offers, verb="Follow"))
     return Subject("value", answer.reference) if answer is not None else None

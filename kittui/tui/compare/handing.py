@@ -1,4 +1,4 @@
-"""What the cursor is on, in the user's own programs: the newer side, or both."""
+"""Opens what is under the cursor in the user's own programs: the newer side, or both."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ async def hand_over(program: Program, reading: Reading, comparison: Comparison, 
     elif key.startswith("Kitfile"):
         old, new = await kitfiles_of(reading.case, reading.sides, comparison)
     else:
-        raise UsageError("this is not one file", hint="Put the cursor on a file, or on a value of the Kitfile.")
+        raise UsageError(
+            "this row is not a single file", hint="Put the cursor on a file, or on a value of the Kitfile."
+        )
     original = new or old
     if original is None:
-        raise UsageError("neither side has a file here that can be read", hint="Put the cursor on another row.")
+        raise UsageError("neither side has a readable file here", hint="Put the cursor on another row.")
     if how == "compare" and old is not None and new is not None:
         await outside.compare(program, old, new)
         return

@@ -1,4 +1,4 @@
-"""The keys of the comparison, and which of them the footer names."""
+"""The keys of the comparison, and those shown in its footer."""
 
 from __future__ import annotations
 
@@ -20,23 +20,37 @@ BINDINGS: Final[list[BindingType]] = [
         "hunk(1)",
         "Next hunk",
         id="compare.next-hunk",
-        tooltip="Next changed lines or rows, or the next change that has none",
+        tooltip="Next hunk, or the next change without hunks",
     ),
     Binding(
         "left_square_bracket",
         "hunk(-1)",
         "Previous hunk",
         id="compare.previous-hunk",
-        tooltip="Previous changed lines, rows or change",
+        tooltip="Previous hunk or change",
     ),
     Binding("f", "filter", "Filter", id="compare.filter", tooltip="Only changed, only added … everything"),
-    Binding("tilde", "only('~')", "Only changed", id="compare.only-changed", tooltip="Only what changed; again: all"),
-    Binding("plus", "only('+')", "Only added", id="compare.only-added", tooltip="Only what was added; again: all"),
     Binding(
-        "minus", "only('-')", "Only removed", id="compare.only-removed", tooltip="Only what was removed; again: all"
+        "tilde", "only('~')", "Only changed", id="compare.only-changed", tooltip="Show only what changed; again for all"
     ),
-    Binding("s", "beside", "Side by side", id="compare.beside", tooltip="Side by side, or one below the other"),
-    Binding("S", "cut", "Cut", id="compare.cut", tooltip="Cut long lines off, or wrap them"),
+    Binding(
+        "plus", "only('+')", "Only added", id="compare.only-added", tooltip="Show only what was added; again for all"
+    ),
+    Binding(
+        "minus",
+        "only('-')",
+        "Only removed",
+        id="compare.only-removed",
+        tooltip="Show only what was removed; again for all",
+    ),
+    Binding(
+        "s",
+        "beside",
+        "Side by side",
+        id="compare.beside",
+        tooltip="Show old and new side by side, or one below the other",
+    ),
+    Binding("S", "cut", "Cut", id="compare.cut", tooltip="Truncate long lines, or wrap them"),
     Binding(
         "full_stop,shift+right,l,right",
         "sideways(1)",
@@ -52,24 +66,28 @@ BINDINGS: Final[list[BindingType]] = [
         "context(1)",
         "More context",
         id="compare.more-context",
-        tooltip="More unchanged lines around changes",
+        tooltip="Show more unchanged lines around changes",
     ),
     Binding(
         "left_curly_bracket",
         "context(-1)",
         "Less context",
         id="compare.less-context",
-        tooltip="Fewer unchanged lines around changes",
+        tooltip="Show fewer unchanged lines around changes",
     ),
-    Binding("z", "whole", "Fold", id="compare.fold", tooltip="Unfold the unchanged parts of texts, or fold them"),
+    Binding("z", "whole", "Fold", id="compare.fold", tooltip="Show the unchanged parts of texts, or fold them"),
     Binding(
-        "o", "outputs", "Outputs", id="compare.outputs", tooltip="Unfold what a notebook's cells printed, or fold it"
+        "o", "outputs", "Outputs", id="compare.outputs", tooltip="Show the outputs of notebook cells, or fold them"
     ),
-    Binding("W", "spaces", "White space", id="compare.spaces", tooltip="Ignore white space in texts, or not"),
-    Binding("slash", "search", "Search", id="compare.search", tooltip="Search all of it, the Kitfile too"),
-    Binding("space", "seen", "Seen", id="compare.seen", tooltip="Tick the change as seen, or not; the next one"),
+    Binding("W", "spaces", "White space", id="compare.spaces", tooltip="Ignore white space in texts, or compare it"),
+    Binding(
+        "slash", "search", "Search", id="compare.search", tooltip="Search the whole comparison, including the Kitfile"
+    ),
+    Binding(
+        "space", "seen", "Seen", id="compare.seen", tooltip="Tick or untick the change as reviewed, and go to the next"
+    ),
     Binding("a", "note", "Note", id="compare.note", tooltip="Attach a note to the change"),
-    Binding("v", "verdict", "Verdict", id="compare.verdict", tooltip="Approve or reject; kept for these digests"),
+    Binding("v", "verdict", "Verdict", id="compare.verdict", tooltip="Approve or reject; saved for these digests"),
     Binding("e", "outside('edit')", "Editor", id="compare.edit", tooltip="Open the file in $VISUAL or $EDITOR"),
     Binding("vertical_line", "outside('page')", "Pager", id="compare.page", tooltip="Pipe the file to $PAGER"),
     Binding("D", "outside('compare')", "Difftool", id="compare.difftool", tooltip="Open both sides in the difftool"),
@@ -77,18 +95,22 @@ BINDINGS: Final[list[BindingType]] = [
     Binding("m", "report", "Report", id="compare.report", tooltip="Copy or save the report"),
     Binding("w", "swap", "Swap", id="compare.swap", tooltip="Swap the sides"),
     Binding(
-        "i,H", "timeline", "Timeline", id="compare.timeline", tooltip="This value, file or tensor over all versions"
+        "i,H",
+        "timeline",
+        "Timeline",
+        id="compare.timeline",
+        tooltip="Follow this value, file or tensor across all versions",
     ),
     Binding("y", "copy", "Copy", id="compare.copy", tooltip="Copy what the detail pane shows"),
     Binding("r", "again", "Refresh", id="compare.refresh", tooltip="Compare again"),
     Binding("tab,shift+tab", "other_pane", "Other pane", id="compare.pane", tooltip="Tree or detail"),
-    Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="Every live key"),
+    Binding("question_mark", "app.help", "Help", id="compare.help", tooltip="All keys that work now"),
     Binding(
         "escape,q",
         "back",
         "Back",
         id="compare.back",
-        tooltip="End the search; to the tree; stop reading values; to the tags",
+        tooltip="End the search, go to the tree, stop reading values, or go back",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""How texts are compared line by line: what each key changes about it, and the sentence that says so."""
+"""The rules for comparing texts by line: what each key changes, and the message about it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def with_context(rules: LineRules, step: int) -> tuple[LineRules, str]:
     """More (`step` 1) or fewer (-1) unchanged lines around changes."""
     at = min(range(len(CONTEXTS)), key=lambda place: abs(CONTEXTS[place] - rules.context))
     wanted = CONTEXTS[max(0, min(len(CONTEXTS) - 1, at + step))]
-    ends = {CONTEXTS[0]: ", the fewest", CONTEXTS[-1]: ", the most"}
+    ends = {CONTEXTS[0]: ", the minimum", CONTEXTS[-1]: ", the most"}
     return replace(rules, context=wanted), f"Context: {counted(wanted, 'line')}{ends.get(wanted, '')}."
 
 
 def with_folds_turned(rules: LineRules) -> tuple[LineRules, str]:
     """Texts whole where unchanged parts were folded, else folded."""
     if rules.context < WHOLE:
-        return replace(rules, context=WHOLE), "Unchanged parts are unfolded."
+        return replace(rules, context=WHOLE), "Unchanged parts are shown."
     return replace(rules, context=CONTEXT), "Unchanged parts are folded."
 
 

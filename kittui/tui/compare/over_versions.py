@@ -1,4 +1,4 @@
-"""One value, file or tensor over a repository's versions: what it was in each, and with which one it changed."""
+"""The timeline screen: one value, file or tensor in each of a repository's versions, and where it changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COLUMNS: Final = (
 )
 HINTS: Final = (
     ("timeline.next", "Next change", "screen.change(1)"),
-    ("timeline.compare", "Compare with the one before", "screen.compare"),
+    ("timeline.compare", "Compare with the previous one", "screen.compare"),
     ("timeline.filter", "Filter", "screen.filter"),
     ("timeline.copy", "Copy", "screen.copy"),
     ("timeline.help", "Help", "app.help"),
@@ -51,20 +51,26 @@ HINTS: Final = (
 
 
 class TimelineScreen(RowsScreen[Moment]):
-    """The versions of a repository, oldest first, each with its value; Enter compares it with the one before."""
+    """The versions of a repository, oldest first, each with its value; Enter compares with the previous one."""
 
     DEFAULT_CSS = """
     TimelineScreen Lines { height: 7; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "change(1)", "Next", id="timeline.next", tooltip="Next version that changed it"),
-        Binding("N", "change(-1)", "Previous", id="timeline.previous", tooltip="Previous version that changed it"),
-        Binding("d", "compare", "Compare", id="timeline.compare", tooltip="Compare it with the version before"),
-        Binding("slash", "filter", "Filter", id="timeline.filter", tooltip="Versions, digests, values; Esc clears"),
+        Binding("n", "change(1)", "Next", id="timeline.next", tooltip="Go to the next version that changed it"),
+        Binding(
+            "N", "change(-1)", "Previous", id="timeline.previous", tooltip="Go to the previous version that changed it"
+        ),
+        Binding("d", "compare", "Compare", id="timeline.compare", tooltip="Compare it with the previous version"),
+        Binding(
+            "slash", "filter", "Filter", id="timeline.filter", tooltip="Filter by version, digest or value; Esc clears"
+        ),
         Binding("r", "reload", "Reload", id="timeline.reload", tooltip="Read the versions again"),
-        Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy the versions that are shown, and their values"),
-        Binding("question_mark", "app.help", "Help", id="timeline.help", tooltip="Every key that is live now"),
-        Binding("escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Stop reading, drop the filter, or back"),
+        Binding("y", "copy", "Copy", id="timeline.copy", tooltip="Copy the visible versions and their values"),
+        Binding("question_mark", "app.help", "Help", id="timeline.help", tooltip="All keys that work now"),
+        Binding(
+            "escape,q,i,H", "close", "Back", id="timeline.close", tooltip="Stop reading, clear the filter, or go back"
+        ),
     ]
 
     BEGINS_ON_TOP = False
@@ -180,7 +186,7 @@ class TimelineScreen(RowsScreen[Moment]):
     def _detail(self) -> None:
         moment = self._rows.current
         if moment is None:
-            self._lines.show(Page([(("The filter leaves nothing." if self._needle else "", "muted"),)]))
+            self._lines.show(Page([(("Nothing matches the filter." if self._needle else "", "muted"),)]))
             return
         before = self._before(moment)
         lines: list[Line] = [
@@ -222,7 +228,7 @@ class TimelineScreen(RowsScreen[Moment]):
         moment = self._rows.current
         before = self._before(moment) if moment is not None else None
         if moment is None or before is None or moment.digest is None or before.digest is None:
-            self.program.toast("There is no version before it to compare with.")
+            self.program.toast("There is no previous version to compare with.")
             return
         self.program.open_comparison(*(Side(self._repository, each.tags[0]) for each in (before, moment)))
 
@@ -236,7 +242,7 @@ class TimelineScreen(RowsScreen[Moment]):
         self.program.copy("\n".join([self.title_words, *map(self.text, self._rows.rows)]))
 
     def action_close(self) -> None:
-        """Stop reading, drop the filter, or back."""
+        """Stop reading, clear the filter, or go back."""
         if self._reading is None:
             if not self.drop_filter():
                 self.dismiss()
@@ -252,7 +258,7 @@ def _mark(moment: Moment) -> str:
 
 
 def summary(moments: Sequence[Moment]) -> str:
-    """How often it changed, and with which version last."""
+    """A summary: how often it changed, and in which version last."""
     versions = counted(len(moments), "version")
     changed = [moment for moment in moments if moment.changed]
     unread = sum(moment.problem is not None for moment in moments)
@@ -271,7 +277,7 @@ def summary(moments: Sequence[Moment]) -> str:
 
 
 def _order(moments: Sequence[Moment]) -> str:
-    """In which order they stand, and why not by time."""
+    """The sort order, and why it is not by time."""
     dated = sum(moment.created is not None for moment in moments)
     if dated == len(moments):
         return "oldest first"

@@ -1,4 +1,4 @@
-"""The tree of changes and the detail of the one under the cursor: what is shown, folded and filtered, and how."""
+"""The tree of changes and the details of the one under the cursor, with folding, filters and layout."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class ChangePanes(Container):
         """Cut long lines off, or wrap them."""
         self._cut = not self._cut
         self.show_detail()
-        program_of(self.screen).toast("Long lines are cut off." if self._cut else "Long lines are wrapped.")
+        program_of(self.screen).toast("Long lines are truncated." if self._cut else "Long lines are wrapped.")
 
     def turn_outputs(self) -> None:
         """Unfold what the cells of notebooks printed, or fold it."""
@@ -341,7 +341,7 @@ class ChangePanes(Container):
     def _go(self, number: int, step: int) -> None:
         """Put the cursor on a change, and say where that is around the end."""
         if (number - self.rows.cursor) * step <= 0:
-            program_of(self.screen).toast(f"Around the end: the {'first' if step > 0 else 'last'} change again.")
+            program_of(self.screen).toast(f"Wrapped around to the {'first' if step > 0 else 'last'} change.")
         self.rows.move_to(number)
 
     def _unfold(self) -> None:

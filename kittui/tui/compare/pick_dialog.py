@@ -1,4 +1,4 @@
-"""Picking what to compare with: pairs available, any tag here, or a reference typed with completion."""
+"""Asks what to compare with: a suggested pair, any tag here, or a reference typed with completion."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class PickDialog(Dialog[Offer]):
             self._take(offer)
         elif not text:
             return
-        elif wrong := self._check(text) if self._check is not None else "There is nothing of this name.":
+        elif wrong := self._check(text) if self._check is not None else "Nothing here has this name.":
             self._wrong(wrong)
         else:
             self._take(Offer(text, reference=text))

@@ -1,4 +1,4 @@
-"""Which two versions are meant: marked ones, a pair available, or a reference of any place."""
+"""Chooses the two versions to compare: marked ones, a suggested pair, or a reference in any place."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
             _, name, _ = ports.locate(text)
         except KittuiError as error:
             return sentences(error)
-        return "" if name else "This names a place, not a ModelKit: write HOST/REPOSITORY:TAG."
+        return "" if name else "This is a source, not a ModelKit: write HOST/REPOSITORY:TAG."
 
     title = f"Compare {clean(target, limit=30)} with"
     answer = await context.ask(PickDialog(title, offers, list(known), tags_of, check))
@@ -214,18 +214,18 @@ def _same_name(one: str, other: str) -> bool:
 
 
 def pairs_at_hand(names: Sequence[Tag], target: Target, stages: LifecycleTags | None = None) -> list[Offer]:
-    """What is often compared: the lifecycle's pairs and the version before, those with the cursor's tag first."""
+    """What is often compared: the lifecycle's pairs and the previous version, those with the cursor's tag first."""
     stages = stages or LifecycleTags()
     pairs = {
-        (stages.champion, stages.challenger): "what would be promoted",
+        (stages.champion, stages.challenger): "what a promotion would change",
         (stages.champion, stages.rollback): "what a rollback would change",
     }
     pairs = {pair: words for pair, words in pairs.items() if set(pair) <= set(names)}
     ordered = sorted((name for name in names if any(map(str.isdigit, name))), key=natural_key)
     if isinstance(target, Tag) and target in ordered and (at := ordered.index(target)) > 0:
-        pairs.setdefault((ordered[at - 1], target), "the version before")
+        pairs.setdefault((ordered[at - 1], target), "the previous version")
     if isinstance(target, Tag) and stages.champion in names and target != stages.champion:
-        pairs.setdefault((stages.champion, target), "what it would change in production")
+        pairs.setdefault((stages.champion, target), "the change in production")
     chosen = [pair for pair in pairs if target in pair] + [pair for pair in pairs if target not in pair]
     return [_offer(pair, pairs[pair]) for pair in chosen]
 

@@ -1,4 +1,4 @@
-"""The review of a comparison: ticks, notes and a verdict, asked for, shown and kept for its two digests."""
+"""The review of a comparison: ticks, notes and a verdict, saved for its two digests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Reviewing:
 
     @property
     def words(self) -> str:
-        """How many changes were not seen yet, and the verdict; nothing where nobody has reviewed anything."""
+        """How many changes are left to review, and the verdict; empty without a review."""
         if self.review.empty:
             return "" if self._other_way.empty else " · reviewed the other way round"
         words = f" · {self._left} left" if self._left else " · all seen"
@@ -81,16 +81,16 @@ class Reviewing:
         program.run_command("Seen", self._keep(comparison, review))
         if keys != [row.entry.key]:
             name, count = clean(row.title, limit=60), f"{len(keys)} change{'' if len(keys) == 1 else 's'}"
-            program.toast(f"{count} below {name} {'ticked' if ticked else 'not ticked any more'}.")
+            program.toast(f"{count} below {name} {'ticked' if ticked else 'unticked'}.")
         if not ticked:
             return
         gone = self._panes.go_to_change_below()
         if review.left == 0:
             key = program.ports.keys["compare.verdict"]
-            program.toast(f"All {review.changes} changes are seen. {key} approves or rejects.")
+            program.toast(f"All {review.changes} changes are reviewed. {key} approves or rejects.")
         elif not gone:
             left = f"{review.left} above" if review.left else "Those above"
-            program.toast(f"That was the last change. {left} {'is' if review.left == 1 else 'are'} not seen yet.")
+            program.toast(f"That was the last change. {left} {'is' if review.left == 1 else 'are'} left to review.")
 
     def note(self) -> None:
         """Attach a note to what the cursor is on."""
@@ -205,7 +205,7 @@ async def ask_note(program: Program, row: Row, review: Review, draft: str) -> st
     return await program.ask(
         InputDialog(
             "Note",
-            (clean(row.entry.title, limit=100), "An empty note takes it away."),
+            (clean(row.entry.title, limit=100), "An empty note removes it."),
             value=review.notes.get(row.entry.key, ""),
             edit=True,
             draft=draft,

@@ -1,4 +1,4 @@
-"""The comparison: a summary, the tree of changes, and what there is to see of the one under the cursor."""
+"""The comparison screen: a summary, the tree of changes, and the details of the one under the cursor."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         if self.comparison is None:
             self._panes.expect_another()
             places = " and ".join(dict.fromkeys(place_of(side) for side in self.sides))
-            self._strip.facts = (f"asking {places} for both manifests …",)
+            self._strip.facts = (f"reading both manifests from {places} …",)
         self._update_all()
 
     def _show_state(self, comparison: Comparison, first: bool) -> None:
@@ -296,7 +296,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         """Compare again, asking for both tags anew."""
         self._reading.forget()
         self._begin()
-        self.program.toast("Comparing again, with what both tags hold now.")
+        self.program.toast("Comparing again with what both tags point to now.")
 
     def action_back(self) -> None:
         """From the detail to the tree; from the tree back to browsing, where no values are being read."""
@@ -307,7 +307,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         elif self._reading.working_on_values and self.comparison is not None:
             self._reading.stop()
             self._update_all()
-            self.program.toast("Stopped reading values; what was found so far stays.")
+            self.program.toast("Stopped reading values; the results so far stay.")
         else:
             self.dismiss()
 
@@ -326,7 +326,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
     async def _content(self) -> None:
         comparison = self.comparison
         if comparison is None or not comparison.unread:
-            self.program.toast("All values that differ were compared." if comparison else "Still reading.")
+            self.program.toast("All differing values were compared already." if comparison else "Still reading.")
             return
         depth = await ask_depth(self.program, comparison)
         if depth is not None:
@@ -363,7 +363,7 @@ class CompareScreen(Screen[None], inherit_bindings=False):
         row = self._panes.rows.current
         subject = subject_of(row) if row is not None else None
         if subject is None:
-            self.program.toast("A Kitfile value, a file or a tensor can be followed over the versions.")
+            self.program.toast("Put the cursor on a Kitfile value, a file or a tensor to follow it across versions.")
             return
         b = self.sides[1]
         self.app.push_screen(TimelineScreen(self._reading.case, b.repository, subject, b.target))

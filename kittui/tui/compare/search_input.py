@@ -109,10 +109,10 @@ class SearchInput(FilterInput):
         order = [entry.key for entry in self._panes.change_tree.entries]
         key, around = self._search.next(order, row.entry.key if row else None, step)
         if key is None:
-            program_of(self.screen).toast("Not found in this comparison.")
+            program_of(self.screen).toast("No match in this comparison.")
             return
         if around and row is not None:
-            program_of(self.screen).toast(f"Around the end: the {'first' if step > 0 else 'last'} match again.")
+            program_of(self.screen).toast(f"Wrapped around to the {'first' if step > 0 else 'last'} match.")
         self._panes.go_to_row(key)
         if step < 0:
             self._panes.detail.find_next(-1)

@@ -34,12 +34,12 @@ def subject_of(row: Row) -> Subject | None:
 def nothing_words(comparison: Comparison, shown: Filter) -> str:
     """Why there is no row."""
     if comparison.identity == "identical":
-        return "Both are one manifest: nothing differs."
+        return "Both are the same manifest: nothing differs."
     if not comparison.complete:
         return "Reading …"
     if comparison.identity == "repacked":
-        return "The same content in other packaging: nothing else differs."
-    return "No changes of this kind." if shown is not FILTERS[0] else "Nothing that is compared differs."
+        return "The same content, packed differently: nothing else differs."
+    return "No changes of this kind." if shown is not FILTERS[0] else "No differences."
 
 
 def key_of(sides: tuple[Side, Side]) -> tuple[str, ...]:

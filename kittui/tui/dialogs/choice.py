@@ -74,7 +74,7 @@ class Choices(OptionList):
     def action_select(self) -> None:
         """Choose it, or say why nothing is chosen."""
         if self.highlighted is None and self.option_count:
-            self.notify("Nothing begins with what was typed. Backspace takes a letter back.", markup=False)
+            self.notify("No choice begins with what you typed. Backspace deletes a letter.", markup=False)
         super().action_select()
 
     def _begins(self, number: int) -> bool:

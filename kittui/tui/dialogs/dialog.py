@@ -60,7 +60,7 @@ class Dialog(ModalScreen[Answer | None]):
     Dialog .muted { color: $kit-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "cancel", "Cancel", id="dialog.cancel", tooltip="Close without doing anything")
+        Binding("escape,q", "cancel", "Cancel", id="dialog.cancel", tooltip="Close and change nothing")
     ]
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = (("Enter", "Choose"), ("dialog.cancel", "Cancel"))
     """Keys that the frame names: the id of a binding, or a key that can't be remapped, and what it does."""

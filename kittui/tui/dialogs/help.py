@@ -1,4 +1,4 @@
-"""Help: every key that is live now, from the same bindings that the keys run."""
+"""Help: all keys that work now, from the same bindings that run them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HelpDialog(Dialog[None]):
     """
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = (("help.filter", "Filter"), ("dialog.cancel", "Close"))
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", id="help.filter", tooltip="Only lines with these words"),
+        Binding("slash", "filter", "Filter", id="help.filter", tooltip="Show only lines with these words"),
         Binding("question_mark,q", "cancel", "Close", id="help.close", tooltip="Close help"),
     ]
 
@@ -57,7 +57,7 @@ class HelpDialog(Dialog[None]):
             for keys, label, tooltip in held:
                 lines.append(((f"  {keys:<12} ", "accent"), (f"{label:<14} ", "text"), (tooltip, "muted")))
         if words and not lines:
-            lines.append((("No key does that here.", "muted"),))
+            lines.append((("No key matches.", "muted"),))
         if not words:
             lines += ["", (("Marks", "text+bold"),), *self._legend] if self._legend else []
             lines += [

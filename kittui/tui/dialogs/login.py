@@ -32,7 +32,7 @@ class LoginDialog(Dialog[str]):
         """Two fields and a line for what happens."""
         yield Words(
             [
-                Content.assemble(("Kept where kit keeps it, or in your credential helper.", "$kit-muted")),
+                Content.assemble(("Saved where kit saves it, or in your credential helper.", "$kit-muted")),
                 "",
                 "User name",
             ]
@@ -62,7 +62,7 @@ class LoginDialog(Dialog[str]):
     @work(exclusive=True, group="login")
     async def _try(self, user: str, password: str) -> None:
         says = self.query(Words).last()
-        says.show([Content.assemble((f"Asking {clean(self._host)} …", "$kit-muted"))])
+        says.show([Content.assemble((f"Trying {clean(self._host)} …", "$kit-muted"))])
         try:
             sentence = await self._login(self._host, user, password)
         except KittuiError as error:

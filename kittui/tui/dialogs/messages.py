@@ -1,4 +1,4 @@
-"""What was said since the program started, and which requests were made: to read, copy and save."""
+"""The messages and requests of this session, to read, copy and save."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class MessagesDialog(Dialog[Wish]):
         ("messages.copy", "Copy"), ("messages.save", "Save"), ("dialog.cancel", "Close")
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "wish('copy')", "Copy", id="messages.copy", tooltip="Copy all of it"),
-        Binding("w", "wish('save')", "Save", id="messages.save", tooltip="Save all of it as a file"),
+        Binding("y", "wish('copy')", "Copy", id="messages.copy", tooltip="Copy everything"),
+        Binding("w", "wish('save')", "Save", id="messages.save", tooltip="Save everything to a file"),
     ]
 
     def __init__(self, lines: Sequence[Line]) -> None:
@@ -78,5 +78,5 @@ def message_lines(said: Sequence[Said], requests: Sequence[Request]) -> list[Lin
         lines.append(((f"{one.at:%H:%M:%S} ", "faint"), (f"{mark} ", role), (first, "text"), (place, "faint")))
         lines += [((f"{' ' * 11}{line}", "muted"),) for line in more]
     if not said:
-        lines.append((("Nothing was said yet.", "muted"),))
+        lines.append((("No messages yet.", "muted"),))
     return lines

@@ -55,12 +55,12 @@ class PlanDialog(Dialog[PlanAnswer]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+o,d", "look", "See the changes", id="dialog.look", tooltip="What the plan changes"),
+        Binding("ctrl+o,d", "look", "See the changes", id="dialog.look", tooltip="Show what the plan changes"),
         Binding(
-            "down", "choices", "Choices", id="dialog.choices", tooltip="From the reason to the choices", show=False
+            "down", "choices", "Choices", id="dialog.choices", tooltip="Go from the reason to the choices", show=False
         ),
-        Binding("pagedown", "page(1)", "More", id="dialog.plan-down", tooltip="More of the plan", priority=True),
-        Binding("pageup", "page(-1)", "Back up", id="dialog.plan-up", tooltip="Back up in the plan", priority=True),
+        Binding("pagedown", "page(1)", "More", id="dialog.plan-down", tooltip="Scroll the plan down", priority=True),
+        Binding("pageup", "page(-1)", "Back up", id="dialog.plan-up", tooltip="Scroll the plan up", priority=True),
     ]
 
     def __init__(
@@ -183,7 +183,7 @@ class PlanDialog(Dialog[PlanAnswer]):
         self._plan_box.styles.min_height = min(room, self.reserved)
 
     def action_page(self, step: int) -> None:
-        """More of the plan, or back up in it."""
+        """Scroll the plan down, or back up in it."""
         if step > 0:
             self._plan_box.scroll_page_down(animate=False)
         else:

@@ -35,7 +35,7 @@ async def agree(asker: Context | Program, path: str, price: Price) -> bool:
     subject = clean(path or price.subject)
     words = [subject, "", f"{size_text(price.bytes)} to read. {why(price)}", instead(price)]
     if price.bytes > STREAMED:
-        words[2] = f"{size_text(price.bytes)} would be read: too much to stream for a look. {why(price)}"
+        words[2] = f"{size_text(price.bytes)} would be read: too much to stream just to look at it. {why(price)}"
         await asker.ask(ConfirmDialog("Not without pulling", words, "Back"))
         return False
     answer: bool | None = await asker.ask(ConfirmDialog(f"Read {size_text(price.bytes)}?", words, "Read"))

@@ -186,4 +186,4 @@ async def done_undo(context: Context, tools: ChangeTools, changed: Sequence[Repo
     task = asyncio.current_task()
     stopped = task is not None and task.cancelling() > 0
     works = bool(rows) and not stopped and await can_undo(rows[-1], tools.ledger)
-    return (UNDO if works else None), "undoes it" if len(rows) == len(changed) else "undoes what was done here"
+    return (UNDO if works else None), "undoes it" if len(rows) == len(changed) else "undoes the change"

@@ -47,7 +47,7 @@ def reason(condition: Condition, selection: Selection) -> str:
     """Why a condition does not hold; empty where it does."""
     if condition(selection):
         return ""
-    return _REASONS[condition](selection) if condition in _REASONS else "It does nothing here."
+    return _REASONS[condition](selection) if condition in _REASONS else "This key does nothing here."
 
 
 def always(_: Selection) -> bool:

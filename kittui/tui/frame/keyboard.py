@@ -210,7 +210,7 @@ class Keyboard:
             said = self._text
             self._forget_kept()
             if said:
-                self._dropped("What was typed for the dialog is dropped.")
+                self._dropped("The text typed for the dialog was discarded.")
 
     async def _hand_over(self, task: asyncio.Task[object], before: Screen[object]) -> None:
         """Deliver what was kept to the dialog that opens."""
@@ -262,7 +262,7 @@ class Keyboard:
                 if isinstance(event, events.Key) and event.key == "enter" and self.unseen(event.time):
                     self._early = event.time
                     self.clear()
-                    self._dropped("That was typed before you could read this. Enter again does it.")
+                    self._dropped("You pressed Enter before you could read this. Press it again to confirm.")
                     continue
                 await self._deliver(event)
                 for _ in range(LEVELS):
@@ -293,7 +293,7 @@ class Keyboard:
             self._text = self._text or not all(map(self._moves, self._typed))
         elif begun and self._typed:
             self.clear()
-            self._dropped("Still working: what was typed meanwhile is dropped. Esc stops it.")
+            self._dropped("Still working: keys typed meanwhile are discarded. Esc stops it.")
 
     async def _opened(self) -> None:
         """What was opened takes its focus before it gets a key."""

@@ -149,7 +149,7 @@ class KeyNames:
                 for other in [each for each in now if key in now[each] and self._together(name, each)]:
                     now[other] = [each for each in now[other] if each != key]
                     left = ", ".join(shown for each in now[other] for shown in display_keys(each))
-                    has = f"{other} has {left}" if left else f"{other} has no key now; the palette may have it"
+                    has = f"{other} has {left}" if left else f"{other} has no key now; use the palette"
                     problems.append(self._said(name, f"{display_keys(key)[0]} was {other}'s; {has}"))
             now[name] = keys
         self._usable = {
@@ -171,7 +171,7 @@ class KeyNames:
             else:
                 keys.append(key)
         if not written:
-            problems.append(self._said(name, "it names no key"))
+            problems.append(self._said(name, "no key is given"))
         return list(dict.fromkeys(keys))
 
     def _said(self, name: str, what: str) -> str:

@@ -110,7 +110,7 @@ async def _lend(program: Program, words: Sequence[str], folder: PrivateFolder, s
 
 def _not_lent() -> KittuiError:
     return Unsupported(
-        "this terminal can't be lent to another program",
+        "another program can't run in this terminal",
         hint="Save the file, or print it with kittui cat.",
     )
 
@@ -119,8 +119,8 @@ async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
     """Offer to save what the user wrote into a copy: it never goes back into the ModelKit."""
     name = copy.path.name
     words = (
-        f"You changed the copy of {clean(name)}. kittui writes nothing back into a ModelKit.",
-        "Save what you wrote as a file? Esc drops it.",
+        f"You changed the copy of {clean(name)}. kittui never writes changes back into a ModelKit.",
+        "Save your version to a file? Esc discards it.",
     )
 
     async def save(path: str) -> Path:

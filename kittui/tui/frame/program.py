@@ -69,7 +69,14 @@ class Program(App[None], inherit_bindings=False):
         Binding(
             "colon,ctrl+p", "command_palette", "Palette", id="palette", tooltip="Find a command by name", show=False
         ),
-        Binding("q", "leave", "Quit", id="quit", tooltip="Quit; asks while work runs or rows are marked", show=False),
+        Binding(
+            "q",
+            "leave",
+            "Quit",
+            id="quit",
+            tooltip="Quit; asks first while work is running or rows are marked",
+            show=False,
+        ),
         Binding(
             "exclamation_mark",
             "open_waiting",
@@ -83,10 +90,10 @@ class Program(App[None], inherit_bindings=False):
             "messages",
             "Messages",
             id="messages",
-            tooltip="What was said, and which requests were made; copy, save",
+            tooltip="Show messages and requests, to copy or save",
             show=False,
         ),
-        Binding("ctrl+l", "repaint", "Repaint", show=False, priority=True, id="repaint", tooltip="Draw it all again"),
+        Binding("ctrl+l", "repaint", "Repaint", show=False, priority=True, id="repaint", tooltip="Redraw the screen"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True, id="suspend", tooltip="fg returns"),
         Binding("ctrl+c", "interrupt", "Quit", id="interrupt", tooltip="Quit", show=False, priority=True, system=True),
     ]

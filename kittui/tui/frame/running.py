@@ -59,7 +59,7 @@ class Running:
         if not self._keyboard.works(task):
             self._say(_key(task), None)
             return
-        stops = "keys wait for its dialog; Esc drops it" if self._keyboard.prepares(task) else "Esc stops"
+        stops = "keys wait for its dialog; Esc discards them" if self._keyboard.prepares(task) else "Esc stops"
         if far.words:
             self._say(_key(task), f"{label}: {far.words}; {stops}")
             return

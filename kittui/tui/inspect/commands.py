@@ -89,7 +89,7 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
 
     here = file_of(selection)
     if here is None:
-        return Page([(("Open a layer and go to a file to see it here.", "muted"),)])
+        return Page([(("Open a layer and put the cursor on a file to see it here.", "muted"),)])
     prices: list[Price] = []
 
     async def note(price: Price) -> bool:
@@ -102,7 +102,7 @@ async def file_tab(ports: Ports, selection: Selection) -> Page:
         if not prices:
             raise
     text = f"{size_text(prices[0].bytes)} to read. {why(prices[0])}"
-    return Page([((text, "warn"),), "", (("v opens it, and asks before.", "muted"),)])
+    return Page([((text, "warn"),), "", (("v asks, then opens it.", "muted"),)])
 
 
 async def risk_tab(ports: Ports, selection: Selection) -> Page:
@@ -113,7 +113,7 @@ async def risk_tab(ports: Ports, selection: Selection) -> Page:
 
 
 async def scan(context: Context) -> None:
-    """Let ModelScan look at a copy of the files."""
+    """Scan a copy of the files with ModelScan."""
     from kittui.tui.inspect.risk_page import scan_selected
 
     await scan_selected(context)
@@ -140,11 +140,11 @@ COMMANDS: tuple[Command, ...] = (
         text=True,
     ),
     Command(
-        "look.scan", "S", "Scan", "Let ModelScan look at a copy of the files", scan, has_modelkit, 0, "Files", marks_set
+        "look.scan", "S", "Scan", "Scan a copy of the files with ModelScan", scan, has_modelkit, 0, "Files", marks_set
     ),
     Command(
         "look.edit", "e", "Editor", "Open a copy in $VISUAL or $EDITOR", edit_selected, on_file, 0, "Files", marks_set
     ),
     Command("look.page", "vertical_line", "Pager", "Pipe it to $PAGER", page_selected, on_file, 0, "Files", marks_set),
-    Command("look.verify", "V", "Verify", "Prove the layer's digest", verify_selected, on_file, 0, "Files", marks_set),
+    Command("look.verify", "V", "Verify", "Verify the layer's digest", verify_selected, on_file, 0, "Files", marks_set),
 )

@@ -48,7 +48,7 @@ def risk_page(report: RiskReport, listed: Sequence[ListedLayer], scan: ScanRepor
     """The tab's lines. It says what was found and what was looked at; that nothing was found is not a verdict."""
     lines: list[Line] = []
     if report.findings:
-        lines.append(((f"{MARK} {len(report.findings)} to know before loading it", "warn+bold"),))
+        lines.append(((f"{MARK} {len(report.findings)} to check before loading it", "warn+bold"),))
     else:
         lines.append((("○ Nothing known was found in what was looked at.", "text+bold"),))
     for finding in report.findings:
@@ -65,17 +65,17 @@ def risk_page(report: RiskReport, listed: Sequence[ListedLayer], scan: ScanRepor
 
 def _scan_lines(scan: ScanReport | None, can_scan: bool) -> list[Line]:
     if scan is None and not can_scan:
-        return [(("Not installed. To have it look too: uv tool install modelscan", "muted"),)]
+        return [(("Not installed. To use it too: uv tool install modelscan", "muted"),)]
     if scan is None:
-        return [(("Not run. ", "muted"), ("S", "accent+bold"), (" lets it look at a copy of the files.", "muted"))]
+        return [(("Not run. ", "muted"), ("S", "accent+bold"), (" scans a copy of the files with it.", "muted"))]
     lines: list[Line] = [((clean(scan.badge), "warn" if scan.issues else "text"),)]
     for issue in scan.issues:
         what = " ".join(filter(None, (issue.module, issue.operator)))
         lines += ["", ((f"{MARK} ", "warn"), (clean(issue.severity), "key"), (f"  {clean(issue.path)}", "text"))]
         lines.append(((f"  {clean(what)}  {clean(issue.description)}", "muted"),))
     for title, paths in (
-        ("It could not read", [f"{path}: {reason}" for path, reason in scan.failed]),
-        ("It did not look at", scan.skipped),
+        ("Files that it could not read", [f"{path}: {reason}" for path, reason in scan.failed]),
+        ("Files that it did not scan", scan.skipped),
     ):
         if paths:
             lines += ["", ((title, "muted"),)]
@@ -112,10 +112,10 @@ async def scan_selected(context: Context) -> None:
     copied = [found for found in files if found.entry.path.lower().endswith(READ)]
     size = sum(found.entry.size for found in copied)
     unlisted = [one for one in listed if one.listing is None]
-    words = [f"{len(copied)} of {len(files)} files are of the kinds that it looks into: {size_text(size)} to read."]
+    words = [f"{len(copied)} of {len(files)} files are of kinds that it scans: {size_text(size)} to read."]
     words.append("They are copied to a temporary folder, scanned there by the program modelscan, and deleted.")
     if unlisted:
-        words.append(f"{len(unlisted)} layers were not listed, and nothing in them is looked at.")
+        words.append(f"{len(unlisted)} layers were not listed, so their files are not scanned.")
     if size > FREE and not await context.ask(ConfirmDialog("Scan with ModelScan", words, "Scan")):
         return
 

@@ -55,15 +55,21 @@ class ViewerScreen(Screen[None]):
         Binding("slash", "search", "Search", id="viewer.search", tooltip="Search as you type; Enter keeps it"),
         Binding("n", "again(1)", "Next", id="viewer.next", tooltip="Next match", show=False),
         Binding("N", "again(-1)", "Previous", id="viewer.previous", tooltip="Previous match", show=False),
-        Binding("m", "turn", "Other view", id="viewer.turn", tooltip="Rendered or source, tensors or metadata"),
+        Binding(
+            "m",
+            "turn",
+            "Other view",
+            id="viewer.turn",
+            tooltip="Switch between rendered and source, or tensors and metadata",
+        ),
         Binding("y", "copy", "Copy path", id="viewer.copy", tooltip="Copy the file's path"),
         Binding("w", "save", "Save", id="viewer.save", tooltip="Save the file to this machine"),
         Binding(
             "e", "outside('edit')", "Editor", id="viewer.edit", tooltip="Open a copy in $VISUAL or $EDITOR", show=False
         ),
         Binding("vertical_line", "outside('page')", "Pager", id="viewer.page", tooltip="Pipe it to $PAGER", show=False),
-        Binding("V", "verify", "Verify", id="viewer.verify", tooltip="Read the whole layer and prove its digest"),
-        Binding("question_mark", "app.help", "Help", id="viewer.help", tooltip="Every key that is live now"),
+        Binding("V", "verify", "Verify", id="viewer.verify", tooltip="Read the whole layer and verify its digest"),
+        Binding("question_mark", "app.help", "Help", id="viewer.help", tooltip="All keys that work now"),
     ]
     found: reactive[tuple[int, int] | None] = reactive(None, layout=False)
 

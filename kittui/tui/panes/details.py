@@ -128,10 +128,10 @@ class DetailsPane(Pane):
         self.filter, self._found = "", (0, 0)
         if not selection.is_tag:
             self._lines.show(Page())
-            self.set_state(instead or State("empty", "Choose a tag.", "Its Kitfile, manifest and more show here."))
+            self.set_state(instead or State("empty", "Choose a tag.", "Its Kitfile, manifest and more are shown here."))
         elif problem is not None:
             self._lines.show(Page())
-            self.set_state(State("failed", clean(problem), "", "Press `r` to ask again."))
+            self.set_state(State("failed", clean(problem), "", "Press `r` to try again."))
         elif selection.modelkit is None:
             self._lines.show(Page())
             self.set_state(State("loading", f"Reading {clean(selection.target or '')} …"))
@@ -264,7 +264,7 @@ def kitfile_lines(ports: Ports, selection: Selection, signatures: Sequence[Line]
         if len(written) > LINES:
             lines.append(((f"▲ {counted(len(written) - LINES, 'more line')}: kittui show prints them", "warn"),))
     else:
-        lines.append((("It carries no Kitfile.", "muted"),))
+        lines.append((("It has no Kitfile.", "muted"),))
     if modelkit.annotations:
         lines += ["", heading("annotations"), *stacked(modelkit.annotations)]
     lines += ["", heading("signatures"), *signatures]

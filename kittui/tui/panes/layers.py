@@ -118,9 +118,9 @@ class LayersPane(RowsPane[TreeRow]):
         self.filter = ""
         self._rows.reset()
         if tag is None:
-            self.set_state(instead or State("empty", "Choose a tag.", "What its ModelKit is made of shows here."))
+            self.set_state(instead or State("empty", "Choose a tag.", "The layers of its ModelKit are shown here."))
         elif tag.problem is not None:
-            self.set_state(State("failed", clean(tag.problem), "", "Press `r` to ask again."))
+            self.set_state(State("failed", clean(tag.problem), "", "Press `r` to try again."))
         elif tag.modelkit is None:
             self.set_state(State("loading", f"Reading the manifest of {clean(tag.entry.name or 'it')} …"))
         else:
@@ -154,7 +154,7 @@ class LayersPane(RowsPane[TreeRow]):
         else:
             kind = clean(modelkit.label)
             self.set_state(
-                State("empty", f"This {kind} has no layers.", "", "The Kitfile and the manifest are `4` and `5`.")
+                State("empty", f"This {kind} has no layers.", "", "`4` shows the Kitfile, `5` the manifest.")
             )
 
     def rehold(self) -> None:

@@ -85,9 +85,9 @@ def _term(said: str, tags: bool) -> Term:
         return Term(_fuzzy(word[1:]))
     field, colon, value = word.partition(":")
     if colon and field in FIELDS and not tags:
-        raise ValueError(f"only tags can be asked for by {field}:")
+        raise ValueError(f"{field}: works only on tags")
     if tags and colon and field.isalpha() and field not in FIELDS:
-        raise ValueError(f"there is no {field}: but {', '.join(f'{each}:' for each in FIELDS)}")
+        raise ValueError(f"there is no {field}: filter, only {', '.join(f'{each}:' for each in FIELDS)}")
     if colon and field in FIELDS:
         age = timedelta()
         if field in ("older", "newer"):

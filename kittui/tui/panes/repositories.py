@@ -355,4 +355,6 @@ def _empty(row: PlaceRow) -> State:
             "What kit pack makes and what kittui pulls shows here.",
             "Press `o` to open a registry, or try: kittui demo",
         )
-    return State("empty", f"{row.label} holds no repositories.", "What is pushed there shows here.", "`r` asks again.")
+    return State(
+        "empty", f"{row.label} holds no repositories.", "ModelKits pushed there are shown here.", "`r` reloads."
+    )

@@ -78,10 +78,10 @@ def of_error(error: KittuiError, host: str = "", *, key: str = "r", stale: bool 
     if isinstance(error, Unauthorized):
         who = clean(host) or "This registry"
         return State(
-            "login", f"{who} wants a login.", message, f"Press `L` to log in, or run: kittui login {clean(host)}"
+            "login", f"{who} requires a login.", message, f"Press `L` to log in, or run: kittui login {clean(host)}"
         )
     if isinstance(error, AuthError | Denied):
-        return State("login", message, hint, f"Press `L` to log in as someone else, or `{key}` to ask again.")
+        return State("login", message, hint, f"Press `L` to log in as someone else, or `{key}` to try again.")
     if error.code == "unsupported":
         return State("absent", message, hint, "Press `o` to type a repository, or add it to config.yaml.")
     return State("stale" if stale else "failed", message, without_again(hint), f"Press `{key}` to try again.")

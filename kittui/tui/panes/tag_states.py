@@ -12,7 +12,9 @@ from kittui.tui.panes.queries import parse
 from kittui.tui.panes.state import READY, State, nothing_found
 from kittui.tui.panes.tag_rows import TagList
 
-CHOOSE: Final = State("empty", "Choose a repository.", "Its tags show here.", "`Enter` opens the one under the cursor.")
+CHOOSE: Final = State(
+    "empty", "Choose a repository.", "Its tags are shown here.", "`Enter` opens the one under the cursor."
+)
 _COUNTED: Final = 20_000
 """Tags of which at most it is counted how many could not be read."""
 
@@ -34,8 +36,8 @@ def listed(tags: TagList) -> State:
     return State(
         "empty",
         f"{clean(tags.repository.name)} has no tags.",
-        "A tag shows here as soon as one is pushed or packed.",
-        "`r` asks again.",
+        "Tags appear here once they are pushed or packed.",
+        "`r` reloads.",
     )
 
 
@@ -51,7 +53,9 @@ def assessed(tags: TagList, before: State, text: str, *, found: bool) -> State |
     if text and not found:
         return nothing_found(f"No tag of {total:,}", text, parse(text, tags=True).problem)
     if bad:
-        return State("partial", f"{bad} of {total:,} tags could not be read.", "", "Rows say why.")
+        return State(
+            "partial", f"{bad} of {total:,} tags could not be read.", "", "Put the cursor on a row to see why."
+        )
     return READY if before.kind in ("empty", "partial") and tags.rows else None
 
 

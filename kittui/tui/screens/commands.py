@@ -157,7 +157,7 @@ def _has_copies(selection: Selection) -> bool:
     return selection.repository is not None or selection.place is not None
 
 
-@needs("Only a registry is logged in to: put the cursor on one.")
+@needs("Login works only on a registry: put the cursor on one.")
 def _in_registry(selection: Selection) -> bool:
     return selection.place is not None and selection.place.kind == "remote"
 
@@ -165,17 +165,17 @@ def _in_registry(selection: Selection) -> bool:
 _with_login = every(changes_allowed, _in_registry)
 
 
-@needs("It works on the tags, in pane 2.")
+@needs("This works only on tags, in pane 2.")
 def _in_tags(selection: Selection) -> bool:
     return selection.pane == "tags" and selection.is_tag
 
 
-@needs("It orders repositories and tags: go to pane 1 or 2.")
+@needs("Sorting works on repositories and tags: go to pane 1 or 2.")
 def _listed(selection: Selection) -> bool:
     return selection.pane in ("repositories", "tags")
 
 
-@needs("It turns the tabs of the details: go to them with 4 to 8.")
+@needs("This switches the tabs of the details: go there with 4 to 8.")
 def _in_details(selection: Selection) -> bool:
     return selection.pane == "details"
 
@@ -217,18 +217,25 @@ COMMANDS: tuple[Command, ...] = (
     Command("reverse", "I", "Reverse", "Sort the other way around", _reverse, _listed, 0, "Browse"),
     Command("mark", "space", "Mark", "Mark or unmark the tag", _mark, _in_tags, 40, "Browse"),
     Command("mark-all", "asterisk", "Mark all", "Mark every tag that is shown", _mark_all, _in_tags, 0, "Browse"),
-    Command("unmark", "U", "Unmark", "Take all marks away", _unmark, _marked, 0, "Browse"),
-    Command("group", "equals_sign", "Group", "Tags on one digest together", _group, _in_tags, 78, "Browse"),
-    Command("copy", "y", "Copy", "Copy reference, digest, kit command", _copy, _has_copies, 50, "Browse"),
+    Command("unmark", "U", "Unmark", "Remove all marks", _unmark, _marked, 0, "Browse"),
+    Command("group", "equals_sign", "Group", "Group tags on the same digest", _group, _in_tags, 78, "Browse"),
+    Command("copy", "y", "Copy", "Copy a reference, digest or kit command", _copy, _has_copies, 50, "Browse"),
     Command(
-        "favourite", "f", "Favourite", "Keep it at the top of the tree, or not", _favourite, _on_favourite, 72, "Browse"
+        "favourite",
+        "f",
+        "Favourite",
+        "Keep the repository at the top of the tree, or not",
+        _favourite,
+        _on_favourite,
+        72,
+        "Browse",
     ),
     Command("refresh", "r", "Refresh", "Reload from the source", refresh, always, 80, "Browse"),
     Command("login", "L", "Log in", "Log in to this registry", log_in, _with_login, 65, "Browse", text=True),
     Command("logout", "O", "Log out", "Forget the login for this registry", log_out, _with_login, 0, "Browse"),
     Command("next", "n", "Next", "Next match", _next, always, 0, "Browse"),
     Command("previous", "N", "Previous", "Previous match", _previous, always, 0, "Browse"),
-    Command("back", "escape", "Back", "Clear the filter, or one pane back", _back, always, 0, "Panes"),
+    Command("back", "escape", "Back", "Clear the filter, or go back one pane", _back, always, 0, "Panes"),
     Command("pane.next", "tab", "Next pane", "Go to the next pane", _next_pane, always, 0, "Panes"),
     Command(
         "pane.previous", "shift+tab", "Previous pane", "Go to the previous pane", _previous_pane, always, 0, "Panes"
@@ -242,8 +249,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("pane.risk", "8", "Risk", "Show what loading the files would run", _risk, on_tag, 0, "Panes"),
     Command("tab.next", "right,l", "Next tab", "Show the next tab", _next_tab, _in_details, 0, "Panes"),
     Command("tab.previous", "left,h", "Previous tab", "Show the previous tab", _previous_tab, _in_details, 0, "Panes"),
-    Command("zoom", "plus", "Zoom", "Give this pane all the room, or give it back", _zoom, always, 0, "Panes"),
-    Command("larger", "greater_than_sign", "Larger", "Give this pane more room", _wider, always, 0, "Panes"),
-    Command("smaller", "less_than_sign", "Smaller", "Give this pane less room", _narrower, always, 0, "Panes"),
-    Command("help", "question_mark", "Help", "Every key that is live now", _help, always, 1000, "Program"),
+    Command("zoom", "plus", "Zoom", "Zoom this pane, or end the zoom", _zoom, always, 0, "Panes"),
+    Command("larger", "greater_than_sign", "Larger", "Make this pane larger", _wider, always, 0, "Panes"),
+    Command("smaller", "less_than_sign", "Smaller", "Make this pane smaller", _narrower, always, 0, "Panes"),
+    Command("help", "question_mark", "Help", "All keys that work now", _help, always, 1000, "Program"),
 )

@@ -55,7 +55,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             "columns(1)",
             "Columns right",
             id="move.columns-right",
-            tooltip="Columns that don't fit, to the right",
+            tooltip="Scroll columns to the right",
             show=False,
         ),
         Binding(
@@ -63,7 +63,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             "columns(-1)",
             "Columns left",
             id="move.columns-left",
-            tooltip="Back to the columns on the left",
+            tooltip="Scroll columns to the left",
             show=False,
         ),
         Binding("enter", "open", "Open", id="move.open", tooltip="Open the row, or go to the next pane", show=False),
