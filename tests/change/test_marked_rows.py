@@ -119,7 +119,7 @@ async def test_a_retag_that_moves_tags_starts_on_cancel(kits: Kits) -> None:
         fill(pilot, "{tag}-ok")
         await pilot.press("enter")
         await until(pilot, on(pilot, PlanDialog))
-        assert "v0.9.0-ok exist and move" in text_of(pilot)
+        assert "v0.9.0-ok exist and will move" in text_of(pilot)
         await pilot.press("enter", "enter")
         await quiet(pilot)
         assert "v1.1.0-ok" not in kits.fraud.tagged
@@ -189,7 +189,7 @@ async def test_marked_modelkits_are_unpacked_side_by_side(kits: Kits) -> None:
         await until(pilot, on(pilot, InputDialog))
         fill(pilot, str(out))
         await pilot.press("enter")
-        await until(pilot, lambda: "There already: fraud-challenger" in text_of(pilot))
+        await until(pilot, lambda: "These exist already: fraud-challenger" in text_of(pilot))
         (out / "fraud-challenger").rmdir()
         await pilot.press("enter")
         await until(pilot, lambda: [job.state for job in jobs_of(pilot)] == ["done", "done"])

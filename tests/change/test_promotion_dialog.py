@@ -180,7 +180,7 @@ async def test_the_configured_stages_are_moved(tmp_path: Path) -> None:
         await pilot.press("c")
         await until(pilot, on(pilot, PromotionDialog))
         shown = text_of(pilot)
-        assert "what previous held gets the tag old" in shown
+        assert "what previous held is tagged old" in shown
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: kits.tags()["live"] == "v1.1.0")
         assert kits.tags()["previous"] == "v1.0.0"
@@ -239,7 +239,7 @@ async def test_gates_fill_in_the_cheapest_first(tmp_path: Path) -> None:
         assert "· signed by CI  reads what is attached to it" in shown
         assert "· never  reads nothing" in shown
         assert shown.index("license") < shown.index("signed by CI") < shown.index("never")
-        assert "✗ 1  … 2 still asked" in shown
+        assert "✗ 1  … 2 pending" in shown
         asked.set()
         await until(pilot, lambda: "✗ never  nothing may move" in text_of(pilot))
         assert "✗ signed by CI  it is not signed by CI" in text_of(pilot)
@@ -263,7 +263,7 @@ def test_gates_are_shown_in_whole_words_and_what_stops_the_move_first() -> None:
     gates = [Announced(each, "champion", "nothing") for each in ("gate license", "gate scanned", name)]
     lines = [part.plain for part in gate_parts(gates, [stopped, passed], 50)]
     assert lines == [
-        "Gates  ✓ 1  ✗ 1  … 1 still asked",
+        "Gates  ✓ 1  ✗ 1  … 1 pending",
         "✗ approved by 2 of ada, dana (production)",
         "  approved by ada; 1 more of dana must approve",
         "· scanned  reads nothing",

@@ -250,7 +250,7 @@ async def test_the_last_tick_says_that_all_were_seen_or_what_is_left(reviewed: C
         await until(pilot, lambda: "That was the last change. 1 above is left to review." in said(pilot))
         rows.move_to(changes[0])
         await pilot.press("space")
-        await until(pilot, lambda: "All 14 changes are seen. v approves or rejects." in said(pilot))
+        await until(pilot, lambda: "All 14 changes are reviewed. v approves or rejects." in said(pilot))
 
 
 @pytest.mark.parametrize(("ascii_marks", "note", "tick"), [(False, "✎ ", "✓"), (True, "# ", "x")])

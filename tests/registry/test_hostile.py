@@ -440,7 +440,7 @@ async def test_more_bytes_than_the_blob_has_stop_at_once() -> None:
         registry.script("GET", "/blobs/", Reply(200, {"Transfer-Encoding": "chunked"}, chunked))
         assert await source.repository("fraud").read_blob(LAYER, 1 << 20) == CONTENT  # what is over is never read
         registry.script("GET", "/blobs/", Reply(200, {}, CONTENT + b"more"))
-        with pytest.raises(RegistryError, match="100004 bytes where 100000"):
+        with pytest.raises(RegistryError, match="100004 bytes instead of the requested 100000"):
             await source.repository("fraud").read_blob(LAYER, 1 << 20)
 
 

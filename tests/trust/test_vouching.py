@@ -338,7 +338,7 @@ async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(de
         await choose(pilot, "approve")
         await until(pilot, lambda: "You have not reviewed" in text_of(pilot))
         said_so = " ".join(text_of(pilot).replace("│", " ").split())
-        assert "your approval calls 1 of the 2 reviewed." in said_so
+        assert "your approval states a review for 1 of the 2." in said_so
         assert "You reviewed acme/fraud-detector:challenger against champion:" in said_so
         await answer(pilot, "Why?", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))

@@ -126,7 +126,7 @@ async def test_the_order_is_turned_around() -> None:
         ("tags", "foo:x", "there is no foo:"),
         ("tags", "/(/", "not a regular expression"),
         ("repositories", "/(/", "not a regular expression"),
-        ("repositories", "stage:champion", "only tags can be asked for by stage:"),
+        ("repositories", "stage:champion", "stage: works only on tags"),
         ("layers", "/(/", "not a regular expression"),
     ],
 )

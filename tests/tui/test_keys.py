@@ -179,7 +179,7 @@ async def test_escape_while_typing_drops_the_filter() -> None:
         await to_tags(pilot)
         await pilot.press("slash", "z", "q")
         await pilot.pause()
-        assert "No tag of 9 holds “zq”" in text_of(pilot)
+        assert "None of the 9 tags matches “zq”" in text_of(pilot)
         await pilot.press("escape")
         assert len(browse(pilot).tags_pane.body.rows) == 9
         assert browse(pilot).tags_pane.body.has_focus
@@ -1010,7 +1010,7 @@ async def test_a_pane_that_has_all_the_room_is_not_made_larger() -> None:
         await listed(pilot)
         before = browse(pilot).repositories_pane.size.width
         await pilot.press("+", ">")
-        await until(pilot, lambda: "This pane has all the room; + ends that." in text_of(pilot))
+        await until(pilot, lambda: "This pane is zoomed; + ends that." in text_of(pilot))
         await pilot.press("+")
         await until(pilot, lambda: browse(pilot).repositories_pane.size.width == before)
         assert world.sizes == {}

@@ -195,7 +195,7 @@ async def promote(context: Context) -> None:
     known = context.browser.known_digests(repository)
     plan = await plan_promote(repository, stages=stages, known=known)
     retired = clean(stages.retired)
-    retire = [Choice("retire", "Promote and retire", f"the previous {clean(stages.rollback)} is tagged {retired}")]
+    retire = [Choice("retire", "Promote and retire", f"what {clean(stages.rollback)} held is tagged {retired}")]
     answer = await _ask(
         context,
         plan,

@@ -132,7 +132,7 @@ async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple
     why = clean(left[0][:1].upper() + left[0][1:])
     if against:
         return against, [*said, f"{why}: your approval states a review for {len(against)} of the {len(marks)}."]
-    return against, [*said, f"{why}: X {'it' if len(marks) == 1 else 'them'} reviewed."]
+    return against, [*said, f"{why}: your approval does not state a review."]
 
 
 async def _decided(
