@@ -30,7 +30,7 @@ from kittui.tui.style.keys import display_keys
 
 HERE = Path(__file__).parent
 KEYS = """\
-`?` shows the keys of the screen, and what those lack that do nothing here; `:` or `Ctrl+P` finds a command by its
+`?` shows the keys of the screen, and why some do nothing right now; `:` or `Ctrl+P` finds a command by its
 name. Every key can be given to another command: `keymap` in [config.yaml](guide.md#configuration) takes the ids of the
 last column, and one key or a list of them.
 

@@ -157,13 +157,13 @@ class Unsupported(Refused):
 
 
 class Conflict(Refused):
-    """A file or a tag is in the way."""
+    """A file or a tag exists already."""
 
     code = "conflict"
 
 
 class ParentMissing(KittuiError):
-    """A ModelKit is there; one that its model.path leads to could not be had."""
+    """The ModelKit was pulled, but not the one that its model.path refers to."""
 
     code = "parent-missing"
 

@@ -79,7 +79,7 @@ class FileSide:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A file of either side; `path_a` is where a moved one was, `note` says in words what there is to say."""
+    """A file of either side; `path_a` is where a moved one was, `note` is a remark."""
 
     layer_type: str
     path: str

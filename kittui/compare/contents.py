@@ -89,7 +89,7 @@ def _side(content: bytes, pointer: Pointer | None) -> FileSide:
 
 
 def _compare_tables(path: str, kind: str, a: bytes, b: bytes, rules: LineRules) -> TextChange:
-    """Rows where both are tables, with what there is to say of their texts; lines where no row differs."""
+    """Rows if both are tables, with remarks about their texts; lines if no row differs."""
     from kittui.compare.tables import SAME_ROWS, UNCLOSED, compare_tables, read_table
 
     encodings = sniff(a, zeros=True), sniff(b, zeros=True)

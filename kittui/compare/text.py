@@ -204,7 +204,7 @@ def _line(op: Op, text: str, words: Words) -> Line:
 
 
 def _end(text: str) -> tuple[str, str]:
-    """A line without its end, and what there is to say of that end."""
+    """A line without its end, and a remark about that end."""
     if text.endswith("\r\n"):
         return text[:-2], "CRLF"
     if text.endswith("\r"):

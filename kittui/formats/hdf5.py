@@ -220,7 +220,7 @@ class _Reader:
         if kind is None or space is None:
             raise Malformed("a dataset has no type or no shape")
         shape = dataspace(space.data, self.long)
-        found = DataType("?", None, "its type is kept elsewhere") if kind.shared else datatype(kind.data)
+        found = DataType("?", None, "its type is stored elsewhere") if kind.shared else datatype(kind.data)
         if shape is None:
             self.add(Tensor(path, found.name, (0,), None, 0, found.problem))
             return

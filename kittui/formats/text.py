@@ -32,7 +32,7 @@ class Encoding:
 
     @property
     def label(self) -> str:
-        """Its name with what there is to say of it: `UTF-16`, `Latin-1 (a guess: not UTF-8)`."""
+        """Its name with a remark: `UTF-16`, `Latin-1 (a guess: not UTF-8)`."""
         if self.guess:
             return f"{self.name} (a guess: not UTF-8)"
         return f"{self.name} with a byte order mark" if self.mark and self.codec == "utf-8" else self.name

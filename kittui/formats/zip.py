@@ -171,7 +171,7 @@ def read_member(member: Member, budget: Budget) -> Steps[bytes]:
 
 
 def open_member(member: Member, budget: Budget) -> Steps[Opened]:
-    """A member with its header; raises Malformed where there is no content to be had, TooLarge beyond the budget."""
+    """A member with its header; raises Malformed without readable content, TooLarge beyond the budget."""
     if member.method not in METHODS:
         raise Malformed(f"{member.path} is compressed by a method that is not read ({member.method})")
     budget.spend("input", member.compressed)

@@ -90,7 +90,7 @@ class LayoutSource:
         if is_layout(str(self.directory)):
             return NotFound(
                 "the layout has no index.json, so nothing in it has a name",
-                hint="If a copy into it was cut short, run that again; else copy the layout from where it came from.",
+                hint="If a copy into it was interrupted, run that again; else copy the layout again.",
                 reference=str(self.place),
             )
         return NotFound(

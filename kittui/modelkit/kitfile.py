@@ -94,7 +94,7 @@ def entries(kitfile: Mapping[str, Any], section: str) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """An entry whose content is kept elsewhere, such as a dataset in S3: it has no layer.
+    """An entry whose content is stored elsewhere, such as a dataset in S3: it has no layer.
 
     `section` is the Kitfile's list that it is in, `location` where the content is, `hash` what it must hash to.
     """
@@ -107,12 +107,12 @@ class Remote:
 
 
 def is_remote(entry: Any) -> bool:
-    """Whether an entry's content is kept elsewhere."""
+    """Whether an entry's content is stored elsewhere."""
     return isinstance(entry, dict) and isinstance(entry.get("remotePath"), str) and bool(entry["remotePath"])
 
 
 def remotes(kitfile: Mapping[str, Any]) -> tuple[Remote, ...]:
-    """The entries whose content is kept elsewhere."""
+    """The entries whose content is stored elsewhere."""
     return tuple(
         Remote(section, *(_said(entry, key) for key in ("name", "path", "remotePath", "remoteHash")))
         for section in SECTIONS

@@ -107,7 +107,7 @@ class ModelKit:
 
     @property
     def remotes(self) -> tuple[Remote, ...]:
-        """The Kitfile's entries whose content is kept elsewhere."""
+        """The Kitfile's entries whose content is stored elsewhere."""
         return remotes(self.kitfile)
 
     @property

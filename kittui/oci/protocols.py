@@ -213,7 +213,7 @@ class Repository(Protocol):
     def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
         """All tags, page by page as they arrive; sources that know them add manifests without tag (name None).
 
-        Raises Incomplete after the last page that could be had, where there may be more.
+        Raises Incomplete after the last page that could be read, if there may be more.
         """
         ...
 

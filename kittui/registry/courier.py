@@ -92,7 +92,7 @@ class Courier:
         self._listeners.on_wait(wait)
 
     def _heard(self) -> None:
-        """A request was answered, or has failed: whether anything is still waited for is said anew."""
+        """A request was answered, or has failed: report again whether anything is still waited for."""
         if self._waited_for:
             self._waited_for = False
             self._listeners.on_waited(self.host)

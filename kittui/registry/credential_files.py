@@ -111,7 +111,7 @@ class CredentialFile:
     def entry(
         self, host: str, repository: str = "", on_warning: Callable[[str], None] = lambda _: None
     ) -> Credential | None:
-        """What `auths` holds in the file itself; `on_warning` hears of entries that are there and of no use."""
+        """What `auths` holds in the file itself; `on_warning` gets unusable entries."""
         auths = _map(self.document, "auths")
         for key in fitting_keys(auths, host, repository):
             found = _credential(auths[key], self.origin)

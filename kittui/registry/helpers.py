@@ -21,7 +21,7 @@ _MOST_LINES: Final = 20
 PATIENCE: Final = 120.0
 """Seconds for a helper to answer in: some send the user to a browser first."""
 SILENCE: Final = 2.0
-"""Seconds after which it is said that a helper is waited for."""
+"""Seconds after which the user is told about the wait for a helper."""
 _LAST_WORDS: Final = 0.5
 
 OnMessage = Callable[[str], None]

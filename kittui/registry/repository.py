@@ -105,7 +105,7 @@ class RegistryRepository:
                 return False
 
     async def put_blob(self, descriptor: Descriptor, content: BlobContent) -> None:
-        """One PUT, or chunks that are resumed where the registry can; raises DigestMismatch for other bytes."""
+        """One PUT, or chunks that are resumed where the registry can; raises DigestMismatch for different bytes."""
         with naming(self.reference(descriptor.digest)):
             await self._uploads.put(descriptor, content)
 

@@ -29,7 +29,7 @@ log = logging.getLogger("kittui.registry")
 
 _LIMITED: Final = "the rate of requests is limited"
 REFUSED: Final = 4
-"""Times in a row that a single request is refused the connection before that is said: within two seconds."""
+"""Refused connections of a request in a row before that is reported: within two seconds."""
 _TOKEN_LIMIT: Final = 1024 * 1024
 T = TypeVar("T")
 

@@ -33,7 +33,7 @@ class RegistrySource:
     """One registry, HOST[:PORT] as users write it; `docker.io` is Docker Hub.
 
     Owns its HTTP client: call `aclose`, or use it as an async context manager. Nothing is sent before it is asked for
-    something. `on_wait` hears of waits for a busy registry, `on_waited` of their ends, `on_warning` of its own
+    something. `on_wait` gets waits for a busy registry, `on_waited` their ends, `on_warning` its own
     warnings (raw text). `limits` is what an earlier run learnt of uploads to it.
     """
 
@@ -119,7 +119,7 @@ class RegistrySource:
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
         """The catalog, page by page; raises Unsupported where there is none, Unauthorized where a login is missing.
 
-        Raises Incomplete after the last page that could be had, where there may be more.
+        Raises Incomplete after the last page that could be read, if there may be more.
         """
         call = Call("GET", "_catalog", "list the repositories", frozenset({CATALOG}))
         try:

@@ -223,7 +223,7 @@ class Uploads:
         *,
         stored: int,
     ) -> Answer:
-        """Send a part of the blob; `stored` bytes are then brought to the storage. The way hears of cuts."""
+        """Send a part of the blob; `stored` bytes are then brought to the storage. The way learns of cuts."""
         headers = {"Content-Type": _OCTETS, "Content-Length": str(end - start)}
         if method == "PATCH":
             headers["Content-Range"] = f"{start}-{end - 1}"

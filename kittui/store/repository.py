@@ -26,7 +26,7 @@ from kittui.store.writer import Change, StoreWriter, plain
 
 
 def is_tag(text: str) -> bool:
-    """Whether it can be a tag: kit files `dst@sha256:…` under a name that can't be asked for again."""
+    """Whether it can be a tag: kit files `dst@sha256:…` under a name that can't be requested."""
     try:
         Tag.parse(text)
     except BadReference:

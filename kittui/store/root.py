@@ -125,7 +125,7 @@ def encode_name(store_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredName:
-    """A repository as its files name it: `store_name` is None if the file's name names none (see `problem`)."""
+    """A repository as its files name it: `store_name` is None if the file's name has none (see `problem`)."""
 
     encoded: str
     store_name: str | None

@@ -153,7 +153,7 @@ class Partial:
         if self._hashed != self.descriptor.size or found != self.descriptor.digest.hex:
             raise DigestMismatch(
                 f"the blob {self.descriptor.digest.short} does not match its digest: got bytes of {found[:12]}",
-                hint="The source, or something on the way, served other bytes; nothing of them was kept.",
+                hint="The source, or something on the way, altered the content; nothing was stored.",
             )
 
     async def sync(self) -> None:

@@ -109,7 +109,7 @@ async def _lists(destination: Repository, digest: Digest) -> bool:
 
 
 async def can_read(repository: Repository, blob: Descriptor) -> bool:
-    """Whether the first byte of a blob can be had: more than that the repository says it has it."""
+    """Whether the first byte of a blob can be read, which proves more than the repository's claim to have it."""
     if not blob.size:
         return True
     for length in (1, None):

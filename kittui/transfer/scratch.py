@@ -44,7 +44,9 @@ class Scratch:
             except FileExistsError:
                 self.resumed = True
             if self.path.is_symlink() or not self.path.is_dir():
-                raise Conflict(f"{self.path} is in the way", hint="Remove it, or unpack into another folder.")
+                raise Conflict(
+                    f"{self.path} exists and is not kittui's", hint="Remove it, or unpack into another folder."
+                )
         except OSError as error:
             raise storage_error(error, f"unpack into {self.target}") from error
 

@@ -120,7 +120,7 @@ class Tree:
             return None
 
     def obstacle(self, parts: Parts) -> bool:
-        """Whether a plain file is there already; raises UnsafePath, Conflict for what can't be written over."""
+        """Whether a regular file exists; raises UnsafePath, and Conflict for what can't be overwritten."""
         status = self.look(parts)
         if status is None:
             return False

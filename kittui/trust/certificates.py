@@ -27,7 +27,7 @@ _UNREADABLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a certificate says signed, and which service is said to have logged them in; empty where it doesn't say."""
+    """The identity in a certificate, and the issuer that authenticated it; empty if missing."""
 
     subject: str = ""
     issuer: str = ""

@@ -106,7 +106,7 @@ class Keyring:
         )
 
     def candidates(self, hint: bytes) -> Sequence[TrustedKey]:
-        """Keys that may have made a signature: the one its hint names, or all where it names none."""
+        """Keys that may have made a signature: the one in its hint, or all without a hint."""
         return [key for key in self.keys if not hint or key.digest == hint]
 
     def owners(self) -> tuple[str, ...]:

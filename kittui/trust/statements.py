@@ -1,4 +1,4 @@
-"""in-toto statements: which digests something is said of, and of which kind it is."""
+"""in-toto statements: their subjects' digests and predicate types."""
 
 from __future__ import annotations
 

@@ -166,9 +166,9 @@ def _assess(
 
 
 def _foreign(hint: bytes, keyring: Keyring, statement: Statement) -> Verdict:
-    """By a key that is not available. A signature in the older form names none, so a broken one looks the same."""
+    """By a key that is not available. A signature in the older form has no key name, so a broken one looks the same."""
     if keyring.named:
-        by = f"made by key {name_of(hint)}" if hint else "this key did not make it, and it names no other"
+        by = f"made by key {name_of(hint)}" if hint else "this key did not make it, and no other is named"
         return Verdict("signed by another key", by, statement=statement)
     by = f"key {name_of(hint)} is not a trusted key" if hint else "none of the trusted keys made it"
     return Verdict("unknown key", by, statement=statement)

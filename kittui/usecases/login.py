@@ -1,4 +1,4 @@
-"""Logging in: tried at the registry first, and kept only when it is accepted."""
+"""Logs in: tries the credentials at the registry first, and saves them only if they are accepted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kittui.errors import AuthError, Refused, UsageError
 from kittui.oci.reference import check_host
 
 SECRET_LIMIT = 64 * 1024
-"""Characters of a password or token at most."""
+"""The most characters of a password or token."""
 
 
 class LoginPort(Protocol):
@@ -44,7 +44,7 @@ class LoggedIn:
 
 
 async def login(port: LoginPort, host: str, username: str, password: str) -> LoggedIn:
-    """Check credentials and keep them. An empty user name is an identity token's.
+    """Check credentials and save them. With an empty user name, the secret is an identity token.
 
     Raises BadReference, UsageError, AuthError, NetworkError, and Refused where the registry takes any password;
     nothing is kept then.
@@ -53,14 +53,12 @@ async def login(port: LoginPort, host: str, username: str, password: str) -> Log
     if not password:
         raise UsageError("a password or token is needed", hint="Give it on stdin with --password-stdin.")
     if len(password) > SECRET_LIMIT or "\0" in password:
-        raise UsageError(
-            "this can't be a password", hint=f"A password has at most {SECRET_LIMIT} characters, and no NUL among them."
-        )
+        raise UsageError("not a valid password", hint=f"A password has at most {SECRET_LIMIT} characters and no NUL.")
     answer = await port.attempt(host, username, password)
     if not (await _proven(port, host, username, password)):
         raise Refused(
-            f"{host} answers alike with any password and with none: it did not check yours, and nothing was kept",
-            hint="No login is needed to read there. If it wants one for changes, ask its operator.",
+            f"{host} accepts any password or none, so it did not check yours; nothing was saved",
+            hint="Reading there needs no login. If changes need one, ask its operator.",
         )
     return LoggedIn(host, username, answer, await port.keep(host, username, password))
 
@@ -88,7 +86,7 @@ async def _is_refused(port: LoginPort, host: str, username: str, password: str, 
 
 
 async def logout(port: LoginPort, host: str) -> str:
-    """Forget a registry's login, and say where it was; raises NotFound where there was none."""
+    """Delete a registry's login, and return where it was; raises NotFound without one."""
     return await port.forget(_host(host))
 
 

@@ -234,7 +234,7 @@ async def test_gates_fill_in_the_cheapest_first(tmp_path: Path) -> None:
         await ready(pilot)
         evidence.statements = later  # type: ignore[method-assign]
         await pilot.press("c")
-        await until(pilot, lambda: "✗ license  the Kitfile names no license" in text_of(pilot))
+        await until(pilot, lambda: "✗ license  the Kitfile has no license" in text_of(pilot))
         shown = text_of(pilot)
         assert "· signed by CI  reads what is attached to it" in shown
         assert "· never  reads nothing" in shown

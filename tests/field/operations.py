@@ -136,7 +136,7 @@ def mount(world: World) -> None:
         assert ran.status == 0, ran.err
         assert complete(world.registry, "team/mounted", MIDDLE)
         assert all(world.registry.manifest_of("team/mounted", digest) for digest in signatures)
-        assert "attached to it: 2 signatures (taken along)" in ran.err
+        assert "attached to it: 2 signatures (copied too)" in ran.err
 
 
 PROMOTED = {**TAGS, "champion": DIGESTS["new"], "rollback": DIGESTS["middle"]}

@@ -232,7 +232,7 @@ def test_what_is_not_set_says_what_to_set() -> None:
     with pytest.raises(UsageError, match="no difftool is set") as difftool:
         Programs("nano").compare(Path("/o"), Path("/n"))
     assert 'difftool: "vimdiff {old} {new}"' in (difftool.value.hint or "")
-    with pytest.raises(UsageError, match="can't be taken apart"):
+    with pytest.raises(UsageError, match="can't be split into words"):
         Programs("vim 'x").edit(Path("/n"))
 
 

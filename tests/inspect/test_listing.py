@@ -208,12 +208,12 @@ async def test_verified_bytes_are_those_of_the_verified_name(
 
     async def ignore(_: bytes) -> None: ...
 
-    with pytest.raises(Malformed, match=r"^train\.py is not where the list of files said$"):
+    with pytest.raises(Malformed, match=r"^train\.py is not where the file list says$"):
         await inspector.stream_verified(repository, layer, entry, ignore)
     listing = await inspector.listing(repository, layer)
     assert listing.verified
     assert [one.path for one in listing.files] == [*(name for name, _ in true), "zz"]
-    with pytest.raises(Malformed, match=r"^train\.py is not where the list of files said$"):
+    with pytest.raises(Malformed, match=r"^train\.py is not where the file list says$"):
         await inspector.verified_file(repository, layer, entry, 5000, start=True)
 
 

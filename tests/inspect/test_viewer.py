@@ -263,7 +263,7 @@ async def test_a_list_that_was_a_lie_is_replaced_by_the_proven_one() -> None:
         await viewed(pilot, "train.py")
         await read(pilot)
         await pilot.press("V")
-        await until(pilot, lambda: "train.py is not where the list of files said" in text_of(pilot), LONG)
+        await until(pilot, lambda: "train.py is not where the file list says" in text_of(pilot), LONG)
         assert not contents(pilot).verified
         await pilot.press("escape")
         await until(pilot, lambda: "evil.py" in text_of(pilot), LONG)

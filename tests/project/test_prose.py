@@ -19,6 +19,18 @@ PHRASES = {
     "made (write: created)": r"\b(is|are|was|were) made anew\b",
     "behind (write: after)": r"\bone behind the other\b|\bbehind (it is|the next|the last)\b",
     "it is so already": r"\bis so already\b",
+    "is there already (write: exists)": r"\b(is|are) there already\b",
+    "what there is to say (write: a remark)": r"\bwhat there is to say\b",
+    "names no (write: has no)": r"\bnames no(ne)?\b",
+    "be had (write: be read, be listed)": r"\bbe had\b",
+    "one a line (write: one per line)": r"\b(one|a fact|a row) a line\b",
+    "hears of (write: is called with, gets)": r"\bhears? of\b",
+    "warned of (write: warns about)": r"\b(is|are) warned of\b",
+    "taken along (write: copied too)": r"\btak(e|es|en|ing) along\b",
+    "other bytes (write: different bytes)": r"\bother bytes\b",
+    "from where it came": r"\bfrom where it came\b",
+    "as the contract has it": r"\bas contract\.md has it\b",
+    "every key that is live (write: all keys that work now)": r"\bevery (live key|key that is live)\b",
 }
 
 

@@ -102,7 +102,7 @@ async def test_every_rule_of_the_policy_shows_as_in_every_other_place(fraud: Mem
     sets = (GateSet("", "champion", (SignedBy(("Anna",)),)), GateSet("", "rollback", (LicenseIn(("MIT",)),)))
     found = board(tmp_path, *sets, rules=(Never(),))
     assert await gates(found, fraud) == [
-        ("rollback", "fail", "the Kitfile names no license"),
+        ("rollback", "fail", "the Kitfile has no license"),
         ("champion", "fail", "it is not signed by Anna"),
         ("", "fail", "nothing may move"),
     ]
@@ -159,7 +159,7 @@ async def test_a_move_of_ones_own_shows_the_gates_of_what_it_moves(fraud: Memory
         assert said == {(one.moved, one.state, one.reason) for one in await found().policy.assess(plan)}
         return said
 
-    unlicensed = ("production", "fail", "the Kitfile names no license")
+    unlicensed = ("production", "fail", "the Kitfile has no license")
     assert await shown() == {("rollback", "fail", "it is not signed by Anna"), unlicensed}
     fraud.tagged["rollback"] = fraud.tagged["production"]
     assert await shown() == {unlicensed}

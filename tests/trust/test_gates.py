@@ -133,7 +133,7 @@ async def test_attested(tmp_path: Path) -> None:
     await world.state("CI", {"result": "FAILED"})
     assert await world.only() == ("fail", "the test-result statement says FAILED instead of PASSED")
     await world.state("CI", {"result": "PASSED"})
-    assert await world.only() == ("unknown", "test-result statements contradict each other and say no time")
+    assert await world.only() == ("unknown", "test-result statements contradict each other and have no time")
 
 
 async def test_the_last_of_dated_statements_counts(tmp_path: Path) -> None:
@@ -200,11 +200,11 @@ async def test_reviewed(tmp_path: Path) -> None:
     assert (await world.only())[0] == "fail"
     assert await world.only() == ("fail", "Ben reviewed it against another champion than the present one")
     await world.decide("Ben", against=world.old)
-    assert await world.only() == ("pass", "Ben went through every change")
+    assert await world.only() == ("pass", "Ben reviewed every change")
     world.kit("champion", auc=0.92)
     assert await world.only() == ("fail", "Ben reviewed it against another champion than the present one")
     del world.repository.tagged["champion"]
-    assert await world.only() == ("pass", "there is no champion yet to compare it with")
+    assert await world.only() == ("pass", "there is no champion to compare it with yet")
 
 
 async def test_reviewed_by_the_ticks_on_this_machine(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ async def test_reviewed_by_the_ticks_on_this_machine(tmp_path: Path) -> None:
             "fail",
             "the Kitfile has no model.parameters.f1, datasets",
         ),
-        (KitfileHas(without=("model",)), "fail", "the Kitfile has model, which does not belong into champion"),
+        (KitfileHas(without=("model",)), "fail", "the Kitfile has model, which champion must not have"),
         (KitfileHas(stage=True), "pass", "it has model"),
         (Metric("model.parameters.auc", at_least=0.9), "pass", "0.93"),
         (Metric("model.parameters.auc", at_least=0.95), "fail", "0.93 is less than 0.95"),
@@ -271,7 +271,7 @@ async def test_reviewed_by_the_ticks_on_this_machine(tmp_path: Path) -> None:
         ),
         (Metric("model.parameters.f1", at_least=1), "unknown", "the Kitfile has no number at model.parameters.f1"),
         (Metric("package.name", at_least=1), "unknown", "the Kitfile has no number at package.name"),
-        (NotOlderThan(30), "unknown", "it does not say when it was made"),
+        (NotOlderThan(30), "unknown", "it has no creation date"),
     ],
 )
 async def test_what_the_kitfile_says(tmp_path: Path, gate: Gate, state: str, reason: str) -> None:

@@ -199,7 +199,7 @@ def test_a_sigstore_without_what_is_needed_verifies_nothing(
     monkeypatch.setitem(sys.modules, missing, None)
     found = judged(OURS.bundle(DIGEST), root)
     assert found.status == "not verified"
-    assert "it can't be verified: the sigstore that is installed is of no use here: " in found.reason
+    assert "it can't be verified: the installed sigstore can't be used: " in found.reason
 
 
 @library
@@ -209,7 +209,7 @@ def test_a_file_that_is_not_a_root_verifies_nothing(tmp_path: Path) -> None:
         path.write_text(content)
         found = judged(OURS.bundle(DIGEST), CertificateRoot(path))
         assert found.status == "not verified"
-        assert "root.json is not a root of trust: " in found.reason
+        assert "root.json is not a trusted root: " in found.reason
 
 
 CONFIG = """

@@ -242,7 +242,7 @@ async def test_a_command_signs(repository: MemoryRepository, tmp_path: Path, enc
     [
         (["/nonexistent/signer"], "could not be started: No such file or directory"),
         ([sys.executable, "-c", "raise SystemExit('no token')"], "ended with status 1: no token"),
-        ([sys.executable, "-c", "print('nonsense')"], "printed something that is not a signature by key SHA256:"),
+        ([sys.executable, "-c", "print('nonsense')"], "printed no valid signature by key SHA256:"),
         ([sys.executable, "-c", "import time; time.sleep(60)"], "took longer than 0 s"),
     ],
     ids=["missing", "failing", "nonsense", "endless"],

@@ -261,8 +261,8 @@ def by_command(tmp_path: Path, *command: str) -> str:
     [
         (("/nonexistent/signer",), "could not be started: No such file or directory"),
         ((sys.executable, "-c", "raise SystemExit(chr(27) + '[31mno token')"), "ended with status 1: "),
-        ((sys.executable, "-c", "print('garbage' * 1000)"), "printed something that is not a signature by key SHA256:"),
-        ((sys.executable, "-c", ""), "printed something that is not a signature by key SHA256:"),
+        ((sys.executable, "-c", "print('garbage' * 1000)"), "printed no valid signature by key SHA256:"),
+        ((sys.executable, "-c", ""), "printed no valid signature by key SHA256:"),
     ],
     ids=["missing", "failing", "garbage", "silent"],
 )

@@ -135,7 +135,7 @@ async def test_a_name_that_would_be_an_option_is_none(lent: list[str], tmp_path:
     [
         (Programs(), ("no editor is set", "export EDITOR=vim")),
         (Programs("no-such-editor"), ("no-such-editor was not found", "$VISUAL or $EDITOR")),
-        (Programs("'"), ("can't be taken apart",)),
+        (Programs("'"), ("can't be split into words",)),
         (Programs(f"{sys.executable} -c 'raise SystemExit(3)'"), ("ended with status 3",)),
     ],
 )

@@ -282,7 +282,7 @@ def at_place(says: str, down: int = 3) -> Walk:
 def test_unauthorised(snap_compare: Compare) -> None:
     """A registry that wants a login says so, with the key and the command for it."""
     made = failing(repositories=Unauthorized("401 from registry.acme.dev"))
-    assert snap_compare(made.app(), terminal_size=SMALL, run_before=at_place("wants a login"))
+    assert snap_compare(made.app(), terminal_size=SMALL, run_before=at_place("requires a login"))
 
 
 def test_no_catalog(snap_compare: Compare) -> None:

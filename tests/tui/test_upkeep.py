@@ -331,7 +331,7 @@ async def test_a_clean_up_of_a_registry_is_one_plan_and_one_answer(kits: Kits) -
         shown = " ".join(text_of(pilot).split())
         assert "ModelKits at stage retired:" in shown
         assert "retired, v0.1.0" in shown
-        assert "Undo works only until the registry garbage-collects untagged content." in shown
+        assert "Undo works only until the registry garbage-collects" in shown
         await pilot.press("escape")
         assert "retired" in kits.fraud.tagged
         await pilot.press("X")

@@ -269,7 +269,7 @@ class Wire(httpx.AsyncByteStream):
             raise httpx.ReadError(str(error)) from error
 
     def _take(self, buffer: memoryview) -> int | None:
-        """What can be had at once, None for nothing yet; TLS gives one record a time, so as many as fit."""
+        """What is available now, None for nothing yet; TLS gives one record at a time, so as many as fit."""
         size = 0
         try:
             size = self._connection.recv_into(buffer)

@@ -238,7 +238,7 @@ class TimelineScreen(RowsScreen[Moment]):
         return f"{_mark(row)} {', '.join(row.tags)}\t{row.digest}\t{row.created or ''}\t{value}"
 
     def action_copy(self) -> None:
-        """Copy the versions that are shown with their values, one a line."""
+        """Copy the visible versions with their values, one per line."""
         self.program.copy("\n".join([self.title_words, *map(self.text, self._rows.rows)]))
 
     def action_close(self) -> None:

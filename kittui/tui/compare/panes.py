@@ -131,7 +131,7 @@ class ChangePanes(Container):
         self.rows.touch()
 
     def fit(self) -> None:
-        """Give the names what they need, the rest to what is said of them."""
+        """Give the names the width they need, and the rest to their details."""
         width = self.rows.size.width
         wanted = max(map(title_width, self.change_tree.rows[:_MEASURED]), default=0) + (2 if self._notes else 0)
         names = max(18, min(wanted, width - 20 if width < 60 else width * 3 // 5))

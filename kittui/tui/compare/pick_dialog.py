@@ -24,7 +24,7 @@ from kittui.tui.widgets.bars import shorten
 SHOWN: Final = 300
 """Choices listed at once."""
 _LABEL, _ALONE = 46, 68
-"""Cells of a choice's name: beside what is said of it, and where nothing is."""
+"""Cells of a choice's name, with and without details beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Images of both sides beside each other below what is said of their row, with which pixels differ."""
+"""Images of both sides side by side, below their row's details, with the pixels that differ."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ NO_ROW: Final = "No row is chosen: nothing differs, or nothing was read yet."
 TICK: Final = 0.5
 """Seconds between two reports of how far it is."""
 _AROUND = 14
-"""Columns of the header that are neither for the two names nor for what is said on the right."""
+"""Columns of the header besides the two names and the text on the right."""
 
 
 class CompareScreen(Screen[None], inherit_bindings=False):

@@ -66,7 +66,7 @@ class SummaryStrip(Widget):
         return f" {PROBLEM} {self.problems:,}{' not compared' if words else ''} " if self.problems else ""
 
     def _layout(self) -> tuple[bool, str]:
-        """Whether filters have their words, and what is said on the right: both give way before the filters do."""
+        """Whether filters have labels, and the text on the right; both are shortened before the filters are."""
         width = self.size.width
         for words in (True, False):
             used = self._used(words)

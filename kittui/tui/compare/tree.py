@@ -229,7 +229,7 @@ def _plain(path: str) -> str:
 
 
 def cells(row: Row, noted: str = "") -> Sequence[Spans]:
-    """A row's cells: mark and name, then what there is to say; `noted` is the mark of its note, where it has one."""
+    """A row's cells: mark and name, then details; `noted` is the mark of its note, if any."""
     entry = row.entry
     foldable = bool(entry.children) and entry.part in ("layer", "heading", "file")
     fold = ("▸ " if row.folded else "▾ ") if foldable else "" if not row.depth else "  "

@@ -58,7 +58,7 @@ class Context:
         self.program.fail(error)
 
     def fail_all(self, failed: Failures, total: int) -> None:
-        """Say which of several rows failed, and why, in one message: a reason that several share is said once."""
+        """Report which of several rows failed, and why, in one message: a shared reason is given once."""
         if len(failed) == 1:
             [(reference, error)] = failed
             self.fail(error.at(reference) if reference else error)

@@ -1,4 +1,4 @@
-"""Rows that failed, in words: a reason that several share is said once, with the names of all."""
+"""Failed rows as text: a reason that several share is given once, with all their names."""
 
 from __future__ import annotations
 

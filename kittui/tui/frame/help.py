@@ -37,13 +37,13 @@ MARKS: Final = (
     ("″", "muted", "the same digest as the row above"),
     ("↻", "warn", "moved by somebody else since it was shown"),
     ("✗", "bad", "could not be read; the details say why"),
-    ("▲", "warn", "a place that could not be listed, or wants a login"),
+    ("▲", "warn", "a place that could not be listed, or requires a login"),
 )
 """The marks of the panes."""
 
 
 def sections(screen: Screen[Any], headings: Mapping[str, str], refusal: Callable[[str], str]) -> dict[str, Section]:
-    """(keys, label, tooltip) of every live key, by heading: the screen's own first, movement last.
+    """(keys, label, tooltip) of all keys that work now, by heading: the screen's own first, movement last.
 
     `headings` say it for commands, by their ids. A command that does nothing here says why instead of what it does.
     """

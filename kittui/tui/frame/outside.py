@@ -52,7 +52,7 @@ async def _show(
 ) -> None:
     if not program.lends_terminal:
         raise _not_lent()
-    command([Path("/"), Path("/")])  # whether there is one is said before anything is read
+    command([Path("/"), Path("/")])  # fails before anything is read if there is none
     async with private_folder() as folder:
         copies = await _copies(program, originals, folder)
         words = command([copy.path for copy in copies])

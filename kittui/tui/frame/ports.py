@@ -74,7 +74,7 @@ class Settings:
     """The sizes of panes as the user left them."""
     problems: tuple[str, ...] = ()
     welcome: str = ""
-    """What is said at the start; `{id}` stands for the key of a command."""
+    """The welcome message; `{id}` stands for the key of a command."""
     programs: Programs = field(default_factory=Programs)
     """Editor, pager and difftool."""
 
@@ -125,7 +125,7 @@ class Ports:
 
     `source` opens a place (no request is created yet); `modelkit` reads a tag or digest, cached by digest for ever, and
     `manifest` no more of it than its manifest; `cached` answers from that cache alone; `forget` makes tags (of a
-    repository, or all) be asked for again; `held` says which blobs are in the local store; `login` checks and keeps
+    repository, or all) be requested anew; `held` says which blobs are in the local store; `login` checks and keeps
     a name and password for a host and returns a sentence, `logout` forgets them; `locate` reads what a user types
     into a place, a repository's name (empty: the whole place) and a target, `find` does so too and raises NotFound
     for what could only be in the store and is not; `kitfile_yaml` writes a Kitfile as kit does; `signatures` lists

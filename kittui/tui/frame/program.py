@@ -327,7 +327,7 @@ class Program(App[None], inherit_bindings=False):
             )
 
     def clear_toasts(self) -> bool:
-        """Take away what is said in the corner; False where nothing is. It stays among the messages."""
+        """Clear the toasts; False without any. They stay among the messages."""
         self.clear_notifications()
         return self._said.clear()
 
@@ -420,7 +420,7 @@ class Program(App[None], inherit_bindings=False):
         return screen.refusal if isinstance(screen, Refuses) else self.browser.refusal
 
     def action_help(self) -> None:
-        """Show every key that is live on the screen below."""
+        """Show all keys that work on the screen below."""
         from kittui.tui.dialogs.help import HelpDialog
         from kittui.tui.frame.help import legend, sections
 

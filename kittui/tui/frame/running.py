@@ -1,4 +1,4 @@
-"""Commands at work: what the header says of them, and what is said when one fails or is stopped."""
+"""Running commands: their text in the header, and the message when one fails or is stopped."""
 
 from __future__ import annotations
 

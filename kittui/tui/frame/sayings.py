@@ -107,5 +107,5 @@ class Sayings:
 
 
 def shown_for(message: str, *, over: bool) -> float:
-    """Seconds for which something is said: over a dialog as few as possible."""
+    """The seconds to show a message for; as few as possible over a dialog."""
     return SHORTEST if over else min(LONGEST, SHORTEST + len(message) / READ)

@@ -24,8 +24,8 @@ HEADER = 16 * 1024 * 1024
 async def prove(context: Context, here: FileHere, contents: Shown | None) -> Shown | None:
     """Read the layer whole and prove its digest, asking first where it is big; says how it went.
 
-    Returns the same contents where what they show is proven too, other ones where the layer holds other bytes than
-    what was served by ranges, and None where nothing was proven. Without contents it is only the layer that is proven.
+    Returns the same contents if what they show is verified too, different ones if the layer's bytes differ from what
+    was served by ranges, and None if nothing was verified. Without contents it is only the layer that is proven.
     """
     from kittui.usecases.inspect.prices import FREE, Price
     from kittui.usecases.inspect.views import BytesView

@@ -43,7 +43,7 @@ class PaneTitle(Widget):
     """Cells of the left that are not given to the age."""
 
     def render(self) -> Content:
-        """One accent: the pane that has the keys. When it was read is said where there is any room, trouble always."""
+        """The focused pane has the accent. The age is shown if there is room, trouble always."""
         bar = ("▌", "$kit-accent") if self.active else (" ", "")
         left = Content.assemble(bar, *self.parts)
         trouble, count = self._fitting(left)
@@ -181,7 +181,7 @@ class Pane(Widget):
         self.title_bar.right = right
 
     def set_state(self, state: State) -> None:
-        """Show a state; a spinner appears only when loading takes more than 300 ms, whatever is said meanwhile."""
+        """Show a state; a spinner appears only when loading takes more than 300 ms."""
         if not self.children:
             return  # The program has ended meanwhile.
         if state.kind == self._state.kind == "loading":

@@ -144,7 +144,7 @@ class TagCells:
 
 
 def _needed(row: TagRow) -> int:
-    """Cells of a tag's name, and of what is said behind it."""
+    """Cells of a tag's name, and of the details after it."""
     return cell_len((row.entry.name or "")[:_NAME]) + (len(_MOVED) if row.moved else 0)
 
 

@@ -139,7 +139,7 @@ class TagsPane(TagListPane):
         self._rows.touch()
 
     def show_place(self, state: State) -> None:
-        """No repository is chosen: say what there is to say of the place under the cursor."""
+        """No repository is chosen: show the state of the place under the cursor."""
         self.repository = None
         self.set_state(CHOOSE if state.kind == "ready" else state)
 

@@ -41,7 +41,7 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="list.filter", tooltip="Filter as you type; Esc clears"),
-        Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy the rows that are shown, one a line"),
+        Binding("y", "copy", "Copy", id="list.copy", tooltip="Copy the visible rows, one per line"),
         Binding("r", "reload", "Reload", id="list.reload", tooltip="Read everything again"),
         Binding("question_mark", "app.help", "Help", id="list.help", tooltip="Every key that is live now"),
         Binding("escape,q", "close", "Back", id="list.close", tooltip="Stop reading, drop the filter, or go back"),
@@ -172,6 +172,6 @@ class ListScreen(RowsScreen[Row], Generic[Row]):
         """Stop reading, drop the filter, or back."""
         if self.reading and self._worker is not None:
             self._worker.cancel()
-            self._break_off(f"Stopped; this is not all. {self.summary()}")
+            self._break_off(f"Stopped; the list is incomplete. {self.summary()}")
         elif not self.drop_filter():
             self.dismiss()

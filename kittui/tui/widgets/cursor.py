@@ -54,7 +54,7 @@ class Cursor(Generic[Row]):
         self._choice = None
 
     def move_to(self, number: int) -> bool:
-        """Go to a row by its number, as near as there is one; False where the cursor is there already."""
+        """Go to a row by its number, or the nearest one; False if the cursor does not move."""
         number = max(0, min(number, len(self.rows) - 1))
         if not self.rows or (number == self.number and self.on_row):
             return False

@@ -63,7 +63,7 @@ class Subject:
         if text.startswith("tensor:"):
             path, colon, tensor = text.removeprefix("tensor:").partition(":")
             if not colon or not path or not tensor:
-                raise UsageError(f"{text!r} names no tensor", hint="Write tensor:FILE:NAME.")
+                raise UsageError(f"{text!r} has no tensor name", hint="Write tensor:FILE:NAME.")
             return cls("tensor", plain_path(path), tensor)
         if not text:
             raise UsageError("nothing to follow", hint="Write a Kitfile path, file:PATH or tensor:FILE:NAME.")

@@ -1,4 +1,4 @@
-"""Files over all layers of a ModelKit: listing them, and finding the one that a path means."""
+"""Lists the files of all layers of a ModelKit, and finds the file at a path."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def find_in_layers(
     """The file of a path; layers whose Kitfile path covers it are looked at first, the others only if it isn't there.
 
     `layer` names the one that is meant, by type, path, name or digest. Raises NotFound, AmbiguousReference where
-    several layers hold other bytes under this path, and the first error of a layer that might have held it.
+    several layers have different bytes at this path, and the first error of a layer that might have it.
     """
     wanted = plain_path(path)
     if layer is not None:
@@ -132,7 +132,7 @@ async def find_in_layers(
         files = [one for one in found if one.entry.type == "file"] or found
         if len({one.layer.digest for one in files}) > 1:
             names = ", ".join(f"--layer {one.layer.path or one.layer.digest.short}" for one in files[:5])
-            raise AmbiguousReference(f"{path} is in {len(files)} layers", hint=f"Say which: {names}.")
+            raise AmbiguousReference(f"{path} is in {len(files)} layers", hint=f"Choose one with {names}.")
         if files:
             # Of several of one path the last one counts, as for tar.
             return files[-1]

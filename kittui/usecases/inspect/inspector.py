@@ -1,4 +1,4 @@
-"""Looking inside layers: which files they hold and what is in one, from as few bytes as can be."""
+"""Looks inside layers: lists their files and reads single ones, from as few bytes as possible."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Inspector:
                 return SliceView(inside, entry.offset, entry.size)
         if entry.size > READ_LIMIT:
             raise TooLarge(
-                f"{entry.path} has {entry.size} bytes and lies in a layer that can only be read from its start",
+                f"{entry.path} has {entry.size} bytes and is in a layer that can only be read from its start",
                 hint="kittui cat streams it, kittui unpack writes it to disk.",
             )
         pieces: list[bytes] = []
@@ -296,11 +296,11 @@ def _require_same(listing: LayerListing, entry: FileEntry) -> None:
         or (REPLACED in proven.note and REPLACED not in entry.note)
     ):
         raise Malformed(
-            f"{entry.path} is not where the list of files said",
-            hint="The list was read by ranges, and the layer's digest proves another one: open the layer again.",
+            f"{entry.path} is not where the file list says",
+            hint="The list was read by ranges and does not match the verified layer: open the layer again.",
         )
 
 
 def _require_size(entry: FileEntry, limit: int) -> None:
     if entry.size > limit:
-        raise TooLarge(f"{entry.path} has {entry.size} bytes; at most {limit} are read of its kind")
+        raise TooLarge(f"{entry.path} has {entry.size} bytes, above kittui's limit of {limit}")

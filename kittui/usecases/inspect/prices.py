@@ -1,4 +1,4 @@
-"""What an action costs is said before it is done, and agreed to where it is much."""
+"""The cost of an action, shown before it is done; large costs need the user's agreement."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from kittui.errors import Refused
 
 FREE = 1_000_000
-"""Bytes that may be read without asking."""
+"""Bytes that may be read without a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an action costs before it is done: bytes to read, of what, and why not less."""
+    """The cost of an action: the bytes to read, of what, and why not fewer."""
 
     bytes: int
     subject: str
@@ -25,7 +25,7 @@ Ask = Callable[[Price], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How many bytes are free, and who is asked for more."""
+    """How many bytes may be read without a question, and whom to ask for more."""
 
     free: int = FREE
     ask: Ask | None = None
@@ -39,5 +39,5 @@ class Terms:
             return
         raise Refused(
             f"reading {price.subject} would take {price.bytes} bytes: {price.reason}",
-            hint="Agree to that with --yes, or pull the ModelKit and look at the local copy.",
+            hint="Agree with --yes, or pull the ModelKit and read the local copy.",
         )

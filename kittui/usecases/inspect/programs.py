@@ -1,4 +1,4 @@
-"""The user's own programs: what shows, pages and compares copies of files."""
+"""Runs the user's own editor, pager and difftool on copies of files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Programs:
             if options is None:
                 raise UsageError(
                     "no difftool is set",
-                    hint='Write one into config.yaml, as in: difftool: "vimdiff {old} {new}"',
+                    hint='Set one in config.yaml, for example: difftool: "vimdiff {old} {new}"',
                 )
             words = [editor[0], *(word for word in editor[1:] if word not in options), *options]
         if not any(_OLD in word or _NEW in word for word in words):
@@ -98,7 +98,9 @@ def _words(command: str, where: str) -> list[str]:
     try:
         return shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"the command in {where} can't be taken apart: {error}", hint=f"It is {command!r}.") from None
+        raise UsageError(
+            f"the command in {where} can't be split into words: {error}", hint=f"It is {command!r}."
+        ) from None
 
 
 async def run_program(words: Sequence[str], *, held: int, stdin: IO[bytes] | None = None) -> int:
@@ -113,12 +115,12 @@ async def run_program(words: Sequence[str], *, held: int, stdin: IO[bytes] | Non
         except FileNotFoundError:
             raise NotFound(
                 f"the program {words[0]} was not found",
-                hint="Install it, or name another one in $VISUAL or $EDITOR, $PAGER, or difftool in config.yaml.",
+                hint="Install it, or set another one in $VISUAL or $EDITOR, $PAGER, or difftool in config.yaml.",
             ) from None
         except OSError as error:
             raise UsageError(
                 f"the program {words[0]} could not be started: {error.strerror or error}",
-                hint="Name another one in $VISUAL or $EDITOR, $PAGER, or difftool in config.yaml.",
+                hint="Set another one in $VISUAL or $EDITOR, $PAGER, or difftool in config.yaml.",
             ) from None
         try:
             return await process.wait()

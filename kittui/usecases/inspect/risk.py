@@ -1,4 +1,4 @@
-"""Risk at a glance: what a ModelKit's files could do when they are loaded. Says what was looked at, never "safe"."""
+"""Assesses what a ModelKit's files could do when loaded. Reports what was checked, and never calls anything "safe"."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _MAGICS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something worth knowing before use; `path` is empty where it is about the whole ModelKit."""
+    """Something to know before use; `path` is empty if it concerns the whole ModelKit."""
 
     kind: Kind
     path: str

@@ -51,7 +51,7 @@ class ScanIssue:
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """`scanned` of `total` files were assessed; nothing is said of the others, those in `skipped` among them.
+    """`scanned` of `total` files were scanned; the report does not cover the others, including those in `skipped`.
 
     `failed` names files that the scanner could not read, with its reason.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kittui.oci.protocols import Repository
 
 IN_MEMORY = 4 * 1024 * 1024
-"""Bytes up to which no file is made."""
+"""Below this size, keep the content in memory instead of a file."""
 _PIECE = 1024 * 1024
 
 
@@ -71,7 +71,7 @@ class Spool:
         if taken != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
             raise DigestMismatch(
                 f"the layer {descriptor.digest.short} does not match its digest",
-                hint="The source served other bytes than it promised; nothing of them was kept.",
+                hint="The source's content does not match its digest; nothing was stored.",
             )
 
     def _write(self, output: bytes) -> None:

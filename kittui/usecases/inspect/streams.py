@@ -258,7 +258,7 @@ async def read_through(
     if not result.verified:
         raise DigestMismatch(
             f"the layer {descriptor.digest.short} does not match its digest",
-            hint="The source served other bytes than it promised, so nothing of them was kept.",
+            hint="The source's content does not match its digest; nothing was stored.",
         )
     return result
 

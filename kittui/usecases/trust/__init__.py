@@ -1,1 +1,1 @@
-"""What is said about ModelKits and by whom: signatures, statements, approvals, gates and the record of moves."""
+"""Signatures, statements, approvals, gates and records of tag moves."""

@@ -1,4 +1,4 @@
-"""The board: which ModelKit of which repository stands at which stage. Names first, details as they arrive."""
+"""The board: which ModelKit of which repository is at which stage. Names first, details as they arrive."""
 
 from __future__ import annotations
 

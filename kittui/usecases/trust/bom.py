@@ -1,4 +1,4 @@
-"""What a ModelKit consists of, as a CycloneDX 1.7 document: the model with its card, and data as components."""
+"""A ModelKit's bill of materials in CycloneDX 1.7: the model with its card, and data as components."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _VALUES: Final = 500
 
 
 def bom_of(kit: ModelKit, name: str, reference: str) -> dict[str, Any]:
-    """The document; `name` is HOST/REPO, `reference` a URL where it can be had, or empty.
+    """Create the document; `name` is HOST/REPO, `reference` its download URL or empty.
 
     The same ModelKit gives the same document.
     """

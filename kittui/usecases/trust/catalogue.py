@@ -1,4 +1,4 @@
-"""The catalogue: every ModelKit of some repositories, with all that an auditor asks for."""
+"""The catalogue: every ModelKit of some repositories, with everything an auditor needs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Cataloguer:
-    """Reads repositories; `stages` are the tags that are stages, `tell` hears of each repository that is done."""
+    """Reads repositories; `stages` are the tags that are stages, `tell` is called for each finished repository."""
 
     modelkits: ModelKits
     evidence: Evidence

@@ -1,4 +1,4 @@
-"""A folder for an auditor: what one ModelKit is, what is stated about it, what happened to it, and a list of hashes."""
+"""A folder for an auditor: a ModelKit's contents, statements and history, and a list of hashes."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ class Evidence:
         read: Callable[[], Coroutine[Any, Any, T]],
         lasts: float | None = None,
     ) -> T:
-        """Ask once, also where several ask at the same time; what failed is asked for again.
+        """Read once, even if several ask at the same time; failed reads are repeated.
 
         What nobody waits for any more is not read to its end.
         """

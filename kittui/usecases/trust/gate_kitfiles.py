@@ -25,7 +25,7 @@ def licensed(gate: LicenseIn, kit: ModelKit) -> Answer:
     """Whether every license that is named is one of those allowed, and one is named."""
     named = licenses_of(kit.kitfile)
     if not named:
-        return Answer("fail", "the Kitfile names no license", "name one in package.license or model.license")
+        return Answer("fail", "the Kitfile has no license", "set package.license or model.license")
     other = sorted(named - set(gate.licenses))
     if other:
         return Answer("fail", f"its license {', '.join(other)} is not one of {', '.join(gate.licenses)}")
@@ -66,7 +66,7 @@ def has(gate: KitfileHas, kit: ModelKit, tag: str) -> Answer:
         return Answer("fail", f"the Kitfile has no {', '.join(missing)}", "pack it again with what is missing")
     extra = [part for part in without if kit.kitfile.get(part)]
     if extra:
-        return Answer("fail", f"the Kitfile has {', '.join(extra)}, which does not belong into {tag}")
+        return Answer("fail", f"the Kitfile has {', '.join(extra)}, which {tag} must not have")
     return Answer("pass", f"it has {', '.join((*gate.paths, *parts)) or 'what is asked for'}")
 
 
@@ -74,9 +74,9 @@ def young(gate: NotOlderThan, kit: ModelKit, now: datetime) -> Answer:
     """Whether it is young enough."""
     created = parse_time(kit.created)
     if created is None:
-        return Answer("unknown", "it does not say when it was made")
+        return Answer("unknown", "it has no creation date")
     if created > now + SKEW:
-        return Answer("unknown", f"it says that it was created in the future, {created:%Y-%m-%d}")
+        return Answer("unknown", f"its creation date is in the future, {created:%Y-%m-%d}")
     days = (now - created) // timedelta(days=1)
     if days > gate.days:
         return Answer("fail", f"it was created {days} days ago", "pack it again")
@@ -87,7 +87,7 @@ def measured(gate: Metric, kit: ModelKit, before: ModelKit | None) -> Answer:
     """Whether a number is good enough."""
     found = _number(value_at(kit.kitfile, gate.path))
     if found is None:
-        return Answer("unknown", f"the Kitfile has no number at {gate.path}", f"put it into the Kitfile at {gate.path}")
+        return Answer("unknown", f"the Kitfile has no number at {gate.path}", f"add it to the Kitfile at {gate.path}")
     if gate.at_least is not None and found < gate.at_least:
         return Answer("fail", f"{found:g} is less than {gate.at_least:g}")
     if gate.at_most is not None and found > gate.at_most:

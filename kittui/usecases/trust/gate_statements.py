@@ -30,7 +30,7 @@ def _missing(found: Verification, reason: str, remedy: str) -> Answer:
 
 
 def _hidden(found: Verification) -> str:
-    """What is said where something attached was not read, which may speak against the ModelKit; empty otherwise."""
+    """The remark if something attached was not read, which may count against the ModelKit; empty otherwise."""
     unread = not found.complete or any(one.status == "error" for one in found.signatures)
     return "not everything attached to it could be read" if unread else ""
 
@@ -45,7 +45,7 @@ def signed(gate: SignedBy, found: Verification) -> Answer:
     if unchecked:
         return Answer("unknown", f"a signature is there that can't be checked: {unchecked[0].reason}")
     who = " or ".join(gate.people)
-    return _missing(found, f"it is not signed by {who}", f"let {who} sign it with kittui sign REF --key FILE")
+    return _missing(found, f"it is not signed by {who}", f"have {who} sign it: kittui sign REF --key FILE")
 
 
 def attested(gate: Attested, found: Verification, case: Case) -> Answer:
@@ -60,10 +60,10 @@ def attested(gate: Attested, found: Verification, case: Case) -> Answer:
     if not held:
         who = f" by {' or '.join(gate.by)}" if gate.by else " by a trusted key"
         return _missing(
-            found, f"no {named} statement{who} holds", "state it: kittui attest REF --type TYPE --predicate FILE"
+            found, f"no {named} statement{who} holds", "attach one: kittui attest REF --type TYPE --predicate FILE"
         )
     if hidden := _hidden(found):
-        return Answer("unknown", f"{hidden}, another result may be among it", "look at it with kittui verify REF")
+        return Answer("unknown", f"{hidden}, and it may include another result", "see kittui verify REF")
     if not gate.result:
         return Answer("pass", f"a {named} statement holds", evidence=tuple(one.digest for one in held))
     dated = [(_time(one), one) for one in held]
@@ -78,7 +78,7 @@ def attested(gate: Attested, found: Verification, case: Case) -> Answer:
         return Answer("pass", f"a {named} statement says {gate.result}", evidence=tuple(agreeing))
     if agreeing:
         return Answer(
-            "unknown", f"{named} statements contradict each other and say no time", "remove the one that is outdated"
+            "unknown", f"{named} statements contradict each other and have no time", "remove the one that is outdated"
         )
     said = next(iter(results.values()))
     result = ", ".join(sorted(said)) or "nothing"
@@ -114,10 +114,10 @@ def approved(gate: ApprovedBy, found: Verification, case: Case) -> Answer:
     for person, review in counted.items():
         if review.decision == "rejected":
             because = f": {review.reason}" if review.reason else ""
-            return Answer("fail", f"{person} rejected it{because}", f"let {person} approve it again")
+            return Answer("fail", f"{person} rejected it{because}", f"have {person} approve it again")
     missing = [person for person in gate.people if person not in counted]
     if len(counted) >= gate.count and (hidden := _hidden(found)):
-        return Answer("unknown", f"{hidden}, a rejection may be among it", "look at it with kittui verify REF")
+        return Answer("unknown", f"{hidden}, and it may include a rejection", "see kittui verify REF")
     if len(counted) >= gate.count:
         evidence = tuple(one.digest for one in found.signatures if _is_review(one, counted))
         return Answer("pass", f"approved by {', '.join(counted)}", evidence=evidence)
@@ -136,7 +136,7 @@ def _is_review(one: Signature, counted: Mapping[str, object]) -> bool:
 
 
 def reviewed(found: Verification, case: Case, known: str) -> Answer:
-    """Whether somebody states that they went through every change against what the tag holds now.
+    """Whether somebody states that they reviewed every change against what the tag holds now.
 
     `known` is what this machine says otherwise.
     """
@@ -150,7 +150,7 @@ def reviewed(found: Verification, case: Case, known: str) -> Answer:
             continue
         against = text_of(map_of(statement.predicate, DETAILS), "reviewedAgainst")
         if case.before is not None and against == case.before.digest:
-            return Answer("pass", f"{review.owner} went through every change", evidence=(one.digest,))
+            return Answer("pass", f"{review.owner} reviewed every change", evidence=(one.digest,))
         if against and not known:
             known = f"{review.owner} reviewed it against another {case.tag} than the present one"
     reason = known or f"nobody stated that every change against the present {case.tag} was reviewed"

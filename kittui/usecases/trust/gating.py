@@ -69,7 +69,7 @@ async def _answer(gate: Gate, case: Case, evidence: Evidence) -> Answer:
 async def _reviewed(case: Case, evidence: Evidence) -> Answer:
     """By the ticks on this machine, which cost nothing to read; else by what somebody has signed."""
     if case.before is None:
-        return Answer("pass", f"there is no {case.tag} yet to compare it with")
+        return Answer("pass", f"there is no {case.tag} to compare it with yet")
     ticks = await evidence.review(case.before.digest, case.after.digest)
     if ticks.whole:
         return Answer("pass", f"all {ticks.changes} changes are ticked on this machine")
@@ -98,7 +98,7 @@ def _with_copying(said: Answer, case: Case) -> Answer:
     """The answer, with what a copy that leaves signatures can do about it."""
     if said.state == "pass" or case.origin is None or case.carried:
         return said
-    along = "take the signatures and statements along with --referrers"
+    along = "copy the signatures and statements too with --referrers"
     return replace(said, remedy=f"{along}, or {said.remedy}" if said.remedy else along)
 
 

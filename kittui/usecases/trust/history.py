@@ -1,4 +1,4 @@
-"""Who moved which tag: the history of this machine and the records in the registry, put together and checked."""
+"""Who moved which tag: this machine's history and the registry's records, merged and checked."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ class CertificateRoot:
 
             verifier = self._verifier
         except ImportError as error:
-            return Vouched(f"the sigstore that is installed is of no use here: {_words(error)}")
+            return Vouched(f"the installed sigstore can't be used: {_words(error)}")
         except Exception as error:  # noqa: BLE001 - whatever the library raises over a file that is not a root
-            return Vouched(f"{self._path.name} is not a root of trust: {_words(error)}")
+            return Vouched(f"{self._path.name} is not a trusted root: {_words(error)}")
         among = _Among(identities)
         try:
             kind, payload = verifier.verify_dsse(Bundle.from_json(bundle), among)

@@ -48,7 +48,7 @@ class Recorder:
     summaries: Summaries = field(default_factory=Summaries)
 
     async def prepare(self, plan: ChangePlan, entry: Entry, verdicts: Sequence[Verdict] = ()) -> None:
-        """Put the records of an entry's steps on disk, signed; those that are there already stay as they are.
+        """Write the signed records of an entry's steps to disk; existing ones stay unchanged.
 
         Raises CredentialError where the key can't sign: then nothing has moved yet.
         """
@@ -99,7 +99,7 @@ class Recorder:
         """Send what is to be sent to a repository, and forget what never happened.
 
         Never fails, as the tags have moved already. What a registry does not take at all is dropped, the history on
-        this machine has it; what it may take later stays. Either is warned of.
+        this machine has it; what it may accept later stays. Both cause a warning.
         """
         try:
             await self._deliver(repository)
@@ -121,7 +121,7 @@ class Recorder:
             elif entry is None or entry.state != "open":
                 await asyncio.to_thread(self.outbox.drop, record)
         first, *others = sending.values() or ((),)
-        # One goes first, and takes along what all of them need.
+        # The first one alone also uploads what all of them need.
         told = [await self._send(repository, first)]
         told += await together(*(self._send(repository, group) for group in others))
         for note in dict.fromkeys(note for notes in told for note in notes):

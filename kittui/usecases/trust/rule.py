@@ -1,4 +1,4 @@
-"""The gates as one of the policy's rules: whichever command moves a tag, they have their say."""
+"""The gates as a rule of the policy, evaluated whichever command moves a tag."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class GateRule:
             return
         for tag in self._unreadable(plan):
             reason = f"they can't be read: {self.mistaken}"
-            yield Verdict(GATES, "unknown", reason, "correct config.yaml", moved=tag)
+            yield Verdict(GATES, "unknown", reason, "fix config.yaml", moved=tag)
         for gates, gate, case in await self._asked(plan):
             said = await answer(gate, case, self.evidence)
             yield Verdict(

@@ -71,7 +71,7 @@ class CommandSigner:
         for signature in (output, _decoded(output)):
             if signature and check_signature(self._key, signature, message).outcome == "holds":
                 return signature
-        raise self._failed(f"printed something that is not a signature by key {key_name(self._key)}")
+        raise self._failed(f"printed no valid signature by key {key_name(self._key)}")
 
     async def _run(self, message: bytes) -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""What is said of a ModelKit's signatures in one word. Lists draw it, so nothing that checks them is imported here."""
+"""The verdict on a ModelKit's signatures in one word. Lists show it, so this imports no code that checks signatures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NOT_ASKED: Final = "not checked"
 
 
 def status_text(status: str) -> str:
-    """The word for what came of checking one signature, as it is said of a ModelKit's signatures together."""
+    """The word for the verdict on one signature, the same as for a ModelKit's signatures together."""
     words = {"verified": "valid", "invalid": "INVALID", "signed by another key": "unknown key"}
     return words.get(status, status)
 
 
 def left_text(review: Review, tag: str) -> str:
-    """Why a review of the changes against what a tag holds is not whole; empty where it is, or nobody began one."""
+    """Why a review of the changes against what a tag holds is incomplete; empty if complete or not begun."""
     if review.empty or review.whole:
         return ""
     if review.left is None:
@@ -39,7 +39,7 @@ def review_lines(review: Review, compare: str) -> list[str]:
 
 
 def signed_text(word: Word | None, signers: Sequence[str] = ()) -> str:
-    """The word, with whose keys hold; None is what nobody asked for."""
+    """The word, with the owners of the keys that verified; None if no check was requested."""
     if word is None:
         return NOT_ASKED
     return f"{word} ({', '.join(signers)})" if signers else word

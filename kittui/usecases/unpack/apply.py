@@ -59,7 +59,7 @@ async def apply_unpack(
     tuning: Tuning | None = None,
     limits: Limits | None = None,
 ) -> Unpacked:
-    """Verify and stage everything, settle what is in the way, then move it into the target.
+    """Verify and stage everything, decide about existing files, then move it into the target.
 
     Raises DigestMismatch, UnsafePath, TooLarge and Conflict before anything is visible there; NotFound for files that
     no layer holds. A lost connection or a cancel keeps what was downloaded for the next run.
@@ -91,7 +91,7 @@ class _Unpacking:
         self.verified = True
 
     async def stage(self, staging: Staging) -> None:
-        """Bring everything into the scratch folder."""
+        """Stage everything in the scratch folder."""
         staging.kitfile = self.plan.kitfile
         self.progress.begin([layer.descriptor for part in self.plan.parts for layer in part.layers])
         uses = Counter(layer.digest for part in self.plan.parts for layer in part.layers)
@@ -177,7 +177,7 @@ def plain_of(layer: Layer) -> Plain:
     raw = None
     if layer.format == "raw":
         if layer.path is None:
-            raise Malformed("a layer is a bare file, and nothing says what it is called")
+            raise Malformed("a layer is a bare file without a name")
         raw = layer.path
     diff_id = layer.diff_id if layer.compression != "none" else None
     return Plain(layer.descriptor, layer.compression, raw, under_of(layer), diff_id, layer.mode)

@@ -66,7 +66,7 @@ def picture_answer(content: bytes, sides: Sequence[int], background: str) -> tup
 
 @dataclass(frozen=True, slots=True)
 class PicturePair:
-    """Two images (and, where both have one size, which pixels differ: white), and what there is to say of them."""
+    """Two images (and, if both have the same size, the differing pixels in white), with a caption."""
 
     pictures: tuple[Picture, ...]
     words: str

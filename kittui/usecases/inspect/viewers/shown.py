@@ -85,7 +85,7 @@ class Markup:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Pixels, three bytes each, row by row, and what there is to say of the image that they are of."""
+    """Pixels, three bytes each, row by row, with a caption."""
 
     facts: str
     width: int
