@@ -89,7 +89,7 @@ def show_changed(call: Call, plan: ChangePlan, done: Changed, more: Mapping[str,
             call.printer.line(nothing_to_do(plan))
 
     call.printer.result({**done.to_json(), **more}, show)
-    note_unseen(call, done.unseen)
+    warn_unseen(call, done.unseen)
 
 
 async def agree(

@@ -1,4 +1,4 @@
-"""What is wrong with a store, and what of it can be repaired without losing anything."""
+"""Finds what is wrong with a store, and what can be repaired without loss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """What stands in a store: counts, bytes on disk, bytes that no ModelKit uses, and the problems."""
+    """A store's contents: counts, bytes on disk, unused bytes, and problems."""
 
     root: Path
     repositories: int = 0
@@ -40,7 +40,7 @@ class StoreReport:
 
 
 async def inspect_store(root: Path, *, verify: bool = False) -> StoreReport:
-    """Look at everything in a store; with `verify`, hash every blob too. A missing store is an empty report.
+    """Check everything in a store; with `verify`, hash every blob too. A missing store gives an empty report.
 
     Raises StorageError where the folder itself can't be read; every other trouble is a problem in the report.
     """
@@ -90,7 +90,7 @@ def _look_at_repository(survey: Survey, name: str, index: IndexDocument) -> None
             there = digest in survey.sizes
             detail = "the repository doesn't list its manifest, so kit doesn't see it"
             if not there:
-                detail = "its manifest is not in the store any more"
+                detail = "its manifest is no longer in the store"
             survey.problems.append(Problem("dangling-tag", f"{display}:{tag}", detail))
 
 
@@ -111,13 +111,13 @@ def _manifest_problems(survey: Survey, subject: str, descriptor: Descriptor) -> 
             remedy = "Use that kit or a later one for this store, or remove it."
         yield Problem(kind, subject, error.message, repairable=False, breaks_kit=breaks, remedy=remedy)
         return
-    again = "Pull it again: what is there is not downloaded twice."
+    again = "Pull it again; existing blobs are not downloaded again."
     for layer in manifest.layers:
         if survey.sizes.get(layer.digest) != layer.size:
             yield Problem(
                 "missing-blob",
                 subject,
-                f"its layer {layer.digest.short} is missing or cut short on disk",
+                f"its layer {layer.digest.short} is missing or truncated on disk",
                 repairable=False,
                 remedy=again,
             )
@@ -151,7 +151,7 @@ def _look_at_shared_index(survey: Survey) -> None:
             there = descriptor.digest in survey.sizes
             detail = "no repository lists it: a kit that ran at the same time as another lost it"
             survey.problems.append(
-                Problem("unlisted-manifest", descriptor.digest, detail if there else "it is not in the store any more")
+                Problem("unlisted-manifest", descriptor.digest, detail if there else "it is no longer in the store")
             )
 
 
@@ -177,7 +177,7 @@ def _look_for_unused(survey: Survey) -> None:
 
 
 def _is_pulling(paths: StorePaths) -> bool:
-    """Whether somebody seems to be downloading: the blobs of an unfinished pull are in no index yet."""
+    """Whether a download seems to be running: the blobs of an unfinished pull are in no index yet."""
     for folder in (paths.storage / "ingest", *paths.partials):
         if folder.is_dir() and any(time.time() - path.stat().st_mtime < HOUR for path in folder.iterdir()):
             return True

@@ -37,9 +37,9 @@ class InstalledKit:
     def words(self) -> str:
         """What is installed."""
         if self.path is None:
-            return "no kit is installed here"
+            return "kit is not installed here"
         if self.version is None:
-            return f"{self.path} does not say its version"
+            return f"{self.path} does not report its version"
         return f"{self.path} is version {version_text(self.version)}"
 
     @property

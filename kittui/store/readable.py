@@ -1,4 +1,4 @@
-"""Whether kit could read a ModelKit: one that it can't makes every `kit list` fail or crash, so it must not get in.
+"""Checks that kit can read a ModelKit: one that it can't read makes every `kit list` fail, so it must stay out.
 
 The shapes are those that kit decodes into (KitOps, pkg/artifact/kitfile.go); Go matches keys without regard to case and
 ignores unknown ones.
@@ -55,13 +55,13 @@ def is_modelpack(manifest: Manifest) -> bool:
 def check_manifest(manifest: Manifest, kit: InstalledKit | None = None) -> None:
     """Raise Unsupported unless this is a ModelKit in kit's own format, or else what the kit that is installed reads."""
     if manifest.is_index:
-        raise Unsupported("kit's store holds ModelKits only, and this is an index", hint=_LAYOUT_HINT)
+        raise Unsupported("kit's store can hold only ModelKits, and this is an index", hint=_LAYOUT_HINT)
     config = manifest.config
     if is_modelpack(manifest) and manifest.media_type == OCI_MANIFEST:
         if kit is None or not kit.reads(MODELPACKS):
-            known = kit.words if kit is not None else "the kit that reads this store is not known"
+            known = kit.words if kit is not None else "it is unknown which kit reads this store"
             raise Unsupported(
-                f"this is a ModelPack, which kits before {version_text(MODELPACKS)} fail on, and {known}",
+                f"this is a ModelPack, on which kit fails before {version_text(MODELPACKS)}, and {known}",
                 hint=_LAYOUT_HINT,
             )
     elif config is None or config.media_type != KIT_CONFIG or manifest.media_type != OCI_MANIFEST:

@@ -1,4 +1,4 @@
-"""Repairing a store: lists again what kit's races lost, sets aside what makes kit fail. Deletes no ModelKit."""
+"""Repairs a store: lists again what kit's races lost, and moves away what makes kit fail. Deletes no ModelKit."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class _Repairer:
                     path.chmod(0o600)
                 except OSError as error:
                     raise storage_error(error, f"change the permissions of {path}") from error
-                self._did(problem.kind, problem.subject, "readable by you alone now")
+                self._did(problem.kind, problem.subject, "readable only by you now")
 
     def set_aside(self, survey: Survey) -> None:
         """Move index files that make kit fail out of its sight."""

@@ -110,7 +110,7 @@ class LocalRepository(FolderRepository):
                     descriptor.digest, "the repository doesn't list its manifest, so kit doesn't see it"
                 )
             if not is_tag(tag):
-                problem = "kit wrote a name that is not a tag: reach the manifest by its digest"
+                problem = "kit wrote a name that is not a tag; use the manifest's digest"
             entries.append(TagEntry(Tag(tag), descriptor, problem))
         seen: set[Digest] = set(tagged)
         for entry in index.entries:

@@ -93,7 +93,11 @@ class StorePaths:
         folder = nearest(self.storage)
         if not is_nowhere(self.root) and os.access(folder, os.W_OK):
             return YES
-        reason = "no home folder is known for the store" if is_nowhere(self.root) else f"{folder} can't be written"
+        reason = (
+            "the home folder is unknown, so there is no store"
+            if is_nowhere(self.root)
+            else f"{folder} can't be written"
+        )
         return Power("no", reason, "Set KITOPS_HOME, or give --store, to a folder that can be written.")
 
     def check(self, store_name: str) -> None:
@@ -109,7 +113,7 @@ class StorePaths:
         if length > limit:
             raise Unsupported(
                 f"the name is too long for the store: its file's name would have {length} characters, {limit} at most",
-                hint="Give it a shorter one, with kittui copy REF local://NAME:TAG, or use a layout: oci:DIR:TAG.",
+                hint="Use a shorter name (kittui copy REF local://NAME:TAG) or a layout (oci:DIR:TAG).",
                 reference=f"local://{store_display(store_name)}",
             )
 

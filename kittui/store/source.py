@@ -28,8 +28,8 @@ _SIZED = 1000
 
 NO_ATTACHMENTS = Power(
     "no",
-    "kit's store holds ModelKits alone, no signatures or statements about them",
-    "Push the ModelKit to a registry or a layout, and do it there.",
+    "kit's store can hold only ModelKits, no signatures or statements about them",
+    "Push the ModelKit to a registry, or copy it into a layout, and do it there.",
 )
 
 

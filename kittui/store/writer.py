@@ -108,7 +108,7 @@ class StoreWriter:
                 return
             await in_thread(self._make, change)
         raise StorageError(
-            "another program keeps writing its own state over the store's index",
+            "another program keeps overwriting the store's index",
             hint="Wait for kit to finish, then run this again.",
         )
 
@@ -143,7 +143,7 @@ class StoreWriter:
         try:
             listed = [entry for each in self.indexes() for entry in each.descriptors if entry.digest not in known]
         except KittuiError as error:
-            notice(f"index.json is not completed, as the store can't be read whole: {error.message}")
+            notice(f"index.json was not completed, because the store can't be read completely: {error.message}")
             return index
         for entry in listed:
             if self._blobs.path(entry.digest).exists():

@@ -1,4 +1,4 @@
-"""Taking a layer apart: a verified file of it is decompressed within bounds, checked whole, then written to a tree."""
+"""Unpacks a layer: decompresses its verified blob within bounds, checks it whole, then writes it to a tree."""
 
 from __future__ import annotations
 

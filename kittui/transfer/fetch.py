@@ -1,4 +1,4 @@
-"""Getting one blob into files on this machine: ranges over several connections, retried, resumed, verified."""
+"""Downloads one blob into files on this machine: ranges over several connections, retried, resumed, verified."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ class _Fetch:
                     break
                 raise ConnectionLost(
                     f"the connection brought less than {SLOW_BYTES} bytes in {SLOW_SECONDS:.0f} s",
-                    hint="Run it again later: what is here is kept.",
+                    hint="Run it again later; the download so far is kept.",
                 ) from None
             except BaseException:
                 if filled:
@@ -276,7 +276,7 @@ class _Fetch:
             filled += count
             self.progress.reach(self.descriptor.digest, self.progress.blobs[self.descriptor.digest].done + count)
         if not filled:
-            raise ConnectionLost("the connection ended early", hint="Run it again: what is here is kept.")
+            raise ConnectionLost("the connection ended early", hint="Run it again; the download so far is kept.")
         await self._keep(at, buffer[:filled])
         return filled
 
@@ -294,6 +294,6 @@ class _Fetch:
             await retries.after(error, progress=progress)
         except NetworkError:
             if done:
-                kept = f"The {done} bytes here are kept: run it again to continue."
+                kept = f"The {done} bytes so far are kept; run it again to continue."
                 error.hint = f"{without_again(error.hint)} {kept}".lstrip()
             raise

@@ -60,16 +60,16 @@ def safe_parts(path: str) -> Parts:
         reason = "it names a drive"
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts:
-        reason = "it leads out of the folder"
+        reason = "it leads outside the folder"
     if len(parts) > DEEPEST:
-        reason = f"it lies more than {DEEPEST} folders deep"
+        reason = f"it is more than {DEEPEST} folders deep"
     if parts and parts[0].casefold() == RESERVED:
         reason = f"{RESERVED} is the name of the folder that kittui unpacks through"
     try:
         if len(path.encode("utf-8", "surrogateescape")) > LONGEST:
             reason = f"its path is longer than {LONGEST} bytes"
     except UnicodeEncodeError:
-        reason = "its name is not of bytes"
+        reason = "its name is not made of bytes"
     if reason is not None:
         raise unsafe(path, reason)
     return parts
@@ -89,7 +89,7 @@ def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece
         if entry.problem is not None:
             raise unsafe(entry.path, f"it is {entry.problem}")
         if entry.type not in ("file", "dir"):
-            raise unsafe(entry.path, "it is a symbolic link" if entry.type == "symlink" else "it is not a plain file")
+            raise unsafe(entry.path, "it is a symbolic link" if entry.type == "symlink" else "it is not a regular file")
         folder = entry.type == "dir"
         if not parts:
             if folder:
@@ -101,7 +101,7 @@ def check_entries(entries: Iterable[FileEntry], under: Parts = ()) -> list[Piece
                 count += 1
             below = at.setdefault(name, {})
             if below is None:
-                raise unsafe(entry.path, "it lies below a file")
+                raise unsafe(entry.path, "it is below a file")
             at = below
         if parts[-1] in at and not (folder and at[parts[-1]] is not None):
             raise unsafe(entry.path, "it is in the layer twice")
@@ -117,5 +117,5 @@ def unsafe(path: str, reason: str) -> UnsafePath:
     """The refusal of one path."""
     return UnsafePath(
         f"{path[:300]!r} is not unpacked: {reason}",
-        hint="Nothing was written. This ModelKit was not packed by kit, or someone changed it: do not trust it.",
+        hint="Nothing was written. This ModelKit was not packed by kit, or was tampered with: don't trust it.",
     )

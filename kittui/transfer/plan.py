@@ -1,4 +1,4 @@
-"""What a transfer would move: from the manifests, and from what the destination has. Shown before anything moves."""
+"""Plans what a transfer would move, from the manifests and what the destination has."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEPTH, MANIFESTS = 4, 1000
 
 @dataclass(frozen=True, slots=True)
 class BlobPlan:
-    """A blob and how it gets there: it is there, is taken over without moving bytes, or is copied."""
+    """A blob and how it gets to the destination: it exists there, is mounted, or is copied."""
 
     descriptor: Descriptor
     way: Way

@@ -1,4 +1,4 @@
-"""Writing files where links may lie in wait: every component is opened by itself, and no link is ever followed.
+"""Writes files where hostile links may exist: opens every path component by itself, and never follows a link.
 
 Files are written into a scratch folder inside the target (the same file system), then renamed one by one.
 """
@@ -107,7 +107,9 @@ class Tree:
             with self.folder(parts[:-1]) as at:
                 return os.open(parts[-1], _NEW, mode, dir_fd=at)
         except FileExistsError:
-            raise unsafe("/".join(parts), "this disk takes its name for another one of the ModelKit") from None
+            raise unsafe(
+                "/".join(parts), "this disk can't distinguish its name from another one in the ModelKit"
+            ) from None
         except OSError as error:
             raise storage_error(error, f"write {self.root}/{'/'.join(parts)}") from error
 
@@ -129,7 +131,7 @@ class Tree:
                 raise in_the_way(self.root, parts, at)
         if not stat.S_ISREG(status.st_mode):
             raise Conflict(
-                f"{'/'.join(parts)} in {self.root} is not a plain file",
+                f"{'/'.join(parts)} in {self.root} is not a regular file",
                 hint="Move it away, or unpack into another folder. Nothing was written.",
             )
         return True
@@ -178,7 +180,7 @@ class Tree:
         except FileExistsError:
             raise Conflict(
                 f"{'/'.join(target)} is in {self.root} already",
-                hint="Give -o to overwrite, -i to keep what is there, or another folder.",
+                hint="Use -o to overwrite existing files, -i to keep them, or another folder.",
             ) from None
         except OSError as error:
             raise storage_error(error, f"write {self.root}/{'/'.join(target)}") from error

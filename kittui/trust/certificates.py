@@ -33,8 +33,8 @@ class Identity:
     issuer: str = ""
 
     def __str__(self) -> str:
-        who = self.subject or "someone it does not name"
-        return f"{who}, logged in by {self.issuer}" if self.issuer else who
+        who = self.subject or "an unnamed identity"
+        return f"{who}, authenticated by {self.issuer}" if self.issuer else who
 
 
 def identity_of(certificate: bytes) -> Identity:

@@ -48,8 +48,8 @@ def load_public_key(pem: bytes, what: str = "the file") -> PublicKey:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
     raise UsageError(
-        f"{what} holds a public key of a kind that kittui does not check",
-        hint=f"ECDSA on P-256, P-384 and P-521, Ed25519, and RSA of {RSA_BITS} bits or more are checked.",
+        f"{what} holds a public key of a type that kittui does not support",
+        hint=f"ECDSA on P-256, P-384 and P-521, Ed25519, and RSA of {RSA_BITS} bits or more are supported.",
     )
 
 

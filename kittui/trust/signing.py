@@ -49,7 +49,7 @@ def load_private_key(pem: bytes, password: bytes | None, what: str = "the file")
         try:
             key = load_der_private_key(der, None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise UsageError(f"{what} holds no private key that can be read") from None
+            raise UsageError(f"{what} holds no readable private key") from None
     else:
         try:
             key = load_pem_private_key(pem[:KEY_LIMIT], password if needs_password(pem) else None)
@@ -57,13 +57,13 @@ def load_private_key(pem: bytes, password: bytes | None, what: str = "the file")
             if needs_password(pem):
                 raise _wrong_password(what) from None
             raise UsageError(
-                f"{what} is not a private key in PEM",
-                hint="Give a private key in PEM, or a key file that cosign wrote.",
+                f"{what} is not a PEM private key",
+                hint="Use a PEM private key, or a key file of cosign.",
             ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
         raise UsageError(
-            f"{what} holds a private key of a kind that kittui does not sign with",
-            hint="ECDSA, Ed25519 and RSA keys sign.",
+            f"{what} holds a private key of a type that kittui does not support",
+            hint="ECDSA, Ed25519 and RSA keys are supported.",
         )
     public_key(key, what)
     return key
@@ -85,7 +85,7 @@ def sign(key: PrivateKey, message: bytes) -> bytes:
 
 def _wrong_password(what: str) -> CredentialError:
     return CredentialError(
-        f"the passphrase does not open {what}", hint="Give the right one when asked, or in $KITTUI_KEY_PASSWORD."
+        f"wrong passphrase for {what}", hint="Enter the right one when asked, or set $KITTUI_KEY_PASSWORD."
     )
 
 
@@ -96,10 +96,10 @@ def _open_cosign(pem: bytes, password: bytes, what: str) -> bytes:
         from nacl.secret import SecretBox
     except ImportError:
         raise Unsupported(
-            f"{what} is a key file of cosign, and what reads it is not installed",
-            hint="Install kittui[cosign], or give the key in PEM (PKCS#8).",
+            f"{what} is a key file of cosign, and the library that reads it is not installed",
+            hint="Install kittui[cosign], or use the key in PEM (PKCS#8).",
         ) from None
-    damaged = UsageError(f"{what} is damaged: it is not a key file as cosign writes it")
+    damaged = UsageError(f"{what} is not a valid key file of cosign")
     try:
         body = b"".join(line for line in pem[:KEY_LIMIT].splitlines() if not line.startswith(b"-----"))
         document = load_document(base64.b64decode(body, validate=True), what)

@@ -17,7 +17,7 @@ STATEMENT: Final = "https://in-toto.io/Statement/v1"
 _STATEMENTS: Final = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 
 REJECTION_TYPE: Final = "application/vnd.kittui.rejection.v1+json"
-"""The payload type of a statement that speaks against a ModelKit: no signature, whatever reads it."""
+"""The payload type of a statement against a ModelKit, so that no tool takes it for a signature."""
 OURS: Final = "https://github.com/kitops-ml/kittui"
 """What the addresses of kittui's own predicates and fields begin with; they name, and nothing is fetched."""
 
@@ -122,7 +122,7 @@ def parse_statement(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> Stateme
     )
     rejects = payload_type == REJECTION_TYPE
     if rejects and predicate_type != REVIEW:
-        raise Malformed("a rejection holds something else than a review")
+        raise Malformed("a rejection contains something other than a review")
     return Statement(predicate_type, map_of(document, "predicate"), subjects, rejects)
 
 

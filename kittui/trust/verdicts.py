@@ -60,7 +60,7 @@ def judge_bundle(raw: bytes, keyring: Keyring, digest: Digest, now: datetime | N
     except KittuiError as error:
         return Verdict("invalid", error.message)
     if envelope is None:
-        return Verdict("not verified", "the bundle signs a message and not a statement")
+        return Verdict("not verified", "the bundle signs a message, not a statement")
     return judge_envelope(envelope, keyring, digest, now, raw)
 
 
@@ -86,7 +86,7 @@ def judge_envelope(
     if not statement.is_about(digest):
         return Verdict("invalid", "it is about another digest", statement=statement)
     if not envelope.signatures:
-        return Verdict("unsigned", "the statement carries no signature", statement=statement)
+        return Verdict("unsigned", "the statement has no signature", statement=statement)
     if envelope.certificate is not None:
         return _keyless(envelope, envelope.certificate, bundle, keyring, statement, now or datetime.now(UTC))
     return _assess(envelope.message, envelope.signatures, envelope.hint, keyring, statement, now)
@@ -104,11 +104,11 @@ def judge_simple(
         return Verdict("invalid", "the payload is of another type")
     claimed = text_of(map_of(critical, "image"), "docker-manifest-digest")
     if claimed != digest:
-        return Verdict("invalid", f"it was made for another digest: {claimed[:100]}")
+        return Verdict("invalid", f"it was signed for another digest: {claimed[:100]}")
     statement = Statement(SIGNED, {}, frozenset({claimed}))
     made = decode_base64(signature)
     if not made:
-        return Verdict("unsigned", "the layer carries no signature", statement=statement)
+        return Verdict("unsigned", "the layer has no signature", statement=statement)
     if certificate:
         return _shown(identity_of(certificate.encode(errors="replace")), statement)
     return _assess(payload, (made,), b"", keyring, statement, None)
@@ -132,7 +132,7 @@ def _keyless(
     if found.problem:
         return _shown(identity, statement, f"it can't be verified: {found.problem}")
     if (found.payload_type, found.payload) != (envelope.payload_type, envelope.payload):
-        return Verdict("invalid", "the bundle can be read in two ways", statement=statement)
+        return Verdict("invalid", "the bundle is ambiguous", statement=statement)
     if found.identity is None:
         return Verdict("unknown key", f"signed by {identity}, which is not a trusted identity", statement=statement)
     return _held(found.identity, "by certificate", statement, now)

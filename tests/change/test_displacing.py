@@ -13,7 +13,7 @@ from kittui.oci.tag import Tag
 from kittui.usecases.change import placeholder, tags
 from kittui.usecases.change import remove as remove_module
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.placeholder import stands_in
+from kittui.usecases.change.placeholder import is_on_placeholder
 from kittui.usecases.change.plan import ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.removal import plan_remove
@@ -107,7 +107,7 @@ async def test_a_tag_that_can_not_be_put_back_is_found_by_undo_also_after_anothe
     before = dict(fraud.tagged)
     notes = await stopped(fraud, ledger, monkeypatch, "delete", dead=True)
     assert notes == ["May have been done: rollback."]
-    assert await stands_in(fraud, ROLLBACK)
+    assert await is_on_placeholder(fraud, ROLLBACK)
     other = TagChange(Tag("other"), None, await fraud.manifest(Tag("v1.1.0")))
     await apply_changes(ChangePlan(fraud, "tag", (other,)), ledger, Policy())
     assert states(ledger.journal.entries()[1]) == {"": "open", "rollback": "started"}

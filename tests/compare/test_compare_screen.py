@@ -30,7 +30,7 @@ from kittui.store import LocalSource
 from kittui.tui.app import KittuiApp
 from kittui.tui.compare.details import Detail, lines_of
 from kittui.tui.compare.pick_dialog import PickDialog
-from kittui.tui.compare.picking import other_tags, pairs_at_hand
+from kittui.tui.compare.picking import common_pairs, other_tags
 from kittui.tui.compare.screen import CompareScreen
 from kittui.tui.compare.strip import SummaryStrip
 from kittui.tui.compare.tree import Row, cells
@@ -646,25 +646,25 @@ async def test_an_unreadable_side_says_what_failed(kithome: Path) -> None:
 
 def test_pairs_at_hand_come_first() -> None:
     names = [Tag(name) for name in ("champion", "challenger", "rollback", "v1.9.0", "v1.10.0", "v1.8.0")]
-    hand = pairs_at_hand(names, Tag("v1.10.0"))
+    hand = common_pairs(names, Tag("v1.10.0"))
     assert [offer.pair for offer in hand] == [
         ("v1.9.0", "v1.10.0"),
         ("champion", "v1.10.0"),
         ("champion", "challenger"),
         ("champion", "rollback"),
     ]
-    assert next(offer.pair for offer in pairs_at_hand(names, Tag("rollback"))) == ("champion", "rollback")
+    assert next(offer.pair for offer in common_pairs(names, Tag("rollback"))) == ("champion", "rollback")
     others = [offer.pair for offer in other_tags(names, Tag("v1.10.0"), hand)]
     assert len(others) == len(set(others)) == 3
-    assert pairs_at_hand(names[:3], Tag("challenger"))[0].pair == ("champion", "challenger")
-    assert pairs_at_hand([*names[:3], Tag("tuned")], Tag("tuned"))[0].pair == ("champion", "tuned")
+    assert common_pairs(names[:3], Tag("challenger"))[0].pair == ("champion", "challenger")
+    assert common_pairs([*names[:3], Tag("tuned")], Tag("tuned"))[0].pair == ("champion", "tuned")
     assert not set(others) & {offer.pair for offer in hand}
-    assert pairs_at_hand([Tag("only")], Tag("only")) == other_tags([Tag("only")], Tag("only")) == []
+    assert common_pairs([Tag("only")], Tag("only")) == other_tags([Tag("only")], Tag("only")) == []
 
 
 def test_pairs_at_hand_follow_the_configured_stages() -> None:
     stages = LifecycleTags(Tag("next"), Tag("live"), Tag("last"))
-    assert [offer.pair for offer in pairs_at_hand([Tag("next"), Tag("live"), Tag("last")], Tag("next"), stages)] == [
+    assert [offer.pair for offer in common_pairs([Tag("next"), Tag("live"), Tag("last")], Tag("next"), stages)] == [
         ("live", "next"),
         ("live", "last"),
     ]

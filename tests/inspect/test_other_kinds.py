@@ -128,7 +128,7 @@ def test_kits_that_can_not_read_them_never_get_them(
     program.parent.mkdir()
     monkeypatch.setenv("PATH", str(program.parent))
     before = sorted(path.name for path in (kithome / "storage" / "blobs" / "sha256").iterdir())
-    for version, what in (("1.7.0", "version 1.7"), ("unknown", "does not say its version")):
+    for version, what in (("1.7.0", "version 1.7"), ("unknown", "does not report its version")):
         program = tmp_path / version / "kit"
         program.parent.mkdir()
         program.write_text(f"#!/bin/sh\necho 'Version: {version}'\n")

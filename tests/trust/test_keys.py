@@ -61,7 +61,7 @@ def test_ed25519() -> None:
     ids=["short", "another curve", "dsa"],
 )
 def test_keys_that_prove_nothing_are_refused(key: rsa.RSAPublicKey) -> None:
-    with pytest.raises(UsageError, match=r"p\.pub holds a public key of a kind that kittui does not check"):
+    with pytest.raises(UsageError, match=r"p\.pub holds a public key of a type that kittui does not support"):
         load_public_key(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "p.pub")
 
 

@@ -116,4 +116,4 @@ def test_a_rejection_can_not_be_wrapped_into_a_signature() -> None:
         "dsseEnvelope": envelope,
     }
     found = judge_bundle(json.dumps(bundle).encode(), KEYRING, DIGEST, NOW)
-    assert (found.status, found.reason) == ("invalid", "a rejection holds something else than a review")
+    assert (found.status, found.reason) == ("invalid", "a rejection contains something other than a review")

@@ -196,8 +196,8 @@ async def test_a_key_file_that_is_not_one_is_asked_for_again(desk: Open, tmp_pat
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"nothing", "is not a private key in PEM"),
-        (b"", "is not a private key in PEM"),
+        (b"nothing", "is not a PEM private key"),
+        (b"", "is not a PEM private key"),
         (None, "holds a public key, which can't sign"),
     ],
     ids=["noise", "empty", "public"],
@@ -235,7 +235,7 @@ async def test_a_passphrase_is_asked_for_until_it_opens_the_key_and_then_never_a
             await until(pilot, lambda: "no passphrase was given" in said(pilot))
         else:
             await answer(pilot, "Passphrase of", typed)
-            await until(pilot, lambda: "the passphrase does not open" in said(pilot))
+            await until(pilot, lambda: "wrong passphrase for" in said(pilot))
         assert await made.stated() == ()
         await choose(pilot, "sign")
         await answer(pilot, "Your private key", str(tmp_path / "locked.pem"))

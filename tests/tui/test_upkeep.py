@@ -416,7 +416,7 @@ def checked() -> KittuiApp:
         ("Terminal", Check("terminal", "good", "xterm-256color")),
         ("Terminal", Check("colours", "warn", "16 or fewer", "Choose theme: kittui-ansi in config.yaml.")),
         ("Store /home/me/kit", Check("dangling-tag", "bad", "fraud:v1: its manifest is gone", repairable=True)),
-        ("Store /home/me/kit", Check("kit", "unknown", "no kit is installed here")),
+        ("Store /home/me/kit", Check("kit", "unknown", "kit is not installed here")),
     ]  # fmt: skip
     return world.app()
 

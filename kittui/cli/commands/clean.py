@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import note_unseen
+from kittui.cli.moving import warn_unseen
 from kittui.cli.removing import removal_document, removal_lines, tags_of_batch
 from kittui.cli.run import Call
 from kittui.cli.sources import repositories_of
@@ -103,7 +103,7 @@ async def command(
         call.printer.line(removed_text(removed) if done else "nothing was deleted")
 
     call.printer.result(_document(changed, removed.freed, found, failed), show)
-    note_unseen(call, [tag for one in changed for tag in one.unseen])
+    warn_unseen(call, [tag for one in changed for tag in one.unseen])
     return status
 
 

@@ -13,7 +13,7 @@ from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
 from kittui.usecases.change.plan import Answers
-from kittui.usecases.trust.fleet import Member, Passed, Standing, pass_on, standings
+from kittui.usecases.trust.fleet import Member, Passed, Standing, promote_across, standings
 
 
 @run.command("fleet", changes=True)
@@ -110,7 +110,7 @@ async def _promote(
     for first, last in steps:
         call.printer.status(f"promoting to {last.name}")
         passed.append(
-            await pass_on(
+            await promote_across(
                 first,
                 last,
                 composition.ledger,

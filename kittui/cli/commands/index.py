@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import agree, answers_of, note_unseen, plan_document, plan_lines
+from kittui.cli.moving import agree, answers_of, plan_document, plan_lines, warn_unseen
 from kittui.cli.output import Styled
 from kittui.cli.run import Call
 from kittui.cli.variants import print_variants, variant_document
@@ -219,7 +219,7 @@ async def _apply(call: Call, plan: ChangePlan, reason: str, confirm: Sequence[st
             call.printer.line("Nothing to do: the index already has these entries.")
 
     call.printer.result(done.to_json(), show)
-    note_unseen(call, done.unseen)
+    warn_unseen(call, done.unseen)
 
 
 async def _sizes(call: Call, repository: Repository, variants: Sequence[Variant]) -> dict[str, int | None]:

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from kittui.cli import run
-from kittui.cli.moving import answers_of, for_each, note_unseen, one_or_many
+from kittui.cli.moving import answers_of, for_each, one_or_many, warn_unseen
 from kittui.cli.removing import removal_document, removal_lines, tags_of_batch
 from kittui.cli.run import Call
 from kittui.errors import NotFound, UsageError
 from kittui.usecases.browse.places import DEFAULT_TAG
 from kittui.usecases.change.removal import Mode, RemovePlan, plan_remove
-from kittui.usecases.change.removals import once_each
+from kittui.usecases.change.removals import without_duplicates
 from kittui.usecases.change.remove import apply_remove, finish_removal
 
 
@@ -61,7 +61,7 @@ async def command(
             return None
 
     planned, status = await for_each(call, references, plan)
-    plans = once_each([each for each in planned if each is not None])
+    plans = without_duplicates([each for each in planned if each is not None])
     if not plans and not finished:
         return status
     if plans:
@@ -90,5 +90,5 @@ async def command(
 
     if done:
         call.printer.result(one_or_many(done, len(references)), show)
-        note_unseen(call, [tag for document in done for tag in document["not_visible_yet"]])
+        warn_unseen(call, [tag for document in done for tag in document["not_visible_yet"]])
     return status or failed

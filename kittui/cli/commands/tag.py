@@ -88,4 +88,4 @@ async def command(
             call.printer.line(_NOTHING)
 
     call.printer.result(done.to_json(), show)
-    note_unseen(call, [tag for changed in done.done for tag in changed.unseen])
+    warn_unseen(call, [tag for changed in done.done for tag in changed.unseen])

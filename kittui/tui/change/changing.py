@@ -41,7 +41,7 @@ def marked(selection: Selection) -> Sequence[Mark]:
 Failed = list[tuple[Mark, KittuiError]]
 
 
-async def one_each(context: Context, marks: Sequence[Mark]) -> tuple[list[Mark], Failed] | None:
+async def choose_variants(context: Context, marks: Sequence[Mark]) -> tuple[list[Mark], Failed] | None:
     """The marks with a chosen variant for each index (by its tag, if its entry names one), and the unreadable ones.
 
     None if the user cancels.
@@ -85,7 +85,7 @@ def filled(template: str, mark: Mark) -> str:
     return template.strip().replace("{tag}", tag).replace("{name}", name)
 
 
-def clashing(texts: Sequence[str]) -> str:
+def name_clash(texts: Sequence[str]) -> str:
     """What is wrong with the names for several rows; empty if they are distinct."""
     twice = next((text for text in texts if texts.count(text) > 1), None)
     return "" if twice is None else f"Two would be {clean(twice)}: write {{tag}} to insert each row's tag."
@@ -112,7 +112,7 @@ async def type_names(context: Context, tools: ChangeTools, tags: Sequence[str], 
     return typed
 
 
-async def overrule(context: Context, tools: ChangeTools, plans: Sequence[ChangePlan]) -> str | None:
+async def ask_override(context: Context, tools: ChangeTools, plans: Sequence[ChangePlan]) -> str | None:
     """Show the rules that stop the plans, and ask for a reason to override. Returns "" if none does, None on cancel."""
     lines: list[str] = []
     for plan in plans:
@@ -152,7 +152,7 @@ async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: 
     typed = await type_names(context, tools, plan.overwritten, plan.action)
     if typed is None:
         return
-    override = await overrule(context, tools, [plan])
+    override = await ask_override(context, tools, [plan])
     if override is None:
         return
     try:

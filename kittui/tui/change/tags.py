@@ -13,12 +13,12 @@ from kittui.oci.tag import Tag
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
     Failed,
-    clashing,
+    ask_override,
     filled,
     left_out_notes,
     marked,
+    name_clash,
     name_failures,
-    overrule,
     type_names,
 )
 from kittui.tui.change.wording import attached_notes, changes_of, few, listed
@@ -113,7 +113,7 @@ async def _carry_out(
     typed = await type_names(context, tools, [tag for row in rows for tag in row.plan.overwritten])
     if typed is None:
         return
-    override = await overrule(context, tools, [each for row in rows for each in row.plan.changes])
+    override = await ask_override(context, tools, [each for row in rows for each in row.plan.changes])
     if override is None:
         return
 
@@ -202,7 +202,7 @@ async def _ask_name(context: Context, marks: Sequence[Mark]) -> str | None:
             each if "/" in each or ":" in each else f"{mark.repository.reference()}:{each}"
             for mark, each in zip(marks, texts, strict=True)
         ]
-        return next(filter(None, map(one, texts)), "") or clashing(places)
+        return next(filter(None, map(one, texts)), "") or name_clash(places)
 
     return await context.ask(
         InputDialog(
@@ -250,12 +250,12 @@ async def _agree(
 
 async def _lasting(rows: Sequence[_Retag]) -> list[str]:
     """What undo can't revert, once per repository."""
-    from kittui.usecases.change.retag import lasting_retag_notes
+    from kittui.usecases.change.retag import irreversible_retag_notes
 
     notes: list[str] = []
     for together in _by_repository([row for row in rows if row.plan.here is not None]):
         changes = [change for row in together for plan in row.plan.changes for change in plan.changes]
-        notes += await lasting_retag_notes(together[0].destination, changes)
+        notes += await irreversible_retag_notes(together[0].destination, changes)
     return [clean(note[:1].upper() + note[1:]) for note in notes]
 
 

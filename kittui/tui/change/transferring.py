@@ -13,13 +13,13 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.terminal import clean, size_text
 from kittui.tui.change.changing import (
-    clashing,
+    ask_override,
+    choose_variants,
     filled,
     left_out_notes,
     marked,
+    name_clash,
     name_failures,
-    one_each,
-    overrule,
     type_names,
 )
 from kittui.tui.change.jobs import Job, Jobs
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 async def pull(context: Context) -> None:
     """Pull into the local store, with the ModelKits that model references name."""
-    chosen = await one_each(context, marked(context.selection))
+    chosen = await choose_variants(context, marked(context.selection))
     if chosen is None:
         return
     marks, unread = chosen
@@ -112,7 +112,7 @@ async def _ask_destination(context: Context, marks: Sequence[Mark]) -> str | Non
         wanted = [
             f"{place} {name}:{target or mark.target}" for (place, name, target), mark in zip(found, marks, strict=True)
         ]
-        return clashing(wanted)
+        return name_clash(wanted)
 
     words = ["Destination:"]
     if len(marks) > 1:

@@ -9,7 +9,7 @@ from kittui.errors import KittuiError, NotFound
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Repository
 from kittui.terminal import clean, some_of
-from kittui.tui.change.changing import REDO, overrule, type_names
+from kittui.tui.change.changing import REDO, ask_override, type_names
 from kittui.tui.change.wording import changes_of, few, moment_text
 from kittui.tui.dialogs.choice import Choice
 from kittui.tui.dialogs.plan import PlanDialog
@@ -81,7 +81,7 @@ async def _turn(context: Context, tools: ChangeTools, turn: UndoPlan, verb: str)
     typed = await type_names(context, tools, plan.overwritten)
     if typed is None:
         return
-    override = await overrule(context, tools, [plan])
+    override = await ask_override(context, tools, [plan])
     if override is None:
         return
     try:

@@ -11,7 +11,7 @@ from kittui.disk.paths import typed_path
 from kittui.errors import Interrupted, KittuiError, StorageError, sentences
 from kittui.oci.digest import Digest
 from kittui.terminal import clean, counted, size_text
-from kittui.tui.change.changing import left_out_notes, marked, name_failures, one_each
+from kittui.tui.change.changing import choose_variants, left_out_notes, marked, name_failures
 from kittui.tui.change.jobs import Job, Jobs
 from kittui.tui.change.ticks import Ticks, folders
 from kittui.tui.change.unpack_dialog import UnpackDialog
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 async def unpack(context: Context) -> None:
     """Ask what to unpack and where, and run it in the background; several marks are unpacked whole, in parallel."""
     tools = context.ports.change_tools()
-    picked = await one_each(context, marked(context.selection))
+    picked = await choose_variants(context, marked(context.selection))
     if picked is None:
         return
     marks, unread = picked

@@ -95,7 +95,7 @@ async def _pick(context: Context) -> tuple[Side, Side] | None:
     stages = ports.settings.lifecycle
     known = _known(context)
     others = [each for each in known.values() if each.reference() != repository.reference()]
-    hand = pairs_at_hand(names, target, stages)
+    hand = common_pairs(names, target, stages)
     offers = [*hand, *await _copies(ports, others, here), *other_tags(names, target, hand, stages)]
 
     async def tags_of(reference: str) -> Sequence[str]:
@@ -213,7 +213,7 @@ def _same_name(one: str, other: str) -> bool:
     return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
 
 
-def pairs_at_hand(names: Sequence[Tag], target: Target, stages: LifecycleTags | None = None) -> list[Offer]:
+def common_pairs(names: Sequence[Tag], target: Target, stages: LifecycleTags | None = None) -> list[Offer]:
     """What is often compared: the lifecycle's pairs and the previous version, those with the cursor's tag first."""
     stages = stages or LifecycleTags()
     pairs = {

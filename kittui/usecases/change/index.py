@@ -16,7 +16,7 @@ from kittui.oci.protocols import Repository, SupportsAccept
 from kittui.oci.tag import Tag
 from kittui.oci.target import Target
 from kittui.usecases.change.plan import ChangePlan, TagChange
-from kittui.usecases.change.readings import lasting_notes, manifest_at
+from kittui.usecases.change.readings import irreversible_notes, manifest_at
 
 _UNDO = "kittui remove --placeholder"
 
@@ -89,5 +89,5 @@ async def _plan(repository: Repository, tag: Tag, before: Manifest | None, raw: 
     if isinstance(repository, SupportsAccept):
         await repository.accept(after)
     changes = () if before is not None and before.raw == raw else (TagChange(tag, before, after),)
-    notes = await lasting_notes(repository, changes, _UNDO)
+    notes = await irreversible_notes(repository, changes, _UNDO)
     return ChangePlan(repository, "index", changes, notes=notes, read_at=time.monotonic())

@@ -100,13 +100,13 @@ async def _is_gone(repository: Repository, digest: Digest) -> bool:
         return False
 
 
-async def stands_in(repository: Repository, tag: Tag) -> bool:
+async def is_on_placeholder(repository: Repository, tag: Tag) -> bool:
     """Whether a tag points to a placeholder."""
     manifest = await manifest_at(repository, tag)
     return manifest is not None and is_placeholder(manifest)
 
 
-async def without_left_over(
+async def delete_leftover_placeholders(
     repository: Repository, journal: Journal, changes: Sequence[TagChange]
 ) -> tuple[TagChange, ...]:
     """Delete the placeholders that an earlier run left under the tags to remove.

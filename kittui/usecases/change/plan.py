@@ -104,7 +104,7 @@ OnMoved = Callable[[str], None]
 """Called with the reference of each tag as soon as it was moved or removed, whatever happens to the rest."""
 
 
-def unheard(_: str) -> None:
+def ignore_reference(_: str) -> None:
     """Ignore the report, for callers that only need the result."""
 
 

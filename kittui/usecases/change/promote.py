@@ -14,7 +14,7 @@ from kittui.oci.protocols import Repository
 from kittui.oci.tag import Tag
 from kittui.tasks import together
 from kittui.usecases.change.plan import ChangePlan, TagChange
-from kittui.usecases.change.readings import lasting_notes, manifest_at
+from kittui.usecases.change.readings import irreversible_notes, manifest_at
 from kittui.usecases.change.siblings import keeps_a_tag
 
 TAGS = LifecycleTags()
@@ -74,7 +74,7 @@ async def plan_promote(
         if retire and (kept_by := _retiring(retired, tags.get(retired), fallen)):
             changes, orphans = (*kept_by, *changes), ()
     if shown:
-        notes += await lasting_notes(repository, changes, "kittui rollback")
+        notes += await irreversible_notes(repository, changes, "kittui rollback")
     return ChangePlan(repository, "promote", changes, watched, orphans, names, notes, read_at=time.monotonic())
 
 

@@ -33,7 +33,7 @@ async def untag_power(repository: Repository) -> Power:
     return power
 
 
-async def lasting_notes(repository: Repository, changes: Sequence[TagChange], instead: str) -> tuple[str, ...]:
+async def irreversible_notes(repository: Repository, changes: Sequence[TagChange], instead: str) -> tuple[str, ...]:
     """The notes for a plan that creates tags that can't be removed alone; `instead` is the alternative to undo."""
     created = [change.tag for change in changes if change.before is None]
     if not created:

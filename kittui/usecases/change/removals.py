@@ -115,7 +115,7 @@ async def plan_removals(
         rows, plan, at=lambda row: row[0].source.place, at_once=at_once(places.values()), on_done=on_planned
     )
     if mode == "delete":
-        plans = once_each(plans)
+        plans = without_duplicates(plans)
         sizes = await freed_by([(plan.repository, plan.manifest) for plan in plans])
         plans = [replace(plan, freed=freed) for plan, freed in zip(plans, sizes, strict=True)]
     refused = next(filter(None, (refused, *(one.refused for one in looked if isinstance(one, _Around)))), "")
@@ -123,7 +123,7 @@ async def plan_removals(
     return Removals(tuple(plans), named, refused)
 
 
-def once_each(plans: Sequence[RemovePlan]) -> list[RemovePlan]:
+def without_duplicates(plans: Sequence[RemovePlan]) -> list[RemovePlan]:
     """The plans without those whose digest another plan already deletes."""
     found = {(plan.place, plan.manifest.digest if plan.mode == "delete" else plan.tag): plan for plan in plans[::-1]}
     return list(found.values())[::-1]

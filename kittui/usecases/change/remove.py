@@ -19,8 +19,8 @@ from kittui.tasks import to_its_end
 from kittui.usecases.browse.tag_names import attached_tags
 from kittui.usecases.change.half_way import NOTHING, hint_first, may_have_landed, note_stop
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.placeholder import displace, prepare_displacing, without_left_over
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
+from kittui.usecases.change.placeholder import delete_leftover_placeholders, displace, prepare_displacing
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, ignore_reference
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import digest_at, exists, untag_power
 from kittui.usecases.change.removal import RemovePlan, cannot_untag, check_known, delete_power
@@ -34,7 +34,7 @@ async def apply_remove(
     ledger: Ledger,
     policy: Policy,
     answers: Answers = NOBODY,
-    on_moved: OnMoved = unheard,
+    on_moved: OnMoved = ignore_reference,
     tags: TagsOfBatch | None = None,
 ) -> Changed:
     """Apply a removal after checking again; `tags` are those of a batch that deletes several.
@@ -56,7 +56,7 @@ async def untag_all(
     ledger: Ledger,
     policy: Policy,
     answers: Answers = NOBODY,
-    on_moved: OnMoved = unheard,
+    on_moved: OnMoved = ignore_reference,
 ) -> Changed:
     """Remove several tags of one repository as a single change, which one undo reverts."""
     first = plans[0]
@@ -69,7 +69,7 @@ async def untag_all(
         if (power := await delete_power(repository, ask=True)).denied:
             raise Unsupported(power.reason, hint=power.remedy or None, reference=repository.reference(first.tag))
         await prepare_displacing(repository)
-        whole = replace(whole, changes=await without_left_over(repository, ledger.journal, changes))
+        whole = replace(whole, changes=await delete_leftover_placeholders(repository, ledger.journal, changes))
         return await apply_changes(whole, ledger, policy, answers, on_moved, displace)
     try:
         return await apply_changes(whole, ledger, policy, answers, on_moved)

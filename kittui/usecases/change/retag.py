@@ -16,9 +16,9 @@ from kittui.oci.target import Target
 from kittui.tasks import spread
 from kittui.transfer.progress import Progress
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, ignore_reference
 from kittui.usecases.change.policy import Policy
-from kittui.usecases.change.readings import lasting_notes, manifest_at
+from kittui.usecases.change.readings import irreversible_notes, manifest_at
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.transfer import Moved, MovePlan, apply_move, plan_move, with_attached
 
@@ -90,7 +90,7 @@ async def plan_retag(
         if old is None or old.raw != manifest.raw
     )
     watched = {} if isinstance(target, Digest) or target in own else {target: manifest.digest}
-    notes = await lasting_retag_notes(repository, changes) if shown else ()
+    notes = await irreversible_retag_notes(repository, changes) if shown else ()
     here = ChangePlan(repository, "tag", changes, watched, notes=notes, read_at=time.monotonic()) if own else None
     moves = [
         await with_attached(await plan_move("tag", repository, manifest.digest, place, tag), referrers)
@@ -99,9 +99,11 @@ async def plan_retag(
     return RetagPlan(manifest, here, tuple(moves))
 
 
-async def lasting_retag_notes(repository: Repository, changes: Sequence[TagChange]) -> tuple[str, ...]:
+async def irreversible_retag_notes(repository: Repository, changes: Sequence[TagChange]) -> tuple[str, ...]:
     """The notes for a plan whose new tags undo can't remove."""
-    return await lasting_notes(repository, changes, "kittui remove --placeholder, or kittui rollback for a champion")
+    return await irreversible_notes(
+        repository, changes, "kittui remove --placeholder, or kittui rollback for a champion"
+    )
 
 
 async def apply_retag(
@@ -110,7 +112,7 @@ async def apply_retag(
     policy: Policy,
     answers: Answers = NOBODY,
     progress: Progress | None = None,
-    on_moved: OnMoved = unheard,
+    on_moved: OnMoved = ignore_reference,
 ) -> Retagged:
     """Retag as planned; raises as `apply_changes` and `apply_move` do."""
     done: list[Changed] = []

@@ -32,7 +32,7 @@ from kittui.tasks import spread, to_its_end, together
 from kittui.usecases.change.course import Course
 from kittui.usecases.change.half_way import hint_first, may_have_landed, note_stop, so_far
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, unheard
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, OnMoved, TagChange, ignore_reference
 from kittui.usecases.change.policy import Policy, Verdict
 from kittui.usecases.change.readings import digest_at, is_at, look_at
 from kittui.usecases.change.recent import Recent
@@ -60,7 +60,7 @@ async def apply_changes(
     ledger: Ledger,
     policy: Policy,
     answers: Answers = NOBODY,
-    on_moved: OnMoved = unheard,
+    on_moved: OnMoved = ignore_reference,
     untag: Untag = untag,
 ) -> Changed:
     """Apply a plan if the policy allows it; `untag` is how tags are removed.

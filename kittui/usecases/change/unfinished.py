@@ -15,7 +15,7 @@ from kittui.state.history import Event
 from kittui.state.journal import Entry, Step, now
 from kittui.tasks import spread
 from kittui.usecases.change.ledger import Ledger
-from kittui.usecases.change.placeholder import stands_in
+from kittui.usecases.change.placeholder import is_on_placeholder
 from kittui.usecases.change.readings import digest_at, is_at, look_at
 
 

@@ -76,7 +76,7 @@ class ContentReader:
 
         await read_in_tandem(_source(self._a), _source(self._b), self._steps(kept), self._compare, *watches, passed)
         if self._held is not None:
-            self._held.let_go()
+            self._held.release_kept()
         self._parts = [entry.key for entry in kept]
         self._a.verified = self._b.verified = self._a.whole = self._b.whole = True
         for part in self._parts:
@@ -180,7 +180,7 @@ class ContentReader:
         """Called in a thread, in order."""
         part = chunk.key
         if part is not self._held and self._held is not None:
-            self._held.let_go()
+            self._held.release_kept()
         self._held = part
         part.equal = part.equal and chunk.equal
         meter = part.meter

@@ -27,7 +27,7 @@ class Part:
     unmetered: int = 0
     """Bytes that will not be measured: the tensor did not change."""
 
-    def let_go(self) -> None:
+    def release_kept(self) -> None:
         """The part was read completely and is equal: release what was kept."""
         self.unmetered += sum(map(len, self.held))
         self.held.clear()

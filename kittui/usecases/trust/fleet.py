@@ -148,7 +148,7 @@ class Passed:
         }
 
 
-async def pass_on(
+async def promote_across(
     origin: Member,
     target: Member,
     ledger: Ledger,
