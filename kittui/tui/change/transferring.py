@@ -145,7 +145,7 @@ async def _confirm_and_start(
     verb: str,
     mark: str,
 ) -> bool:
-    """Show what would be moved where, then start one transfer for each; rows that can't be planned are named."""
+    """Show the plan, then start one transfer per row; reports rows that can't be planned."""
     tools, total = context.ports.change_tools(), len(plans) + len(failed)
     if not plans:
         name_failures(context, failed, total)
@@ -183,7 +183,7 @@ async def _confirm_and_start(
     typed = await type_names(context, tools, [tag for plan in plans for tag in plan.changes.overwritten])
     if typed is None:
         return False
-    override = await overrule(context, tools, [plan.changes for plan in plans])
+    override = await ask_override(context, tools, [plan.changes for plan in plans])
     if override is None:
         return False
     jobs = context.program.state(Jobs)

@@ -156,12 +156,12 @@ async def _decided(
 async def _said(
     context: Context, marks: Sequence[Mark], what: str, champion: str, reviewed: Sequence[Part]
 ) -> tuple[str, str] | None:
-    """The reason, or the type and the file of what is attested; None where the user cancels."""
+    """The reason, or the type and file of the predicate; None if the user cancels."""
     if what == SIGN:
         return ("", "")
     if what != ATTEST:
         title = f"{'Approve' if what == APPROVE else 'Reject'} for {champion}"
-        asked = [*reviewed, "Why? It is kept in the statement."]
+        asked = [*reviewed, "Reason, kept in the statement:"]
         draft = "\n".join([title, *(mark.reference for mark in marks)])
         reason = await context.ask(InputDialog(title, asked, placeholder="reason", draft=draft))
         return None if reason is None else (reason.strip(), "")
@@ -169,7 +169,7 @@ async def _said(
     kind = await context.ask(InputDialog("Attest", words, value="test-result", check=_wrong_type))
     if kind is None:
         return None
-    asked = ["The file that holds it, a JSON object:"]
+    asked = ["The file with the predicate, a JSON object:"]
     path = await context.ask(InputDialog("Attest", asked, check=_wrong_file, complete=folders, draft="attest file"))
     return None if path is None else (kind.strip(), path.strip())
 
@@ -217,7 +217,7 @@ async def _signer(context: Context, what: str) -> Signer | None:
         return None
     signer = await context.ports.trust.signer(typed_path(text.strip()))
     if signer is None:
-        raise UsageError(f"there is no key to {what} with", hint="Name a key file, or set signing_key in config.yaml.")
+        raise UsageError(f"there is no key to {what} with", hint="Enter a key file, or set signing_key in config.yaml.")
     context.program.drafts.drop(text)
     return signer
 

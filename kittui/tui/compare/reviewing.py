@@ -218,9 +218,9 @@ async def ask_verdict(program: Program, left: int, present: Verdict) -> Verdict 
     words = [f"Your verdict so far: {present}."] if present else []
     words += [f"{counted(left, 'change')} not seen yet."] if left else []
     choices: list[Choice[Verdict]] = [
-        Choice("approved", "Approved", "what changed is as it should be"),
-        Choice("rejected", "Rejected", "it needs work; the notes say which"),
-        Choice("", "No verdict", "take it back" if present else "nothing is said yet"),
+        Choice("approved", "Approved", "the changes are fine"),
+        Choice("rejected", "Rejected", "it needs work; see the notes"),
+        Choice("", "No verdict", "remove the verdict" if present else "nothing is said yet"),
     ]
     at = next(number for number, each in enumerate(choices) if each.value == present)
     return await program.ask(ChoiceDialog("Verdict", choices, words, at=at))

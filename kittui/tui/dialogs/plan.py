@@ -103,7 +103,7 @@ class PlanDialog(Dialog[PlanAnswer]):
         if self._reason:
             typed = (f"  {TYPED_BEFORE}", "$kit-warn") if self.given else ""
             yield Words(["", Content.assemble(("Reason", "$kit-muted"), typed)])
-            entry = Input(self.given, placeholder="why; kept in the history", id="reason")
+            entry = Input(self.given, placeholder="kept in the history", id="reason")
             entry.cursor_blink = False
             yield entry
         if self._typed is not None:

@@ -127,4 +127,4 @@ async def _keep_changes(program: Program, copy: PrivateCopy) -> None:
         return await save_copy(copy.path, Path(path))
 
     saved = await ask_and_save(program, "Your changes", words, str(Path.cwd() / name), save)
-    program.toast(f"Saved {saved}" if saved else f"What you wrote into the copy of {name} was dropped.")
+    program.toast(f"Saved {saved}" if saved else f"Your changes to the copy of {name} were discarded.")

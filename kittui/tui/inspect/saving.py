@@ -30,5 +30,5 @@ async def save(context: Context, here: FileHere) -> None:
 
     offered = str(Path.cwd() / name)
     if saved := await ask_and_save(context.program, "Save to", (), offered, write, draft=f"save {offered}"):
-        trust = "verified" if here.verified else "not verified: kittui pull proves the layer's digest"
+        trust = "verified" if here.verified else "not verified: kittui pull verifies the layer's digest"
         context.toast(f"Saved {saved} ({size_text(here.entry.size)}, {trust})")
