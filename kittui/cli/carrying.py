@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kittui.cli.moving import answers_of, note_unseen, plan_document
+from kittui.cli.moving import answers_of, plan_document, warn_unseen
 from kittui.cli.progress import reporting
 from kittui.cli.run import Call, Planned
 from kittui.oci.protocols import Repository
@@ -51,7 +51,7 @@ def attached_lines(plan: MovePlan) -> list[str]:
     """What refers to the ModelKit, and whether it is copied too."""
     is_store = plan.transfer.destination.source.traits.is_store
     left = "not copied; kit's store holds ModelKits only" if is_store else "not copied; see --referrers"
-    goes = "taken along" if plan.referrers else left
+    goes = "copied too" if plan.referrers else left
     return [f"  attached to it: {text} ({goes})"] if (text := attached_text(plan)) else []
 
 
@@ -134,4 +134,4 @@ def show_moved(call: Call, moved: Moved, traffic: Traffic) -> None:
         )
 
     call.printer.result(document, show)
-    note_unseen(call, moved.unseen)
+    warn_unseen(call, moved.unseen)

@@ -73,7 +73,7 @@ def plan_document(plan: ChangePlan, verdicts: Sequence[Verdict] = ()) -> dict[st
     }
 
 
-def note_unseen(call: Call, tags: Sequence[str]) -> None:
+def warn_unseen(call: Call, tags: Sequence[str]) -> None:
     """Warn about tags that were moved although the registry still shows the old state."""
     if tags:
         call.printer.note(unseen_text(tags))

@@ -21,7 +21,7 @@ class Scope:
         return f"{self.kind}:{self.name}:{','.join(sorted(self.actions))}"
 
     def covers(self, other: Scope) -> bool:
-        """Whether a token for this does for the other too."""
+        """Whether a token for this scope also covers the other."""
         return (self.kind, self.name) == (other.kind, other.name) and self.actions >= other.actions
 
 

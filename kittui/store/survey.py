@@ -125,7 +125,7 @@ def _read_strangers(survey: Survey) -> None:
                 str(survey.paths.storage),
                 error.message,
                 repairable=False,
-                remedy="No blob is deleted while that is so. A newer kittui may understand it.",
+                remedy="No blob is deleted while it exists. A newer kittui may understand it.",
             )
         )
 
@@ -156,7 +156,7 @@ def _read_blobs(survey: Survey, verify: bool) -> None:
                         digest,
                         "its bytes do not match its digest",
                         repairable=False,
-                        remedy="Remove the ModelKits that use it and pull them again: what is on disk is kept.",
+                        remedy="Remove the ModelKits that use it and pull them again; intact blobs stay.",
                     )
                 )
 

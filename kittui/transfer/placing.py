@@ -30,7 +30,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What to do where a file is there already: for all, and for single paths; None refuses."""
+    """What to do about existing files: for all, and for single paths; None refuses."""
 
     default: Decision | None = None
     paths: Mapping[str, Decision] = field(default_factory=dict)
@@ -94,10 +94,10 @@ class Placing:
         """Move everything, then the Kitfile, as `Staging.commit` says."""
         if unanswered := self.conflicts(decisions):
             more = f" and {len(unanswered) - 1} more" if len(unanswered) > 1 else ""
-            again = "An earlier run here was cut short while it moved files. " if self.scratch.moving else ""
+            again = "An earlier run here was interrupted while it moved files. " if self.scratch.moving else ""
             raise Conflict(
                 f"{unanswered[0]}{more} in {self.target} would be overwritten",
-                hint=f"{again}Give -o to overwrite, -i to keep what is there, or another folder. Nothing was written.",
+                hint=f"{again}Use -o to overwrite them, -i to keep them, or another folder. Nothing was written.",
             )
         outcome = None if kitfile is None else self._kitfile_outcome(decisions, kitfile)
         modes = {piece.parts: piece.mode for layer in self._layers for piece in layer.pieces if piece.folder}
@@ -169,7 +169,7 @@ class Placing:
         if decision is None:
             raise Conflict(
                 f"another Kitfile is in {self.target}",
-                hint="Give -o to overwrite it, or unpack into another folder. Nothing was written.",
+                hint="Use -o to overwrite it, or unpack into another folder. Nothing was written.",
             )
         return decision
 

@@ -6,7 +6,7 @@ import click
 
 from kittui.cli import run
 from kittui.cli.carrying import attached_lines, move_document, note_attached, referrers_option
-from kittui.cli.moving import answers_of, note_unseen, plan_document
+from kittui.cli.moving import answers_of, plan_document, warn_unseen
 from kittui.cli.progress import reporting
 from kittui.cli.run import Call
 from kittui.errors import UsageError

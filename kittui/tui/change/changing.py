@@ -145,7 +145,7 @@ def _undoable(context: Context, plan: ChangePlan) -> bool:
 
 
 async def apply(context: Context, tools: ChangeTools, plan: ChangePlan, reason: str) -> None:
-    """Apply a promotion or a roll-back, and say what was done."""
+    """Apply a promotion or a rollback, and report the result."""
     from kittui.usecases.change.half_way import NOTHING
     from kittui.usecases.change.tags import apply_changes
 

@@ -91,7 +91,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
     )
 
     def __init__(self, context: Context, repository: Repository, tag: Tag | None, names: Mapping[str, str]) -> None:
-        """`names` are tags that digests are known by."""
+        """`names` maps digests to tags."""
         super().__init__(COLUMNS, move_cells, _key)
         self._given = context
         self._marked: TagEvent | None = None
@@ -330,7 +330,7 @@ class HistoryScreen(RowsScreen[TagEvent]):
             done = await prune(self._repository, old)
             self.program.toast(f"{counted(len(done), 'record')} deleted.")
         finally:
-            # What went before a deletion failed is gone all the same.
+            # Records deleted before a failure stay deleted.
             self.action_reload()
 
     def action_undo(self) -> None:

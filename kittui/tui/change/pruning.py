@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kittui.tui.frame.program import Program
 
 MOST: Final = 100_000
-"""Records of each tag that a user may want to keep at most."""
+"""The most records per tag that can be kept."""
 NAMED: Final = 12
 """Records that are named before they are deleted."""
 
@@ -26,7 +26,7 @@ async def choose_old(program: Program, history: MergedHistory) -> Sequence[TagEv
     text = await program.ask(
         InputDialog(
             "Prune records",
-            ("How many records of each tag stay? The history on this machine keeps all.",),
+            ("How many records to keep for each tag? The history on this machine keeps all.",),
             value="20",
             check=_wrong_number,
         )
@@ -35,17 +35,17 @@ async def choose_old(program: Program, history: MergedHistory) -> Sequence[TagEv
         return ()
     old = old_records(history, int(text))
     if not old:
-        program.toast(f"There is nothing to prune: no tag has more than {int(text)} records that count.")
+        program.toast(f"Nothing to prune: no tag has more than {int(text)} proven records.")
         return ()
     words = [clean(f"{event.time[:10]}  {event.action} {event.tag}  {event.record[7:19]}") for event in old[:NAMED]]
     words += [f"and {len(old) - NAMED} more"] if len(old) > NAMED else []
-    words += ["", "They are deleted from the registry for everybody; undo can't bring them back."]
+    words += ["", "They are deleted from the registry for everyone; undo can't restore them."]
     dialog = ConfirmDialog(f"Delete {counted(len(old), 'record')}", words, "Delete", danger=True)
     return old if await program.ask(dialog) else ()
 
 
 def _wrong_number(text: str) -> str:
     text = text.strip()
-    # Python reads no number of thousands of digits.
+    # Python refuses to parse a number with thousands of digits.
     fits = text.isdecimal() and len(text) <= len(str(MOST)) and 0 < int(text) <= MOST
     return "" if fits else "Write a number from 1."

@@ -113,14 +113,14 @@ class TransfersScreen(Screen[None], inherit_bindings=False):
     def action_stop(self) -> None:
         """Cancel the transfer under the cursor."""
         if self._job is None:
-            self.notify("No transfer is under the cursor.", markup=False)
+            self.notify("There is no transfer under the cursor.", markup=False)
         else:
             self._jobs.stop(self._job)
 
     def action_resume(self) -> None:
         """Continue the transfer under the cursor."""
         if self._job is None or not self._job.resumable:
-            self.notify("No transfer that stopped is under the cursor.", markup=False)
+            self.notify("There is no stopped transfer under the cursor.", markup=False)
         else:
             self._jobs.start(self._moving, self._job)
 

@@ -43,7 +43,7 @@ async def undo(context: Context) -> None:
 
 
 async def redo(context: Context) -> None:
-    """Do again what undo took back last in this repository."""
+    """Redo what was undone last in this repository."""
     from kittui.usecases.change.redo import plan_redo
 
     tools, repository = context.ports.change_tools(), context.selection.repository

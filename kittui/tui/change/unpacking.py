@@ -181,7 +181,7 @@ ANSWERS: tuple[Choice[tuple[str, bool]], ...] = (
 
 
 async def ask_about(context: Context, paths: Sequence[str], since: float | None = None) -> Decisions:
-    """One question for each file, until one is answered for all. Raises Interrupted where the user would not."""
+    """Ask about each file, until an answer covers all. Raises Interrupted if the user cancels."""
     from kittui.transfer.placing import Decisions
 
     answers: dict[str, Decision] = {}

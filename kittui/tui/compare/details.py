@@ -97,7 +97,7 @@ class Detail(Lines):
         return max(100, self.size.height * _AHEAD)
 
     def find(self, text: str, wanted: int = 0) -> tuple[int, int]:
-        """Mark lines that hold the text, in all that there is."""
+        """Mark all lines that contain the text."""
         while text and self._more(MOST):
             pass
         return super().find(text, wanted)

@@ -208,7 +208,7 @@ class ChangePanes(Container):
         self._beside = not self._side_by_side
         self.show_detail()
         self.on_layout()
-        said = "Old and new are side by side." if self._beside else "Old and new are one below the other."
+        said = "Old and new are shown side by side." if self._beside else "Old and new are shown one below the other."
         program_of(self.screen).toast(said)
 
     def turn_cut(self) -> None:

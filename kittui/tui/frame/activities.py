@@ -65,6 +65,6 @@ class Activities:
     def left_behind(self) -> Iterator[str]:
         """What becomes of what is under way, where the program ends."""
         if "transfers" in self._texts:
-            yield "What was transferred is kept, and the next pull resumes it."
+            yield "Downloads so far are kept, and the next pull resumes them."
         if any(key.startswith("command ") or key == "clean-up" for key in self._texts):
-            yield "What was changed stays changed; the rest is not done."
+            yield "Changes so far stay; the rest is not done."

@@ -218,7 +218,7 @@ class Program(App[None], inherit_bindings=False):
         if not (dropped or self.keyboard.stop()):
             return False
         if dropped:
-            self.notify("Dropped; nothing was changed by it.", markup=False)
+            self.notify("Discarded; it changed nothing.", markup=False)
         return True
 
     async def ask(self, dialog: ModalScreen[Answer], *, since: float | None = None) -> Answer | None:

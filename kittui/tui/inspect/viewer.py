@@ -52,7 +52,7 @@ class ViewerScreen(Screen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,v", "close", "Back", id="viewer.close", tooltip="End the search, or back to the panes"),
-        Binding("slash", "search", "Search", id="viewer.search", tooltip="Search as you type; Enter keeps it"),
+        Binding("slash", "search", "Search", id="viewer.search", tooltip="Search as you type; Enter keeps the search"),
         Binding("n", "again(1)", "Next", id="viewer.next", tooltip="Next match", show=False),
         Binding("N", "again(-1)", "Previous", id="viewer.previous", tooltip="Previous match", show=False),
         Binding(

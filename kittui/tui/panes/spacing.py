@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final
 
 DRAW: Final = 0.1
-"""Seconds between two drawings while rows arrive."""
+"""Seconds between redraws while rows arrive."""
 REST: Final = 9
 """How many times as long as a drawing took the next one waits: keys have the time between."""
 

@@ -212,7 +212,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
     async def resize(self, step: int) -> None:
         """Give the pane that has the keys more room, or less, and keep it for the next time."""
         if self._arrangement.zoomed:
-            self.notify(f"This pane has all the room; {self._ports.keys['zoom']} ends that.", markup=False)
+            self.notify(f"This pane is zoomed; {self._ports.keys['zoom']} ends that.", markup=False)
             return
         await self._ports.save_sizes(self._arrangement.resize(step))
 
@@ -232,7 +232,7 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
             self.go_by(-1)
         else:
             key = self._ports.keys["quit"]
-            self.notify(f"This is the first pane, without a filter; {key} quits.", markup=False)
+            self.notify(f"This is the first pane, and there is no filter to clear; {key} quits.", markup=False)
 
     def on_descendant_focus(self) -> None:
         """A click or a key gave the focus to another pane."""

@@ -46,7 +46,7 @@ async def close_source(context: Context) -> None:
     place = context.selection.place
     browse_of(context).close_source()
     kept = any(entry.place == place for entry in context.ports.places)
-    context.toast("Closed; it is back the next time." if kept else "Closed.")
+    context.toast("Closed until the next start." if kept else "Closed.")
 
 
 async def log_in(context: Context) -> None:
@@ -70,7 +70,7 @@ async def log_out(context: Context) -> None:
     place = context.selection.place
     if place is None:
         return
-    words = [f"Forget the login that kittui or kit keeps for {clean(place.host)}."]
+    words = [f"Delete the login that kittui or kit saved for {clean(place.host)}."]
     if await context.ask(ConfirmDialog("Log out", words, "Log out", danger=True)):
         context.toast(await context.ports.logout(place.host))
         context.changed()

@@ -225,7 +225,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
 
     def _says_empty(self) -> bool:
         if not self.rows:
-            self.notify("Nothing is listed here.", markup=False)
+            self.notify("The list is empty.", markup=False)
         return not self.rows
 
     def action_move(self, step: int) -> None:
@@ -272,7 +272,7 @@ class Rows(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     def say_no_columns(self, direction: int) -> None:
         """Say that no columns are left to move to, to the right (1) or to the left (-1)."""
         where = "right" if direction > 0 else "left"
-        self.notify(f"No column is out of sight on the {where}.", markup=False)
+        self.notify(f"There are no hidden columns on the {where}.", markup=False)
 
     def action_sideways(self, direction: int) -> bool:
         """Move the columns that don't fit; False where they stay."""

@@ -96,7 +96,7 @@ async def continue_open(
             continue
         entry = await settle(entry, landed_late)
         begun = [step.tag for step in entry.steps if step.state == "started" and entry.action == "remove"]
-        if not any(await spread(begun, partial(stands_in, repository), at_once=at_once)):
+        if not any(await spread(begun, partial(is_on_placeholder, repository), at_once=at_once)):
             await close_entry(ledger, entry)
     return result
 

@@ -45,7 +45,7 @@ class Insides:
             _, result = await self._lister.read_through(repository, layer)
             if result.index is None:
                 raise Unsupported(
-                    f"the layer {layer.digest.short} can't be entered in its middle",
+                    f"the layer {layer.digest.short} can only be read from its start",
                     hint="kittui unpack writes its files to disk.",
                 )
             kept = result.index, result.output

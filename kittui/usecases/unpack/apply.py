@@ -25,7 +25,7 @@ from kittui.usecases.inspect.inspector import Inspector
 from kittui.usecases.unpack.plan import Part, UnpackPlan, check_layer, may_hold
 
 Decide = Callable[[Sequence[str]], Awaitable[Decisions]]
-"""Asked what to do with paths that are there already."""
+"""Decides what to do with existing paths."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,12 +51,12 @@ class UnpackPlan:
 
     @property
     def place(self) -> str:
-        """Where it happens, as the first line of a plan says it."""
+        """The place, as in the first line of a plan."""
         return str(self.directory)
 
 
 async def open_kit(repository: Repository, target: Target) -> ModelKit:
-    """The ModelKit itself. Raises Refused otherwise."""
+    """Open a ModelKit. Raises Refused for anything else."""
     manifest = await repository.manifest(target)
     if manifest.is_index:
         raise needs_choice(manifest, repository.reference(target))
@@ -83,9 +83,9 @@ async def plan_unpack(
     kitfile: bool | None = None,
     verify: bool = False,
 ) -> UnpackPlan:
-    """Choose what to unpack: by kit's filters, or by `layers` (their positions) and `files`.
+    """Plan what to unpack: by kit's filters, or by `layers` (their positions) and `files`.
 
-    With `files` alone nothing else is taken; `kitfile` overrules what filters say of it. Parents are found by `find`,
+    With `files` alone nothing else is unpacked; `kitfile` overrides the filters for it. Parents are resolved by `find`,
     taken first, and only their model and model parts, as kit does. Raises NotFound, Malformed, UnsafePath, Refused.
     """
     kit = await open_kit(repository, target)
@@ -114,13 +114,11 @@ async def _parents(kit: ModelKit, find: Find, filters: Sequence[Filter]) -> list
     seen = {kit.digest}
     while (reference := kit.model_reference) is not None and not (filters and not narrowed):
         if len(chain) == PARENTS:
-            raise TooLarge(f"more than {PARENTS} model references follow each other", hint="kit stops there too.")
+            raise TooLarge(f"more than {PARENTS} model references in a chain", hint="kit stops there too.")
         repository, target = await find(reference)
         kit = await open_kit(repository, target)
         if kit.digest in seen:
-            raise Refused("the model references lead in a circle", hint="Correct model.path and repack.").at(
-                str(reference)
-            )
+            raise Refused("the model references form a cycle", hint="Correct model.path and repack.").at(str(reference))
         seen.add(kit.digest)
         chosen = select(kit.layers, narrowed or [Filter(frozenset({"model"}))])
         chain.insert(0, Part(repository, kit, chosen.layers))
@@ -132,7 +130,7 @@ def check_layer(layer: Layer, repository: Repository) -> None:
     if layer.problem is not None:
         raise Malformed(
             f"a layer can't be unpacked: {layer.problem}",
-            hint="The manifest and the Kitfile do not belong together: do not trust this ModelKit.",
+            hint="The manifest and the Kitfile contradict each other: don't trust this ModelKit.",
             reference=repository.reference(),
         )
     if layer.compression == "other" or layer.format == "other":
