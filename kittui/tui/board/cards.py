@@ -141,7 +141,7 @@ def _cells(spans: Spans) -> int:
 
 
 def card(cell: Cell | None, now: datetime) -> tuple[CardLine, CardLine, CardLine]:
-    """A card's lines: version, marks and age; signed, moved by whom and when; what it waits for, or differs in."""
+    """A card's lines: version, marks and age; signatures, last move; what it waits for, or how it differs."""
     if cell is None:
         return CardLine(), CardLine(), CardLine()
     if cell.problem:

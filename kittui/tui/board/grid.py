@@ -113,7 +113,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.Moved())
 
     def toggle(self) -> None:
-        """One line a repository, or cards."""
+        """Switch between one line per repository and cards."""
         self.compact = not self.compact
         self._lay_out()
 

@@ -47,7 +47,7 @@ PERFORMED: Final = frozenset({"promote", "rollback", "retag", "undo", "vouch", "
 
 
 class BoardScreen(TableScreen):
-    """Names at once, details as they arrive; the card under the cursor in full below."""
+    """Shows names at once and details as they arrive; the card under the cursor is shown in full below."""
 
     DEFAULT_CSS = """
     BoardScreen Lines { height: 9; }
@@ -81,7 +81,7 @@ class BoardScreen(TableScreen):
     ]
 
     def __init__(self, context: Context, words: Sequence[str]) -> None:
-        """`words` name repositories as `kittui board` does; none of them is everything that is configured."""
+        """`words` name repositories as for `kittui board`; empty means everything configured."""
         self._ports = context.ports
         self._grid = Grid(self._ports.clock)
         super().__init__(self._grid)
@@ -119,7 +119,7 @@ class BoardScreen(TableScreen):
         return self._grid.row is not None
 
     def on_mount(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self.hint(HINTS)
         self._grid.focus()
         self._load()
@@ -211,7 +211,9 @@ class BoardScreen(TableScreen):
         self.hint(HINTS)
         row = self._grid.row
         if row is None:
-            nothing = "Nothing here holds it." if self._needle else "A repository with a stage tag shows here."
+            nothing = (
+                "Nothing here matches the filter." if self._needle else "Repositories with a stage tag are shown here."
+            )
             nothing = "" if self._reading.total is None else nothing
             self._lines.show(Page([((nothing, "muted"),)]))
             return
@@ -311,13 +313,13 @@ class BoardScreen(TableScreen):
             self._load()
 
     def action_reload(self) -> None:
-        """Ask for everything again."""
+        """Read everything again."""
         for row in self.rows.values():
             self._ports.forget(row.repository)
         self._load(again=True)
 
     def action_close(self) -> None:
-        """Drop the filter, then back."""
+        """Clear the filter, else go back."""
         if not self.drop_filter():
             self.dismiss()
 
