@@ -92,7 +92,7 @@ async def vouch(context: Context) -> None:
 
 
 async def _reviewed(context: Context, marks: Sequence[Mark], what: str) -> tuple[dict[str, Digest], list[Part]]:
-    """What each ModelKit was compared with here, where every change was ticked; and sentences about the reviews."""
+    """What each ModelKit was fully reviewed against here, and remarks about the reviews."""
     from kittui.usecases.trust.words import left_text
 
     champion = context.ports.settings.lifecycle.champion

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _BAR: Final = 10
 NAMED: Final = 2
-"""Tags of a version that the headline names."""
+"""The most tags of a version in the headline."""
 SPELT: Final = 4
 """Tags named of the version under the cursor."""
 COLUMNS: Final = (
@@ -249,7 +249,7 @@ class TimelineScreen(RowsScreen[Moment]):
             return
         self._reading.cancel()
         self._end()
-        self.say(f"Stopped; this is not all: {self._far or 'nothing was read'}")
+        self.say(f"Stopped; the list is incomplete: {self._far or 'nothing was read'}")
 
 
 def _mark(moment: Moment) -> str:
