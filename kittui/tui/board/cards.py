@@ -40,7 +40,7 @@ MARKS: Final = (
     ("?", "warn", "an unknown key, or not verified; an undecided gate; an unproven move"),
     ("∅", "muted", "unsigned"),
     ("·", "faint", "signatures not checked"),
-    ("▲", "warn", "the next move waits for this gate; a change that is half done"),
+    ("▲", "warn", "the gate that the next move waits for; a change that is half done"),
 )
 """The meaning of a card's marks: signatures first, then one per gate in the order of the details."""
 
