@@ -163,7 +163,7 @@ async def test_the_first_champion_is_compared_with_nothing(kits: Kits) -> None:
         await ready(pilot, "challenger")
         await pilot.press("c")
         await until(pilot, on(pilot, PromotionDialog))
-        assert "rollback is left alone" in text_of(pilot)
+        assert "rollback stays unchanged" in text_of(pilot)
         assert "See the changes" not in text_of(pilot)
         await pilot.press("ctrl+o", "enter", "enter")
         await until(pilot, lambda: kits.tags().get("champion") == "v1.1.0")

@@ -82,7 +82,7 @@ async def test_a_review_is_kept_and_reported(kithome: Path, tmp_path: Path) -> N
         await quiet(pilot)
         assert screen._reviewing.review.verdict == ""
         await pilot.press("v")
-        await until(pilot, lambda: "13 changes not seen yet." in text_of(pilot))
+        await until(pilot, lambda: "13 changes left to review." in text_of(pilot))
         await pilot.press("a", "enter")
         await until(pilot, lambda: "13 left · approved" in text_of(pilot))
         comparison, review = screen.comparison, screen._reviewing.review

@@ -396,7 +396,7 @@ async def test_the_gates_of_a_copy_look_at_what_it_takes_along_before_anything_m
     world.clock += 60
     with pytest.raises(Refused) as refused:
         await apply_move(await planned(referrers=False), world.ledger, world.policy)
-    assert (refused.value.hint or "").startswith("Take the signatures and statements along with --referrers")
+    assert (refused.value.hint or "").startswith("Copy the signatures and statements too with --referrers")
     assert (there.tagged, there.blobs) == ({}, {})
     moved = await apply_move(await planned(referrers=True), world.ledger, world.policy)
     assert (there.tagged["champion"], moved.carried) == (world.new, 1)

@@ -118,11 +118,11 @@ async def test_sign_approve_reject_and_attest(desk: Open, tmp_path: Path) -> Non
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Signed" in said(pilot))
         await choose(pilot, "approve")
-        await answer(pilot, "Why?", "recall is up")
+        await answer(pilot, "kept in the statement", "recall is up")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Approved" in said(pilot))
         await choose(pilot, "reject")
-        await answer(pilot, "Why?", "no card")
+        await answer(pilot, "kept in the statement", "no card")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Rejected" in said(pilot))
         await choose(pilot, "attest")
@@ -245,7 +245,7 @@ async def test_a_passphrase_is_asked_for_until_it_opens_the_key_and_then_never_a
         await pilot.press("enter")
         await until(pilot, lambda: "Signed" in said(pilot))
         await choose(pilot, "reject")
-        await answer(pilot, "Why?", "no")
+        await answer(pilot, "kept in the statement", "no")
         await answer(pilot, "Your private key", str(tmp_path / "locked.pem"))
         await until(pilot, lambda: "Rejected" in said(pilot))
         assert len(await made.stated()) == 2
@@ -307,7 +307,7 @@ async def test_an_approval_says_whether_every_change_was_ticked(desk: Open, tmp_
         if left is not None:
             reviewed = f"You reviewed it against champion: no verdict, 3 of {left + 3} changes seen."
             assert reviewed in text_of(pilot)
-        await answer(pilot, "Why?", "fine")
+        await answer(pilot, "kept in the statement", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Approved" in said(pilot))
         (one,) = await made.stated()
@@ -340,7 +340,7 @@ async def test_an_approval_of_several_says_how_many_of_them_it_calls_reviewed(de
         said_so = " ".join(text_of(pilot).replace("│", " ").split())
         assert "your approval states a review for 1 of the 2." in said_so
         assert "You reviewed acme/fraud-detector:challenger against champion:" in said_so
-        await answer(pilot, "Why?", "fine")
+        await answer(pilot, "kept in the statement", "fine")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Approved 2 ModelKits" in said(pilot))
         for tag, expected in (("challenger", Digest(champion)), ("rollback", None)):
@@ -400,7 +400,7 @@ async def test_a_signing_that_is_stopped_says_what_had_failed_by_then(
 async def test_an_approval_says_who_rejected_it_before(desk: Open, tmp_path: Path) -> None:
     async with desk() as (made, pilot):
         await choose(pilot, "reject")
-        await answer(pilot, "Why?", "no card")
+        await answer(pilot, "kept in the statement", "no card")
         await answer(pilot, "Your private key", str(tmp_path / "me.pem"))
         await until(pilot, lambda: "Rejected" in said(pilot))
         made.composition.evidence.forget()
@@ -412,7 +412,7 @@ async def test_an_approval_says_who_rejected_it_before(desk: Open, tmp_path: Pat
 async def test_a_reason_is_there_again_where_no_key_signed_it(desk: Open, tmp_path: Path) -> None:
     async with desk() as (_, pilot):
         await choose(pilot, "reject")
-        await answer(pilot, "Why?", "no card")
+        await answer(pilot, "kept in the statement", "no card")
         await until(pilot, lambda: "Your private key" in text_of(pilot))
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))

@@ -216,7 +216,7 @@ async def ask_note(program: Program, row: Row, review: Review, draft: str) -> st
 async def ask_verdict(program: Program, left: int, present: Verdict) -> Verdict | None:
     """Ask what is to be said of the whole, the cursor on what was said; None where nothing is."""
     words = [f"Your verdict so far: {present}."] if present else []
-    words += [f"{counted(left, 'change')} not seen yet."] if left else []
+    words += [f"{counted(left, 'change')} left to review."] if left else []
     choices: list[Choice[Verdict]] = [
         Choice("approved", "Approved", "the changes are fine"),
         Choice("rejected", "Rejected", "it needs work; see the notes"),
