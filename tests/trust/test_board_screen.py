@@ -446,13 +446,15 @@ def test_a_stage_that_is_still_asked_for_is_not_called_missing() -> None:
 
 async def test_the_text_below_is_read_to_its_end_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    app = await demo(Path("demo"))
+    app = await demo(Path("d" * 30))
     async with app.run_test(size=SMALL) as pilot:
         await ready(pilot, "challenger")
         await pilot.press("b")
         await until(pilot, on(pilot, BoardScreen))
         await until(pilot, lambda: "3 wait for a gate" in text_of(pilot) and "reading" not in text_of(pilot))
         screen: Any = pilot.app.screen
+        # Where the repositories are takes no room from the cards.
+        assert screen.grid._columns().names == len("vision/edge-detector")
         text = screen._lines.page.lines
         ends = "\n   PASSED"
         await until(pilot, lambda: ": J─" in text_of(pilot))

@@ -124,7 +124,6 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         # Cards have the host below the name.
         self._hosts = self.compact and len(hosts) > 1
         names = max((cell_len(label(row, host=self._hosts)) for row in rows), default=0)
-        whole = names if self.compact else max([names, *map(cell_len, hosts)])
         stages = {stage: Need(cell_len(stage), cell_len(stage)) for stage in self._stages}
         needed: dict[tuple[int, bool], tuple[BoardRow, dict[str, Need]]] = {}
         for row in rows:
@@ -134,7 +133,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             for stage, need in needed[key][1].items():
                 if stage in stages:
                     stages[stage] |= need
-        self._needed, self._needs, self._drawn = needed, (Need(names, whole), stages), None
+        self._needed, self._needs, self._drawn = needed, (Need(names, names), stages), None
         self.virtual_size = Size(0, self._offset(len(self._rows)) + 1)
         self._into_view()
         self.refresh()
