@@ -54,7 +54,7 @@ async def test_a_repository_of_many_rows_is_read_once(
         fraud.source.powers["untag"] = power
     read: list[str] = []
 
-    async def counted(repository: Repository) -> Siblings:
+    async def counted(repository: Repository, **_: object) -> Siblings:
         read.append(repository.reference())
         return await tags_by_digest(repository)
 
@@ -212,3 +212,11 @@ async def test_what_is_attached_and_tagged_by_somebody_stays(ledger: Ledger) -> 
         await apply_remove(await plan_remove(repository, Tag("v1"), "delete", referrers=True), ledger, Policy())
         assert registry.tags["fraud"] == {"ours": referring}
         assert ("fraud", by_tag) not in registry.manifests
+
+
+async def test_how_many_tags_were_looked_at_is_reported() -> None:
+    repository = MemorySource().repository("kits")
+    repository.add_kit("one", "a", "b", "c")
+    heard: list[tuple[int, int]] = []
+    await tags_by_digest(repository, on_read=lambda done, total: heard.append((done, total)))
+    assert heard == [(1, 3), (2, 3), (3, 3)]

@@ -135,6 +135,11 @@ class HistoryScreen(RowsScreen[TagEvent]):
         self._complete = False
         self._reader = self._read()
 
+    def tags_changed(self, repository: Repository | None) -> None:
+        """Tags were changed, by a transfer too: read the history again."""
+        if repository is None or repository.reference() == self._repository.reference():
+            self.action_reload()
+
     @work(group="history", exclusive=True)
     async def _read(self) -> None:
         self.say("Reading the history …")
@@ -308,7 +313,6 @@ class HistoryScreen(RowsScreen[TagEvent]):
             self.program.toast("Nothing to restore: it is unknown what the tag pointed to.")
             return
         await restore(self._given, self._repository, Tag.parse(event.tag), Digest.parse(digest))
-        self.action_reload()
 
     def action_prune(self) -> None:
         """Delete old records from the registry, except the newest of each tag."""

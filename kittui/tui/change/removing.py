@@ -41,7 +41,10 @@ async def remove(context: Context) -> None:
     def far(number: int) -> None:
         context.progress(f"{number} of {len(rows)} read")
 
-    untag = await plan_removals(tagged, on_planned=far) if tagged else Removals(())
+    def looked(done: int, total: int) -> None:
+        context.progress(f"{done} of {counted(total, 'tag')} looked at")
+
+    untag = await plan_removals(tagged, on_read=looked, on_planned=far) if tagged else Removals(())
     if untag.failed and not untag.plans and len(tagged) == len(rows):
         context.fail_all(untag.failed, len(rows))
         return
@@ -53,7 +56,7 @@ async def remove(context: Context) -> None:
         plan = untag
         typed: list[str] = []
         if choice != "untag":
-            plan = await plan_removals(rows, "delete", referrers=choice == "referrers", on_planned=far)
+            plan = await plan_removals(rows, "delete", referrers=choice == "referrers", on_read=looked, on_planned=far)
             if not plan.plans:
                 context.fail_all(plan.failed, len(rows))
                 return
@@ -68,7 +71,7 @@ async def remove(context: Context) -> None:
         if refused is None:
             return
         # Only now did the registry say that a tag can't be removed alone: offer the other ways.
-        untag = await plan_removals(tagged, "placeholder", refused=refused.message, on_planned=far)
+        untag = await plan_removals(tagged, "placeholder", refused=refused.message, on_read=looked, on_planned=far)
 
 
 async def _ask(context: Context, marks: Sequence[Mark], untag: Removals) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from kittui.terminal import clean, counted, size_text
 from kittui.tui.frame.keyboard import Keyboard
 from kittui.tui.frame.progress import HowFar
 
-NOTICE: Final = 0.3
+NOTICE: Final = 0.2
 """Seconds after which the header says that a command is still working."""
 
 

@@ -153,8 +153,13 @@ class RepositoriesPane(RowsPane[TreeRow]):
         if place := self.place:
             self._ask(place)
 
-    def changed(self, repository: Repository) -> None:
-        """Tags of a repository were changed: list its place again where that is free, or where it is new there."""
+    def changed(self, repository: Repository, *, counted: bool) -> None:
+        """Tags of a repository were changed: list its place again where that is free, or where it is new there.
+
+        How many there are is not known any more, unless they are `counted` by a listing that is under way.
+        """
+        if not counted:
+            self._count(repository, None)
         for row in self._places:
             known = any(found.entry.name == repository.name for found in row.found)
             stale = row.source is not None and (row.source.traits.free or not known)
@@ -183,10 +188,14 @@ class RepositoriesPane(RowsPane[TreeRow]):
 
     def count(self, repository: Repository, tags: int) -> None:
         """Say how many tags a repository has, now that they were listed."""
-        for row in self._rows.rows:
-            if isinstance(row, RepositoryRow) and row.repository is repository and row.tags != tags:
+        self._count(repository, tags)
+
+    def _count(self, repository: Repository, tags: int | None) -> None:
+        rows = [row for place in self._places for row in place.found]
+        for row in (*rows, *self._heading.found):
+            if row.repository.reference() == repository.reference() and row.tags != tags:
                 row.tags = tags
-                self._rows.touch(row)
+                self._rows.touch()
 
     def is_match(self, row: TreeRow) -> bool:
         """Whether the filter found the repository."""

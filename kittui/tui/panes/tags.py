@@ -161,14 +161,19 @@ class TagsPane(TagListPane):
             self._ports.forget(self._list.repository)
             self._load(self._list)
 
-    def forget(self, place: str | None = None, name: str | None = None) -> None:
-        """Tags of a repository, or of all, were changed: drop what is remembered of them."""
-        if self._lists.forget(place, name, self._list):
+    def forget(self, place: str | None = None, name: str | None = None) -> bool:
+        """Tags of a repository, or of all, were changed: drop what is remembered of them.
+
+        Returns whether they are shown: then they are listed again.
+        """
+        shown = self._lists.forget(place, name, self._list)
+        if shown:
             self._changed = True
             self._changes += 1
             self.reload()
             if self._list is not None:
                 self._read_moves(self._list.repository, changed=True)
+        return shown
 
     @work(exclusive=True, group="tags")
     async def _load(self, tags: TagList) -> None:

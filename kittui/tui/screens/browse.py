@@ -285,8 +285,9 @@ class BrowseScreen(Screen[None], inherit_bindings=False):
         if repository is None:
             self.tags_pane.forget()
         else:
-            self.tags_pane.forget(str(repository.source.place), repository.name)
-            self.repositories_pane.changed(repository)
+            self._ports.forget(repository)
+            shown = self.tags_pane.forget(str(repository.source.place), repository.name)
+            self.repositories_pane.changed(repository, counted=shown)
         self.tags_pane.rehold()
         self.layers_pane.rehold()
 

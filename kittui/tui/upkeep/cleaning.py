@@ -46,7 +46,10 @@ async def clean_up(context: Context) -> None:
     found = await cleaner.select(repositories, rules, lambda what: context.progress(f"looking at {what}"))
     total = len(found.rows)
     plan = await plan_removals(
-        found.rows, "delete", on_planned=lambda number: context.progress(f"{number} of {total} read")
+        found.rows,
+        "delete",
+        on_read=lambda done, tags: context.progress(f"{done} of {counted(tags, 'tag')} looked at"),
+        on_planned=lambda number: context.progress(f"{number} of {total} read"),
     )
     failed = [*((error.reference or "", error) for error in (*unlisted, *found.failed)), *plan.failed]
     if not plan.plans:

@@ -21,7 +21,7 @@ from kittui.tui.widgets.rows import Rows
 from kittui.usecases.change.usage import Usage, Used, usage_of
 
 if TYPE_CHECKING:
-    from kittui.oci.protocols import Source
+    from kittui.oci.protocols import Repository, Source
 
 ORDERS: Final = ("what it frees", "size", "name")
 
@@ -193,7 +193,12 @@ class UsageScreen(ListScreen[Used]):
                 digest=first.digest,
                 marks=marks if self._marked else (),
             )
-            self.context.browser.perform("remove", selection, self.action_reload)
+            self.context.browser.perform("remove", selection, lambda: None)
+
+    def tags_changed(self, repository: Repository | None) -> None:
+        """Tags were changed, by a transfer too: read again what is there."""
+        if repository is None or repository.source.place == self._source.place:
+            self.action_reload()
 
     def action_clean(self) -> None:
         """Clean up this source."""

@@ -73,7 +73,9 @@ class _Around:
     siblings: Siblings | None = None
 
 
-async def _look_around(repository: Repository, mode: Mode) -> _Around | KittuiError:
+async def _look_around(
+    repository: Repository, mode: Mode, on_read: Callable[[int, int], None]
+) -> _Around | KittuiError:
     """Read once what all rows of a repository need."""
     try:
         power = await untag_power(repository) if mode == "untag" else None
@@ -81,7 +83,7 @@ async def _look_around(repository: Repository, mode: Mode) -> _Around | KittuiEr
             return _Around(mode)
         refused = (power.reason or CANT_UNTAG) if power is not None and power.denied else ""
         await delete_power(repository, ask=bool(refused) or mode == "placeholder")
-        return _Around("placeholder" if refused else mode, refused, await tags_by_digest(repository))
+        return _Around("placeholder" if refused else mode, refused, await tags_by_digest(repository, on_read=on_read))
     except KittuiError as error:
         return error
 
@@ -92,16 +94,17 @@ async def plan_removals(
     *,
     referrers: bool = False,
     refused: str = "",
+    on_read: Callable[[int, int], None] = lambda _done, _total: None,
     on_planned: Callable[[int], None] = lambda _: None,
 ) -> Removals:
     """Plan every row; rows that can't be planned are reported and left out, and each digest is deleted once.
 
-    Tags that can't be removed alone are untagged with a placeholder: `refused` then says why. `on_planned` gets how
-    many rows are planned. A repository's tags are read once.
+    Tags that can't be removed alone are untagged with a placeholder: `refused` then says why. A repository's tags
+    are read once: `on_read` gets how many of how many, and `on_planned` how many rows are planned.
     """
     places = {repository.reference(): repository for repository, _ in rows}
     # One repository at a time: each reads several of its tags concurrently.
-    looked = [await _look_around(repository, mode) for repository in places.values()]
+    looked = [await _look_around(repository, mode, on_read) for repository in places.values()]
     around = dict(zip(places, looked, strict=True))
 
     async def plan(row: Row) -> RemovePlan:

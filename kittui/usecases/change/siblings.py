@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from kittui.errors import KittuiError, NotFound
@@ -63,14 +63,27 @@ class Kept:
         return (f"it is unknown whether another tag stays on it: {why}",)
 
 
-async def tags_by_digest(repository: Repository, known: Mapping[Tag, Digest] | None = None) -> Siblings:
-    """All tags of a repository with their digests; tags in `known` are not read again."""
+async def tags_by_digest(
+    repository: Repository,
+    known: Mapping[Tag, Digest] | None = None,
+    *,
+    on_read: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Siblings:
+    """All tags of a repository with their digests; tags in `known` are not read again.
+
+    `on_read` hears how many tags were read, and of how many.
+    """
     found, unread, incomplete = await _listed(repository, known or {})
 
     async def read(tag: Tag) -> tuple[Tag, Digest | None]:
         return tag, await digest_at(repository, tag)
 
-    looked, failed = await spread_all(unread, read, at_once=repository.source.traits.at_once)
+    looked, failed = await spread_all(
+        unread,
+        read,
+        at_once=repository.source.traits.at_once,
+        on_done=lambda done: on_read(done, len(unread)),
+    )
     found.update({tag: digest for tag, digest in looked if digest is not None})
     return Siblings(_grouped(found), tuple(sorted(tag for tag, _ in failed)), incomplete)
 
