@@ -182,7 +182,7 @@ def half_text(half: HalfDone, keys: KeyNames, now: datetime) -> str:
 
 
 def about(row: BoardRow, cell: Cell | None, stage: str, now: datetime, half: str = "") -> list[Spans]:
-    """Everything that is known of the card under the cursor, a fact a line; `half` says what was cut short."""
+    """Everything that is known of the card under the cursor, one fact per line; `half` says what was cut short."""
     reference = row.repository.reference(cell.tag if cell is not None else None)
     lines: list[Spans] = [((clean(reference), "text+bold"),)]
     if half:
