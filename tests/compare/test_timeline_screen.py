@@ -66,7 +66,7 @@ async def test_escape_stops_reading_and_keeps_what_was_read(monkeypatch: pytest.
         screen = await followed(pilot)
         await until(pilot, lambda: "4 of 5 tags read" in text_of(pilot))
         await pilot.press("escape")
-        await until(pilot, lambda: "Stopped; this is not all: 4 of 5 tags read, 4 versions" in text_of(pilot))
+        await until(pilot, lambda: "Stopped; the list is incomplete: 4 of 5 tags read, 4 versions" in text_of(pilot))
         assert len(screen.found) == 4
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is browse(pilot))
