@@ -122,9 +122,31 @@ async def copy_anew(pilot: Pilot[Any], kits: Kits) -> None:
     await transferred(pilot, 5)
 
 
+async def removed(pilot: Pilot[Any]) -> None:
+    """Untag what is under the cursor: the plan begins on its reason, and its cursor on Cancel or on Untag."""
+    await pilot.press("x")
+    await until(pilot, on(pilot, PlanDialog))
+    await pilot.press("enter", "home", "enter")
+    await until(pilot, lambda: pilot.app.screen is browse(pilot))
+
+
+async def untag_in_the_store(pilot: Pilot[Any], kits: Kits) -> None:
+    """The digest stays there without a tag."""
+    await removed(pilot)
+    await until(pilot, lambda: "(no tag)" in text_of(pilot))
+
+
+async def untag(pilot: Pilot[Any], kits: Kits) -> None:
+    browse(pilot).open(kits.registry.place, "fraud", None)
+    await until(pilot, lambda: shown_name(pilot) == "fraud")
+    await ready(pilot, "pushed")
+    await removed(pilot)
+    await until(pilot, lambda: "pushed" not in kits.fraud.tagged)
+
+
 STEPS: tuple[Step, ...] = (
     *(pull, promote, undo, redo, retag, retag_over, unpack),
-    *(to_the_store, push, copy_elsewhere, copy_anew),
+    *(to_the_store, push, copy_elsewhere, copy_anew, untag_in_the_store, untag),
 )
 
 
@@ -163,6 +185,8 @@ async def wrong(pilot: Pilot[Any], kits: Kits) -> list[str]:
             if each.tags not in (None, count):
                 found.append(f"{each.entry.name} has {each.tags} tags, not {count}")
     selection = screen.selection
+    if isinstance(selection.target, Digest):
+        return found
     if selection.target is not None and selection.target not in truth:
         found.append(f"the header names {selection.target}")
     path = screen.query_one("HeaderBar").where  # type: ignore[attr-defined]
@@ -176,8 +200,9 @@ async def held_blobs(kits: Kits) -> Any:
     async for page in kits.store.repositories():
         for entry in page:
             repository = kits.store.repository(entry.name)
-            for digest in (await tags_of(repository)).values():
-                for layer in (await repository.manifest(digest)).layers:
+            described = [one.descriptor async for tags in repository.tags() for one in tags if one.descriptor]
+            for descriptor in described:
+                for layer in (await repository.manifest(descriptor.digest)).layers:
                     yield layer.digest
 
 
