@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from kittui.crashpoints import crash_point
 from kittui.errors import DigestMismatch, KittuiError, NetworkError, NotFound, TooLarge
 from kittui.oci.descriptor import Descriptor
@@ -34,6 +36,7 @@ class Manifests:
         """Whether HEAD finds what is there, by tag (False) and by digest (True), as far as was seen."""
         self._present: dict[bool, Target] = {}
         """The tag and the digest that a GET found last."""
+        self._trying = asyncio.Lock()
 
     def _path(self, target: Target) -> str:
         """Where a manifest is asked for; the target is checked once more, as it becomes part of a URL."""
@@ -59,9 +62,10 @@ class Manifests:
 
     async def _heads_work(self, by_digest: bool) -> bool:
         """Whether a HEAD finds what is there: as seen, else tried on what a GET has found."""
-        present = self._present.get(by_digest)
-        if by_digest not in self._heads and present is not None:
-            self._heads[by_digest] = isinstance(await self._look(present), Descriptor)
+        async with self._trying:
+            present = self._present.get(by_digest)
+            if by_digest not in self._heads and present is not None:
+                self._heads[by_digest] = isinstance(await self._look(present), Descriptor)
         return self._heads.get(by_digest, False)
 
     async def _look(self, target: Target) -> Descriptor | int:

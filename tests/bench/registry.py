@@ -78,8 +78,9 @@ class Handler(BaseHTTPRequestHandler):
         parts = url.path.removeprefix("/v2/").removeprefix(REPOSITORY + "/").split("/")
         kind, target = parts[0] or "ping", parts[-1]
         if kind in ("manifests", "blobs"):
-            self.server.counts["twice"] += self.path in self.server.asked
-            self.server.asked.add(self.path)
+            asked = f"{self.command} {self.path}"
+            self.server.counts["twice"] += asked in self.server.asked
+            self.server.asked.add(asked)
         attached = kind == "manifests" and target.startswith("sha256-")
         self.server.counts["signatures" if attached else "HEAD" if self.command == "HEAD" else kind] += 1
         match kind:

@@ -36,9 +36,10 @@ from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.protocols import Incomplete
 from kittui.oci.tag import Tag
-from kittui.oci.target import parse_target
+from kittui.oci.target import Target, parse_target
 from kittui.oci.traffic import metered
 from kittui.registry import Credential, FixedCredentials, Patience, RegistrySource, Wait
+from kittui.registry.manifests import Manifests
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.registry_servers import QUICK, Server, connect
 from tests.fakes.scripted_registry import INDEX, MANIFEST, Reply, Request, ScriptedRegistry, digest_of, manifest_of
@@ -805,6 +806,26 @@ async def test_a_head_that_finds_nothing_is_believed_once_another_has_found_some
             with pytest.raises(NotFound):
                 await repository.resolve(parse_target(tag))
         assert (registry.count("HEAD"), registry.count("GET", "/manifests/")) == (4, 2)  # one HEAD of v1 among them
+
+
+async def test_heads_that_find_nothing_at_the_same_time_are_tried_once_on_what_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[Target] = []
+    async with ScriptedRegistry() as registry, connect(registry.host) as source:
+        registry.add_kit("fraud", "v1", layers=[])
+        repository = source.repository("fraud")
+        there = (await repository.manifest(Tag("v1"))).descriptor
+
+        async def look(_: Manifests, target: Target) -> Descriptor | int:
+            looked.append(target)
+            await asyncio.sleep(0)
+            return there if target == Tag("v1") else 404
+
+        monkeypatch.setattr(Manifests, "_look", look)
+        found = await asyncio.gather(*(repository.resolve(Tag(tag)) for tag in "abc"), return_exceptions=True)
+        assert [type(each) for each in found] == [NotFound] * 3
+        assert looked.count(Tag("v1")) == 1
 
 
 async def test_a_head_that_never_finds_anything_is_not_believed_after_a_miss() -> None:

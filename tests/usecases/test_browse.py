@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,26 @@ async def test_asking_at_the_same_time_is_one_request(source: MemorySource, repo
     kits = ModelKits()
     found = await asyncio.gather(*(kits.manifest(repository, Tag("v1")) for _ in range(20)))
     assert len(set(found)) == 1
+    assert len(source.requests) == 1
+
+
+async def test_a_tag_that_was_just_read_is_known_while_it_is_noted(
+    source: MemorySource, repository: MemoryRepository
+) -> None:
+    noting, may = threading.Event(), threading.Event()
+
+    class SlowCache(MemoryCache):
+        def note_tag(self, name: str, digest: Digest) -> None:
+            noting.set()
+            may.wait()
+
+    kits = ModelKits(SlowCache())
+    first = asyncio.create_task(kits.manifest(repository, Tag("v1")))
+    await asyncio.to_thread(noting.wait)
+    second = asyncio.create_task(kits.manifest(repository, Tag("v1")))
+    await asyncio.wait([second], timeout=0.05)
+    may.set()
+    assert await second == await first
     assert len(source.requests) == 1
 
 

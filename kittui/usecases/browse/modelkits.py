@@ -193,12 +193,12 @@ class ModelKits:
             future.set_result(manifest)
         finally:
             del self._asked[key]
+        self._present.add(repository.reference(manifest.digest))
+        self._remember(manifest)
         if isinstance(target, Tag):
             self._tags[key] = manifest.digest
             if not repository.source.traits.lists_digests:
                 await asyncio.to_thread(self._cache.note_tag, _tag_name(repository, target), manifest.digest)
-        self._present.add(repository.reference(manifest.digest))
-        self._remember(manifest)
         again = await aside_if_large(len(manifest.raw), Manifest.parse, manifest.raw) if unmoved is None else None
         if again is not None and again.media_type == manifest.media_type:
             await asyncio.to_thread(self._cache.put, manifest.digest, manifest.raw)
