@@ -312,7 +312,7 @@ class ViewerScreen(Screen[None]):
     def _refuses(self, command: str) -> bool:
         """Whether a key does nothing now, which is then said."""
         if said := self.refusal(command):
-            self.notify(said, markup=False, timeout=4)
+            self.notify(said, markup=False)
         return bool(said)
 
     def _scrolled(self) -> None:

@@ -88,4 +88,4 @@ async def refresh(context: Context) -> None:
     browse.details_pane.forget()
     browse.tags_pane.reload(says=context.selection.pane != "repositories")
     if trouble and asked:
-        context.program.notify(f"Asking {asked.label} again: {trouble}.", markup=False, timeout=4)
+        context.program.notify(f"Asking {asked.label} again: {trouble}.", markup=False)
