@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from kittui import crashpoints
-from kittui.errors import ConnectionLost, Denied, KittuiError, StorageError, TagMoved
+from kittui.errors import ConnectionLost, Denied, KittuiError, RegistryError, StorageError, TagMoved
 from kittui.oci.manifest import Manifest
+from kittui.oci.media_types import OCI_INDEX
 from kittui.oci.protocols import Power
 from kittui.oci.reference import Place
 from kittui.oci.tag import Tag
@@ -22,11 +24,12 @@ from kittui.state.history import Event, History
 from kittui.usecases.change import tags
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import is_placeholder
-from kittui.usecases.change.plan import Answers
+from kittui.usecases.change.plan import Answers, new_batch
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.promote import plan_promote
+from kittui.usecases.change.removal import plan_remove
 from kittui.usecases.change.removals import plan_removals
-from kittui.usecases.change.remove import untag_all
+from kittui.usecases.change.remove import apply_remove, untag_all
 from kittui.usecases.change.retag import RetagPlan, apply_retag, plan_retag
 from kittui.usecases.change.tags import apply_changes
 from kittui.usecases.change.undo import apply_undo, plan_undo
@@ -113,6 +116,30 @@ async def test_steps_that_hang_on_each_other_keep_their_order(fraud: MemoryRepos
     await apply_changes(plan, ledger, Policy())
     assert gate.most == 1
     assert [event.tag for event in ledger.history.events()] == ["champion", "rollback"]
+
+
+@pytest.mark.parametrize("deleted", [("all", "v1.0.0"), ("v1.0.0", "all")])
+async def test_an_index_comes_back_after_what_it_lists(
+    fraud: MemoryRepository, ledger: Ledger, deleted: tuple[str, str]
+) -> None:
+    listed = await fraud.manifest(Tag("v1.0.0"))
+    entries = [{"mediaType": listed.media_type, "digest": listed.digest, "size": len(listed.raw)}]
+    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    await fraud.put_manifest(raw, OCI_INDEX, Tag("all"))
+    before, answers = dict(fraud.tagged), Answers(batch=new_batch())
+    for name in deleted:
+        await apply_remove(await plan_remove(fraud, Tag(name), "delete"), ledger, Policy(), answers)
+
+    def as_distribution(repository: MemoryRepository, verb: str, what: str) -> None:
+        if (verb, what) == ("PUT", "all") and listed.digest not in repository.manifests:
+            raise RegistryError("manifest blob unknown", status=404)
+
+    fraud.source.hooks.append(as_distribution)
+    undo = await plan_undo(fraud, ledger)
+    assert undo.plan.ordered
+    await apply_undo(undo, ledger, Policy())
+    assert fraud.tagged == before
+    assert next(event.tag for event in ledger.history.events()) == "all"
 
 
 async def test_placeholders_are_deleted_one_after_the_other(fraud: MemoryRepository, ledger: Ledger) -> None:

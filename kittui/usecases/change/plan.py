@@ -68,9 +68,15 @@ class ChangePlan:
 
     @property
     def ordered(self) -> bool:
-        """Whether the steps have to be done in their order: one gives a tag a digest that another takes from a tag."""
-        left = {change.before.digest for change in self.changes if change.before}
-        return any(change.after is not None and change.after.digest in left for change in self.changes)
+        """Whether the steps have to be done in their order.
+
+        One gives a tag a digest that another takes from a tag, or restores a manifest that another's index lists:
+        registries refuse an index whose manifests are missing.
+        """
+        afters = [change.after for change in self.changes if change.after]
+        needed = {change.before.digest for change in self.changes if change.before}
+        needed |= {listed.digest for after in afters for listed in after.manifests}
+        return any(after.digest in needed for after in afters)
 
     @property
     def overwritten(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from kittui.state.journal import Entry
 from kittui.usecases.change.half_way import so_far
 from kittui.usecases.change.ledger import Ledger
 from kittui.usecases.change.placeholder import is_placeholder
-from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan
+from kittui.usecases.change.plan import NOBODY, Answers, Changed, ChangePlan, TagChange
 from kittui.usecases.change.policy import Policy
 from kittui.usecases.change.readings import untag_power
 from kittui.usecases.change.tags import apply_changes
@@ -61,9 +61,14 @@ async def _plan_batch(repository: Repository, ledger: Ledger, batch: Sequence[En
     if not plans:
         raise left[0]
     (first, _), *others = plans
-    changes = tuple(change for _, plan in plans for change in plan.changes)
-    whole = ChangePlan(repository, "undo", changes, read_at=min(plan.read_at for _, plan in plans))
+    # Restored indexes come last, because registries refuse one whose manifests are missing.
+    changes = sorted((change for _, plan in plans for change in plan.changes), key=_restores_index)
+    whole = ChangePlan(repository, "undo", tuple(changes), read_at=min(plan.read_at for _, plan in plans))
     return UndoPlan(first, whole, tuple(entry for entry, _ in others), tuple(left))
+
+
+def _restores_index(change: TagChange) -> bool:
+    return change.before is None and change.after is not None and change.after.is_index
 
 
 async def _plan_back(repository: Repository, ledger: Ledger, entry: Entry) -> ChangePlan:
