@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from kittui.compare.outline import Entry
 from kittui.oci.tag import Tag
 from kittui.tui.app import KittuiApp
+from kittui.tui.compare import search_input
 from kittui.tui.compare.details import Detail
 from kittui.tui.compare.screen import CompareScreen
+from kittui.tui.compare.searching import holding
 from kittui.tui.widgets.rows import Rows
 from kittui.tui.widgets.text_lines import Beside, windowed
 from kittui.usecases.diff.compare import Side
@@ -158,6 +163,38 @@ async def test_a_search_follows_what_is_read_meanwhile() -> None:
         await until(pilot, lambda: "match 1 of 1" in text_of(pilot))
         await pilot.press("n", "N")
         await until(pilot, lambda: "match 1 of 1" in text_of(pilot))
+
+
+async def test_a_search_that_another_letter_replaces_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: dict[str, bool] = {}
+
+    def slow(entries: Any, needle: str, lines: Any, stopped: Callable[[], bool]) -> dict[str, int]:
+        end = time.monotonic() + 20
+        while needle == "n" and not stopped() and time.monotonic() < end:
+            time.sleep(0.001)
+        ended[needle] = stopped()
+        return holding(entries, needle, lines, stopped)
+
+    monkeypatch.setattr(search_input, "holding", slow)
+    async with app_of({"src/a.txt": "x\n"}, {"src/a.txt": "need\n"}).run_test(size=(160, 45)) as pilot:
+        await ready(pilot)
+        await pilot.press("slash", *"need", "enter")
+        await until(pilot, lambda: "match 1 of 1" in text_of(pilot))
+        await until(pilot, lambda: "n" in ended)
+        assert ended == {"n": True, "ne": ended.get("ne"), "nee": ended.get("nee"), "need": False}
+
+
+def test_a_stopped_search_makes_no_more_lines() -> None:
+    made: list[int] = []
+
+    def lines(entry: Entry) -> Iterator[str]:
+        for number in range(1000):
+            made.append(number)
+            yield "needle"
+
+    entries = [Entry("file", "needle", key=key) for key in ("a", "b")]
+    assert holding(entries, "needle", lines, lambda: len(made) > 4) == {"a": 4}
+    assert len(made) == 5
 
 
 MANY = {f"src/with/a/long/name/of/a/file/{number}.py": f"x = {number}\n" for number in range(40)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from textual import on, work
@@ -44,6 +45,7 @@ class SearchInput(FilterInput):
     def end(self) -> None:
         """End the search."""
         self.workers.cancel_group(self, "search")
+        self.workers.cancel_group(self, "count")
         self._set(Search())
         self.value = ""
         self._panes.detail.find("")
@@ -89,8 +91,13 @@ class SearchInput(FilterInput):
         self._on_search()
 
     async def _found(self, needle: str) -> Search:
-        entries = list(self._panes.change_tree.entries)
-        return Search(needle, await aside(holding, entries, needle, self._panes.searched) if needle else {})
+        if not needle:
+            return Search()
+        entries, stop = list(self._panes.change_tree.entries), threading.Event()
+        try:
+            return Search(needle, await aside(holding, entries, needle, self._panes.searched, stop.is_set))
+        finally:
+            stop.set()
 
     def _count(self) -> None:
         """Look for the same again, in what is shown now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 
 from kittui.compare.changes import FileChange, LayerChange, Problem, TensorChange, TextChange, ValueChange
 from kittui.compare.outline import Entry
@@ -46,13 +46,21 @@ class Search:
         return f"match {place:,} of {total:,}"
 
 
-def holding(entries: Iterable[Entry], needle: str, lines_of: Callable[[Entry], Iterable[Line]]) -> dict[str, int]:
-    """The keys of the rows that hold a casefolded text, and in how many places: lines that hold it, at least one."""
-    return {
-        entry.key: sum(holds(line, needle) for line in islice(lines_of(entry), MOST)) or 1
-        for entry in entries
-        if any(needle in clean(text, limit=None).casefold() for text in _words(entry))
-    }
+def holding(
+    entries: Iterable[Entry], needle: str, lines_of: Callable[[Entry], Iterable[Line]], stopped: Callable[[], bool]
+) -> dict[str, int]:
+    """The keys of the rows that hold a casefolded text, and in how many places: lines that hold it, at least one.
+
+    It ends early once it is `stopped`: every letter of a search begins another one.
+    """
+    found: dict[str, int] = {}
+    for entry in entries:
+        if stopped():
+            break
+        if any(needle in clean(text, limit=None).casefold() for text in _words(entry)):
+            lines = takewhile(lambda _: not stopped(), islice(lines_of(entry), MOST))
+            found[entry.key] = sum(holds(line, needle) for line in lines) or 1
+    return found
 
 
 def _words(entry: Entry) -> Iterator[str]:
