@@ -167,6 +167,23 @@ async def test_what_marked_tags_share_is_counted_and_moved_once(kits: Kits) -> N
         assert (await stored.resolve(Tag(tag))).digest == kits.fraud.tagged[tag]
 
 
+async def test_a_plan_says_which_tags_the_store_has_already(kits: Kits) -> None:
+    for tag in ("champion", "v0.9.0"):
+        destination = kits.store.repository("registry.test/fraud")
+        held = await plan_move("pull", kits.fraud, Tag(tag), destination, Tag(tag))
+        await apply_move(held, kits.ledger, Policy())
+    kits.fraud.tagged["v0.9.0"] = kits.fraud.tagged["challenger"]
+    champion, old, new = (kits.fraud.tagged[tag].short for tag in ("champion", "rollback", "challenger"))
+    async with kits.app().run_test(size=SIZE) as pilot:
+        await mark(pilot, "champion", "v0.9.0", "challenger")
+        await pilot.press("p")
+        await until(pilot, on(pilot, PlanDialog))
+        text = " ".join(text_of(pilot).split())
+        assert f"champion {champion} → {champion} (unchanged)" in text
+        assert f"v0.9.0 {old} → {new}" in text
+        assert f"challenger none → {new}" in text
+
+
 async def test_a_row_that_cannot_be_pulled_is_named_and_the_rest_is(kits: Kits) -> None:
     async with kits.app().run_test(size=SIZE) as pilot:
         await mark(pilot, "champion", "challenger")
@@ -213,7 +230,8 @@ async def test_y_copies_the_references_of_all_marks(kits: Kits) -> None:
     [
         ("i", "what is under the cursor"),
         ("d", "what is under the cursor"),
-        *((key, "fraud") for key in ("H", "6", "z", "c", "R", "X")),
+        *((key, "fraud") for key in ("z", "c", "R", "X")),
+        *((key, "v0.9.0") for key in ("H", "6")),
         *((key, "remote://registry.test") for key in ("b", "C")),
         ("F", "the places that you name"),
     ],

@@ -49,6 +49,31 @@ async def test_the_wider_the_terminal_the_more_columns(width: int, shown: list[s
         assert titles(pilot) == shown
 
 
+@pytest.mark.parametrize(
+    ("created", "order", "shown"),
+    [
+        ("2026-11-11T09:00:00Z", "stage", {"age", "stage"}),
+        ("2026-11-11T09:00:00Z", "largest", {"size", "stage"}),
+        (None, "stage", {"size", "stage"}),
+        (None, "newest", {"age", "stage"}),
+    ],
+)
+async def test_a_narrow_pane_shows_what_it_is_sorted_by_and_no_empty_age(
+    created: str | None, order: str, shown: set[str]
+) -> None:
+    made = World(local := WorldSource(LOCAL))
+    for number in range(9):
+        local.repository("kit").add(
+            kitfile("1"), [("model", 10, "none")], f"candidate-of-may-{number}", created=created
+        )
+    async with made.app().run_test(size=SMALL) as pilot:
+        await to_tags(pilot)
+        pane = browse(pilot).tags_pane
+        while pane.order != order:
+            pane.cycle_sort()
+        await until(pilot, lambda: set(titles(pilot)) == shown)
+
+
 async def test_columns_ask_nothing_of_a_registry() -> None:
     asked = []
     for columns in (("age",), NAMES):

@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
+from kittui.modelkit.stages import STAGES
 from kittui.oci.descriptor import Descriptor
 from kittui.oci.digest import Digest
 from kittui.oci.media_types import OCI_MANIFEST
 from kittui.oci.order import natural_key
+from kittui.oci.protocols import TagEntry
 from kittui.oci.reference import LOCAL
+from kittui.oci.tag import Tag
 from kittui.tui.panes.queries import parse
+from kittui.tui.panes.tag_rows import TagList, TagRow
 from kittui.tui.panes.tree import RepositoryRow
+from tests.fakes.memory import MemorySource
 from tests.tui.waiting import LARGE, browse, listed, quiet, text_of, to_registry, until
 from tests.tui.world import World, WorldSource, acme
 
@@ -108,6 +113,28 @@ async def test_after_enter_the_cursor_is_on_the_first_match() -> None:
         await pilot.press("j", "slash", "enter")
         await quiet(pilot)
         assert pane.current is pane.body.rows[1], "nothing else was typed"
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_is_unknown_comes_last_and_what_is_equal_keeps_the_order_of_stages(backwards: bool) -> None:
+    made = {"run-2": None, "v1": "2026-01-01T00:00:00Z", "run-1": None, "v2": "2026-01-01T01:00:00+02:00", "odd": "x"}
+    repository = MemorySource().repository("kit")
+    names = (*made, "v3", "champion")
+    tags = TagList(repository, STAGES, [TagRow.of(repository, TagEntry(Tag(name))) for name in names])
+    for row in tags.rows:
+        row.created = made.get(row.entry.name or "", "2026-03-01T00:00:00Z")
+    dated = ["v2", "v1", "champion", "v3"] if backwards else ["champion", "v3", "v1", "v2"]
+    found = [row.entry.name for row in tags.ordered("newest", grouped=False, backwards=backwards)]
+    assert found == [*dated, "odd", "run-1", "run-2"]
+
+
+def test_turned_around_the_first_row_of_a_group_is_the_one_with_its_digest() -> None:
+    repository = MemorySource().repository("kit")
+    digest = Digest.of(b"one")
+    entries = [TagEntry(Tag(name), Descriptor(OCI_MANIFEST, digest, 3)) for name in ("v1", "v2")]
+    tags = TagList(repository, STAGES, [TagRow.of(repository, entry) for entry in entries])
+    found = tags.ordered("name", grouped=True, backwards=True)
+    assert [(row.entry.name, row.ditto) for row in found] == [("v2", False), ("v1", True)]
 
 
 async def test_the_order_is_turned_around() -> None:

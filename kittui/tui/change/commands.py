@@ -6,6 +6,7 @@ from kittui.tui.frame.commands import (
     Command,
     always,
     at_repository,
+    at_tag,
     changes_allowed,
     every,
     marks_set,
@@ -203,7 +204,7 @@ COMMANDS = (
         0,
         HEADING,
         marks_set,
-        at_repository,
+        at_tag,
     ),
     Command(
         "pane.history",
@@ -215,6 +216,6 @@ COMMANDS = (
         0,
         "Panes",
         marks_set,
-        at_repository,
+        at_tag,
     ),
 )

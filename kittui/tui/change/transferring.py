@@ -153,17 +153,7 @@ async def _confirm_and_start(
     for plan in plans:
         tools.policy.check_write(plan.place)
     missing, whole = _bytes(plans)
-    changes = [
-        Change(
-            plan.target if isinstance(plan.target, Tag) else plan.manifest.digest.short,
-            change.before.digest.short
-            if (change := next(iter(plan.changes.changes), None)) and change.before
-            else None,
-            plan.manifest.digest.short,
-        )
-        for plan in plans
-    ]
-    changes, rest = few(changes, "ModelKit")
+    changes, rest = few([_change(plan) for plan in plans], "ModelKit")
     notes = [*attached_notes(plans), *left_out_notes(failed)]
     answer = await context.ask(
         PlanDialog(
@@ -196,6 +186,17 @@ async def _confirm_and_start(
     context.clear_marks(keep=[one for one, _ in failed])
     name_failures(context, failed, total)
     return True
+
+
+def _change(plan: MovePlan) -> Change:
+    """What a plan does to its tag, or to what has none."""
+    after = plan.manifest.digest.short
+    if plan.tag is None:
+        return Change(after, None, after)
+    if not plan.changes.changes:
+        return Change(plan.tag, after, f"{after} (unchanged)")
+    before = plan.changes.changes[0].before
+    return Change(plan.tag, before.digest.short if before else None, after)
 
 
 def _blobs(plan: MovePlan) -> dict[tuple[str, Digest], BlobPlan]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 
+from kittui.oci.tag import Tag
 from kittui.terminal import clean
 from kittui.tui.frame.selection import Selection
 
@@ -110,6 +111,11 @@ def at_cursor(_: Selection) -> str:
 def at_repository(selection: Selection) -> str:
     """Its repository, by name."""
     return clean(selection.repository.name) if selection.repository is not None else at_cursor(selection)
+
+
+def at_tag(selection: Selection) -> str:
+    """The tag under the cursor, by name; where there is none the repository."""
+    return clean(selection.target) if isinstance(selection.target, Tag) else at_repository(selection)
 
 
 @dataclass(frozen=True, slots=True)

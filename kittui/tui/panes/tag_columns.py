@@ -18,7 +18,7 @@ from kittui.oci.tag import Tag
 from kittui.terminal import age_text, clean, size_text
 from kittui.tui.frame.ports import Ports
 from kittui.tui.panes.signed import word_spans
-from kittui.tui.panes.tag_rows import TagList, TagRow
+from kittui.tui.panes.tag_rows import Order, TagList, TagRow
 from kittui.tui.widgets.columns import Column
 from kittui.tui.widgets.cutting import Spans
 
@@ -51,13 +51,14 @@ _NAME = 28
 """Cells that a long name takes before columns that are not essential; beside the digest it is cut earlier."""
 _SEARCHED = 2_000
 """Tags among which those on a variant, and the longest name, are looked for."""
+_SORTED_BY: Final[Mapping[Order, str]] = {"newest": "age", "largest": "size"}
 Moves = Mapping[tuple[Tag, Digest], tuple[str, str]]
 """Who put a tag on a digest, and when."""
 
 
 class TagCells:
     """Draws the cells of rows. `stages` says where each digest stands, as the column of stages shows it; `moves` who
-    moved tags, as far as this machine knows."""
+    moved tags, as far as this machine knows; `undated` whether no row that was read says when it was made."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
@@ -65,16 +66,28 @@ class TagCells:
         self.stages: Mapping[Digest, Stage] = {}
         self.moves: Moves = {}
         named = [name for name in ports.settings.columns if name in COLUMNS]
+        self._named = bool(named)
+        self.undated = False
         self._fields = {
             name: replace(COLUMNS[name], rank=rank) if named else COLUMNS[name]
             for rank, name in enumerate(named or COLUMNS, HELD.rank + 1)
         }
 
-    def columns_for(self, rows: Sequence[TagRow]) -> tuple[Column, ...]:
-        """The columns for these rows, and cells to match from now on."""
+    def columns_for(self, rows: Sequence[TagRow], order: Order = "stage") -> tuple[Column, ...]:
+        """The columns for these rows, and cells to match from now on. The one they are sorted by comes before others,
+        the age where no row that was read has one after them."""
         labels, self._labels = label_columns(rows)
-        longest = max((_needed(row) for row in islice(rows, _SEARCHED)), default=0)
-        return (replace(TAG, wants=min(_NAME, longest + 2)), HELD, *labels, *self._fields.values())
+        searched = list(islice(rows, _SEARCHED))
+        longest = max(map(_needed, searched), default=0)
+        fields = dict(self._fields)
+        self.undated = any(row.modelkit for row in searched) and not any(row.created for row in searched)
+        if not self._named and (self.undated or order == "largest"):
+            # What is sorted by takes its place beside long names; without any time it comes last.
+            rank = len(COLUMNS) + LABEL if self.undated else COLUMNS["size"].rank
+            fields["age"] = replace(fields["age"], rank=rank)
+        if (by := _SORTED_BY.get(order)) in fields:
+            fields[by] = replace(fields[by], rank=HELD.rank)
+        return (replace(TAG, wants=min(_NAME, longest + 2)), HELD, *labels, *fields.values())
 
     def of(self, row: TagRow, tags: TagList | None) -> Sequence[Spans]:
         """The cells of a row of a list."""

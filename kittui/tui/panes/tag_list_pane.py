@@ -113,7 +113,7 @@ class TagListPane(RowsPane[TagRow]):
         if self._list is None:
             return
         shown = unfolded(self._view.rows(self._list, self.filter, self._ports.clock(), first=first))
-        self._rows.set_columns(self._drawn.columns_for(shown))
+        self._rows.set_columns(self._drawn.columns_for(shown, self.order))
         self._rows.show(shown, shown[0] if first and shown else None)
         self.place_note()
         self.retitle()

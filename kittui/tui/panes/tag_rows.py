@@ -138,21 +138,43 @@ class TagList:
                 found.setdefault(row.digest, []).append(row.entry.name or "")
         return found
 
-    def ordered(self, order: Order, *, grouped: bool) -> list[TagRow]:
+    def ordered(self, order: Order, *, grouped: bool, backwards: bool = False) -> list[TagRow]:
         """The rows in an order; grouped, tags known to share a digest come one after the other."""
-        rows = _sort(self.rows, order, ranks(self.stages))
+        rows = _sort(self.rows, order, ranks(self.stages), backwards=backwards)
         for row in rows:
             row.ditto = False
         return _group(rows) if grouped else rows
 
 
-def _sort(rows: Iterable[TagRow], order: Order, ranks: Mapping[str, int]) -> list[TagRow]:
+def _sort(rows: Iterable[TagRow], order: Order, ranks: Mapping[str, int], *, backwards: bool) -> list[TagRow]:
+    """Rows of which the age or the size is unknown come last either way; equal ones keep the order of stages."""
     if order == "name":
-        return sorted(rows, key=lambda row: row.order)
+        return sorted(rows, key=lambda row: row.order, reverse=backwards)
+    usual = _by_stage(rows, ranks)
+    if order == "stage":
+        return usual[::-1] if backwards else usual
+    known: list[tuple[float, TagRow]] = []
+    unknown: list[TagRow] = []
+    for row in usual:
+        value = _measure(row, order)
+        if value is None:
+            unknown.append(row)
+        else:
+            known.append((value, row))
+    known.sort(key=lambda one: one[0], reverse=not backwards)
+    return [*(row for _, row in known), *unknown]
+
+
+def _measure(row: TagRow, order: Order) -> float | None:
+    """What a row is sorted by: its time or its size, where that is known."""
     if order == "largest":
-        return sorted(rows, key=lambda row: -(row.modelkit.size if row.modelkit else -1))
-    if order == "newest":
-        return sorted(rows, key=lambda row: row.created or "", reverse=True)
+        return row.modelkit.size if row.modelkit else None
+    moment = parse_time(row.created)
+    return moment.timestamp() if moment else None
+
+
+def _by_stage(rows: Iterable[TagRow], ranks: Mapping[str, int]) -> list[TagRow]:
+    """Stages first, then versions from the newest on, then other tags by name."""
     stages: list[TagRow] = []
     versions: list[TagRow] = []
     others: list[TagRow] = []

@@ -68,7 +68,5 @@ class TagView:
 
     def _in_order(self, tags: TagList) -> list[TagRow]:
         if self._ordered is None:
-            self._ordered = tags.ordered(self.order, grouped=self.grouped)
-            if self.reversed:
-                self._ordered.reverse()
+            self._ordered = tags.ordered(self.order, grouped=self.grouped, backwards=self.reversed)
         return self._ordered

@@ -343,7 +343,7 @@ class TagsPane(TagListPane):
             self._rows.touch(row)
         if self._view.grouped or self._view.by_details or self._query.fields:
             self._reorder_soon()
-        elif row.unfolded:
+        elif row.unfolded or (row.modelkit is not None and self._drawn.undated == bool(row.created)):
             self.rebuild()
         if row.problem:
             self._assess()
