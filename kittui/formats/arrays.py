@@ -10,7 +10,7 @@ from kittui.formats.pickled import Call
 from kittui.formats.weights import bytes_of
 
 OBJECTS = "OBJECT"
-"""What the type of pickled objects is called."""
+"""The name of the type of pickled objects."""
 _LETTERS = {"f": "F", "i": "I", "u": "U", "c": "C", "b": "BOOL"}
 _PLAIN = re.compile(r"([<>|=]?)([fiucb])(\d{1,3})\Z")
 _FIXED = re.compile(r"[<>|=]?([USVaMm])(\d{0,9})(\[[^]]{1,20}\])?\Z")
@@ -19,7 +19,7 @@ _DEPTH = 8
 
 
 class NumberType(NamedTuple):
-    """`name` as tensors have it (F32, >I16) or NumPy's own; `width` in bytes, None where it is not understood.
+    """An array's type: `name` as tensors have it (F32, >I16) or NumPy's own; `width` is in bytes, None if unknown.
 
     `objects`: it holds pickled objects instead of numbers.
     """
@@ -30,13 +30,13 @@ class NumberType(NamedTuple):
 
 
 def from_descr(descr: Any, depth: int = 0) -> NumberType:
-    """The type that a .npy header's `descr` means: a text, or a list of fields."""
+    """Read the type from a .npy header's `descr`: a text, or a list of fields."""
     if isinstance(descr, list) and len(descr) <= _FIELDS and depth < _DEPTH:
         return _structure(descr, depth)
     text = descr if isinstance(descr, str) else "?"
     if (plain := _PLAIN.match(text)) is not None:
         letter, width = _LETTERS[plain[2]], int(plain[3])
-        # A big-endian number is another type: its bytes can't be read like those of the plain one.
+        # A big-endian number has a type of its own: its bytes can't be read like little-endian ones.
         order = ">" if plain[1] == ">" and width > 1 else ""
         return NumberType(f"{order}{letter}" if letter == "BOOL" else f"{order}{letter}{width * 8}", width)
     if re.match(r"[<>|=]?O\d?\Z", text):
@@ -63,7 +63,7 @@ def _structure(fields: list[Any], depth: int) -> NumberType:
 
 
 def from_call(value: Any) -> NumberType:
-    """The type that a pickled numpy.dtype means."""
+    """Read the type from a pickled numpy.dtype."""
     if not isinstance(value, Call) or value.name.rpartition(".")[2] != "dtype":
         return NumberType(value.name[:60] if isinstance(value, Call) else "?", None)
     text, state = value.argument(0), value.state if isinstance(value.state, tuple) else ()
@@ -86,10 +86,10 @@ def is_shape(value: Any) -> bool:
 
 
 def is_size(value: Any) -> bool:
-    """Whether something is a count that a file can hold."""
+    """Whether something is a count small enough for a file."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
 def array_bytes(shape: tuple[int, ...], number: NumberType) -> int | None:
-    """Bytes of an array, None where they can't be known."""
+    """Bytes of an array, None if unknown."""
     return bytes_of(shape, number.width * 8) if number.width is not None else None

@@ -1,4 +1,4 @@
-"""JSON with its numbers as they are written, nothing lost to floating point, and a bound on its depth."""
+"""Reads JSON with its numbers exactly as written, without loss to floating point, and with a bound on its depth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kittui.errors import Malformed
 from kittui.formats.long_json import decode_json
 
 DEPTH = 200
-"""Levels of maps and lists that are read at most."""
+"""Maximum depth of nested maps and lists."""
 _NESTING = (dict, list)
 _DIGITS = 4000
-"""Digits of an integer that become a Python int; Python itself refuses somewhat more."""
+"""Maximum digits of an integer that becomes a Python int; Python's own limit is slightly higher."""
 
 
 class Number:
-    """A number as it is written; equal to another one of the same value, however that is written."""
+    """A number as written; numbers of the same value are equal, however they are written."""
 
     __slots__ = ("text",)
 
@@ -70,7 +70,7 @@ def parse_json(text: str, budget: Budget | None = None) -> Any:
 
 
 def _integer(text: str) -> int | Number:
-    # "-0" is written so for a reason, and Python's int has only one zero.
+    # Keep "-0": Python's int has only one zero.
     return int(text) if len(text) <= _DIGITS and text != "-0" else Number(text)
 
 
@@ -79,7 +79,7 @@ def _map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) == len(pairs):
         return found
     names = unique_names([key for key, _ in reversed(pairs)])
-    # The last value is the one that programs read: it keeps the name.
+    # Programs read the last value, so it keeps the name.
     return {name: value for name, (_, value) in zip(reversed(names), pairs, strict=True)}
 
 
@@ -88,7 +88,7 @@ _DECODER = json.JSONDecoder(parse_float=Number, parse_int=_integer, object_pairs
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The names, a repeated one with a number as pandas has it: `a`, `a.1`, `a.2`."""
+    """Number repeated names as pandas does: `a`, `a.1`, `a.2`."""
     if len(set(names)) == len(names):
         return list(names)
     taken, counts = set(names), dict.fromkeys(names, 0)
@@ -105,10 +105,10 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def is_deep(value: Any) -> bool:
-    """Whether a document is nested more than DEPTH deep, which what goes through it by recursion can't bear."""
+    """Whether a document is nested more than DEPTH deep, which is too deep for recursive functions."""
     level = [value] if isinstance(value, _NESTING) else []
     for _ in range(DEPTH + 1):
-        # Once for each tensor of a header: without a call for each, and with a tuple, it takes half the time.
+        # This runs once for each tensor of a header: a tuple and no further calls halve the time.
         level = [
             inner
             for outer in level
@@ -121,7 +121,7 @@ def is_deep(value: Any) -> bool:
 
 
 def json_text(value: Any) -> str:
-    """A value that `parse_json` gave as JSON on one line, with its numbers as they were written."""
+    """Write a value from `parse_json` as JSON on one line, with its numbers as they were written."""
     try:
         return json.dumps(value, ensure_ascii=False)
     except TypeError:
@@ -146,7 +146,7 @@ def _written(value: Any) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """The same text for the same value, whatever the order of keys and the form of numbers."""
+    """Write a value as JSON that is the same for equal values, whatever the order of keys and form of numbers."""
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
     except TypeError:  # numbers as they were written: a step of Python for each part
@@ -164,7 +164,7 @@ def _canonical(value: Any) -> str:
 
 
 def indented_json(value: Any, indent: str = "") -> str:
-    """A value as JSON, a line for each inner one, with its numbers as they were written."""
+    """Write a value as JSON with a line for each inner value, and with its numbers as they were written."""
     deeper = indent + "  "
     if isinstance(value, Mapping) and value:
         lines = [f"{deeper}{json_text(str(key))}: {indented_json(inner, deeper)}" for key, inner in value.items()]

@@ -1,4 +1,4 @@
-"""Files for libraries that want one: over anything that gives the bytes at a place."""
+"""Wraps a function that reads ranges as a file object, for libraries that need one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class RangeFile(io.RawIOBase):
-    """A file of `size` bytes to read and seek in; `read_at(offset, length)` gives its bytes, fewer only at the end.
+    """A readable, seekable file of `size` bytes; `read_at(offset, length)` returns its bytes, fewer only at the end.
 
-    What `read_at` raises goes through the library to its caller.
+    Errors of `read_at` reach the library's caller.
     """
 
     def __init__(self, size: int, read_at: Callable[[int, int], bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Model files whose inside is not read: each is one marked row, so that "not understood" never looks like "empty"."""
+"""Lists model files that can't be parsed as one marked row each, so that "not understood" never looks like "empty"."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ENDINGS = {
     ".msgpack": ("flax", "Flax's msgpack is not read"),
     ".ot": ("rust-bert", "tch's archives are not read"),
 }
-"""By the end of a name: what the format is called, and what is not read."""
+"""By file name ending: the format's name, and what is not read."""
 
 
 def foreign_ending(path: str) -> str | None:
-    """Which of the endings a file's name has."""
+    """Return the ending that a file's name has."""
     name = path.lower()
     return next((ending for ending in ENDINGS if name.endswith(ending)), None)
 
 
 def read_foreign(path: str, size: int) -> Weights:
-    """One row for a file of a format that is known and not read."""
+    """Return one row for a file whose format is known but not parsed."""
     form, reason = ENDINGS[foreign_ending(path) or ""]
     return Weights(form, (Tensor(NAME, "?", (), None, size, f"not understood: {reason}"),), {})

@@ -1,4 +1,4 @@
-"""GGUF headers: metadata and tensor list of llama.cpp's models (ggml/docs/gguf.md, versions 1 to 3)."""
+"""Parses GGUF headers: metadata and tensor list of llama.cpp's models (ggml/docs/gguf.md, versions 1 to 3)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ STRING_LIMIT = 16 * 1024 * 1024
 SHOWN = 32
 """Elements of an array that are kept; a tokenizer has a hundred thousand."""
 PIECE = 256 * 1024
-"""Bytes of an array of numbers that are hashed at once."""
+"""Bytes of a number array hashed per step."""
 DEPTH = 4
-"""Arrays within arrays at most."""
+"""Maximum depth of nested arrays."""
 
 QUANTISATIONS: dict[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
@@ -89,7 +89,7 @@ class _Reader:
         raise Malformed(f"the GGUF file has a value of unknown type {kind} at byte {self.cursor.position}")
 
     def array(self, depth: int, whole: bool) -> Steps[Any]:
-        """A short array as a list; of a long one its type, count, first values, and the digest of all the others."""
+        """Read an array: a short one as a list, a long one as type, count, first values, and a digest of the others."""
         kind: int = yield from self.number("I")
         count = yield from self.count()
         smallest = struct.calcsize(_SCALARS[kind]) if kind in _SCALARS else 8 if self.wide else 4
@@ -118,7 +118,7 @@ class _Reader:
             nbytes -= piece
 
     def pass_strings(self, count: int, hasher: hashlib._Hash) -> Steps[None]:
-        """Hash strings: their lengths lie between them, so this reads through, in as few steps as can be."""
+        """Hash strings in as few reads as possible; their lengths lie between them, so all bytes are read."""
         cursor, width = self.cursor, 8 if self.wide else 4
         order = "little" if self.order == "<" else "big"
         self.budget.spend("items", count)
@@ -140,12 +140,12 @@ class _Reader:
 
 
 def is_summary(value: Any) -> bool:
-    """Whether a value of the metadata stands for a long array."""
+    """Whether a metadata value is the summary of a long array."""
     return isinstance(value, dict) and value.keys() == {"type", "count", "first", "sha256"}
 
 
 def read_gguf(size: int, budget: Budget, *, whole: Collection[str] = ()) -> Steps[Weights]:
-    """The header of a file of `size` bytes. Raises Malformed if it is not a GGUF; what comes before a fault is kept.
+    """Read the header of a file of `size` bytes. Raises Malformed if it is not GGUF; what precedes a fault is kept.
 
     `whole`: keys of arrays that are wanted with all their values.
     """

@@ -1,7 +1,8 @@
-"""gzip streams that can be entered anywhere (RFC 1952; the checkpoints are zlib's zran.c, kept by indexed_gzip).
+"""Random access to gzip streams through checkpoints (RFC 1952; zlib's zran.c, by way of indexed_gzip).
 
 A checkpoint is a place in the compressed stream with the 32 KiB of output before it. One pass over the whole stream
-makes them; from then on any stretch of the output needs only the compressed bytes behind the checkpoint before it.
+makes them; from then on, reading any stretch of the output needs only the compressed bytes after the nearest earlier
+checkpoint.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from kittui.formats.files import RangeFile
 from kittui.formats.need import Need, Steps
 
 SPACING = 4 * 1024 * 1024
-"""Bytes of output between checkpoints, at least."""
+"""Minimum bytes of output between checkpoints."""
 CHECKPOINTS = 1000
-"""Checkpoints at most, about: an index stays below 33 MB whatever the size of the stream."""
+"""Approximate maximum of checkpoints: an index stays below 33 MB whatever the size of the stream."""
 OUTPUT_PIECE = 1024 * 1024
 """Bytes of output that are in memory at once."""
 
 _FAULTS = (OSError, ValueError, EOFError)
-"""What indexed_gzip raises beside the errors of its own."""
+"""Built-in exceptions that indexed_gzip raises besides its own."""
 
 
 def _open(file: io.RawIOBase, spacing: int, buffer: int) -> tuple[Any, tuple[type[Exception], ...]]:
@@ -40,7 +41,7 @@ def _open(file: io.RawIOBase, spacing: int, buffer: int) -> tuple[Any, tuple[typ
 
 
 class Inflate:
-    """Decompresses gzip pushed in pieces, several members behind each other too, into a sink in bounded pieces."""
+    """Decompresses gzip that is pushed in pieces into a sink, in bounded pieces; handles consecutive members."""
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
         self._sink = sink
@@ -64,7 +65,7 @@ class Inflate:
                     left = self._inflate.unconsumed_tail
             except zlib.error as error:
                 if self._members:
-                    # What is after the last member and is not a member is ignored, as gzip does.
+                    # Ignore what follows the last member, as gzip does.
                     self._ended = True
                     return
                 raise Malformed(f"the gzip stream is damaged: {error}") from None
@@ -74,13 +75,13 @@ class Inflate:
                 self._inflate = zlib.decompressobj(31)
 
     def close(self) -> None:
-        """Raise Malformed where the stream ended early."""
+        """Raise Malformed if the stream ended early."""
         if not self._members:
             raise Malformed("the gzip stream ends early")
 
 
 class GzipIndex:
-    """The checkpoints of one stream, for reading stretches of its output."""
+    """The checkpoints of one stream, for reading any part of its output."""
 
     def __init__(self, exported: bytes, compressed_size: int) -> None:
         """Read an index that `build_index` made; raises Malformed for anything else."""
@@ -98,7 +99,7 @@ class GzipIndex:
         self._inputs = [point[1] for point in points]
 
     def _compressed(self, offset: int, length: int) -> bytes:
-        """What was read of the stream; outside of it is an error, not an end."""
+        """Return compressed bytes that were read; asking for any others is an error, not the end of the file."""
         need, content = self._held
         at = offset - need.offset
         if at < 0 or (at >= len(content) and offset < self._size):
@@ -106,7 +107,7 @@ class GzipIndex:
         return content[at : at + length]
 
     def stretch(self, offset: int, length: int) -> Need:
-        """The compressed bytes that a stretch of the output needs."""
+        """Return the range of compressed bytes needed for a stretch of the output."""
         first = max(0, bisect_right(self._outputs, offset) - 1)
         last = bisect_right(self._outputs, offset + length)
         # A checkpoint may lie inside a byte, whose first bits belong to the byte before.
@@ -116,7 +117,7 @@ class GzipIndex:
         return Need(start, min(end, self._size) - start)
 
     def read(self, offset: int, length: int) -> Steps[bytes]:
-        """A stretch of the output; raises Malformed where the stream is damaged."""
+        """Read a stretch of the output; raises Malformed if the stream is damaged."""
         need = self.stretch(offset, length)
         (content,) = yield (need,)
         self._held = need, content
@@ -134,7 +135,7 @@ class GzipIndex:
 
 
 def build_index(file: io.RawIOBase, compressed_size: int) -> bytes:
-    """Read a gzip file from start to end and return its index; raises Malformed. Blocks for as long as that takes."""
+    """Read a gzip file from start to end and return its index; raises Malformed. Blocks until done."""
     spacing = max(SPACING, compressed_size * 4 // CHECKPOINTS)
     index, faults = _open(file, spacing, 256 * 1024)
     try:

@@ -1,6 +1,6 @@
-"""HDF5 files: their datasets as tensors, their attributes as metadata (HDF5 File Format Specification, version 3).
+"""Reads HDF5 files: datasets as tensors, attributes as metadata (HDF5 File Format Specification, version 3).
 
-Read are the superblock, object headers, and groups of every form. What isn't understood is a marked row.
+It reads the superblock, object headers, and groups of every form. What it doesn't understand becomes a marked row.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from kittui.formats.weights import Tensor, Weights
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 _NOWHERE = b"\xff" * 8
 _AHEAD = 1024
-"""Bytes of an object header that are read at once: most are shorter."""
+"""Bytes read at first of an object header; most are shorter."""
 _BATCH = 64
-"""Objects whose headers are read in one step."""
+"""Number of objects whose headers are read in one step."""
 _BLOCK_LIMIT = 16 * 1024 * 1024
 """Bytes of a header's block, a heap or an attribute at most."""
 _ATTRIBUTES = 2_000
@@ -42,7 +42,7 @@ class _Message(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """An object that a link leads to."""
+    """An object that a link points to."""
 
     path: str
     address: int
@@ -50,7 +50,7 @@ class _Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Reader:
-    """One reading of one file; addresses count from `base`."""
+    """Reads one file once; addresses count from `base`."""
 
     size: int
     budget: Budget
@@ -69,19 +69,19 @@ class _Reader:
         return int.from_bytes(raw[at : at + width], "little")
 
     def address(self, raw: bytes, at: int) -> int | None:
-        """An address in the file; None where it says that there is none."""
+        """Decode an address in the file; None if it is undefined."""
         found = self.number(raw, at, self.wide)
         return None if found == int.from_bytes(_NOWHERE[: self.wide], "little") else found
 
     def block(self, address: int, length: int) -> Steps[bytes]:
-        """A structure whole. Raises Malformed where it is not in the file."""
+        """Read a whole structure. Raises Malformed if it is not within the file."""
         if length > _BLOCK_LIMIT or address + self.base + length > self.size:
             raise Malformed("the HDF5 file is damaged: a structure lies outside of it")
         self.budget.spend("input", length)
         return (yield from fetch_exactly(self.base + address, length, "the HDF5 file"))
 
     def root(self) -> Steps[int]:
-        """Read the superblock, and return where the root group is."""
+        """Read the superblock, and return the root group's place."""
         start = 0
         while (raw := (yield from fetch(start, 128)))[:8] != MAGIC:
             start = start * 2 or 512
@@ -137,7 +137,7 @@ class _Reader:
         self.tensors.append(tensor)
 
     def object(self, place: _Place, head: bytes) -> Steps[list[_Place]]:
-        """One object: a dataset becomes a tensor, of a group the links are returned."""
+        """Read one object: a dataset becomes a tensor; a group's links are returned."""
         messages = yield from self.messages(place.address, head)
         kinds = {one.kind: one for one in messages}
         yield from self.attributes(place.path, messages)
@@ -162,7 +162,7 @@ class _Reader:
         return sorted(found)
 
     def messages(self, address: int, head: bytes) -> Steps[list[_Message]]:
-        """The messages of an object's header, in all of its blocks."""
+        """Read the messages in all blocks of an object's header."""
         if head[:4] == b"OHDR":
             flags = self.number(head, 5, 1)
             at = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
@@ -201,7 +201,7 @@ class _Reader:
             at += size
 
     def link(self, path: str, raw: bytes) -> Iterator[_Place]:
-        """Where a link message leads, where that is in this file."""
+        """Return the target of a link message, if it is in this file."""
         flags = self.number(raw, 1, 1)
         at = 2
         kind = raw[at] if flags & 8 and len(raw) > at else 0
@@ -215,7 +215,7 @@ class _Reader:
             self.mark(_below(path, name), "it is in another file")
 
     def dataset(self, path: str, kinds: dict[int, _Message]) -> None:
-        """A dataset as a tensor; its place where its numbers lie one after the other."""
+        """Turn a dataset into a tensor, with its place in the file if its numbers are contiguous."""
         kind, space, layout = kinds.get(_TYPE), kinds.get(_SPACE), kinds[_LAYOUT].data
         if kind is None or space is None:
             raise Malformed("a dataset has no type or no shape")
@@ -237,7 +237,7 @@ class _Reader:
         self.add(Tensor(path, found.name, shape, offset if plain else None, nbytes, found.problem))
 
     def attributes(self, path: str, messages: Sequence[_Message]) -> Steps[None]:
-        """An object's attributes; one that can't be read is a note."""
+        """Read an object's attributes; one that can't be read becomes a note."""
         held = [one.data for one in messages if one.kind == _ATTRIBUTE]
         try:
             for one in messages:
@@ -266,7 +266,7 @@ def _below(path: str, name: bytes) -> str:
 
 
 def read_hdf5(size: int, budget: Budget) -> Steps[Weights]:
-    """The datasets of an HDF5 file. Raises Malformed where it is none."""
+    """The datasets of an HDF5 file. Raises Malformed for any other file."""
     reader = _Reader(size, budget)
     root = yield from reader.root()
     problem = None

@@ -1,4 +1,4 @@
-"""HDF5's attributes: numbers, and texts of any length."""
+"""Reads HDF5 attributes: numbers, and texts of any length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kittui.formats.need import Steps
 
 
 def read_attribute(file: Structures, raw: bytes) -> Steps[tuple[str, Any]]:
-    """An attribute's name and value: numbers and texts, None for what else there may be."""
+    """Read an attribute's name and value: numbers and texts; None for other types."""
     version = file.number(raw, 0, 1)
     sizes = [file.number(raw, at, 2) for at in (2, 4, 6)]
     at = 9 if version == 3 else 8
@@ -38,7 +38,7 @@ def read_attribute(file: Structures, raw: bytes) -> Steps[tuple[str, Any]]:
 
 
 def _text(file: Structures, raw: bytes, at: int) -> Steps[str]:
-    """A text of any length, in a global heap."""
+    """Read a variable-length text from a global heap."""
     length, heap = file.number(raw, at, 4), file.address(raw, at + 4)
     index = file.number(raw, at + 4 + file.wide, 4)
     if not length or not heap:

@@ -1,4 +1,4 @@
-"""HDF5's fractal heaps and B-trees of version 2, in which groups keep many links."""
+"""Reads HDF5's fractal heaps and version 2 B-trees, in which groups keep many links."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _NODE_PREFIX = 10
 
 
 class Structures(Protocol):
-    """What reads the structures of a file."""
+    """Reads the structures of a file."""
 
     budget: Budget
     wide: int
     long: int
 
     def block(self, address: int, length: int) -> Steps[bytes]:
-        """A structure whole."""
+        """Read a whole structure."""
         ...
 
     def number(self, raw: bytes, at: int, width: int) -> int:
-        """A number of so many bytes."""
+        """Decode a number of so many bytes."""
         ...
 
     def address(self, raw: bytes, at: int) -> int | None:
-        """An address, None where it says that there is none."""
+        """Decode an address; None if it is undefined."""
         ...
 
 
@@ -58,7 +58,7 @@ class _Heap:
 
 
 def heap_objects(file: Structures, heap: int, index: int, lead: int = 4) -> Steps[list[bytes]]:
-    """The objects of a heap that a B-tree lists, whose records have so many bytes before the object's key.
+    """Read the objects of a heap that a B-tree lists; its records have so many bytes before the object's key.
 
     Raises Malformed.
     """
@@ -95,12 +95,12 @@ def _heap(file: Structures, address: int) -> Steps[_Heap]:
 
 
 def _bytes(limit: int) -> int:
-    """Bytes that hold numbers up to a limit."""
+    """The number of bytes needed for numbers up to a limit."""
     return (max(1, limit).bit_length() - 1) // 8 + 1
 
 
 def _find(file: Structures, table: _Heap, at: int) -> Steps[tuple[int, int, int]]:
-    """The direct block that holds a place of the heap: its address, where it starts in the heap, its bytes."""
+    """Find the direct block that holds a heap offset: its address, its start in the heap, its bytes."""
     if not table.rows:
         return table.root, 0, table.first
     block, start, rows = table.root, 0, table.rows
@@ -123,7 +123,7 @@ def _find(file: Structures, table: _Heap, at: int) -> Steps[tuple[int, int, int]
 
 
 def _row(table: _Heap, at: int, rows: int) -> tuple[int, int]:
-    """Which row of an indirect block a place is in, and where that row starts."""
+    """Return the row of an indirect block that holds an offset, and where that row starts."""
     start = 0
     for row in range(rows):
         length = table.size(row) * table.width
@@ -134,7 +134,7 @@ def _row(table: _Heap, at: int, rows: int) -> tuple[int, int]:
 
 
 def _records(file: Structures, address: int) -> Steps[list[bytes]]:
-    """Every record of a B-tree of version 2."""
+    """Read every record of a version 2 B-tree."""
     raw = yield from file.block(address, 22 + file.wide + file.long)
     if raw[:4] != b"BTHD":
         raise Malformed("a group's index is damaged")
@@ -165,7 +165,7 @@ def _records(file: Structures, address: int) -> Steps[list[bytes]]:
 
 
 def _pointers(wide: int, node: int, size: int, depth: int) -> list[int]:
-    """Bytes of a pointer to a node, by the level that it stands in."""
+    """Bytes of a pointer to a node, by the level that the pointer is on."""
     leaf = (node - _NODE_PREFIX) // size
     most, total, of_total = _bytes(leaf), leaf, 0
     widths = [0]

@@ -1,4 +1,4 @@
-"""HDF5's groups of the old form: a B-tree of names that lie in a heap."""
+"""Reads HDF5 groups in the old form: a B-tree of names stored in a heap."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from kittui.formats.need import Steps
 
 
 def group_members(file: Structures, table: int, heap: int) -> Steps[list[tuple[bytes, int]]]:
-    """The names and addresses of a group's members, from its B-tree and the heap that holds the names.
+    """Read the names and addresses of a group's members, from its B-tree and the heap that holds the names.
 
-    Raises Malformed where they are damaged.
+    Raises Malformed if they are damaged.
     """
     head = yield from file.block(heap, 8 + 2 * file.long + file.wide)
     place = file.address(head, 8 + 2 * file.long)

@@ -1,4 +1,4 @@
-"""HDF5's types and shapes, as its messages describe them."""
+"""Reads HDF5's types and shapes from its messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _CLASSES = ("", "", "time", "STR", "BITS", "opaque", "compound", "reference", "e
 _PLAIN = 2
 _DEPTH = 4
 _FLOATS = {(2, 5): "F16", (2, 8): "BF16", (4, 8): "F32", (8, 11): "F64", (1, 5): "F8_E5M2", (1, 4): "F8_E4M3"}
-"""By bytes and bits of the exponent."""
+"""Names of float types, by their bytes and exponent bits."""
 _LETTERS = {"F16": "e", "F32": "f", "F64": "d", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "U8": "B", "U16": "H",
             "U32": "I", "U64": "Q", "BOOL": "?"}  # fmt: skip
 
 
 class DataType(NamedTuple):
-    """A type: `width` in bytes, None where it is not understood. `numeric`: plain numbers, one after the other."""
+    """A type: `width` in bytes, None if not understood. `numeric`: plain contiguous numbers."""
 
     name: str
     width: int | None
@@ -60,7 +60,7 @@ def _enum(raw: bytes, width: int, depth: int) -> DataType:
 
 
 def _is_complex(raw: bytes, width: int) -> bool:
-    """Whether a compound is a complex number as h5py writes it: `r` and `i`, two floats."""
+    """Whether a compound type is a complex number as h5py writes it: two floats `r` and `i`."""
     return raw[1:3] == b"\2\0" and width in (8, 16) and b"r\0" in raw[8:] and b"i\0" in raw[8:]
 
 
@@ -77,7 +77,7 @@ def dataspace(raw: bytes, long: int) -> tuple[int, ...] | None:
 
 
 def elements(kind: DataType, raw: bytes, shape: tuple[int, ...]) -> Any:
-    """The values of an attribute: numbers and texts of a fixed length; None for others."""
+    """Decode the values of an attribute: numbers and fixed-length texts; None for others."""
     count, width = prod(shape), kind.width or 0
     if not width or len(raw) < count * width:
         return None

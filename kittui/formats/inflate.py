@@ -1,4 +1,4 @@
-"""Compressed files and members, decompressed within a budget: what joblib, pandas and zip archives compress with."""
+"""Decompresses files and members within a budget, in the formats that joblib, pandas and zip archives use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kittui.formats.need import Feed, Steps, T, fetch_exactly
 from kittui.formats.zstd import Unzstd
 
 PIECE = 256 * 1024
-"""Bytes of input, and of output, in memory at once."""
+"""Bytes of input, and of output, held in memory at once."""
 MEMORY = 256 * 1024 * 1024
-"""Bytes that a decoder's window may take."""
+"""Maximum bytes of a decoder's window."""
 MAGICS = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bz2"),
@@ -28,16 +28,16 @@ MAGICS = (
 
 
 def compression_of(first: bytes) -> str | None:
-    """How a file is compressed, by its first bytes."""
+    """Detect a file's compression from its first bytes."""
     for magic, name in MAGICS:
         if first.startswith(magic):
             return name
-    # zlib has no magic number: a checksum over two bytes, of which these are written by its four levels.
+    # zlib has no magic number, only a checksum over two bytes; its four levels write these.
     return "zlib" if first[:2] in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda") else None
 
 
 class _Whole:
-    """zlib's decoder in the shape of those of bz2 and lzma."""
+    """Gives zlib's decoder the interface of the bz2 and lzma ones."""
 
     def __init__(self, form: int) -> None:
         self._inner = zlib.decompressobj(form)
@@ -82,7 +82,7 @@ _FAULTS = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeErr
 
 
 class _Steady:
-    """Pushes pieces through a decoder, several streams behind each other too, into a sink in bounded pieces."""
+    """Pushes pieces through a decoder into a sink, in bounded pieces; handles consecutive streams."""
 
     def __init__(self, how: str, sink: Callable[[bytes], None]) -> None:
         self._make = _DECODERS[how]
@@ -97,7 +97,7 @@ class _Steady:
                 piece = (self._decoder.unused_data or b"").lstrip(b"\0") if self._decoder.eof else b""
             except _FAULTS as error:
                 if self._ended:
-                    # What is after the last stream and is none is ignored, as loaders do.
+                    # Ignore what follows the last stream, as loaders do.
                     return
                 raise Malformed(str(error)) from None
             self._sink(output)
@@ -115,9 +115,9 @@ def _decoder(how: str, sink: Callable[[bytes], None]) -> _Steady | Unzstd:
 
 
 def inflate(how: str, raw: bytes, budget: Budget, what: str) -> bytes:
-    """What bytes in memory are decompressed to; raises Malformed naming `what`, and TooLarge beyond the budget."""
+    """Decompress bytes in memory; raises Malformed naming `what`, and TooLarge beyond the budget."""
     if how == "zip lzma":
-        # A zip archive has the decoder's settings behind four bytes of its own; the size is known elsewhere.
+        # In a zip archive, the decoder's settings follow four other bytes; the size is stored elsewhere.
         how, raw = "lzma", raw[4:9] + b"\xff" * 8 + raw[9:]
     pieces: list[bytes] = []
 
@@ -135,7 +135,7 @@ def inflate(how: str, raw: bytes, budget: Budget, what: str) -> bytes:
 
 
 def read_through(steps: Steps[T], how: str, size: int, budget: Budget) -> Steps[T]:
-    """Run a parser that only moves forward over what a file of `size` bytes is decompressed to, in little memory.
+    """Run a forward-only parser over the decompressed content of a file of `size` bytes, in little memory.
 
     Raises Malformed and TooLarge, and what the parser raises.
     """

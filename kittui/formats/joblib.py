@@ -1,4 +1,4 @@
-"""joblib's arrays: their numbers lie in the middle of the pickle, behind the instruction that builds their description.
+"""Reads joblib's arrays: their numbers lie inside the pickle, after the instruction that builds their description.
 
 (joblib.numpy_pickle.NumpyArrayWrapper, joblib 0.10 and later; the pad before the numbers since 1.3.)
 """
@@ -16,7 +16,7 @@ WRAPPER = "NumpyArrayWrapper"
 
 
 def is_wrapper(value: Any) -> bool:
-    """Whether a call makes joblib's description of an array."""
+    """Whether a call creates joblib's description of an array."""
     if not isinstance(value, Call):
         return False
     parts = (value.function, *(value.arguments if isinstance(value.arguments, tuple) else ()))
@@ -24,9 +24,9 @@ def is_wrapper(value: Any) -> bool:
 
 
 def pass_array(call: Call, cursor: Cursor) -> Steps[bool]:
-    """Go past the array that follows its description; the place is noted in `call.items`.
+    """Skip the array that follows its description, and note its place in `call.items`.
 
-    True where a pickle follows in its place, for an array of objects. Raises Malformed.
+    True if a pickle follows in its place, for an array of objects. Raises Malformed.
     """
     state = call.state if isinstance(call.state, Map) else Map()
     shape, number = state.get("shape"), from_call(state.get("dtype"))

@@ -1,4 +1,4 @@
-"""Keras's archives: what they say of themselves, and the weights that they hold in HDF5."""
+"""Reads Keras archives: their metadata, and the weights that they hold in HDF5."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kittui.formats.zip import Member, member_offset, open_member, read_member, 
 
 WEIGHTS = "model.weights.h5"
 NAME = "(all of it)"
-"""What the row is called that stands for all tensors."""
+"""The name of the row that stands for all tensors."""
 _CONFIG = 4 * 1024 * 1024
 
 
 def read_keras(size: int, budget: Budget) -> Steps[Weights]:
-    """The tensors of a Keras archive. Raises Malformed where it is not a zip archive."""
+    """The tensors of a Keras archive. Raises Malformed if it is not a zip archive."""
     metadata: dict[str, Any] = {}
     held: Member | None = None
     for member in (yield from read_zip(size, budget)):
@@ -47,7 +47,7 @@ def read_keras(size: int, budget: Budget) -> Steps[Weights]:
 
 
 def _weights(member: Member, budget: Budget) -> Steps[Weights]:
-    """The member's HDF5 file, in place where it is stored as it is."""
+    """Read the member's HDF5 file, in place if it is stored uncompressed."""
     if member.method or member.encrypted:
         content = (yield from open_member(member, budget)).content
         found = run_bytes(read_hdf5(len(content), budget), content)

@@ -1,4 +1,4 @@
-"""Git LFS pointers: small texts in place of a file whose bytes were never fetched (the git-lfs specification)."""
+"""Reads Git LFS pointers: small texts in place of a file that was never fetched (the git-lfs specification)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from kittui.errors import Malformed
 from kittui.terminal import size_text
 
 POINTER_LIMIT = 1024
-"""Bytes from which on a file is not a pointer."""
+"""A file of this many bytes or more is not a pointer."""
 SMALLEST = 100
-"""Bytes of a pointer at least."""
+"""Minimum bytes of a pointer."""
 _VERSION = re.compile(r"version https?://(?:git-lfs\.github\.com/spec/|hawser\.github\.com/spec/)v1\r?\n")
 _LINE = re.compile(r"(version|oid|size|ext-\d-[\w.-]+) (.+)\Z")
 
@@ -25,12 +25,12 @@ class Pointer:
 
     @property
     def words(self) -> str:
-        """What it is, in a few words."""
+        """A short description for people."""
         return f"Git LFS pointer to {size_text(self.size)}"
 
 
 class PointerInstead(Malformed):
-    """A Git LFS pointer lies where a file was expected."""
+    """A file turned out to be a Git LFS pointer."""
 
     def __init__(self, path: str, pointer: Pointer) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class PointerInstead(Malformed):
 
 
 def read_pointer(content: bytes) -> Pointer | None:
-    """The pointer that a file's content is; None for any other content."""
+    """Parse a file's content as a pointer; None if it is not one."""
     if len(content) >= POINTER_LIMIT or not content.startswith(b"version http"):
         return None
     try:

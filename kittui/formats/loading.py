@@ -1,8 +1,8 @@
-"""What loading a file would import and run: every pickle in it is followed to its end, whatever it is wrapped in.
+"""Finds what loading a file would import and run: follows every pickle in it to its end, whatever wraps it.
 
-Pickles lie behind each other, in zip archives (torch, numpy), in tar archives (torch before 0.2), behind the headers of
-arrays of objects, and in anything compressed (joblib, pandas). Content decides, not names. What can't be followed is
-said, never left out.
+Pickles are found in a row, in zip archives (torch, numpy), in tar archives (torch before 0.2), after the headers of
+object arrays, and in anything compressed (joblib, pandas). Content decides, not names. What can't be followed is
+reported, never left out.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ LOADED = (
     ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pk", ".joblib", ".dill", ".cloudpickle", ".sav", ".npy",
     ".npz", ".ptl", ".jit", ".torchscript", ".mar", ".keras", ".h5", ".hdf5",
 )  # fmt: skip
-"""How the names of files end that are loaded with pickle, torch, joblib, dill, numpy or Keras."""
+"""Endings of files that are loaded with pickle, torch, joblib, dill, numpy or Keras."""
 WRAPPINGS = (".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4", ".zst", ".zip", ".tar", ".tgz")
-"""Endings behind which another one tells what a file is."""
+"""Compression endings: the ending before them tells what a file is."""
 MEMBERS = 500
 """Members of an archive that are opened at most."""
 WHOLE = 16 * 1024 * 1024
-"""Bytes of a member that is read at once, and its checksum looked at."""
+"""Members up to this many bytes are read at once, and their checksum verified."""
 DEPTH = 4
-"""Files within files at most."""
+"""Maximum depth of files within files."""
 _FIRST = 512
 _FOREIGN = ((b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!", "a RAR archive"))
 
 
 def is_loaded(path: str) -> bool:
-    """Whether a file's name says that it is loaded by something that unpickles; compression's own ending is ignored."""
+    """Whether a file's name says that it is loaded by unpickling; a compression ending is ignored."""
     name = path.lower().rpartition("/")[2]
     while name.endswith(WRAPPINGS):
         name = name[: name.rindex(".")]
@@ -57,8 +57,8 @@ class Examined:
     """What was found in one file.
 
     `imports` are those of all its pickles; `pickles` counts those that were followed to their end. `faults` are things
-    that no honest program writes, `code` what runs without being imported, `unread` is what was not looked at and why;
-    each says where it is in the file.
+    that no honest program writes, `code` what runs without being imported, `unread` what was not examined and why; each
+    says where in the file it is.
     """
 
     imports: dict[Global, None] = field(default_factory=dict)
@@ -69,9 +69,10 @@ class Examined:
 
 
 def examine(path: str, size: int, budget: Budget) -> Steps[Examined]:
-    """Look for pickles in a file of `size` bytes. Raises the source's errors alone.
+    """Look for pickles in a file of `size` bytes.
 
-    In a file whose name does not say that it is loaded, what is not a pickle is not worth a word.
+    Raises only the source's errors. If the file's name does not say that it is unpickled, other content is not
+    reported.
     """
     examiner = _Examiner(budget)
     yield from examiner.file("", size, 0, named=is_loaded(path))
@@ -90,7 +91,7 @@ class _Examiner:
         self.found.faults.append(f"{where}: {reason}" if where else reason)
 
     def file(self, where: str, size: int, depth: int, *, named: bool) -> Steps[None]:
-        """Look into something that can be read at any place."""
+        """Examine content that can be read at any offset."""
         try:
             if depth > DEPTH:
                 raise TooLarge("too large to show: files within files within files")
@@ -115,7 +116,7 @@ class _Examiner:
                 self.unread(where, error.message)
 
     def stream(self, where: str, depth: int, *, named: bool) -> Steps[None]:
-        """Look into something that can only be read forward."""
+        """Examine content that can only be read forward."""
         cursor = Cursor(None, "it", self.budget, ahead=_FIRST)
         first = yield from cursor.look(_FIRST)
         if first[:4] in (b"PK\3\4", b"PK\5\6") or first[257:262] == b"ustar" or compression_of(first) is not None:
@@ -129,7 +130,7 @@ class _Examiner:
             yield from self.plain(where, cursor, first, named=named)
 
     def plain(self, where: str, cursor: Cursor, first: bytes, *, named: bool) -> Steps[None]:
-        """Look at something that is not an archive and not compressed."""
+        """Examine content that is neither an archive nor compressed."""
         for magic, word in _FOREIGN:
             if first.startswith(magic):
                 if named:
@@ -151,7 +152,7 @@ class _Examiner:
             self.unread(where, f"an array of the type {tensor.dtype}, which is not known")
 
     def pickles(self, where: str, cursor: Cursor, *, named: bool) -> Steps[None]:
-        """Follow the pickles that lie behind each other."""
+        """Follow consecutive pickles."""
         first: Program | None = None
         count = 0
         while (ahead := (yield from cursor.look(_FIRST))) and (count or ahead.strip(b"\0\r\n\t ")):
@@ -174,7 +175,7 @@ class _Examiner:
             self.unread(where, "it is empty" if not ahead else "it starts like nothing that is known")
 
     def broken(self, where: str, program: Program, before: int, named: bool, binary: bool) -> None:
-        """Say what a pickle is that ends in the middle: a fault, or perhaps no pickle at all."""
+        """Report a pickle that ends in the middle as a fault, unless it may not be a pickle at all."""
         if program.imports and (named or binary or before):
             self.found.imports.update(dict.fromkeys(program.imports))
             self.fault(where, f"a pickle that can't be followed to its end: {program.problem}")
@@ -203,7 +204,7 @@ class _Examiner:
             self.unread(where, f"the archive has more than {MEMBERS} files")
         for entry in walk.entries[:MEMBERS]:
             if entry.type == "file" and not entry.problem:
-                # torch before 0.2 has its pickle in a member of that name.
+                # Before 0.2, torch stored its pickle in a member of this name.
                 named = is_loaded(entry.path) or entry.path == "pickle"
                 inner = self.file(_within(where, entry.path), entry.size, depth + 1, named=named)
                 yield from shifted(inner, entry.offset)
@@ -211,7 +212,7 @@ class _Examiner:
     def zip(self, where: str, size: int, depth: int, *, named: bool) -> Steps[None]:
         members = [one for one in (yield from read_zip(size, self.budget)) if not one.path.endswith("/")]
         names = Counter(member.path for member in members)
-        # torch's storages are numbers, and never unpickled.
+        # torch's storages are plain numbers, never unpickled.
         numbers = tuple(
             f"{name.removesuffix('.pkl')}/"
             for name in names
@@ -229,7 +230,7 @@ class _Examiner:
             if "metadata.json" in names and member.path == "config.json" and not isinstance(start, Malformed):
                 yield from self.keras(inner, member)
             elif member.path == "model.weights.h5":
-                # Of Keras's archives the weights alone are in HDF5, and run nothing.
+                # In Keras archives, only the weights are in HDF5, and they run nothing.
                 continue
             elif isinstance(start, Malformed) and member.method not in METHODS:
                 if is_loaded(member.path):
@@ -240,7 +241,7 @@ class _Examiner:
                 yield from self.member(inner, member, depth + 1)
 
     def hdf5(self, where: str, size: int) -> Steps[None]:
-        """An HDF5 file: of Keras, its configuration is among the attributes; it runs nothing else."""
+        """Examine an HDF5 file: Keras keeps its configuration in an attribute; nothing else can run."""
         found = yield from read_hdf5(size, self.budget)
         for text in filter(None, (found.problem, *found.notes)):
             self.unread(where, text)
@@ -248,7 +249,7 @@ class _Examiner:
             self.configuration(f"{where}, model_config" if where else "model_config", config)
 
     def keras(self, where: str, member: Member) -> Steps[None]:
-        """A Keras configuration: its Lambda layers hold Python's bytecode."""
+        """Examine a Keras configuration: its Lambda layers hold Python bytecode."""
         content = yield from open_member(member, self.budget)
         self.configuration(where, content.content)
 
@@ -286,13 +287,13 @@ def _within(where: str, path: str) -> str:
 
 
 def _may_load(first: bytes) -> bool:
-    """Whether something starts as pickles, arrays and archives do."""
+    """Whether content starts like a pickle, array or archive."""
     pickled = first[:1] == b"\x80" and first[1:2] in b"\2\3\4\5"
     return pickled or first.startswith((MAGIC, b"PK\3\4")) or compression_of(first) is not None
 
 
 def _is_plain_array(first: bytes) -> bool:
-    """Whether something starts as an array of numbers does."""
+    """Whether content starts like an array of numbers."""
     try:
         tensor = parse_npy_header(first, "it", 0, header_length(first))
     except Malformed:

@@ -1,7 +1,7 @@
-"""JSON of any length, parsed without holding Python's lock for long.
+"""Parses JSON of any length without holding Python's lock for long.
 
-json's parser is C, and no other thread runs until it returns: the interface would stand still for a long document. It
-is handed a stretch at a time here; maps and lists longer than that are gone through in Python.
+json's parser is C, and no other thread runs until it returns, so a long document would freeze the interface. It gets
+one stretch at a time here; longer maps and lists are walked in Python.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 from kittui.budget import Budget
 
 STRETCH = 128 * 1024
-"""Characters that are handed to the C parser at once; a shorter document is parsed in one go."""
+"""Characters passed to the C parser at once; a shorter document is parsed in one go."""
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _PARTS = re.compile(r'["\[\]{}]')
 _AFTER = frozenset(",:]} \t\r\n")
-"""What may follow a value: after anything else a number could continue past the stretch."""
+"""Characters that may follow a value: before anything else, a number could continue past the stretch."""
 
 
 _PLAIN = JSONDecoder()
 _IN_VAIN = 1000
-"""Values that looking for the end of one that is not in the stretch counts for."""
+"""How many values it counts as to search for the end of one that exceeds the stretch."""
 _ROWS = 1000
 
 
 def decode_json(text: str, decoder: JSONDecoder = _PLAIN, budget: Budget | None = None) -> Any:
-    """What `decoder.decode` gives. Raises ValueError, RecursionError, and TooLarge beyond the budget."""
+    """Return what `decoder.decode` would. Raises ValueError, RecursionError, and TooLarge beyond the budget."""
     if len(text) > STRETCH:
         return _Reader(text, decoder, budget).document()
     if budget is not None:
@@ -39,9 +39,9 @@ def decode_json(text: str, decoder: JSONDecoder = _PLAIN, budget: Budget | None 
 
 
 def decode_map(text: str, decoder: JSONDecoder, budget: Budget) -> Iterator[tuple[str, Any]]:
-    """The names and values of a document that is a map, one after the other, and as decode_json.
+    """Yield the names and values of a document that is a map, as decode_json would.
 
-    A hook of the decoder has to refuse maps that name something twice: it may get many of the pairs as one map.
+    The decoder's hook must refuse maps with duplicate names: it may get many of the pairs as one map.
     """
     reader = _Reader(text, decoder, budget)
     at = reader.blanks(0)
@@ -53,12 +53,12 @@ def decode_map(text: str, decoder: JSONDecoder, budget: Budget) -> Iterator[tupl
 
 
 def count_values(text: str, start: int, end: int) -> int:
-    """How many values a stretch of a document has at most, by its commas and brackets."""
+    """An upper bound for the number of values in a stretch, by its commas and brackets."""
     return text.count(",", start, end) + text.count("[", start, end) + text.count("{", start, end) + 1
 
 
 def encode_json(parts: Sequence[Any]) -> bytes:
-    """A list as JSON; those of its parts that are sequences are encoded a stretch at a time."""
+    """Encode a list as JSON; its parts that are sequences are encoded a stretch at a time."""
     return f"[{','.join(map(_encoded, parts))}]".encode()
 
 
@@ -87,7 +87,7 @@ class _Reader:
         return found.end() if found is not None else at
 
     def value(self, at: int) -> tuple[Any, int]:
-        """A value, and where it ends."""
+        """Decode a value; return it and where it ends."""
         found = self.short(at)
         if found is None and at != self.start:
             self.start, self.stretch = at, self.text[at : at + STRETCH]
@@ -106,7 +106,7 @@ class _Reader:
         return self.decoder.raw_decode(self.text, at)
 
     def short(self, at: int) -> tuple[Any, int] | None:
-        """A value that ends in the stretch; None where it does not, or is damaged."""
+        """Decode a value that ends in the stretch; None if it does not, or is damaged."""
         place = at - self.start
         if not 0 <= place < len(self.stretch):
             return None
@@ -132,7 +132,7 @@ class _Reader:
                 return (hook(pairs) if hook is not None else dict(pairs)), stop.value
 
     def pairs(self, at: int, *, at_once: bool = False) -> Generator[tuple[str, Any], None, int]:
-        """The names and values of a map, then where it ends."""
+        """Yield the names and values of a map, and return where it ends."""
         at, first = self.blanks(at), True
         again = 0
         while self.text[at : at + 1] != "}":
@@ -155,10 +155,9 @@ class _Reader:
         return at + 1
 
     def members(self, at: int) -> tuple[list[tuple[str, Any]], int]:
-        """What comes next in a map, up to the last map in it that ends in a stretch: in one go, as with numbers.
+        """Decode what comes next in a map, up to the last inner map that ends in the stretch, in one go.
 
-        Such an end may be that of a map further down, or in a string: the stretch is not a whole map then, and
-        nothing is given.
+        That end may belong to a deeper map or a string: then the stretch does not decode, and nothing is returned.
         """
         stretch = self.text[at : at + STRETCH]
         end = stretch.rfind("},") + 1
@@ -188,7 +187,7 @@ class _Reader:
         return values, at + 1
 
     def numbers(self, at: int) -> tuple[list[Any], int]:
-        """What comes next in a list, as far as nothing in it has parts: in one go, where one by one takes ten times."""
+        """Decode the next plain values of a list in one go, which is ten times faster than one by one."""
         stretch = self.text[at : at + STRETCH]
         end = stretch.rfind(",")
         if end < 0 or _PARTS.search(stretch, 0, end) is not None:

@@ -1,4 +1,4 @@
-"""Which parser reads a model file, by its name and its first bytes."""
+"""Chooses the parser for a model file, by its name and first bytes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PICKLES = (
     ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pk", ".joblib", ".dill", ".sav", ".cloudpickle", ".jit",
     ".ptl", ".torchscript",
 )  # fmt: skip
-"""Files that are perhaps pickles, by their names."""
+"""Endings of files that may be pickles."""
 HDF5 = (".h5", ".hdf5", ".h5ad")
 """Endings of HDF5 files."""
 SUFFIXES = (".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".skops", ".keras", *HDF5, *PICKLES, *ENDINGS)
-"""Files whose names say that they hold tensors, those that are not read among them."""
+"""Endings of files that hold tensors, including formats that are not parsed."""
 
 
 def header_budget() -> Budget:
-    """What reading the header of one model file may cost."""
+    """The budget for reading one model file's header."""
     return Budget("the header", items=8_000_000, input=128 * 1024 * 1024, seconds=10)
 
 
@@ -34,14 +34,14 @@ def is_model_file(path: str) -> bool:
 
 
 def read_weights(path: str, size: int, budget: Budget, *, lookups: int = LOOKUPS) -> Steps[Weights]:
-    """The tensors of a model file or shard index of `size` bytes; raises Malformed where it is of no known format.
+    """The tensors of a model file or shard index of `size` bytes; raises Malformed for unknown formats.
 
-    `lookups`: storages of a PyTorch checkpoint whose places are looked up at most, a read for each. Raises TooLarge
-    where the budget is used up before anything was found.
+    `lookups`: the maximum number of a PyTorch checkpoint's storages to locate, at one read each. Raises TooLarge if the
+    budget runs out before anything is found.
     """
     if size < POINTER_LIMIT and (pointer := read_pointer((yield from fetch(0, size)))) is not None:
         raise PointerInstead(path, pointer)
-    # Each parser is imported when its format comes: most runs meet one or none.
+    # Import each parser on first use: most runs need one or none.
     name = path.lower()
     if is_shard_index(path):
         return (yield from read_shard_index(size, budget))

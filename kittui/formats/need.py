@@ -1,4 +1,4 @@
-"""How parsers ask for bytes: a parser is a generator that yields Needs and is sent the bytes, and does no IO itself."""
+"""The protocol of parsers: each is a generator that yields Needs and is sent the bytes; it does no IO itself."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Need(NamedTuple):
 
 
 Steps: TypeAlias = Generator[tuple[Need, ...], tuple[bytes, ...], T]
-"""A parser under way: yields Needs (several may be read in parallel), is sent one answer for each, returns T."""
+"""A running parser: yields Needs (several may be read in parallel), is sent one answer for each, returns T."""
 
 
 def fetch(offset: int, length: int) -> Steps[bytes]:
-    """One stretch, perhaps shorter at the end of the content."""
+    """Read one stretch; it may be shorter at the end of the content."""
     (answer,) = yield (Need(offset, length),)
     return answer
 
 
 def fetch_exactly(offset: int, length: int, what: str) -> Steps[bytes]:
-    """One stretch whole; raises Malformed naming `what` where the content ends early."""
+    """Read one whole stretch; raises Malformed naming `what` if the content ends early."""
     answer = yield from fetch(offset, length)
     if len(answer) < length:
         raise Malformed(f"{what} is cut short: {len(answer)} of {length} bytes are there")
@@ -38,7 +38,7 @@ def fetch_exactly(offset: int, length: int, what: str) -> Steps[bytes]:
 
 
 def run_on(steps: Steps[T], read: Callable[[int, int], bytes]) -> T:
-    """Drive a parser over something that can be read at once, as bytes in memory."""
+    """Drive a parser with a function that reads at once, such as from bytes in memory."""
     try:
         needs = next(steps)
         while True:
@@ -54,7 +54,7 @@ def run_bytes(steps: Steps[T], content: bytes) -> T:
 
 
 def shifted(steps: Steps[T], offset: int) -> Steps[T]:
-    """A parser of something that begins at a byte of the content."""
+    """Run a parser on what begins at the given byte of the content."""
     try:
         needs = next(steps)
         while True:
@@ -68,7 +68,7 @@ def shifted(steps: Steps[T], offset: int) -> Steps[T]:
 
 
 class Feed:
-    """Drives a parser whose Needs only move forward over a stream: what it skips is dropped, memory stays one Need."""
+    """Drives a forward-only parser over a stream: skipped bytes are dropped, and at most one Need is in memory."""
 
     def __init__(self, steps: Steps[object]) -> None:
         self._steps = steps
@@ -79,7 +79,7 @@ class Feed:
 
     @property
     def done(self) -> bool:
-        """Whether the parser has what it wanted."""
+        """Whether the parser has finished."""
         return self._needs is None
 
     @property
@@ -117,18 +117,18 @@ class Feed:
             self._advance(self._answers(self._needs))
 
     def close(self) -> None:
-        """The stream has ended: what is still wanted is answered with what there is."""
+        """End the stream: answer open Needs with the bytes received so far."""
         while self._needs is not None:
             self._advance(self._answers(self._needs))
 
 
 class Cursor:
-    """Reads forward through content with a window that grows while it is used up: for headers of unknown length."""
+    """Reads forward through content with a growing window, for headers of unknown length."""
 
     def __init__(self, size: int | None, what: str, budget: Budget, *, ahead: int = 32 * 1024) -> None:
-        """`size` of the content in bytes, None where that is not known before its end.
+        """`size` is the content's bytes, None if unknown until its end.
 
-        Malformed names `what` where it ends early; `budget` bounds what is read.
+        Malformed errors name `what`; `budget` bounds reads.
         """
         self.position = 0
         self._size = 1 << 62 if size is None else size
@@ -145,38 +145,41 @@ class Cursor:
         return self._size - self.position
 
     def held(self, count: int) -> bool:
-        """Whether so many bytes are in the window, so that `grab` may be called."""
+        """Whether the window has that many bytes, so that `grab` may be called."""
         return self.position - self._start + count <= len(self._window)
 
     def grab(self, count: int) -> bytes:
-        """The next bytes, which must be held."""
+        """Take the next bytes, which must be in the window."""
         at = self.position - self._start
         self.position += count
         return self._window[at : at + count]
 
     def peek(self, count: int) -> bytes:
-        """The next bytes, fewer at the end, without moving on; they must be held."""
+        """Return the next bytes without moving forward, fewer at the end; they must be in the window."""
         at = self.position - self._start
         return self._window[at : at + count]
 
     def since(self, mark: int) -> bytes:
-        """What was grabbed from a position on, with no fill in between."""
+        """Return what was grabbed since a position, with no fill in between."""
         return self._window[mark - self._start : self.position - self._start]
 
     def find(self, wanted: bytes, count: int) -> int:
-        """Where something begins in the next `count` bytes, which must be held, from here on; -1 where it is not."""
+        """Find a sequence in the next `count` bytes, which must be in the window; -1 if it is not there."""
         at = self.position - self._start
         found = self._window.find(wanted, at, at + count)
         return found - at if found >= 0 else -1
 
     def take(self, count: int) -> Steps[bytes]:
-        """The next bytes; raises Malformed where the content ends first."""
+        """Read the next bytes; raises Malformed if the content ends first."""
         if not self.held(count):
             yield from self.fill(count)
         return self.grab(count)
 
     def fill(self, count: int) -> Steps[None]:
-        """Make so many bytes held; raises Malformed where the content ends first, TooLarge beyond the budget."""
+        """Fill the window with that many bytes.
+
+        Raises Malformed if the content ends first, TooLarge beyond the budget.
+        """
         if count > self.left:
             raise Malformed(f"{self._what} is cut short at byte {self.position}: {count} more bytes are needed")
         kept = self._window[self.position - self._start :] if self.position >= self._start else b""
@@ -196,14 +199,14 @@ class Cursor:
         self._ahead = min(2 * self._ahead, 1024 * 1024)
 
     def look(self, count: int) -> Steps[bytes]:
-        """The next bytes without moving on, fewer at the content's end."""
+        """Read the next bytes without moving forward, fewer at the content's end."""
         if not self.held(min(count, self.left)):
             with suppress(Malformed):
                 yield from self.fill(min(count, self.left))
         return self.peek(count)
 
     def skip(self, count: int) -> None:
-        """Pass over bytes without reading them; raises Malformed where the content ends first."""
+        """Skip bytes without reading them; raises Malformed if the content ends first."""
         if count > self.left:
             raise Malformed(f"{self._what} is cut short at byte {self.position}: {count} more bytes are needed")
         if not self.held(count):

@@ -1,4 +1,4 @@
-"""Jupyter notebooks as cells of text (nbformat 4, and 3 as it was before)."""
+"""Reads Jupyter notebooks as cells of text (nbformat 4, and the older 3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kittui.errors import Malformed
 from kittui.formats.exact_json import parse_json
 
 NOTEBOOK_LIMIT = 32 * 1024 * 1024
-"""Bytes of a notebook that are read: pictures that were drawn in it are most of them."""
+"""Maximum bytes of a notebook: embedded pictures are most of them."""
 CELLS_LIMIT = 20_000
 """Cells read at most."""
 _OUTPUTS = 100
@@ -18,7 +18,7 @@ CellKind = Literal["markdown", "code", "raw"]
 
 
 class Cell(NamedTuple):
-    """A cell. `outputs` are what it printed, as text; `about` is everything else that the file says of it."""
+    """A cell. `outputs` are what it printed, as text; `about` is the rest of its fields."""
 
     kind: CellKind
     source: str
@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 
 class Notebook(NamedTuple):
-    """A notebook: the language of its code, its cells, and what the file says of the whole."""
+    """A notebook: the language of its code, its cells, and its metadata."""
 
     language: str
     cells: tuple[Cell, ...]
@@ -39,7 +39,7 @@ class Notebook(NamedTuple):
 
 
 def notebook_budget() -> Budget:
-    """For one notebook: its values are parsed in one go, and its lines are all laid out."""
+    """The budget for one notebook: its values are parsed in one go, and all of its lines are laid out."""
     return Budget("the notebook", items=2_000_000, lines=200_000, seconds=20)
 
 

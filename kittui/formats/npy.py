@@ -1,4 +1,4 @@
-"""NumPy arrays: .npy headers and the .npz zips of them (numpy.lib.format, versions 1 to 3)."""
+"""Reads NumPy arrays: .npy headers, and .npz archives of them (numpy.lib.format, versions 1 to 3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARRAYS_LIMIT = 10_000
 """Arrays of one .npz whose headers are read at most."""
 MAGIC = b"\x93NUMPY"
 _START = 512
-"""Bytes of each array that are read for its header: NumPy's own are 128 or 192 bytes where the shape is short."""
+"""Bytes read of each array for its header: NumPy's own are 128 or 192 bytes if the shape is short."""
 _BATCH = 64
 """Arrays whose headers are read in one step."""
 _TOKEN = re.compile(r"""\s*(?:([][(){},:])|'([^'\\\n]*)'|"([^"\\\n]*)"|(-?\d{1,19})L?(?![\w.])|(True|False|None)\b)""")
@@ -28,7 +28,7 @@ _DEPTH = 8
 
 
 def header_length(raw: bytes) -> int:
-    """Bytes up to where an array's numbers start, by its first bytes; 0 where it is not an array."""
+    """The offset of an array's numbers, from its first bytes; 0 if it is not an array."""
     if raw[:6] != MAGIC or len(raw) < 12:
         return 0
     width = 2 if raw[6] == 1 else 4
@@ -36,7 +36,7 @@ def header_length(raw: bytes) -> int:
 
 
 def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
-    """The array whose file of `size` bytes begins with `raw` at byte `start`; raises Malformed."""
+    """Read the header of an array whose file of `size` bytes begins with `raw` at byte `start`; raises Malformed."""
     length = header_length(raw)
     if not length:
         raise Malformed(f"{name} is not a NumPy array")
@@ -51,7 +51,7 @@ def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
     if not is_shape(shape):
         raise Malformed(f"{name} has a damaged shape")
     number = from_descr(descr)
-    # Columns first: one number behind the other in another order than everywhere else.
+    # Column-major: the numbers are in another order than everywhere else.
     turned = bool(header.get("fortran_order")) and sum(size > 1 for size in shape) > 1
     if number.objects:
         return Tensor(name, number.name, shape, None, None, "it holds pickled objects")
@@ -63,9 +63,9 @@ def parse_npy_header(raw: bytes, name: str, start: int, size: int) -> Tensor:
 
 
 def _literal(text: str) -> Any:
-    """A header's dict, list, tuple, text, number: what NumPy writes and nothing else. Raises ValueError for others.
+    """Evaluate a header's dict, list, tuple, text or number: only what NumPy writes. Raises ValueError for others.
 
-    Python's own reader of literals warns on the terminal, and needs memory, otherwise.
+    Python's literal_eval would print warnings and use too much memory.
     """
     tokens = _tokens(text)
     value = _value(next(tokens), tokens, 0)
@@ -116,14 +116,14 @@ def _value(token: tuple[int, str], tokens: Iterator[tuple[int, str]], depth: int
 
 
 def read_npy(size: int) -> Steps[Weights]:
-    """A .npy file of `size` bytes; raises Malformed."""
+    """Read a .npy file of `size` bytes; raises Malformed."""
     raw = yield from fetch_exactly(0, min(size, HEADER_LIMIT), "the NumPy file")
     tensor = parse_npy_header(raw, "array", 0, size)
     return Weights("npy", (tensor,), problem=None if tensor.dtype == OBJECTS else tensor.problem)
 
 
 def read_npz(size: int, budget: Budget) -> Steps[Weights]:
-    """The arrays of a .npz file of `size` bytes; those that are not compressed with their place in it.
+    """Read the arrays of a .npz file of `size` bytes; uncompressed ones get their place in it.
 
     skops keeps its arrays in the same way, beside a description. Raises Malformed.
     """

@@ -1,4 +1,4 @@
-"""ONNX models, walked field by field without reading weights (onnx.proto; protobuf, "Encoding").
+"""Reads ONNX models field by field, without their weights (onnx.proto; protobuf, "Encoding").
 
 Weights are initializers of the graph, and of the graphs in its nodes (If, Loop) and functions; sparse ones; what
 Constant nodes hold; and long lists in a node's attributes, as tree ensembles have them. Those that are not the main
@@ -21,7 +21,7 @@ TEXT_LIMIT = 64 * 1024
 DIMENSIONS_LIMIT = 64
 """Dimensions of a tensor at most."""
 LIST_FROM = 33
-"""Numbers in an attribute from which it counts as weights: shapes, pads and axes are shorter."""
+"""An attribute with this many numbers counts as weights: shapes, pads and axes are shorter."""
 
 DTYPES = {
     1: ("F32", 32), 2: ("U8", 8), 3: ("I8", 8), 4: ("U16", 16), 5: ("I16", 16), 6: ("I32", 32), 7: ("I64", 64),
@@ -32,7 +32,7 @@ DTYPES = {
 }  # fmt: skip
 """TensorProto.DataType: name and bits of one number."""
 _TYPED = {4: "F32", 10: "F64"}
-"""Fields of a tensor that hold its numbers as they lie in memory, if they are of this type."""
+"""Fields of a tensor that hold its numbers as in memory, if they are of this type."""
 _LISTS = {7: ("F32", 32), 8: ("I64", 64), 9: ("STRING", 0)}
 """Fields of an attribute that are lists."""
 
@@ -59,7 +59,7 @@ class _Walk:
         raise Malformed(f"the ONNX file has an endless number at byte {cursor.position}")
 
     def field(self, end: int) -> Steps[tuple[int, int, int]]:
-        """The next field's number, wire type, and value or length; the content of a length comes next."""
+        """Read the next field's number, wire type, and value or length; content with a length follows."""
         self.budget.spend("items")
         tag = yield from self.varint()
         number, wire = tag >> 3, tag & 7
@@ -111,7 +111,7 @@ class _Walk:
             self.tensors.append(tensor)
 
     def pair(self, end: int, kind: int) -> Steps[None]:
-        """An operator set (domain, version) or a metadata property (key, value)."""
+        """Read an operator set (domain, version) or a metadata property (key, value)."""
         key = ""
         content: int | str = ""
         while self.cursor.position < end:
@@ -140,7 +140,7 @@ class _Walk:
     def main_graph(self, end: int) -> Steps[None]:
         inputs: list[str] = []
         outputs: list[str] = []
-        # What was found before a fault is kept: this graph's tensors go straight to where they are wanted.
+        # Append this graph's tensors directly, so that those found before a fault are kept.
         while self.cursor.position < end:
             number, wire, value = yield from self.field(end)
             stop = self.cursor.position + value
@@ -156,7 +156,7 @@ class _Walk:
         self.metadata["operators"] = dict(self.operators.most_common(200))
 
     def graph(self, end: int, depth: int, *, nodes: int = 1, name: int = 2, word: str = "") -> Steps[list[Tensor]]:
-        """The tensors of another graph, or of a function, whose nodes and name are in fields of other numbers."""
+        """Read the tensors of an inner graph, or of a function, whose field numbers differ."""
         self.budget.descend(depth)
         found: list[Tensor] = []
         title = ""
@@ -171,12 +171,12 @@ class _Walk:
         return self.below(f"{word} {title}".strip() + "/" if nodes == 7 else f"{word}/" if word else "", found)
 
     def below(self, path: str, found: list[Tensor]) -> list[Tensor]:
-        """Tensors with a path in front of their names."""
+        """Prefix tensors' names with a path."""
         self.budget.spend("names", len(path) * len(found))
         return [tensor._replace(name=path + tensor.name) for tensor in found] if path else found
 
     def part(self, number: int, wire: int, value: int, depth: int) -> Steps[list[Tensor]]:
-        """The tensors in one field of a graph."""
+        """Read the tensors in one field of a graph."""
         stop = self.cursor.position + value
         if number == 1 and wire == 2:
             return (yield from self.node(stop, depth))
@@ -207,7 +207,7 @@ class _Walk:
         return [tensor._replace(name=f"{title or kind}.{path}{tensor.name}") for path, tensor in found]
 
     def attribute(self, end: int, depth: int) -> Steps[list[tuple[str, Tensor]]]:
-        """The tensors of an attribute, each with its path from the node on."""
+        """Read the tensors of an attribute, each with its path from the node."""
         name = ""
         found: list[Tensor] = []
         inner: list[Tensor] = []
@@ -240,7 +240,7 @@ class _Walk:
         return [*named, *((f"{name}/", one) for one in inner)]
 
     def one_text(self, end: int, wanted: int) -> Steps[str]:
-        """One text field of a message, the rest passed over."""
+        """Read one text field of a message, and skip the others."""
         found = ""
         while self.cursor.position < end:
             number, wire, value = yield from self.field(end)
@@ -251,7 +251,7 @@ class _Walk:
         return found
 
     def sparse(self, end: int) -> Steps[list[Tensor]]:
-        """The values and the indices of a sparse tensor: it is another one where either is."""
+        """Read a sparse tensor's values and indices as two tensors, so that a change in either shows."""
         found: list[Tensor] = []
         while self.cursor.position < end:
             number, wire, value = yield from self.field(end)
@@ -299,7 +299,7 @@ class _Walk:
         if any(dim >= 1 << 63 for dim in dims):
             return Tensor(name, dtype, tuple(dims), None, wanted, "its shape has negative numbers")
         if raw is None or raw[2] not in ("", dtype):
-            # Numbers that are written one by one, each in as many bytes as it needs, have no place.
+            # Numbers written as varints have no fixed place.
             return Tensor(name, dtype, tuple(dims), None, wanted)
         problem = "its bytes do not fit its shape" if bits and raw[1] != wanted else None
         return Tensor(name, dtype, tuple(dims), raw[0], raw[1], problem)
@@ -318,7 +318,7 @@ class _Walk:
 
 
 def read_onnx(size: int, budget: Budget) -> Steps[Weights]:
-    """The header of a file of `size` bytes. Raises Malformed if it is not ONNX; what comes before a fault is kept."""
+    """Read the header of a file of `size` bytes. Raises Malformed if it is not ONNX; what precedes a fault is kept."""
     walk = _Walk(size, budget)
     problem = None
     try:

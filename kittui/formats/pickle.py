@@ -1,9 +1,9 @@
-"""Pickles, read as a list of instructions and never run (CPython's pickletools has the list).
+"""Reads pickles as a list of instructions, and never runs them (CPython's pickletools has the list).
 
 A small machine follows what the instructions would build, with calls left as descriptions of calls, so that the tensors
 of a PyTorch file and the functions that loading it would call are known without calling anything. It reads forward and
-goes past long strings of bytes without reading them, so that a pickle of many gigabytes of arrays is followed to its
-end from a few kilobytes; joblib's arrays, which lie between two instructions, too.
+skips long strings of bytes, as well as joblib's arrays between two instructions, so that it follows a pickle with
+gigabytes of arrays to its end from a few kilobytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kittui.formats.pickle_machine import Machine
 from kittui.formats.pickled import Blob, Program
 
 BYTES_KEPT = 16 * 1024
-"""Longer strings of bytes are gone past: they are an array's numbers."""
+"""Longer byte strings are skipped: they are an array's numbers."""
 LINE_LIMIT = 1024 * 1024
 """Bytes of an argument that ends with its line at most."""
 
@@ -34,7 +34,7 @@ def _text(raw: bytes) -> str:
 
 
 def _quoted(raw: bytes) -> str:
-    """A text in quotes. Its escapes stay as they are: resolving them is of no use here."""
+    """Read a quoted text, without resolving its escapes."""
     raw = raw.strip()
     if len(raw) < 2 or raw[:1] != raw[-1:] or raw[:1] not in (b"'", b'"'):
         raise ValueError("no quotes")
@@ -70,7 +70,7 @@ _PREFIXED: dict[str, tuple[int, Callable[[bytes], Any] | None]] = {
     "unicodestring4": (4, lambda raw: raw.decode("utf-8", "surrogatepass")),
     "unicodestring8": (8, lambda raw: raw.decode("utf-8", "surrogatepass")),
 }
-"""Arguments behind their length: bytes of the length, and how they are decoded, None for bytes."""
+"""Length-prefixed arguments: bytes of the length, and how they are decoded (None for bytes)."""
 _LINES: dict[str, Callable[[bytes], Any]] = {
     "decimalnl_short": _decimal,
     "decimalnl_long": _decimal,
@@ -102,7 +102,7 @@ def _argument(cursor: Cursor, kind: str, fixed: int) -> Steps[Any]:
         return raw if decode is None else decode(raw)
     line = (yield from _line(cursor))[:-1]
     if kind == "stringnl_noescape_pair":
-        # A blank parts the two, as pickletools has it.
+        # Separate the two by a space, as pickletools does.
         return f"{_text(line)} {_text((yield from _line(cursor))[:-1])}"
     return _LINES[kind](line)
 
@@ -122,10 +122,7 @@ def _line(cursor: Cursor) -> Steps[bytes]:
 
 
 def follow_pickle(cursor: Cursor, budget: Budget, depth: int = 0) -> Steps[Program]:
-    """Follow one pickle from where the cursor is; a fault ends it with `problem` set.
-
-    `depth` counts the pickles that it lies within.
-    """
+    """Follow one pickle from the cursor; a fault ends it with `problem` set. `depth` counts the enclosing pickles."""
     machine = Machine(budget)
     start, problem = cursor.position, ""
     try:
@@ -164,7 +161,7 @@ def _run(machine: Machine, cursor: Cursor, depth: int) -> Steps[None]:
             frame = cursor.position + int(argument or 0)
         elif name == "BUILD" and is_wrapper(array := machine.stack[-1]):
             if cursor.position < frame:
-                # A loader would take the array from after the frame, and continue in it.
+                # A loader would read the array after the frame, then continue inside the frame.
                 raise Malformed(f"an array in the middle of a frame at byte {cursor.position}")
             if (yield from pass_array(array, cursor)):
                 inner = yield from follow_pickle(cursor, machine.budget, depth + 1)

@@ -1,4 +1,4 @@
-"""The machine that a pickle's instructions run on, building descriptions of values instead of values."""
+"""The stack machine for a pickle's instructions; it builds descriptions of values instead of the values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME_KEPT = 500
 
 
 class Machine:
-    """A stack, marks and a memo as the pickle module has them; raises Malformed where they lack what is asked for."""
+    """A stack, marks and a memo as in the pickle module; raises Malformed if what an instruction needs is missing."""
 
     def __init__(self, budget: Budget) -> None:
         self.stack: list[Any] = []
@@ -44,7 +44,7 @@ class Machine:
         return items
 
     def take_import(self, module: Any, name: Any) -> Global:
-        # Anything but text is not put into words: a structure may hold itself a billion times.
+        # Describe only text: a structure may hold itself a billion times.
         found = Global(*(part[:_NAME_KEPT] if isinstance(part, str) else "?" for part in (module, name)))
         if found not in self.imports:
             self.budget.spend("names", len(found.module) + len(found.name))
@@ -138,7 +138,7 @@ class Machine:
 
 
 def _place(argument: Any) -> int | str:
-    """A place in the memo; large numbers as text, as numbers can be made to collide."""
+    """A key in the memo; large numbers become text, since hostile numbers can collide."""
     return argument if isinstance(argument, int) and -1 < argument < 1 << 40 else str(argument)
 
 

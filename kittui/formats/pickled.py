@@ -1,4 +1,4 @@
-"""What a pickle would build, as values: calls and imports are described, never made."""
+"""What a pickle would build, as values: calls and imports are described, never performed."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Global:
 
 @dataclass(eq=False, slots=True)
 class Map:
-    """A dict as the pairs that are put into it: keys are never hashed, as they can be made to collide."""
+    """A dict as its pairs: keys are never hashed, since hostile keys can collide."""
 
     pairs: list[tuple[Any, Any]] = field(default_factory=list)
 
     def items(self) -> Iterable[tuple[Any, Any]]:
-        """The pairs, of a text that was set several times the last."""
+        """The pairs; if a text key was set several times, the last one."""
         last = {key: n for n, (key, _) in enumerate(self.pairs) if isinstance(key, str)}
         return (pair for n, pair in enumerate(self.pairs) if last.get(pair[0], n) == n or not isinstance(pair[0], str))
 
     def get(self, wanted: str) -> Any:
-        """The value of a text, None where there is none."""
+        """The value of a text key, None if there is none."""
         return next((value for key, value in reversed(self.pairs) if isinstance(key, str) and key == wanted), None)
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A call that loading the pickle would make; `items` and `pairs` are what is put into what it gives."""
+    """A call that loading the pickle would make; `items` and `pairs` are later added to its result."""
 
     function: Any
     arguments: Any
@@ -46,24 +46,24 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The function's name without its module, or nothing where it is not a plain function."""
+        """The function's name without its module; empty if it is not a plain function."""
         return self.function.name if isinstance(self.function, Global) else ""
 
     def argument(self, number: int) -> Any:
-        """One of its arguments, None where there are not so many."""
+        """One of its arguments, None if it has fewer."""
         arguments = self.arguments
         return arguments[number] if isinstance(arguments, tuple) and len(arguments) > number else None
 
 
 @dataclass(eq=False, slots=True)
 class Persistent:
-    """A reference to something outside of the pickle, as PyTorch's storages are."""
+    """A reference to something outside the pickle, such as PyTorch's storages."""
 
     key: Any
 
 
 class Blob(NamedTuple):
-    """Bytes that were gone past: where they are in the content, and how many."""
+    """Bytes that were skipped: their offset in the content, and their number."""
 
     position: int
     length: int

@@ -1,4 +1,4 @@
-"""PyTorch checkpoints: the zip of torch.save (1.6 and later), and the row of pickles before it; never unpickled."""
+"""Reads PyTorch checkpoints without unpickling: torch.save's zip (1.6 and later), and the row of pickles before it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from kittui.formats.zip import Member, member_offset, member_offsets, open_membe
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 WHOLE = 16 * 1024 * 1024
-"""Bytes of a pickle in a zip archive that is read at once, and its checksum looked at."""
+"""Pickles in a zip archive up to this many bytes are read at once, and their checksum verified."""
 FIRST = 4 * 1024
-"""Bytes of a file that are read to see whether it is a pickle at all."""
+"""Bytes of a file that are read to decide whether it is a pickle."""
 BELIEVED = 8
-"""Instructions that must be there, where nothing else makes a damaged file a pickle."""
+"""Minimum instructions for a damaged file to count as a pickle if nothing else says so."""
 IMPORTS = 1000
 """Imports that are listed."""
 _SYSTEM, _OBJECT, _KEYS = 2, 3, 4
-"""Which of an old checkpoint's five pickles holds what, behind magic number and protocol."""
+"""The position of each part among an old checkpoint's five pickles, after magic number and protocol."""
 
 
 def read_pytorch(size: int, budget: Budget, *, lookups: int = LOOKUPS) -> Steps[Weights]:
-    """The tensors of a checkpoint, and the arrays of a bare pickle; raises Malformed where it is none.
+    """Read the tensors of a checkpoint, or the arrays of a bare pickle; raises Malformed for any other file.
 
-    Where a storage's bytes start takes a short read for each: with more than `lookups` storages it is left out.
+    Locating a storage's bytes takes a short read for each; with more than `lookups` storages, the places are left out.
     """
     first = yield from fetch(0, 4)
     if first == b"PK\3\4":
@@ -41,7 +41,7 @@ def read_pytorch(size: int, budget: Budget, *, lookups: int = LOOKUPS) -> Steps[
 
 def _from_zip(members: tuple[Member, ...], budget: Budget, lookups: int) -> Steps[Weights]:
     by_path = {member.path: member for member in members}
-    # torch looks into the folder of the first member alone.
+    # torch reads only the first member's folder.
     folder = f"{members[0].path.partition('/')[0]}/" if members else ""
     if f"{folder}data.pkl" not in by_path:
         folder = next((path[:-8] for path in by_path if path == "data.pkl" or path.endswith("/data.pkl")), "")
@@ -50,7 +50,7 @@ def _from_zip(members: tuple[Member, ...], budget: Budget, lookups: int) -> Step
     part = _Part(by_path, folder, budget)
     tensors = yield from part.read("data", lookups)
     if f"{folder}constants.pkl" in by_path:
-        # TorchScript's constants are no part of its state_dict.
+        # TorchScript's constants are not part of its state_dict.
         tensors += yield from part.read("constants", lookups, "constants.")
     if sum(member.path == f"{folder}data.pkl" for member in members) > 1:
         part.problems.append(f"several members are called {folder}data.pkl: which one is loaded depends on the loader")
@@ -62,7 +62,7 @@ def _from_zip(members: tuple[Member, ...], budget: Budget, lookups: int) -> Step
 
 
 class _Part:
-    """A pickle of the archive with the folder of its storages, read in turn."""
+    """A pickle in the archive, with the folder of its storages."""
 
     def __init__(self, by_path: Mapping[str, Member], folder: str, budget: Budget) -> None:
         self._by_path = by_path
@@ -97,9 +97,9 @@ class _Part:
 
 
 def _program(member: Member, budget: Budget) -> Steps[tuple[Program, int | None]]:
-    """Follow a pickle that is a member of the zip archive; with the byte that it starts at, where it is not compressed.
+    """Follow a pickle that is a member of the zip archive; also return its first byte's offset if uncompressed.
 
-    A large one is read by ranges, without looking at its checksum.
+    A large one is read by ranges, without verifying its checksum.
     """
     if member.method == 0 and member.compressed > WHOLE:
         start = yield from member_offset(member)
@@ -113,7 +113,7 @@ def _program(member: Member, budget: Budget) -> Steps[tuple[Program, int | None]
 
 
 def _stored(one: Found, member: Member | None, start: int | None, base: int | None) -> Tensor:
-    """A tensor in its storage, a member of the zip archive that starts at byte `start` of the file.
+    """Place a tensor in its storage, a member of the zip archive that starts at byte `start` of the file.
 
     `base`: where the pickle starts, for what lies in the pickle itself.
     """
@@ -139,9 +139,9 @@ def _nbytes(one: Found) -> int | None:
 
 
 def read_pickles(size: int | None, budget: Budget) -> Steps[Weights]:
-    """The arrays of a bare pickle, the tensors of an old checkpoint; raises Malformed for what is neither.
+    """Read the arrays of a bare pickle, or the tensors of an old checkpoint; raises Malformed for any other content.
 
-    `size` is None for what is decompressed meanwhile: nothing in it has a place then.
+    `size` is None for content being decompressed: then nothing has a place in the file.
     """
     cursor = Cursor(size, "the pickle", budget, ahead=FIRST)
     programs = [(yield from follow_pickle(cursor, budget))]
@@ -174,10 +174,10 @@ def read_pickles(size: int | None, budget: Budget) -> Steps[Weights]:
 
 
 def _legacy_starts(held: Mapping[str, Storage], keys: Sequence[Any], at: int, size: int) -> dict[str, int]:
-    """Where each storage's numbers start: a count of 8 bytes, then they, in the order of the keys from byte `at` on.
+    """Locate each storage's numbers: from byte `at`, in key order, each has a count of 8 bytes, then its numbers.
 
-    Those in front of and behind a storage of unknown length are known all the same. Empty where they don't fill the
-    file to its last byte.
+    Those before and after a storage of unknown length can still be located. Empty if they don't fill the file to its
+    last byte.
     """
     lengths = [one.numbers * one.width if (one := held.get(str(key))) and one.width else None for key in keys]
     starts: dict[str, int] = {}
@@ -200,13 +200,13 @@ def _legacy_starts(held: Mapping[str, Storage], keys: Sequence[Any], at: int, si
 
 
 def _big_endian(tensor: Tensor) -> Tensor:
-    """Numbers of several bytes the other way round are another type: they can't be read like the plain one."""
+    """Big-endian numbers have a type of their own: they can't be read like little-endian ones."""
     width = tensor.nbytes // tensor.parameters if tensor.nbytes and tensor.parameters else 2
     return tensor if width == 1 or tensor.dtype.startswith(">") else tensor._replace(dtype=f">{tensor.dtype}")
 
 
 def _problem(problems: Iterable[str | None], tensors: Sequence[Tensor]) -> str | None:
-    """All that is wrong, in one sentence."""
+    """Join all problems in one sentence."""
     strange = sum((tensor.problem or "").startswith("not understood") for tensor in tensors)
     words = [*dict.fromkeys(problem for problem in problems if problem)]
     if strange:

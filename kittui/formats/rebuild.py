@@ -1,6 +1,6 @@
-"""The tensors and arrays that loading a pickle would build, by the calls that would rebuild them.
+"""Finds the tensors and arrays that loading a pickle would build, by the calls that would rebuild them.
 
-A storage that a call not known here would use becomes a marked row, so that nothing is left out silently.
+A storage used by an unknown call becomes a marked row, so that nothing is left out silently.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from kittui.formats.pickled import Call, Map, Persistent, Program
 from kittui.formats.rebuilders import TYPED, Found, is_rebuilder, key_text, tensor_of
 
 _PARTS = ("_parameters", "_buffers", "_modules")
-"""What torch.nn.Module keeps its own in; state_dict leaves these words out."""
+"""Attributes in which torch.nn.Module keeps its parts; state_dict leaves these words out of names."""
 
 
 def find_tensors(program: Program, budget: Budget) -> tuple[list[Found], str | None]:
-    """Each tensor that would be built, under the name that torch's state_dict gives it, and why not all are listed."""
+    """List the tensors that would be built, named as in torch's state_dict, and say why some are missing."""
     found: list[Found] = []
     try:
         for one in _walk(program.value, budget):
@@ -31,14 +31,14 @@ def find_tensors(program: Program, budget: Budget) -> tuple[list[Found], str | N
 
 
 class _Step(NamedTuple):
-    """A value on the way down: its key in its parent."""
+    """A value on the way down, with its key in its parent."""
 
     parent: _Step | None
     key: Any
     length: int
 
     def name(self, budget: Budget) -> str:
-        """The keys from the top, counted before they are joined."""
+        """Join the keys from the top; their length is checked first."""
         budget.spend("names", self.length)
         parts: list[str] = []
         step: _Step | None = self
@@ -49,7 +49,7 @@ class _Step(NamedTuple):
 
 
 def _walk(top: Any, budget: Budget) -> Iterator[Found]:
-    """Depth first. Containers without tensors are left out, others are gone into wherever they are referred to."""
+    """Walk depth first. Containers without tensors are left out; others are entered at each reference."""
     holding = _holding(top, budget)
     inside: set[int] = set()
     stack: list[tuple[_Step, Any]] = [(_Step(None, "", 0), top)]
@@ -73,7 +73,7 @@ _LEAVE = object()
 
 
 def _holding(top: Any, budget: Budget) -> set[int]:
-    """The ids of containers that have a tensor somewhere inside, each looked at once."""
+    """The ids of containers that hold a tensor at any depth, each visited once."""
     holding: set[int] = set()
     seen: set[int] = set()
     stack: list[tuple[Any, list[Any] | None]] = [(top, None)]
@@ -102,7 +102,7 @@ def _children(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _parts(call: Call) -> Iterator[tuple[Any, Any]]:
-    """What a call would build something of."""
+    """The arguments from which a call would build its result."""
     if not is_rebuilder(call):
         first = call.argument(0)
         if call.name in ("OrderedDict", "dict", "defaultdict", "Counter") and isinstance(first, list):
@@ -111,13 +111,13 @@ def _parts(call: Call) -> Iterator[tuple[Any, Any]]:
         elif call.name in ("set", "frozenset", "list", "tuple", "deque") and isinstance(first, list | tuple):
             yield from enumerate(first)
         elif isinstance(call.arguments, tuple):
-            # What an unknown function makes of a storage is marked as a whole.
+            # Mark a storage that an unknown function uses.
             yield from ((n, part) for n, part in enumerate(call.arguments) if not isinstance(part, Persistent))
     yield from enumerate(call.items if not is_wrapper(call) else ())
     yield from call.pairs.items()
     state = call.state
     if call.name == "_reconstruct":
-        # An array of objects holds them in a list; else there are only its bytes.
+        # An object array holds a list; any other one holds only bytes.
         state = state[4] if isinstance(state, tuple) and len(state) > 4 and isinstance(state[4], list) else None
     for part in state if isinstance(state, tuple) else (state,):
         if isinstance(part, Map) and part.get("_modules") is not None:

@@ -1,4 +1,4 @@
-"""What a call in a pickle rebuilds: one of the tensors or arrays of PyTorch, NumPy and joblib.
+"""Reads what a call in a pickle rebuilds: a tensor or array of PyTorch, NumPy or joblib.
 
 PyTorch's functions are in torch/_utils.py and torch/_tensor.py, NumPy's in numpy/_core/multiarray.py and numeric.py.
 """
@@ -21,7 +21,7 @@ STORAGES = {
     "ComplexDoubleStorage": ("C128", 16), "Float8_e4m3fnStorage": ("F8_E4M3", 1),
     "Float8_e5m2Storage": ("F8_E5M2", 1),
 }  # fmt: skip
-"""Types of storages: what their numbers are called here, and bytes of one."""
+"""Types of storages: the name of their numbers here, and bytes per number."""
 DTYPES = {
     "float64": ("F64", 8), "float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int64": ("I64", 8),
     "int32": ("I32", 4), "int16": ("I16", 2), "int8": ("I8", 1), "uint64": ("U64", 8), "uint32": ("U32", 4),
@@ -33,17 +33,17 @@ DTYPES = {
 }  # fmt: skip
 """torch's dtypes, in the same way."""
 _ARGUMENTS = 16
-"""Arguments of an unknown call that are looked through for a storage."""
+"""Maximum arguments of an unknown call that are searched for a storage."""
 _WRAPPED = 20
-"""Calls within each other that are looked through for one tensor."""
+"""Maximum depth of nested calls for one tensor."""
 
 
 class Found(NamedTuple):
     """A tensor that would be built.
 
-    `width`: bytes of a number, 0 where that is not known. `key` and `numbers` are of its storage, `first` is its first
-    number's place in it, `plain` whether its numbers lie there behind each other. `place`: where its numbers start in
-    the pickle itself. `nbytes` are those of its numbers where they are not in one storage.
+    `width`: bytes of a number, 0 if unknown. `key` and `numbers` are of its storage, `first` is its first
+    number's place in it, `plain` whether its numbers are contiguous there. `place`: where its numbers start in
+    the pickle itself. `nbytes` is their size if they are not in one storage.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Found(NamedTuple):
 class Storage(NamedTuple):
     """A storage that a pickle refers to: its key, type, bytes of a number (0: not known), and numbers in it.
 
-    `part`: only a part of it is meant, from where on is not followed; versions before 0.4 did that.
+    `part`: the reference is to a part of it, whose start is not followed; versions before 0.4 did that.
     """
 
     key: str
@@ -73,7 +73,7 @@ class Storage(NamedTuple):
 
 
 def storage_of(reference: Any) -> Storage | None:
-    """What a reference of torch's means: ("storage", type, key, place, numbers)."""
+    """Read a reference of torch's: ("storage", type, key, place, numbers)."""
     key = reference.key if isinstance(reference, Persistent) else None
     if not (isinstance(key, tuple) and len(key) >= 3 and isinstance(key[1], Global) and isinstance(key[2], str | int)):
         return None
@@ -94,7 +94,7 @@ def key_text(key: Any) -> str:
 
 
 def tensor_of(value: Any) -> Found | None:
-    """The tensor that a value is, without its name; a storage by itself is its numbers in a row."""
+    """Read a value as a tensor without a name; a storage by itself is one row of numbers."""
     if isinstance(value, Persistent) and (alone := storage_of(value)) is not None:
         dtype, width, numbers = alone.dtype, alone.width, alone.numbers
         return Found("", dtype, width, (numbers,), alone.key, numbers, plain=bool(width) and not alone.part)
@@ -137,7 +137,7 @@ def _strided(call: Call) -> Found | None:
         dtype, width = _dtype(extra)
         numbers = numbers // width if width else 0
         extra = call.argument(7)
-    # A view that is conjugated or negated holds other numbers than its bytes say.
+    # A conjugated or negated view holds different numbers than its bytes say.
     turned = isinstance(extra, Map) and any(value is True for _, value in extra.items())
     strides = call.argument(3)
     plain = (
@@ -185,7 +185,7 @@ def _without_numbers(call: Call) -> Found | None:
 
 
 def _nested(call: Call) -> Found | None:
-    """(numbers, sizes, strides, offsets): of no single shape."""
+    """(numbers, sizes, strides, offsets): a tensor without a single shape."""
     numbers = tensor_of(call.argument(0)) if call.argument(0) is not call else None
     return Found("", numbers.dtype if numbers else "?", 0, (), problem="a nested tensor: it has no single shape")
 
@@ -221,7 +221,7 @@ def _numbers(shape: tuple[int, ...], dtype: Any, content: Any, turned: bool) -> 
 
 
 def is_rebuilder(call: Call) -> bool:
-    """Whether a call is known to rebuild a tensor or an array."""
+    """Whether a call is one that is known to rebuild a tensor or array."""
     return call.name in _KNOWN or call.name in _INNER or call.name in TYPED or is_wrapper(call)
 
 
@@ -233,7 +233,7 @@ _INNER = frozenset(
 )  # fmt: skip
 """Functions whose first argument is the tensor."""
 TYPED = ("_rebuild_from_type_v2", "_rebuild_from_type")
-"""Functions whose first argument rebuilds the tensor from the third, to be made one of a subclass."""
+"""Functions whose first argument rebuilds the tensor from the third, for a subclass."""
 _KNOWN: dict[str, Callable[[Call], Found | None]] = {
     "_rebuild_tensor": _strided,
     "_rebuild_tensor_v2": _strided,
@@ -251,7 +251,7 @@ _TORCH = (_strided, _sparse, _without_numbers)
 
 
 def _in_order(shape: tuple[int, ...], strides: Any) -> bool:
-    """Whether the numbers of a tensor lie behind each other, the last dimension's next to each other."""
+    """Whether a tensor is contiguous and row-major."""
     if not isinstance(strides, tuple) or len(strides) != len(shape):
         return False
     if 0 in shape:

@@ -1,8 +1,8 @@
-"""Records of a table in text, and the cells of one.
+"""Splits a text table into records, and a record into cells.
 
-Records are cut at line ends that are in no quotes (RFC 4180), cells by the csv module, which reads a quote as one only
-where a cell begins; in TSV a quote is a character. A quote that is never closed is a character, too: from there on
-every line is a record.
+Records end at line ends outside quotes (RFC 4180). The csv module splits cells; it takes a quote as one only at a
+cell's start. In TSV a quote is a plain character. So is a quote that is never closed: from there on every line is a
+record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 RECORD_LIMIT = 4 * 1024 * 1024
-"""Characters of one record that are held at most: a quote that was not closed by then is a character."""
+"""Maximum characters of one record: a quote that is not closed by then is a plain character."""
 COLUMNS = 100_000
 """Columns of a table at most."""
 
@@ -20,7 +20,7 @@ csv.field_size_limit(sys.maxsize)
 
 
 class Splitter:
-    """Cuts a text into records; knows that quotes are characters once one turned out never to be closed."""
+    """Splits a text into records; treats quotes as plain characters once one was never closed."""
 
     def __init__(self, delimiter: str, *, quoted: bool) -> None:
         self.quoted = quoted and bool(delimiter)
@@ -29,13 +29,14 @@ class Splitter:
         self._delimiter = delimiter or ","
 
     def give_up(self) -> None:
-        """Take quotes for characters from here on: one was not closed."""
+        """Treat quotes as plain characters from here on: one was not closed."""
         self.quoted, self.unclosed = False, True
 
     def split(self, text: str, *, ended: bool, most: int = -1) -> tuple[list[str], int]:
-        """The whole records of the text, the first `most` of them, and how many characters they take.
+        """Return up to `most` whole records of the text, and how many characters they take.
 
-        `ended` says that nothing follows: then the last line needs no end, and an open quote is given up.
+        `ended` says that nothing follows: then the last line needs no line end, and an open quote counts as a plain
+        character.
         """
         end = len(text) if ended else text.rfind("\n") + 1
         if not self.quoted or '"' not in text:
@@ -61,7 +62,7 @@ class Splitter:
         return records + lines[taken:], end
 
     def measure(self, text: str, end: int) -> tuple[int, int]:
-        """Where the last whole record within the first `end` characters ends, and how many there are till there.
+        """Return where the last whole record in the first `end` characters ends, and how many records precede that.
 
         Blank lines do not count.
         """
@@ -81,9 +82,9 @@ class Splitter:
         return end - sum(len(line) + 1 for line in lines[taken:]), count
 
     def _widths(self, lines: Sequence[str]) -> list[int]:
-        """How many cells each row has; nothing where the last one is open, or it isn't known.
+        """Return the number of cells of each row; nothing if the last one is open, or it isn't known.
 
-        The csv module's rows go as they come, without a step of Python for each: most tables need no more.
+        It consumes the csv module's rows without a Python step for each, which is enough for most tables.
         """
         try:
             *widths, last = map(len, csv.reader([*lines, ""], delimiter=self._delimiter))
@@ -93,8 +94,8 @@ class Splitter:
         return [] if last else widths
 
     def _rows(self, lines: Sequence[str]) -> Iterator[tuple[int, bool]]:
-        """The lines up to the end of each row, and whether anything is in it; an open row is left out."""
-        # The csv module says which lines made a row. The line after the last is one of its own, or was swallowed.
+        """Yield the line count up to each row's end, and whether the row holds anything; an open row is left out."""
+        # The csv module says which lines form a row. The line after the last is a row of its own, or was swallowed.
         reader = csv.reader([*lines, ""], delimiter=self._delimiter)
         try:
             for row in reader:
@@ -102,21 +103,21 @@ class Splitter:
                     return
                 yield reader.line_num, bool(row)
         except csv.Error:
-            # Carriage returns in the middle, which no Decoder leaves there.
+            # Carriage returns inside the text, which a Decoder never leaves.
             return
 
 
 def split_lines(text: str, most: int = -1) -> list[str]:
-    """Lines with their ends, the first `most` of them; line feeds end them."""
+    """Split a text into up to `most` lines with their line feeds."""
     lines = text.split("\n", most)
     last = lines.pop()
     return [line + "\n" for line in lines] + ([last] if last and len(lines) != most else [])
 
 
 def split_cells(record: str, delimiter: str, *, quoted: bool = True) -> list[str]:
-    """The cells of one record; a quote that it does not close is a character.
+    """Split one record into cells; an unclosed quote is a plain character.
 
-    What comes after the first COLUMNS of them is one more.
+    Text after the first COLUMNS cells is one more cell.
     """
     line = record.removesuffix("\n")
     if not quoted or '"' not in line or line.count(delimiter) > COLUMNS:

@@ -1,4 +1,4 @@
-"""safetensors headers: 8 bytes of length, then JSON (huggingface/safetensors, README, "Format")."""
+"""Parses safetensors headers: 8 bytes of length, then JSON (huggingface/safetensors, README, "Format")."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from kittui.formats.need import Steps, fetch_exactly
 from kittui.formats.weights import Tensor, Weights
 
 HEADER_LIMIT = 100_000_000
-"""Bytes of a header read at most, the limit of the safetensors library itself."""
+"""Maximum bytes of a header, as in the safetensors library."""
 FIRST = 32 * 1024
-"""Bytes asked for first: most headers end within."""
+"""Bytes of the first read: most headers are shorter."""
 
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
@@ -28,9 +28,10 @@ BITS = {
 
 
 def read_safetensors(size: int, budget: Budget) -> Steps[Weights]:
-    """The header of a file of `size` bytes; raises Malformed. Tensors whose place lies are marked, not dropped.
+    """Read the header of a file of `size` bytes; raises Malformed.
 
-    Of a header with more than the budget has, the tensors up to there are given.
+    Tensors with a false place are marked, not dropped. If the header exceeds the budget, the tensors up to there are
+    returned.
     """
     first = yield from fetch_exactly(0, min(size, FIRST), "the safetensors file")
     if len(first) < 8:
@@ -45,7 +46,7 @@ def read_safetensors(size: int, budget: Budget) -> Steps[Weights]:
 
 
 def parse_header(raw: bytes, size: int, budget: Budget) -> Weights:
-    """The JSON of a header; `size` is the whole file's length in bytes. Raises Malformed and TooLarge."""
+    """Parse the JSON of a header; `size` is the whole file's length in bytes. Raises Malformed and TooLarge."""
     base = 8 + len(raw)
     tensors: list[Tensor] = []
     metadata: dict[str, Any] = {}
@@ -81,12 +82,15 @@ def parse_header(raw: bytes, size: int, budget: Budget) -> Weights:
 
 
 def load_object(raw: bytes, what: str, budget: Budget) -> dict[str, Any]:
-    """A JSON object without doubled keys, numbers of more than 20 digits as -1; raises Malformed naming `what`."""
+    """Parse a JSON object without duplicate keys; numbers of over 20 digits become -1.
+
+    Raises Malformed naming `what`.
+    """
     return dict(_entries(raw, what, budget))
 
 
 def _entries(raw: bytes, what: str, budget: Budget) -> Iterator[tuple[str, Any]]:
-    """What is in such an object, one after the other."""
+    """Yield the entries of such an object."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)

@@ -1,4 +1,4 @@
-"""Sharded models: which file each tensor lies in, by an index beside the shards (Hugging Face's `save_pretrained`).
+"""Reads sharded models: an index beside the shards maps each tensor to its file (Hugging Face's `save_pretrained`).
 
 `model.safetensors.index.json` and `pytorch_model.bin.index.json` hold `weight_map`, tensor name -> file name, and
 `metadata` with `total_size` in bytes.
@@ -17,9 +17,9 @@ from kittui.formats.need import Steps, fetch_exactly
 from kittui.formats.weights import Tensor, Weights
 
 SUFFIXES = (".safetensors.index.json", ".bin.index.json")
-"""How the names of shard indexes end."""
+"""The ending of shard indexes' names."""
 FORMAT = "shard index"
-"""What the index itself is called as long as it is not joined with its shards."""
+"""The format name of an index before it is joined with its shards."""
 INDEX_LIMIT = 64 * 1024 * 1024
 """Bytes of an index read at most."""
 SHARDS_LIMIT = 10_000
@@ -29,19 +29,19 @@ _NUMBERED = re.compile(r"(.+)-(\d{1,9})-of-(\d{1,9})(\.[A-Za-z]+)\Z")
 
 
 def is_shard_index(path: str) -> bool:
-    """Whether a file's name says that it joins the shards of a model."""
+    """Whether a file's name is that of a shard index."""
     return path.lower().endswith(SUFFIXES)
 
 
 def read_shard_index(size: int, budget: Budget) -> Steps[Weights]:
-    """An index of `size` bytes as tensors of which only name and shard (`file`) are known; raises Malformed."""
+    """Read an index of `size` bytes as tensors with only name and shard (`file`); raises Malformed."""
     if size > INDEX_LIMIT:
         raise Malformed(f"the shard index has {size} bytes; at most {INDEX_LIMIT} are read")
     return parse_shard_index((yield from fetch_exactly(0, size, "the shard index")), budget)
 
 
 def parse_shard_index(raw: bytes, budget: Budget) -> Weights:
-    """The JSON of an index; raises Malformed, also for names of shards that lead out of its folder."""
+    """Parse the JSON of an index; raises Malformed, also for shard names that lead out of its folder."""
     from kittui.formats.safetensors import load_object
 
     document = load_object(raw, "the shard index", budget)
@@ -60,23 +60,23 @@ def _is_name(value: Any) -> bool:
 
 
 def shard_names(index: Weights) -> list[str]:
-    """The files that an index names, each once, in the order of their names."""
+    """The files that an index names, each once, sorted by name."""
     return sorted({tensor.file for tensor in index.tensors if tensor.file is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class ShardHeader:
-    """What was found of one shard: its header, or None; `problem` says what is wrong with it or where it lies."""
+    """One shard's header, or None; `problem` says what is wrong with the shard or its place."""
 
     weights: Weights | None
     problem: str | None = None
 
 
 def join_shards(index: Weights, headers: Mapping[str, ShardHeader], spare: Sequence[str] = ()) -> Weights:
-    """All tensors of a sharded model in one list; each says its shard in `file`, and where in it its bytes are.
+    """Join all tensors of a sharded model in one list; each has its shard in `file`, and its place in that shard.
 
-    `headers` has an entry for each of `shard_names`; `spare` are shards that lie beside them and are in no line of the
-    index. What does not fit together is marked on the tensor and summed up in `problem`.
+    `headers` has an entry for each of `shard_names`; `spare` are shards beside them that the index does not mention.
+    Contradictions are marked on the tensor and summed up in `problem`.
     """
     where = {tensor.name: tensor.file for tensor in index.tensors}
     held: dict[str, str] = {}
@@ -101,7 +101,7 @@ def join_shards(index: Weights, headers: Mapping[str, ShardHeader], spare: Seque
 
 
 def split_names(path: str, weights: Weights) -> list[str]:
-    """The files of a GGUF model that was split, by the name of one of them and what it says itself; else empty."""
+    """The files of a split GGUF model, from the name and metadata of one of them; empty if it is not split."""
     match = _NUMBERED.match(path.rpartition("/")[2])
     count = weights.metadata.get("split.count")
     if weights.format != "gguf" or match is None or not isinstance(count, int) or count != int(match[3]):
@@ -113,13 +113,13 @@ def split_names(path: str, weights: Weights) -> list[str]:
 
 
 def split_kin(path: str) -> tuple[str, str, str] | None:
-    """What the parts of one split GGUF model have in common, by their names; None for other files."""
+    """A key shared by the names of all parts of one split GGUF model; None for other files."""
     match = _NUMBERED.match(path)
     return (match[1], match[3], match[4]) if match is not None and match[4].lower() == ".gguf" else None
 
 
 def join_split(headers: Mapping[str, ShardHeader]) -> Weights:
-    """All tensors of a GGUF model that was split, in one list; the first file has the metadata of all."""
+    """Join all tensors of a split GGUF model in one list; the first file has the metadata of all."""
     joined = {file: header.weights for file, header in headers.items() if header.weights is not None}
     tensors = [tensor._replace(file=file) for file, weights in joined.items() for tensor in weights.tensors]
     metadata: dict[str, Any] = {}
@@ -164,7 +164,7 @@ def _lacking(tensor: Tensor, headers: Mapping[str, ShardHeader]) -> Tensor:
 
 
 def _common(joined: Sequence[Weights]) -> dict[str, Any]:
-    """The metadata that all shards have alike."""
+    """The metadata that is the same in all shards."""
     if not joined:
         return {}
     first, *others = joined
@@ -209,7 +209,7 @@ def _notes(index: Weights, headers: Mapping[str, ShardHeader], nbytes: int, *, w
 
 
 def is_sibling(file: str, names: Iterable[str]) -> bool:
-    """Whether a file's name makes it a shard of the same model: the same words around the number."""
+    """Whether a file's name marks it as a shard of the same model: equal except for the number."""
     match = _NUMBERED.match(file)
     if match is None:
         return False
@@ -218,6 +218,6 @@ def is_sibling(file: str, names: Iterable[str]) -> bool:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few of some names, and how many more there are."""
+    """The first few names, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -1,4 +1,4 @@
-"""Tables in text: CSV, TSV and JSON lines, read the same way by whoever shows or compares them."""
+"""Reads text tables (CSV, TSV and JSON lines) in the same way for showing and for comparing."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from kittui.formats.long_json import count_values
 from kittui.formats.records import COLUMNS, RECORD_LIMIT, Splitter, split_cells
 
 SAMPLE = 64 * 1024
-"""Characters at a table's start by which its delimiter, and the fields of JSON lines, are told."""
+"""Characters at a table's start that decide its delimiter, and the fields of JSON lines."""
 VALUES = 500_000
-"""Values in one line of JSON up to which it is taken apart."""
+"""A line of JSON with more values is not split into cells."""
 FIELDS = 1_000
-"""Fields of JSON lines that have a column of their own."""
+"""Maximum fields of JSON lines that get a column of their own."""
 UNTITLED = "(untitled)"
 OTHERS = "(other fields)"
-"""The column of what a row has beyond the table's columns."""
+"""The column for values beyond the table's columns."""
 _RECORDS = 100
 _DELIMITERS = ",;\t|"
 NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?%?\Z")
-"""A number as tables have it, also with a decimal comma."""
+"""A number as written in tables, including decimal commas."""
 _SEPARATOR = re.compile(r'"?sep=(.)"?\n')
 
 Cells = tuple[str | None, ...]
-"""A row; None where it has no such cell."""
+"""A row; None for a missing cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a table is written. `titles` are as they are in the file, `names` tell the columns apart.
+    """A table's format.
 
-    `leading` is how many records come before the first row. JSON lines have no delimiter.
+    `titles` are as in the file, `names` are unique. `leading` is the number of records before the first row. JSON lines
+    have no delimiter.
     """
 
     delimiter: str
@@ -58,15 +59,15 @@ class Form:
         return tuple(unique_names([OTHERS, *(title if title.strip() else UNTITLED for title in self.titles)])[1:])
 
     def cells(self, record: str) -> list[str]:
-        """A record's cells to be shown, in the order of the columns; what it has beyond these comes after them."""
+        """A record's cells for showing, in the order of the columns; further values follow them."""
         if self.json:
             return ["" if cell is None else shown_cell(cell) for cell in _json_cells(record, self.titles)]
         return split_cells(record, self.delimiter, quoted=self.quoted)
 
     def row(self, record: str) -> Cells:
-        """A record's cells to be compared, one more than there are columns: the last holds what is beyond them.
+        """A record's cells for comparing, one more than there are columns: the last holds further values.
 
-        Those of JSON lines are JSON.
+        Cells of JSON lines are JSON.
         """
         width = len(self.titles)
         if self.json:
@@ -79,13 +80,13 @@ class Form:
 
 
 def table_suffix(path: str) -> str | None:
-    """`csv`, `tsv` or `jsonl` by the file's name; None for what is not a table."""
+    """`csv`, `tsv` or `jsonl` by the file's name; None for other files."""
     suffix = path.rpartition(".")[2].lower() if "." in path else ""
     return {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl"}.get(suffix)
 
 
 def read_form(kind: str, text: str, *, ended: bool) -> Form | None:
-    """How a table of a kind is written, by its beginning; None while its first record is not whole.
+    """Detect the format of a table from its beginning; None while its first record is incomplete.
 
     Raises TooLarge for more than COLUMNS columns.
     """
@@ -120,7 +121,7 @@ def read_form(kind: str, text: str, *, ended: bool) -> Form | None:
 
 
 def _first_records(splitter: Splitter, text: str, ended: bool) -> list[str]:
-    """The records of the sample, or the first one where that is longer."""
+    """The records of the sample, or the first one if it is longer."""
     sample = text[:SAMPLE]
     records, _ = splitter.split(sample, ended=ended and len(text) <= SAMPLE)
     if not records and len(text) > SAMPLE:
@@ -129,7 +130,7 @@ def _first_records(splitter: Splitter, text: str, ended: bool) -> list[str]:
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether a table's first row is its titles: it is unless it holds numbers alone that are not counted up.
+    """Whether a table's first row holds titles: it does unless it holds only numbers that are not a sequence.
 
     Blank titles (pandas' index), years and `0, 1, 2` are titles.
     """
@@ -143,9 +144,9 @@ def is_header(row: Sequence[str]) -> bool:
 
 
 def find_delimiter(sample: str, *, ended: bool) -> str:
-    """The delimiter that gives the first records the same number of cells, quotes respected.
+    """Find the delimiter that gives the first records the same number of cells, respecting quotes.
 
-    Of several that do, the one whose cells look like cells: numbers (also with a decimal comma) and texts without
+    Of several, choose the one with the most plausible cells: numbers (also with a decimal comma) and texts without
     another delimiter.
     """
     scores = {}
@@ -166,7 +167,7 @@ def find_delimiter(sample: str, *, ended: bool) -> str:
 
 
 def _looks(rows: Sequence[Sequence[str]]) -> tuple[float, float, int]:
-    """The share of cells that hold no other delimiter but a decimal comma, that of numbers, and the cells of a row."""
+    """The share of cells without another delimiter (but a decimal comma), the share of numbers, the cells per row."""
     clean = numbers = total = 0
     for row in rows:
         for cell in row:
@@ -178,7 +179,7 @@ def _looks(rows: Sequence[Sequence[str]]) -> tuple[float, float, int]:
 
 
 def fields_of(record: str) -> dict[str, Any] | str:
-    """A JSON line's fields; its text where it is not an object."""
+    """A JSON line's fields; its text if it is not an object."""
     if count_values(record, 0, len(record)) > VALUES:
         return record.strip()
     try:
@@ -189,7 +190,7 @@ def fields_of(record: str) -> dict[str, Any] | str:
 
 
 def _json_cells(record: str, names: Sequence[str]) -> list[str | None]:
-    """The fields of a line in the order of the columns; all others, and what is not an object, in one more cell."""
+    """The fields of a line in the order of the columns; one more cell holds the others, or what is not an object."""
     fields = fields_of(record)
     if isinstance(fields, str):
         return [*[None] * len(names), fields]
@@ -198,7 +199,7 @@ def _json_cells(record: str, names: Sequence[str]) -> list[str | None]:
 
 
 def shown_cell(cell: str) -> str:
-    """A cell of JSON as it is shown: text as it is, all else as JSON."""
+    """A JSON cell for showing: text as it is, all else as JSON."""
     if not cell.startswith('"'):
         return cell
     try:

@@ -1,6 +1,6 @@
-"""Tar archives, walked header by header (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Standard").
+"""Walks tar archives header by header (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Standard").
 
-Only headers are read: content is jumped over where that is worth a request, and read through where files are small.
+Only headers are read: large files are skipped at the price of a request, small ones are read through.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ FileType = Literal["file", "dir", "symlink", "other"]
 class FileEntry(NamedTuple):
     """One entry of a layer.
 
-    `path` is exact (bytes that are no UTF-8 as lone surrogates), without trailing slash and without `./` parts, which
-    name nothing. `size` is bytes of content, `offset` where they start in the uncompressed layer, `mode` the permission
-    bits. `problem`: why it can't be read. `note`: what else there is to say. `oid` is the sha256 of the content that a
-    Git LFS pointer stands for, empty for all other files.
+    `path` is exact (bytes that are not UTF-8 as lone surrogates), without trailing slash and without `./` parts. `size`
+    is bytes of content, `offset` their start in the uncompressed layer, `mode` the permission bits. `problem`: why it
+    can't be read. `note`: a remark. `oid` is the sha256 of the content that a Git LFS pointer stands for, empty for all
+    other files.
     """
 
     path: str
@@ -48,11 +48,11 @@ class FileEntry(NamedTuple):
 
 @dataclass(slots=True)
 class Pace:
-    """How greedily to read ahead, in bytes.
+    """How far to read ahead, in bytes.
 
     `first` is asked for at the start and after a jump; each further window grows by a quarter of what was useful
-    so far, up to `most`, so that what is read in vain stays a fraction of what was needed. A file of more than
-    `gap` bytes is jumped over: about what the link carries in one round trip.
+    so far, up to `most`, so that wasted reading stays a fraction of what was needed. A file of more than `gap` bytes is
+    skipped: about what the link transfers in one round trip.
     """
 
     first: int = 16 * 1024
@@ -61,28 +61,28 @@ class Pace:
 
 
 def walk_budget() -> Budget:
-    """For listing one archive, which may be of any size."""
+    """The budget for listing one archive of any size."""
     return Budget("the archive", items=1_000_000, names=256 * 1024 * 1024, seconds=float("inf"))
 
 
 DISK = Pace(1024 * 1024, 1024 * 1024, 1024 * 1024)
-"""For content on this machine, where reading ahead costs next to nothing."""
+"""For content on this machine, where reading ahead is nearly free."""
 
 
 class TarWalk:
-    """A listing that grows while `steps` is driven; what was found before a fault stays."""
+    """A listing that grows while `steps` runs; what was found before a fault is kept."""
 
     def __init__(self, size: int | None, pace: Pace | None = None, budget: Budget | None = None) -> None:
-        """`size` is the archive's length in bytes, None where it is not known yet (a stream)."""
+        """`size` is the archive's length in bytes, None if unknown yet (a stream)."""
         self._budget = budget or walk_budget()
         self._counted = (0, 0)
         self.entries: list[FileEntry] = []
         self.complete = False
         self.problem: str | None = None
         self.position = 0
-        """Where the next header is: how far the walk has come, in bytes of the archive."""
+        """The next header's offset in the archive, in bytes: the walk's progress."""
         self._passed = 0
-        """Where the last whole entry ended: a walk that was broken off continues from there."""
+        """Where the last whole entry ended: an interrupted walk continues from there."""
         self._size = size
         self._pace = pace or Pace()
         self._start = 0
@@ -109,7 +109,7 @@ class TarWalk:
         self._mark_repeated()
 
     def _mark_repeated(self) -> None:
-        """Mark files of one path: of several the last one counts, for tar, for reading and for comparing alike."""
+        """Mark files with the same path: the last one counts, for tar, for reading and for comparing alike."""
         places: dict[str, list[int]] = {}
         if len({entry.path for entry in self.entries}) == len(self.entries):
             return
@@ -128,12 +128,12 @@ class TarWalk:
             self.entries[number] = entry._replace(note="; ".join(filter(None, (entry.note, text))))
 
     def ended(self, size: int) -> None:
-        """A stream turned out to be so many bytes long: a file that leads out of it is marked."""
+        """Set the stream's length, now known, and mark a file that reaches past it."""
         if self.complete and self.position > size and self._leads_out(size):
             self.complete, self.problem = False, _cut_short(self.entries[-1])
 
     def _leads_out(self, size: int) -> bool:
-        """Whether the last entry ends behind the archive; it is marked then."""
+        """Whether the last entry reaches past the archive's end; if so, mark it."""
         last = self.entries[-1] if self.entries else None
         if last is None or last.offset + last.size <= size:
             return False
@@ -141,7 +141,7 @@ class TarWalk:
         return True
 
     def _refill(self) -> Steps[None]:
-        """Read a window that starts at `position`. What was found in the one before is counted here."""
+        """Read a window that starts at `position`; its size depends on what the last one held."""
         entries, names = self._counted
         self._counted = len(self.entries), self._names
         self._budget.spend("items", len(self.entries) - entries)
@@ -194,7 +194,7 @@ class TarWalk:
                 extra = yield from self._extension(kind, size, extra)
                 continue
             chain = 0
-            # A plain entry, in the way that costs least: this runs once for each of perhaps 100,000 files.
+            # A plain entry, kept cheap: this may run for 100,000 files.
             raw_mode = head[100:108]
             mode = modes.get(raw_mode)
             if mode is None:
@@ -222,11 +222,11 @@ class TarWalk:
                 yield from self._look_for_pointer(entries[-1])
 
     def _look_for_pointer(self, entry: FileEntry) -> Steps[None]:
-        """Note what a small file stands for, where it is a Git LFS pointer. Its bytes come along with the headers."""
+        """Note what a small file stands for if it is a Git LFS pointer. Its bytes are read with the headers."""
         at = entry.offset - self._start
         content = self._window[at : at + entry.size]
         if len(content) < entry.size and entry.size <= self._pace.most:
-            # The entry is listed already: a walk that is broken off here continues after it.
+            # The entry is listed already: if interrupted here, the walk continues after it.
             after = self._passed = self.position
             self.position = entry.offset
             yield from self._refill()
@@ -242,7 +242,7 @@ class TarWalk:
             self._passed = self.position
 
     def _extension(self, kind: int, size: int, extra: dict[str, str] | None) -> Steps[dict[str, str] | None]:
-        """Read a PAX or GNU long-name header; returns what it says of the next entry, None where that is nothing."""
+        """Read a PAX or GNU long-name header; return its fields for the next entry, None if there are none."""
         if size > EXTENSION_LIMIT:
             raise Malformed(f"an extension header of {size} bytes at byte {self.position}")
         at = self.position + BLOCK - self._start
@@ -312,7 +312,7 @@ class TarWalk:
 
 
 def plain_path(path: str) -> str:
-    """A path without the parts that name nothing: `./a//b` is `a/b`, and `.` stays."""
+    """Drop empty and `.` parts from a path: `./a//b` becomes `a/b`, and `.` stays."""
     if path[:2] != "./" and "//" not in path and "/./" not in path and not path.endswith("/."):
         return path
     parts = [part for part in path.split("/") if part not in ("", ".")]

@@ -1,4 +1,4 @@
-"""The fields of tar headers: checksums, numbers, PAX records."""
+"""Decodes the fields of tar headers: checksums, numbers, PAX records."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from zlib import adler32
 from kittui.errors import Malformed
 
 _KEYS = (b"path", b"linkpath", b"size", b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.name")
-"""What is read of extension headers; anything else would only fill memory."""
+"""The extension header fields that are used; others would only fill memory."""
 
 
 def check_header(head: bytes, position: int) -> None:
-    """Raise Malformed unless the checksum fits: the sum of all bytes with its own field taken as spaces.
+    """Raise Malformed unless the checksum matches: the sum of all bytes, with its own field taken as spaces.
 
     adler32's low half is that sum plus one, modulo 65521, some forty times faster than adding in Python. Some old
     programs added signed bytes.
@@ -34,7 +34,10 @@ def check_header(head: bytes, position: int) -> None:
 
 
 def header_number(field: bytes, position: int) -> int:
-    """A number field: octal digits, or base 256 where the first bit is set; raises Malformed below 0 and over 2^63."""
+    """Decode a number field: octal digits, or base 256 if the first bit is set.
+
+    Raises Malformed below 0 and over 2^63.
+    """
     if field[0] & 0x80:
         if field[0] & 0x40:
             raise Malformed(f"a negative number in the header at byte {position}")
@@ -55,14 +58,14 @@ def header_number(field: bytes, position: int) -> int:
 
 
 def pax_number(text: str, position: int) -> int:
-    """A number of an extension header; raises Malformed for what is not a size."""
+    """Decode a size in an extension header; raises Malformed for anything else."""
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
         raise Malformed(f"an impossible size in the extension header at byte {position}")
     return int(text)
 
 
 def pax_records(body: bytes) -> dict[str, str]:
-    """PAX records, `LENGTH KEY=VALUE\\n` each; raises Malformed for any other form."""
+    """Parse PAX records, each `LENGTH KEY=VALUE\\n`; raises Malformed for any other form."""
     records: dict[str, str] = {}
     at = 0
     while at < len(body) and body[at]:

@@ -1,4 +1,4 @@
-"""Bytes into text: one decision on a file's encoding, and one way to decode it, for every reader of text."""
+"""Decodes bytes into text: detects a file's encoding once, for every reader of text."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 
 SNIFFED = 8192
-"""Bytes at a file's start that decide whether it is text, and in which encoding."""
+"""Bytes at a file's start that decide whether it is text, and its encoding."""
 _CONTROLS = frozenset(range(32)) - {8, 9, 10, 12, 13, 27}
 _WIDE = 0.4
-"""Share of every other byte that is zero in UTF-16 without a mark."""
+"""Minimum share of zeros among every other byte to guess UTF-16 without a mark."""
 _LETTERS = 4
-"""Letters that it takes to guess so."""
+"""Minimum letters for that guess."""
 _LONE = re.compile(r"\r(?!\n)")
 
 
@@ -23,7 +23,7 @@ class Encoding:
     codec: str
     mark: bytes = b""
     guess: bool = False
-    """Whether nothing in the file says so: the bytes are not UTF-8, and this reads all of them."""
+    """Whether this is a guess: the bytes are not UTF-8, and this encoding reads all of them."""
 
     @property
     def name(self) -> str:
@@ -58,11 +58,11 @@ _MARKS = (
 
 
 def sniff(content: bytes, *, zeros: bool = False) -> Encoding | None:
-    """The encoding of a text by its first SNIFFED bytes; None for binary content.
+    """Detect the encoding of a text from its first SNIFFED bytes; None for binary content.
 
     A byte order mark decides, then valid UTF-8 (a character may be cut at the end). UTF-16 without a mark and
-    single-byte encodings are guesses; the latter only where next to no control characters speak against text.
-    With `zeros` a few zero bytes are put up with: databases export tables with them.
+    single-byte encodings are guesses; the latter only if there are hardly any control characters. With `zeros`, a few
+    zero bytes are accepted, as some databases export them in tables.
     """
     start = content[:SNIFFED]
     for mark, codec in _MARKS:
@@ -84,7 +84,7 @@ def sniff(content: bytes, *, zeros: bool = False) -> Encoding | None:
 
 
 def _wide(start: bytes) -> Encoding | None:
-    """UTF-16 of mostly Latin letters: every other byte is zero, and none of the rest is."""
+    """Detect UTF-16 of mostly Latin letters: every other byte is zero, and none of the rest is."""
     half = len(start) // 2
     for codec, zeros, others in (("utf-16-le", start[1::2], start[0::2]), ("utf-16-be", start[0::2], start[1::2])):
         if half >= _LETTERS and zeros.count(0) >= half * _WIDE and 0 not in others:
@@ -95,7 +95,7 @@ def _wide(start: bytes) -> Encoding | None:
 
 
 def _undecodable(error: UnicodeError) -> tuple[str, int]:
-    """Every byte that does not fit becomes a lone surrogate, as Python's surrogateescape has it for UTF-8."""
+    """Turn undecodable bytes into lone surrogates, as Python's surrogateescape does for UTF-8."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
@@ -107,8 +107,8 @@ codecs.register_error("kittui-keep", _undecodable)
 class Decoder:
     """Turns a file's bytes into text, piece by piece, so that every reader of a file gets the same text.
 
-    The byte order mark is left out. Bytes that do not fit the encoding become lone surrogates: nothing is lost, and
-    cleaning shows them as `\\xe9`. Lone carriage returns become line feeds; with `ends` those before line feeds go too.
+    The byte order mark is left out. Undecodable bytes become lone surrogates: nothing is lost, and cleaning shows them
+    as `\\xe9`. Lone carriage returns become line feeds; with `ends`, those before line feeds are dropped.
     """
 
     def __init__(self, encoding: Encoding, *, ends: bool = True) -> None:
@@ -117,12 +117,12 @@ class Decoder:
         self._ends = ends
         self._held = ""
         self.windows = 0
-        """Line ends of carriage return and line feed so far."""
+        """CRLF line ends so far."""
         self.lone = 0
-        """Carriage returns that stood alone so far."""
+        """Lone carriage returns so far."""
 
     def feed(self, content: bytes, *, ended: bool) -> str:
-        """The text of the next bytes; `ended` says that they are the last."""
+        """Decode the next bytes; `ended` says that they are the last."""
         if self._mark:
             skipped, content = content[: self._mark], content[self._mark :]
             self._mark -= len(skipped)
@@ -142,17 +142,17 @@ class Decoder:
 
 
 def decode(content: bytes, encoding: Encoding, *, ends: bool = True) -> str:
-    """A whole file's text, as a Decoder gives it."""
+    """Decode a whole file as a Decoder does."""
     return Decoder(encoding, ends=ends).feed(content, ended=True)
 
 
 def decode_exactly(content: bytes, encoding: Encoding) -> str:
-    """A whole file's text with its line ends as they are."""
+    """Decode a whole file, keeping its line ends."""
     return content[len(encoding.mark) :].decode(encoding.codec, "kittui-keep")
 
 
 def hex_lines(content: bytes, offset: int = 0) -> list[str]:
-    """Sixteen bytes a line: offset, hexadecimal, printable ASCII."""
+    """Format bytes as a hex dump, sixteen per line: offset, hexadecimal, printable ASCII."""
     lines = []
     for at in range(0, len(content), 16):
         row = content[at : at + 16]

@@ -1,6 +1,6 @@
-"""TensorFlow's checkpoints, those of SavedModels too: an index of tensors that lie in data files beside it.
+"""Reads TensorFlow checkpoints, including SavedModels': an index of tensors stored in data files beside it.
 
-The index is a table of sorted blocks as LevelDB has them (table_format.md); its values are messages of
+The index is a table of sorted blocks as in LevelDB (table_format.md); its values are messages of
 tensor_bundle.proto.
 """
 
@@ -29,12 +29,12 @@ _STRING = 7
 
 
 def is_bundle_index(path: str) -> bool:
-    """Whether a file is called like the index of a checkpoint."""
+    """Whether a file's name is that of a checkpoint index."""
     return _NAMED.search(path.lower()) is not None
 
 
 def read_bundle(path: str, size: int, budget: Budget) -> Steps[Weights]:
-    """The tensors of a checkpoint by its index. Raises Malformed where it is none."""
+    """Read the tensors of a checkpoint from its index. Raises Malformed for any other file."""
     if size < _FOOTER:
         raise Malformed("not a TensorFlow checkpoint's index")
     footer = yield from fetch_exactly(size - _FOOTER, _FOOTER, "the index")
@@ -102,7 +102,7 @@ def _number(value: Any) -> int:
 
 
 def _block(offset: int, length: int, size: int, budget: Budget) -> Steps[bytes]:
-    """A block without the list of restarts at its end."""
+    """Read a block without the list of restarts at its end."""
     if length > _BLOCK_LIMIT or offset + length + 5 > size:
         raise Malformed("the index is damaged: a block lies outside of it")
     budget.spend("input", length)
@@ -115,7 +115,7 @@ def _block(offset: int, length: int, size: int, budget: Budget) -> Steps[bytes]:
 
 
 def _entries(block: bytes, budget: Budget) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values; a key shares its start with the one before."""
+    """Yield keys and values; a key shares its prefix with the one before."""
     at, key = 0, b""
     while at < len(block):
         budget.spend("items")
@@ -131,7 +131,7 @@ def _entries(block: bytes, budget: Budget) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message: numbers, and what has a length."""
+    """Yield the fields of a message: numbers and length-delimited values."""
     at = 0
     while at < len(raw):
         tag, at = _varint(raw, at)

@@ -11,19 +11,19 @@ from kittui.formats.long_json import decode_json, encode_json
 from kittui.terminal import size_text
 
 _MOST = 1 << 63
-"""Bytes that no file has."""
+"""More bytes than any file has."""
 LOOKUPS = 64
-"""Places of tensors that are looked up one by one, where no other number is asked for."""
+"""Default maximum of tensors whose places are looked up one by one."""
 ALL_LOOKUPS = 1 << 30
-"""All of them: as many as a budget has tensors."""
+"""All places: as many as a budget allows tensors."""
 
 
 class Tensor(NamedTuple):
     """One tensor.
 
-    `dtype` is the format's own word in upper case (F32, BF16, Q4_K). `offset` (in the file) and `nbytes` are None where
-    the header does not tell, `offset` too where its bytes don't lie there plainly, one number behind the other. `file`
-    names another file where the tensor lies there (its offset is in that one then), `member` the one in a zip archive.
+    `dtype` is the format's own word in upper case (F32, BF16, Q4_K). `offset` (in the file) and `nbytes` are None if
+    the header does not say, `offset` also if its numbers are not contiguous. `file` names another file that holds the
+    tensor (then `offset` is in that file), `member` a zip archive's member.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Tensor(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Numbers in the tensor; 0 where they are not known, or its shape is one that no file can hold."""
+        """Numbers in the tensor; 0 if unknown, or if no file could hold its shape."""
         count = prod(self.shape) if self.dtype != "?" else 0
         return count if count < _MOST else 0
 
 
 def distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """Tensors of which no two are called the same: the second one of a name gets a number after it."""
+    """Make tensors' names unique: the second one of a name gets a number after it."""
     seen: dict[str, int] = {}
     found: list[Tensor] = []
     for tensor in tensors:
@@ -53,7 +53,7 @@ def distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 
 def bytes_of(shape: Sequence[int], bits: int) -> int | None:
-    """Bytes of a tensor whose numbers have so many bits; None where no file can hold them."""
+    """Bytes of a tensor whose numbers have so many bits; None if no file could hold them."""
     size = -(-prod(shape) * bits // 8)
     return size if size < _MOST else None
 
@@ -88,7 +88,7 @@ class Weights:
 
     @property
     def counts(self) -> str:
-        """How many tensors, parameters and bytes, in words; what isn't understood is not counted as none."""
+        """The number of tensors, parameters and bytes, in words; what isn't understood is not counted as zero."""
         if self.tensors and all(tensor.dtype == "?" for tensor in self.tensors):
             return f"not understood, {size_text(self.nbytes)}"
         count = len(self.tensors)
@@ -96,12 +96,12 @@ class Weights:
         return f"{words}, {size_text(self.nbytes)}"
 
     def dump(self) -> bytes:
-        """As bytes, for a cache."""
+        """Serialize to bytes, for a cache."""
         return encode_json([self.format, self.tensors, self.metadata, self.problem, self.notes])
 
     @classmethod
     def load(cls, content: bytes) -> Weights:
-        """What `dump` wrote; raises ValueError for anything else."""
+        """Read what `dump` wrote; raises ValueError for anything else."""
         try:
             form, tensors, metadata, problem, notes = decode_json(content.decode())
             listed = tuple(Tensor(row[0], row[1], tuple(row[2]), *row[3:]) for row in tensors)

@@ -1,4 +1,4 @@
-"""zip archives: the directory at their end, and single members (PKWARE APPNOTE 6.3)."""
+"""Reads zip archives: the directory at their end, and single members (PKWARE APPNOTE 6.3)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kittui.errors import Malformed
 from kittui.formats.need import Need, Steps, fetch, fetch_exactly
 
 TAIL = 16 * 1024
-"""Bytes at the end that are looked at first."""
+"""Bytes at the end that are read first."""
 WHOLE_TAIL = 22 + 65_535
-"""Where the end record can begin at the earliest, because of its comment."""
+"""How far from the end the end record may begin, given its longest comment."""
 METHODS = {0: "", 8: "deflate", 12: "bz2", 14: "zip lzma", 93: "zstd"}
-"""How members may be compressed, by the number in their headers (APPNOTE 4.4.5)."""
+"""Compression methods by the number in members' headers (APPNOTE 4.4.5)."""
 _END, _END64_LOCATOR, _END64, _CENTRAL, _LOCAL = b"PK\5\6", b"PK\6\7", b"PK\6\6", b"PK\1\2", b"PK\3\4"
 
 
 class Member(NamedTuple):
-    """A member of a zip archive; sizes in bytes, `header` where its local header is in the file."""
+    """A member of a zip archive; sizes in bytes, `header` is its local header's offset in the file."""
 
     path: str
     size: int
@@ -33,7 +33,7 @@ class Member(NamedTuple):
 
 
 def read_zip(size: int, budget: Budget) -> Steps[tuple[Member, ...]]:
-    """The directory of an archive of `size` bytes; raises Malformed, and TooLarge beyond the budget."""
+    """Read the directory of an archive of `size` bytes; raises Malformed, and TooLarge beyond the budget."""
     for length in (TAIL, WHOLE_TAIL):
         start = max(0, size - length)
         tail = yield from fetch_exactly(start, size - start, "the zip archive")
@@ -51,7 +51,7 @@ def read_zip(size: int, budget: Budget) -> Steps[tuple[Member, ...]]:
         end, length, offset = wide
     elif 0xFFFFFFFF in (length, offset):
         raise Malformed("the zip archive's directory is damaged")
-    # What was put before the archive shifts all offsets, as in self-extracting ones.
+    # Bytes before the archive shift all offsets, as in self-extracting ones.
     shift = end - length - offset
     if shift < 0:
         raise Malformed("the zip archive's directory lies outside of it")
@@ -64,9 +64,9 @@ def read_zip(size: int, budget: Budget) -> Steps[tuple[Member, ...]]:
 
 
 def _end_of_64_bits(end: int, size: int, tail: bytes, start: int) -> Steps[tuple[int, int, int] | None]:
-    """Where the second end record begins, and the directory's length and offset by it; None where there is none.
+    """Read the zip64 end record: its offset, and the directory's length and offset; None if there is none.
 
-    It counts wherever it is there: some programs, PyTorch's among them, write it for small archives too.
+    If present, it counts: some programs, such as PyTorch, write it for small archives too.
     """
     if end - start < 20 <= end:
         locator = yield from fetch(end - 20, 20)
@@ -74,7 +74,7 @@ def _end_of_64_bits(end: int, size: int, tail: bytes, start: int) -> Steps[tuple
         locator = tail[max(0, end - start - 20) : end - start]
     if locator[:4] != _END64_LOCATOR or len(locator) < 20:
         return None
-    # What was put before the archive shifts it, too; it has 56 bytes then, as it mostly has.
+    # Bytes before the archive shift it too; then assume its usual 56 bytes.
     for place in dict.fromkeys((struct.unpack_from("<Q", locator, 8)[0], end - 76)):
         if 0 <= place <= size - 56:
             record = tail[place - start :][:56] if place >= start else (yield from fetch(place, 56))
@@ -108,7 +108,7 @@ def _members(raw: bytes, shift: int, size: int, budget: Budget) -> list[Member]:
 
 
 def _wide(extra: bytes, plain: int, compressed: int, header: int) -> tuple[int, int, int]:
-    """Sizes over 4 GiB: the extra field 1 holds those that did not fit, in this order."""
+    """Read sizes over 4 GiB: extra field 1 holds those that did not fit, in this order."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)
@@ -125,7 +125,7 @@ def _wide(extra: bytes, plain: int, compressed: int, header: int) -> tuple[int, 
 
 
 def member_offset(member: Member) -> Steps[int]:
-    """Where a member's content starts in the file, in bytes: behind its local header, which has a length of its own."""
+    """Return where a member's content starts in the file, in bytes: after its local header of variable length."""
     local = yield from fetch_exactly(member.header, 30, f"the member {member.path}")
     offset = _behind(member, local)
     if offset is None:
@@ -134,11 +134,11 @@ def member_offset(member: Member) -> Steps[int]:
 
 
 _BATCH = 256
-"""Local headers asked for in one step."""
+"""Local headers read in one step."""
 
 
 def member_offsets(members: Sequence[Member]) -> Steps[list[int | None]]:
-    """Where each member's content starts in the file, in bytes, None where no member is: one short read for each."""
+    """Return each member's content offset in the file, in bytes, None if no member is there; one short read each."""
     offsets: list[int | None] = []
     for first in range(0, len(members), _BATCH):
         part = members[first : first + _BATCH]
@@ -155,7 +155,7 @@ def _behind(member: Member, local: bytes) -> int | None:
 
 
 class Opened(NamedTuple):
-    """A member's content, what is odd about it (loaders differ in what they make of it), and where its bytes start."""
+    """A member's content, its anomalies (which loaders treat differently), and where its bytes start."""
 
     content: bytes
     problem: str | None
@@ -163,7 +163,7 @@ class Opened(NamedTuple):
 
 
 def read_member(member: Member, budget: Budget) -> Steps[bytes]:
-    """A member's content; raises TooLarge beyond the budget, and Malformed for what is damaged or encrypted."""
+    """Read a member's content; raises TooLarge beyond the budget, and Malformed if damaged or encrypted."""
     opened = yield from open_member(member, budget)
     if opened.problem is not None:
         raise Malformed(opened.problem)
@@ -171,7 +171,7 @@ def read_member(member: Member, budget: Budget) -> Steps[bytes]:
 
 
 def open_member(member: Member, budget: Budget) -> Steps[Opened]:
-    """A member with its header; raises Malformed without readable content, TooLarge beyond the budget."""
+    """Read a member with its header; raises Malformed if its content can't be read, TooLarge beyond the budget."""
     if member.method not in METHODS:
         raise Malformed(f"{member.path} is compressed by a method that is not read ({member.method})")
     budget.spend("input", member.compressed)
@@ -200,16 +200,16 @@ def open_member(member: Member, budget: Budget) -> Steps[Opened]:
 
 
 def _header_length(member: Member) -> int:
-    """Bytes of a member's own header, about: its fields are as long as the directory's, with a pad to 64 bytes."""
+    """Estimate the bytes of a member's local header: fields as long as the directory's, plus padding to 64 bytes."""
     return 30 + len(member.path.encode("utf-8", "replace")) + 96
 
 
 def read_member_starts(members: Sequence[Member], length: int) -> Steps[list[tuple[int, bytes] | Malformed]]:
-    """Where each member's content starts in the file, and its first `length` bytes, unchecked, or what is wrong.
+    """Return each member's start in the file and its first `length` bytes, unchecked, or what is wrong.
 
     One read for each member in one step.
     """
-    # The local header's fields are about as long as the directory's; what turns out to be missing is read after it.
+    # The local header's fields are about as long as the directory's; read what is missing afterwards.
     ahead = [_header_length(member) + min(member.compressed, length) for member in members]
     needs = tuple(Need(member.header, ahead[n]) for n, member in enumerate(members))
     answers = (yield needs) if needs else ()

@@ -1,7 +1,7 @@
-"""zstd streams (RFC 8878): decompressed in pieces, and entered where a frame begins.
+"""Decompresses zstd streams (RFC 8878) in pieces, from the start of any frame.
 
-A frame can't be entered in its middle. What many frames or a seek table (zstd's contrib/seekable_format) make cheap, a
-single frame does not: a file in it needs all of the stream before it.
+A frame can't be entered in the middle. Many frames or a seek table (zstd's contrib/seekable_format) make single files
+cheap to read; in a single frame, a file needs all of the stream before it.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from kittui.errors import Malformed
 from kittui.formats.need import Feed, Need, Steps, fetch, fetch_exactly
 
 WINDOW_LIMIT = 128 * 1024 * 1024
-"""Bytes of memory a frame may ask for, the limit of the zstd program itself."""
+"""Maximum memory in bytes that a frame may ask for, as in the zstd program."""
 PIECE = 128 * 1024
 """Bytes of output that are in memory at once."""
 POINTS = 16 * 1024
-"""Frames, and marks between them, that an index holds at most; they are thinned out above."""
+"""Maximum frames, and marks between them, in an index; above it they are thinned out."""
 NEAR = 256 * 1024
-"""Bytes of output between frames that are told apart: nearer ones are entered at the first."""
+"""Minimum bytes of output between frames in an index: closer ones are entered at the first."""
 _MARK = 256 * 1024
 """Bytes of input between marks, at first."""
 _SMALL_BLOCKS = 64
-"""Bytes a block has on average at least in a stream whose frames are looked for."""
+"""Minimum average bytes per block; below it, looking for frames is not worth it."""
 _FRAME, _SKIPPABLE, _TABLE, _TABLE_END = 0xFD2FB528, 0x184D2A50, 0x184D2A5E, 0x8F92EAB1
 _TABLE_LIMIT = 64 * 1024 * 1024
 
 
 class FrameWalk:
-    """Where the frames of a stream end, from the headers of their blocks alone; nothing is decompressed."""
+    """Finds where the frames of a stream end, from block headers alone; nothing is decompressed."""
 
     def __init__(self) -> None:
         self.ends: list[int] = []
-        """Bytes of input at which a frame, or what may be skipped between two, ends; the newest ones last."""
+        """Input offsets at which a frame, or a skippable one, ends; the newest ones last."""
         self.last = 0
         """The last of them, or 0."""
         self.lost = False
-        """Whether the walk was given up: the stream is none, or of too many blocks."""
+        """Whether the walk was given up: the stream is not zstd, or has too many blocks."""
 
     def steps(self) -> Steps[None]:
-        """Walk to the stream's end; what is not a zstd ends the walk."""
+        """Walk to the stream's end; anything that is not zstd ends the walk."""
         at = blocks = 0
         while True:
             head = yield from fetch(at, 8)
@@ -96,7 +96,7 @@ def _header_length(descriptor: int) -> int:
 
 
 class ZstdIndex:
-    """Where frames begin, and how much output there is after how much input, in bytes: for entering a stream."""
+    """Where frames begin, and how much output precedes them, in bytes: for entering a stream."""
 
     def __init__(self, size: int, output: int, frames: Iterable[tuple[int, int]], marks: Iterable[tuple[int, int]]):
         """`frames` and `marks` are places in the input and in the output, ascending; the first frame is (0, 0)."""
@@ -109,11 +109,11 @@ class ZstdIndex:
 
     @property
     def frames(self) -> int:
-        """Frames that are told apart."""
+        """The number of frames in the index."""
         return len(self._frames[0])
 
     def stretch(self, offset: int, length: int) -> tuple[Need, int]:
-        """The input that a stretch of the output needs, and where in the output it begins."""
+        """Return the input needed for a stretch of the output, and where its output begins."""
         inputs, outputs = self._frames
         first = max(0, bisect_right(outputs, offset) - 1)
         last = bisect_left(self._ends[1], min(offset + length, self.output))
@@ -121,7 +121,7 @@ class ZstdIndex:
         return Need(inputs[first], max(0, end - inputs[first])), outputs[first]
 
     def lead(self, offset: int, length: int) -> int:
-        """Bytes of output at most between the beginning of a frame and any place of a stretch in it."""
+        """Maximum bytes of output between a frame's start and any place of a stretch in it."""
         outputs = self._frames[1]
         first = max(0, bisect_right(outputs, offset) - 1)
         last = bisect_left(outputs, offset + max(1, length))
@@ -129,14 +129,14 @@ class ZstdIndex:
         return max(after - before for before, after in pairwise(begins))
 
     def dump(self) -> bytes:
-        """As bytes, for a cache."""
+        """Serialize to bytes, for a cache."""
         arrays = (*self._frames, *self._ends)
         head = struct.pack("<4Q", self.size, self.output, len(arrays[0]), len(arrays[2]))
         return head + b"".join(part.tobytes() for part in arrays)
 
     @classmethod
     def load(cls, content: bytes) -> ZstdIndex:
-        """What `dump` wrote; raises Malformed for anything else."""
+        """Read what `dump` wrote; raises Malformed for anything else."""
         try:
             size, output, frames, ends = struct.unpack_from("<4Q", content)
             if len(content) != 32 + 16 * (frames + ends) or not frames or not ends:
@@ -167,7 +167,7 @@ class _Sink(io.RawIOBase):
 
 
 class Unzstd:
-    """Decompresses zstd pushed in pieces, several frames behind each other too, into a sink in bounded pieces."""
+    """Decompresses zstd that is pushed in pieces into a sink, in bounded pieces; handles consecutive frames."""
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
         self._sink = _Sink(sink)
@@ -183,7 +183,7 @@ class Unzstd:
         """Take one more piece of input; raises Malformed, and whatever the sink raises."""
         self._feed.push(piece)
         start, seen, ends = 0, 0, self._walk.ends
-        # Up to a frame's end the decoder gives all its output, so that both places are known there.
+        # At a frame's end the decoder has returned all its output, so both offsets are known there.
         while seen < len(ends) and ends[seen] <= self._input + len(piece) - start:
             start += self._write(piece[start : start + ends[seen] - self._input])
             self._frames.add(self._input, self._sink.output)
@@ -201,20 +201,20 @@ class Unzstd:
         return len(piece)
 
     def close(self) -> None:
-        """Raise Malformed where nothing was there, and where the last frame ended early."""
+        """Raise Malformed if there was nothing, or if the last frame ended early."""
         if not self._input:
             raise Malformed("the zstd stream is empty")
         if not self._walk.lost and self._walk.last != self._input:
             raise Malformed("the zstd stream ends early")
 
     def index(self) -> ZstdIndex:
-        """What was learnt of the stream that was pushed."""
+        """The index of the stream that was pushed."""
         frames = [(0, 0), *(place for place in self._frames.places if 0 < place[0] < self._input)]
         return ZstdIndex(self._input, self._sink.output, frames, self._marks.places)
 
 
 class _Points:
-    """Places in input and output, at least so far apart, and never more than POINTS."""
+    """Pairs of input and output offsets, spaced apart, and never more than POINTS."""
 
     def __init__(self, spacing: int, *, by_output: bool) -> None:
         self.places: list[tuple[int, int]] = []
@@ -233,7 +233,7 @@ class _Points:
 
 
 def read_seek_table(size: int) -> Steps[ZstdIndex | None]:
-    """The index that a stream of `size` bytes has at its end, None where it has none or one that does not fit it."""
+    """Read the seek table at the end of a stream of `size` bytes; None if it is missing or does not fit."""
     if size < 17:
         return None
     tail = yield from fetch(size - 9, 9)
