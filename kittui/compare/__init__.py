@@ -1,1 +1,1 @@
-"""What changed between two versions of something: pure algorithms from values to values, without IO."""
+"""Finds what changed between two versions of something: pure functions over values, without IO."""

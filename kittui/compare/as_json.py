@@ -1,4 +1,4 @@
-"""A comparison as the JSON document of `kittui diff --json`."""
+"""Writes a comparison as the JSON document of `kittui diff --json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kittui.formats.exact_json import Number
 
 
 def to_json(comparison: Comparison, review: Review | None = None) -> dict[str, Any]:
-    """Every part of a comparison. Numbers that JSON has no form for (NaN, infinities) become text."""
+    """Convert every part of a comparison. Numbers that JSON can't express (NaN, infinities) become text."""
     return {
         "identical": comparison.identical,
         "identity": comparison.identity,
@@ -47,9 +47,9 @@ def to_json(comparison: Comparison, review: Review | None = None) -> dict[str, A
 
 
 def plain(value: Any) -> Any:
-    """A value that JSON can hold."""
+    """Convert a value to one that JSON can hold."""
     if isinstance(value, Number):
-        # A number that JSON readers would round is given as its text.
+        # Write a number that JSON readers would round as text.
         return float(value) if Number(repr(float(value))) == value else value.text
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)

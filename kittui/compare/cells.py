@@ -1,4 +1,4 @@
-"""Rows as they are kept: long cells cut to what differs, with the differences inside of their JSON."""
+"""Shortens rows: long cells are cut to what differs, and differences inside their JSON are added."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from kittui.formats.exact_json import json_text, parse_json
 from kittui.formats.tables import shown_cell
 
 CELL_LIMIT = 2_000
-"""Characters of a cell that are kept: those around what differs."""
+"""Characters kept of a cell, around what differs."""
 _MOST = 2 * CELL_LIMIT
-"""Characters of an excerpt at most: it has what it takes to see a difference, and some words around."""
+"""Maximum characters of an excerpt: a difference and a few words around it."""
 _VALUES = 50
-"""Differences inside of one row's JSON that are kept."""
+"""Maximum differences kept inside one row's JSON."""
 _PARSED = 1024 * 1024
-"""Characters of a cell up to which its JSON is compared by value."""
+"""Cells up to this many characters are compared by their JSON values."""
 
 
 def cut_row(row: Row, names: Sequence[str], json: bool) -> Row:
-    """A row whose long cells are cut to what differs, with the differences inside of its JSON."""
+    """Cut a row's long cells to what differs, and add the differences inside its JSON."""
     values: list[ValueChange] = []
     a, b = list(row.a or ()), list(row.b or ())
     for at in row.changed:
@@ -51,7 +51,7 @@ def _cut(cell: str | None, json: bool) -> str | None:
 
 
 def _inside(name: str, a: str, b: str) -> Sequence[ValueChange]:
-    """What differs between two cells that hold JSON lists or maps."""
+    """Find what differs between two cells that hold JSON lists or maps."""
     if a[:1] not in ("[", "{") or b[:1] not in ("[", "{") or max(len(a), len(b)) > _PARSED:
         return ()
     try:

@@ -1,6 +1,6 @@
-"""The values that comparisons give: one shape for the interface, JSON, Markdown and HTML.
+"""The results of comparisons: the same values for the interface, JSON, Markdown and HTML.
 
-All texts are raw (bytes that are no UTF-8 as surrogates): they are cleaned where they meet a terminal.
+All texts are raw (bytes that are not UTF-8 as surrogates); they are cleaned before they reach a terminal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from operator import add
 from typing import Any, Literal
 
 Status = Literal["same", "added", "removed", "changed", "moved", "repacked", "not_compared"]
-"""`repacked` is the same content in other packaging; `not_compared` was not read, and is never called same."""
+"""`repacked` is the same content in different packaging; `not_compared` was not read, and is never called same."""
 
 MARKS: dict[Status, str] = {
     "same": " ",
@@ -27,7 +27,7 @@ MARKS: dict[Status, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ValueChange:
-    """A value of a Kitfile, an annotation or a model file's metadata; the side where it is missing holds None."""
+    """A value of a Kitfile, an annotation or a model file's metadata; a side without it holds None."""
 
     path: str
     status: Status
@@ -47,7 +47,7 @@ class LayerSide:
     index: int = 0
     """Its place in the manifest, from 0."""
     role: str = ""
-    """What it is for a model, where artifacts of two kinds are compared; it then counts instead of the type."""
+    """Its role for a model, if artifacts of two kinds are compared; then it counts instead of the type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ class FileSide:
     oid: str = ""
     """The sha256 of the content that a Git LFS pointer stands for."""
     note: str = ""
-    """What there is to say of it beside that."""
+    """A remark."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A file of either side; `path_a` is where a moved one was, `note` is a remark."""
+    """A file of either side; `path_a` is a moved file's old path, `note` is a remark."""
 
     layer_type: str
     path: str
@@ -91,7 +91,7 @@ class FileChange:
     path_a: str | None = None
     note: str = ""
     layer: int = 0
-    """The place of its layer in `Comparison.layers`."""
+    """The index of its layer in `Comparison.layers`."""
 
 
 Op = Literal[" ", "-", "+"]
@@ -105,14 +105,14 @@ class Line:
     text: str
     words: tuple[tuple[int, int], ...] = ()
     note: str = ""
-    """What can't be seen: another line end, no newline at the end of the file, how long the line is in full."""
+    """What can't be seen: a different line end, no newline at the end of the file, the line's full length."""
     cut: bool = False
-    """Whether it is an excerpt around what differs."""
+    """Whether it is only an excerpt around what differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Changed lines with their context; starts are line numbers from 1 (0 where a side has no line there)."""
+    """Changed lines with their context; starts are line numbers from 1 (0 if a side has no line there)."""
 
     a_start: int
     a_count: int
@@ -120,14 +120,14 @@ class Hunk:
     b_count: int
     lines: tuple[Line, ...]
     section: str = ""
-    """The notebook cell it is in."""
+    """The notebook cell that it is in."""
     output: bool = False
-    """Whether it is of what a cell printed."""
+    """Whether it is in a cell's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table that is on one side only, or whose kind of values is another."""
+    """A table column that is only on one side, or whose kind of values changed."""
 
     name: str
     status: Status
@@ -150,12 +150,12 @@ class Row:
     b: tuple[str | None, ...] | None
     changed: tuple[int, ...] = ()
     values: tuple[ValueChange, ...] = ()
-    """What differs inside of changed cells that hold JSON, by path from the column's name."""
+    """What differs inside changed cells that hold JSON, by path from the column's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows compared by key, or by their order where no key is evident. `rows` may be fewer than the counts say."""
+    """Rows compared by key, or by their order if no key is evident. `rows` may be fewer than the counts say."""
 
     names: tuple[str, ...]
     key: str | None
@@ -184,12 +184,12 @@ class TextChange:
     """Hunks left out because there were too many."""
     added: int | None = None
     removed: int | None = None
-    """Lines over all of a file that was too large for all of its hunks; None: count those of the hunks."""
+    """Changed lines in a file too large to keep all hunks; None: count those of the hunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Numbers on two tensors of equal shape, as sums, so that those of several tensors can be added up.
+    """Statistics on two tensors of equal shape, as sums, so that several tensors can be added up.
 
     Differences are b - a in double precision, over the pairs where both are finite. `changed` counts elements whose
     bits differ (for tensors of two types: whose values do). The sums are None for types that are not decoded.
@@ -220,7 +220,7 @@ class Figures:
 
     @property
     def relative_norm(self) -> float | None:
-        """‖b-a‖ / ‖a‖; None where nothing was decoded, or a is all zeros and b is not."""
+        """‖b-a‖ / ‖a‖; None if nothing was decoded, or if a is all zeros and b is not."""
         if self.squares_diff is None or self.squares_a is None:
             return None
         if self.squares_a == 0:
@@ -228,7 +228,7 @@ class Figures:
         return float((self.squares_diff / self.squares_a) ** 0.5)
 
     def __add__(self, other: Figures) -> Figures:
-        """The figures of two tensors taken as one."""
+        """Add up the figures of two tensors."""
         return Figures(
             self.count + other.count,
             self.changed + other.changed,
@@ -249,9 +249,9 @@ def _join(combine: Callable[[float, float], float], a: float | None, b: float | 
 
 @dataclass(frozen=True, slots=True)
 class TensorSide:
-    """A tensor as a header describes it; `offset` and `size` are bytes in its file.
+    """A tensor as described in a header; `offset` and `size` are bytes in its file.
 
-    `elsewhere`: its bytes are in another file that could not be found, so that equal files say nothing of them.
+    `elsewhere`: its bytes are in another file that could not be found, so equal files say nothing about them.
     """
 
     name: str
@@ -267,9 +267,9 @@ TensorNature = Literal["", "reshaped", "recast", "values"]
 
 @dataclass(frozen=True, slots=True)
 class TensorChange:
-    """A tensor of either side, by b's file where it has it; `file_a` is where a moved one was.
+    """A tensor of either side, by b's file if b has it; `file_a` is a moved tensor's old file.
 
-    `nature` says what kind of change; `note` holds a sampled answer in words.
+    `nature` is the kind of change; `note` states a sampled result in words.
     """
 
     file: str
@@ -295,7 +295,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LayerDetail:
-    """What was found inside one pair of layers."""
+    """The differences inside one pair of layers."""
 
     files: tuple[FileChange, ...] = ()
     texts: tuple[TextChange, ...] = ()

@@ -1,4 +1,4 @@
-"""A whole comparison of two versions, as far as it has come."""
+"""A whole comparison of two versions, possibly still incomplete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Identity = Literal["identical", "repacked", "different"]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One side. `tags` are those known to point at the digest, `size` bytes of config and layers."""
+    """One side. `tags` are those known to point to the digest, `size` bytes of config and layers."""
 
     reference: str
     digest: str
@@ -47,11 +47,11 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is known so far. `complete` once no level is under way.
+    """What is known so far. `complete` once nothing is being read.
 
     `unread` is bytes of both sides' differing layers that reading all values would take; `notes` are sentences on the
-    pair as a whole; `metadata` comes with the file it is of. `verified` is false while anything is from ranged reads.
-    `doing` names the step under way, `done` of `total` bytes are its progress where that is known (total 0: it is not).
+    pair as a whole; `metadata` comes with the file it is of. `verified` is false while anything comes from ranged
+    reads. `doing` names the current step, `done` of `total` bytes its progress (total 0: unknown).
     """
 
     a: Version
@@ -77,7 +77,7 @@ class Comparison:
 
     @property
     def identical(self) -> bool:
-        """Whether both are one manifest."""
+        """Whether both are the same manifest."""
         return self.identity == "identical"
 
     @property
@@ -86,7 +86,7 @@ class Comparison:
         return sum(1 for layer in self.layers if layer.status in ("same", "moved", "repacked"))
 
     def counts(self) -> Mapping[str, Mapping[Status, int]]:
-        """How many entries of each part have each status."""
+        """The number of entries of each part with each status."""
         return {
             "Kitfile": Counter(change.status for change in self.kitfile),
             "annotations": Counter(change.status for change in self.annotations),

@@ -1,4 +1,4 @@
-"""Which comparison fits a file, and what it finds: a notebook's cells, a table's rows, a text's lines, or bytes."""
+"""Compares files in the way that fits them: a notebook's cells, a table's rows, a text's lines, or bytes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kittui.formats.tables import table_suffix
 from kittui.formats.text import decode, sniff
 
 WIDE = 300
-"""Characters of a changed line of JSON from which on its values are compared, too."""
+"""In changed JSON lines of this many characters or more, values are compared too."""
 JSON_VALUES = 500_000
-"""Values of a document that are compared."""
+"""Maximum values of a document that are compared."""
 LINES = 200_000
-"""Lines of a text that are aligned as a whole."""
+"""Maximum lines of a text that are aligned as a whole."""
 VALUES_LIMIT = 5_000
-"""Values of one document that are kept."""
+"""Maximum differing values kept of one document."""
 BINARY_SUFFIXES = frozenset(
     {
         *("bin", "safetensors", "gguf", "ggml", "onnx", "pt", "pth", "ckpt", "h5", "pb", "tflite", "npy", "npz"),
@@ -33,17 +33,17 @@ BINARY_SUFFIXES = frozenset(
         *("mcpb", "db", "sqlite"),
     }
 )
-"""Files with these suffixes are not taken for text before their bytes are seen."""
+"""Files with these suffixes do not count as text until their bytes are read."""
 
 
 def may_be_text(path: str) -> bool:
-    """Whether a file's name leaves it possible that it is text."""
+    """Whether a file may be text, by its name."""
     name = path.rpartition("/")[2]
     return "." not in name or name.rpartition(".")[2].lower() not in BINARY_SUFFIXES
 
 
 def compare_contents(path: str, a: bytes | None, b: bytes | None, rules: LineRules = AS_EVER) -> TextChange | None:
-    """What differs between two versions of a file, None where there is nothing to tell; a side without it is None."""
+    """Compare two versions of a file; None if there is nothing to report. A side without the file is None."""
     old, new = a or b"", b or b""
     if old == new:
         return None
@@ -72,7 +72,7 @@ def compare_contents(path: str, a: bytes | None, b: bytes | None, rules: LineRul
 
 
 def _notebooks(path: str, a: bytes | None, b: bytes | None, rules: LineRules) -> TextChange | None:
-    """What differs between notebooks by cell, where anything does."""
+    """Compare notebooks by cell, if they differ."""
     if not path.lower().endswith(".ipynb"):
         return None
     from kittui.compare.notebooks import compare_notebooks
@@ -89,7 +89,7 @@ def _side(content: bytes, pointer: Pointer | None) -> FileSide:
 
 
 def _compare_tables(path: str, kind: str, a: bytes, b: bytes, rules: LineRules) -> TextChange:
-    """Rows if both are tables, with remarks about their texts; lines if no row differs."""
+    """Compare rows if both are tables, with remarks about their texts; lines if no row differs."""
     from kittui.compare.tables import SAME_ROWS, UNCLOSED, compare_tables, read_table
 
     encodings = sniff(a, zeros=True), sniff(b, zeros=True)
@@ -114,7 +114,7 @@ def _compare_tables(path: str, kind: str, a: bytes, b: bytes, rules: LineRules) 
 
 
 def _compare_json(path: str, a: bytes, b: bytes, rules: LineRules) -> TextChange:
-    """Lines, and the values that differ where lines are too long to be read: JSON on one line is compared by value."""
+    """Compare lines, and values if lines are too long to be read: JSON on one line is compared by value."""
     text = compare_texts(path, a, b, rules)
     changed = (line for hunk in text.hunks for line in hunk.lines if line.op != " ")
     if text.kind != "text" or not any(line.cut or len(line.text) > WIDE for line in changed):
@@ -134,7 +134,7 @@ def _compare_json(path: str, a: bytes, b: bytes, rules: LineRules) -> TextChange
 
 
 def comparable(a: TensorSide, b: TensorSide) -> bool:
-    """Whether the values of two tensors can be put side by side: one shape, and one type or two that are numbers."""
+    """Whether two tensors' values can be compared: equal shapes, and equal or two numeric types."""
     if a.shape != b.shape or not a.size or not b.size:
         return False
     if a.dtype == b.dtype:
@@ -148,7 +148,7 @@ def comparable(a: TensorSide, b: TensorSide) -> bool:
 
 
 def judge_values(change: TensorChange, meter: Meter) -> TensorChange:
-    """The change of a tensor all of whose values went through a meter."""
+    """The change of a tensor whose values were all metered."""
     figures = meter.figures()
     if change.nature in ("reshaped", "recast"):
         return replace(change, figures=figures)
@@ -158,7 +158,7 @@ def judge_values(change: TensorChange, meter: Meter) -> TensorChange:
 
 
 def compare_values(changes: Sequence[TensorChange], a: bytes, b: bytes) -> tuple[TensorChange, ...]:
-    """Tensors of two small model files that are in memory whole."""
+    """Compare the tensors of two small model files in memory."""
     return tuple(_values(change, a, b) for change in changes)
 
 

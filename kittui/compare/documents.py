@@ -1,4 +1,4 @@
-"""Structural differences of documents: nested maps and lists, as Kitfiles and JSON hold them."""
+"""Compares documents of nested maps and lists, such as Kitfiles and JSON, by structure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _DEPTH = 200
 
 
 def compare_documents(a: Any, b: Any, path: str = "") -> tuple[ValueChange, ...]:
-    """What differs between two documents, in a's order and then b's additions.
+    """Compare two documents; results are in a's order, then b's additions.
 
-    Maps are compared by key; lists of maps by `name`, else `path`, else `id` where that tells them apart, other lists
-    by their values. Paths read `model.parameters.lr`, `datasets[training].path`, `authors[0]`. Numbers of equal value
-    and other type (1 and 1.0) differ, as do true and 1. Below 200 levels documents are compared whole.
+    Maps are compared by key; lists of maps by `name`, else `path`, else `id` if that is unique, other lists by their
+    values. Paths read `model.parameters.lr`, `datasets[training].path`, `authors[0]`. Numbers of equal value and other
+    type (1 and 1.0) differ, as do true and 1. Below 200 levels, documents are compared whole.
     """
     found: list[ValueChange] = []
     _compare(path, a, b, found, 0)
@@ -28,7 +28,7 @@ def compare_documents(a: Any, b: Any, path: str = "") -> tuple[ValueChange, ...]
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """Equality of JSON values that tells true from 1 and 1 from 1.0."""
+    """Whether two JSON values are equal, distinguishing true from 1 and 1 from 1.0."""
     if type(a) is not type(b):
         return False
     if isinstance(a, Mapping):
@@ -41,7 +41,7 @@ def same_value(a: Any, b: Any) -> bool:
 
 
 def change_in_percent(a: Any, b: Any) -> float | None:
-    """How much a number changed, in percent of the first; None where that means nothing (no numbers, from zero)."""
+    """The change of a number in percent of the first; None if meaningless (no numbers, from zero)."""
     for value in (a, b):
         if isinstance(value, bool) or not isinstance(value, int | float | Number):
             return None
@@ -83,7 +83,7 @@ def _compare(path: str, a: Any, b: Any, found: list[ValueChange], depth: int) ->
 
 
 def _is_entries(value: Any) -> bool:
-    """A list of maps: where a side has none, each of the other's entries is told by its name."""
+    """Whether these are lists of maps: if one side is missing, the other's entries are still shown by name."""
     return isinstance(value, list) and bool(value) and all(isinstance(entry, Mapping) for entry in value)
 
 
@@ -115,7 +115,7 @@ def _lists(path: str, a: Sequence[Any], b: Sequence[Any], found: list[ValueChang
 
 
 def _values(path: str, a: Sequence[Any], b: Sequence[Any], found: list[ValueChange]) -> None:
-    """Lists of plain values: aligned, so that one more at the front is one addition."""
+    """Compare lists of plain values by aligning them, so that one more at the front is one addition."""
     start_a = start_b = 0
     keys_a, keys_b = [_key(x) for x in a], [_key(x) for x in b]
     for block_a, block_b, size in [*matching_blocks(keys_a, keys_b), (len(a), len(b), 0)]:
@@ -138,7 +138,7 @@ def _key(value: Any) -> str:
 
 
 def _identity(a: Sequence[Any], b: Sequence[Any]) -> str | None:
-    """The field that tells the maps of both lists apart; unnamed entries fall back to the next field one by one."""
+    """The field that identifies the maps of both lists; entries without it fall back to the next field."""
     if not (a or b) or not all(isinstance(x, Mapping) for x in (*a, *b)):
         return None
     for field in _IDENTITIES:
@@ -167,7 +167,7 @@ def _text(entry: Any, field: str) -> str:
 
 
 def values_by_path(document: Any) -> dict[str, Any]:
-    """Every value of a document, inner ones too, by the path that a comparison would give it."""
+    """Every value of a document, including inner ones, by its path in a comparison."""
     found: dict[str, Any] = {}
     waiting: list[tuple[str, Any, int]] = [("", document, 0)]
     while waiting:

@@ -1,4 +1,4 @@
-"""Where two texts differ, and as much of both as shows it."""
+"""Finds where two texts differ, and cuts excerpts that show it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import AnyStr, NamedTuple
 from kittui.compare.lines import Block, matching_blocks
 
 AROUND = 60
-"""Characters of context around what differs in a text that is cut."""
+"""Characters of context around a difference in a shortened text."""
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _IN_WORD = re.compile(r"\w\w")
 _WORD = 40
-"""Characters by which a difference is widened at most, so that whole words are marked."""
+"""Maximum characters by which a difference is widened to whole words."""
 _TOKENS = 200_000
-"""Tokens of each side that are aligned at most."""
+"""Maximum tokens of each side that are aligned."""
 _CHARACTERS = 1_000_000
 
 Gap = tuple[int, int, int, int]
@@ -25,7 +25,7 @@ Words = tuple[tuple[int, int], ...]
 
 
 def first_difference(a: AnyStr, b: AnyStr) -> int:
-    """The offset of the first character or byte that differs; the shorter length where one is the other's beginning."""
+    """The offset of the first character or byte that differs; the shorter length if one is a prefix of the other."""
     low, high = 0, min(len(a), len(b))
     while low < high:
         middle = (low + high + 1) // 2
@@ -37,7 +37,7 @@ def first_difference(a: AnyStr, b: AnyStr) -> int:
 
 
 def last_difference(a: AnyStr, b: AnyStr, start: int = 0) -> int:
-    """How many characters or bytes at the end are the same, leaving at least the first `start` of each."""
+    """How many characters or bytes at the end are equal, without the first `start` of each."""
     low, high = 0, min(len(a), len(b)) - start
     while low < high:
         middle = (low + high + 1) // 2
@@ -49,7 +49,7 @@ def last_difference(a: AnyStr, b: AnyStr, start: int = 0) -> int:
 
 
 def between(blocks: Sequence[Block], length_a: int, length_b: int) -> list[Gap]:
-    """What matching blocks leave: stretches that were replaced."""
+    """The stretches between matching blocks, which were replaced."""
     gaps = []
     at_a = at_b = 0
     for start_a, start_b, size in [*blocks, (length_a, length_b, 0)]:
@@ -62,7 +62,7 @@ def between(blocks: Sequence[Block], length_a: int, length_b: int) -> list[Gap]:
 def differences(a: str, b: str, *, aligned: bool = True) -> list[Gap]:
     """The stretches in which two texts differ: one from the first to the last difference unless `aligned`.
 
-    Aligned ones are told word by word, where the texts are not too long for that.
+    If `aligned`, they are found word by word, unless the texts are too long for that.
     """
     whole = _trimmed(a, b, (0, len(a), 0, len(b)))
     a_from, a_to, b_from, b_to = whole
@@ -79,7 +79,7 @@ def differences(a: str, b: str, *, aligned: bool = True) -> list[Gap]:
 
 
 def _trimmed(a: str, b: str, gap: Gap) -> Gap:
-    """A gap without what both sides begin and end with; words stay whole unless they are very long."""
+    """Trim a gap's common start and end; words stay whole unless they are very long."""
     a_from, a_to, b_from, b_to = gap
     one, other = a[a_from:a_to], b[b_from:b_to]
     start = first_difference(one, other)
@@ -107,7 +107,7 @@ def _places(tokens: Sequence[str], start: int) -> list[int]:
 
 
 class Excerpt(NamedTuple):
-    """A part of each of two texts that holds what differs; `words` are the stretches that do."""
+    """A part of each of two texts around what differs; `words` are the differing stretches."""
 
     a: str
     b: str
@@ -123,7 +123,7 @@ def excerpt(a: str, b: str, room: int, gaps: Sequence[Gap] | None = None) -> Exc
     for number, (a_from, a_to, b_from, b_to) in enumerate(gaps):
         if number and max(one.size, other.size) > room:
             break
-        # What lies between two gaps is the same on both sides.
+        # Text between two gaps is the same on both sides.
         one.same(a_from, around)
         other.same(b_from, around)
         longest = max(around, room - max(one.size, other.size))
@@ -147,7 +147,7 @@ class _Side:
         self.size += len(part)
 
     def same(self, until: int, around: int) -> None:
-        """Pass over text that both sides share, but for its ends."""
+        """Skip text that both sides share, except for its ends."""
         lead = around if self._at else 0
         if until - self._at > lead + around + 1:
             self._put(self._text[self._at : self._at + lead] + "…")
@@ -156,7 +156,7 @@ class _Side:
         self._at = until
 
     def changed(self, until: int, room: int) -> None:
-        """Add a stretch that differs from its beginning on, or as much of it as there is room for."""
+        """Add a differing stretch from its beginning, or as much of it as fits."""
         if until == self._at:
             return
         part = self._text[self._at : until]
@@ -171,7 +171,7 @@ class _Side:
 
 
 def shortened(a: str, b: str, room: int) -> tuple[str, str]:
-    """Two texts cut to some `room` characters, so that what differs can be seen."""
+    """Cut two texts to about `room` characters so that what differs is visible."""
     if len(a) <= room and len(b) <= room:
         return a, b
     cut = excerpt(a, b, room)

@@ -1,4 +1,4 @@
-"""What two stretches of tensor bytes differ in, as numbers, by numpy.
+"""Computes difference statistics of two stretches of tensor bytes, with numpy.
 
 Types are named as in safetensors (https://github.com/huggingface/safetensors#format) and GGUF
 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Values are little-endian; a > in front says otherwise.
@@ -29,12 +29,12 @@ _ALIASES = {
 _TABLES_8 = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}
 _NIBBLES = {"F4", "I4", "U4"}
 PIECE = 1024 * 1024
-"""Bytes that are worked on at once: small enough for the processor's cache."""
+"""Bytes processed at once: small enough for the processor's cache."""
 
 
 @cache
 def block(dtype: str) -> int:
-    """Bytes of a block of one of GGUF's packed types, 0 for other types: their blocks are compared, not the values."""
+    """Bytes per block of GGUF's packed types, whose blocks are compared instead of values; 0 for other types."""
     from kittui.formats.gguf import QUANTISATIONS
 
     name = _plain(dtype)
@@ -68,13 +68,13 @@ def decodes(dtype: str) -> bool:
 
 
 def per_width(dtype: str) -> int:
-    """Elements in `width` bytes: two for types of four bits, one else (a block counts as one)."""
+    """Elements in `width` bytes: two for 4-bit types, else one (a block counts as one)."""
     return 2 if _plain(dtype) in _NIBBLES else 1
 
 
 @cache
 def find_numpy() -> ModuleType:
-    """numpy, whose import takes longer than comparing a small model: it waits for the first values."""
+    """Import numpy on first use: its import takes longer than comparing a small model."""
     import numpy
 
     return numpy
@@ -102,7 +102,7 @@ class Meter:
 
     @property
     def numeric(self) -> bool:
-        """Whether values are decoded, so that there is more to tell than how much changed."""
+        """Whether values are decoded, so that more than the changed share can be reported."""
         return decodes(self.dtype_a) and decodes(self.dtype_b)
 
     def feed(self, a: memoryview, b: memoryview) -> None:
@@ -121,12 +121,12 @@ class Meter:
                 self.changed += _blocks_changed(part_a, part_b, unit_a)
             else:
                 numpy = find_numpy()
-                # Signalling NaNs and sums that overflow are no news here.
+                # Signalling NaNs and overflowing sums need no warning here.
                 with numpy.errstate(over="ignore", invalid="ignore"):
                     self._feed(numpy, part_a, part_b)
 
     def feed_equal(self, side: memoryview) -> None:
-        """Take the next stretch of a, of which b holds the very same bytes: cheaper than `feed`."""
+        """Take the next stretch of a if b holds the same bytes: cheaper than `feed`."""
         unit, each = width(self.dtype_a), per_width(self.dtype_a)
         elements = len(side) // unit * each
         self.count += elements

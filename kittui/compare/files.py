@@ -1,4 +1,4 @@
-"""Files of two layers: added, removed, changed, moved, or not compared for want of reading."""
+"""Compares the files of two layers: added, removed, changed, moved, or not compared because they were not read."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def compare_files(
     layer: int = 0,
     proved: Mapping[str, bool] | None = None,
 ) -> tuple[FileChange, ...]:
-    """What became of each path, in b's order with removed ones where they stood.
+    """Compare each path; results are in b's order, with removed ones at their old places.
 
-    Contents are told by their digests, or by `proved`, which says of paths that were compared whether both sides are
-    equal; of equal size and not read on both sides is `not_compared`. Folders count only
-    where their mode changed, or where they are empty. Of a path that is listed twice the last one counts, as in tar.
+    Contents are compared by digest, or by `proved`, which says for compared paths whether both sides are equal; files
+    of equal size that were not both read are `not_compared`. Folders count only if their mode changed, or if they are
+    empty. If a path is listed twice, the last one counts, as in tar.
     """
     first = {entry.path: entry for entry in a}
     second = {entry.path: entry for entry in b}
@@ -51,7 +51,7 @@ def compare_files(
 
 
 def assess(a: FileSide, b: FileSide, proved: bool | None = None) -> tuple[Status, str]:
-    """What became of one path, and why; `proved` says whether the contents are equal, where they were compared."""
+    """Assess one path's change; `proved` says whether the contents are equal, if they were compared."""
     notes = []
     status: Status = "same"
     if a.kind != b.kind:
@@ -78,7 +78,7 @@ def assess(a: FileSide, b: FileSide, proved: bool | None = None) -> tuple[Status
 
 
 def _pointers(a: FileSide, b: FileSide) -> tuple[Status, str]:
-    """Two files of which one at least is a Git LFS pointer: what counts is the content that is stood for."""
+    """Compare two files, of which at least one is a Git LFS pointer, by the content that pointers stand for."""
     if a.oid and b.oid:
         if a.oid == b.oid:
             return "same", b.note
@@ -93,10 +93,10 @@ def _pointers(a: FileSide, b: FileSide) -> tuple[Status, str]:
 def find_moves(
     changes: Sequence[FileChange], a: dict[tuple[str, str], str], b: dict[tuple[str, str], str]
 ) -> tuple[FileChange, ...]:
-    """Join a removed and an added file of one content into a moved one, over all layers.
+    """Join removed and added files of equal content into moved ones, over all layers.
 
     `a` and `b` give digests by (layer type, path) for files that were read; empty files never move. Of several
-    candidates the one with the same file name, then the first, is taken.
+    candidates, the one with the same file name is chosen, else the first.
     """
     gone: dict[tuple[str, str], deque[FileChange]] = defaultdict(deque)
     for change in changes:
@@ -134,7 +134,7 @@ def _modes_differ(old: FileChange, new: FileChange) -> bool:
 
 
 def _filled(entries: dict[str, FileSide]) -> set[str]:
-    """The listed folders that something is listed in.
+    """The listed folders that are not empty.
 
     A path may be of a hundred thousand folders: those above it are never put together.
     """

@@ -1,4 +1,4 @@
-"""A comparison as one HTML page that needs nothing else: no scripts, no fetched styles, all text escaped."""
+"""Writes a comparison as one self-contained HTML page: no scripts, no fetched styles, all text escaped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENTRIES = 20_000
 _LINES = 2_000
 """Lines of one file at most."""
 _CELL = 200
-"""Characters of a table's cell, more or less."""
+"""Approximate maximum characters of a table's cell."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c1f24;--paper:#fff;--faint:#667080;--rule:#d9dee6;--add:#e6f4ea;--cut:#fdecea;
@@ -38,7 +38,7 @@ body>details>summary>.m{font-weight:600}.bar{display:inline-block;height:.6em;ba
 
 
 def to_html(comparison: Comparison, review: Review | None = None) -> str:
-    """The report as one page."""
+    """Write the report as one page."""
     a, b = comparison.a, comparison.b
     left = [_ENTRIES]
     body = "".join(_entry(entry, left) for entry in outline(comparison))

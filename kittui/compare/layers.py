@@ -1,4 +1,4 @@
-"""Layers as a multiset, matched by the Kitfile entry they belong to."""
+"""Compares layers as a multiset, matched by their Kitfile entries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TypedLayer = tuple[str, LayerSide]
 
 
 def compare_layers(a: Sequence[TypedLayer], b: Sequence[TypedLayer]) -> tuple[LayerChange, ...]:
-    """Pair the layers of both sides, each used once, and say what became of each pair; in b's order.
+    """Pair the layers of both sides, each used once, and assess each pair; in b's order.
 
-    Pairs are of one type, and first of one path (the equal ones first), then of one digest, then of one content
-    (diffId), then of one file name, then what alone is left of its type on both sides. Layers with a path are
-    matched by it even where another path holds the same bytes; without paths (images) the content decides. Where
-    layers have a role, for artifacts of two kinds, that counts instead of the type, and content before names, which
-    may be made up; what is left is paired by content and file name whatever its role.
+    Pairs have the same type. They are matched by path (equal ones first), then by digest, by content (diffId), by file
+    name, and finally if only one of the type is left on each side. Layers with a path are matched by it even if another
+    path holds the same bytes; without paths (images), the content decides. If layers have a role, for artifacts of two
+    kinds, that counts instead of the type, and content counts before names, which may be generated; the rest is paired
+    by content and file name whatever its role.
     """
     left_a, left_b = list(range(len(a))), list(range(len(b)))
     pairs: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ def _alone(layers: Sequence[TypedLayer], left: Sequence[int]) -> set[str]:
 
 
 def _sort(layer: TypedLayer) -> str:
-    """What has to be alike in both layers of a pair."""
+    """What both layers of a pair must have in common."""
     return layer[1].role or layer[0]
 
 
@@ -81,6 +81,6 @@ def _file_name(layer: TypedLayer) -> str:
 
 
 def _tidy(path: str) -> str:
-    """Kitfile paths that mean the same place: `./data/` is `data`."""
+    """Normalize a Kitfile path: `./data/` becomes `data`."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return "/".join(parts) or (path and ".")

@@ -1,4 +1,4 @@
-"""Aligning two sequences: patience where lines are unique, difflib in small gaps, bounded everywhere."""
+"""Aligns two sequences: patience diff for unique lines, difflib in small gaps, bounded everywhere."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _EFFORT = 4_000_000
 
 
 def matching_blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Block]:
-    """Stretches that both sequences share, in order and maximal; what lies between was replaced.
+    """Find the maximal stretches that both sequences share, in order; what lies between was replaced.
 
-    Equal starts and ends are taken off, elements unique on both sides anchor the rest (patience), and gaps without such
-    anchors are aligned by difflib where they are small; larger ones count as replaced. O(n log n) but for those gaps.
+    Equal starts and ends are stripped, elements unique on both sides anchor the rest (patience), and small gaps without
+    anchors are aligned by difflib; larger ones count as replaced. O(n log n) except for those gaps.
     """
     blocks: list[Block] = []
     gaps = [(0, len(a), 0, len(b))]
@@ -60,7 +60,7 @@ def matching_blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Block]
 def _anchors(
     a: Sequence[Hashable], a_low: int, a_high: int, b: Sequence[Hashable], b_low: int, b_high: int
 ) -> list[tuple[int, int]]:
-    """The longest increasing run of elements that are unique on both sides of a gap."""
+    """Find the longest increasing run of elements that are unique on both sides of a gap."""
     counts_a = Counter(a[a_low:a_high])
     counts_b = Counter(b[b_low:b_high])
     place_b = {b[i]: i for i in range(b_low, b_high) if counts_b[b[i]] == 1 and counts_a.get(b[i]) == 1}

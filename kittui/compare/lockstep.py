@@ -1,4 +1,4 @@
-"""Which parts of two streams can be compared side by side while each is read once, from front to back."""
+"""Chooses which parts of two streams can be compared side by side while each is read once, front to back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Stretch(Generic[Key]):
 
 
 def in_order(stretches: Sequence[Stretch[Key]]) -> tuple[list[Stretch[Key]], list[Stretch[Key]]]:
-    """The heaviest run of stretches that rise in both streams and overlap in neither, and those left out.
+    """Find the heaviest run of stretches that rise in both streams and overlap in neither; also return the others.
 
     O(n log n): over stretches sorted by a, the best run that ends before each one in b (weights are bytes).
     """

@@ -1,4 +1,4 @@
-"""A comparison as Markdown for a merge request: pinned to digests, with nothing of it read as markup."""
+"""Writes a comparison as Markdown for a merge request: pinned to digests, with all content escaped."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from kittui.compare.words import (
 from kittui.terminal import clean
 
 _ROWS = 200
-"""Rows of a table at most; the rest is told as a number."""
+"""Maximum rows of a table; the rest is counted."""
 _LINES = 400
-"""Lines of one file's hunks at most."""
+"""Maximum lines of one file's hunks."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-!|~&@$])")
 
 
 def escape(text: str) -> str:
-    """Text that no Markdown renderer reads as markup, link, mention or HTML."""
+    """Escape text so that no Markdown renderer reads it as markup, link, mention or HTML."""
     return _SPECIAL.sub(r"\\\1", clean(text)).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
 
 
 def code(text: str) -> str:
-    """Text as inline code in a table cell, whatever backticks are in it."""
+    """Write text as inline code in a table cell, even if it contains backticks."""
     text = clean(text).replace("|", "¦") if "|" in text else clean(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
@@ -44,7 +44,7 @@ def code(text: str) -> str:
 
 
 def to_markdown(comparison: Comparison, review: Review | None = None) -> str:
-    """The report. Same parts of both sides are counted, not listed."""
+    """Write the report. Equal parts are counted, not listed."""
     a, b = comparison.a, comparison.b
     lines = [
         f"# {escape(_name(a))} → {escape(_name(b))}",

@@ -1,4 +1,4 @@
-"""What differs in the metadata of two model files, long arrays by their values."""
+"""Compares the metadata of two model files, long arrays by their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kittui.compare.changes import ValueChange
 from kittui.compare.documents import compare_documents, same_value
 
 NAMED = 10
-"""Values of a long array that are named where they differ."""
+"""Maximum differing values that are listed of a long array."""
 _LONG = 64
 
 
@@ -20,7 +20,7 @@ def compare_metadata(
     arrays_a: Mapping[str, Sequence[Any]] | None = None,
     arrays_b: Mapping[str, Sequence[Any]] | None = None,
 ) -> tuple[ValueChange, ...]:
-    """What differs, in a's order; the arrays that are there with all their values are compared value by value."""
+    """Compare metadata, in a's order; arrays with all their values are compared value by value."""
     whole_a, whole_b = arrays_a or {}, arrays_b or {}
     apart = whole_a.keys() & whole_b.keys()
     changes = compare_documents(
@@ -34,7 +34,7 @@ def compare_metadata(
 
 
 def compare_arrays(key: str, a: Sequence[Any], b: Sequence[Any]) -> list[ValueChange]:
-    """The first values that differ by their place, and how many do where that is more."""
+    """List the first differing values by position, and count them if there are more."""
     places = [n for n, (old, new) in enumerate(zip(a, b, strict=False)) if not same_value(old, new)]
     found = [ValueChange(f"{key}[{n}]", "changed", a[n], b[n]) for n in places[:NAMED]]
     if len(a) != len(b):
@@ -45,7 +45,7 @@ def compare_arrays(key: str, a: Sequence[Any], b: Sequence[Any]) -> list[ValueCh
 
 
 def _plain(value: Any) -> Any:
-    """Long lists told by their length and a digest, bytes as text."""
+    """Replace long lists by their length and a digest, and bytes by text."""
     if isinstance(value, list | tuple) and len(value) > _LONG:
         return f"{len(value)} values, sha256 {sha256(repr(value).encode()).hexdigest()[:12]}"
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value

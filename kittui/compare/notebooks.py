@@ -1,4 +1,4 @@
-"""Notebooks compared by cell (nbformat 4: https://nbformat.readthedocs.io/en/latest/format_description.html)."""
+"""Compares notebooks by cell (nbformat 4: https://nbformat.readthedocs.io/en/latest/format_description.html)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from kittui.formats.text import decode, sniff
 
 
 def compare_notebooks(path: str, a: bytes | None, b: bytes | None, rules: LineRules = AS_EVER) -> TextChange | None:
-    """Hunks per cell, of its source and of what it printed, and the metadata; a side without the notebook is None.
+    """Compare each cell's source and output, and the metadata; a side without the notebook is None.
 
-    None where either is not a notebook.
+    Returns None if either is not a notebook.
     """
     encodings = sniff(a or b""), sniff(b or b"")
     if encodings[0] is None or encodings[1] is None:
@@ -63,7 +63,7 @@ def compare_notebooks(path: str, a: bytes | None, b: bytes | None, rules: LineRu
 
 
 def _uncounted(results: Any) -> Any:
-    """Outputs without the numbers of the run that they come from."""
+    """Outputs without their execution counts."""
     if not isinstance(results, list):
         return results
     return [
@@ -75,7 +75,7 @@ def _uncounted(results: Any) -> Any:
 
 
 def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules, came: int = 0) -> list[Hunk]:
-    """What differs between two cells, one of which may be missing; `came`: the number of one that was moved."""
+    """Compare two cells, one of which may be missing; `came` is the number of a moved one."""
     kind = new.kind if new else old.kind if old else ""
     what = "added" if old is None else "removed" if new is None else "changed"
     if old and new and old.kind != new.kind:
@@ -85,7 +85,7 @@ def _cell(number: int, old: Cell | None, new: Cell | None, rules: LineRules, cam
     hunks: list[Hunk] = []
 
     def lines(one: str, other: str, section: str) -> list[Hunk]:
-        # A cell's last line has no end, which is worth a word only where the other side's has one.
+        # A cell's last line has no line end; mention it only if the other side's has one.
         end = "" if one.endswith("\n") or other.endswith("\n") else "\n"
         a, b = (split(text + end) if text else [] for text in (one, other))
         return compare_lines(a, b, rules.context, section, spaces=rules.spaces)
@@ -108,14 +108,14 @@ def _said(cell: Cell) -> tuple[str, str]:
 
 
 def _paired(a: Sequence[Cell], b: Sequence[Cell]) -> tuple[list[tuple[int | None, int | None]], set[int]]:
-    """Pairs of cells, and which of a's are elsewhere in b.
+    """Pair cells, and find which of a's moved in b.
 
-    By id where all cells have one that is their own and some are on both sides, else by equal sources, also elsewhere,
-    and then by order inside each gap.
+    They are paired by id if all ids are unique and some are on both sides, else by equal sources, also at other
+    positions, and then by order inside each gap.
     """
     names_a, names_b = [cell.name for cell in a], [cell.name for cell in b]
     named = all(names_a) and all(names_b) and len(set(names_a)) == len(a) and len(set(names_b)) == len(b)
-    # A tool that writes all of them anew names other cells.
+    # If a tool rewrote all ids, they identify nothing.
     named = named and not set(names_a).isdisjoint(names_b)
     keys_a: list[Any] = names_a if named else [(cell.kind, cell.source) for cell in a]
     keys_b: list[Any] = names_b if named else [(cell.kind, cell.source) for cell in b]

@@ -1,4 +1,4 @@
-"""A comparison as a tree of rows: what changed, below what it belongs to."""
+"""Arranges a comparison as a tree of rows: each change below what it belongs to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kittui.compare.words import change_words, figures_words, file_words, size_w
 from kittui.oci.order import natural_key
 
 SHOWN = 10_000
-"""Files of one layer, and tensors of one file, that have rows."""
+"""Maximum files of one layer, and tensors of one file, that get rows."""
 
 Part = Literal["heading", "value", "annotation", "layer", "file", "tensor", "module", "metadata", "problem", "note"]
 
@@ -36,7 +36,7 @@ class Entry:
 
 
 def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tuple[Entry, ...]:
-    """The tree. `only` keeps rows of these statuses, with what is above them; empty headings are left out."""
+    """Build the tree. `only` keeps rows of these statuses, with their parents; empty headings are left out."""
     entries = [
         _values("Kitfile", "value", [(change.path, change) for change in comparison.kitfile]),
         _values("annotations", "annotation", [(change.path, change) for change in comparison.annotations]),
@@ -85,7 +85,7 @@ def outline(comparison: Comparison, only: frozenset[Status] | None = None) -> tu
 
 
 def tensor_entries(tensors: Any, path: str) -> list[Entry]:
-    """Tensors of one file: modules first where values were compared (what was fine-tuned), then each, hottest first."""
+    """Rows for one file's tensors: modules first if values were compared, then each tensor, most changed first."""
     tensors, beyond = _chosen(tensors, "tensors", path)
     rows = sorted(tensors, key=_order)
     entries = []
@@ -128,7 +128,7 @@ def tensor_entries(tensors: Any, path: str) -> list[Entry]:
 
 
 def _chosen(changes: Sequence[Any], what: str, above: str) -> tuple[Sequence[Any], list[Entry]]:
-    """As many as are shown, those that differ first, and a row about the others: a change where one of them differs."""
+    """Choose the rows to show, differing ones first, plus a row about the others: a change if one of them differs."""
     if len(changes) <= SHOWN:
         return changes, []
     differ = [change for change in changes if change.status != "same"]

@@ -1,4 +1,4 @@
-"""Which rows of two tables are partners."""
+"""Pairs the rows of two tables."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from kittui.compare.lines import increasing, matching_blocks
 from kittui.formats.tables import Cells
 
 Pairs = list[tuple[int | None, int | None]]
-"""Numbers of rows; None where a row has no partner."""
+"""Row numbers; None if a row has no partner."""
 
 
 def pairs_by_key(a: Sequence[Cells], b: Sequence[Cells], key: int) -> tuple[Pairs, int]:
-    """Rows with the same cell in the column `key`, and how many of them are in another order."""
+    """Pair rows with the same cell in the column `key`, and count those in a different order."""
     at_b = {row[key]: number for number, row in enumerate(b)}
     known = {row[key] for row in a}
     shared = [(number, at_b[row[key]]) for number, row in enumerate(a) if row[key] in at_b]
@@ -24,7 +24,7 @@ def pairs_by_key(a: Sequence[Cells], b: Sequence[Cells], key: int) -> tuple[Pair
 
 
 def pairs_by_order(a: Sequence[Cells], b: Sequence[Cells]) -> tuple[Pairs, int]:
-    """Rows aligned by equality; in a gap of as many rows on both sides one is the other, changed."""
+    """Pair rows by aligning equal ones; in a gap with as many rows on both sides, they are paired as changed."""
     pairs: Pairs = []
     gaps = between(matching_blocks(a, b), len(a), len(b))
     left_a: list[int] = []

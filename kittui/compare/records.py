@@ -1,4 +1,4 @@
-"""Lines and rows of a file of any size, in order, decoded, and with bounded memory."""
+"""Reads lines or rows of a file of any size, in order, decoded, and with bounded memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from kittui.formats.records import RECORD_LIMIT, Splitter
 from kittui.formats.text import UTF8, Decoder, Encoding
 
 Read = Callable[[int, int], bytes]
-"""Gives a stretch (offset, length) of a file; shorter only at its end."""
+"""Reads a stretch (offset, length) of a file; shorter only at its end."""
 
 HEAD = 1024
-"""Characters of a record over RECORD_LIMIT that are held."""
+"""Characters kept of a record over RECORD_LIMIT."""
 RECORDS = 40_000
 """Records that are looked at together at most."""
 BEFORE = 8 * 1024
-"""Characters that are remembered of what was passed."""
+"""Characters remembered of passed records."""
 PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Long:
-    """A record too long to be held: HEAD characters from `offset` on, its length, and a digest of all of it."""
+    """A record too long for memory: HEAD characters from `offset`, its length, and a digest of all of it."""
 
     head: str = field(compare=False)
     offset: int = field(compare=False)
@@ -34,7 +34,7 @@ class Long:
 
     @property
     def text(self) -> str:
-        """Something to show in its place."""
+        """A text to show in its place."""
         return f"{'…' if self.offset else ''}{self.head}… {self.length} characters, BLAKE2 {self.digest.hex()[:12]}\n"
 
 
@@ -65,7 +65,7 @@ class RecordReader:
         return self._at >= self._size
 
     def fill(self, wanted: int) -> None:
-        """Have so many characters in the buffer, or all that are left. Raises EOFError where the file is shorter."""
+        """Fill the buffer with that many characters, or all that are left. Raises EOFError if the file is shorter."""
         pieces = [self.buffer]
         have = len(self.buffer)
         while have < wanted and not self.ended:
@@ -79,27 +79,27 @@ class RecordReader:
             self.buffer = "".join(pieces)
 
     def measure(self, limit: int) -> tuple[int, int]:
-        """Where the last whole record within the first `limit` characters ends, and how many there are till there."""
+        """Return where the last whole record in the first `limit` characters ends, and how many precede that."""
         if self._rows:
             return self.splitter.measure(self.buffer, limit)
         end = self.buffer.rfind("\n", 0, limit) + 1
         return end, self.buffer.count("\n", 0, end)
 
     def skip(self, size: int, count: int) -> None:
-        """Pass over so many characters: whole records, so many."""
+        """Skip that many characters, which are that many whole records."""
         self.number += count
         part = self.buffer[:size]
         self._before = (self._before + part[-BEFORE:])[-BEFORE:] if size < BEFORE else part[-BEFORE:]
         self.buffer = self.buffer[size:]
 
     def skip_records(self, records: Sequence[str]) -> None:
-        """Pass over records that were peeked at."""
+        """Skip records that were peeked at."""
         self.skip(sum(map(len, records)), sum(record != "\n" for record in records) if self._rows else len(records))
 
     def peek(self, window: int) -> list[str] | None:
-        """The records of the first `window` characters, none at the end of the file; they are not passed yet.
+        """Return the records of the first `window` characters without passing them; none at the end of the file.
 
-        One longer than the window is given alone; None where it is longer than RECORD_LIMIT.
+        One longer than the window is returned alone; None if it is longer than RECORD_LIMIT.
         """
         self.fill(window)
         records = self._split(window)
@@ -116,13 +116,13 @@ class RecordReader:
         return self.splitter.split(self.buffer[:window], ended=whole, most=self.most)[0]
 
     def before(self, count: int) -> list[str]:
-        """The last lines that were passed, as many as are remembered whole."""
+        """The last passed lines that are remembered whole."""
         lines = split(self._before)
         return lines[-count:] if len(self._before) < BEFORE else lines[1:][-count:]
 
 
 def pass_both(a: RecordReader, b: RecordReader) -> tuple[Long, Long]:
-    """Pass over a record of each side, both too long to be held; their heads are from where they differ."""
+    """Skip a record of each side, both too long for memory; their heads start where they differ."""
     digests = blake2b(digest_size=16), blake2b(digest_size=16)
     same = 0
     while True:
@@ -142,7 +142,7 @@ def pass_both(a: RecordReader, b: RecordReader) -> tuple[Long, Long]:
 
 
 def pass_long(reader: RecordReader, digest: blake2b | None = None, passed: int = 0, lead: int = 0) -> Long:
-    """Pass over a record that is too long to be held; `passed` characters of it were, and `digest` is of these.
+    """Skip a record that is too long for memory; `passed` characters of it were, and `digest` is of these.
 
     Its head is taken `lead` characters from here.
     """

@@ -1,4 +1,4 @@
-"""A person's review of a comparison: what was seen, notes, a verdict. Kept for two digests, and part of reports."""
+"""A person's review of a comparison: ticks, notes, a verdict. Stored for two digests, and part of reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kittui.terminal import counted
 Verdict = Literal["", "approved", "rejected"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("", "approved", "rejected")
 NOTE_LIMIT: Final = 4_000
-"""Characters of one note."""
+"""Maximum characters of one note."""
 _MOST = 100_000
 
 
@@ -32,30 +32,30 @@ class Review:
     left: int | None = None
 
     def ticked(self, *keys: str) -> Review:
-        """With changes seen; where all of them were, with none of them seen any more."""
+        """Tick changes; if all of them were ticked, untick them."""
         wanted = frozenset(keys)
         return replace(self, seen=self.seen - wanted if wanted <= self.seen else self.seen | wanted)
 
     def noted(self, key: str, note: str) -> Review:
-        """With a note to a change; an empty one takes it away."""
+        """Add a note to a change; an empty one removes it."""
         notes = {name: text for name, text in self.notes.items() if name != key}
         note = note.strip()[:NOTE_LIMIT]
         return replace(self, notes={**notes, key: note} if note else notes)
 
     def counted(self, keys: frozenset[str] | None) -> Review:
-        """With what is left of a comparison's changes (see `keys_of`)."""
+        """Update how many of a comparison's changes are left (see `keys_of`)."""
         if keys is None:
             return replace(self, changes=0, left=None)
         return replace(self, changes=len(keys), left=len(keys - self.seen))
 
     @property
     def whole(self) -> bool:
-        """Whether every change was ticked, and the verdict does not speak against it."""
+        """Whether every change was ticked, and the verdict is not a rejection."""
         return self.left == 0 and self.verdict != "rejected"
 
     @property
     def words(self) -> str:
-        """The verdict, how much was seen, how many notes there are."""
+        """The verdict, how much was seen, and the number of notes."""
         of = "" if self.left is None else f"{self.changes - self.left:,} of "
         count = self.changes if self.left is not None else len(self.seen)
         words = f"{self.verdict or 'no verdict'}, {of}{counted(count, 'change')} seen"
@@ -67,7 +67,7 @@ class Review:
         return not (self.seen or self.notes or self.verdict)
 
     def to_json(self) -> dict[str, Any]:
-        """As it is kept."""
+        """Convert to the stored JSON."""
         return {
             "seen": sorted(self.seen),
             "notes": dict(self.notes),
@@ -78,7 +78,7 @@ class Review:
 
     @classmethod
     def from_json(cls, document: Any) -> Review:
-        """Read what was kept; what does not fit is left out."""
+        """Read stored JSON; invalid parts are left out."""
         if not isinstance(document, dict):
             return cls()
         seen, notes, verdict = document.get("seen"), document.get("notes"), document.get("verdict")
@@ -95,12 +95,12 @@ class Review:
 
 
 def keys_of(comparison: Comparison) -> frozenset[str] | None:
-    """The keys of all changes; None before the comparison was read to its end. Takes a while where there are many."""
+    """The keys of all changes; None until the comparison is complete. Slow if there are many."""
     return frozenset(entry.key for entry in changes_of(comparison)) if comparison.complete else None
 
 
 def changes_of(comparison: Comparison) -> list[Entry]:
-    """The changes that a reviewer looks at: those with nothing below them that says it better."""
+    """The changes to review: those without more specific changes below them."""
 
     def below(entry: Entry) -> Iterator[Entry]:
         inside = [found for child in entry.children for found in below(child)]
@@ -113,7 +113,7 @@ def changes_of(comparison: Comparison) -> list[Entry]:
 
 
 def review_words(comparison: Comparison, review: Review) -> tuple[str, list[tuple[str, str]]]:
-    """The verdict with how much was seen, and each note with what it is about."""
+    """The verdict with how much was seen, and each note with its subject."""
     changes = changes_of(comparison)
     seen = sum(entry.key in review.seen for entry in changes)
     verdict = f"{review.verdict.capitalize()}. " if review.verdict else "No verdict yet. "

@@ -1,4 +1,4 @@
-"""Texts and tables of any size, compared in one pass over both sides with bounded memory."""
+"""Compares texts and tables of any size in one pass over both sides, with bounded memory."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ from kittui.formats.tables import SAMPLE, Cells, Form, read_form, table_suffix
 from kittui.formats.text import SNIFFED, Encoding, sniff
 
 KEPT = 200_000
-"""Lines of hunks that are kept; of more than that there are counts alone."""
+"""Maximum lines of hunks that are kept; further ones are only counted."""
 SECONDS = 60
-"""Of the processor, that hunks of one file are made for; what differs further on is counted."""
+"""Seconds of processor time for one file's hunks; later differences are only counted."""
 _KEYED = 256 * 1024
-"""Characters at the start of a table that its key is assessed by."""
+"""Characters at a table's start that decide its key."""
 
 
 class _NoTable(Exception):
-    """What was taken for a table is none, or has no rows that differ."""
+    """This is not a table after all, or no rows differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A file: its size in bytes, and what reads it."""
+    """A file: its size in bytes, and its reader."""
 
     size: int
     read: Read
 
 
 def side_of(content: bytes) -> Side:
-    """A file that is in memory."""
+    """Wrap a file in memory."""
     return Side(len(content), lambda offset, length: content[offset : offset + length])
 
 
 def compare_streams(path: str, a: Side, b: Side) -> TextChange:
-    """What changed in a large text or table that differs. Blocks; raises what reading raises."""
+    """Compare large texts or tables that differ. Blocks; raises what reading raises."""
     kind = table_suffix(path)
     encodings = _encoding(kind, a), _encoding(kind, b)
     if encodings[0] is None or encodings[1] is None:
@@ -79,7 +79,7 @@ def _encoding(kind: str | None, side: Side) -> Encoding | None:
 
 
 def schema(path: str, a: Side, b: Side, lines: tuple[int, int] | None) -> TextChange:
-    """What can be told before the rows are compared: the columns, and how many lines there are where that is known."""
+    """Describe the table before its rows are compared: the columns, and the number of lines if known."""
     note = f"{lines[0]:,} → {lines[1]:,} lines; " if lines else ""
     note += "what changed is being looked for"
     kind = table_suffix(path)
@@ -132,7 +132,7 @@ def _compare_texts(path: str, sides: tuple[Side, Side], encodings: tuple[Encodin
 
 
 def _notes(readers: tuple[RecordReader, RecordReader], encodings: tuple[Encoding, Encoding]) -> list[str]:
-    """What there is to say of encodings and line ends, once all of both was read."""
+    """Remarks on encodings and line ends, after both were read to their ends."""
     notes = encoding_notes(*encodings)
     ends = [
         (decoder.windows, decoder.lone, reader.number - decoder.windows - decoder.lone)
@@ -148,7 +148,7 @@ def _notes(readers: tuple[RecordReader, RecordReader], encodings: tuple[Encoding
 
 
 def _common_end(a: Sequence[str], b: Sequence[str]) -> list[str]:
-    """The lines that both sides end with."""
+    """The lines at the end that both sides share."""
     same = 0
     while same < min(len(a), len(b)) and a[-1 - same] == b[-1 - same]:
         same += 1
@@ -156,7 +156,7 @@ def _common_end(a: Sequence[str], b: Sequence[str]) -> list[str]:
 
 
 def _append(hunks: list[Hunk], hunk: Hunk) -> None:
-    """Add a hunk; context that it shares with the last one, or touches, joins them."""
+    """Add a hunk; it is joined with the last one if their contexts overlap or touch."""
     last = hunks[-1] if hunks else None
     start = hunk.a_start - bool(hunk.a_count)
     end = last.a_start - bool(last.a_count) + last.a_count if last is not None else -1
@@ -175,7 +175,7 @@ def _append(hunks: list[Hunk], hunk: Hunk) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A table from its first row on: how it is written, its first rows, and what reads all of them."""
+    """An opened table: its format, its first rows, and the reader of all rows."""
 
     form: Form
     head: Records
@@ -183,7 +183,7 @@ class _Opened:
 
 
 def _open(kind: str, side: Side, encoding: Encoding) -> _Opened:
-    """Begin with a table; raises _NoTable otherwise."""
+    """Open a table; raises _NoTable if it is not one."""
     reader = RecordReader(side.read, side.size, encoding, Splitter("", quoted=False))
     wanted = SAMPLE
     while True:
@@ -246,7 +246,7 @@ def _compare_tables(path: str, kind: str, sides: tuple[Side, Side], encodings: t
 
 
 def _cells(form: Form, record: Record) -> Cells:
-    """The cells of a record; one too long to be held is a text beyond them."""
+    """The cells of a record; one too long for memory is a text after the columns."""
     return form.row(record) if isinstance(record, str) else (*[None] * len(form.titles), record.text)
 
 
@@ -255,7 +255,7 @@ def _rows(records: Sequence[Record]) -> int:
 
 
 def _unique(a: Sequence[Cells], b: Sequence[Cells], shape: Shape, key: str) -> bool:
-    """Whether a key that was evident at the tables' start names these rows too."""
+    """Whether the key found at the tables' start is unique in these rows too."""
     for rows, at in ((a, shape.place_a[key]), (b, shape.place_b[key])):
         keys = {row[at] for row in rows}
         if len(keys) != len(rows) or keys & {None, "", '""'}:

@@ -1,4 +1,4 @@
-"""CSV, TSV and JSON lines compared by row: keyed where a key is evident, by order elsewhere."""
+"""Compares CSV, TSV and JSON lines by row: by key if one is evident, else by order."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from kittui.formats.records import Splitter
 from kittui.formats.tables import NUMBER, OTHERS, Cells, Form, fields_of, read_form
 
 CELLS = 4_000_000
-"""Cells of one side that are held at once."""
+"""Maximum cells of one side in memory."""
 ROWS_LIMIT = 2_000
-"""Rows that are kept with their cells; the counts are of all."""
+"""Maximum rows kept with their cells; the counts include all."""
 CELLS_LIMIT = 200_000
-"""Cells of these that are kept, of wide tables."""
+"""Maximum cells of those rows, for wide tables."""
 
 SAME_ROWS = "the same rows, written otherwise"
 UNCLOSED = "a quote is not closed: from there on every line is a row"
@@ -33,7 +33,7 @@ _ID_IN_CAMEL_CASE = re.compile(r".*[a-z](?:Id|ID|Key)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A table as read: each row has one cell more than there are names, for what is beyond the columns."""
+    """A table as read: each row has one cell more than there are names, for values beyond the columns."""
 
     names: tuple[str, ...]
     rows: tuple[Cells, ...]
@@ -45,7 +45,7 @@ class Records:
 
 
 def read_table(kind: str, text: str) -> Records | None:
-    """Read a whole table; None where it is none: it has no rows, or no line of it is JSON. Raises TooLarge."""
+    """Read a whole table; None if it has no rows, or if no line is JSON. Raises TooLarge."""
     form = read_form(kind, text, ended=True)
     if form is None:
         return None
@@ -55,7 +55,7 @@ def read_table(kind: str, text: str) -> Records | None:
 
 
 def read_rows(form: Form, records: Sequence[str], unclosed: bool = False) -> Records | None:
-    """The rows of a table's first records; None where there are none. Raises TooLarge for too many cells."""
+    """Read the rows of a table's first records; None if there are none. Raises TooLarge for too many cells."""
     filled = [record for record in records if record != "\n"][form.leading :]
     if form.json:
         return _json_rows(form, filled)
@@ -66,12 +66,12 @@ def read_rows(form: Form, records: Sequence[str], unclosed: bool = False) -> Rec
 
 
 def spend_cells(columns: int, rows: int) -> None:
-    """Raise TooLarge for a table of more cells than are held: a row has one for each column, whatever it says."""
+    """Raise TooLarge for a table with too many cells: each row counts one for each column."""
     Budget("the table", cells=CELLS).spend("cells", (columns + 1) * rows)
 
 
 def _json_rows(form: Form, records: Sequence[str]) -> Records | None:
-    """Objects in columns, those that came up late, too; other values beyond them. None where none is an object."""
+    """Put objects into columns, including late ones, and other values after them. None if there is no object."""
     names = dict.fromkeys(form.titles)
     rows = [fields_of(record) for record in records]
     objects = [row for row in rows if isinstance(row, dict)]
@@ -93,9 +93,9 @@ def _json_rows(form: Form, records: Sequence[str]) -> Records | None:
 
 
 class Shape:
-    """How the rows of two tables lie beside each other. Cells are compared over the columns that both have.
+    """How the rows of two tables are compared: by the cells of the columns that both have.
 
-    The last column, which both have, is of what rows have beyond their columns.
+    The last column of both is for values beyond the columns.
     """
 
     def __init__(self, names_a: Sequence[str], names_b: Sequence[str], *, json: bool = False) -> None:
@@ -133,9 +133,9 @@ class Shape:
         kept: list[Row],
         numbers: tuple[int, int] = (0, 0),
     ) -> Counter[str]:
-        """Counts of rows added, removed, changed and reordered; they are added to `kept` while there is room.
+        """Count rows added, removed, changed and reordered, and add them to `kept` while there is room.
 
-        `numbers` are how many rows of each side come before these. Rows in another order count in `reordered` alone.
+        `numbers` are the rows of each side before these. Reordered rows count only in `reordered`.
         """
         compared_a, compared_b = [self.compared_a(row) for row in a], [self.compared_b(row) for row in b]
         pairs, moved = (
@@ -182,7 +182,7 @@ class Shape:
 
 
 def _value(cell: str | None) -> str | None:
-    """JSON in a form that equals that of the same value."""
+    """A canonical form of JSON, equal for equal values."""
     if cell is None or cell[:1] == '"' or cell.isdigit():
         return cell
     try:
@@ -192,9 +192,9 @@ def _value(cell: str | None) -> str | None:
 
 
 def compare_tables(a: Records, b: Records) -> Table | None:
-    """Rows that were added, removed or changed, and columns that came, went or hold another kind of value.
+    """Find added, removed and changed rows, and columns that were added, removed or changed their kind.
 
-    None where the tables have no column in common.
+    None if the tables have no column in common.
     """
     shape = Shape(a.names, b.names, json=a.json)
     if not shape.shared:
@@ -213,7 +213,7 @@ def as_table(
     counts: Counter[str],
     rows: Sequence[Row],
 ) -> Table:
-    """The result; the column of what is beyond the columns is in it only where a row has anything there."""
+    """Build the result; it includes the column for values beyond the columns only if a row has any."""
     names = shape.names
     if not any(cells and cells[-1] is not None for row in rows for cells in (row.a, row.b)):
         names = names[:-1]
@@ -229,7 +229,7 @@ def _spread(row: Sequence[str | None], places: Sequence[int | None]) -> tuple[st
 
 
 def evident_key(a: Records, b: Records, common: Sequence[str]) -> str | None:
-    """The column that names rows: called like one (id, key, name …) or first of all, unique and filled on both sides.
+    """Find the key column: named like one (id, key, name …) or the first, unique and filled on both sides.
 
     At least half of the shorter side's keys must be on the other side too; a table without header has none.
     """
@@ -254,7 +254,7 @@ def evident_key(a: Records, b: Records, common: Sequence[str]) -> str | None:
 
 
 def compare_columns(a: Records, b: Records) -> tuple[Column, ...]:
-    """Columns that came, went, changed place, or hold another kind of value in their first thousand rows."""
+    """Find columns that were added, removed or moved, or changed their kind of value in the first thousand rows."""
     places_a, places_b = ({name: at for at, name in enumerate(side.names)} for side in (a, b))
     columns = [Column(name, "removed", _kind(a, at), "") for name, at in places_a.items() if name not in places_b]
     columns += [Column(name, "added", "", _kind(b, at)) for name, at in places_b.items() if name not in places_a]
@@ -270,7 +270,7 @@ def compare_columns(a: Records, b: Records) -> tuple[Column, ...]:
 
 
 def _kind(side: Records, at: int) -> str:
-    """What the first thousand cells of a column hold: integers, numbers, text; empty where there is nothing."""
+    """The kind of a column's first thousand cells: integers, numbers, text; empty if there is nothing."""
     cells = [row[at] for row in side.rows[:1000] if row[at] not in (None, "", "null" if side.json else "")]
     if not cells:
         return ""

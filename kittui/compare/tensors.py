@@ -1,4 +1,4 @@
-"""Tensors of two model files by their headers, and what figures say of whole modules."""
+"""Compares the tensors of two model files by their headers, and sums up figures by module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOW = 4096
 
 
 def compare_tensors(file: str, a: Sequence[TensorSide], b: Sequence[TensorSide]) -> tuple[TensorChange, ...]:
-    """What headers alone say: added, removed, reshaped, recast; all else is `not_compared`. In b's order."""
+    """Compare headers only: added, removed, reshaped, recast; all else is `not_compared`. In b's order."""
     first = {tensor.name: tensor for tensor in a}
     second = {tensor.name: tensor for tensor in b}
     changes = [
@@ -31,7 +31,7 @@ def compare_tensors(file: str, a: Sequence[TensorSide], b: Sequence[TensorSide])
 
 
 def judge_headers(file: str, a: TensorSide, b: TensorSide) -> TensorChange:
-    """What the headers say of a tensor that both sides have."""
+    """Assess a tensor that both sides have, by its headers."""
     if a.shape != b.shape:
         return TensorChange(file, b.name, "changed", a, b, "reshaped")
     if a.dtype != b.dtype:
@@ -42,9 +42,9 @@ def judge_headers(file: str, a: TensorSide, b: TensorSide) -> TensorChange:
 
 
 def find_moved(changes: Iterable[TensorChange]) -> dict[tuple[str, str], TensorChange]:
-    """Tensors that were removed from one file and added to another, by (a's file, name).
+    """Find tensors that moved from one file to another, by (a's file, name).
 
-    A name that is gone from several files, or new in several, says nothing about which came from where.
+    A name that is gone from several files, or new in several, is ambiguous and left out.
     """
     gone: dict[str, list[TensorChange]] = {}
     new: dict[str, list[TensorChange]] = {}
@@ -108,7 +108,7 @@ def random_windows(size: int, count: int, chance: random.Random, width: int = WI
 
 
 def undetected_share(windows: int, size: int, width: int = WINDOW, confidence: float = CONFIDENCE) -> float:
-    """The largest share of blocks that may have changed when so many random ones had not, at a confidence.
+    """The largest share of blocks that may have changed if so many random ones had not, at a confidence.
 
     From (1 - share) ** windows = 1 - confidence; drawing without replacement only makes it smaller; 0 when all were
     read.
@@ -119,7 +119,7 @@ def undetected_share(windows: int, size: int, width: int = WINDOW, confidence: f
 
 
 def sampled_words(windows: int, size: int, width: int = WINDOW) -> str:
-    """What may be said when random windows showed no difference: never that it is the same."""
+    """The wording for random windows without a difference: never that the tensors are the same."""
     share = undetected_share(windows, size, width)
     read = min(100.0, windows * width / size * 100) if size else 100.0
     return (

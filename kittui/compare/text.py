@@ -1,4 +1,4 @@
-"""Texts line by line: hunks with their context, the words that differ, line ends, encodings."""
+"""Compares texts line by line: hunks with context, words that differ, line ends, encodings."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from kittui.compare.lines import Block, matching_blocks
 from kittui.formats.text import UTF8, Encoding, decode_exactly, sniff
 
 TEXT_LIMIT = 8 * 1024 * 1024
-"""Bytes of a text that are aligned line by line; larger ones are told by their first difference."""
+"""Maximum bytes of a text that is aligned line by line; for larger ones only the first difference is given."""
 CONTEXT = 3
 HUNKS_LIMIT = 2_000
 LINE_LIMIT = 2_000
-"""Characters of a line that are kept in a hunk: those around what differs."""
+"""Characters kept of a line in a hunk, around what differs."""
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _TOKENS = 400
 _MARKED = 200
-"""Pairs of lines in one gap whose words are marked."""
+"""Maximum pairs of lines in one gap whose words are marked."""
 _ALIGNED = 2 * 1024 * 1024
-"""Characters of long lines that are aligned word by word in one text."""
+"""Maximum characters of long lines that are aligned word by word in one text."""
 _ALIKE = 0.3
-"""Lines less alike than this differ as a whole: marking words would only be noise."""
+"""Lines less similar than this differ as a whole: marking words would only be noise."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
 
 
@@ -41,10 +41,10 @@ AS_EVER = LineRules()
 
 
 def compare_texts(path: str, a: bytes, b: bytes, rules: LineRules = AS_EVER, *, zeros: bool = False) -> TextChange:
-    """The hunks between two versions of a text file; equal texts have none.
+    """Find the hunks between two versions of a text file; equal texts have none.
 
-    Binaries and texts over TEXT_LIMIT have a note with the first differing byte instead. Line ends are part of a line:
-    where only they differ, the notes say which became which.
+    Binaries and texts over TEXT_LIMIT have a note with the first differing byte instead. Line ends are part of a line;
+    if only they differ, the notes say how.
     """
     encodings = sniff(a, zeros=zeros), sniff(b, zeros=zeros)
     if encodings[0] is None or encodings[1] is None:
@@ -76,7 +76,7 @@ _STRAY = re.compile("[\ud800-\udfff]")
 
 
 def encoding_notes(a: Encoding | None, b: Encoding | None) -> list[str]:
-    """What there is to say of how two texts were read; nothing where there is only one."""
+    """Remarks on two texts' encodings; empty if there is only one text."""
     if a is None or b is None:
         return []
     if a.codec == b.codec == UTF8.codec and a.mark != b.mark:
@@ -87,7 +87,7 @@ def encoding_notes(a: Encoding | None, b: Encoding | None) -> list[str]:
 
 
 def split(text: str) -> list[str]:
-    """Lines with their ends: a line feed, a carriage return, or both."""
+    """Split a text into lines with their ends: a line feed, a carriage return, or both."""
     if "\r" in text:
         return _LINE.findall(text)
     lines = text.split("\n")
@@ -104,9 +104,9 @@ def compare_lines(
     *,
     spaces: bool = True,
 ) -> list[Hunk]:
-    """Hunks between lists of lines that carry their ends; `blocks` are those that match, where that is known.
+    """Find hunks between lists of lines with their ends; `blocks` are the matching ones, if known.
 
-    Without `spaces`, lines match that differ in white space alone; those of a stand for both.
+    Without `spaces`, lines that differ only in white space match, and a's are shown.
     """
     if blocks is None:
         blocks = matching_blocks(a, b) if spaces else matching_blocks(_spaceless(a), _spaceless(b))
@@ -148,7 +148,7 @@ def _hunk(
 
 
 def _replaced(a: Sequence[str], b: Sequence[str], room: list[int]) -> list[Line]:
-    """Old lines, then new ones, each beside its partner as far as there are as many; `room` is left for long lines."""
+    """List old lines, then new ones, paired as far as possible; `room` is left for long lines."""
     old: list[Line] = []
     new: list[Line] = []
     for number, (one, other) in enumerate(zip(a, b, strict=False)):
@@ -169,7 +169,7 @@ def _replaced(a: Sequence[str], b: Sequence[str], room: list[int]) -> list[Line]
 
 
 def _long_lines(a: str, b: str, *, aligned: bool) -> tuple[Line, Line]:
-    """Two lines cut to what differs."""
+    """Cut two lines to what differs."""
     (text_a, note_a), (text_b, note_b) = _end(a), _end(b)
     cut = excerpt(text_a, text_b, LINE_LIMIT, differences(text_a, text_b, aligned=aligned))
     return _shown("-", text_a, cut.a, cut.words_a, note_a), _shown("+", text_b, cut.b, cut.words_b, note_b)
@@ -181,7 +181,7 @@ def _shown(op: Op, text: str, shown: str, words: Words, note: str) -> Line:
 
 
 def changed_words(a: str, b: str) -> tuple[Words, Words]:
-    """Stretches of two lines that differ, word by word; none where the lines have little in common or are very long."""
+    """Find stretches of two lines that differ, word by word; none if they have little in common or are very long."""
     if a == b or max(len(a), len(b)) > LINE_LIMIT or max(len(_TOKEN.findall(a)), len(_TOKEN.findall(b))) > _TOKENS:
         return (), ()
     gaps = differences(a, b)
@@ -191,7 +191,7 @@ def changed_words(a: str, b: str) -> tuple[Words, Words]:
 
 
 def _filled(text: str) -> int:
-    """How many characters of a text are no blanks."""
+    """The number of a text's characters that are not blank."""
     return len("".join(text.split()))
 
 
@@ -204,7 +204,7 @@ def _line(op: Op, text: str, words: Words) -> Line:
 
 
 def _end(text: str) -> tuple[str, str]:
-    """A line without its end, and a remark about that end."""
+    """Strip a line's end, and describe it in a remark."""
     if text.endswith("\r\n"):
         return text[:-2], "CRLF"
     if text.endswith("\r"):
@@ -224,13 +224,13 @@ def _ends(lines: Sequence[str]) -> str:
 
 
 def ends_words(windows: int, lone: int, plain: int) -> str:
-    """The kind of a text's line ends, by how many it has of each."""
+    """Describe a text's line ends, by how many it has of each."""
     kinds = [name for name, count in (("CRLF", windows), ("CR", lone), ("LF", plain)) if count]
     return "mixed" if len(kinds) > 1 else kinds[0] if kinds else ""
 
 
 def binary_note(a: bytes, b: bytes) -> str:
-    """One sentence on two binaries that differ."""
+    """Describe two differing binaries in one sentence."""
     where = f"binary, differs from byte {first_difference(a, b)}"
     return where if len(a) == len(b) else f"{where}, {len(a)} → {len(b)} bytes"
 

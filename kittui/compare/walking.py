@@ -1,7 +1,7 @@
-"""Walking two streams of records together.
+"""Walks two streams of records together.
 
-Where they differ, as many records of both are aligned as it takes to find each other again, within WINDOWS characters:
-what moved farther is taken for removed and added.
+After a difference, it aligns as many records of both as needed to match again, within WINDOWS characters; what moved
+farther counts as removed and added.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kittui.compare.records import PIECE, Record, RecordReader, pass_both, pass_
 from kittui.compare.text import CONTEXT
 
 WINDOWS = (64 * 1024, 512 * 1024, 2 * 1024 * 1024)
-"""Characters of each side in which both are looked for in each other, one after the other."""
+"""Window sizes, in characters of each side, that are tried in turn to match both again."""
 _SOLID = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Records of both sides that begin and end together; `blocks` are those that are the same, the rest was replaced.
+    """A differing stretch of records on both sides; `blocks` are those that are the same, the rest was replaced.
 
-    `number_a` and `number_b` are how many records come before.
+    `number_a` and `number_b` are the numbers of records before it.
     """
 
     a: list[Record]
@@ -36,11 +36,11 @@ class Divergence:
 
 
 Alike = Callable[[Record, int], object]
-"""What records of one side (0 or 1) are compared by, where it is not their bytes."""
+"""The value by which records of one side (0 or 1) are compared, if not their bytes."""
 
 
 def walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Iterator[Divergence]:
-    """The stretches in which both sides are not the same all along."""
+    """Yield the stretches in which the sides differ."""
     while True:
         if alike is None:
             a.fill(PIECE)
@@ -63,7 +63,7 @@ def walk(a: RecordReader, b: RecordReader, alike: Alike | None = None) -> Iterat
 
 
 def _pass_same(a: RecordReader, b: RecordReader) -> None:
-    """Pass over all that is left, the same on both sides."""
+    """Skip all that is left, which is the same on both sides."""
     while (records := a.peek(PIECE)) or records is None:
         if records is None:
             pass_both(a, b)
@@ -103,7 +103,7 @@ def _stretch(a: RecordReader, b: RecordReader, alike: Alike | None) -> Divergenc
 def _long(
     a: RecordReader, records_a: Sequence[str] | None, b: RecordReader, records_b: Sequence[str] | None
 ) -> tuple[list[Record], list[Record]]:
-    """Pass over the first record of each side, of which one at least is too long to be held: they are partners."""
+    """Skip the first record of each side, of which at least one is too long for memory; they are paired."""
     if records_a is None and records_b is None:
         one, other = pass_both(a, b)
         return [one], [other]

@@ -1,4 +1,4 @@
-"""Changes in words and numbers: the same in the interface, on the command line and in reports."""
+"""Words changes: the same in the interface, on the command line and in reports."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _INSIDE = 5
 
 
 def size_words(size: int | None) -> str:
-    """Bytes with their unit, as everywhere in kittui: `18.0 kB`, `1.2 GB`; a question mark where they are not known."""
+    """Bytes with their unit, as everywhere in kittui: `18.0 kB`, `1.2 GB`; a question mark if unknown."""
     return size_text(size) or "?"
 
 
 def value_words(value: Any, limit: int = _VALUE_LIMIT) -> str:
-    """A value on one line: text as it is, all else as JSON, cut where it is long."""
+    """A value on one line: text as it is, all else as JSON, cut if it is long."""
     text = _written(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -40,19 +40,19 @@ def pair_words(a: Any, b: Any, limit: int = _VALUE_LIMIT) -> str:
     """Two values on one line, `0.001 → 0.0005`: long ones cut to what differs."""
     old, new = _written(a), _written(b)
     if old == new:
-        # A text that looks like a number is told from it.
+        # Distinguish a text that looks like a number.
         old, new = json_text(a), json_text(b)
     return " → ".join(shortened(old, new, limit))
 
 
 def percent_words(value: ValueChange) -> str:
-    """`−50 %` where both sides are numbers, else nothing."""
+    """`−50 %` if both sides are numbers, else nothing."""
     percent = change_in_percent(value.a, value.b)
     return f"{percent:+.3g} %".replace("-", "−") if percent is not None and value.status == "changed" else ""
 
 
 def change_words(value: ValueChange, limit: int = _VALUE_LIMIT) -> str:
-    """What became of a value: `0.001 → 0.0005  −50 %`."""
+    """The change of a value: `0.001 → 0.0005 −50 %`."""
     if value.status == "added":
         return value_words(value.b, limit)
     if value.status == "removed":
@@ -73,7 +73,7 @@ def _kind(value: Any) -> str:
 
 
 def figures_words(figures: Figures) -> str:
-    """The numbers on a tensor in one line."""
+    """A tensor's statistics in one line."""
     if not figures.changed:
         return "no value changed"
     parts = [f"{fraction_words(figures)} of {figures.unit} changed"]
@@ -89,7 +89,7 @@ def figures_words(figures: Figures) -> str:
 
 
 def fraction_words(figures: Figures) -> str:
-    """The changed part in percent; never 0 % where something changed, nor 100 % where something did not."""
+    """The changed part in percent; never 0 % if something changed, nor 100 % if something did not."""
     percent = figures.fraction * 100
     if figures.changed and percent < 0.1:
         return "<0.1 %"
@@ -99,7 +99,7 @@ def fraction_words(figures: Figures) -> str:
 
 
 def tensor_words(tensor: TensorChange) -> str:
-    """Type and shape, what kind of change, and the numbers."""
+    """Type and shape, the kind of change, and the statistics."""
     a, b = tensor.a, tensor.b
     parts = []
     if a is not None and b is not None and (a.dtype != b.dtype or a.shape != b.shape):
@@ -125,7 +125,7 @@ def shape_words(shape: tuple[int, ...]) -> str:
 
 
 def file_words(file: FileChange, text: TextChange | None = None) -> str:
-    """Sizes, where it moved from, and what its text says in a few words."""
+    """Sizes, the old path if moved, and a summary of the text's changes."""
     parts = []
     if file.status in ("added", "removed", "same", "not_compared"):
         parts.append(size_words(file.size_b if file.size_b is not None else file.size_a))
@@ -195,7 +195,7 @@ def row_words(table: Table, row: Row) -> str:
 
 
 def cells_of(row: Row, limit: int) -> tuple[list[str | None], list[str | None]]:
-    """A row's cells on both sides, cut to some `limit` characters: changed ones to what differs."""
+    """A row's cells on both sides, cut to about `limit` characters: changed ones to what differs."""
     a, b = list(row.a or ()), list(row.b or ())
     for at in row.changed:
         old, new = a[at], b[at]
@@ -210,7 +210,7 @@ def cells_of(row: Row, limit: int) -> tuple[list[str | None], list[str | None]]:
 
 
 def name_of(row: Row) -> str:
-    """What a row is called: by its key, else by its number."""
+    """A row's name: its key, else its number."""
     return row.key or f"row {row.number_b if row.number_b is not None else row.number_a}"
 
 
@@ -223,7 +223,7 @@ def _many(count: int, what: str) -> str:
 
 
 def identity_words(comparison: Comparison) -> str:
-    """Whether both are one and the same, in one sentence."""
+    """One sentence on whether both are the same."""
     if comparison.identity == "identical":
         return "identical: one manifest"
     if comparison.identity == "repacked":
@@ -232,7 +232,7 @@ def identity_words(comparison: Comparison) -> str:
 
 
 def facts_words(comparison: Comparison) -> list[str]:
-    """How the two belong together: the first line above a comparison."""
+    """How the two are related: the first line above a comparison."""
     parts = [identity_words(comparison)]
     if not comparison.identical:
         parts += lineage_words(comparison)
@@ -244,7 +244,7 @@ def facts_words(comparison: Comparison) -> list[str]:
 
 
 def reading_words(comparison: Comparison) -> list[str]:
-    """What was received for it, and whether digests prove it."""
+    """The bytes received for it, and whether digests prove them."""
     parts = []
     if comparison.requests:
         parts.append(f"{size_words(comparison.bytes)} read in {_many(comparison.requests, 'request')}")
@@ -254,7 +254,7 @@ def reading_words(comparison: Comparison) -> list[str]:
 
 
 def lineage_words(comparison: Comparison) -> list[str]:
-    """How the two belong together: one repository, which is older and by how much, what other tags they have."""
+    """How the two are related: one repository, which is older and by how much, their other tags."""
     a, b = comparison.a, comparison.b
     parts = ["same repository"] if a.repository and a.repository == b.repository else []
     if words := age_words(a.created, b.created):
@@ -267,7 +267,7 @@ def lineage_words(comparison: Comparison) -> list[str]:
 
 
 def age_words(a: str | None, b: str | None) -> str:
-    """`b is 12 days newer`, from two creation times (RFC 3339); empty where one is not known."""
+    """`b is 12 days newer`, from two creation times (RFC 3339); empty if one is unknown."""
     times = []
     for text in (a, b):
         try:
@@ -287,14 +287,14 @@ def summary_words(comparison: Comparison) -> list[str]:
 
 
 def progress_words(comparison: Comparison) -> str:
-    """The step under way: `comparing values of model ./model: 120 MB of 2.2 GB`; empty between steps."""
+    """The current step: `comparing values of model ./model: 120 MB of 2.2 GB`; empty between steps."""
     if not comparison.doing or not comparison.total:
         return comparison.doing
     return f"{comparison.doing}: {size_words(comparison.done)} of {size_words(comparison.total)}"
 
 
 def counted(comparison: Comparison) -> str:
-    """How many changes of each part: `2 Kitfile values, 3 files, 1 tensor`."""
+    """The number of changes in each part: `2 Kitfile values, 3 files, 1 tensor`."""
     words = {"Kitfile": "Kitfile value", "metadata": "metadata value", "annotations": "annotation"}
     parts = []
     for part, counts in comparison.counts().items():
