@@ -17,12 +17,12 @@ from kittui.oci.reference import WHOLE_LAYOUT, check_host, check_repository
 from kittui.oci.tag import Tag
 
 HOME = "io.kittui.repository"
-"""Annotation of an entry that has lost its last tag: the repository that it stays in, without a tag."""
+"""The annotation of an entry without a tag: the repository of its last tag, in which it stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedEntry:
-    """An entry of `index.json` with the repository and tag that its name means; `number` is its place in the file."""
+    """An entry of `index.json` with the repository and tag in its name; `number` is its position in the file."""
 
     number: int
     repository: str
@@ -32,12 +32,12 @@ class NamedEntry:
 
     @property
     def descriptor(self) -> Descriptor | None:
-        """The descriptor as it stands in the file."""
+        """The descriptor as written in the file."""
         return self.entry.descriptor
 
 
 def named_entries(index: IndexDocument) -> Sequence[NamedEntry]:
-    """All entries in the order of the file; of two entries with one name the first has it, as skopeo reads it."""
+    """Read all entries in file order; of two entries with the same name the first one gets it, as in skopeo."""
     found: list[NamedEntry] = []
     taken: set[tuple[str, str]] = set()
     for number, entry in enumerate(index.entries):
@@ -65,7 +65,7 @@ def named_entries(index: IndexDocument) -> Sequence[NamedEntry]:
 
 
 def _home(descriptor: Descriptor) -> str:
-    """Where a manifest without a name belongs: the repository that its last tag was in, where that is known."""
+    """The repository of a manifest without a name: that of its last tag, if known."""
     home = descriptor.annotations.get(HOME)
     try:
         return split_name(f"{home}:tag")[0] if home else WHOLE_LAYOUT
@@ -74,7 +74,7 @@ def _home(descriptor: Descriptor) -> str:
 
 
 def split_name(name: str) -> tuple[str, Tag | None]:
-    """The repository and tag of a ref.name; raises BadReference for what is neither a tag nor a reference."""
+    """Split a ref.name into repository and tag; raises BadReference if it is neither a tag nor a reference."""
     if "/" not in name and ":" not in name and "@" not in name:
         return WHOLE_LAYOUT, Tag.parse(name)
     rest, _, _ = name.partition("@")
@@ -91,5 +91,5 @@ def split_name(name: str) -> tuple[str, Tag | None]:
 
 
 def join_name(repository: str, tag: Tag) -> str:
-    """The ref.name of a tag in a repository of the layout."""
+    """Build the ref.name of a tag in a repository of the layout."""
     return tag if repository == WHOLE_LAYOUT else f"{repository}:{tag}"

@@ -23,9 +23,9 @@ from kittui.oci.tag import Tag
 from kittui.oci.target import Target, parse_target
 
 _SIGNATURES = re.compile(r"dev\.cosignproject\.cosign/(sigs|atts|sboms)")
-"""How `cosign save` marks the entries beside the image itself."""
+"""How `cosign save` marks entries other than the image itself."""
 _FEW = 16
-"""Manifests that are read at most to learn which one is meant."""
+"""Maximum manifests read to find out which one is meant."""
 
 
 class LayoutRepository(FolderRepository):
@@ -51,7 +51,10 @@ class LayoutRepository(FolderRepository):
         return str(Reference("oci", "", self._name, directory=self._source.place.directory).at(target))
 
     async def resolve(self, target: Target) -> Descriptor:
-        """The descriptor in index.json; by digest, any manifest of the layout, those inside of indexes too."""
+        """Return the descriptor from index.json.
+
+        By digest, any manifest of the layout, including those inside indexes.
+        """
         index = await self._read()
         target = parse_target(target)
         if isinstance(target, Digest):
@@ -66,9 +69,9 @@ class LayoutRepository(FolderRepository):
         return [entry for entry in named_entries(index) if entry.repository == self._name]
 
     async def tags(self) -> AsyncIterator[Sequence[TagEntry]]:
-        """Tags by name, then manifests without tag in the order of the file; what can't be used has its problem.
+        """Tags by name, then manifests without tag in the order of the file; unusable entries have a problem.
 
-        A manifest without tag that belongs to another one is left out, as registries do.
+        A manifest without tag that belongs to another one is left out, as in registries.
         """
         index = await self._read()
         yield await in_thread(self._entries, index)
@@ -91,7 +94,7 @@ class LayoutRepository(FolderRepository):
         return [*sorted(named, key=lambda entry: entry.name or ""), *unnamed]
 
     async def _listed(self, referred: Digest) -> Sequence[Descriptor]:
-        """All that index.json lists, and what the index lists that the tag `sha256-<hex>` names."""
+        """Everything that index.json lists, and what the index under the tag `sha256-<hex>` lists."""
         index = await self._read()
         found = list(index.descriptors)
         for entry in named_entries(index):
@@ -103,7 +106,7 @@ class LayoutRepository(FolderRepository):
         return found
 
     async def only(self) -> str | None:
-        """The tag, else the digest, of the one manifest that is not a signature of another or refers to another."""
+        """The tag, else the digest, of the only manifest that neither signs nor refers to another one."""
         found = {
             entry.descriptor.digest: entry
             for entry in self._own(await self._read())
@@ -129,9 +132,9 @@ class LayoutRepository(FolderRepository):
         return subjects
 
     async def put_manifest(self, raw: bytes, media_type: str, tag: Tag | None = None) -> Descriptor:
-        """List the manifest or index, under the tag where one is given; a tag that exists moves.
+        """List the manifest or index, under the tag if given; an existing tag moves.
 
-        Raises NotFound where config, layers or the manifests of an index are not in the layout.
+        Raises NotFound if config, layers or the manifests of an index are not in the layout.
         """
         if tag is not None:
             Tag.parse(tag)
@@ -148,7 +151,10 @@ class LayoutRepository(FolderRepository):
         return descriptor
 
     def _variants(self, descriptor: Descriptor) -> Sequence[Descriptor]:
-        """What a ModelKit index lists and the layout has, as plain descriptors; nothing for anything else. Blocks."""
+        """The variants of a ModelKit index that the layout has, as plain descriptors; empty for anything else.
+
+        Blocks.
+        """
         try:
             manifest = self._blobs.manifest(descriptor)
         except KittuiError:
@@ -159,18 +165,18 @@ class LayoutRepository(FolderRepository):
         return [one for one in listed if self._blobs.size(one.digest) == one.size]
 
     async def untag(self, tag: Tag) -> None:
-        """Remove the name alone; the manifest stays listed, without name if this was the last. Raises NotFound."""
+        """Remove only the name; the manifest stays listed, without a name if this was the last. Raises NotFound."""
         await self.resolve(tag)
         async with self._writer.lock():
             await self.resolve(tag)
             await in_thread(self._writer.edit, lambda index: untagged(index, self._name, tag))
 
     async def delete(self, digest: Digest) -> None:
-        """Remove the manifest with all its tags here, and those of its blobs that nothing in the layout needs.
+        """Remove the manifest with all its tags here, and its blobs that nothing else in the layout needs.
 
-        The ModelKits that a ModelKit index lists stay, without tag where they have none. A manifest that another
-        repository of the layout names too stays there. A deletion that was interrupted is finished. Raises NotFound,
-        and Conflict for one that is listed only inside of an index.
+        The variants of a ModelKit index stay, without a tag if they have none. A manifest that another repository of
+        the layout also lists stays there. An interrupted deletion is completed. Raises NotFound, and Conflict for one
+        that is listed only inside an index.
         """
         await self._read()
         async with self._writer.lock():

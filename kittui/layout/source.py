@@ -36,7 +36,7 @@ def is_layout(path: str) -> bool:
 
 
 class LayoutSource:
-    """A layout folder. One that isn't there is created by the first write; reading it raises NotFound."""
+    """A layout folder. A missing one is created by the first write; reading it raises NotFound."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -49,12 +49,12 @@ class LayoutSource:
 
     @property
     def index_path(self) -> Path:
-        """`index.json`, which lists every manifest and names the tags."""
+        """`index.json`, which lists all manifests and tags."""
         return self.directory / "index.json"
 
     @property
     def traits(self) -> Traits:
-        """On this machine, and not kit's store."""
+        """The traits: on this machine, and not kit's store."""
         return Traits(f"the layout {self.directory}", free=True, lists_digests=True)
 
     @property
@@ -78,7 +78,7 @@ class LayoutSource:
         return Power("no", f"{folder} can't be written", "Change its owner or permissions, or copy the folder.")
 
     async def read(self) -> IndexDocument:
-        """What `index.json` holds; raises NotFound where there is no layout, Malformed."""
+        """Read `index.json`; raises NotFound if there is no layout, Malformed."""
         [index] = await read_documents([self.index_path], IndexDocument.parse)
         if isinstance(index, KittuiError):
             raise index.at(str(self.place))
@@ -100,7 +100,10 @@ class LayoutSource:
         )
 
     async def repositories(self) -> AsyncIterator[Sequence[RepositoryEntry]]:
-        """The repositories that tags name, `.` first; a damaged index.json or oci-layout is a problem of `.`."""
+        """The repositories named in tags, `.` first.
+
+        A damaged index.json or oci-layout is shown as a problem of `.`.
+        """
         try:
             index = await self.read()
         except KittuiError as error:
@@ -115,7 +118,7 @@ class LayoutSource:
         for entry in entries:
             grouped.setdefault(entry.repository, []).append(entry)
         if len(grouped) > 1 and all(map(self._is_attached, grouped.get(WHOLE_LAYOUT, ()))):
-            # What cosign or kittui attached to the ModelKits has no name, and is not a repository of its own.
+            # Attachments by cosign or kittui have no name, and are not a repository.
             grouped.pop(WHOLE_LAYOUT, None)
         problem = self._version_problem()
         if problem or not grouped:
@@ -134,7 +137,7 @@ class LayoutSource:
         return entry.tag is None and entry.descriptor is not None and self.blobs.is_attached(entry.descriptor)
 
     def _version_problem(self) -> str | None:
-        """What is wrong with the `oci-layout` file. Versions 1.x are read alike."""
+        """The problem of the `oci-layout` file, if any. All versions 1.x are accepted."""
         try:
             raw = (self.directory / "oci-layout").read_bytes()[:4096]
             version = load_object(raw, "oci-layout").get("imageLayoutVersion")
@@ -149,7 +152,7 @@ class LayoutSource:
         return f"oci-layout states the version {str(version)[:40]!r}; kittui knows 1.x"
 
     def repository(self, name: str) -> LayoutRepository:
-        """One repository by the name `ls` prints; raises BadReference otherwise."""
+        """Return the repository with a name as `ls` prints it; raises BadReference otherwise."""
         if name != WHOLE_LAYOUT:
             first, slash, tail = name.partition("/")
             if slash and ("." in first or ":" in first):
@@ -160,18 +163,18 @@ class LayoutSource:
         return LayoutRepository(self, name, self.read, self.blobs, self.writer)
 
     async def ping(self) -> str:
-        """One line on the layout; raises NotFound where there is none, StorageError."""
+        """Describe the layout in one line; raises NotFound if there is none, StorageError."""
         index = await self.read()
         return f"an OCI image layout in {self.directory}: {counted(len(index.entries), 'entry')}"
 
     async def holdings(self, told: Progressed = lambda done, total: None) -> Holdings:
-        """What index.json lists; an entry that can't be read keeps everything."""
+        """Read what index.json lists; if an entry can't be read, nothing counts as unused."""
         index = await self.read()
         entries = named_entries(index)
         named = {entry.descriptor.digest for entry in entries if entry.descriptor and entry.tag}
         found: dict[tuple[str, Digest], tuple[Descriptor, list[Tag]]] = {}
         for entry in entries:
-            # An entry without name goes with any that has one.
+            # An entry without a name is dropped with any that has one.
             if entry.descriptor is not None and (entry.tag or entry.descriptor.digest not in named):
                 _, tags = found.setdefault((entry.repository, entry.descriptor.digest), (entry.descriptor, []))
                 tags += [entry.tag] if entry.tag else []
@@ -183,4 +186,4 @@ class LayoutSource:
         return await read_holdings(self.blobs, listed, told, partials=partials, doubt=doubt)
 
     async def aclose(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there is nothing to close."""

@@ -1,4 +1,4 @@
-"""Changing a layout's `index.json`: read again, changed and replaced whole under a lock between kittui processes.
+"""Changes a layout's `index.json`: reads it again, then replaces it whole, under a lock between kittui processes.
 
 Names as skopeo, oras and regctl keep them: one entry per name with `org.opencontainers.image.ref.name`, an entry
 without it for a manifest that has no name.
@@ -26,7 +26,7 @@ from kittui.oci.tag import Tag
 
 
 class LayoutWriter:
-    """Changes to one layout. kittui's own folder in it, `.kittui`, is there only while something is written."""
+    """Changes to one layout. kittui's own folder in it, `.kittui`, exists only during writes."""
 
     def __init__(self, directory: Path, blobs: BlobFolder) -> None:
         self._directory = directory
@@ -51,7 +51,7 @@ class LayoutWriter:
                     folder.rmdir()
 
     def _check(self) -> None:
-        """Raise Conflict where the folder is not a layout and holds other things."""
+        """Raise Conflict if the folder is not a layout and is not empty."""
         if not (self._directory / "oci-layout").exists() and self._occupied():
             raise Conflict(
                 f"{self._directory} is not an OCI image layout, and not empty",
@@ -59,7 +59,7 @@ class LayoutWriter:
             )
 
     def _prepare(self) -> None:
-        """Create what a layout needs where there is none; the lock is held."""
+        """Create an empty layout if there is none; the lock is held."""
         self._check()
         make_folder(self._directory / "blobs" / "sha256")
         if not (self._directory / "oci-layout").exists():
@@ -87,7 +87,7 @@ class LayoutWriter:
         replace_file(self._directory / name, raw, temporary=self._own[0], point=point, mode=shared_mode())
 
     def collect(self, released: Sequence[Digest]) -> list[Digest]:
-        """Delete those of the released blobs that nothing listed refers to any more. Blocks; the lock is held."""
+        """Delete released blobs that nothing listed refers to any more. Blocks; the lock is held."""
         return collect(self._blobs, released, self._used, point="layout.blob")
 
     def _used(self) -> set[Digest]:
@@ -98,10 +98,10 @@ class LayoutWriter:
 
 
 def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: Tag | None) -> IndexDocument:
-    """The index with a manifest listed, under the tag where one is given.
+    """Return the index with a manifest listed, under the tag if given.
 
-    What had the tag stays, without a name if it has no other. An entry without name of the same manifest gets this one,
-    unless another repository is its home.
+    The tag's former manifest stays, without a name if it has no other. A nameless entry of the same manifest gets this
+    name, unless it belongs to another repository.
     """
     if tag is None:
         return (
@@ -124,7 +124,7 @@ def listed(index: IndexDocument, descriptor: Descriptor, repository: str, tag: T
 
 
 def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
-    """The index without a tag; its manifest stays listed, in its repository without a tag if it has no other there."""
+    """Return the index without a tag; its manifest stays listed, untagged if it has no other tag there."""
     result: list[IndexEntry] = []
     named = named_entries(index)
     for entry in named:
@@ -143,7 +143,7 @@ def untagged(index: IndexDocument, repository: str, tag: Tag) -> IndexDocument:
 
 
 def dropped(index: IndexDocument, repository: str, digest: Digest) -> IndexDocument:
-    """The index without a manifest's entries in one repository; those without name or home belong to all."""
+    """Return the index without a manifest's entries in one repository; those without name or home belong to all."""
     kept = [
         entry.entry
         for entry in named_entries(index)
@@ -155,7 +155,7 @@ def dropped(index: IndexDocument, repository: str, digest: Digest) -> IndexDocum
 
 
 def adopted(index: IndexDocument, children: Iterable[Descriptor], repository: str) -> IndexDocument:
-    """The index without the nameless entries of manifests that an index now holds: they are reached through it."""
+    """Return the index without nameless entries of manifests that another index now lists."""
     digests = {child.digest for child in children}
     kept = [
         entry.entry
@@ -166,7 +166,7 @@ def adopted(index: IndexDocument, children: Iterable[Descriptor], repository: st
 
 
 def _nameless(entry: NamedEntry, repository: str) -> bool:
-    """Whether an entry has no name, and belongs to the repository or to the whole layout, which is to all."""
+    """Whether an entry has no name, and belongs to the repository or to the whole layout."""
     unnamed = entry.descriptor is not None and REF_NAME not in entry.descriptor.annotations
     return unnamed and entry.repository in (repository, WHOLE_LAYOUT)
 
@@ -180,7 +180,7 @@ def _annotated(descriptor: Descriptor, annotations: dict[str, str]) -> Descripto
 
 
 def _keeping(old: IndexEntry, new: IndexEntry) -> IndexEntry:
-    """The new annotations in the old entry, so that fields kittui doesn't know (platform, data) stay."""
+    """Put the new annotations into the old entry, to keep fields that kittui doesn't know (platform, data)."""
     document = {key: value for key, value in old.document.items() if key != "annotations"}
     if "annotations" in new.document:
         document["annotations"] = new.document["annotations"]

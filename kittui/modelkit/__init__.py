@@ -31,7 +31,7 @@ __all__ = [
     "stages_of",
 ]
 
-# The first screen needs the stages alone: what parses Kitfiles is imported when one is met.
+# The first screen needs only the stages; the Kitfile parsers are imported on first use.
 _HOMES = {
     "filters": ("Filter", "Selection", "parse_filters", "select"),
     "kinds": ("Kind",),

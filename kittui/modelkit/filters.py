@@ -11,7 +11,7 @@ from kittui.modelkit.layers import Layer
 from kittui.modelkit.roles import LayerType
 
 TYPES: Final = ("kitfile", "model", "datasets", "code", "docs", "prompts", "mcpServers")
-"""The words that a filter may begin with; the last two are parts that only newer kits pack."""
+"""The types that a filter may name; only newer kits pack the last two."""
 
 _COVERED: Final[dict[LayerType, str]] = {
     "model": "model",
@@ -33,9 +33,9 @@ class Filter:
     names: frozenset[str] = frozenset()
 
     def matches(self, layer: Layer) -> bool:
-        """Whether the layer's type is covered and, with names, its name or its path as the Kitfile writes it is one.
+        """Whether the layer's type and, if there are names, its name or Kitfile path match.
 
-        Code, docs and prompts have paths alone.
+        Code, docs and prompts have only paths.
         """
         if _COVERED.get(layer.type) not in self.types:
             return False
@@ -47,7 +47,7 @@ class Filter:
 
 
 def parse_filter(text: str) -> Filter:
-    """Read one filter; raises UsageError naming the types there are."""
+    """Parse one filter; raises UsageError listing the types."""
     types, colon, names = text.partition(":")
     if ":" in names:
         raise UsageError(f"{text!r} is not a filter", hint="A filter is TYPES[:NAMES], as datasets:validation.")
@@ -62,20 +62,20 @@ def parse_filter(text: str) -> Filter:
 
 
 def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
-    """Read filters; what any of them matches is selected. Raises UsageError."""
+    """Parse filters; whatever matches any of them is selected. Raises UsageError."""
     return tuple(parse_filter(text) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is to be unpacked: the Kitfile or not, and which layers, in the manifest's order."""
+    """What to unpack: whether the Kitfile, and which layers, in the manifest's order."""
 
     kitfile: bool
     layers: tuple[Layer, ...]
 
 
 def select(layers: Sequence[Layer], filters: Sequence[Filter]) -> Selection:
-    """Apply filters: none selects everything, with some the Kitfile is left out unless it is asked for."""
+    """Apply filters: without any, select everything; with some, leave out the Kitfile unless they name it."""
     if not filters:
         return Selection(True, tuple(layers))
     return Selection(

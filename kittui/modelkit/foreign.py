@@ -1,4 +1,4 @@
-"""Models as Docker Model Runner and Ollama keep them, read as ModelKits: a Kitfile made from what they say."""
+"""Reads Docker Model Runner's and Ollama's models as ModelKits, with a Kitfile derived from their metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RUNTIME: Final = frozenset({"os", "rootfs", "created", "descriptor", "config", 
 
 
 def foreign_kitfile(manifest: Manifest, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The Kitfile that stands for such an artifact: its files by their roles, its config as parameters."""
+    """Build a Kitfile for such an artifact: its files by role, its config as parameters."""
     inner = config.get("config")
     stated = {**config, **inner} if isinstance(inner, dict) else dict(config)
     parameters = {key: value for key, value in stated.items() if key not in _RUNTIME and value not in ("", None)}

@@ -1,4 +1,4 @@
-"""What an artifact is: a ModelKit, or one of the other things that share a repository with ModelKits."""
+"""Classifies artifacts: ModelKits, and the other things that share repositories with them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LABELS: Final[dict[Kind, str]] = {
 }
 
 MODELS: Final = frozenset[Kind]({"modelkit", "modelpack", "docker-model", "ollama-model"})
-"""The kinds that hold a model project: they have a config to read, roles and a Kitfile of their own or made from it."""
+"""The kinds that hold a model project, with a config, roles, and a Kitfile (their own or a derived one)."""
 
 _HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 _BUNDLE_PREFIX = "application/vnd.dev.sigstore.bundle"
@@ -66,7 +66,7 @@ _SBOMS = ("application/vnd.cyclonedx", "application/spdx", "text/spdx", "applica
 
 
 def kind_of(manifest: Manifest) -> Kind:
-    """Tell by media and artifact types; what is none of the known is an `artifact`."""
+    """Classify by media and artifact types; anything unknown is an `artifact`."""
     if manifest.is_index:
         return "modelkit-index" if manifest.artifact_type == KIT_INDEX else "index"
     config = manifest.config.media_type if manifest.config else ""
@@ -104,7 +104,7 @@ def kind_of_type(declared: str, annotations: Mapping[str, str], layers: Collecti
 
 
 def label_of(kind: Kind, manifest: Manifest) -> str:
-    """The words for it; an unknown artifact is called by its own type."""
+    """The kind in words; an unknown artifact's label is its own type."""
     if kind != "artifact":
         return LABELS[kind]
     declared = manifest.artifact_type

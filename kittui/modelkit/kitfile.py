@@ -1,4 +1,4 @@
-"""Kitfiles: reading them from a config's JSON or from a file's YAML, both taken to be hostile."""
+"""Reads Kitfiles from a config's JSON or a file's YAML, treating both as hostile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 def load_config(raw: bytes) -> dict[str, Any]:
     """Parse the Kitfile in a config blob (JSON); raises Malformed, and TooLarge over 4 MiB or too many values.
 
-    Bytes that are no UTF-8 become surrogates (`surrogateescape`), so that names stay exact.
+    Bytes that are not UTF-8 become surrogates (`surrogateescape`), so that names stay exact.
     """
     budget = _budget("the config")
     text = raw.decode("utf-8", "surrogateescape")
@@ -38,11 +38,11 @@ def load_config(raw: bytes) -> dict[str, Any]:
 def load_kitfile(text: str | bytes) -> dict[str, Any]:
     """Parse a Kitfile as written by people: YAML or JSON.
 
-    Unquoted scalars keep their source text where kit has a string. Raises Malformed and TooLarge.
+    Unquoted scalars keep their source text if kit reads a string there. Raises Malformed and TooLarge.
     """
     budget = _budget("the Kitfile")
     budget.spend("input", len(text))
-    # YAML takes longer to import than most of what needs a Kitfile: configs are JSON.
+    # Importing YAML is slow, and seldom needed, since configs are JSON.
     from kittui.modelkit.yaml_reader import read_yaml
 
     document = read_yaml(text, budget)
@@ -83,7 +83,7 @@ def _finite(text: str) -> float:
 
 
 def entries(kitfile: Mapping[str, Any], section: str) -> list[Any]:
-    """The entries of one of the Kitfile's lists, or of `parts` below `model`; empty where it is not a list."""
+    """The entries of one of the Kitfile's lists, or of `parts` below `model`; empty if it is not a list."""
     if section == "parts":
         model = kitfile.get("model")
         found = model.get("parts") if isinstance(model, dict) else None

@@ -1,4 +1,4 @@
-"""A ModelKit's layers: what their media types say, and which Kitfile entry each belongs to."""
+"""A ModelKit's layers, by their media types and Kitfile entries."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
         "other": "other",
     }
 )
-"""Layer types and the part of the Kitfile that each is shown under, in kit's order."""
+"""Layer types with the part of the Kitfile that shows each, in kit's order."""
 
 FILE_MODE: Final = 0o644
-"""Permissions of a bare file that has none recorded."""
+"""Permissions of a bare file without recorded ones."""
 _METADATA_LIMIT: Final = 64 * 1024
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -39,8 +39,8 @@ class Layer:
 
     `type` is the Kitfile's own word; `part` how the tree groups it. `entry` is the Kitfile entry as parsed (empty where
     there is none), `diff_id` the digest of the uncompressed content where it is known, `size` bytes as stored.
-    `problem` says what does not fit together; a legacy layer (`legacy`) has no digest in its entry: its files belong
-    under the folder of `path`. `role` is what it is for a model (weights, projector, license; empty where that isn't
+    `problem` says what is inconsistent; a legacy layer (`legacy`) has no digest in its entry: its files belong
+    under the folder of `path`. `role` is what it is for a model (weights, projector, license; empty if that isn't
     known), `mode` a bare file's recorded permissions.
     """
 
@@ -63,22 +63,22 @@ class Layer:
 
     @property
     def part(self) -> str:
-        """The part it is shown under: of the Kitfile, or its role where that says more."""
+        """The part under which it is shown: of the Kitfile, or its role if that says more."""
         return self.role if self.role in SPECIAL else PARTS[self.type]
 
     @property
     def descriptor(self) -> Descriptor:
-        """The layer's descriptor, as the manifest has it."""
+        """The layer's descriptor from the manifest."""
         return Descriptor(self.media_type, self.digest, self.size, self.annotations)
 
 
 def entry_of(entry: Any) -> Mapping[str, Any]:
-    """The Kitfile entry as a mapping: empty for anything that is not one."""
+    """The Kitfile entry as a mapping; empty if it is not one."""
     return entry if isinstance(entry, dict) else _NOTHING
 
 
 def text_of(entry: Mapping[str, Any], key: str) -> str | None:
-    """A text field of an entry; None where it is empty or of another type."""
+    """A text field of an entry; None if it is empty or of another type."""
     value = entry.get(key)
     return value if isinstance(value, str) and value else None
 
@@ -90,7 +90,7 @@ def annotated_path(descriptor: Descriptor) -> str | None:
 
 
 def annotated_mode(descriptor: Descriptor) -> int:
-    """The permissions that are recorded of a bare file."""
+    """The recorded permissions of a bare file."""
     mode = _recorded(descriptor).get("mode")
     return mode & 0o777 if isinstance(mode, int) and not isinstance(mode, bool) and mode > 0 else FILE_MODE
 

@@ -1,4 +1,4 @@
-"""Layer to Kitfile entry: the nth layer of a type belongs to the nth entry of that type that has a layer."""
+"""Matches layers to Kitfile entries: the nth layer of a type belongs to the type's nth entry with a layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kittui.oci.manifest import Manifest
 
 
 def plain_layers(manifest: Manifest) -> tuple[Layer, ...]:
-    """The layers of what has no Kitfile: as their descriptors say, with the usual names where they say none."""
+    """The layers of an artifact without Kitfile: from their descriptors, with default names for nameless ones."""
     return tuple(
         layer_of(number, descriptor, packaging(descriptor).type, {"path": path} if path else {})
         for number, (descriptor, path) in enumerate(zip(manifest.layers, layer_paths(manifest), strict=True))
@@ -24,7 +24,7 @@ def plain_layers(manifest: Manifest) -> tuple[Layer, ...]:
 
 
 def layer_paths(manifest: Manifest) -> list[str]:
-    """The path that each layer has, or is called by its role; of those that nothing names, no two are the same."""
+    """Give each layer its path, or one by its role; generated ones are unique."""
     named = [annotated_path(descriptor) for descriptor in manifest.layers]
     taken = {path for path in named if path}
     counts: dict[str, int] = defaultdict(int)
@@ -82,7 +82,7 @@ _TYPES: Mapping[str, LayerType] = {
 
 
 def _described(kitfile: Mapping[str, Any], section: str) -> Iterator[Mapping[str, Any]]:
-    """The entries that kit writes layers of: not a model that is a reference or has no path, nor what is elsewhere."""
+    """The entries for which kit writes layers: no model reference, no model without path, no remote content."""
     if section == "model":
         model = kitfile.get("model")
         if isinstance(model, dict) and text_of(model, "path") and model_reference(kitfile) is None:

@@ -21,10 +21,10 @@ from kittui.oci.reference import Reference
 
 @dataclass(frozen=True, slots=True)
 class ModelKit:
-    """A ModelKit, or another artifact labelled for what it is (`kind`, `label`).
+    """A ModelKit, or another artifact (see `kind` and `label`).
 
-    `kitfile` is the Kitfile's JSON exactly as it was read (empty where there is none), `config_raw` the config's bytes
-    (empty where they weren't asked for), `size` bytes of config and layers, `problems` sentences on what does not fit.
+    `kitfile` is the Kitfile's JSON exactly as read (empty if there is none), `config_raw` the config's bytes (empty if
+    not requested), `size` the bytes of config and layers, `problems` sentences on what is inconsistent.
     """
 
     kind: Kind
@@ -70,7 +70,7 @@ class ModelKit:
 
     @property
     def is_modelkit(self) -> bool:
-        """Whether it holds a model project: a ModelKit, or what another tool packs of one."""
+        """Whether it holds a model project, packed by kit or another tool."""
         return self.kind in MODELS
 
     @property
@@ -112,7 +112,7 @@ class ModelKit:
 
     @property
     def model_reference(self) -> Reference | None:
-        """The ModelKit that this one builds upon, where `model.path` is a reference."""
+        """The ModelKit that this one builds on, if `model.path` is a reference."""
         return model_reference(self.kitfile)
 
 

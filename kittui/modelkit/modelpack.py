@@ -1,4 +1,4 @@
-"""ModelPack artifacts (CNCF model-spec), read as ModelKits."""
+"""Reads ModelPack artifacts (CNCF model-spec) as ModelKits."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ENTRY_KEYS = {"code": "code", "datasets": "datasets", "docs": "docs"}
 
 
 def modelpack_kitfile(manifest: Manifest, config: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """The Kitfile that kit put into an annotation, else one made from the config and the layers' paths.
+    """Read the Kitfile from kit's annotation, else derive one from the config and the layers' paths.
 
-    Also returns what was wrong with the annotation.
+    Also returns the annotation's problem, if any.
     """
     problems = []
     stored = manifest.annotations.get(KIT_KITFILE)
@@ -74,7 +74,7 @@ def _made(manifest: Manifest, config: Mapping[str, Any]) -> dict[str, Any]:
 def modelpack_layers(
     manifest: Manifest, config: Mapping[str, Any], kitfile: Mapping[str, Any]
 ) -> tuple[tuple[Layer, ...], list[str]]:
-    """The layers: matched to kit's own Kitfile where its entries carry digests, else by their annotated paths.
+    """Read the layers: matched to kit's own Kitfile if its entries have digests, else by their annotated paths.
 
     Weights after the first are model parts. diffIds come from the config's list.
     """

@@ -1,4 +1,4 @@
-"""What a layer's media type says: its role, its place in a Kitfile, and how it is packed. One table, a line a type."""
+"""Reads layers' media types: role, place in a Kitfile, and packing. One table with a line per type."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Row:
     """One line of the table.
 
     A type that ends in `.*` is followed by its packing (`tar+gzip`, `raw`) or, for a raw file, its format (`gguf`).
-    `name` is how the file is called where nothing names it; `*` in it is the format.
+    `name` is the file's default name; `*` in it is the format.
     """
 
     media_type: str
@@ -73,7 +73,7 @@ TABLE: Final = (
     Row(_OLLAMA + "messages", "prompts", "messages", name="messages.json"),
 )
 SPECIAL: Final = frozenset({"projector", "adapter", "template", "parameters", "license", "system prompt", "messages"})
-"""Roles that a Kitfile has no part of its own for."""
+"""Roles for which a Kitfile has no part of its own."""
 _ROWS: Final = {row.media_type: row for row in TABLE}
 _COMPRESSIONS: Final[dict[str, Compression]] = {"": "none", "gzip": "gzip", "zstd": "zstd"}
 _PACKED = re.compile(r"([^;+]*?)[.+](tar|raw)(?:[.+]([a-z0-9]+))?\Z")
@@ -83,7 +83,7 @@ _PROMPT = "prompt"
 
 @dataclass(frozen=True, slots=True)
 class Packaging:
-    """What a layer's descriptor says: type, role (empty where unknown), tar or bare file, compression, usual name."""
+    """What a layer's descriptor says: type, role (empty if unknown), tar or bare file, compression, usual name."""
 
     type: LayerType
     format: Format
@@ -93,7 +93,7 @@ class Packaging:
 
 
 def packaging(descriptor: Descriptor) -> Packaging:
-    """Read a layer's media type: one of the table, or what can be told of another."""
+    """Read a layer's media type from the table, or by its form if it is unknown."""
     media_type = descriptor.media_type.partition(";")[0].strip()
     row = _ROWS.get(media_type)
     if row is not None:

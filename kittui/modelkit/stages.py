@@ -1,4 +1,4 @@
-"""Lifecycle stages: tags that say where a project stands."""
+"""Lifecycle stages: tags that say how far a version has come."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final, Literal
 from kittui.oci.tag import Tag
 
 Colour = Literal["accent", "good", "warn", "bad", "special", "muted"]
-"""What a stage's colour says; the theme decides which colour that is."""
+"""The meaning of a stage's colour; the theme decides which colour that is."""
 Role = Literal["preparing", "challenger", "champion", "rollback", "retired", ""]
-"""What promote and roll back do with a stage's tag; nothing falls back from a stage that is `preparing`."""
+"""The role of a stage's tag in promote and roll back; nothing is rolled back from a `preparing` stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class LifecycleTags:
 
 
 def lifecycle_of(stages: Iterable[Stage]) -> LifecycleTags:
-    """The tags by the roles that stages have; kittui's own names for roles that no stage has."""
+    """The tags by their stages' roles; roles without a stage get kittui's own names."""
     stages = tuple(stages)
     tags = {stage.role: stage.name for stage in reversed(stages) if stage.role not in ("", "preparing")}
     preparing = frozenset(stage.name for stage in stages if stage.role == "preparing")
@@ -63,11 +63,11 @@ def lifecycle_of(stages: Iterable[Stage]) -> LifecycleTags:
 
 
 FIRST: Final = ("champion", "challenger", "rollback")
-"""Roles that people look for first; what is retired comes last."""
+"""Roles in display order: the most important first, retired last."""
 
 
 def ranks(stages: Iterable[Stage]) -> dict[str, int]:
-    """Stages in the order that people look for them: production first, what is retired last."""
+    """Stages in display order: production first, retired last."""
     stages = tuple(stages)
     first = [stage.name for role in FIRST for stage in stages if stage.role == role]
     last = [stage.name for stage in stages if stage.role == "retired"]

@@ -1,6 +1,6 @@
 """The variants that a ModelKit index lists: their labels, choosing by them, and changing the list.
 
-Labels are `modelMetadata` beside a descriptor's own keys: any JSON, kept as it is written.
+Labels are `modelMetadata` beside a descriptor's own keys: any JSON, kept as written.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from kittui.oci.spans import Span, compact, drop, elements, member, members, put
 
 LABELS = "modelMetadata"
 _NAMED = 12
-"""Variants that an error names at most."""
+"""Maximum variants that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One entry of an index; `labels` as they are shown: texts as they are, other values as compact JSON."""
+    """One entry of an index; `labels` are for showing: texts as they are, other values as compact JSON."""
 
     descriptor: Descriptor
     labels: Mapping[str, str] = field(hash=False)
@@ -32,12 +32,12 @@ class Variant:
 
     @property
     def words(self) -> str:
-        """What tells it from others: its labels, else its digest."""
+        """A description that distinguishes it: its labels, else its digest."""
         return ", ".join(f"{key}={value}" for key, value in self.labels.items()) or self.descriptor.digest.short
 
 
 def variants_of(manifest: Manifest) -> tuple[Variant, ...]:
-    """The entries of an index with their labels, where those are a map. Raises Malformed."""
+    """Read the entries of an index with their labels, if those are a map. Raises Malformed."""
     if not manifest.is_index or not manifest.manifests:
         return ()
     text = text_of(manifest.raw, "the index")
@@ -60,7 +60,7 @@ def shown(value: str) -> str:
 
 
 def label_keys(variants: Iterable[Variant]) -> list[str]:
-    """Every label there is, in the order of their first use."""
+    """All label keys, in the order of their first use."""
     return list(dict.fromkeys(key for variant in variants for key in variant.labels))
 
 
@@ -76,7 +76,7 @@ def parse_labels(texts: Iterable[str]) -> dict[str, str]:
 
 
 def matching(variants: Iterable[Variant], wanted: Mapping[str, str]) -> list[Variant]:
-    """The variants that have all these labels; values that are not texts compare as their compact JSON."""
+    """The variants with all these labels; values that are not texts compare as compact JSON."""
     return [
         one
         for one in variants
@@ -86,7 +86,7 @@ def matching(variants: Iterable[Variant], wanted: Mapping[str, str]) -> list[Var
 
 
 def choose(manifest: Manifest, wanted: Mapping[str, str], reference: str) -> Variant:
-    """The one variant that has all these labels. Raises UsageError for what is not an index, NotFound, Refused."""
+    """Choose the one variant with all these labels. Raises UsageError if this is not an index, NotFound, Refused."""
     if not manifest.is_index:
         raise UsageError(
             "this is not an index, so it has no variants to choose from",
@@ -104,7 +104,7 @@ def choose(manifest: Manifest, wanted: Mapping[str, str], reference: str) -> Var
 
 
 def needs_choice(manifest: Manifest, reference: str) -> Refused:
-    """The error where an index is given and a ModelKit is needed."""
+    """The error for an index where a ModelKit is needed."""
     variants = variants_of(manifest)
     return Refused(
         f"this is an index of {len(variants)} {'variant' if len(variants) == 1 else 'variants'}, not a ModelKit",
@@ -135,7 +135,7 @@ def with_variant(
     annotations: Mapping[str, str],
     removed: Collection[str] = (),
 ) -> bytes:
-    """The index with a ModelKit listed: one entry a digest, labels (as JSON) and annotations merged into it."""
+    """Return the index with a ModelKit listed: one entry per digest, labels (as JSON) and annotations merged in."""
     text = text_of(raw, "the index")
     number = _find(text, descriptor.digest)
     if number is None:
@@ -165,7 +165,7 @@ def with_variant(
 
 
 def without_variant(raw: bytes, digest: Digest) -> bytes:
-    """The index without a ModelKit; raises NotFound where it does not list it."""
+    """Return the index without a ModelKit; raises NotFound if it is not listed."""
     text = text_of(raw, "the index")
     number = _find(text, digest)
     if number is None:

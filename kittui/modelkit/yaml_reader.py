@@ -1,4 +1,4 @@
-"""The YAML of a Kitfile as written by people, taken to be hostile."""
+"""Reads the YAML of a Kitfile as written by people, treating it as hostile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kittui.budget import Budget
 from kittui.errors import Malformed
 
 ALIAS_LIMIT: Final = 100
-"""How many aliases a Kitfile's YAML may hold: each may repeat a large part of it."""
+"""Maximum aliases in a Kitfile's YAML: each may repeat a large part of it."""
 
 
 def read_yaml(text: str | bytes, budget: Budget) -> Any:
@@ -25,7 +25,7 @@ def read_yaml(text: str | bytes, budget: Budget) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that stops at many aliases or deep nesting, and takes timestamps as text."""
+    """A SafeLoader that rejects many aliases and deep nesting, and reads timestamps as text."""
 
     def __init__(self, stream: str | bytes, budget: Budget) -> None:
         super().__init__(stream)

@@ -1,4 +1,4 @@
-"""How kit writes a single value in YAML: the quoting rules of Go's yaml.v3 (its encode.go, resolve.go, emitterc.go)."""
+"""Writes single YAML values as kit does: Go's yaml.v3 quoting rules (its encode.go, resolve.go, emitterc.go)."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _ESCAPES: Final = {
 }  # fmt: skip
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _FLOAT_DIGITS: Final = 6
-"""From this power of ten on Go writes shortest floats with an exponent."""
+"""From this power of ten, Go writes floats with an exponent."""
 
 
 def number_text(value: int | float) -> str:
-    """A number as Go writes a float64: all numbers in parameters are floats to kit."""
+    """Write a number as Go writes a float64: kit reads all numbers in parameters as floats."""
     try:
         value = float(value)
     except OverflowError:
@@ -103,7 +103,7 @@ def _is_timestamp(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """In which styles a text may be written."""
+    """The styles in which a text may be written."""
 
     multiline: bool
     flow_plain: bool
@@ -165,7 +165,7 @@ def analyse(text: str) -> Analysis:
 
 
 def _printable(character: str) -> bool:
-    """What yaml.v3 takes as printable: nothing beyond the basic plane, so that emoji are escaped."""
+    """Whether yaml.v3 treats a character as printable: nothing beyond the basic plane, so emoji are escaped."""
     number = ord(character)
     return (
         number == 0x0A
@@ -176,9 +176,9 @@ def _printable(character: str) -> bool:
 
 
 def scalar(text: str, indent: int, *, flow: bool = False, key: bool = False) -> str:
-    """A text as kit writes it, from where it starts; further lines of a block are indented by `indent` blanks.
+    """Write a text as kit does; further lines of a block are indented by `indent` spaces.
 
-    Surrogates, which Go has not, are replaced; texts with Unicode's own line separators are double-quoted.
+    Surrogates, which Go lacks, are replaced; texts with Unicode's own line separators are double-quoted.
     """
     text = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
     found = analyse(text)
@@ -198,7 +198,7 @@ def _literal(text: str, indent: int) -> str:
     elif text == "\n" or text.endswith("\n\n"):
         hint += "+"
     lines = "\n".join(" " * indent + line if line else "" for line in text.split("\n"))
-    # yaml.v3 takes a leading line break of the text as the end of the header's line.
+    # yaml.v3 treats a leading line break of the text as the end of the header line.
     return f"|{hint}{lines}" if text[0] == "\n" else f"|{hint}\n{lines}"
 
 

@@ -1,4 +1,4 @@
-"""The Kitfile as `kit info` prints it and `kit unpack` writes it: regenerated YAML, byte for byte."""
+"""Writes Kitfiles as `kit info` and `kit unpack` do: regenerated YAML, byte for byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from kittui.modelkit.yaml_scalars import analyse, key_order, number_text, scalar
 
 _KEY_LIMIT: Final = 128
-"""Bytes of a key up to which it is written before its colon; a longer one is put behind a question mark."""
+"""Keys of up to this many bytes are written before a colon; longer ones after a question mark."""
 
 _PACKAGE = ("name", "version", "description", "license", "authors")
 _PART = ("name", "path", "license", "type")
@@ -26,7 +26,7 @@ _KEPT_EMPTY: Final = frozenset({("docs", "path")})
 
 @runtime_checkable
 class Written(Protocol):
-    """A number that is shown as it is written in the config, where kit would round it."""
+    """A number shown as in the config, which kit would round."""
 
     text: str
 
@@ -36,10 +36,10 @@ class _Flow(list[str]):
 
 
 def kitfile_yaml(kitfile: Mapping[str, Any], *, exact: bool = False) -> str:
-    """Write a Kitfile's fields in their order, empty ones and unknown ones left out, parameters sorted.
+    """Write a Kitfile's fields in order, without empty and unknown ones, and with sorted parameters.
 
-    Fields of newer kits (prompts, mcpServers) follow kit's own; values of unexpected types are written as they are.
-    Numbers are written as kit does, or, with `exact`, as they are.
+    Fields of newer kits (prompts, mcpServers) follow kit's own; values of unexpected types are written unchanged.
+    Numbers are written as kit does, or, with `exact`, unchanged.
     """
     fields: dict[str, Any] = {"manifestVersion": _text(kitfile.get("manifestVersion", ""))}
     package = _package(kitfile.get("package"))
@@ -103,7 +103,7 @@ class _Sorted:
 
 
 def yaml_text(value: Any, *, ordered: bool = False, exact: bool = False) -> str:
-    """Any value of JSON's kinds as kit writes YAML; maps are sorted by key unless `ordered`."""
+    """Write any JSON value as YAML, as kit does; maps are sorted by key unless `ordered`."""
     writer = _Writer(exact)
     writer.value(value, 0, ordered=ordered)
     return writer.ended()
@@ -117,7 +117,7 @@ class _Writer:
         self._exact = exact
 
     def ended(self) -> str:
-        """What was written, ending with a line break."""
+        """The text written, ending with a line break."""
         self._break(0)
         return "".join(self._written)
 

@@ -1,6 +1,6 @@
-"""Manifests and configs on disk, by digest: only bytes that hash to their name are ever given out.
+"""Caches manifests and configs on disk by digest, and only ever returns bytes that match their digest.
 
-Beside them lies where tags were when they were last looked at.
+It also remembers where tags pointed when they were last read.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from kittui.oci.digest import Digest
 from kittui.state.folder_cache import FolderCache
 
 LIMIT: Final = 128 * 1024 * 1024
-"""Bytes kept in all."""
+"""Maximum bytes in all."""
 ENTRY_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of one entry at most."""
+"""Maximum bytes of one entry."""
 
 NAMES_LIMIT: Final = 2000
-"""Tags that completion looks through at most."""
+"""Maximum tags that completion looks through."""
 
 
 class DiskCache:
@@ -29,7 +29,7 @@ class DiskCache:
         self._files = FolderCache(directory / "content", limit=limit, entry_limit=ENTRY_LIMIT, top=directory)
 
     def get(self, digest: Digest) -> bytes | None:
-        """The bytes, hashed again; None where they aren't kept. Blocks."""
+        """Return the bytes after hashing them again; None if they are not cached. Blocks."""
         content = self._files.read(_blob(digest))
         if content is None:
             return None
@@ -41,23 +41,23 @@ class DiskCache:
         return content
 
     def put(self, digest: Digest, content: bytes) -> None:
-        """Keep bytes that were verified against the digest. Blocks."""
+        """Store bytes that were verified against the digest. Blocks."""
         self._files.write(_blob(digest), content)
 
     def tag(self, name: str) -> Digest | None:
-        """Where a tag was when it was last looked at: a guess, to be asked about. Blocks."""
+        """Return where a tag pointed when it was last read: a guess to be confirmed. Blocks."""
         try:
             return Digest.parse((self._files.read(_tag(name)) or b"").partition(b"\n")[0][:200].decode("ascii"))
         except (ValueError, KittuiError):
             return None
 
     def note_tag(self, name: str, digest: Digest) -> None:
-        """Remember where a tag is. Blocks."""
+        """Remember where a tag points. Blocks."""
         if self.tag(name) != digest:
             self._files.write(_tag(name), f"{digest}\n{name}".encode("utf-8", "surrogateescape"))
 
     def tags(self) -> set[str]:
-        """References of the tags that were looked at, for completion; not all of them where there are many. Blocks."""
+        """Return references of tags that were read, for completion; not all if there are many. Blocks."""
         found = set()
         for name in self._files.names("tags", NAMES_LIMIT):
             text = (self._files.read(name) or b"").partition(b"\n")[2].decode("utf-8", "replace")

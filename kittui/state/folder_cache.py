@@ -1,4 +1,4 @@
-"""Small files that can be thrown away: a folder bounded in bytes, the least recently read of which go first."""
+"""A cache folder of small files, bounded in bytes; the least recently read files are dropped first."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kittui.errors import KittuiError
 
 
 class FolderCache:
-    """Files by name (a path below the folder). It never fails: what can't be read or written is as if it weren't kept.
+    """Files by name (a path below the folder).
 
-    Files appear whole; over `limit` bytes the least recently read are dropped until three quarters are left. `top` is
-    the uppermost folder that is kittui's own.
+    It never fails: what can't be read or written counts as not cached. Files appear whole; above `limit` bytes the
+    least recently read are dropped until three quarters are left. `top` is the uppermost folder that is kittui's own.
     """
 
     def __init__(self, folder: Path, *, limit: int, entry_limit: int, top: Path | None = None) -> None:
@@ -26,7 +26,7 @@ class FolderCache:
         self._size: int | None = None
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, None where it isn't kept. Blocks."""
+        """Return a file's bytes, None if it is not cached. Blocks."""
         path = self._folder / name
         try:
             with path.open("rb") as file:
@@ -37,7 +37,7 @@ class FolderCache:
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Keep bytes under a name, replacing what has it. Blocks."""
+        """Store bytes under a name, replacing any others. Blocks."""
         if len(content) > min(self._entry_limit, self._limit):
             return
         path = self._folder / name
@@ -52,18 +52,18 @@ class FolderCache:
                 draft.unlink(missing_ok=True)
         except (OSError, KittuiError):
             return
-        # Another process may have written too; that is seen when this one looks through the folder.
+        # Another process may have written too; that is noticed when this one scans the folder.
         self._size = sum(size for _, size, _ in self._files()) if self._size is None else self._size + len(content)
         if self._size > self._limit:
             self._shrink()
 
     def drop(self, name: str) -> None:
-        """Forget a file that is not what it should be. Blocks."""
+        """Delete a file whose content is wrong. Blocks."""
         with suppress(OSError):
             (self._folder / name).unlink()
 
     def names(self, folder: str, limit: int) -> list[str]:
-        """Names of the files below a folder, the last read first, at most so many. Blocks."""
+        """Return names of files below a folder, the last read first, up to a maximum. Blocks."""
         inside = sorted((each for each in self._files(self._folder / folder)), reverse=True)[:limit]
         return [str(Path(path).relative_to(self._folder)) for _, _, path in inside]
 

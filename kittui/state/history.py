@@ -1,4 +1,4 @@
-"""The append-only local history of tag changes: one JSON object a line in `history.jsonl`."""
+"""The append-only local history of tag changes: one JSON object per line in `history.jsonl`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kittui.disk.durable import storage_error, sync_file, write_fully
 from kittui.disk.locks import thread_lock
 
 LINE_LIMIT = 64 * 1024
-"""Bytes of a line read at most; a reason longer than a line allows is cut when written."""
+"""Maximum bytes of a line; a reason that is too long for it is cut when written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One tag that kittui moved: `before` and `after` are digests, None where there was or is no such tag.
+    """One tag that kittui moved: `before` and `after` are digests, None if there was or is no such tag.
 
     `time` is UTC in ISO 8601, `repository` the prefixed reference without tag, `id` unique to the step that did it;
-    `overridden` are the rules that did not pass, where it was done all the same.
+    `overridden` are the rules that did not pass when it was done anyway.
     """
 
     id: str
@@ -40,14 +40,14 @@ _FIELDS = frozenset(field.name for field in fields(Event))
 
 
 class History:
-    """Events in the order they happened; safe to append to from several processes. It may be kept as it is."""
+    """Events in the order they happened; safe to append to from several processes. It may grow without bound."""
 
     def __init__(self, directory: Path, *, writes: bool = True) -> None:
         self.path = directory / "history.jsonl"
         self._writes = writes
 
     def append(self, event: Event) -> None:
-        """Add an event durably, once: an id that is among the last events already is not added again.
+        """Append an event durably, once: an id among the last events is not added again.
 
         Raises StorageError.
         """
@@ -76,7 +76,7 @@ class History:
             os.close(descriptor)
 
     def events(self, repository: str | None = None, tag: str | None = None) -> list[Event]:
-        """Newest first, of one repository and tag where given. A line torn by a crash is not an event."""
+        """Read events, newest first, of one repository and tag if given. Lines cut off by a crash are skipped."""
         found = [
             event
             for event in self._read(0)
@@ -86,13 +86,13 @@ class History:
         return found
 
     def since(self, time: str, repository: str) -> list[Event]:
-        """The events of a repository from a time on, newest first; only the last few hundred are looked at."""
+        """Read a repository's events since a time, newest first; only the last few hundred are searched."""
         found = [event for event in self._tail() if event.repository == repository and event.time >= time]
         found.reverse()
         return found
 
     def _tail(self) -> Iterator[Event]:
-        """The events in the last lines: an event that a rerun might write again is among them."""
+        """Read the last events, which include any that a rerun might write again."""
         try:
             size = self.path.stat().st_size
         except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,6 @@
-"""What was learnt of layers, on disk: their file listings and gzip indexes.
+"""Caches what was learnt about layers on disk: file listings and gzip indexes.
 
-Keys are created by the caller: a digest for what was verified, origin and digest for what was not.
+Callers choose the keys: a digest for verified data, origin and digest for the rest.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 from kittui.state.folder_cache import FolderCache
 
 LIMIT = 256 * 1024 * 1024
-"""Bytes kept at most."""
+"""Maximum bytes kept."""
 ENTRY_LIMIT = 128 * 1024 * 1024
-"""Bytes of one entry before compression at most."""
+"""Maximum bytes of one entry before compression."""
 
 
 class IndexCache:
-    """Compressed entries; see FolderCache. Losing one costs a reading again."""
+    """Compressed entries; see FolderCache. Losing one only costs another read."""
 
     def __init__(self, folder: Path, limit: int = LIMIT, *, top: Path | None = None) -> None:
         self._files = FolderCache(folder, limit=limit, entry_limit=ENTRY_LIMIT, top=top)
 
     def get(self, key: str) -> bytes | None:
-        """The entry, None where there is none or it is damaged. Blocks."""
+        """Return the entry, None if it is missing or damaged. Blocks."""
         packed = self._files.read(_name(key))
         if packed is None:
             return None
@@ -39,7 +39,7 @@ class IndexCache:
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep an entry. Blocks."""
+        """Store an entry. Blocks."""
         if len(content) <= ENTRY_LIMIT:
             self._files.write(_name(key), zlib.compress(content, 1))
 

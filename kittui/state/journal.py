@@ -1,7 +1,7 @@
-"""The journal of tag changes: what was planned is on disk before anything is done, so that a rerun can finish it.
+"""The journal of tag changes: plans are on disk before anything is done, so that a rerun can finish them.
 
 `journal/<id>.json` is one change of one or several tags, `journal/manifests/<algorithm>-<hex>` the bytes of every
-manifest that a tag pointed to before or points to after it, which is what undo puts back.
+manifest that a tag pointed to before or points to after it, which undo puts back.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from kittui.oci.manifest import Manifest
 from kittui.oci.tag import Tag
 
 ENTRY_LIMIT = 64 * 1024 * 1024
-"""Bytes of a journal entry read at most."""
+"""Maximum bytes of a journal entry."""
 KEPT = 500
-"""Entries kept; older ones are dropped with the manifests that no entry names any more."""
+"""Number of entries kept; older ones are dropped with the manifests that no other entry needs."""
 
 StepState = Literal["planned", "started", "done"]
 EntryState = Literal["open", "done", "undone", "abandoned"]
@@ -48,8 +48,8 @@ class Step:
 class Entry:
     """One change: its steps in the order they are done. `deleted` are digests removed with their tags.
 
-    `overridden` says which rules did not pass, where it was done all the same. Entries of one `batch` were agreed to at
-    once, and are taken back at once. `origin` is the tag that is promoted.
+    `overridden` says which rules did not pass when it was done anyway. Entries of one `batch` were confirmed together,
+    and are undone together. `origin` is the tag that is promoted.
     """
 
     id: str
@@ -81,18 +81,18 @@ class Journal:
         self._manifests = self.directory / "manifests"
 
     def write(self, entry: Entry) -> None:
-        """Put the entry on disk, replacing its former state."""
+        """Write the entry to disk, replacing its former state."""
         self._replace(self.directory / f"{entry.id}.json", json.dumps(asdict(entry), indent=1).encode())
 
     def keep(self, manifest: Manifest) -> None:
-        """Keep a manifest's bytes for undo."""
+        """Store a manifest's bytes for undo."""
         path = self._path(manifest.digest)
         if not path.exists():
             document = {"mediaType": manifest.media_type, "raw": manifest.raw.decode("latin-1")}
             self._replace(path, json.dumps(document).encode())
 
     def manifest(self, digest: Digest) -> Manifest | None:
-        """The kept manifest, verified; None where it was not kept or is no longer readable."""
+        """Return the stored manifest, verified; None if it was not stored or can't be read any more."""
         try:
             document = json.loads(self._path(digest).read_bytes())
             return Manifest.parse(document["raw"].encode("latin-1"), document["mediaType"], digest)
@@ -102,7 +102,7 @@ class Journal:
             raise storage_error(error, f"read {self._path(digest)}") from error
 
     def entries(self, repository: str | None = None) -> list[Entry]:
-        """Newest first; files that are no entries are passed over."""
+        """Read entries, newest first; other files are skipped."""
         try:
             paths = sorted((path for path in self.directory.glob("*.json")), reverse=True)
             found = [entry for path in paths if (entry := _read(path)) is not None]
@@ -111,20 +111,20 @@ class Journal:
         return [entry for entry in found if repository is None or entry.repository == repository]
 
     def begin_undo(self, entry: Entry) -> None:
-        """Write down that an entry is being taken back. Blocks."""
+        """Record that an entry is being undone. Blocks."""
         self._replace(self._undoing(entry.repository), entry.id.encode())
 
     def undoing(self, repository: str) -> str | None:
-        """The id of the entry that an undo which was cut short was taking back. Blocks."""
+        """Return the id of the entry whose undo was interrupted. Blocks."""
         try:
             return self._undoing(repository).read_bytes()[:200].decode("ascii")
         except (OSError, ValueError):
             return None
 
     def end_undo(self, entry: Entry) -> None:
-        """It was taken back, and that was said. Blocks.
+        """Record that the undo is done and reported.
 
-        Nothing hangs on this being durable: where it is lost, the next undo says that there is nothing to do.
+        Blocks. This need not be durable: if it is lost, the next undo says that there is nothing to do.
         """
         with suppress(OSError):
             self._undoing(entry.repository).unlink()
@@ -150,7 +150,7 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Create the folder, so that what can't be written down is found before anything is done. Blocks.
+        """Create the folder, so that write errors surface before anything is done. Blocks.
 
         Raises StorageError.
         """
@@ -166,7 +166,7 @@ class Journal:
 
     @asynccontextmanager
     async def lock(self, repository: str) -> AsyncIterator[None]:
-        """Let one kittui process at a time change a repository's tags; raises Conflict after 20 s of waiting."""
+        """Let only one kittui process at a time change a repository's tags; raises Conflict after waiting 20 s."""
         await in_thread(self.prepare)
         path = self.directory / f"{_short(repository)}.lock"
         async with file_lock(path, f"the tags of {repository}", top=self._top, patience=20):
@@ -185,12 +185,12 @@ def _short(repository: str) -> str:
 
 
 def new_id() -> str:
-    """An entry's id: sorts by time, unique among processes."""
+    """Create an entry's id: it sorts by time and is unique among processes."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
 
 
 def now(back: float = 0) -> str:
-    """The time as history and journal write it, so many seconds ago: UTC, seconds, ISO 8601."""
+    """The time so many seconds ago, as history and journal write it: UTC, seconds, ISO 8601."""
     return (datetime.now(UTC) - timedelta(seconds=back)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,4 +1,4 @@
-"""Records on their way to a registry: on disk before the tag moves, and until the registry has them.
+"""Keeps records for a registry on disk, from before the tag moves until the registry has them.
 
 A record's bytes are created once. Sent again after a crash they have the same digest, so no move is recorded twice.
 """
@@ -14,15 +14,15 @@ from kittui.disk.durable import make_private_folder, remove_file, replace_file, 
 
 State = Literal["prepared", "ready"]
 LIMIT: Final = 4 * 1024 * 1024
-"""Bytes of a record read at most."""
+"""Maximum bytes of a record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A record: its manifest and the one blob that it holds, as they are sent to a repository (a reference).
 
-    It is `prepared` before the tag moves, and `ready` once it did; `id` is that of the history's event, with what kind
-    of record it is where there are several.
+    It is `prepared` before the tag moves, and `ready` afterwards; `id` is that of the history's event, plus the kind of
+    record if there are several.
     """
 
     id: str
@@ -43,30 +43,30 @@ class Outgoing:
 
 
 class Outbox:
-    """The records of a state folder that no registry has yet. Errors are StorageError; all of it blocks."""
+    """The records in a state folder that no registry has yet. Errors are StorageError; all methods block."""
 
     def __init__(self, directory: Path) -> None:
         self._top = directory
         self._directory = directory / "records"
 
     def put(self, record: Outgoing) -> None:
-        """Keep a record durably."""
+        """Store a record durably."""
         make_private_folder(self._directory, self._top)
         content = json.dumps(asdict(record), indent=1).encode()
         replace_file(self._path(record.id), content, temporary=self._directory, point="outbox")
 
     def ready(self, event: str) -> None:
-        """Mark the records of an event as to be sent."""
+        """Mark the records of an event as ready to be sent."""
         for record in self.records():
             if record.event == event and record.state != "ready":
                 self.put(replace(record, state="ready"))
 
     def drop(self, record: Outgoing) -> None:
-        """Forget a record."""
+        """Delete a record."""
         remove_file(self._path(record.id), point="outbox")
 
     def records(self, repository: str | None = None) -> list[Outgoing]:
-        """Oldest first, of one repository where given; files that are no records are passed over."""
+        """Read records, oldest first, of one repository if given; other files are skipped."""
         try:
             found = [record for path in sorted(self._directory.glob("*.json")) if (record := _read(path)) is not None]
         except OSError as error:

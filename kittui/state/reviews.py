@@ -1,4 +1,4 @@
-"""Reviews of comparisons, one small file for each pair of digests."""
+"""Stores reviews of comparisons, one small file for each pair of digests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})\Z")
 
 
 class Reviews:
-    """The folder they are in. Documents are whatever JSON the caller keeps. Every method blocks."""
+    """The folder of reviews. Documents are any JSON from the caller. Every method blocks."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
         self._folder = state / "reviews"
 
     def read(self, a: str, b: str) -> Any:
-        """What was kept for a pair of digests; None where nothing was, or it can't be read."""
+        """Return what is stored for a pair of digests; None if nothing is, or it can't be read."""
         path = self._path(a, b)
         try:
             with path.open("rb") as file:
@@ -30,14 +30,14 @@ class Reviews:
             return None
 
     def write(self, a: str, b: str, document: Any) -> None:
-        """Keep something for a pair of digests. Raises StorageError."""
+        """Store a document for a pair of digests. Raises StorageError."""
         path = self._path(a, b)
         make_private_folder(self._folder, self._state)
         content = json.dumps(document, indent=1).encode()
         replace_file(path, content, temporary=self._folder, point="review")
 
     def has_others(self, digest: str) -> bool:
-        """Whether a review was kept in which a digest is the newer side, against whatever it was."""
+        """Whether there is any review in which a digest is the newer side."""
         match = _DIGEST.match(digest)
         return match is not None and any(self._folder.glob(f"*-{match[2][:64]}.json"))
 

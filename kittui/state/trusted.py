@@ -1,4 +1,4 @@
-"""Keys that were trusted once, so that one that was taken out of the configuration is not a stranger afterwards."""
+"""Remembers keys that were trusted once, so that a key removed from the configuration is still recognized."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class OnceTrusted:
-    """A public key (PEM), whose it was, where it counted, and when it was last seen in the configuration (ISO 8601)."""
+    """A public key (PEM), its owner, where it counted, and when it was last in the configuration (ISO 8601)."""
 
     owner: str
     pem: str
@@ -25,13 +25,13 @@ class OnceTrusted:
 
 
 class TrustedKeys:
-    """The keys of a state folder, by their names; what can't be read or written is as if it weren't kept."""
+    """The keys in a state folder, by name; what can't be read or written counts as not stored."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "trusted.json"
 
     def read(self) -> dict[str, OnceTrusted]:
-        """All that were ever seen."""
+        """Read all keys that were ever seen."""
         try:
             with self._path.open("rb") as file:
                 document = json.loads(file.read(_LIMIT))
@@ -48,7 +48,7 @@ class TrustedKeys:
             return {}
 
     def write(self, keys: dict[str, OnceTrusted]) -> None:
-        """Keep these, the last seen ones where there are too many."""
+        """Store these keys; of too many, those seen last."""
         newest = sorted(keys.items(), key=lambda item: item[1].seen)[-_MOST:]
         content = json.dumps({name: asdict(key) for name, key in newest}, indent=1).encode()
         try:

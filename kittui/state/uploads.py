@@ -1,4 +1,4 @@
-"""What registries have shown to take of uploads, kept for the next run: a limit is met once, not in every run."""
+"""Remembers the upload limits that registries have shown, so that a limit is hit once, not in every run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Final
 from kittui.state.folder_cache import FolderCache
 
 LIMIT: Final = 64 * 1024
-"""Bytes kept in all: some hundreds of registries."""
+"""Maximum bytes in all: enough for some hundreds of registries."""
 ENTRY_LIMIT: Final = 256
 DAYS: Final = 30
-"""After so long a registry is tried afresh: limits are lifted, too."""
+"""After this time a registry is tried afresh, since limits may be lifted."""
 _SIZES: Final = range(64 * 1024, 1 << 50)
 
 
@@ -25,7 +25,7 @@ class UploadMemory:
         self._files = FolderCache(directory / "uploads", limit=LIMIT, entry_limit=ENTRY_LIMIT, top=directory)
 
     def read(self, host: str) -> tuple[int | None, int | None]:
-        """Bytes that were too many for one request, and of chunks that were taken; None where not known. Blocks."""
+        """Return the bytes that were too many for one request, and the accepted chunk size; None if unknown. Blocks."""
         try:
             document = json.loads(self._files.read(_name(host)) or b"{}")
             fresh = 0 <= time.time() - float(document["at"]) < DAYS * 86_400
@@ -36,7 +36,7 @@ class UploadMemory:
         return refused, chunk
 
     def write(self, host: str, refused: int | None, chunk: int | None) -> None:
-        """Remember what a registry has shown. Blocks."""
+        """Remember a registry's limits. Blocks."""
         document = {"host": host, "refused": refused, "chunk": chunk, "at": int(time.time())}
         self._files.write(_name(host), json.dumps(document).encode())
 
